@@ -1,0 +1,27 @@
+"""What the tests share: where the reference vectors lie, and how hypothesis runs."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Timed deadlines fail on a busy machine without saying anything about the code.
+settings.register_profile("companion", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("companion")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The top of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference vectors beside the checkout, which only its maintainers have."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "parity" / "index.csv").is_file():
+        pytest.skip("the authors' reference vectors (../shared/parity) are not on this machine")
+    return folder

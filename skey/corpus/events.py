@@ -7,7 +7,7 @@ import numpy as np
 EVENT: np.dtype[Any] = np.dtype(
     [("onset", "f8"), ("duration", "f8"), ("pitch", "i2"), ("velocity", "i2"), ("track", "i2")]
 )
-"""One sounding note: onset and duration in seconds, pitch and velocity as in MIDI (0 to 127), track counted from 0."""
+"""One sounding note: onset and duration in seconds, pitch and velocity as in MIDI, track counted from 0."""
 
 DRUM_BANK = 128
 """The bank of the percussion kits in General MIDI SoundFonts; there a pitch names an instrument."""

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""The door to this project: prepares ``.venv`` once, then hands over to the command ``skey`` inside it.
+
+Needs nothing but Python's standard library, on Linux, macOS and Windows.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "skey-companion.stamp"
+PYTHONS = ((3, 11), (3, 13))
+COMMANDS = {
+    "reproduce": "run every notebook, check the record, build the book, print the scores",
+    "test": "run what continuous integration runs: style, types, tests",
+    "book": "build the book from the record alone",
+}
+
+
+def usage() -> str:
+    """What this script can do, a line each."""
+    lines = [f"  python3 run.py {name:<10} {what}" for name, what in COMMANDS.items()]
+    return "\n".join(["usage: python3 run.py COMMAND [OPTIONS]", "", *lines, "", "Anything else goes to `skey`."])
+
+
+def fingerprint() -> str:
+    """The state of the environment: the lock, the project's own metadata and the Python version."""
+    digest = hashlib.sha256(sys.version.encode())
+    for file in (LOCK, ROOT / "pyproject.toml"):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def venv_python() -> Path:
+    """The interpreter inside the virtual environment."""
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def create_venv() -> None:
+    """Make an empty virtual environment, or say what the system lacks for it."""
+    shutil.rmtree(VENV, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
+    if made.returncode:
+        hint = "On Debian and Ubuntu: apt install python3-venv" if "ensurepip" in made.stdout + made.stderr else ""
+        sys.exit(f"Could not make {VENV}.\n{made.stdout}{made.stderr}{hint}")
+
+
+def pip_install(*arguments: str) -> None:
+    """Install into the virtual environment; an unfinished environment is never stamped as finished."""
+    command = [str(venv_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    if subprocess.run(command, cwd=ROOT).returncode:
+        sys.exit("Installation failed (see above). The network may be down: run the same command again.")
+
+
+def prepare_environment() -> None:
+    """Create and fill the virtual environment, unless its stamp says that this was done."""
+    if STAMP.is_file() and STAMP.read_text() == fingerprint():
+        return
+    began = time.monotonic()
+    print("Installing the pinned packages into .venv (once, about 3 minutes) ...", file=sys.stderr, flush=True)
+    create_venv()
+    pip_install("--requirement", str(LOCK))
+    # The lock holds the build backend too, so that nothing unpinned is fetched.
+    pip_install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    STAMP.write_text(fingerprint())
+    print(f"Installed in {time.monotonic() - began:.0f} s.", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Prepare the environment and run the command in it."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
+        sys.exit(f"Python 3.11 to 3.13 is needed; this is {sys.version.split()[0]}. Try: python3.13 run.py ...")
+    prepare_environment()
+    return subprocess.run([str(venv_python()), "-m", "skey", *arguments], cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -27,7 +27,8 @@ COMMANDS = {
 def usage() -> str:
     """What this script can do, a line each."""
     lines = [f"  python3 run.py {name:<10} {what}" for name, what in COMMANDS.items()]
-    return "\n".join(["usage: python3 run.py COMMAND [OPTIONS]", "", *lines, "", "Anything else goes to `skey`."])
+    lines += ["", "Anything else is handed to the command `skey` inside .venv."]
+    return "\n".join(["usage: python3 run.py COMMAND [OPTIONS]", "", *lines])
 
 
 def fingerprint() -> str:
@@ -48,14 +49,15 @@ def create_venv() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
     if made.returncode:
-        hint = "On Debian and Ubuntu: apt install python3-venv" if "ensurepip" in made.stdout + made.stderr else ""
-        sys.exit(f"Could not make {VENV}.\n{made.stdout}{made.stderr}{hint}")
+        said = made.stdout + made.stderr
+        hint = "On Debian and Ubuntu: apt install python3-venv" if "ensurepip" in said else ""
+        sys.exit(f"Could not make {VENV}.\n{said}{hint}")
 
 
 def pip_install(*arguments: str) -> None:
     """Install into the virtual environment; an unfinished environment is never stamped as finished."""
-    command = [str(venv_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-    if subprocess.run(command, cwd=ROOT).returncode:
+    pip = [str(venv_python()), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, "install", *arguments], cwd=ROOT).returncode:
         sys.exit("Installation failed (see above). The network may be down: run the same command again.")
 
 
@@ -64,7 +66,7 @@ def prepare_environment() -> None:
     if STAMP.is_file() and STAMP.read_text() == fingerprint():
         return
     began = time.monotonic()
-    print("Installing the pinned packages into .venv (once, about 3 minutes) ...", file=sys.stderr, flush=True)
+    print("Installing the pinned packages (once, about 3 minutes) ...", file=sys.stderr, flush=True)
     create_venv()
     pip_install("--requirement", str(LOCK))
     # The lock holds the build backend too, so that nothing unpinned is fetched.
@@ -80,7 +82,7 @@ def main() -> int:
         print(usage())
         return 0
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
-        sys.exit(f"Python 3.11 to 3.13 is needed; this is {sys.version.split()[0]}. Try: python3.13 run.py ...")
+        sys.exit(f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}. Try: python3.13 run.py")
     prepare_environment()
     return subprocess.run([str(venv_python()), "-m", "skey", *arguments], cwd=ROOT).returncode
 

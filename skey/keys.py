@@ -1,0 +1,228 @@
+"""The 24 major and minor keys: their value type, their order, the circle of fifths, and how two keys relate.
+
+Conventions: a pitch class is a number of semitones above C (C = 0 … B = 11). A key signature is named by the
+pitch class of the major key that has it, so that C major and A minor both have signature 0.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import SupportsIndex
+
+from skey.notation import TONIC_NAMES, KeyParseError, Mode, Notation, read_key, signature_sharps, write_key
+
+__all__ = [
+    "CIRCLE_OF_FIFTHS",
+    "KEYS",
+    "SIGNATURES_BY_FIFTHS",
+    "TONIC_NAMES",
+    "Key",
+    "KeyParseError",
+    "Mode",
+    "Notation",
+    "Relation",
+    "format_key",
+    "midi_key_signature",
+    "parse_fma",
+    "parse_gtzan",
+    "parse_key",
+    "relation",
+]
+
+_LERCH_TONIC_OF_ZERO = 9
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """One of the 24 keys.
+
+    Args:
+        tonic: pitch class of the tonic, 0 (C) to 11 (B).
+        mode: ``"major"`` or ``"minor"``.
+
+    Raises:
+        ValueError: the tonic or the mode is none of these.
+    """
+
+    tonic: int
+    mode: Mode
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a key."""
+        if self.tonic not in range(12) or self.mode not in ("major", "minor"):
+            raise ValueError(
+                f"expected a tonic in 0..11 and 'major' or 'minor', not {self.tonic!r} {self.mode!r}"
+            )
+
+    @classmethod
+    def from_index(cls, index: SupportsIndex) -> "Key":
+        """The key at a place of :data:`KEYS`.
+
+        Args:
+            index: 0..11 for C to B major, 12..23 for C to B minor.
+
+        Raises:
+            ValueError: the index is outside 0..23.
+        """
+        number = index.__index__()
+        if number not in range(24):
+            raise ValueError(f"expected a key index in 0..23, not {number}")
+        return cls(number % 12, "minor" if number >= 12 else "major")
+
+    @property
+    def index(self) -> int:
+        """The key's place in :data:`KEYS`: 0..11 for C to B major, 12..23 for C to B minor."""
+        return self.tonic + (12 if self.mode == "minor" else 0)
+
+    @property
+    def signature(self) -> int:
+        """Its key signature: the pitch class of the major key with the same accidentals (0 for A minor)."""
+        return (self.tonic + 3) % 12 if self.mode == "minor" else self.tonic
+
+    @property
+    def relative(self) -> "Key":
+        """The key of the other mode with the same signature (A minor for C major)."""
+        return Key((self.tonic - 3) % 12, "minor") if self.mode == "major" else Key(self.signature, "major")
+
+    @property
+    def parallel(self) -> "Key":
+        """The key of the other mode on the same tonic (C minor for C major)."""
+        return Key(self.tonic, "minor" if self.mode == "major" else "major")
+
+    def transposed(self, semitones: int) -> "Key":
+        """The same key moved up by a number of semitones, or down by a negative one."""
+        return Key((self.tonic + semitones) % 12, self.mode)
+
+    def __str__(self) -> str:
+        """The canonical name, such as ``Eb minor``."""
+        return format_key(self)
+
+
+class Relation(StrEnum):
+    """How an estimated key relates to the reference, in the categories that MIREX weighs."""
+
+    SAME = "same"
+    FIFTH_UP = "fifth_up"
+    """Same mode, a perfect fifth above the reference: the only fifth that ``mir_eval`` 0.8 credits."""
+    FIFTH_DOWN = "fifth_down"
+    """Same mode, a perfect fifth below the reference."""
+    RELATIVE = "relative"
+    """Other mode, same key signature."""
+    PARALLEL = "parallel"
+    """Other mode, same tonic."""
+    OTHER = "other"
+
+
+def relation(reference: Key, estimate: Key) -> Relation:
+    """How an estimated key relates to the reference.
+
+    Args:
+        reference: the annotated key.
+        estimate: the key that a system names.
+
+    Returns:
+        The first that holds of the categories of :class:`Relation`.
+    """
+    if reference.mode == estimate.mode:
+        steps = (estimate.tonic - reference.tonic) % 12
+        return {0: Relation.SAME, 7: Relation.FIFTH_UP, 5: Relation.FIFTH_DOWN}.get(steps, Relation.OTHER)
+    if estimate == reference.relative:
+        return Relation.RELATIVE
+    return Relation.PARALLEL if estimate == reference.parallel else Relation.OTHER
+
+
+def parse_key(text: str) -> Key:
+    """Read a key in any notation that data sets and tools are known to write.
+
+    Args:
+        text: for example ``A Major``, ``Cb minor``, ``C:maj``, ``Ebm``, ``d# min``, ``a``, ``8B``, ``1d``;
+            :func:`skey.notation.read_key` lists them all.
+
+    Returns:
+        The key.
+
+    Raises:
+        KeyParseError: the text names none of the 24 keys; the message says what was expected.
+    """
+    return Key(*read_key(text))
+
+
+def parse_gtzan(number: int | str) -> Key | None:
+    """Read a key number of Lerch's annotations of GTZAN (``KeyEnumeration.txt`` of alexanderlerch/gtzan_key).
+
+    Args:
+        number: 0..11 for A, Bb, … Ab major, 12..23 for A, Bb, … Ab minor, -1 for a modulating or unknown key.
+
+    Returns:
+        The key, or None for -1.
+
+    Raises:
+        KeyParseError: the text is not a number in -1..23.
+    """
+    try:
+        value = int(number)
+    except ValueError:
+        value = -2
+    if value not in range(-1, 24):
+        raise KeyParseError(
+            f"{number!r} is not a key number: expected -1 (no key) or 0..23 (0 = A major, 12 = A minor)"
+        )
+    return None if value < 0 else Key.from_index(value).transposed(_LERCH_TONIC_OF_ZERO)
+
+
+def parse_fma(key: int | str, mode: int | str) -> Key:
+    """Read a key of the FMA annotations, which give tonic and mode in two columns, as text or as numbers.
+
+    Args:
+        key: a tonic such as ``C#``, or its pitch class, C = 0.
+        mode: ``Major`` or ``minor``, or 1 or 0.
+
+    Returns:
+        The key.
+
+    Raises:
+        KeyParseError: the tonic or the mode is none of these.
+    """
+    tonic = TONIC_NAMES[int(key)] if str(key).isdecimal() and int(key) < 12 else str(key).strip()
+    word = {"1": "major", "0": "minor"}.get(str(mode).strip(), str(mode).strip())
+    if word.lower() not in ("major", "minor"):
+        raise KeyParseError(
+            f"{mode!r} is not a mode of the FMA annotations: expected 'Major' (1) or 'minor' (0)"
+        )
+    return parse_key(f"{tonic} {word}")
+
+
+def format_key(key: Key, notation: Notation = Notation.NAME) -> str:
+    """Write a key in one notation; :func:`parse_key` reads each of them back.
+
+    Args:
+        key: the key.
+        notation: the way to write it.
+
+    Returns:
+        The text, for example ``Eb minor``, ``Ebm``, ``7m``, ``2A`` or ``sf=-6 mi=1``.
+    """
+    return write_key(key.tonic, key.mode, Notation(notation))
+
+
+def midi_key_signature(key: Key) -> tuple[int, bool]:
+    """The key signature of a MIDI file (meta event FF 59).
+
+    Args:
+        key: the key.
+
+    Returns:
+        The number of sharps in -6..6, flats negative, and whether the mode is minor.
+    """
+    return signature_sharps(key.tonic, key.mode), key.mode == "minor"
+
+
+KEYS = tuple(Key.from_index(index) for index in range(24))
+"""All keys in index order: C to B major, then C to B minor."""
+
+SIGNATURES_BY_FIFTHS = tuple(7 * fifths % 12 for fifths in range(12))
+"""The 12 key signatures along the circle of fifths: C, G, D, A, …"""
+
+CIRCLE_OF_FIFTHS = tuple(
+    key for signature in SIGNATURES_BY_FIFTHS for key in (KEYS[signature], KEYS[signature].relative)
+)
+"""All keys by fifths, each major next to its relative minor: C, Am, G, Em, D, Bm, … (Figure 4, STONE)."""

@@ -1,0 +1,165 @@
+"""How keys are written: one canonical spelling, and tolerant reading of what data sets and tools write.
+
+Everything here works on a pair (tonic, mode), the tonic as a pitch class with C = 0; :mod:`skey.keys` turns
+pairs into :class:`~skey.keys.Key` and back.
+"""
+
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Literal
+
+from skey.errors import SkeyError
+
+Mode = Literal["major", "minor"]
+"""The two modes of the 24 keys."""
+
+TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+"""The canonical spelling of each tonic, the same in both modes, by pitch class from C = 0."""
+
+_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_MODE_WORDS: dict[str, Mode] = {"maj": "major", "major": "major", "min": "minor", "minor": "minor"}
+_MODE_LETTERS: dict[str, Mode] = {"M": "major", "m": "minor"}
+
+# A hyphen before a space is music21's flat ("e- minor"); before a letter it only joins ("e-minor", "E-flat").
+_ACCIDENTAL_WORDS = (
+    (r"(?<=[a-g])[\s-]*flat", "b"),
+    (r"(?<=[a-g])[\s-]*sharp", "#"),
+    (r"(?<=[a-g])-(?=\s)", "b"),
+)
+_NAME = re.compile(r"([A-Ga-g])([#b]{0,2})(?:[\s:_-]*([A-Za-z]+))?")
+_CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
+_MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
+_CIRCLE_LETTERS: dict[str, tuple[int, Mode]] = {
+    "b": (8, "major"),
+    "a": (8, "minor"),
+    "d": (1, "major"),
+    "m": (1, "minor"),
+}
+"""Letter of a code on the circle of fifths: the number that C major or A minor has, and the mode."""
+
+
+class KeyParseError(SkeyError, ValueError):
+    """A text that names none of the 24 keys; the message says what was expected."""
+
+
+class Notation(StrEnum):
+    """The ways in which :func:`skey.keys.format_key` writes a key."""
+
+    NAME = "name"
+    """``Eb minor``"""
+    SHORT = "short"
+    """``Ebm``"""
+    OPEN_KEY = "open-key"
+    """``7m``: Open Key, C major = ``1d``, A minor = ``1m``, a fifth up adds one."""
+    CAMELOT = "camelot"
+    """``2A``: compatible with the Camelot wheel, C major = ``8B``, A minor = ``8A``."""
+    TKEY = "tkey"
+    """``Ebm``: the "initial key" frame of ID3v2.4, at most three characters."""
+    MIDI = "midi"
+    """``sf=-6 mi=1``: the two bytes of a MIDI key signature, sharps (flats negative) and minor."""
+
+
+def read_key(text: str) -> tuple[int, Mode]:
+    """The tonic and mode that a text names, in any notation that data sets and tools are known to write.
+
+    Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
+    music21's ``e- minor``, lower case for minor (``a``), Open Key (``1d``), Camelot-compatible codes (``8B``)
+    and ``sf=-6 mi=1``.
+
+    Args:
+        text: the key as written; surrounding blanks do not matter.
+
+    Returns:
+        The tonic's pitch class (C = 0) and the mode.
+
+    Raises:
+        KeyParseError: the text names none of the 24 keys.
+    """
+    plain = unicodedata.normalize("NFKC", text).replace("♭", "b").replace("♯", "#").strip()
+    found = _read_circle_code(plain) or _read_midi(plain) or _read_name(plain)
+    if found is None:
+        raise KeyParseError(
+            f"{text!r} is not a key: expected a tonic and a mode such as 'Eb minor', 'C:maj' or 'F#m', "
+            "an Open Key code '1d' to '12m', a Camelot-compatible code '1A' to '12B', or 'sf=-6 mi=1'"
+        )
+    return found
+
+
+def _read_name(text: str) -> tuple[int, Mode] | None:
+    """A tonic and a mode by name, or None."""
+    for pattern, sign in _ACCIDENTAL_WORDS:
+        text = re.sub(pattern, sign, text, flags=re.IGNORECASE)
+    match = _NAME.fullmatch(text)
+    mode = match and _read_mode(match[3], match[1])
+    if not match or not mode:
+        return None
+    return (_LETTERS[match[1].upper()] + match[2].count("#") - match[2].count("b")) % 12, mode
+
+
+def _read_mode(word: str | None, letter: str) -> Mode | None:
+    """The mode that a word names; without a word a capital letter means major and a small one minor."""
+    if not word:
+        return "major" if letter.isupper() else "minor"
+    return _MODE_LETTERS.get(word) or _MODE_WORDS.get(word.lower())
+
+
+def _read_circle_code(text: str) -> tuple[int, Mode] | None:
+    """An Open Key or Camelot-compatible code, or None."""
+    match = _CIRCLE_CODE.fullmatch(text)
+    if not match or not 1 <= int(match[1]) <= 12:
+        return None
+    origin, mode = _CIRCLE_LETTERS[match[2].lower()]
+    return _from_fifths(int(match[1]) - origin, mode)
+
+
+def _read_midi(text: str) -> tuple[int, Mode] | None:
+    """The text form of a MIDI key signature, or None."""
+    match = _MIDI.fullmatch(text)
+    if not match or abs(int(match[1])) > 7:
+        return None
+    return _from_fifths(int(match[1]), "minor" if match[2] == "1" else "major")
+
+
+def _from_fifths(fifths: int, mode: Mode) -> tuple[int, Mode]:
+    """The key whose signature lies so many fifths above that of C major."""
+    return (7 * fifths + (9 if mode == "minor" else 0)) % 12, mode
+
+
+def write_key(tonic: int, mode: Mode, notation: Notation) -> str:
+    """Write a key in one notation.
+
+    Args:
+        tonic: pitch class of the tonic, C = 0.
+        mode: major or minor.
+        notation: the way to write it.
+
+    Returns:
+        The text, which :func:`read_key` reads back as the same key.
+    """
+    if notation is Notation.NAME:
+        return f"{TONIC_NAMES[tonic]} {mode}"
+    if notation in (Notation.SHORT, Notation.TKEY):
+        return TONIC_NAMES[tonic] + ("m" if mode == "minor" else "")
+    if notation is Notation.MIDI:
+        return f"sf={signature_sharps(tonic, mode)} mi={int(mode == 'minor')}"
+    letters = "dm" if notation is Notation.OPEN_KEY else "BA"
+    letter = letters[mode == "minor"]
+    number = (signature_sharps(tonic, mode) + _CIRCLE_LETTERS[letter.lower()][0] - 1) % 12 + 1
+    return f"{number}{letter}"
+
+
+def signature_sharps(tonic: int, mode: Mode) -> int:
+    """The number of sharps in the key signature, flats negative, with as few accidentals as possible.
+
+    Of the two ways to write six accidentals the canonical spelling decides: F# major has 6, Eb minor -6.
+
+    Args:
+        tonic: pitch class of the tonic, C = 0.
+        mode: major or minor.
+
+    Returns:
+        A number in -6..6.
+    """
+    fifths = 7 * (tonic - (9 if mode == "minor" else 0)) % 12
+    return fifths - 12 if fifths > 6 or (fifths == 6 and mode == "minor") else fifths

@@ -1,0 +1,255 @@
+"""Facts of the 24 keys: spelling, signatures, the circle of fifths, how two keys relate, every notation."""
+
+import mido
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skey.errors import SkeyError
+from skey.keys import (
+    CIRCLE_OF_FIFTHS,
+    KEYS,
+    SIGNATURES_BY_FIFTHS,
+    Key,
+    KeyParseError,
+    Notation,
+    Relation,
+    format_key,
+    midi_key_signature,
+    parse_fma,
+    parse_gtzan,
+    parse_key,
+    relation,
+)
+
+keys = st.sampled_from(KEYS)
+
+
+def test_there_are_24_keys_in_index_order() -> None:
+    assert [str(key) for key in KEYS[:4]] == ["C major", "Db major", "D major", "Eb major"]
+    assert str(KEYS[12]) == "C minor" and str(KEYS[23]) == "B minor"
+    assert [key.index for key in KEYS] == list(range(24)) and len(set(KEYS)) == 24
+
+
+def test_one_spelling_serves_both_modes() -> None:
+    names = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"]
+    assert [str(key) for key in KEYS] == [f"{name} {mode}" for mode in ("major", "minor") for name in names]
+
+
+def test_a_minor_has_no_accidentals_and_shares_the_signature_of_c_major() -> None:
+    assert parse_key("A minor").signature == parse_key("C major").signature == 0
+    assert parse_key("Eb minor").signature == parse_key("F# major").signature == 6
+
+
+def test_the_circle_of_fifths_puts_each_major_key_next_to_its_relative_minor() -> None:
+    names = [format_key(key, Notation.SHORT) for key in CIRCLE_OF_FIFTHS]
+    assert names[:8] == ["C", "Am", "G", "Em", "D", "Bm", "A", "F#m"] and names[-2:] == ["F", "Dm"]
+    assert sorted(CIRCLE_OF_FIFTHS) == sorted(KEYS)
+    assert SIGNATURES_BY_FIFTHS[:4] == (0, 7, 2, 9)
+
+
+@given(keys)
+def test_relative_keys_share_a_signature_and_parallel_keys_a_tonic(key: Key) -> None:
+    assert key.relative.signature == key.signature and key.relative.mode != key.mode
+    assert key.parallel.tonic == key.tonic and key.parallel.mode != key.mode
+    assert key.relative.relative == key == key.parallel.parallel
+
+
+@given(keys, st.integers(-30, 30))
+def test_transposing_moves_tonic_and_signature_alike(key: Key, semitones: int) -> None:
+    moved = key.transposed(semitones)
+    assert (moved.tonic - key.tonic) % 12 == (moved.signature - key.signature) % 12 == semitones % 12
+    assert moved.mode == key.mode and moved.transposed(-semitones) == key
+
+
+@pytest.mark.parametrize(("tonic", "mode"), [(12, "major"), (-1, "minor")])
+def test_a_tonic_outside_the_octave_is_no_key(tonic: int, mode: str) -> None:
+    with pytest.raises(ValueError, match=r"0\.\.11"):
+        Key(tonic, mode)
+
+
+@pytest.mark.parametrize("index", [-1, 24])
+def test_an_index_outside_the_24_keys_is_refused(index: int) -> None:
+    with pytest.raises(ValueError, match=r"0\.\.23"):
+        Key.from_index(index)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "expected"),
+    [
+        ("C major", Relation.SAME),
+        ("G major", Relation.FIFTH_UP),
+        ("F major", Relation.FIFTH_DOWN),
+        ("A minor", Relation.RELATIVE),
+        ("C minor", Relation.PARALLEL),
+        ("G minor", Relation.OTHER),
+        ("E minor", Relation.OTHER),
+        ("D major", Relation.OTHER),
+    ],
+)
+def test_the_neighbours_of_c_major(estimate: str, expected: Relation) -> None:
+    assert relation(parse_key("C major"), parse_key(estimate)) is expected
+
+
+def test_c_major_is_the_relative_of_a_minor() -> None:
+    assert relation(parse_key("A minor"), parse_key("C major")) is Relation.RELATIVE
+
+
+@given(keys, keys, st.integers(0, 11))
+def test_a_relation_survives_transposition_and_mirrors_when_swapped(a: Key, b: Key, semitones: int) -> None:
+    assert relation(a.transposed(semitones), b.transposed(semitones)) is relation(a, b)
+    mirrored = {Relation.FIFTH_UP: Relation.FIFTH_DOWN, Relation.FIFTH_DOWN: Relation.FIFTH_UP}
+    assert relation(b, a) is mirrored.get(relation(a, b), relation(a, b))
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+@pytest.mark.parametrize("notation", list(Notation))
+def test_every_key_returns_from_every_notation(key: Key, notation: Notation) -> None:
+    assert parse_key(format_key(key, notation)) == key
+
+
+@pytest.mark.parametrize("notation", list(Notation))
+def test_no_two_keys_are_written_alike(notation: Notation) -> None:
+    assert len({format_key(key, notation) for key in KEYS}) == 24
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A Major", "A major"),
+        ("Cb minor", "B minor"),
+        ("C:maj", "C major"),
+        ("Eb:min", "Eb minor"),
+        ("Ebm", "Eb minor"),
+        ("d# min", "Eb minor"),
+        ("8B", "C major"),
+        ("8a", "A minor"),
+        ("08A", "A minor"),
+        ("1d", "C major"),
+        ("1m", "A minor"),
+        ("12 d", "F major"),
+        ("a", "A minor"),
+        ("A", "A major"),
+        ("bb", "Bb minor"),
+        ("Bb", "Bb major"),
+        ("b", "B minor"),
+        ("abm", "Ab minor"),
+        ("CM", "C major"),
+        ("Cm", "C minor"),
+        ("a major", "A major"),
+        ("E♭ minor", "Eb minor"),
+        ("F♯m", "F# minor"),
+        ("F sharp Minor", "F# minor"),
+        ("F-sharp minor", "F# minor"),
+        ("E-flat MAJOR", "Eb major"),
+        ("e- minor", "Eb minor"),
+        ("B- major", "Bb major"),
+        ("A-minor", "A minor"),
+        ("g_min", "G minor"),
+        ("E# major", "F major"),
+        ("F## minor", "G minor"),
+        ("  Gmaj\n", "G major"),
+        ("sf=-7 mi=1", "Ab minor"),
+        ("sf=+2 mi=0", "D major"),
+    ],
+)
+def test_what_data_sets_and_tools_write_is_understood(text: str, expected: str) -> None:
+    assert str(parse_key(text)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "H minor",
+        "0B",
+        "13A",
+        "0d",
+        "C dorian",
+        "E-",
+        "major",
+        "A minor B",
+        "7",
+        "-1",
+        "o",
+        "sf=8 mi=0",
+        "Amm",
+    ],
+)
+def test_what_names_no_key_is_refused_with_what_was_expected(text: str) -> None:
+    with pytest.raises(KeyParseError, match=r"expected a tonic and a mode such as 'Eb minor'") as caught:
+        parse_key(text)
+    assert repr(text) in str(caught.value)
+    assert isinstance(caught.value, SkeyError) and isinstance(caught.value, ValueError)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_key_or_a_typed_error(text: str) -> None:
+    try:
+        assert parse_key(text) in KEYS
+    except KeyParseError as error:
+        assert "expected" in str(error)
+
+
+def test_gtzan_counts_from_a_major_and_from_a_minor() -> None:
+    names = ["A", "Bb", "B", "C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab"]
+    assert [str(parse_gtzan(number)) for number in range(12)] == [f"{name} major" for name in names]
+    assert [str(parse_gtzan(str(number))) for number in range(12, 24)] == [f"{name} minor" for name in names]
+    assert parse_gtzan("-1\n") is None
+
+
+@pytest.mark.parametrize("number", [24, -2, "x", "", "1.5"])
+def test_gtzan_has_no_other_numbers(number: int | str) -> None:
+    with pytest.raises(KeyParseError, match=r"-1 \(no key\) or 0\.\.23"):
+        parse_gtzan(number)
+
+
+@pytest.mark.parametrize(
+    ("key", "mode", "expected"),
+    [("C#", "Major", "Db major"), ("Bb", "minor", "Bb minor"), (1, 1, "Db major"), ("9", "0", "A minor")],
+)
+def test_fma_writes_tonic_and_mode_in_two_columns(key: int | str, mode: int | str, expected: str) -> None:
+    assert str(parse_fma(key, mode)) == expected
+
+
+@pytest.mark.parametrize(("key", "mode"), [("C", "dorian"), ("H", "minor"), (12, 1), ("C", 2)])
+def test_fma_knows_twelve_tonics_and_two_modes(key: int | str, mode: int | str) -> None:
+    with pytest.raises(KeyParseError, match="expected"):
+        parse_fma(key, mode)
+
+
+def test_a_fifth_up_adds_one_on_both_wheels_of_the_djs() -> None:
+    for notation in (Notation.OPEN_KEY, Notation.CAMELOT):
+        for key in KEYS:
+            here, there = (int(format_key(k, notation)[:-1]) for k in (key, key.transposed(7)))
+            assert there == here % 12 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "open_key", "camelot"),
+    [("C major", "1d", "8B"), ("A minor", "1m", "8A"), ("B major", "6d", "1B"), ("Eb minor", "7m", "2A")],
+)
+def test_known_codes_of_both_wheels(name: str, open_key: str, camelot: str) -> None:
+    key = parse_key(name)
+    assert format_key(key, Notation.OPEN_KEY) == open_key and format_key(key, Notation.CAMELOT) == camelot
+
+
+@given(keys)
+def test_relative_keys_share_their_number_on_both_wheels(key: Key) -> None:
+    for notation in (Notation.OPEN_KEY, Notation.CAMELOT):
+        assert format_key(key, notation)[:-1] == format_key(key.relative, notation)[:-1]
+
+
+def test_the_initial_key_frame_of_id3_has_at_most_three_characters() -> None:
+    frames = [format_key(key, Notation.TKEY) for key in KEYS]
+    assert max(map(len, frames)) == 3 and "Ebm" in frames
+    assert all(frame[0] in "ABCDEFG" and set(frame[1:]) <= set("#bm") for frame in frames)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_midi_file_with_our_signature_holds_the_same_key(key: Key) -> None:
+    sharps, minor = midi_key_signature(key)
+    data = bytes([0xFF, 0x59, 2, sharps % 256, minor])
+    assert parse_key(mido.MetaMessage.from_bytes(data).key) == key
+    assert -6 <= sharps <= 6

@@ -1,0 +1,217 @@
+"""Facts of the scores: the papers' own percentages, agreement with mir_eval, what intervals do."""
+
+import mir_eval
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, parse_key
+from skey.metrics import (
+    MetricError,
+    RelationCounts,
+    SignatureCounts,
+    bootstrap_interval,
+    confusion_matrix,
+    count_relations,
+    count_signatures,
+    ksea,
+    ksea_points,
+    mirex_points,
+    mirex_score,
+    mode_accuracy,
+    normalise_rows,
+    paired_bootstrap,
+    signature_confusion,
+)
+
+FMAK_TRACKS = 5489
+TABLES_1_AND_2 = {
+    "feature engineering": (1599, 981, 38),
+    "STONE ω=7": (3587, 1225, 77),
+    "STONE ω=1": (3883, 920, 79),
+    "supervised SOTA": (4090, 741, 81),
+    "without octave equivalence": (1052, 1267, 31),
+    "without CPSD": (1049, 1267, 31),
+    "always C": (1049, 1267, 31),
+}
+TABLE_3 = {
+    "template matching": (2398, 631, 390, 506, 1564, 53.4),
+    "24-STONE ω=1": (421, 535, 399, 253, 3881, 15.6),
+    "24-STONE ω=7": (2443, 628, 1320, 115, 983, 57.9),
+    "supervised SOTA": (3586, 482, 504, 165, 752, 73.1),
+    "always C major": (551, 568, 498, 286, 3586, 19.0),
+}
+PAIRS = [(reference, estimate) for reference in KEYS for estimate in KEYS]
+lists_of_pairs = st.lists(st.tuples(st.sampled_from(KEYS), st.none() | st.sampled_from(KEYS)), min_size=1)
+
+
+@pytest.mark.parametrize(("correct", "fifth", "percent"), TABLES_1_AND_2.values(), ids=TABLES_1_AND_2.keys())
+def test_the_counts_of_tables_1_and_2_give_their_percentages(correct: int, fifth: int, percent: int) -> None:
+    counts = SignatureCounts(correct, fifth, FMAK_TRACKS - correct - fifth)
+    assert counts.total == FMAK_TRACKS
+    assert round(100 * ksea(counts)) == percent
+
+
+@pytest.mark.parametrize("row", TABLE_3.values(), ids=TABLE_3.keys())
+def test_the_counts_of_table_3_give_their_percentages(row: tuple[int, ...]) -> None:
+    correct, fifth, relative, parallel, wrong, percent = row
+    counts = RelationCounts(correct, fifth, 0, relative, parallel, wrong)
+    assert counts.total == FMAK_TRACKS
+    assert round(100 * mirex_score(counts), 1) == percent
+    downwards = RelationCounts(correct, 0, fifth, relative, parallel, wrong)
+    assert mirex_score(downwards) == mirex_score(counts)
+
+
+def _mir_eval_score(reference: Key, estimate: Key) -> float:
+    return float(mir_eval.key.weighted_score(str(reference), str(estimate)))
+
+
+def test_ascending_fifths_agree_with_mir_eval_on_all_pairs_of_keys() -> None:
+    ours = mirex_points([a for a, _ in PAIRS], [b for _, b in PAIRS], fifths="ascending")
+    theirs = [_mir_eval_score(a, b) for a, b in PAIRS]
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_fifths_both_ways_are_the_better_of_the_two_directions_of_mir_eval() -> None:
+    ours = mirex_points([a for a, _ in PAIRS], [b for _, b in PAIRS])
+    theirs = [max(_mir_eval_score(a, b), _mir_eval_score(b, a)) for a, b in PAIRS]
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_f_major_for_c_major_is_half_right_in_the_papers_and_wrong_in_mir_eval() -> None:
+    counts = count_relations([parse_key("C")], [parse_key("F")])
+    assert counts.fifth == counts.fifth_down == 1
+    assert mirex_score(counts) == 0.5 and mirex_score(counts, fifths="ascending") == 0.0
+
+
+@given(lists_of_pairs, st.sampled_from(["both", "ascending"]))
+def test_the_score_is_the_mean_of_the_points(pairs: list[tuple[Key, Key | None]], fifths: str) -> None:
+    references, estimates = [a for a, _ in pairs], [b for _, b in pairs]
+    counts = count_relations(references, estimates)
+    assert counts.total == len(pairs)
+    assert mirex_score(counts, fifths) == pytest.approx(mirex_points(references, estimates, fifths).mean())
+
+
+@given(lists_of_pairs)
+def test_naming_no_key_scores_nothing(pairs: list[tuple[Key, Key | None]]) -> None:
+    references = [reference for reference, _ in pairs]
+    silent = [None] * len(pairs)
+    assert count_relations(references, silent).other == len(pairs)
+    assert mode_accuracy(references, silent) == 0.0 and not ksea_points([0] * len(pairs), silent).any()
+
+
+@pytest.mark.parametrize("signature", range(12))
+def test_a_signature_a_fifth_above_or_below_earns_half(signature: int) -> None:
+    points = ksea_points([signature] * 12, [(signature + steps) % 12 for steps in range(12)])
+    assert points.tolist() == [1, 0, 0, 0, 0, 0.5, 0, 0.5, 0, 0, 0, 0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.none() | st.integers(0, 11)), min_size=1))
+def test_ksea_is_the_mean_of_its_points(pairs: list[tuple[int, int | None]]) -> None:
+    references, estimates = [a for a, _ in pairs], [b for _, b in pairs]
+    counts = count_signatures(references, estimates)
+    assert counts.total == len(pairs)
+    assert ksea(counts) == pytest.approx(ksea_points(references, estimates).mean())
+
+
+def test_the_mode_can_be_right_on_a_wrong_tonic() -> None:
+    references = [parse_key(text) for text in ("C major", "A minor", "D minor", "E minor")]
+    estimates = [parse_key(text) for text in ("F# major", "C major", "B minor", "E minor")]
+    assert mode_accuracy(references, estimates) == 0.75
+
+
+def test_a_perfect_system_fills_the_diagonal_of_the_circle_of_fifths() -> None:
+    np.testing.assert_array_equal(confusion_matrix(KEYS, KEYS), np.eye(24, dtype=int))
+
+
+def test_relatives_are_confused_right_beside_the_diagonal() -> None:
+    matrix = confusion_matrix(KEYS, [key.relative for key in KEYS])
+    rows, columns = np.nonzero(matrix)
+    assert np.abs(rows - columns).max() == 1 and matrix.sum() == 24
+
+
+def test_fifths_are_confused_two_places_from_the_diagonal() -> None:
+    matrix = confusion_matrix(KEYS, [key.transposed(7) for key in KEYS])
+    rows, columns = np.nonzero(matrix)
+    assert set((columns - rows) % 24) == {2}
+
+
+def test_a_track_without_an_estimate_is_in_no_cell() -> None:
+    matrix = confusion_matrix([parse_key("C"), parse_key("C")], [None, parse_key("G")])
+    assert matrix.sum() == 1 and matrix[0, 2] == 1
+
+
+def test_both_relatives_share_the_column_of_their_signature() -> None:
+    matrix = signature_confusion(CIRCLE_OF_FIFTHS, [key.signature for key in CIRCLE_OF_FIFTHS])
+    np.testing.assert_array_equal(matrix, np.repeat(np.eye(12, dtype=int), 2, axis=0))
+    assert SIGNATURES_BY_FIFTHS[1] == parse_key("G").signature
+
+
+def test_normalised_rows_are_shares_and_empty_rows_stay_empty() -> None:
+    shares = normalise_rows(np.array([[2, 2], [0, 0], [0, 5]]))
+    np.testing.assert_array_equal(shares, [[0.5, 0.5], [0, 0], [0, 1]])
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    points = np.random.default_rng(3).choice([0.0, 0.2, 0.3, 0.5, 1.0], size=240)
+    assert bootstrap_interval(points, seed=7) == bootstrap_interval(points, seed=7)
+    assert bootstrap_interval(points, seed=7) != bootstrap_interval(points, seed=8)
+
+
+def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
+    points = np.repeat([1.0, 0.0], [96, 144])
+    interval = bootstrap_interval(points)
+    half = 1.96 * np.sqrt(0.4 * 0.6 / 240)
+    assert interval.value == 0.4
+    assert interval.low == pytest.approx(0.4 - half, abs=0.006)
+    assert interval.high == pytest.approx(0.4 + half, abs=0.006)
+
+
+def test_many_distinct_points_are_resampled_in_blocks_without_changing_the_spread() -> None:
+    points = np.random.default_rng(0).normal(size=4000)
+    interval = bootstrap_interval(points, resamples=1200)
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 / np.sqrt(4000), rel=0.1)
+
+
+def test_a_higher_level_gives_a_wider_interval() -> None:
+    points = np.repeat([1.0, 0.5, 0.0], [50, 30, 20])
+    narrow, wide = bootstrap_interval(points, level=0.5), bootstrap_interval(points, level=0.99)
+    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
+
+
+def test_pairing_tells_apart_two_systems_whose_own_intervals_overlap() -> None:
+    worse = np.repeat([1.0, 0.0], [100, 100])
+    better = np.repeat([1.0, 0.0], [112, 88])
+    difference = paired_bootstrap(better, worse)
+    assert bootstrap_interval(worse).high > bootstrap_interval(better).low
+    assert difference.value == pytest.approx(0.06) and difference.low > 0
+
+
+def test_a_system_differs_from_itself_by_nothing() -> None:
+    points = np.repeat([1.0, 0.3], 50)
+    difference = paired_bootstrap(points, points)
+    assert (difference.value, difference.low, difference.high) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("score", [count_relations, mode_accuracy, confusion_matrix, mirex_points])
+def test_one_estimate_a_reference_is_required(score: object) -> None:
+    with pytest.raises(MetricError, match="2 references but 1 estimates"):
+        score([KEYS[0], KEYS[1]], [KEYS[0]])
+
+
+def test_points_of_different_tracks_cannot_be_paired() -> None:
+    with pytest.raises(MetricError, match="expected one a track"):
+        paired_bootstrap(np.ones(3), np.ones(2))
+
+
+def test_no_tracks_have_no_score() -> None:
+    empty = np.zeros(0)
+    for attempt in (
+        lambda: mirex_score(count_relations([], [])),
+        lambda: ksea(count_signatures([], [])),
+        lambda: mode_accuracy([], []),
+        lambda: bootstrap_interval(empty),
+    ):
+        with pytest.raises(MetricError, match="no tracks"):
+            attempt()

@@ -1,0 +1,249 @@
+"""The log-VQT front end of STONE and S-KEY, and the crop that transposes it.
+
+The variable-Q transform is that of nnAudio 0.3.4 (``features.vqt.VQT``, gamma 0, librosa normalisation) to
+float precision in a fortieth of its time or less: one octave of kernels serves all nine, because halving
+the sample rate halves every frequency, and each step of the half-band filter computes 64 output samples. Time
+and memory are linear in the length of the input.
+
+Bins are semitones from A0 (27.5 Hz), so bin ``b`` has the pitch class ``(A + b) mod 12``. The 80 dB under the
+maximum are eight decades of magnitude: of these, float32 resolves the upper four to 1e-4; below lies rounding
+noise, in nnAudio as here.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64, UInt8
+from torch import Tensor, nn
+
+from skey.audio import SAMPLE_RATE, TooShortAudio
+
+BINS = 99
+"""Semitones of the whole log-VQT."""
+CROPPED_BINS = 84
+"""Semitones that the network sees: seven octaves."""
+MAX_CROP = BINS - CROPPED_BINS
+"""The largest crop in semitones."""
+BINS_PER_OCTAVE = 12
+"""Bins are semitones."""
+HOP = 512
+"""Samples between two frames."""
+LOWEST_FREQUENCY = 27.5
+"""Frequency of bin 0 in hertz: A0."""
+SEGMENT_SAMPLES = 15 * SAMPLE_RATE
+"""Samples of the 15-s segments of both papers."""
+SEGMENT_FRAMES = SEGMENT_SAMPLES // HOP + 1
+"""Frames of a 15-s segment."""
+MIN_VQT_SAMPLES = 65 * 256
+"""Fewest samples (0.75 s) whose lowest octave can be mirrored at its ends."""
+BYTE_RANGE = 1.25
+"""The log-VQT value of byte 255. Those of peak-normalised music reach about 1.2: a range of 1 clips."""
+
+_OCTAVES = -(-BINS // BINS_PER_OCTAVE)
+_QUALITY = 1 / (2 ** (1 / BINS_PER_OCTAVE) - 1)
+_FREQUENCIES = LOWEST_FREQUENCY * 2 ** (np.arange(BINS) / BINS_PER_OCTAVE)
+_LOWPASS_TAPS = 256
+_OUTPUTS_PER_STEP = 64
+_DYNAMIC_RANGE = 80.0
+_SMALLEST_MAGNITUDE = 1e-10
+
+
+class LogVQT(nn.Module):
+    """Waveforms to log-VQT, 12 bins per octave over 99 semitones from A0 (facts of the authors' front end).
+
+    It has no parameters, and its buffers stay out of ``state_dict``.
+    """
+
+    kernels: Tensor
+    lowpass: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        """Build the kernels of one octave, the half-band filter and the normalisation."""
+        super().__init__()
+        self.register_buffer("kernels", torch.from_numpy(_octave_kernels())[:, None], persistent=False)
+        self.register_buffer("lowpass", torch.from_numpy(_stepped_lowpass())[:, None], persistent=False)
+        lengths = np.ceil(_QUALITY * SAMPLE_RATE / _FREQUENCIES)
+        scale = torch.from_numpy(np.sqrt(lengths).astype(np.float32))[:, None]
+        self.register_buffer("scale", scale, persistent=False)
+
+    def forward(self, wave: Float32[Tensor, "batch samples"]) -> Float32[Tensor, "batch 99 frames"]:
+        """The log-VQT of each waveform, floored 80 dB under the maximum of that waveform.
+
+        Args:
+            wave: (batch, samples) at 22,050 Hz, peak 1.
+
+        Returns:
+            (batch, 99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude.
+
+        Raises:
+            TooShortAudio: under 0.75 s.
+        """
+        return log_compress(self.magnitude(wave))
+
+    def magnitude(self, wave: Float32[Tensor, "batch samples"]) -> Float32[Tensor, "batch 99 frames"]:
+        """The magnitude of the VQT in librosa's normalisation, before decibels.
+
+        Args:
+            wave: (batch, samples) at 22,050 Hz.
+
+        Returns:
+            (batch, 99, samples // 512 + 1), not negative.
+
+        Raises:
+            TooShortAudio: under 0.75 s.
+        """
+        if wave.shape[-1] < MIN_VQT_SAMPLES:
+            raise TooShortAudio(f"{wave.shape[-1]} samples: the log-VQT needs at least {MIN_VQT_SAMPLES}")
+        octaves: list[Tensor] = []
+        for octave in range(_OCTAVES):
+            wave = self._halved(wave) if octave else wave
+            octaves.insert(0, self._octave(wave, HOP >> octave))
+        return torch.cat(octaves, dim=1)[:, -BINS:] * self.scale
+
+    def _octave(self, wave: Tensor, hop: int) -> Tensor:
+        """Twelve bins: the top octave of what this sample rate can hold."""
+        half = self.kernels.shape[-1] // 2
+        mirrored = nn.functional.pad(wave, (half, half), mode="reflect")
+        real, imaginary = nn.functional.conv1d(mirrored[:, None], self.kernels, stride=hop).chunk(2, dim=1)
+        return torch.sqrt(real.square() + imaginary.square())
+
+    def _halved(self, wave: Tensor) -> Tensor:
+        """The same sound at half the sample rate."""
+        step = 2 * _OUTPUTS_PER_STEP
+        padded = nn.functional.pad(wave, (_LOWPASS_TAPS // 2 - 1, _LOWPASS_TAPS // 2 + step))
+        steps = nn.functional.conv1d(padded[:, None], self.lowpass, stride=step)
+        return steps.transpose(1, 2).flatten(1)[:, : wave.shape[-1] // 2]
+
+
+def log_compress(magnitude: Float[Tensor, "batch bins frames"]) -> Float[Tensor, "batch bins frames"]:
+    """Magnitudes to decibels / 80 + 1, floored 80 dB under the maximum of each item.
+
+    The multiplier of the decibels is 10 although these are magnitudes: the authors' front end does so.
+
+    Args:
+        magnitude: (batch, bins, frames), not negative.
+
+    Returns:
+        (batch, bins, frames); 1 stands for a magnitude of 1, and 0 for 80 dB less.
+    """
+    decibels = 10 * torch.log10(magnitude.clamp(min=_SMALLEST_MAGNITUDE))
+    floor = decibels.amax(dim=(-2, -1), keepdim=True) - _DYNAMIC_RANGE
+    return torch.maximum(decibels, floor) / _DYNAMIC_RANGE + 1
+
+
+@lru_cache(maxsize=1)
+def _cached_front_end() -> LogVQT:
+    """The one front end of :func:`log_vqt`."""
+    return LogVQT().eval()
+
+
+def log_vqt(wave: Float32[Tensor, "*batch samples"]) -> Float32[Tensor, "*batch 99 frames"]:
+    """The log-VQT of one waveform or of a batch of them, on the CPU and without gradients.
+
+    Args:
+        wave: (samples,) or (batch, samples) at 22,050 Hz, peak 1. Each item has its own floor.
+
+    Returns:
+        (99, frames) or (batch, 99, frames) with samples // 512 + 1 frames.
+
+    Raises:
+        TooShortAudio: under 0.75 s.
+    """
+    with torch.no_grad():
+        result: Tensor = _cached_front_end()(wave.reshape(-1, wave.shape[-1]))
+    return result.reshape(*wave.shape[:-1], *result.shape[-2:])
+
+
+def crop(log_vqt: Float[Tensor, "*batch 99 frames"], c: int) -> Float[Tensor, "*batch 84 frames"]:
+    """Keep the 84 bins that start at bin c: a transposition **down** by c semitones (T_c of STONE).
+
+    Args:
+        log_vqt: (..., 99, frames).
+        c: semitones, 0 to 15.
+
+    Returns:
+        (..., 84, frames), a view.
+
+    Raises:
+        ValueError: for a crop outside of 0 to 15.
+    """
+    if not 0 <= c <= MAX_CROP:
+        raise ValueError(f"a crop of {c} semitones: 0 to {MAX_CROP} are possible")
+    return log_vqt[..., c : c + CROPPED_BINS, :]
+
+
+def chroma(log_vqt: Float[Tensor, "*batch bins frames"]) -> Float[Tensor, "*batch 12"]:
+    """The mean over time and octaves of each pitch class (feature engineering, Table 1, STONE).
+
+    Args:
+        log_vqt: (..., bins, frames); bins past the last whole octave count for their pitch classes alone.
+
+    Returns:
+        (..., 12); index 0 is the pitch class of the first bin: A for the whole log-VQT.
+    """
+    over_time = log_vqt.mean(dim=-1)
+    missing = -over_time.shape[-1] % BINS_PER_OCTAVE
+    whole = nn.functional.pad(over_time, (0, missing), value=float("nan"))
+    return whole.reshape(*whole.shape[:-1], -1, BINS_PER_OCTAVE).nanmean(dim=-2)
+
+
+def to_bytes(log_vqt: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """Store a log-VQT in a quarter of its memory, to within 1/408 (a fifth of a decibel) from 0 to 1.25.
+
+    Args:
+        log_vqt: any shape. Only what is under 0, 80 dB below a full-scale magnitude, is cut off.
+
+    Returns:
+        The same shape in bytes.
+    """
+    return (log_vqt * (255 / BYTE_RANGE)).round().clamp(0, 255).to(torch.uint8)
+
+
+def from_bytes(stored: UInt8[Tensor, "*shape"] | UInt8[np.ndarray, "*shape"]) -> Float32[Tensor, "*shape"]:
+    """Read what :func:`to_bytes` stored.
+
+    Args:
+        stored: bytes of any shape, as a tensor or as a (memory-mapped) array.
+
+    Returns:
+        The same shape in float32: byte / 255 * 1.25.
+    """
+    values = stored if isinstance(stored, Tensor) else torch.from_numpy(np.array(stored))
+    return values.to(torch.float32) * (BYTE_RANGE / 255)
+
+
+def _octave_kernels() -> Float32[np.ndarray, "24 taps"]:
+    """The top octave: twelve real parts, then twelve negated imaginary ones."""
+    lengths = np.ceil(_QUALITY * SAMPLE_RATE / _FREQUENCIES[-BINS_PER_OCTAVE:]).astype(int)
+    taps = 2 ** int(np.ceil(np.log2(lengths.max())))
+    kernels = np.zeros((BINS_PER_OCTAVE, taps), np.complex64)
+    for row, frequency, length in zip(kernels, _FREQUENCIES[-BINS_PER_OCTAVE:], lengths, strict=True):
+        start = (taps - length) // 2
+        row[start : start + length] = _atom(frequency, length)
+    return np.concatenate([kernels.real, -kernels.imag])
+
+
+def _atom(frequency: float, length: int) -> np.ndarray:
+    """One complex exponential under a Hann window, absolute sum 1."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    times = np.arange(length) - (length + 1) // 2
+    atom = window * np.exp(2j * np.pi * frequency / SAMPLE_RATE * times)
+    return np.asarray(atom / np.abs(atom).sum())
+
+
+def _lowpass() -> Float64[np.ndarray, "256"]:
+    """The half-band filter: frequency sampling under a Hamming window, as ``scipy.signal.firwin2``."""
+    grid = np.linspace(0, 1, _LOWPASS_TAPS + 1)
+    gains = np.interp(grid, [0, 0.5 / 1.001, 0.5 * 1.001, 1], [1, 1, 0, 0])
+    delay = np.exp(-0.5j * np.pi * (_LOWPASS_TAPS - 1) * grid)
+    return np.asarray(np.fft.irfft(gains * delay)[:_LOWPASS_TAPS] * np.hamming(_LOWPASS_TAPS))
+
+
+def _stepped_lowpass() -> Float32[np.ndarray, "outputs taps"]:
+    """The half-band filter once for each output sample of a step, two input samples further each time."""
+    rows = np.zeros((_OUTPUTS_PER_STEP, _LOWPASS_TAPS + 2 * (_OUTPUTS_PER_STEP - 1)), np.float32)
+    for output, row in enumerate(rows):
+        row[2 * output : 2 * output + _LOWPASS_TAPS] = _lowpass()
+    return rows

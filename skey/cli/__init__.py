@@ -9,6 +9,7 @@ from skey.errors import SkeyError
 
 COMMANDS = {
     "corpus": ("skey.cli.corpus", "Build, hear and describe the open corpus."),
+    "weights": ("skey.cli.weights", "List and show network weights, import the authors' checkpoints."),
     "check": ("skey.cli.check", "Compare the recorded results with recomputed ones."),
     "reproduce": ("skey.cli.companion", "Run the notebooks, check the record, build the book."),
     "test": ("skey.cli.companion", "Run the checks that continuous integration runs."),

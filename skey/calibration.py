@@ -1,0 +1,176 @@
+"""From a rotation-free profile to keys: what each output means, found on a synthesised reference sound.
+
+A self-supervised network knows relative keys only: which output means C major is an accident of training.
+Section 4.2 of STONE settles it with one recording of a C major scale and its chords. Here that sound is
+synthesised, a second one in A minor is added, and each mode is calibrated on its own, because nothing in
+training ties the two together.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from skey.audio import SAMPLE_RATE
+from skey.errors import SkeyError
+from skey.keys import KEYS, Key, Mode
+from skey.model import PITCH_CLASSES, ChromaNet
+from skey.vqt import SEGMENT_SAMPLES, crop, log_vqt
+
+CROPS = range(PITCH_CLASSES)
+"""Calibration listens to the reference sound in all twelve transpositions and averages what it hears."""
+
+SCALES: dict[Mode, tuple[int, ...]] = {
+    "major": (60, 62, 64, 65, 67, 69, 71, 72),
+    "minor": (57, 59, 60, 62, 64, 65, 68, 69),
+}
+"""C major and A harmonic minor, as MIDI numbers."""
+
+CHORDS: dict[Mode, tuple[tuple[int, int, int], ...]] = {
+    "major": (
+        (48, 52, 55),
+        (50, 53, 57),
+        (52, 55, 59),
+        (53, 57, 60),
+        (55, 59, 62),
+        (57, 60, 64),
+        (59, 62, 65),
+    ),
+    "minor": (
+        (45, 48, 52),
+        (47, 50, 53),
+        (48, 52, 55),
+        (50, 53, 57),
+        (52, 56, 59),
+        (53, 57, 60),
+        (56, 59, 62),
+    ),
+}
+"""The triad on each degree of the scale."""
+
+DEGREES = (0, 1, 2, 3, 4, 5, 6, 0, 3, 4, 0, 0)
+"""The scale, each note over its chord, then the cadence I IV V I (the scale's last note is the first I)."""
+
+
+class NotCalibrated(SkeyError):
+    """The reference sound gave no usable answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the outputs of a network mean.
+
+    `major` is the tonic (pitch class, C = 0) of the major key that row 0 stands for, `minor` the same for
+    minor; row q stands for the tonic q semitones higher. `major_column` says which of the two columns is
+    major; with 12 outputs there is one column, which stands for a major key and its relative minor alike.
+    """
+
+    outputs: Literal[12, 24]
+    major: int
+    minor: int
+    major_column: int = 0
+
+    def output_keys(self) -> tuple[Key, ...]:
+        """The key of each output, column after column (for 12 outputs the major key of each signature)."""
+        major = tuple(Key((self.major + q) % PITCH_CLASSES, "major") for q in range(PITCH_CLASSES))
+        if self.outputs == 12:
+            return major
+        minor = tuple(Key((self.minor + q) % PITCH_CLASSES, "minor") for q in range(PITCH_CLASSES))
+        return major + minor if self.major_column == 0 else minor + major
+
+    def key_profile(self, profile: Float[Tensor, "batch 12 2"]) -> Float[Tensor, "batch 24"]:
+        """Probabilities in the order of `skey.keys.KEYS` from the network's matrix Y (h of Eq. 11, by mode).
+
+        Raises:
+            NotCalibrated: the network tells key signatures only (12 outputs).
+        """
+        if self.outputs == 12:
+            raise NotCalibrated(
+                "This network tells key signatures, not modes: ask for the signature profile."
+            )
+        flat = profile.transpose(1, 2).flatten(1)
+        position = {key: index for index, key in enumerate(self.output_keys())}
+        return flat[:, [position[key] for key in KEYS]]
+
+    def signature_profile(
+        self, profile: Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]
+    ) -> Float[Tensor, "batch 12"]:
+        """Probabilities of the key signatures, by the pitch class of their major key, C first (Eq. 11).
+
+        With 24 outputs the two keys of a signature are added up (Eq. 13 after calibration).
+        """
+        if profile.ndim == 2:
+            return profile.roll(self.major, dims=1)
+        keys = self.key_profile(profile)
+        relatives = [KEYS.index(Key(tonic, "major").relative) for tonic in range(PITCH_CLASSES)]
+        return keys[:, :PITCH_CLASSES] + keys[:, relatives]
+
+    def as_dict(self) -> dict[str, int]:
+        """The fields, for the header of a weights file."""
+        return asdict(self)
+
+
+def tone(pitch: int, samples: int) -> Float32[np.ndarray, " samples"]:
+    """A plucked tone: MIDI number `pitch`, eight partials that fall off as 1/h and die away."""
+    seconds = np.arange(samples) / SAMPLE_RATE
+    frequency = 440.0 * 2.0 ** ((pitch - 69) / 12)
+    partials = sum(np.sin(2 * np.pi * h * frequency * seconds) / h for h in range(1, 9))
+    envelope = np.minimum(seconds / 0.01, 1) * np.exp(-1.5 * seconds)
+    return np.asarray(partials * envelope, dtype=np.float32)
+
+
+def reference_sound(mode: Mode) -> Float32[np.ndarray, " samples"]:
+    """Scale with its chords and a cadence, in C major or A minor (Section 4.2, STONE).
+
+    Returns:
+        15 s at 22,050 Hz, peak 1, made by additive synthesis.
+    """
+    beats = []
+    samples = SEGMENT_SAMPLES // len(DEGREES)
+    for beat, degree in enumerate(DEGREES):
+        melody = SCALES[mode][beat] if beat < len(SCALES[mode]) else SCALES[mode][degree]
+        root, *others = CHORDS[mode][degree]
+        beats.append(sum(tone(pitch, samples) for pitch in (melody, root - 12, root, *others)))
+    sound = np.concatenate(beats)
+    return np.asarray(sound / np.abs(sound).max(), dtype=np.float32)
+
+
+@torch.inference_mode()
+def reference_profile(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 columns"]:
+    """What the network says to the reference sound, averaged over its twelve transpositions.
+
+    Each transposition's profile is rotated back first, so row q is the row at crop 0.
+    """
+    sound = log_vqt(torch.from_numpy(reference_sound(mode)))
+    device = next(model.parameters()).device
+    crops = torch.stack([crop(sound, c) for c in CROPS]).to(device)
+    profiles = model(crops).reshape(len(CROPS), PITCH_CLASSES, -1).cpu()
+    return torch.stack([profile.roll(c, dims=0) for c, profile in zip(CROPS, profiles, strict=True)]).mean(0)
+
+
+def calibrate(model: ChromaNet) -> Calibration:
+    """Find what each output stands for, from the two reference sounds alone (Eq. 10 and 11, STONE).
+
+    The major column is the one that weighs more in C major than in A minor; the row of C major is its largest
+    in the C major sound, the row of A minor the largest of the other column in the A minor sound.
+
+    Raises:
+        NotCalibrated: the profile is not finite.
+    """
+    was_training = model.training
+    model.eval()
+    major, minor = reference_profile(model, "major"), reference_profile(model, "minor")
+    model.train(was_training)
+    if not (major.isfinite().all() and minor.isfinite().all()):
+        raise NotCalibrated(
+            "The network's answer to the reference sound is not finite: its weights are broken."
+        )
+    if model.architecture.outputs == 12:
+        row = int((major + minor).argmax())
+        return Calibration(12, -row % PITCH_CLASSES, (9 - row) % PITCH_CLASSES)
+    column = int((major.sum(0) - minor.sum(0)).argmax())
+    c_major, a_minor = int(major[:, column].argmax()), int(minor[:, 1 - column].argmax())
+    return Calibration(24, -c_major % PITCH_CLASSES, (9 - a_minor) % PITCH_CLASSES, column)

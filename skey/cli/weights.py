@@ -1,0 +1,54 @@
+"""`skey weights`: which weights are at hand, what they say about themselves, and import of the authors'."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+PATH = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def weights() -> None:
+    """List, show and import network weights."""
+
+
+@weights.command("list")
+def list_weights() -> None:
+    """Names of the weights at hand: shipped, imported, trained."""
+    from skey.weights import available_weights, read_header
+
+    found = available_weights()
+    if not found:
+        click.echo("no weights yet: import the authors' with `skey weights import FILE.pt`", err=True)
+    for name, file in found.items():
+        header = read_header(file)
+        click.echo(f"{name:<16} {header.architecture.outputs} outputs  {header.title}  ({header.licence})")
+
+
+@weights.command("show")
+@click.argument("name")
+def show_weights(name: str) -> None:
+    """Everything that the header of weights NAME (a name or a file) says, as JSON, with the outputs' keys."""
+    import json
+
+    from skey.weights import find_weights, read_weights
+
+    header = read_weights(find_weights(name)).header
+    keys = [str(key) for key in header.calibration.output_keys()]
+    click.echo(json.dumps(asdict(header) | {"output_keys": keys}, indent=2))
+
+
+@weights.command("import")
+@click.argument("file", type=PATH)
+@click.option(
+    "-o", "--output", type=PATH, help="Weights file to write; by default under the file's name in your own."
+)
+def import_weights(file: Path, output: Path | None) -> None:
+    """Convert the authors' checkpoint FILE (.pt) without executing anything in it, and calibrate it."""
+    from skey.weights import import_checkpoint, save_weights, user_folder
+
+    loaded = import_checkpoint(file)
+    target = output or user_folder() / f"{file.stem}.safetensors"
+    header = save_weights(target, loaded.network, loaded.header)
+    click.echo(f"{target}: {header.title}, {header.architecture.outputs} outputs, sha256 {header.checksum}")

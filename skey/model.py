@@ -1,0 +1,241 @@
+"""ChromaNet (Sections 3.2 and 5.2 of STONE; the network of S-KEY is the one of Section 5.2).
+
+Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time and keep frequency
+(f, Section 3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. Every step
+treats all frequencies alike, so an input moved by k semitones gives a profile rotated by k; only the borders,
+and the affine norms of the network with 12 outputs, break this.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from skey.errors import SkeyError
+from skey.vqt import BINS_PER_OCTAVE, CROPPED_BINS
+
+PITCH_CLASSES = BINS_PER_OCTAVE
+BINS = CROPPED_BINS
+
+
+class TooFewFrames(SkeyError, ValueError):
+    """The input is shorter than the seven halvings of time need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The settings of a ChromaNet; the defaults are 24-STONE and S-KEY (Section 5.2, STONE).
+
+    `outputs` is 12 (key signatures) or 24 (key signatures times modes). `octave_equivalence=False` is the
+    ablation of Table 2. `frames_per_step` averages so many frames before the first block; 1 is the papers'.
+    """
+
+    outputs: Literal[12, 24] = 24
+    channels: tuple[int, ...] = (2, 3, 40, 40, 30, 10, 3)
+    kernels: tuple[int, ...] = (7, 7, 7, 7, 7, 5, 5)
+    expansion: int = 4
+    layer_scale: float = 0.1
+    stochastic_depth: float = 0.1
+    octave_equivalence: bool = True
+    frames_per_step: int = 1
+
+    @property
+    def modes(self) -> int:
+        """Channels of the last layer: 1 for key signatures, 2 for keys."""
+        return self.outputs // PITCH_CLASSES
+
+    @property
+    def minimum_frames(self) -> int:
+        """The shortest input, in frames: every block halves time (128 frames for the papers' network)."""
+        return int(self.frames_per_step * 2 ** len(self.channels))
+
+
+class ItemNorm(nn.Module):
+    """Layer norm over (channel, frequency, time) of an item, without parameters (24 outputs)."""
+
+    def forward(
+        self, x: Float[Tensor, "batch channels bins frames"]
+    ) -> Float[Tensor, "batch channels bins frames"]:
+        """Each item with mean 0 and variance 1, same shape."""
+        return F.layer_norm(x, x.shape[1:])
+
+
+class FrameNorm(nn.Module):
+    """Layer norm over (frequency, channel), frame by frame, with a gain and an offset (12 outputs)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(BINS, channels))
+        self.bias = nn.Parameter(torch.zeros(BINS, channels))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels bins frames"]
+    ) -> Float[Tensor, "batch channels bins frames"]:
+        """Each frame with mean 0 and variance 1, then the affine map, same shape."""
+        by_frame = x.permute(0, 3, 2, 1)
+        return F.layer_norm(by_frame, by_frame.shape[2:], self.weight, self.bias).permute(0, 3, 2, 1)
+
+
+def layer_norm(architecture: Architecture, channels: int) -> nn.Module:
+    """The layer norm of the network in question: `ItemNorm` for 24 outputs, `FrameNorm` for 12."""
+    return ItemNorm() if architecture.outputs == 24 else FrameNorm(channels)
+
+
+class TimeDownsampling(nn.Module):
+    """Layer norm, convolution over two frames with stride two, GELU (Section 3.2)."""
+
+    def __init__(self, architecture: Architecture, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.norm = layer_norm(architecture, inputs)
+        self.conv = nn.Conv2d(inputs, outputs, kernel_size=(1, 2), stride=(1, 2))
+
+    def forward(
+        self, x: Float[Tensor, "batch inputs bins frames"]
+    ) -> Float[Tensor, "batch outputs bins half"]:
+        """Half as many frames (an odd last one is dropped), all bins."""
+        return F.gelu(self.conv(self.norm(x)))
+
+
+class StochasticDepth(nn.Module):
+    """Drops a residual branch of some items while training and scales the others up to compensate."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(
+        self, branch: Float[Tensor, "batch channels bins frames"]
+    ) -> Float[Tensor, "batch channels bins frames"]:
+        """The branch itself in evaluation; in training zero for a random share of the items."""
+        if not self.training or self.probability == 0:
+            return branch
+        kept = 1 - self.probability
+        mask = torch.empty(len(branch), 1, 1, 1, dtype=branch.dtype, device=branch.device).bernoulli_(kept)
+        return branch * (mask / kept)
+
+
+class ConvNeXt(nn.Module):
+    """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual."""
+
+    def __init__(self, architecture: Architecture, channels: int, kernel: int) -> None:
+        super().__init__()
+        wide = architecture.expansion * channels
+        self.depthwise = nn.Conv2d(
+            channels, channels, kernel, padding=kernel // 2, groups=channels, padding_mode="replicate"
+        )
+        self.norm = layer_norm(architecture, channels)
+        self.widen = nn.Conv2d(channels, wide, 1)
+        self.narrow = nn.Conv2d(wide, channels, 1)
+        self.scale = nn.Parameter(torch.full((channels,), architecture.layer_scale))
+        self.drop = StochasticDepth(architecture.stochastic_depth)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels bins frames"]
+    ) -> Float[Tensor, "batch channels bins frames"]:
+        """Same shape as the input."""
+        branch: Tensor = self.narrow(F.gelu(self.widen(self.norm(self.depthwise(x)))))
+        kept: Tensor = self.drop(branch * self.scale[:, None, None])
+        return x + kept
+
+
+class OctaveEquivalence(nn.Module):
+    """g of Eq. 1: the bins of one pitch class are averaged over the seven octaves (the paper sums them)."""
+
+    def forward(
+        self, x: Float[Tensor, "batch channels 84 frames"]
+    ) -> Float[Tensor, "batch channels 12 frames"]:
+        """Row q holds the bins q, q + 12, q + 24, ..."""
+        batch, channels, _, frames = x.shape
+        return x.reshape(batch, channels, BINS // PITCH_CLASSES, PITCH_CLASSES, frames).mean(2)
+
+
+class FullyConnected(nn.Module):
+    """The ablation "without octave equivalence" (Section 4.6): a learned map from 84 bins to 12 rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(BINS, PITCH_CLASSES)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels 84 frames"]
+    ) -> Float[Tensor, "batch channels 12 frames"]:
+        """Twelve rows that need not be pitch classes."""
+        rows: Tensor = self.linear(x.transpose(2, 3))
+        return rows.transpose(2, 3)
+
+
+class ChromaNet(nn.Module):
+    """The network of both papers: key signature profile (12 outputs) or key profile (24) of a log-VQT."""
+
+    def __init__(self, architecture: Architecture | None = None) -> None:
+        super().__init__()
+        self.architecture = settings = architecture or Architecture()
+        widths = (1, *settings.channels)
+        blocks: list[nn.Module] = []
+        for inputs, channels, kernel in zip(widths, settings.channels, settings.kernels, strict=False):
+            blocks += [TimeDownsampling(settings, inputs, channels), ConvNeXt(settings, channels, kernel)]
+        self.blocks = nn.Sequential(*blocks)
+        self.octaves = OctaveEquivalence() if settings.octave_equivalence else FullyConnected()
+        self.classifier = nn.Conv2d(widths[-1], settings.modes, 1)
+        # Section 5.2: without parameters, so that neither mode can fall silent.
+        self.mode_norm = nn.BatchNorm2d(2, affine=False) if settings.modes == 2 else nn.Identity()
+
+    def logits(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
+        """The profile before the softmax, one column a mode (one column alone for 12 outputs).
+
+        Args:
+            cropped: log-VQT of 84 bins in units of 80 dB, at least `Architecture.minimum_frames` frames.
+
+        Returns:
+            Row q stands for pitch class A + q of the crop, up to the rotation that calibration finds.
+
+        Raises:
+            TooFewFrames: the input is too short for the seven halvings of time.
+        """
+        refuse_too_few_frames(cropped.shape[-1], self.architecture)
+        x = average_frames(cropped[:, None], self.architecture.frames_per_step)
+        pooled: Tensor = self.octaves(self.blocks(x)).mean(3, keepdim=True)
+        logits: Tensor = self.mode_norm(self.classifier(pooled))
+        return logits.squeeze(3).transpose(1, 2)
+
+    def forward(
+        self, cropped: Float[Tensor, "batch 84 frames"]
+    ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
+        """The profile: softmax over all outputs at once (Eq. 1; Section 5.2 for two modes).
+
+        Args:
+            cropped: log-VQT of 84 bins in units of 80 dB, at least `Architecture.minimum_frames` frames.
+
+        Returns:
+            (batch, 12) key signature profile y, or (batch, 12, 2) matrix Y of key signature times mode.
+
+        Raises:
+            TooFewFrames: the input is too short for the seven halvings of time.
+        """
+        logits = self.logits(cropped)
+        profile = logits.flatten(1).softmax(1).view_as(logits)
+        return profile if self.architecture.modes == 2 else profile.squeeze(2)
+
+
+def average_frames(
+    x: Float[Tensor, "batch 1 bins frames"], frames_per_step: int
+) -> Float[Tensor, "batch 1 bins steps"]:
+    """Means of `frames_per_step` successive frames, the rest at the end dropped (not in the papers)."""
+    return x if frames_per_step == 1 else F.avg_pool2d(x, (1, frames_per_step))
+
+
+def refuse_too_few_frames(frames: int, architecture: Architecture) -> None:
+    """Raise `TooFewFrames` where seven halvings of time would leave nothing."""
+    if frames < architecture.minimum_frames:
+        raise TooFewFrames(
+            f"{frames} frames are too few: the network needs at least {architecture.minimum_frames}. "
+            "Give it a longer sound."
+        )
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable parameters (47,284 for 24 outputs)."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -1,0 +1,130 @@
+"""The authors' released checkpoints in our format: names, architecture, calibration, where they come from."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from skey.calibration import calibrate
+from skey.model import Architecture, ChromaNet
+from skey.weights.checkpoint import read_checkpoint
+from skey.weights.header import Header, WeightsError
+from skey.weights.store import LoadedModel, checksum
+
+PREFIX = "chromanet."
+RENAMES = (
+    (r"^time_downsampling_blocks\.(\d+)\.", lambda m: f"blocks.{2 * int(m[1])}."),
+    (r"^convnext_blocks\.(\d+)\.", lambda m: f"blocks.{2 * int(m[1]) + 1}."),
+    (r"\.dwconv\.", ".depthwise."),
+    (r"\.pwconv1\.", ".widen."),
+    (r"\.pwconv2\.", ".narrow."),
+    (r"\.gamma$", ".scale"),
+    (r"^batch_norm\.", "mode_norm."),
+)
+"""What the parts of the network are called there and here, as regular expressions in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is known of one released checkpoint: recognised by its file name, described for the header."""
+
+    title: str
+    licence: str
+    source: str
+    whole_track: bool = False
+
+
+RELEASES = {
+    "skey": Release("S-KEY as released", "MIT", "https://github.com/deezer/skey", whole_track=True),
+    "semitone24": Release("Semi-TONE as released", "none stated", "https://github.com/deezer/stone"),
+    "stone12": Release("STONE as released", "none stated", "https://github.com/deezer/stone"),
+}
+UNKNOWN = Release("Imported ChromaNet", "unknown", "unknown")
+
+
+def _renamed(name: str) -> str:
+    """Our name of one of the authors' parameters."""
+    name = name.removeprefix(PREFIX)
+    for pattern, replacement in RENAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _reshaped(name: str, value: Tensor) -> Tensor:
+    """A linear layer over channels as the 1 x 1 convolution that it is."""
+    return value[:, :, None, None] if name.endswith(("widen.weight", "narrow.weight")) else value
+
+
+def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's tensors under our names, without the front end's buffers."""
+    renamed = {_renamed(name): value for name, value in state.items() if name.startswith(PREFIX)}
+    return {name: _reshaped(name, value) for name, value in renamed.items()}
+
+
+def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
+    """Read the architecture off the shapes of the parameters.
+
+    Raises:
+        WeightsError: they are not those of a ChromaNet.
+    """
+    try:
+        scales = sorted(
+            (name for name in tensors if name.endswith(".scale")), key=lambda n: int(n.split(".")[1])
+        )
+        depthwise = [tensors[name.replace("scale", "depthwise.weight")] for name in scales]
+        outputs: Literal[12, 24] = 12 if len(tensors["classifier.weight"]) == 1 else 24
+        return Architecture(
+            outputs=outputs,
+            channels=tuple(len(weight) for weight in depthwise),
+            kernels=tuple(weight.shape[-1] for weight in depthwise),
+        )
+    except KeyError as error:
+        raise WeightsError(f"These are not the weights of a ChromaNet: {error} is missing") from error
+
+
+def _summary(content: dict[str, Any]) -> dict[str, Any]:
+    """What the checkpoint says about its training, in words and numbers."""
+    settings = [line for line in content.get("gin_info", []) if isinstance(line, str) and "=" in line]
+    return {"epoch": content.get("epoch"), "settings": settings}
+
+
+def import_checkpoint(path: Path) -> LoadedModel:
+    """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
+
+    Args:
+        path: `skey.pt`, `semitone24.pt`, `stone12.pt`, or another file of that make.
+
+    Returns:
+        The network with the header that `save_weights` writes; what its outputs mean comes from the
+        synthesised reference sound alone.
+
+    Raises:
+        UnsafeCheckpoint: the file asks for code.
+        WeightsError: it is no checkpoint of a ChromaNet.
+    """
+    content = read_checkpoint(path)
+    state = content.get("stone", content)
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise WeightsError(f"{path} holds no dictionary of the network's weights")
+    tensors = network_tensors(state)
+    network = ChromaNet(architecture_of(tensors)).eval()
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} is not a ChromaNet as released: {error}") from error
+    release = RELEASES.get(path.stem, UNKNOWN)
+    header = Header(
+        name=path.stem,
+        title=release.title,
+        architecture=network.architecture,
+        calibration=calibrate(network),
+        licence=release.licence,
+        source=release.source,
+        checksum=checksum(tensors),
+        whole_track=release.whole_track,
+        training=_summary(content),
+    )
+    return LoadedModel(header, network)

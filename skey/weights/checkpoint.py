@@ -1,0 +1,138 @@
+"""Tensors out of a PyTorch checkpoint without running anything that the file contains.
+
+A checkpoint is a zip archive with a pickle inside, and a pickle can name any function to be called. Here only
+the names that a checkpoint of tensors needs are known, each stands for code of this file, and everything else
+is refused before it runs.
+"""
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skey.weights.header import WeightsError
+
+STORAGES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+}
+"""The element type behind each of PyTorch's storage classes."""
+
+
+class UnsafeCheckpoint(WeightsError):
+    """The file asks for code that tensors do not need; nothing of it was executed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A run of numbers that tensors are views of."""
+
+    values: Tensor
+
+
+class Ignored:
+    """Takes the place of objects that accompany the tensors, such as the numpy scalar of a loss."""
+
+    def __init__(self, *_: object) -> None:
+        """Accept and forget whatever the object was made of."""
+
+    def __setstate__(self, _: object) -> None:
+        """Accept and forget its state."""
+
+
+def _tensor(
+    storage: object, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
+) -> Tensor:
+    """A copy of the view that the checkpoint describes, after checking that it lies inside its storage."""
+    if (
+        not isinstance(storage, Storage)
+        or len(size) != len(stride)
+        or min((offset, *size, *stride), default=0) < 0
+    ):
+        raise UnsafeCheckpoint("A tensor in the checkpoint is described wrongly.")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if torch.Size(size).numel() > len(storage.values) or (
+        torch.Size(size).numel() and last >= len(storage.values)
+    ):
+        raise UnsafeCheckpoint("A tensor in the checkpoint reaches beyond its storage.")
+    return torch.as_strided(storage.values, size, stride, offset).clone()
+
+
+ALLOWED: dict[tuple[str, str], Callable[..., Any] | torch.dtype] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("numpy.core.multiarray", "scalar"): Ignored,
+    ("numpy._core.multiarray", "scalar"): Ignored,
+    ("numpy", "dtype"): Ignored,
+    ("_codecs", "encode"): Ignored,
+    **{("torch", name): dtype for name, dtype in STORAGES.items()},
+}
+"""The only names that a checkpoint may use, and what each of them means here."""
+
+
+class TensorUnpickler(pickle.Unpickler):
+    """Reads the pickle of a checkpoint; `ALLOWED` is all that it knows."""
+
+    def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
+        """Open `data.pkl` under `folder` of the archive."""
+        super().__init__(io.BytesIO(archive.read(f"{folder}/data.pkl")))
+        self.archive, self.folder = archive, folder
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - the signature of the standard library
+        """The stand-in for a name.
+
+        Raises:
+            UnsafeCheckpoint: the name is not on the list.
+        """
+        if (module, name) not in ALLOWED:
+            raise UnsafeCheckpoint(
+                f"The checkpoint asks for {module}.{name}, which tensors do not need. Nothing of it was "
+                "executed; do not load it with other tools either, unless you trust where it comes from."
+            )
+        return ALLOWED[module, name]
+
+    def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - the signature of the standard library
+        """The storage that the pickle refers to, read from its own member of the archive."""
+        kind, dtype, key = pid[:3]
+        if kind != "storage" or not isinstance(dtype, torch.dtype) or not str(key).isdigit():
+            raise UnsafeCheckpoint("The checkpoint refers to something that is no storage of numbers.")
+        raw = bytearray(self.archive.read(f"{self.folder}/data/{key}"))
+        return Storage(torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Everything in a checkpoint that is made of tensors, numbers, texts, lists and dictionaries.
+
+    Args:
+        path: a file as `torch.save` writes it (zip format, little-endian).
+
+    Returns:
+        The saved dictionary, other objects replaced by `Ignored`.
+
+    Raises:
+        UnsafeCheckpoint: it asks for anything else; nothing was executed.
+        WeightsError: it is absent or no checkpoint.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+            content = TensorUnpickler(archive, pickled.removesuffix("/data.pkl")).load()
+    except WeightsError:
+        raise
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # a hostile pickle can raise anything; none of it is a reason to crash
+        raise WeightsError(f"{path} is no PyTorch checkpoint: {error}") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path} holds no dictionary of weights")
+    return content

@@ -1,0 +1,55 @@
+"""Weights by name: those that ship with the package, and those that the user imported or trained."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from skey.weights.header import WeightsError
+from skey.weights.store import LoadedModel, read_weights
+
+SUFFIX = ".safetensors"
+SHIPPED = Path(__file__).parent
+
+
+def user_folder() -> Path:
+    """Where imported and trained weights lie: `weights` under `$SKEY_DATA` or the user's cache folder."""
+    chosen = os.environ.get("SKEY_DATA")
+    return (Path(chosen) if chosen else platformdirs.user_cache_path("skey-companion")) / "weights"
+
+
+def available_weights() -> dict[str, Path]:
+    """Name and file of all weights at hand; a user's file goes before a shipped one of that name."""
+    files = [file for folder in (SHIPPED, user_folder()) for file in sorted(folder.glob(f"*{SUFFIX}"))]
+    return {file.stem: file for file in files}
+
+
+def find_weights(path_or_name: str | Path) -> Path:
+    """The file behind a name or a path.
+
+    Raises:
+        WeightsError: there is neither such a file nor such a name; the message lists the names there are.
+    """
+    path = Path(path_or_name)
+    if path.is_file():
+        return path
+    known = available_weights()
+    if str(path_or_name) in known:
+        return known[str(path_or_name)]
+    names = ", ".join(known) or "none yet: import the authors' with `skey weights import FILE.pt`"
+    raise WeightsError(
+        f"There are no weights {str(path_or_name)!r}, neither a file nor a name. Names: {names}"
+    )
+
+
+def load_weights(path_or_name: str | Path) -> LoadedModel:
+    """Rebuild a network from a weights file or a name that `skey weights list` shows.
+
+    Returns:
+        The network in evaluation mode, calibrated: `.profile(log_vqt)` gives the 24 probabilities in the
+        order of `skey.keys.KEYS`, `.signature_profile(log_vqt)` the 12 of the key signatures.
+
+    Raises:
+        WeightsError: no such weights, or a file that is damaged or none of ours.
+    """
+    return read_weights(find_weights(path_or_name))

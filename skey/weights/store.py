@@ -1,0 +1,142 @@
+"""Weights on disk: a safetensors file whose metadata carries the header, so that it needs no other file."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from skey.model import ChromaNet
+from skey.vqt import crop
+from skey.weights.header import Header, WeightsError
+
+METADATA_KEY = "skey"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A network that is ready to estimate, with what its file says about it.
+
+    `network` is in evaluation mode. Inputs are log-VQTs of 99 bins, as `skey.vqt.log_vqt` makes them; those
+    too short for the network are repeated until they are long enough.
+    """
+
+    header: Header
+    network: ChromaNet
+
+    @property
+    def outputs(self) -> int:
+        """12 (key signatures only: use `signature_profile`) or 24 (keys: use `profile`)."""
+        return self.header.architecture.outputs
+
+    @property
+    def minimum_frames(self) -> int:
+        """The shortest log-VQT, in frames, that the network takes without repeating it."""
+        return self.header.architecture.minimum_frames
+
+    def profile(self, log_vqt: Float[Tensor, "batch 99 frames"]) -> Float[Tensor, "batch 24"]:
+        """Probabilities of the 24 keys in the order of `skey.keys.KEYS`, each row summing to one.
+
+        Raises:
+            NotCalibrated: the network has 12 outputs and tells no modes.
+        """
+        return self.header.calibration.key_profile(self.raw_profile(log_vqt))
+
+    def signature_profile(self, log_vqt: Float[Tensor, "batch 99 frames"]) -> Float[Tensor, "batch 12"]:
+        """Probabilities of the key signatures by the pitch class of their major key, C first.
+
+        Defined for 12 and for 24 outputs; a minor key counts for the signature of its relative major.
+        """
+        return self.header.calibration.signature_profile(self.raw_profile(log_vqt))
+
+    @torch.inference_mode()
+    def raw_profile(
+        self, log_vqt: Float[Tensor, "batch 99 frames"]
+    ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
+        """The network's own answer, before calibration gives its rows and columns a meaning."""
+        cropped = crop(log_vqt, self.header.front_end.crop)
+        repeats = -(-self.minimum_frames // max(cropped.shape[-1], 1))
+        profile: Tensor = self.network(cropped.repeat(1, 1, repeats) if repeats > 1 else cropped)
+        return profile
+
+
+def checksum(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over the names, types, shapes and bytes of the tensors, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_weights(path: Path, network: ChromaNet, header: Header) -> Header:
+    """Write the network's weights with their header, whole or not at all.
+
+    Returns:
+        The header as written, with the checksum of these weights.
+
+    Raises:
+        WeightsError: the file cannot be written there.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    sealed = replace(header, architecture=network.architecture, checksum=checksum(tensors))
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(save(tensors, metadata={METADATA_KEY: sealed.to_json()}))
+        partial.replace(path)
+    except OSError as error:
+        raise WeightsError(f"Cannot write {path}: {error.strerror or error}") from error
+    return sealed
+
+
+def read_header(path: Path) -> Header:
+    """The header alone; the weights stay on disk.
+
+    Raises:
+        WeightsError: the file is not there, is no safetensors file, or has no header of ours.
+    """
+    return _open(path)[0]
+
+
+def read_weights(path: Path) -> LoadedModel:
+    """Rebuild the network from one file and check that its weights are those that were sealed.
+
+    Raises:
+        WeightsError: the file is absent, no weights file of ours, damaged, or does not fit its architecture.
+    """
+    header, tensors = _open(path, with_tensors=True)
+    if checksum(tensors) != header.checksum:
+        raise WeightsError(f"{path} is damaged: its checksum differs. Fetch or import it again.")
+    network = ChromaNet(header.architecture)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path} does not fit the architecture that its header describes: {error}"
+        ) from error
+    return LoadedModel(header, network.eval())
+
+
+def _open(path: Path, with_tensors: bool = False) -> tuple[Header, dict[str, Tensor]]:
+    """Header and, where wanted, tensors of a safetensors file."""
+    if path.suffix == ".pt":
+        raise WeightsError(
+            f"{path} is a PyTorch checkpoint: first run  skey weights import {path} -o NAME.safetensors"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as weights: {error}") from error
+    if METADATA_KEY not in metadata:
+        raise WeightsError(
+            f"{path} has no header of skey: it was not written by `skey weights import` or `skey train`"
+        )
+    return Header.from_json(metadata[METADATA_KEY]), tensors

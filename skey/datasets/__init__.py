@@ -1,0 +1,39 @@
+"""Recordings with annotated keys: collections of one shape, which say what is missing and where to get it."""
+
+import importlib
+from pathlib import Path
+
+from skey.datasets.base import Dataset, Track
+from skey.datasets.errors import LabelError, MissingData, UnknownDataset
+
+__all__ = ["DATASETS", "Dataset", "LabelError", "MissingData", "Track", "UnknownDataset", "load_dataset"]
+
+DATASETS = {
+    "open-corpus": "skey.datasets.open_corpus:OpenCorpus",
+    "fmakv2": "skey.datasets.fmakv2:FMAKv2",
+    "gtzan": "skey.datasets.gtzan:GTZAN",
+    "giantsteps": "skey.datasets.giantsteps:GiantSteps",
+    "folder": "skey.datasets.folder:Folder",
+}
+"""Name of each data set: module and class, imported when it is loaded."""
+
+
+def load_dataset(name: str, root: Path | str | None = None, limit: int | None = None) -> Dataset:
+    """A data set by name; nothing is read before its tracks are asked for.
+
+    Args:
+        name: one of :data:`DATASETS`.
+        root: the folder where the collection lies; the open corpus needs none.
+        limit: use only so many tracks, spread evenly over tags and keys, always the same ones.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UnknownDataset: there is none of this name.
+    """
+    if name not in DATASETS:
+        raise UnknownDataset(f"there is no data set {name!r}: expected one of {', '.join(DATASETS)}")
+    module, class_name = DATASETS[name].split(":")
+    dataset: Dataset = getattr(importlib.import_module(module), class_name)(root=root, limit=limit)
+    return dataset

@@ -1,0 +1,66 @@
+"""A folder of one's own recordings with a CSV that names their keys."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from skey.datasets.base import Dataset, Track
+from skey.datasets.errors import LabelError, MissingData
+from skey.datasets.labels import Row, read_table
+from skey.keys import parse_key
+
+
+class Folder(Dataset):
+    """Recordings and a table ``file,key[,group]``; other columns become tags.
+
+    The root is the table, or a folder that holds ``labels.csv`` or one CSV file of another name. A file is
+    named relative to the table. Tracks without a group each form their own.
+    """
+
+    name = "folder"
+    title = "Folder with a CSV"
+    licence = "your own"
+    citation = "none: the recordings and their labels are your own"
+    url = "your own disk"
+    layout = "the recordings, and a table labels.csv with the columns file,key or file,key,group"
+
+    def read_tracks(self) -> Sequence[Track]:
+        """Read the table, in its order.
+
+        Raises:
+            MissingData: there is no table.
+            LabelError: lines are wrong; each is listed with its number and what was expected.
+        """
+        table = self.table()
+        seen: set[str] = set()
+        return read_table(table, ("file", "key"), lambda row: _track(row, table.parent, seen))
+
+    def table(self) -> Path:
+        """The CSV file with the labels.
+
+        Raises:
+            MissingData: there is none, or several and none is called ``labels.csv``.
+        """
+        if self.root and self.root.is_file():
+            return self.root
+        folder = self.folder()
+        tables = (
+            [folder / "labels.csv"] if (folder / "labels.csv").is_file() else sorted(folder.glob("*.csv"))
+        )
+        if len(tables) != 1:
+            found = f"{len(tables)} other CSV files" if tables else "no CSV file"
+            raise MissingData(
+                f"{self.title}: {folder / 'labels.csv'} is missing, found {found}. {self.advice()}"
+            )
+        return tables[0]
+
+
+def _track(row: Row, folder: Path, seen: set[str]) -> Track:
+    """One line of the table."""
+    file = row["file"]
+    if not file or file in seen:
+        raise LabelError(
+            f"file {file!r}: expected {'another file, this one stands above' if file else 'a file name'}"
+        )
+    seen.add(file)
+    tags = {name: text for name, text in row.items() if name not in ("file", "key", "group")}
+    return Track(file, parse_key(row["key"]), group=row.get("group") or file, audio=folder / file, tags=tags)

@@ -1,0 +1,90 @@
+"""Reading labels so that every wrong line is reported at once, with its number and what was expected."""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from skey.datasets.errors import LabelError
+from skey.keys import KeyParseError
+
+Row = Mapping[str, str]
+"""One line of a table: the text of each column."""
+_Cells = Mapping[str | Any, str | Any]
+Parsed = TypeVar("Parsed")
+Raw = TypeVar("Raw")
+
+_LISTED = 50
+"""How many wrong lines a message lists."""
+
+
+def read_table(path: Path, columns: Sequence[str], parse: Callable[[Row], Parsed]) -> list[Parsed]:
+    """Read a CSV file with a header and parse each line.
+
+    Args:
+        path: the file, in UTF-8, separated by commas.
+        columns: the columns that must be there; others may be.
+        parse: turns one line into what is wanted, or raises LabelError or KeyParseError.
+
+    Returns:
+        What was parsed, in the order of the lines.
+
+    Raises:
+        LabelError: the file is no such table, or lines are wrong; each wrong line is listed with its number.
+    """
+    rows = _read_rows(path, columns)
+    return parse_each(
+        path.name, ((f"line {number}", row) for number, row in rows), lambda row: parse(_cells(row))
+    )
+
+
+def _read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, _Cells]]:
+    """The lines of a table with their numbers, the header being line 1."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="", strict=True)
+            header = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = header
+            rows: list[tuple[int, _Cells]] = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LabelError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    if not set(columns) <= set(header):
+        expected, found = ", ".join(columns), ", ".join(header) or "none"
+        raise LabelError(f"{path}, line 1: expected the columns {expected}, found {found}")
+    return rows
+
+
+def _cells(row: _Cells) -> Row:
+    """The text of each column; more cells than columns would shift a label unnoticed."""
+    if None in row:
+        raise LabelError(
+            f"{len(row) - 1} columns but more cells: expected commas within a cell only in quotes"
+        )
+    return {str(name): str(text).strip() for name, text in row.items()}
+
+
+def parse_each(source: str, raws: Iterable[tuple[str, Raw]], parse: Callable[[Raw], Parsed]) -> list[Parsed]:
+    """Parse each of several labels, and complain about all wrong ones together.
+
+    Args:
+        source: the file or folder that holds them, for the message.
+        raws: where each label stands, and the label.
+        parse: turns one label into what is wanted, or raises LabelError or KeyParseError.
+
+    Returns:
+        What was parsed, in the same order.
+
+    Raises:
+        LabelError: labels are wrong; each is listed with its place and what was expected.
+    """
+    parsed: list[Parsed] = []
+    wrong: list[str] = []
+    for place, raw in raws:
+        try:
+            parsed.append(parse(raw))
+        except (LabelError, KeyParseError) as error:
+            wrong.append(f"{source}, {place}: {error}")
+    if wrong:
+        more = [f"… and {len(wrong) - _LISTED} more"] if len(wrong) > _LISTED else []
+        raise LabelError("\n".join([f"{len(wrong)} wrong label(s):", *wrong[:_LISTED], *more]))
+    return parsed

@@ -1,0 +1,67 @@
+"""Work in several processes that never outlive the one that started them."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import TypeVar
+
+from skey.errors import SkeyError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class WorkerLost(SkeyError):
+    """A worker process died; the message says how to go on."""
+
+
+def default_jobs() -> int:
+    """As many processes as this process may use cores, at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 8)
+
+
+def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
+    """Apply a function to each task in ``jobs`` fresh processes; yields the results as they finish.
+
+    The function and its tasks must be picklable. The first error ends the work and is raised here; ctrl-C ends
+    the workers at once; where this process is killed, its workers notice and end. Raises ``WorkerLost`` where
+    the system ends one of them.
+    """
+    context = get_context("spawn")  # a fork would copy the locks that torch's threads hold
+    watched, lifeline = context.Pipe(duplex=False)
+    with lifeline, ProcessPoolExecutor(jobs, context, _begin, (watched,)) as pool:
+        try:
+            yield from _results([pool.submit(function, task) for task in tasks])
+        except BaseException:
+            lifeline.close()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _results(futures: Sequence[Future[Result]]) -> Iterator[Result]:
+    """What each of them returned, as they finish."""
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenExecutor as error:
+        raise WorkerLost(
+            "the system ended a worker process, often for lack of memory. "
+            "Run the command again with fewer --jobs: it goes on where it stopped."
+        ) from error
+
+
+def _begin(watched: Connection) -> None:
+    """Leave ctrl-C to the parent, and watch the pipe whose other end the parent holds."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
+
+
+def _end_with_parent(watched: Connection) -> None:
+    """Wait until the other end of the pipe closes, on purpose or by the parent's death, then leave."""
+    watched.poll(None)
+    os._exit(1)

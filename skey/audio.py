@@ -31,6 +31,7 @@ SILENCE_PEAK = 1e-4
 _SAMPLE_RATES = range(1_000, 1_000_001)
 _BLOCK_VALUES = 2**20
 _BLOCK_SECONDS = 10
+_NOT_FINITE = "the recording holds NaN or infinite samples; export it again"
 
 Wave: TypeAlias = Float32[np.ndarray, "samples"]
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -82,7 +83,7 @@ def read_audio(path: PathLike, *, min_samples: int = MIN_SAMPLES) -> Wave:
 
 
 def prepare(
-    samples: Shaped[np.ndarray, "..."], sample_rate: float, *, min_samples: int = MIN_SAMPLES
+    samples: Shaped[np.ndarray, "..."], sample_rate: int | float, *, min_samples: int = MIN_SAMPLES
 ) -> Wave:
     """Do to an array what :func:`read_audio` does to a file.
 
@@ -95,7 +96,7 @@ def prepare(
         (samples,) float32 at 22,050 Hz whose largest absolute value is 1.
 
     Raises:
-        AudioError: as :func:`read_audio`, or when the shape is neither of the two.
+        AudioError: as :func:`read_audio`, and for a wrong shape or an impossible rate.
     """
     return normalise(_joined(stream_array(samples, sample_rate)), min_samples=min_samples)
 
@@ -113,21 +114,21 @@ def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
     Raises:
         EmptyAudio, TooShortAudio, SilentAudio, NonFiniteAudio: where there is nothing to normalise.
     """
-    check_length(wave.size, min_samples)
-    peak = max(wave.max(), -wave.min())
-    check_peak(float(peak))
-    return np.asarray(wave / peak, dtype=np.float32)
+    peak = float(np.abs(wave).max(initial=0))
+    check_audible(wave.size, peak, min_samples=min_samples)
+    return wave / np.float32(peak)
 
 
-def check_length(samples: int, min_samples: int = MIN_SAMPLES) -> None:
-    """Refuse a recording that is empty or too short.
+def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) -> None:
+    """Refuse a recording that is empty, too short, silent or not finite.
 
     Args:
         samples: its length at 22,050 Hz.
-        min_samples: fewest samples that are accepted.
+        peak: its largest absolute value, full scale being 1.
+        min_samples: the fewest samples that are accepted.
 
     Raises:
-        EmptyAudio, TooShortAudio: accordingly.
+        EmptyAudio, TooShortAudio, SilentAudio, NonFiniteAudio: accordingly.
     """
     if samples == 0:
         raise EmptyAudio("the recording is empty: it has no samples; export or download it again")
@@ -136,19 +137,8 @@ def check_length(samples: int, min_samples: int = MIN_SAMPLES) -> None:
             f"the recording is too short: {samples / SAMPLE_RATE:.3g} s, "
             f"and at least {min_samples / SAMPLE_RATE:.3g} s are needed"
         )
-
-
-def check_peak(peak: float) -> None:
-    """Refuse a recording that is silent or not finite.
-
-    Args:
-        peak: the largest absolute value of the waveform, full scale being 1.
-
-    Raises:
-        SilentAudio, NonFiniteAudio: accordingly.
-    """
     if not np.isfinite(peak):
-        raise NonFiniteAudio("the recording holds NaN or infinite samples; export it again")
+        raise NonFiniteAudio(_NOT_FINITE)
     if peak < SILENCE_PEAK:
         raise SilentAudio(
             "the recording is silent: nothing above -80 dB of full scale is left after mixing down "
@@ -156,7 +146,7 @@ def check_peak(peak: float) -> None:
         )
 
 
-def stream_audio(path: PathLike, seconds: float = 15.0) -> Iterator[Wave]:
+def stream_audio(path: PathLike, seconds: int | float = 15) -> Iterator[Wave]:
     """Read one sound file block by block, in memory that does not grow with its length.
 
     Args:
@@ -176,20 +166,19 @@ def stream_audio(path: PathLike, seconds: float = 15.0) -> Iterator[Wave]:
 
 
 def stream_array(
-    samples: Shaped[np.ndarray, "..."], sample_rate: float, seconds: float = 15.0
+    samples: Shaped[np.ndarray, "..."], sample_rate: int | float, seconds: int | float = 15
 ) -> Iterator[Wave]:
     """Do to an array what :func:`stream_audio` does to a file.
 
     Args:
-        samples: (samples,) or (samples, channels); integers are taken as full-scale PCM.
-        sample_rate: samples per second.
+        samples, sample_rate: as in :func:`prepare`.
         seconds: length of each block but the last.
 
     Yields:
         (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised.
 
     Raises:
-        AudioError: for a shape that is neither of the two, an impossible rate, samples that are not finite.
+        AudioError: for a wrong shape, an impossible rate, samples that are not finite.
     """
     table = samples[:, None] if samples.ndim == 1 else samples
     if table.ndim != 2 or table.shape[1] > max(table.shape[0], 1):
@@ -205,11 +194,19 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """An open sound file; whatever libsndfile says against it becomes an UnreadableAudio."""
     _check_file(path)
     try:
-        with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else str(path)) as file:
+        with _decoder(path) as file:
             _check_rate(file.samplerate)
             yield file
-    except (soundfile.SoundFileError, TypeError, OSError) as error:
+    except soundfile.SoundFileError as error:
         raise UnreadableAudio(f"{path}: {_advice(path, error)}") from error
+
+
+def _decoder(path: Path) -> soundfile.SoundFile:
+    """libsndfile on this file; a format without a header, whose settings it would ask for, is unreadable."""
+    try:
+        return soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else str(path))
+    except TypeError as error:
+        raise soundfile.SoundFileRuntimeError(str(error)) from error
 
 
 def _check_file(path: Path) -> None:
@@ -225,7 +222,7 @@ def _check_file(path: Path) -> None:
         raise UnreadableAudio(f"{path} cannot be opened: {error}; check its permissions") from error
 
 
-def _check_rate(sample_rate: float) -> None:
+def _check_rate(sample_rate: int | float) -> None:
     """Refuse sample rates that no recording has: resampling them could take any amount of memory."""
     if not _SAMPLE_RATES.start <= sample_rate < _SAMPLE_RATES.stop:
         raise UnreadableAudio(
@@ -243,7 +240,7 @@ def _advice(path: Path, error: Exception) -> str:
     return f"not a readable sound file ({reason}); is it damaged, or no wav, flac, ogg, opus, mp3 or aiff?"
 
 
-def _block_frames(sample_rate: float, channels: int) -> int:
+def _block_frames(sample_rate: int | float, channels: int) -> int:
     """How many frames to decode at once: few enough for memory before and after resampling."""
     return max(1, min(_BLOCK_VALUES // max(channels, 1), int(sample_rate * _BLOCK_SECONDS)))
 
@@ -261,11 +258,11 @@ def _mixed_down(block: Float32[np.ndarray, "samples channels"]) -> Wave:
     """The mean of the channels, if it is finite."""
     mono: Wave = block.mean(axis=1, dtype=np.float32)
     if not np.isfinite(mono).all():
-        raise NonFiniteAudio("the recording holds NaN or infinite samples; export it again")
+        raise NonFiniteAudio(_NOT_FINITE)
     return mono
 
 
-def _resampled(blocks: Iterable[Wave], sample_rate: float) -> Iterator[Wave]:
+def _resampled(blocks: Iterable[Wave], sample_rate: int | float) -> Iterator[Wave]:
     """The same sound at 22,050 Hz; bit for bit what resampling it in one piece gives."""
     if sample_rate == SAMPLE_RATE:
         yield from blocks
@@ -288,7 +285,7 @@ def _split(blocks: Iterable[Wave], length: int) -> Iterator[Wave]:
         yield waiting
 
 
-def _length(seconds: float) -> int:
+def _length(seconds: int | float) -> int:
     """Samples at 22,050 Hz, one at least."""
     return max(1, round(seconds * SAMPLE_RATE))
 

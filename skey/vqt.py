@@ -221,7 +221,7 @@ def _octave_kernels() -> Float32[np.ndarray, "24 taps"]:
     kernels = np.zeros((BINS_PER_OCTAVE, taps), np.complex64)
     for row, frequency, length in zip(kernels, _FREQUENCIES[-BINS_PER_OCTAVE:], lengths, strict=True):
         start = (taps - length) // 2
-        row[start : start + length] = _atom(frequency, length)
+        row[start : start + length] = _atom(float(frequency), int(length))
     return np.concatenate([kernels.real, -kernels.imag])
 
 

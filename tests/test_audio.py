@@ -1,0 +1,200 @@
+"""Decoding, mixing down, resampling and normalising, of files, arrays and streams."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from skey.audio import (
+    MIN_SAMPLES,
+    SAMPLE_RATE,
+    AudioError,
+    EmptyAudio,
+    MissingAudio,
+    NonFiniteAudio,
+    SilentAudio,
+    TooShortAudio,
+    UnreadableAudio,
+    prepare,
+    read_audio,
+    stream_array,
+    stream_audio,
+)
+
+
+def sine(rate, frequency=440.0, seconds=4.0, amplitude=0.5):
+    return (amplitude * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)).astype(
+        np.float32
+    )
+
+
+def pitch(wave):
+    """The strongest frequency of a waveform at 22,050 Hz."""
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(wave.size)))
+    return spectrum.argmax() * SAMPLE_RATE / wave.size
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 37_913, 44_100, 48_000, 96_000, 192_000])
+def test_a_keeps_its_pitch_and_its_length_at_any_sample_rate(tmp_path, rate):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, sine(rate), rate, subtype="FLOAT")
+    wave = read_audio(path)
+    assert wave.dtype == np.float32
+    assert abs(wave.size - 4 * SAMPLE_RATE) <= 1
+    assert abs(pitch(wave) - 440) < 0.3
+    assert np.abs(wave).max() == 1
+
+
+def test_an_odd_sample_rate_does_not_exhaust_memory(tmp_path):
+    """A 37,913 Hz file took the authors' package 22 GB."""
+    path = tmp_path / "odd.wav"
+    soundfile.write(path, np.zeros((120 * 37_913, 2), np.int16), 37_913)
+    code = (
+        "import resource, sys; from skey.audio import stream_audio\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "assert sum(b.size for b in stream_audio(sys.argv[1])) == 120 * 22050\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    unit = 1024 if sys.platform != "darwin" else 1
+    assert int(ran.stdout) * unit < 60e6
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 37_913, 8_000, 22_050])
+def test_path_array_and_stream_give_the_same_samples_to_the_last_bit(tmp_path, rate):
+    samples = np.random.default_rng(0).uniform(-0.9, 0.9, (23 * rate, 2)).astype(np.float32)
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    whole = read_audio(path)
+    streamed = np.concatenate(list(stream_audio(path, seconds=1.7)))
+    assert np.array_equal(whole, prepare(samples, rate))
+    assert np.array_equal(whole, streamed / np.abs(streamed).max())
+    assert np.array_equal(streamed, np.concatenate(list(stream_array(samples, rate, seconds=15))))
+
+
+def test_blocks_have_the_length_that_was_asked_for(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, sine(44_100, seconds=7), 44_100)
+    assert [block.size for block in stream_audio(path, seconds=3)] == [66_150, 66_150, 22_050]
+
+
+def test_the_mean_of_the_channels_is_heard():
+    left, right = sine(22_050, 440), sine(22_050, 660)
+    np.testing.assert_allclose(
+        prepare(np.stack([left, right], axis=1), 22_050), prepare(left + right, 22_050), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint8, np.float64])
+def test_pcm_integers_mean_the_same_as_floats(dtype):
+    floats = sine(22_050, amplitude=0.9)
+    samples = floats.astype(dtype)
+    if np.issubdtype(dtype, np.integer):
+        info = np.iinfo(dtype)
+        middle, half = (info.max + info.min + 1) / 2, (info.max - info.min) / 2
+        samples = np.round(floats.astype(np.float64) * half + middle).astype(dtype)
+    np.testing.assert_allclose(prepare(samples, 22_050), prepare(floats, 22_050), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype", "tolerance"),
+    [
+        (".wav", "PCM_U8", 0.02),
+        (".wav", "PCM_24", 1e-5),
+        (".flac", "PCM_16", 1e-4),
+        (".aiff", "PCM_16", 1e-4),
+    ],
+)
+def test_every_lossless_format_gives_the_same_sound(tmp_path, suffix, subtype, tolerance):
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, sine(44_100), 44_100, subtype=subtype)
+    np.testing.assert_allclose(read_audio(path), prepare(sine(44_100), 44_100), atol=tolerance)
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [(".ogg", "VORBIS"), (".opus", "OPUS"), (".mp3", None)])
+def test_every_lossy_format_keeps_the_pitch(tmp_path, suffix, subtype):
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, sine(48_000), 48_000, subtype=subtype, format="OGG" if suffix == ".opus" else None)
+    assert abs(pitch(read_audio(path)) - 440) < 0.5
+
+
+def test_the_authors_decoding_and_ours_agree(shared):
+    """Their resampler is a windowed sinc of width 6, so the band edge differs; music below it does not."""
+    stored = np.load(shared / "parity" / "00_nocturne_n02_in_e-flat_major.npz")["wave"]
+    ours = read_audio(shared / "parity" / "audio" / "00_nocturne_n02_in_e-flat_major.mp3")
+    assert ours.size == stored.size
+    assert np.abs(ours - stored).max() < 1e-3
+
+
+def test_a_sound_over_full_scale_is_brought_to_peak_one():
+    assert np.abs(prepare(sine(22_050, amplitude=7), 22_050)).max() == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_not_a_number_is_not_music(bad):
+    samples = sine(44_100)
+    samples[1_000] = bad
+    with pytest.raises(NonFiniteAudio, match="NaN"):
+        prepare(samples, 44_100)
+
+
+def test_silence_and_opposite_channels_are_silent():
+    with pytest.raises(SilentAudio, match="silent"):
+        prepare(np.zeros(100_000), 22_050)
+    left = sine(22_050)
+    with pytest.raises(SilentAudio, match="opposite phase"):
+        prepare(np.stack([left, -left], axis=1), 22_050)
+
+
+def test_no_samples_are_empty_and_few_are_too_short():
+    with pytest.raises(EmptyAudio, match="empty"):
+        prepare(np.zeros(0), 44_100)
+    with pytest.raises(TooShortAudio, match=r"2\.95 s"):
+        prepare(sine(SAMPLE_RATE)[: MIN_SAMPLES - 1], SAMPLE_RATE)
+    assert prepare(sine(SAMPLE_RATE)[:MIN_SAMPLES], SAMPLE_RATE).size == MIN_SAMPLES
+
+
+@pytest.mark.parametrize("shape", [(), (2, 44_100), (4, 4, 4)])
+def test_an_array_of_the_wrong_shape_is_refused(shape):
+    with pytest.raises(AudioError, match="expected"):
+        prepare(np.zeros(shape), 44_100)
+
+
+@pytest.mark.parametrize("rate", [0, -44_100, 10, 5_000_000, float("nan")])
+def test_a_sample_rate_that_no_music_has_is_refused(rate):
+    with pytest.raises(UnreadableAudio, match="sample rate"):
+        prepare(np.zeros(100), rate)
+
+
+def test_what_is_wrong_with_a_file_is_said(tmp_path):
+    text = tmp_path / "text.wav"
+    text.write_text("These are words, not samples. " * 100)
+    (tmp_path / "empty.mp3").touch()
+    song = tmp_path / "song.m4a"
+    song.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(1_000))
+    with pytest.raises(MissingAudio, match="no such file"):
+        read_audio(tmp_path / "missing.wav")
+    with pytest.raises(UnreadableAudio, match="not a readable sound file"):
+        read_audio(text)
+    with pytest.raises(UnreadableAudio, match="not a readable sound file"):
+        read_audio(tmp_path / "empty.mp3")
+    with pytest.raises(UnreadableAudio, match="install ffmpeg"):
+        read_audio(song)
+    with pytest.raises(UnreadableAudio, match="folder"):
+        read_audio(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(MissingAudio):
+        read_audio(tmp_path / "pipe.wav")
+
+
+def test_names_in_any_script_are_read(tmp_path):
+    path = tmp_path / "Für «Elise» ' \" 月光 🎹.wav"
+    soundfile.write(str(path), sine(22_050), 22_050)
+    assert read_audio(path).size == 4 * SAMPLE_RATE

@@ -1,0 +1,187 @@
+"""The log-VQT front end against nnAudio, against the authors' vectors, and as music."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skey import vqt
+from skey.audio import SAMPLE_RATE, TooShortAudio
+from skey.vqt import LogVQT, chroma, crop, from_bytes, log_compress, log_vqt, to_bytes
+
+PARITY_WITH_FRONT_END = ("00_nocturne_n02_in_e-flat_major", "01_Cmajor", "25_cadence_C_22050_float")
+SHORTEST_PARITY = "33_exactly_65024_samples"
+
+
+def sine(frequency, seconds=3.0):
+    times = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    return torch.from_numpy(np.sin(2 * np.pi * frequency * times).astype(np.float32))
+
+
+def resolved(profile):
+    """The upper 32 of the 80 dB, which float32 resolves to 1e-4 with some room."""
+    return profile > profile.max() - 0.4
+
+
+def tone(frequency, seconds=4.0):
+    """Four harmonics that fade in and out over the noise floor of a real recording."""
+    harmonics = sum(sine(frequency * n, seconds) / n for n in range(1, 5))
+    faded = harmonics * torch.hann_window(harmonics.numel(), periodic=False)
+    return faded + 1e-4 * noise(harmonics.numel())
+
+
+def noise(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def chord(tonic, seconds=4.0):
+    """A major triad in two octaves."""
+    pitches = [tonic + interval + octave for octave in (0, 12) for interval in (0, 4, 7)]
+    wave = sum(tone(440 * 2 ** ((pitch - 69) / 12), seconds) for pitch in pitches)
+    return wave / wave.abs().max()
+
+
+@pytest.fixture(scope="module")
+def nnaudio():
+    from nnAudio.features.vqt import VQT
+
+    return VQT(sr=SAMPLE_RATE, fmin=27.5, n_bins=99, bins_per_octave=12, gamma=0, verbose=False)
+
+
+def test_one_octave_of_kernels_is_bit_for_bit_all_nine_of_nnaudio(nnaudio):
+    kernels = LogVQT().kernels
+    for octave in range(9):
+        real = getattr(nnaudio, f"cqt_kernels_real_{octave}")
+        imaginary = getattr(nnaudio, f"cqt_kernels_imag_{octave}")
+        assert torch.equal(kernels, torch.cat([real, -imaginary]))
+
+
+def test_the_half_band_filter_is_that_of_nnaudio(nnaudio):
+    first = LogVQT().lowpass[0, 0, : vqt._LOWPASS_TAPS]
+    assert (first - nnaudio.lowpass_filter[0, 0]).abs().max() < 1e-8
+
+
+@pytest.mark.parametrize("samples", [vqt.MIN_VQT_SAMPLES, 65_024, 100_003, vqt.SEGMENT_SAMPLES])
+def test_the_transform_is_that_of_nnaudio_to_float_precision(nnaudio, samples):
+    wave = noise(2, samples)
+    reference, ours = nnaudio(wave), LogVQT().magnitude(wave)
+    assert ours.shape == reference.shape == (2, 99, samples // 512 + 1)
+    assert (ours - reference).abs().max() < 2e-6 * reference.max()
+    assert (log_compress(ours) - log_compress(reference)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("name", [*PARITY_WITH_FRONT_END, SHORTEST_PARITY])
+def test_the_log_vqt_is_that_of_the_authors_where_float32_resolves_it(shared, name):
+    stored = np.load(shared / "parity" / f"{name}.npz")
+    reference = torch.from_numpy(stored["skey_logvqt"])
+    difference = (log_vqt(torch.from_numpy(stored["wave"])) - reference).abs()
+    # The upper 40 of the 80 dB are four decades of magnitude; below, nnAudio itself differs more from double.
+    assert difference[reference > reference.max() - 0.5].max() < 1e-4
+    assert difference.max() < 0.02
+
+
+@pytest.mark.parametrize("name", PARITY_WITH_FRONT_END)
+def test_the_rounding_error_is_no_larger_than_that_of_the_authors(shared, nnaudio, name):
+    stored = np.load(shared / "parity" / f"{name}.npz")
+    wave = torch.from_numpy(stored["wave"])[: 8 * SAMPLE_RATE, None].T
+    exact = log_compress(nnaudio.double()(wave.double()))
+    theirs = (log_compress(nnaudio.float()(wave)) - exact).abs().mean()
+    ours = (log_vqt(wave) - exact).abs().mean()
+    assert ours < 1.5 * theirs
+
+
+@pytest.mark.parametrize(("frequency", "bin_"), [(27.5 * 2, 12), (261.63, 39), (440.0, 48), (4_186.0, 87)])
+def test_a_sine_peaks_at_the_bin_of_its_pitch(frequency, bin_):
+    middle = log_vqt(sine(frequency))[:, 40:90]
+    assert (middle.argmax(dim=0) == bin_).all()
+
+
+def test_frames_are_512_samples_apart_and_a_segment_has_646():
+    assert log_vqt(noise(vqt.SEGMENT_SAMPLES)).shape == (99, vqt.SEGMENT_FRAMES) == (99, 646)
+
+
+def test_the_floor_lies_80_db_under_the_maximum_of_each_item_alone():
+    loud, quiet = sine(440), 0.01 * sine(440)
+    together = log_vqt(torch.stack([loud, quiet]))
+    torch.testing.assert_close(together[0], log_vqt(loud))
+    torch.testing.assert_close(together[1], log_vqt(quiet))
+    range_of_each = together.amax(dim=(1, 2)) - together.amin(dim=(1, 2))
+    torch.testing.assert_close(range_of_each, torch.ones(2))
+
+
+def test_a_hundred_times_less_sound_is_a_quarter_less_log_vqt():
+    loud, quiet = log_vqt(chord(57)), log_vqt(0.01 * chord(57))
+    assert ((loud - quiet)[resolved(loud)] - 0.25).abs().max() < 1e-4
+
+
+def test_silence_is_flat():
+    flat = log_vqt(torch.zeros(SAMPLE_RATE))
+    assert torch.isfinite(flat).all()
+    assert flat.min() == flat.max()
+
+
+def test_less_than_three_quarters_of_a_second_is_refused():
+    with pytest.raises(TooShortAudio, match="16640"):
+        log_vqt(torch.zeros(vqt.MIN_VQT_SAMPLES - 1))
+
+
+@pytest.mark.parametrize("semitones", [1, 5, 7, 12])
+def test_cropping_equals_transposing(semitones):
+    """The crop by k of a chord is the uncropped chord k semitones lower."""
+    higher, lower = log_vqt(chord(52 + semitones))[:, 40:130], log_vqt(chord(52))[:, 40:130]
+    heard = resolved(crop(lower, 0))
+    transposed = (crop(higher, semitones) - crop(lower, 0))[heard].abs().mean()
+    untransposed = (crop(higher, 0) - crop(lower, 0))[heard].abs().mean()
+    assert transposed < 0.035, "2.8 dB of 80: the windows of the higher chord are shorter"
+    assert untransposed > 2.5 * transposed
+
+
+def test_the_crop_keeps_84_bins_from_the_chosen_one():
+    bins = torch.arange(99.0)[:, None].expand(99, 3)
+    for c in range(vqt.MAX_CROP + 1):
+        kept = crop(bins, c)
+        assert kept.shape == (84, 3)
+        assert kept[0, 0] == c
+
+
+@pytest.mark.parametrize("c", [-1, 16])
+def test_a_crop_outside_of_the_99_bins_is_refused(c):
+    with pytest.raises(ValueError, match="crop"):
+        crop(torch.zeros(99, 3), c)
+
+
+@given(st.integers(0, 11))
+def test_chroma_counts_pitch_classes_from_the_first_bin(pitch_class):
+    bins = torch.zeros(99, 4)
+    bins[pitch_class::12] = 1
+    expected = torch.nn.functional.one_hot(torch.tensor(pitch_class), 12).float()
+    torch.testing.assert_close(chroma(bins), expected)
+    torch.testing.assert_close(chroma(crop(bins, 3)), expected.roll(-3))
+
+
+def test_the_strongest_pitch_class_of_a_lone_a_is_a():
+    assert chroma(crop(log_vqt(tone(440)), 0)).argmax() == 0
+    assert chroma(crop(log_vqt(tone(261.63)), 0)).argmax() == 3
+
+
+def test_bytes_do_not_clip_the_peaks_of_music():
+    profile = log_vqt(chord(57))
+    assert profile.max() > 1.0, "peaks of music exceed 1, which is why the scale is 1.25"
+    restored = from_bytes(to_bytes(profile))
+    assert (restored - profile.clamp(min=0)).abs().max() <= 1.25 / 255 / 2 + 1e-6
+
+
+@given(st.floats(0, 1.25, width=32))
+def test_bytes_keep_any_value_to_half_a_step(value):
+    restored = from_bytes(to_bytes(torch.tensor([value])))
+    assert abs(restored.item() - value) <= 1.25 / 255 / 2 + 1e-6
+
+
+def test_every_byte_survives_the_way_to_values_and_back_even_from_numpy():
+    stored = np.arange(256, dtype=np.uint8)
+    assert torch.equal(to_bytes(from_bytes(stored)), torch.from_numpy(stored))
+
+
+def test_the_front_end_adds_nothing_to_a_state_dict():
+    assert LogVQT().state_dict() == {}

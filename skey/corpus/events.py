@@ -1,8 +1,11 @@
-"""The notes that an arrangement hands to the sampler: seconds, MIDI pitches, tracks."""
+"""The notes that an arrangement hands to the sampler: seconds, MIDI pitches, tracks; and the two levels."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+
+Level = Literal["full", "hard"]
+"""How far a clip is from the clean score: a decent recording, or a detuned, saturated, echoing one."""
 
 EVENT: np.dtype[Any] = np.dtype(
     [("onset", "f8"), ("duration", "f8"), ("pitch", "i2"), ("velocity", "i2"), ("track", "i2")]

@@ -18,6 +18,8 @@ from skey.corpus.sf2 import Envelope, Zone
 
 RATIO_TOLERANCE = 2e-4
 MARGIN = 256
+# Within the margin, so that the circular wrap has no step whose ringing would reach the attack.
+FADE = 128
 SHORTEST_TRANSFORM = 4096
 SILENCE_DECIBELS = 70.0
 SHORTEST_RELEASE = 0.02
@@ -34,7 +36,9 @@ def sound(
     step = zone.step(pitch, tuning_cents, SAMPLE_RATE)
     available = count if zone.looped else min(count, int((zone.end - zone.start) / step))
     short, long = transform_lengths(ceil(available * step), step)
-    spectrum = rfft(unrolled(points, zone, long))[: short // 2 + 1]
+    played = unrolled(points, zone, long)
+    played[-FADE:] *= np.linspace(1, 0, FADE, dtype=np.float32)
+    spectrum = rfft(played)[: short // 2 + 1]
     if zone.cutoff < OPEN_FILTER:
         spectrum *= low_pass(len(spectrum), short, zone.cutoff, zone.resonance)
     kept = np.zeros(short // 2 + 1, np.complex64)

@@ -1,0 +1,153 @@
+"""What needs no training: always C major, the loudest pitch class, and template matching.
+
+Each baseline is a callable: the log-VQT of a whole track in, its key or key signature out. All but the
+constant look at one :func:`track_chroma`; its definition, ``scale``, matters more than the templates.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from skey.keys import KEYS, Key
+from skey.vqt import BINS_PER_OCTAVE, crop
+
+Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]
+"""How loud a bin of the log-VQT counts; see :func:`track_chroma`."""
+
+_PITCH_CLASS_OF_A = 9
+_DECADES = 8.0
+"""Magnitudes from 0 to 1 of the log-VQT: 80 dB, taken as 10 log10 of the magnitude, are eight decades."""
+
+PROFILES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "krumhansl": (
+        (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+        (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+    ),
+    "temperley": (
+        (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400),
+        (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330),
+    ),
+}
+"""Weights of the 12 semitones above the tonic, in major and in minor.
+
+``krumhansl``: probe-tone ratings of Krumhansl and Kessler (1982), in C. L. Krumhansl, *Cognitive
+Foundations of Musical Pitch*, 1990, the template of Table 3, STONE. ``temperley``: in how many segments of
+the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and Probability*, 2007, p. 85.
+"""
+
+
+def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "peaks") -> Float[Tensor, "12"]:
+    """How present each pitch class is in a track: the mean over seven octaves and all frames.
+
+    A bin of the VQT is so wide that a note is half as loud in the two semitones beside it; ``"peaks"`` counts
+    the loudest of the three only.
+
+    Args:
+        log_vqt: (99, frames), decibels / 80 + 1; the seven octaves from A0 (crop 0) are used.
+        scale: what is averaged: ``"decibels"`` the values as they are, as the pseudo-label of S-KEY does;
+            ``"magnitude"`` or ``"energy"``; ``"framewise"`` magnitudes, each frame divided by its loudest
+            pitch class, so that quiet frames count in full; ``"peaks"`` the same of local maxima only.
+
+    Returns:
+        (12,), index 0 = C.
+    """
+    bins = crop(_loudness(log_vqt, scale), 0)
+    frames = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[-1]).mean(dim=0)
+    if scale in ("framewise", "peaks"):
+        frames = frames / frames.amax(dim=0)
+    return frames.mean(dim=-1).roll(_PITCH_CLASS_OF_A)
+
+
+def _loudness(log_vqt: Float[Tensor, "99 frames"], scale: Scale) -> Float[Tensor, "99 frames"]:
+    """What each bin contributes to the chroma."""
+    if scale == "decibels":
+        return log_vqt
+    linear = 10 ** (_DECADES * (log_vqt - 1) * (2 if scale == "energy" else 1))
+    if scale != "peaks":
+        return linear
+    loudest_neighbour = torch.nn.functional.max_pool2d(linear[None], (3, 1), stride=1, padding=(1, 0))[0]
+    return linear * (linear == loudest_neighbour)
+
+
+@dataclass(frozen=True)
+class AlwaysCMajor:
+    """The constant: C major, whatever sounds (the baselines of Tables 2 and 3, STONE)."""
+
+    def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> Key:
+        """C major."""
+        return KEYS[0]
+
+
+@dataclass(frozen=True)
+class ChromaArgmax:
+    """Feature engineering of Table 1, STONE: the loudest pitch class, taken for the key signature.
+
+    Args:
+        scale: the definition of the chroma.
+    """
+
+    scale: Scale = "peaks"
+
+    def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> int:
+        """The key signature, as the pitch class of its major key (C = 0), of a track (99, frames)."""
+        return int(track_chroma(log_vqt, self.scale).argmax())
+
+
+@dataclass(frozen=True)
+class TemplateMatching:
+    """Correlation of the chroma with a template of each key (Krumhansl and Schmuckler; Table 3, STONE).
+
+    Args:
+        profile: whose weights: a name in :data:`PROFILES`.
+        scale: the definition of the chroma.
+    """
+
+    profile: Literal["krumhansl", "temperley"] = "krumhansl"
+    scale: Scale = "peaks"
+
+    def scores(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "24"]:
+        """How well each key fits.
+
+        Args:
+            log_vqt: (99, frames).
+
+        Returns:
+            Pearson correlations in -1..1, shape (24,), in the order of KEYS; zeros where the chroma is flat.
+        """
+        return _standardised(templates(self.profile)) @ _standardised(track_chroma(log_vqt, self.scale))
+
+    def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> Key:
+        """The key that fits best a track (99, frames)."""
+        return KEYS[int(self.scores(log_vqt).argmax())]
+
+
+def templates(profile: Literal["krumhansl", "temperley"]) -> Float[Tensor, "24 12"]:
+    """The weights of each pitch class in each key.
+
+    Args:
+        profile: a name in :data:`PROFILES`.
+
+    Returns:
+        (24, 12): rows in the order of KEYS, columns from C.
+    """
+    major, minor = (torch.tensor(weights) for weights in PROFILES[profile])
+    return torch.stack([(major if key.mode == "major" else minor).roll(key.tonic) for key in KEYS])
+
+
+def _standardised(weights: Float[Tensor, "*rows 12"]) -> Float[Tensor, "*rows 12"]:
+    """Rows of mean 0 and length 1, whose products are correlations; a flat row becomes 0."""
+    centred = weights - weights.mean(dim=-1, keepdim=True)
+    return torch.nn.functional.normalize(centred, dim=-1, eps=1e-6)
+
+
+BASELINES: Mapping[str, Callable[[Float[Tensor, "99 frames"]], Key | int]] = {
+    "always-c-major": AlwaysCMajor(),
+    "feature-engineering": ChromaArgmax(),
+    "krumhansl": TemplateMatching("krumhansl"),
+    "temperley": TemplateMatching("temperley"),
+}
+"""Every baseline by name; ``feature-engineering`` answers a key signature, the others a key."""

@@ -1,0 +1,129 @@
+"""Facts of the baselines, on spectra and on sound whose pitch classes are known."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import pearsonr
+
+from skey.baselines import (
+    BASELINES,
+    PROFILES,
+    AlwaysCMajor,
+    ChromaArgmax,
+    Scale,
+    TemplateMatching,
+    templates,
+    track_chroma,
+)
+from skey.keys import KEYS, Key, parse_key
+from skey.vqt import log_vqt
+
+A0 = 21
+SCALES = list(get_args(Scale))
+PROFILE_NAMES = list(PROFILES)
+DEGREES = {"major": (0, 4, 7, 0, 5, 9, 7, 11, 2, 0), "minor": (0, 3, 7, 0, 5, 8, 7, 11, 2, 0)}
+
+
+def spectrum(loudness: dict[int, float], frames: int = 8) -> torch.Tensor:
+    """A log-VQT that is at its floor but for some pitch classes, as loud as given in every octave."""
+    bins = torch.full((99, frames), 0.1)
+    for row in range(99):
+        bins[row] = loudness.get((A0 + row) % 12, 0.1)
+    return bins
+
+
+def sung(key: Key) -> torch.Tensor:
+    """The log-VQT of sine tones: tonic, subdominant and dominant chord, note by note."""
+    times = np.arange(8000) / 22050
+    notes = [48 + (key.tonic + degree) % 12 for degree in DEGREES[key.mode]]
+    tones = [np.sin(2 * np.pi * 440 * 2 ** ((note - 69) / 12) * times) * np.hanning(8000) for note in notes]
+    return log_vqt(torch.from_numpy(np.concatenate(tones).astype(np.float32)))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("pitch_class", range(12))
+def test_the_loudest_pitch_class_is_named_from_c(pitch_class: int, scale: str) -> None:
+    assert int(track_chroma(spectrum({pitch_class: 0.9}), scale).argmax()) == pitch_class
+    assert ChromaArgmax(scale)(spectrum({pitch_class: 0.9, (pitch_class + 7) % 12: 0.8})) == pitch_class
+
+
+def test_a_440_hertz_is_an_a() -> None:
+    wave = torch.sin(2 * torch.pi * 440 * torch.arange(44100) / 22050)
+    assert ChromaArgmax()(log_vqt(wave)) == parse_key("A major").tonic
+
+
+def test_decibels_are_averaged_as_they_are_and_magnitudes_after_eight_decades() -> None:
+    bins = spectrum({0: 0.75})
+    assert track_chroma(bins, "decibels")[0] == pytest.approx(0.75)
+    assert track_chroma(bins, "magnitude")[0] == pytest.approx(10 ** (8 * (0.75 - 1)))
+    assert track_chroma(bins, "energy")[0] == pytest.approx(10 ** (16 * (0.75 - 1)))
+
+
+def test_a_quiet_half_counts_as_much_as_a_loud_one_framewise_only() -> None:
+    halves = torch.cat([spectrum({0: 1.0}, 40), spectrum({7: 0.7}, 60)], dim=1)
+    assert int(track_chroma(halves, "framewise").argmax()) == 7
+    assert int(track_chroma(halves, "magnitude").argmax()) == 0
+
+
+@pytest.mark.parametrize("profile", PROFILE_NAMES)
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_key_fits_its_own_template_perfectly(key: Key, profile: str) -> None:
+    weights = templates(profile)[key.index]
+    loudness = dict(enumerate((1 + torch.log10(weights / weights.max()) / 8).tolist()))
+    matcher = TemplateMatching(profile, scale="magnitude")
+    assert matcher(spectrum(loudness)) == key
+    assert matcher.scores(spectrum(loudness))[key.index] == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("profile", PROFILE_NAMES)
+def test_the_tonic_weighs_most_in_the_template_of_each_major_key(profile: str) -> None:
+    assert templates(profile)[:12].argmax(dim=1).tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("profile", PROFILE_NAMES)
+def test_scores_are_pearson_correlations(profile: str) -> None:
+    bins = torch.rand(99, 20, generator=torch.Generator().manual_seed(0))
+    expected = [pearsonr(row, track_chroma(bins)).statistic for row in templates(profile).numpy()]
+    np.testing.assert_allclose(TemplateMatching(profile).scores(bins), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("profile", PROFILE_NAMES)
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_sung_cadence_is_recognised_in_every_key(key: Key, profile: str) -> None:
+    assert TemplateMatching(profile)(sung(key)) == key
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_transposing_the_spectrum_transposes_the_key(scale: str) -> None:
+    loudness = {0: 1.0, 2: 0.85, 4: 0.95, 5: 0.9, 7: 0.97, 9: 0.9, 11: 0.85}
+    keys = [
+        TemplateMatching(scale=scale)(spectrum({(pc + up) % 12: level for pc, level in loudness.items()}))
+        for up in range(12)
+    ]
+    assert keys == [keys[0].transposed(up) for up in range(12)]
+    assert keys[0] == parse_key("C major")
+
+
+def test_a_note_is_heard_in_its_own_semitone_only() -> None:
+    wave = torch.sin(2 * torch.pi * 440 * torch.arange(44100) / 22050)
+    blurred, sharp = (track_chroma(log_vqt(wave), scale) for scale in ("framewise", "peaks"))
+    assert blurred[8] > 0.3 * blurred[9] and blurred[10] > 0.3 * blurred[9]
+    assert sharp[8] < 0.1 * sharp[9] and sharp[10] < 0.1 * sharp[9]
+
+
+def test_a_flat_chroma_correlates_with_nothing() -> None:
+    assert TemplateMatching().scores(torch.full((99, 4), 0.5)).abs().max() == 0
+
+
+def test_always_c_major_never_listens() -> None:
+    assert AlwaysCMajor()(sung(parse_key("F# minor"))) == parse_key("C major")
+
+
+def test_every_baseline_answers_a_key_or_a_signature_and_always_the_same() -> None:
+    bins = sung(parse_key("G minor"))
+    answers = {name: system(bins) for name, system in BASELINES.items()}
+    assert answers == {name: system(bins) for name, system in BASELINES.items()}
+    assert {name for name, answer in answers.items() if isinstance(answer, int)} == {"feature-engineering"}
+    assert answers["krumhansl"] == answers["temperley"] == parse_key("G minor")

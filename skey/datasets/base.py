@@ -160,14 +160,20 @@ class Dataset(ABC):
         if message:
             raise MissingData(message)
 
+    def published_checksums(self) -> Mapping[str, str]:
+        """MD5 of published files by path under the root."""
+        return self.checksums
+
     def changed_files(self) -> tuple[str, ...]:
-        """Files under the root whose checksum is not the published one; absent files are left out."""
-        files = {name: (self.root or Path()) / name for name in self.checksums}
-        return tuple(
-            name
-            for name, file in files.items()
-            if file.is_file() and hashlib.md5(file.read_bytes()).hexdigest() != self.checksums[name]
-        )
+        """Files under the root whose checksum is not the published one; absent files are left out.
+
+        Raises:
+            MissingData: there is no root.
+        """
+        published = {self.folder() / name: digest for name, digest in self.published_checksums().items()}
+        present = [file for file in published if file.is_file()]
+        changed = [file for file in present if hashlib.md5(file.read_bytes()).hexdigest() != published[file]]
+        return tuple(file.relative_to(self.folder()).as_posix() for file in changed)
 
     def data_hash(self) -> str:
         """A short hash of the tracks in use with their keys, groups and tags: the same on every machine."""

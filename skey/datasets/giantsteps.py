@@ -1,6 +1,6 @@
 """GiantSteps: keys of 604 two-minute previews of electronic dance music, as listeners corrected them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from skey.datasets.base import AUDIO_SUFFIXES, Dataset, Track
@@ -16,8 +16,9 @@ class GiantSteps(Dataset):
     title = "GiantSteps (604)"
     licence = "keys: CC BY-SA 4.0; audio: previews of Beatport, not redistributable"
     citation = (
-        "P. Knees, Á. Faraldo, P. Herrera, R. Vogl, S. Böck, F. Hörschläger and M. Le Goff, Two Data Sets for "
-        "Tempo Estimation and Key Detection in Electronic Dance Music Annotated from User Corrections, ISMIR 2015"
+        "P. Knees, Á. Faraldo, P. Herrera, R. Vogl, S. Böck, F. Hörschläger and M. Le Goff, Two Data Sets "
+        "for Tempo Estimation and Key Detection in Electronic Dance Music Annotated from User Corrections, "
+        "ISMIR 2015"
     )
     url = "https://github.com/GiantSteps/giantsteps-key-dataset (its audio_dl.sh fetches the audio)"
     layout = "annotations/key/10089.LOFI.key … and audio/10089.LOFI.mp3 …"
@@ -37,7 +38,7 @@ class GiantSteps(Dataset):
             )
         return parse_each(str(folder), ((file.name, file) for file in files), self._track)
 
-    def published_checksums(self) -> dict[str, str]:
+    def published_checksums(self) -> Mapping[str, str]:
         """MD5 of each audio file by path under the root, from the folder ``md5`` of the collection."""
         files = sorted((self.folder() / "md5").glob("*.md5"))
         return {f"audio/{file.stem}.mp3": file.read_text(encoding="utf-8").split()[0] for file in files}

@@ -1,0 +1,339 @@
+"""Facts of every data set: one shape, made-up collections in the published layouts, wrong labels."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from skey.audio import SAMPLE_RATE, AudioError
+from skey.datasets import DATASETS, LabelError, MissingData, Track, UnknownDataset, load_dataset
+from skey.datasets.base import Dataset, evenly_spread
+from skey.datasets.fmakv2 import FMAKv2
+from skey.datasets.giantsteps import GiantSteps
+from skey.errors import SkeyError
+from skey.keys import KEYS, Key, parse_key
+
+
+def write_tone(file: Path, key: Key, seconds: float = 3.0) -> None:
+    """The tonic of a key as a quiet stereo tone at 44.1 kHz; the ending decides the format."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    times = np.arange(int(seconds * 44100)) / 44100
+    wave = 0.2 * np.sin(2 * np.pi * 440 * 2 ** ((key.tonic - 9) / 12) * times)
+    soundfile.write(file, np.stack([wave, 0.5 * wave], axis=1), 44100)
+
+
+def write_text(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def make_fmakv2(root: Path) -> list[str]:
+    uri = "spotify:track:made-up"
+    lines = [
+        "track_id,key_and_mode,spotify_uri",
+        f"10,F# Major,{uri}",
+        f"141,F Major,{uri}",
+        f"124911,Bb minor,{uri}",
+    ]
+    write_text(root / "fmakv2.csv", "\n".join(lines) + "\n")
+    for name, key in (("000/000010", "F#"), ("000/000141", "F"), ("124/124911", "Bbm")):
+        write_tone(root / f"{name}.mp3", parse_key(key))
+    return ["F# major", "F major", "Bb minor"]
+
+
+def make_gtzan(root: Path) -> list[str]:
+    keys = root / "gtzan_key" / "gtzan_key" / "genres"
+    for clip, number in (
+        ("blues.00000", "3"),
+        ("blues.00001", "-1"),
+        ("jazz.00042", "12"),
+        ("rock.00099", "11\n"),
+    ):
+        write_text(keys / clip.split(".")[0] / f"{clip}.lerch.txt", number)
+    write_tone(root / "genres" / "blues" / "blues.00000.wav", parse_key("C"))
+    write_tone(root / "genres" / "jazz" / "jazz.00042.au", parse_key("Am"))
+    write_tone(root / "genres_original" / "rock" / "rock.00099.wav", parse_key("Ab"))
+    return ["C major", "A minor", "Ab major"]
+
+
+def make_giantsteps(root: Path) -> list[str]:
+    labels = {"10089.LOFI": "D major", "1004923.LOFI": "Bb minor\n"}
+    for name, label in labels.items():
+        write_text(root / "annotations" / "key" / f"{name}.key", label)
+        write_tone(root / "audio" / f"{name}.mp3", parse_key(label))
+        digest = hashlib.md5((root / "audio" / f"{name}.mp3").read_bytes()).hexdigest()
+        write_text(root / "md5" / f"{name}.md5", digest + "\n")
+    write_text(root / "annotations" / "genre" / "10089.LOFI.genre", "techno")
+    return ["Bb minor", "D major"]
+
+
+def make_folder(root: Path) -> list[str]:
+    lines = [
+        "file,key,group,artist",
+        "a.wav,8A,one,Anna",
+        '"sub, folder/b.flac",E♭ Major,one,',
+        "c.ogg, d# min ,,Bo",
+    ]
+    write_text(root / "labels.csv", "\ufeff" + "\n".join(lines) + "\n")
+    for name, key in (("a.wav", "Am"), ("sub, folder/b.flac", "Eb"), ("c.ogg", "Ebm")):
+        write_tone(root / name, parse_key(key))
+    return ["A minor", "Eb major", "Eb minor"]
+
+
+LAYOUTS: dict[str, Callable[[Path], list[str]]] = {
+    "fmakv2": make_fmakv2,
+    "gtzan": make_gtzan,
+    "giantsteps": make_giantsteps,
+    "folder": make_folder,
+}
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
+def collection(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Dataset, list[str]]:
+    """A tiny made-up collection in each published layout, and its keys."""
+    root = tmp_path_factory.mktemp(request.param)
+    keys = LAYOUTS[request.param](root)
+    return load_dataset(request.param, root), keys
+
+
+def test_every_data_set_but_the_open_corpus_has_a_made_up_collection_here() -> None:
+    assert set(LAYOUTS) | {"open-corpus"} == set(DATASETS)
+
+
+def test_every_collection_says_what_it_is_and_where_it_comes_from(
+    collection: tuple[Dataset, list[str]],
+) -> None:
+    dataset, _ = collection
+    assert dataset.name in DATASETS
+    for text in (dataset.title, dataset.licence, dataset.citation, dataset.url, dataset.layout):
+        assert len(text) > 3 and text == text.strip()
+
+
+def test_every_collection_names_its_keys(collection: tuple[Dataset, list[str]]) -> None:
+    dataset, keys = collection
+    assert [str(track.key) for track in dataset.tracks()] == keys
+    assert dataset.missing() is None
+    dataset.require()
+
+
+def test_every_track_has_its_own_name_and_a_group(collection: tuple[Dataset, list[str]]) -> None:
+    tracks = collection[0].tracks()
+    assert all(isinstance(track, Track) and track.group and track.audio for track in tracks)
+    assert len({track.id for track in tracks}) == len(tracks)
+
+
+def test_the_tonic_sounds_in_every_track(collection: tuple[Dataset, list[str]]) -> None:
+    dataset, _ = collection
+    for track in dataset.tracks():
+        assert track.key is not None
+        wave = dataset.waveform(track)
+        assert wave.dtype == np.float32 and np.abs(wave).max() == pytest.approx(1)
+        assert wave.size == pytest.approx(3 * SAMPLE_RATE, rel=0.05)
+        bins = dataset.log_vqt(track)
+        assert tuple(bins.shape) == (99, wave.size // 512 + 1)
+        assert int(bins.mean(dim=1).argmax() + 9) % 12 == track.key.tonic
+
+
+def test_the_hash_follows_the_labels_and_nothing_else(
+    collection: tuple[Dataset, list[str]], tmp_path: Path
+) -> None:
+    dataset, _ = collection
+    LAYOUTS[dataset.name](tmp_path)
+    again = load_dataset(dataset.name, tmp_path)
+    assert again.data_hash() == dataset.data_hash() and len(again.data_hash()) == 16
+    assert load_dataset(dataset.name, tmp_path, limit=1).data_hash() != dataset.data_hash()
+
+
+def test_missing_audio_is_named_with_where_to_get_it(
+    collection: tuple[Dataset, list[str]], tmp_path: Path
+) -> None:
+    dataset, keys = collection
+    LAYOUTS[dataset.name](tmp_path)
+    without = load_dataset(dataset.name, tmp_path)
+    lost = without.tracks()[1]
+    assert lost.audio is not None
+    lost.audio.unlink()
+    message = load_dataset(dataset.name, tmp_path).missing()
+    assert message is not None and f"1 of {len(keys)} tracks" in message
+    assert lost.audio.stem in message and dataset.url in message
+    for attempt in (without.require, lambda: without.waveform(lost), lambda: without.log_vqt(lost)):
+        with pytest.raises(MissingData, match="Get it at"):
+            attempt()
+
+
+def test_an_empty_root_is_no_collection(collection: tuple[Dataset, list[str]], tmp_path: Path) -> None:
+    dataset, _ = collection
+    empty = load_dataset(dataset.name, tmp_path)
+    with pytest.raises(MissingData, match="missing") as caught:
+        empty.tracks()
+    assert str(tmp_path) in str(caught.value) and dataset.url in str(caught.value)
+    assert empty.missing() == str(caught.value)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_root_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match=r"there is no folder .*nowhere"):
+        load_dataset(name, tmp_path / "nowhere").tracks()
+    with pytest.raises(MissingData, match="say in which folder it lies"):
+        load_dataset(name).tracks()
+
+
+def test_damaged_audio_is_a_typed_error(collection: tuple[Dataset, list[str]], tmp_path: Path) -> None:
+    LAYOUTS[collection[0].name](tmp_path)
+    dataset = load_dataset(collection[0].name, tmp_path)
+    track = dataset.tracks()[0]
+    assert track.audio is not None
+    track.audio.write_bytes(b"not a sound")
+    with pytest.raises(AudioError):
+        dataset.waveform(track)
+
+
+def test_an_unknown_name_lists_the_data_sets() -> None:
+    with pytest.raises(UnknownDataset, match="open-corpus, fmakv2, gtzan, giantsteps, folder") as caught:
+        load_dataset("fma")
+    assert isinstance(caught.value, SkeyError)
+
+
+def made_up_tracks(count: int) -> list[Track]:
+    levels = ("full", "hard")
+    return [Track(f"{i:03d}", KEYS[i // 2 % 24], f"{i}", tags={"level": levels[i % 2]}) for i in range(count)]
+
+
+def test_a_sample_is_spread_evenly_over_tags_and_keys() -> None:
+    sample = evenly_spread(made_up_tracks(240), 48)
+    assert set(Counter(track.tags["level"] for track in sample).values()) == {24}
+    assert set(Counter(track.key for track in sample).values()) == {2}
+    assert list(sample) == sorted(sample, key=lambda track: track.id)
+
+
+def test_a_sample_does_not_depend_on_the_order_of_the_tracks() -> None:
+    tracks = made_up_tracks(100)
+    assert set(t.id for t in evenly_spread(tracks, 7)) == set(t.id for t in evenly_spread(tracks[::-1], 7))
+
+
+def test_a_limit_above_the_size_takes_everything() -> None:
+    assert len(evenly_spread(made_up_tracks(10), 11)) == len(evenly_spread(made_up_tracks(10), None)) == 10
+
+
+@pytest.mark.parametrize("limit", [0, -3])
+def test_a_limit_takes_at_least_one_track(limit: int) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        load_dataset("folder", limit=limit)
+
+
+@pytest.mark.parametrize(
+    "place", ["000010.mp3", "fma_large/000/000010.mp3", "000-019/000/000010.wav", "audio/10.mp3"]
+)
+def test_fma_audio_is_found_flat_and_in_folders(place: str, tmp_path: Path) -> None:
+    write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode,spotify_uri\n10,F# Major,\n")
+    write_tone(tmp_path / place, parse_key("F#"))
+    assert load_dataset("fmakv2", tmp_path).tracks()[0].audio == tmp_path / place
+
+
+def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path: Path) -> None:
+    write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode,spotify_uri\n10,F# Major,\n124911,C minor,\n")
+    expected = [track.audio for track in load_dataset("fmakv2", tmp_path).tracks()]
+    assert expected == [tmp_path / "000" / "000010.mp3", tmp_path / "124" / "124911.mp3"]
+
+
+def test_another_fmakv2_csv_than_the_published_one_is_noticed(tmp_path: Path) -> None:
+    assert FMAKv2(tmp_path).changed_files() == ()
+    make_fmakv2(tmp_path)
+    assert FMAKv2(tmp_path).changed_files() == ("fmakv2.csv",)
+
+
+def test_giantsteps_publishes_a_checksum_for_each_recording(tmp_path: Path) -> None:
+    make_giantsteps(tmp_path)
+    assert GiantSteps(tmp_path).changed_files() == ()
+    (tmp_path / "audio" / "10089.LOFI.mp3").write_bytes(b"other")
+    assert GiantSteps(tmp_path).changed_files() == ("audio/10089.LOFI.mp3",)
+
+
+def test_gtzan_leaves_out_clips_without_a_key(tmp_path: Path) -> None:
+    make_gtzan(tmp_path)
+    assert [track.id for track in load_dataset("gtzan", tmp_path).tracks()] == [
+        "blues.00000",
+        "jazz.00042",
+        "rock.00099",
+    ]
+
+
+def test_genres_are_tags(tmp_path: Path) -> None:
+    make_gtzan(tmp_path / "gtzan")
+    make_giantsteps(tmp_path / "giantsteps")
+    assert load_dataset("gtzan", tmp_path / "gtzan").tracks()[1].tags == {"genre": "jazz"}
+    assert load_dataset("giantsteps", tmp_path / "giantsteps").tracks()[1].tags == {"genre": "techno"}
+
+
+def test_recordings_of_one_group_stay_together_and_other_columns_are_tags(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    tracks = load_dataset("folder", tmp_path).tracks()
+    assert [track.group for track in tracks] == ["one", "one", "c.ogg"]
+    assert tracks[0].tags == {"artist": "Anna"}
+
+
+def test_a_table_of_any_name_will_do_when_it_is_the_only_one(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    (tmp_path / "labels.csv").rename(tmp_path / "my keys.csv")
+    assert len(load_dataset("folder", tmp_path).tracks()) == 3
+    assert len(load_dataset("folder", tmp_path / "my keys.csv").tracks()) == 3
+    write_text(tmp_path / "other.csv", "file,key\n")
+    with pytest.raises(MissingData, match="2 other CSV files"):
+        load_dataset("folder", tmp_path).tracks()
+
+
+def test_every_wrong_line_is_reported_with_its_number_and_what_was_expected(tmp_path: Path) -> None:
+    lines = [
+        "file,key",
+        "a.wav,C major",
+        "b.wav,H minor",
+        ",D major",
+        "a.wav,E major",
+        "c.wav,C,minor",
+        "d.wav,",
+    ]
+    write_text(tmp_path / "labels.csv", "\n".join(lines) + "\n")
+    with pytest.raises(LabelError) as caught:
+        load_dataset("folder", tmp_path).tracks()
+    report = str(caught.value).splitlines()
+    assert report[0] == "5 wrong label(s):"
+    assert report[1].startswith("labels.csv, line 3: 'H minor' is not a key: expected a tonic and a mode")
+    assert report[2] == "labels.csv, line 4: file '': expected a file name"
+    assert report[3] == "labels.csv, line 5: file 'a.wav': expected another file, this one stands above"
+    assert report[4].startswith("labels.csv, line 6: 2 columns but more cells: expected")
+    assert report[5].startswith("labels.csv, line 7: '' is not a key: expected")
+
+
+def test_wrong_lines_of_fmakv2_are_reported_alike(tmp_path: Path) -> None:
+    write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode,spotify_uri\nten,C Major,\n11,C Dorian,\n")
+    with pytest.raises(
+        LabelError, match=r"line 2: 'ten' is not a track_id: expected a number\n.*line 3: 'C Dorian'"
+    ):
+        load_dataset("fmakv2", tmp_path).tracks()
+
+
+def test_wrong_key_files_are_reported_by_name(tmp_path: Path) -> None:
+    make_gtzan(tmp_path)
+    write_text(tmp_path / "gtzan_key" / "gtzan_key" / "genres" / "blues" / "blues.00000.lerch.txt", "24")
+    with pytest.raises(LabelError, match=r"blues\.00000\.lerch\.txt: '24' is not a key number: expected -1"):
+        load_dataset("gtzan", tmp_path).tracks()
+
+
+@pytest.mark.parametrize(("header", "found"), [("name,key", "name, key"), ("", "none")])
+def test_a_table_without_the_needed_columns_is_refused(header: str, found: str, tmp_path: Path) -> None:
+    write_text(tmp_path / "labels.csv", header)
+    with pytest.raises(LabelError, match=f"line 1: expected the columns file, key, found {found}"):
+        load_dataset("folder", tmp_path).tracks()
+
+
+@pytest.mark.parametrize("content", [b"file,key\n\xff\xfe,C\n", b'file,key\n"a.wav,C\n'])
+def test_what_is_no_csv_in_utf_8_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(LabelError, match="is not a CSV file in UTF-8"):
+        load_dataset("folder", tmp_path).tracks()

@@ -17,7 +17,7 @@ from skey import __version__
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "skey").rglob("*.py"))
 FLOORS = {
-    1: "errors keys notation metrics audio streaming",
+    1: "errors keys notation metrics bootstrap confusion audio streaming",
     2: "vqt frontend tuning tonalness model losses calibration baselines weights export",
     3: "estimator tags datasets corpus experiments training results record claims paper plots notebooks book",
     4: "cli __main__",

@@ -1,5 +1,6 @@
 """Facts of the baselines, on spectra and on sound whose pitch classes are known."""
 
+from functools import cache
 from typing import get_args
 
 import numpy as np
@@ -34,6 +35,7 @@ def spectrum(loudness: dict[int, float], frames: int = 8) -> torch.Tensor:
     return bins
 
 
+@cache
 def sung(key: Key) -> torch.Tensor:
     """The log-VQT of sine tones: tonic, subdominant and dominant chord, note by note."""
     times = np.arange(8000) / 22050

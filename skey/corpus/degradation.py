@@ -41,13 +41,13 @@ class Degradation:
     `seed`: of the room and the noise.
     """
 
-    reverb_seconds: float | None = None
-    wet_db: float = -10.0
-    drive_db: float | None = None
-    bass_db: float = 0.0
-    treble_db: float = 0.0
-    bandwidth_hz: float | None = None
-    snr_db: float | None = None
+    reverb_seconds: float | int | None = None
+    wet_db: float | int = -10.0
+    drive_db: float | int | None = None
+    bass_db: float | int = 0.0
+    treble_db: float | int = 0.0
+    bandwidth_hz: float | int | None = None
+    snr_db: float | int | None = None
     colour: Colour = "pink"
     seed: int = 0
 
@@ -110,7 +110,7 @@ def apply_degradation(wave: Wave, amounts: Degradation) -> Wave:
     return normalise_peak(wave)
 
 
-def reverb(wave: Wave, seconds: float, wet_db: float, rng: np.random.Generator) -> Wave:
+def reverb(wave: Wave, seconds: float | int, wet_db: float | int, rng: np.random.Generator) -> Wave:
     """A room that takes `seconds` to fall by 60 dB, its sound `wet_db` over the direct sound in energy.
 
     The impulse response is noise that decays exponentially, 10 ms behind the direct sound. The length stays.
@@ -121,7 +121,7 @@ def reverb(wave: Wave, seconds: float, wet_db: float, rng: np.random.Generator) 
     return np.asarray(wave + room * np.float32(10 ** (wet_db / 20)), np.float32)
 
 
-def impulse_response(seconds: float, rng: np.random.Generator) -> Wave:
+def impulse_response(seconds: float | int, rng: np.random.Generator) -> Wave:
     """Exponentially decaying noise of unit energy, 60 dB down after `seconds`, which is its length."""
     delay, length = round(PREDELAY_SECONDS * SAMPLE_RATE), max(1, round(seconds * SAMPLE_RATE))
     decay = np.exp(np.arange(length, dtype=np.float32) * np.float32(-np.log(1000) / length))
@@ -129,12 +129,12 @@ def impulse_response(seconds: float, rng: np.random.Generator) -> Wave:
     return np.asarray(np.pad(tail / np.linalg.norm(tail), (delay, 0)), np.float32)
 
 
-def saturate(wave: Wave, drive_db: float) -> Wave:
+def saturate(wave: Wave, drive_db: float | int) -> Wave:
     """Soft clipping, x / √(1 + x²), of a wave whose RMS is `drive_db` over the level where it sets in.
 
-    The curve is odd and so adds odd harmonics. Its mean between neighbouring samples is taken, in closed form,
-    so that harmonics above the band hardly fold back onto other pitches (Parker, Zavalishin, Le Bivic, DAFx
-    2016, first order). At low level this is the mean of two samples.
+    The curve is odd and so adds odd harmonics. Its mean between neighbouring samples is taken, in closed
+    form, so that harmonics above the band hardly fold back onto other pitches (Parker, Zavalishin, Le
+    Bivic, DAFx 2016, first order). At low level this is the mean of two samples.
     """
     level = root_mean_square(wave)
     if level == 0:
@@ -144,13 +144,13 @@ def saturate(wave: Wave, drive_db: float) -> Wave:
     return np.asarray((driven + before) / (np.sqrt(1 + driven**2) + np.sqrt(1 + before**2)), np.float32)
 
 
-def equalise(wave: Wave, bass_db: float, treble_db: float) -> Wave:
+def equalise(wave: Wave, bass_db: float | int, treble_db: float | int) -> Wave:
     """Low shelf at 200 Hz and high shelf at 2,500 Hz by so many decibels, each of first order and causal."""
     sections = [_shelf(BASS_HZ, bass_db, low=True), _shelf(TREBLE_HZ, treble_db, low=False)]
     return np.asarray(sosfilt(np.array(sections, np.float32), wave), np.float32)
 
 
-def _shelf(hertz: float, decibels: float, low: bool) -> list[float]:
+def _shelf(hertz: float | int, decibels: float | int, low: bool) -> list[float]:
     """First-order shelf by the bilinear transform, as a second-order section: unit gain on its other side."""
     warped = np.tan(np.pi * hertz / SAMPLE_RATE)
     # The corner moves with the square root of the gain, so that a cut mirrors a boost.
@@ -160,7 +160,7 @@ def _shelf(hertz: float, decibels: float, low: bool) -> list[float]:
     return [*numerator / (1 + pole), 0.0, 1.0, (pole - 1) / (1 + pole), 0.0]
 
 
-def limit_band(wave: Wave, hertz: float) -> Wave:
+def limit_band(wave: Wave, hertz: float | int) -> Wave:
     """Butterworth low-pass of fourth order at `hertz`, as of a small loudspeaker or a poor encoding."""
     if not 0 < hertz < SAMPLE_RATE / 2:
         raise DegradationError(f"a band up to {hertz} Hz: it must end below {SAMPLE_RATE / 2:g} Hz")
@@ -168,7 +168,7 @@ def limit_band(wave: Wave, hertz: float) -> Wave:
     return np.asarray(sosfilt(sections.astype(np.float32), wave), np.float32)
 
 
-def add_noise(wave: Wave, snr_db: float, rng: np.random.Generator, colour: Colour = "pink") -> Wave:
+def add_noise(wave: Wave, snr_db: float | int, rng: np.random.Generator, colour: Colour = "pink") -> Wave:
     """`wave` with white or pink noise whose energy lies `snr_db` below its own, exactly."""
     noise = rng.standard_normal(len(wave), np.float32)
     if colour == "pink":

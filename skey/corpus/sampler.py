@@ -3,7 +3,8 @@
 A sample is unrolled along its loop and resampled through its spectrum: bins above the new Nyquist frequency
 are dropped and the others inverted at the new length. Nothing can therefore alias into another pitch, however
 far a note lies above its root, and the zone's low-pass filter costs one multiplication. Pitch is right to
-within 0.4 cents: the two lengths, both cheap for the transform, have the wanted ratio to 2 in 10,000.
+within a cent: the two lengths, both cheap for the transform, have the wanted ratio to 2 in 10,000 for all
+but a few of a thousand notes, and to 5 in 10,000 for those.
 """
 
 from functools import lru_cache
@@ -27,7 +28,7 @@ OPEN_FILTER = 0.5 * SAMPLE_RATE
 
 
 def sound(
-    points: Int16[np.ndarray, " points"], zone: Zone, pitch: int, count: int, tuning_cents: float = 0.0
+    points: Int16[np.ndarray, " points"], zone: Zone, pitch: int, count: int, tuning_cents: float | int = 0.0
 ) -> Float32[np.ndarray, " samples"]:
     """`zone` playing a MIDI `pitch` for `count` samples at 22,050 Hz, before its envelope, full scale = 1.
 
@@ -51,11 +52,11 @@ def transform_lengths(needed: int, step: float) -> tuple[int, int]:
     """Lengths (output, input), both fast for the Fourier transform, with input / output near `step`.
 
     The input holds the `needed` points and a margin that keeps the circular wrap away from them. Of the
-    lengths up to half as long again, the first within `RATIO_TOLERANCE` is taken, else the closest.
+    lengths up to twice that, the first within `RATIO_TOLERANCE` is taken, else the closest.
     """
     least = max(SHORTEST_TRANSFORM, ceil((needed + MARGIN) / step))
     short = fast_lengths(next_power(2 * least))
-    short = short[(short >= least) & (short <= 1.5 * least)]
+    short = short[(short >= least) & (short <= 2 * least)]
     long = fast_lengths(next_power(ceil(2 * least * step)))
     nearest = long[np.searchsorted(long, short * (step * (1 - RATIO_TOLERANCE)))]
     error = np.abs(nearest / (short * step) - 1)
@@ -70,9 +71,9 @@ def next_power(number: int) -> int:
 
 @lru_cache(maxsize=64)
 def fast_lengths(most: int) -> Int64[np.ndarray, " lengths"]:
-    """Every length up to `most` without a prime factor above 11, in order."""
+    """Every length up to `most` without a prime factor above 13, in order."""
     lengths = np.ones(1, np.int64)
-    for prime in (2, 3, 5, 7, 11):
+    for prime in (2, 3, 5, 7, 11, 13):
         powers = prime ** np.arange(int(np.log(most) / np.log(prime)) + 1)
         lengths = np.multiply.outer(lengths, powers).ravel()
         lengths = lengths[lengths <= most]

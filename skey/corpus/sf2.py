@@ -111,7 +111,7 @@ class Zone:
         """Whether this zone sounds for a MIDI `pitch` struck with a `velocity`."""
         return self.keys[0] <= pitch <= self.keys[1] and self.velocities[0] <= velocity <= self.velocities[1]
 
-    def step(self, pitch: int, tuning_cents: float, sample_rate: int) -> float:
+    def step(self, pitch: int, tuning_cents: float | int, sample_rate: int) -> float:
         """Sample points consumed for each point of output at `sample_rate` when `pitch` is played."""
         semitones = self.scale * (pitch - self.key) + self.tuning + tuning_cents / 100
         return self.rate / sample_rate * 2.0 ** (semitones / 12)

@@ -87,7 +87,11 @@ class SoundFont:
         return tuple(zone for zone in self.bank.zones[program] if zone.answers(pitch, velocity))
 
     def render(
-        self, events: np.ndarray, programs: Sequence[Program], seconds: float, tuning_cents: float = 0.0
+        self,
+        events: np.ndarray,
+        programs: Sequence[Program],
+        seconds: float | int,
+        tuning_cents: float | int = 0.0,
     ) -> Float32[np.ndarray, " samples"]:
         """The sound of `events` (dtype `EVENT`) in mono at 22,050 Hz, `seconds` long, not normalised.
 
@@ -116,7 +120,7 @@ def default_soundfont() -> SoundFont:
     return SoundFont()
 
 
-def _check_events(events: np.ndarray, programs: Sequence[Program], seconds: float) -> None:
+def _check_events(events: np.ndarray, programs: Sequence[Program], seconds: float | int) -> None:
     """Raise `SoundFontError` for what cannot be played."""
     if events.dtype != EVENT:
         raise SoundFontError(f"events must have the dtype EVENT, not {events.dtype}")
@@ -138,7 +142,7 @@ def _same_key(events: np.ndarray, programs: Sequence[Program]) -> Iterator[tuple
 
 
 def _add_notes(
-    mix: np.ndarray, bank: Bank, zone: Zone, pitch: int, notes: np.ndarray, tuning_cents: float
+    mix: np.ndarray, bank: Bank, zone: Zone, pitch: int, notes: np.ndarray, tuning_cents: float | int
 ) -> None:
     """Add every note of one key to the mix; the sample is resampled once, for the longest of them."""
     onsets = np.rint(notes["onset"] * SAMPLE_RATE).astype(int)
@@ -151,7 +155,7 @@ def _add_notes(
     raw = sound(bank.points, zone, pitch, int(held[heard].max()) + len(release), tuning_cents)
     envelope = held_envelope(zone.envelope, pitch, int(held[heard].max()) + 1)
     gains = zone.gain * velocity_gain(notes["velocity"])
-    for onset, length, gain in zip(onsets[heard], held[heard], gains[heard], strict=True):
+    for onset, length, gain in zip(onsets[heard].tolist(), held[heard].tolist(), gains[heard], strict=True):
         note = _note(raw, envelope, release, length) * np.float32(gain)
         mix[onset : onset + len(note)] += note[: len(mix) - onset]
 

@@ -34,7 +34,7 @@ class Intonation:
         return abs(self.cents) <= TOLERANCE_CENTS
 
 
-def frequency(pitch: float) -> float:
+def frequency(pitch: float | int) -> float:
     """Hz of a MIDI pitch at A4 = 440 Hz."""
     return float(440.0 * 2.0 ** ((pitch - 69) / 12))
 

@@ -1,0 +1,249 @@
+"""What each effect does to a sound, and that it does as much of it as was asked."""
+
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.fft import rfft
+from scipy.signal import welch
+
+from skey.audio import SAMPLE_RATE
+from skey.corpus.degradation import (
+    RANGES,
+    Degradation,
+    DegradationError,
+    add_noise,
+    apply_degradation,
+    degrade,
+    draw_degradation,
+    equalise,
+    impulse_response,
+    limit_band,
+    normalise_peak,
+    reverb,
+    saturate,
+)
+from skey.corpus.events import Level
+from skey.corpus.tuning import frequency, intonation
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def sine(hertz: float, seconds: float = 2.0, amplitude: float = 0.5) -> np.ndarray:
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    return np.asarray(amplitude * np.sin(2 * np.pi * hertz * time), np.float32)
+
+
+def plucked(pitch: int, seconds: float = 3.0) -> np.ndarray:
+    """A decaying tone of eight harmonics."""
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    tone = sum(np.sin(2 * np.pi * h * frequency(pitch) * time) / h for h in range(1, 9))
+    return np.asarray(0.3 * tone * np.exp(-2 * time), np.float32)
+
+
+def decibels(wave: np.ndarray) -> float:
+    return float(10 * np.log10(np.mean(np.square(wave, dtype=np.float64))))
+
+
+def magnitudes(wave: np.ndarray) -> np.ndarray:
+    """Amplitude of each bin, 1 Hz apart, of a wave that is one second long."""
+    assert len(wave) == SAMPLE_RATE
+    return np.abs(rfft(wave)) / SAMPLE_RATE * 2
+
+
+def gain_at(hertz: int, effect) -> float:
+    """Decibels that `effect` adds to a steady sine."""
+    wave = sine(hertz)
+    return decibels(effect(wave)[SAMPLE_RATE:]) - decibels(wave[SAMPLE_RATE:])
+
+
+@pytest.mark.parametrize("colour", ["white", "pink"])
+@pytest.mark.parametrize("snr", [-10.0, 0.0, 12.5, 40.0])
+def test_noise_lies_as_far_below_the_music_as_asked(snr: float, colour: str) -> None:
+    wave = plucked(60)
+    noise = add_noise(wave, snr, generator(), colour) - wave
+    assert decibels(wave) - decibels(noise) == pytest.approx(snr, abs=0.1)
+
+
+@pytest.mark.parametrize(("colour", "slope"), [("white", 0.0), ("pink", -3.01)])
+def test_pink_noise_falls_by_3_decibels_an_octave_and_white_not_at_all(colour: str, slope: float) -> None:
+    wave = np.ones(30 * SAMPLE_RATE, np.float32)
+    hertz, density = welch(add_noise(wave, 0.0, generator(), colour) - 1, SAMPLE_RATE, nperseg=4096)
+    octaves = [10 * np.log10(density[(hertz >= f) & (hertz < 2 * f)].mean()) for f in 100 * 2 ** np.arange(6)]
+    assert np.polyfit(np.arange(6), octaves, 1)[0] == pytest.approx(slope, abs=0.3)
+
+
+@pytest.mark.parametrize("pitch", [40, 57, 69, 76])
+def test_reverberation_keeps_the_pitch(pitch: int) -> None:
+    wet = reverb(plucked(pitch), 3.0, 3.0, generator())
+    assert abs(intonation(wet[2000:40000], pitch).cents) <= 4
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 4.0])
+def test_a_room_falls_by_60_decibels_in_its_reverberation_time(seconds: float) -> None:
+    response = impulse_response(seconds, generator())
+    late = np.cumsum(np.square(response, dtype=np.float64)[::-1])[::-1]
+    fifth, half = (10 * np.log10(late[round(part * len(response))]) for part in (0.2, 0.5))
+    assert (fifth - half) / 0.3 == pytest.approx(60, rel=0.1)
+    assert late[0] == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("wet_db", [-20.0, -6.0, 3.0])
+def test_the_room_is_as_loud_as_asked(wet_db: float) -> None:
+    click = np.zeros(3 * SAMPLE_RATE, np.float32)
+    click[100] = 1
+    room = reverb(click, 1.0, wet_db, generator()) - click
+    assert 10 * np.log10(np.sum(room**2)) == pytest.approx(wet_db, abs=0.05)
+
+
+def test_reverberation_sounds_on_when_the_music_has_stopped() -> None:
+    wave = np.concatenate([sine(440.0, 1.0), np.zeros(SAMPLE_RATE, np.float32)])
+    wet = reverb(wave, 2.0, -6.0, generator())
+    assert len(wet) == len(wave)
+    assert decibels(wet[-SAMPLE_RATE // 2 :]) > -60
+
+
+def test_saturation_adds_odd_harmonics_and_no_even_ones() -> None:
+    spectrum = magnitudes(saturate(sine(441.0, 2.0), 6.0)[SAMPLE_RATE:])
+    odd, even = spectrum[[1323, 2205, 3087]], spectrum[[882, 1764, 2646]]
+    assert (odd > 0.02 * spectrum[441]).all()
+    assert (even < 1e-4 * spectrum[441]).all()
+
+
+def test_more_drive_makes_more_harmonics() -> None:
+    thirds = []
+    for drive in (-24.0, -12.0, 0.0, 12.0):
+        spectrum = magnitudes(saturate(sine(441.0, 2.0), drive)[SAMPLE_RATE:])
+        thirds.append(float(spectrum[1323] / spectrum[441]))
+    assert thirds == sorted(thirds) and thirds[0] < 1e-3 and thirds[-1] > 0.1
+
+
+def test_harmonics_beyond_the_band_hardly_fold_back() -> None:
+    wave = sine(3001.0, 2.0)
+    spectrum = magnitudes(saturate(wave, 6.0)[SAMPLE_RATE:])
+    driven = wave[SAMPLE_RATE:] * 2 / 0.5 * np.sqrt(2)
+    naive = magnitudes(np.asarray(driven / np.sqrt(1 + driven**2), np.float32))
+    folded = SAMPLE_RATE - 5 * 3001
+    assert spectrum[folded] / spectrum[3001] < 0.5 * naive[folded] / naive[3001]
+
+
+def test_saturation_does_not_depend_on_the_level_of_the_wave() -> None:
+    wave = plucked(60)
+    np.testing.assert_allclose(saturate(0.01 * wave, 6.0), saturate(wave, 6.0), atol=1e-5)
+
+
+@pytest.mark.parametrize("amount", [-6.0, 3.0, 6.0])
+def test_the_shelves_lift_their_own_end_and_leave_the_other(amount: float) -> None:
+    assert gain_at(40, lambda w: equalise(w, amount, 0.0)) == pytest.approx(amount, abs=0.5)
+    assert gain_at(5000, lambda w: equalise(w, amount, 0.0)) == pytest.approx(0, abs=0.1)
+    assert gain_at(10500, lambda w: equalise(w, 0.0, amount)) == pytest.approx(amount, abs=0.2)
+    assert gain_at(100, lambda w: equalise(w, 0.0, amount)) == pytest.approx(0, abs=0.1)
+    assert gain_at(200, lambda w: equalise(w, amount, 0.0)) == pytest.approx(amount / 2, abs=0.2)
+
+
+def test_the_band_ends_where_asked() -> None:
+    assert gain_at(4000, lambda w: limit_band(w, 4000.0)) == pytest.approx(-3, abs=0.1)
+    assert gain_at(1000, lambda w: limit_band(w, 4000.0)) == pytest.approx(0, abs=0.1)
+    assert gain_at(8000, lambda w: limit_band(w, 4000.0)) < -24
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(level: Level) -> None:
+    wave = plucked(60)
+    once, again, other = (degrade(wave, level, generator(seed)).tobytes() for seed in (5, 5, 6))
+    assert once == again != other
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_wave_that_was_given_is_left_alone(level: Level) -> None:
+    wave = plucked(60)
+    before = wave.copy()
+    degrade(wave, level, generator())
+    assert wave.tobytes() == before.tobytes()
+
+
+@given(seed=st.integers(0, 2**32 - 1), level=st.sampled_from(LEVELS), kind=st.integers(0, 4))
+def test_a_degraded_wave_is_finite_of_peak_1_and_as_long_as_before(
+    seed: int, level: Level, kind: int
+) -> None:
+    click = np.zeros(9000, np.float32)
+    click[4000] = 1
+    noise = generator(seed).standard_normal(9000, np.float32)
+    wave = (plucked(50, 0.4), click, noise, 1e-6 * noise, 1e4 * noise)[kind]
+    degraded = degrade(wave, level, generator(seed))
+    assert degraded.dtype == np.float32 and len(degraded) == len(wave)
+    assert np.isfinite(degraded).all() and np.abs(degraded).max() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("samples", [1, 2, 5000])
+def test_silence_stays_silence(level: Level, samples: int) -> None:
+    assert not degrade(np.zeros(samples, np.float32), level, generator()).any()
+
+
+@given(seed=st.integers(0, 2**32 - 1), level=st.sampled_from(LEVELS))
+def test_amounts_lie_in_the_ranges_of_their_level(seed: int, level: Level) -> None:
+    amounts = draw_degradation(level, generator(seed))
+    assert all(low <= getattr(amounts, name) <= high for name, (low, high) in RANGES[level].items())
+
+
+def test_hard_clips_are_more_saturated_reverberant_and_noisy_than_full_ones() -> None:
+    full, hard = RANGES["full"], RANGES["hard"]
+    for name in ("reverb_seconds", "wet_db", "drive_db"):
+        assert hard[name][0] > full[name][1]
+    assert hard["snr_db"][1] < full["snr_db"][0]
+
+
+def test_no_degradation_only_sets_the_peak_to_1() -> None:
+    wave = plucked(60)
+    np.testing.assert_allclose(apply_degradation(wave, Degradation()), normalise_peak(wave), atol=1e-6)
+
+
+def test_one_amount_can_be_varied_and_the_others_kept() -> None:
+    wave = plucked(60)
+    drawn = replace(draw_degradation("hard", generator()), snr_db=None, bandwidth_hz=None)
+    noisy = apply_degradation(wave, replace(drawn, snr_db=20.0))
+    noisier = apply_degradation(wave, replace(drawn, snr_db=10.0))
+    clean = apply_degradation(wave, drawn)
+    scales = [float(np.dot(clean, other) / np.dot(clean, clean)) for other in (noisy, noisier)]
+    residues = [
+        decibels(clean) - decibels(w / s - clean) for w, s in zip((noisy, noisier), scales, strict=True)
+    ]
+    assert residues == pytest.approx([20, 10], abs=0.5)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_key_of_the_sound_survives(level: Level) -> None:
+    for seed in range(5):
+        degraded = degrade(plucked(57), level, generator(seed))
+        assert abs(intonation(degraded[2000:40000], 57).cents) <= 6
+
+
+def test_a_wave_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(DegradationError, match="not finite"):
+        degrade(np.array([0, np.nan], np.float32), "full", generator())
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_a_room_without_time_is_refused(seconds: float) -> None:
+    with pytest.raises(DegradationError, match="reverberation"):
+        reverb(plucked(60), seconds, -6.0, generator())
+
+
+@pytest.mark.parametrize("hertz", [0.0, 11025.0])
+def test_a_band_that_does_not_fit_is_refused(hertz: float) -> None:
+    with pytest.raises(DegradationError, match="must end below 11025"):
+        limit_band(plucked(60), hertz)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_amounts_are_plain_numbers_that_can_be_printed(level: Level) -> None:
+    text = repr(draw_degradation(level, generator()))
+    assert "np." not in text and "drive_db=" in text

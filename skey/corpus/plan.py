@@ -1,0 +1,136 @@
+"""Which clips a split has, and how each of them comes to sound.
+
+A plan is a pure function of the index and a seed. Its clips are dealt round the kinds of music in turn, so
+that the first N of them are balanced too.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+
+import numpy as np
+from jaxtyping import Float32
+
+from skey.audio import SAMPLE_RATE
+from skey.corpus.arrangement import CLIP_SECONDS, Arrangement, arrange, draw_transposition, generator
+from skey.corpus.degradation import degrade, normalise_peak
+from skey.corpus.events import Level
+from skey.corpus.polyphony import school_of
+from skey.corpus.soundfont import default_soundfont
+from skey.corpus.sources import IndexRow, Source, Split, load_piece, read_index
+from skey.errors import SkeyError
+from skey.keys import Key
+
+__all__ = ["Clip", "Split", "arrangements", "plan_clips", "render_clip"]
+
+TRAINING_CLIPS = 2000
+"""Clips of a training split, unless told otherwise."""
+
+CLIP_SAMPLES = int(CLIP_SECONDS * SAMPLE_RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Thirty seconds of one arrangement of a piece.
+
+    ``key`` is that of the sound, after transposition. ``places`` says from which places of the piece (0 its
+    beginning, 1 the latest possible) the stretches come that share the thirty seconds: one, or two without a
+    label.
+    """
+
+    id: str
+    piece_id: str
+    source: Source
+    group: str
+    split: Split
+    level: Level
+    key: Key | None
+    seed_text: str
+    places: tuple[float, ...]
+
+
+class PlanError(SkeyError, ValueError):
+    """A plan of that size cannot be made."""
+
+
+def plan_clips(split: Split, clips: int | None = None, seed: int = 0) -> tuple[Clip, ...]:
+    """The clips of a split, in order.
+
+    ``clips`` is how many: by default each of the 240 test pieces once, and 2,000 of the others, which take a
+    piece again in another arrangement when they have come round. Labelled clips alternate between sources,
+    modes and levels, whatever there is of each; unlabelled ones between schools of polyphony and levels.
+    Raises ``PlanError`` for fewer than one clip, and for more test clips than pieces.
+    """
+    rows = [row for row in read_index() if row.split == split]
+    wanted = clips if clips is not None else len(rows) if split == "test" else TRAINING_CLIPS
+    if wanted < 1 or (split == "test" and wanted > len(rows)):
+        limit = f"between 1 and {len(rows)}" if split == "test" else "at least 1"
+        raise PlanError(f"{wanted} clips of the {split} split: {limit} can be planned")
+    return tuple(_clip(row, number, level, seed) for row, number, level in islice(_deal(rows), wanted))
+
+
+def _deal(rows: Sequence[IndexRow]) -> Iterator[tuple[IndexRow, int, Level]]:
+    """Endless pieces, with the number of the arrangement and the level: the kinds in turn, levels in turn."""
+    kinds: dict[tuple[str, str], list[IndexRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: generator(row.id, "order").random()):
+        kinds[_kind(row)].append(row)
+    decks = [_rounds(kinds[kind]) for kind in sorted(kinds)]
+    for turn in count():
+        for place, deck in enumerate(decks):
+            row, number = next(deck)
+            yield row, number, "hard" if (turn + place // 2) % 2 else "full"
+
+
+def _kind(row: IndexRow) -> tuple[str, str]:
+    """What is balanced: source and mode, or the school where there is no mode."""
+    return (row.source, row.key.mode) if row.key else (row.source, school_of(row.id))
+
+
+def _rounds(rows: Sequence[IndexRow]) -> Iterator[tuple[IndexRow, int]]:
+    """Every piece with arrangement 0, then every piece with arrangement 1, and so on."""
+    return ((row, number) for number in count() for row in rows)
+
+
+def _clip(row: IndexRow, number: int, level: Level, seed: int) -> Clip:
+    """One clip of the plan, its key and its places drawn."""
+    seed_text = f"{row.id}|{number}|{seed}"
+    key = row.key.transposed(draw_transposition(seed_text)) if row.key else None
+    clip_id = f"{row.id}#{number}-{seed}-{level}"
+    places = _places(seed_text, labelled=row.key is not None)
+    return Clip(clip_id, row.id, row.source, row.group, row.split, level, key, seed_text, places)
+
+
+def _places(seed_text: str, labelled: bool) -> tuple[float, ...]:
+    """Where a clip begins: a labelled one holds the beginning or the end of its piece, as those have its key.
+
+    An unlabelled one has two stretches, a twentieth to a fifth of the piece apart: far enough for new notes,
+    near enough to stay in one movement.
+    """
+    rng = generator(seed_text, "place")
+    if labelled:
+        return (float(rng.integers(2)),)
+    distance = rng.uniform(0.05, 0.2)
+    first = rng.uniform(0.0, 1.0 - distance)
+    return tuple(round(place, 6) for place in (first, first + distance))
+
+
+def arrangements(clip: Clip) -> tuple[Arrangement, ...]:
+    """The arrangements whose sound, one after the other, makes the clip; raises as ``load_piece`` does."""
+    piece = load_piece(clip.piece_id)
+    seconds = CLIP_SECONDS / len(clip.places)
+    return tuple(arrange(piece, clip.level, clip.seed_text, place, seconds) for place in clip.places)
+
+
+def render_clip(clip: Clip) -> Float32[np.ndarray, "661500"]:
+    """A clip's sound: 30 s mono at 22,050 Hz, peak 1, degraded according to its level."""
+    waves = [normalise_peak(_play(part, CLIP_SECONDS / len(clip.places))) for part in arrangements(clip)]
+    rng = generator(clip.seed_text, f"degradation {clip.level}")
+    return degrade(np.concatenate(waves)[:CLIP_SAMPLES], clip.level, rng)
+
+
+def _play(arrangement: Arrangement, seconds: float) -> Float32[np.ndarray, " samples"]:
+    """The sound of one arrangement."""
+    return default_soundfont().render(
+        arrangement.notes, arrangement.programs, seconds, arrangement.tuning_cents
+    )

@@ -1,0 +1,46 @@
+"""Keeps the book whole without a network: MathJax and sound lie beside the pages that use them."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+MATHJAX = Path("static") / "mathjax" / "tex-svg.js"
+CLIPS = Path("build") / "clips"
+FROM_NOTEBOOK = f'src="../{CLIPS.as_posix()}/'
+
+
+def mathjax_file() -> Path:
+    """The file of MathJax that typesets TeX as SVG and needs no fonts; its package serves as data only."""
+    package = importlib.util.find_spec("sphinx-mathjax-offline")
+    assert package and package.submodule_search_locations, "install sphinx-mathjax-offline"
+    return Path(package.submodule_search_locations[0]) / MATHJAX
+
+
+def point_at_clips(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """Players name their sound as seen from `notebooks/`; a page of the book may lie deeper or higher."""
+    if FROM_NOTEBOOK in context.get("body", ""):
+        here = context["pathto"]("_clips/", resource=True)
+        context["body"] = context["body"].replace(FROM_NOTEBOOK, f'src="{here}')
+
+
+def copy_assets(app: Sphinx, error: Exception | None) -> None:
+    """Copy MathJax and the sound into the finished book."""
+    if error or app.builder.format != "html":
+        return
+    target = Path(app.outdir)
+    (target / "_static" / "mathjax").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(mathjax_file(), target / "_static" / "mathjax" / MATHJAX.name)
+    clips = Path(app.srcdir) / CLIPS
+    if clips.is_dir():
+        shutil.copytree(
+            clips, target / "_clips", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.partial")
+        )
+
+
+def setup(app: Sphinx) -> dict:
+    """Register with Sphinx."""
+    app.connect("html-page-context", point_at_clips)
+    app.connect("build-finished", copy_assets)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

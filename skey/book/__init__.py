@@ -1,0 +1,73 @@
+"""The book: its computed parts, and the build with every warning as an error and nothing fetched."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from skey.book.pages import write_pages
+from skey.errors import SkeyError
+
+OUTPUT = Path("build") / "book"
+"""Where jupyter-book writes, below the top of the checkout."""
+
+INDEX = OUTPUT / "_build" / "html" / "index.html"
+"""The book's first page."""
+
+STRICT = ["-n", "-W", "--keep-going", "--all"]
+"""Unknown references are warnings, warnings are errors, all of them are shown, and no page is skipped."""
+
+_SHOWN = 40
+
+
+class BookError(SkeyError):
+    """The book was not built; the message shows what jupyter-book said."""
+
+
+def build_book(checkout: Path) -> Path:
+    """Build the book from the executed notebooks and the record; returns its first page.
+
+    Raises ``BookError`` where the build failed or warned, ``RecordError`` without a record.
+    """
+    write_pages(checkout)
+    command = [
+        str(script("jupyter-book")),
+        "build",
+        str(checkout),
+        "--path-output",
+        str(checkout / OUTPUT),
+        *STRICT,
+    ]
+    done = subprocess.run(
+        command,
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=_environment(),
+    )
+    index = checkout / INDEX
+    if done.returncode or not index.is_file():
+        raise BookError(_complaints(done.stdout + done.stderr))
+    return index
+
+
+def script(name: str) -> Path:
+    """A command that was installed beside this Python; raises ``BookError`` where it was not."""
+    path = Path(sys.executable).parent / (f"{name}.exe" if os.name == "nt" else name)
+    if not path.is_file():
+        raise BookError(f"{path} is missing: install the extra of the book with `pip install -e .[book]`")
+    return path
+
+
+def _environment() -> dict[str, str]:
+    """UTF-8 whatever the locale, and no colours that would hide the warnings from a reader of the log."""
+    return {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}
+
+
+def _complaints(log: str) -> str:
+    """The warnings and errors of a build, or its last lines."""
+    lines = log.splitlines()
+    named = [line for line in lines if "WARNING" in line or "ERROR" in line]
+    return "\n".join(["the book was not built:", *(named or lines)[-_SHOWN:]])

@@ -1,0 +1,97 @@
+"""A few tracks to hear, with what each system says of them: sound as small files, not inside the page."""
+
+import html
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+from jaxtyping import Float32
+
+from skey.audio import SAMPLE_RATE
+from skey.datasets import Dataset, Track
+from skey.keys import Key, relation
+from skey.paper import label
+from skey.record import find_checkout
+from skey.results import Answer, Predictions, format_answer, points
+
+CLIPS = Path("build") / "clips"
+"""Where the sound of the book lies, below the top of the checkout."""
+
+PEAK = 0.9
+"""Leaves room for what the compression adds."""
+
+RELATION_WORDS = {
+    "same": "right",
+    "fifth_up": "a fifth above",
+    "fifth_down": "a fifth below",
+    "relative": "the relative key",
+    "parallel": "the parallel key",
+    "other": "wrong",
+}
+
+
+def instructive_rows(predictions: Predictions, count: int = 3) -> list[int]:
+    """Rows from what every system finds easy to what none gets right, at even steps.
+
+    Ranked by the sum of all MIREX points, ties broken by a checksum of the track's name: always the same.
+    """
+    systems = predictions.answers.values()
+    total = sum(points("mirex", predictions.references, answers) for answers in systems)
+    ties = [zlib.crc32(track.encode()) for track in predictions.tracks]
+    hardest_last = -np.broadcast_to(total, len(predictions))
+    ranked = sorted(range(len(predictions)), key=lambda row: (hardest_last[row], ties[row]))
+    steps = np.linspace(0, len(ranked) - 1, min(count, len(ranked)))
+    return [ranked[int(step)] for step in steps]
+
+
+def write_clip(waveform: Float32[np.ndarray, " samples"], name: str) -> str:
+    """Write sound (22,050 Hz, peak 1) as MP3 unless it is there; returns its path as seen from a notebook."""
+    file = CLIPS / (re.sub(r"[^A-Za-z0-9.-]+", "-", name) + ".mp3")
+    path = find_checkout() / file
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        sf.write(partial, PEAK * waveform, SAMPLE_RATE, format="MP3")
+        partial.replace(path)
+    return f"../{file.as_posix()}"
+
+
+def player(source: str, caption: str) -> str:
+    """An audio element with its caption, as HTML."""
+    return (
+        f'<figure class="companion-clip"><figcaption>{caption}</figcaption>'
+        f'<audio controls preload="none" src="{html.escape(source)}"></audio></figure>'
+    )
+
+
+def listen(predictions: Predictions, dataset: Dataset, rows: Sequence[int]) -> str:
+    """Players for some rows of the predictions, with the reference and every system's answer, as HTML."""
+    tracks = {track.id: track for track in dataset.tracks()}
+    return "\n".join(_clip(predictions, dataset, row, tracks[predictions.tracks[row]]) for row in rows)
+
+
+def _clip(predictions: Predictions, dataset: Dataset, row: int, track: Track) -> str:
+    """One player with its table of answers."""
+    reference = predictions.references[row]
+    tags = [column[row] for name, column in predictions.tags.items() if name != "group"]
+    words = " · ".join(html.escape(word) for word in (track.id, *tags) if word)
+    source = write_clip(dataset.waveform(track), f"{dataset.name}-{track.id}")
+    answers = "".join(
+        f"<tr><th>{html.escape(label(system))}</th><td>{answer_in_words(reference, column[row])}</td></tr>"
+        for system, column in predictions.answers.items()
+    )
+    heard = player(source, f"<strong>{reference}</strong><br>{words}")
+    return f'<div class="companion-heard">{heard}<table class="table">{answers}</table></div>'
+
+
+def answer_in_words(reference: Key, answer: Answer) -> str:
+    """An answer and how it relates to the reference: ``G major, a fifth above``."""
+    if answer is None:
+        return "no answer"
+    if isinstance(answer, Key):
+        return f"{answer}, {RELATION_WORDS[relation(reference, answer)]}"
+    right = "right" if answer == reference.signature else f"not {format_answer(reference.signature)}"
+    return f"signature of {format_answer(answer)} major, {right}"

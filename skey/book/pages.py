@@ -1,0 +1,117 @@
+"""What the pages compute from the record: scoreboard, status, figure and sound of the landing page."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from skey.book.listening import instructive_rows, listen
+from skey.book.tables import (
+    claims_table,
+    judgements,
+    markdown_table,
+    papers_percentages,
+    papers_table,
+    scores_table,
+    sources_line,
+)
+from skey.notebooks import Run, read_runs
+from skey.plots import Drawing, circle_drawing, scores_drawing
+from skey.record import RESULTS, recorded_experiments, write_if_changed
+from skey.results import Experiment, Parameters, open_dataset, read_experiment
+
+PAGES = Path("build") / "pages"
+"""Where the computed parts lie, for the pages in ``book/`` to include."""
+
+PICTURE = Path("book") / "_static" / "scoreboard.svg"
+"""The picture of the README, kept in the repository."""
+
+LOGO = Path("book") / "_static" / "logo.svg"
+"""A key signature profile on the circle of fifths, sure of itself."""
+
+LOGO_PROFILE = tuple(math.exp(-min(fifths, 12 - fifths) / 1.5) for fifths in range(12))
+"""By fifths above C; falls off evenly on both sides."""
+
+HEADLINE = "table-3-key-and-mode"
+"""The experiment that the landing page and the README show."""
+
+
+def write_pages(checkout: Path) -> None:
+    """Write every computed part below ``build/pages`` and the README's picture; what did not change stays."""
+    experiments = [
+        read_experiment(checkout / RESULTS, name) for name in recorded_experiments(checkout / RESULTS)
+    ]
+    headline = next(each for each in experiments if each.name == HEADLINE)
+    parts = {
+        "scoreboard.md": scoreboard(experiments),
+        "papers.md": papers_table(),
+        "records.md": records_table(experiments),
+        "runs.md": runs_table(read_runs(checkout).values()),
+        "headline.html": headline_drawing(headline)._repr_html_(),
+        "listen.html": landing_clip(headline),
+    }
+    for name, text in parts.items():
+        write_if_changed(checkout / PAGES / name, text + "\n")
+    write_if_changed(checkout / LOGO, logo().standalone())
+    write_if_changed(checkout / PICTURE, headline_drawing(headline).standalone())
+
+
+def logo() -> Drawing:
+    """The book's logo."""
+    return circle_drawing([LOGO_PROFILE[7 * pitch_class % 12] for pitch_class in range(12)], "skey companion")
+
+
+def headline_drawing(experiment: Experiment) -> Drawing:
+    """MIREX of every system on every part of the data, with the papers' values."""
+    papers = papers_percentages("stone-table-3")
+    return scores_drawing(experiment.record.scores, "mirex", papers, "MIREX score of the baselines")
+
+
+def landing_clip(experiment: Experiment) -> str:
+    """One track to hear, halfway between easy and hard."""
+    rows = instructive_rows(experiment.predictions)
+    return listen(experiment.predictions, open_dataset(Parameters()), rows[1:2])
+
+
+def scoreboard(experiments: Iterable[Experiment]) -> str:
+    """For each experiment: the claims with their verdicts, the scores, the downloads."""
+    return "\n\n".join(_scoreboard_section(experiment) for experiment in experiments)
+
+
+def _scoreboard_section(experiment: Experiment) -> str:
+    """The scoreboard of one experiment."""
+    metrics = ("mirex", "ksea")
+    tables = [scores_table(experiment, metric) for metric in metrics]
+    found = claims_table(judgements(experiment))
+    link = f"[](notebooks/{experiment.name}.ipynb)"
+    return "\n\n".join([f"## {link}", found, *tables, sources_line(experiment)])
+
+
+def records_table(experiments: Iterable[Experiment]) -> str:
+    """When, on what, by which commit and in how many seconds each record was computed."""
+    rows = [
+        [
+            f"[](notebooks/{experiment.name}.ipynb)",
+            f"{experiment.record.data['title']}, {experiment.record.data['tracks']} tracks",
+            str(experiment.record.made["finished"]),
+            f"`{experiment.record.made['commit']}`",
+            str(experiment.record.made["machine"]),
+            f"{experiment.record.made['seconds']:.1f}",
+        ]
+        for experiment in experiments
+    ]
+    return markdown_table(["Record", "Data", "Computed (UTC)", "Commit", "Machine", "Seconds"], rows)
+
+
+def runs_table(runs: Iterable[Run]) -> str:
+    """When and for how long each notebook ran for this copy of the book, and with which parameters."""
+    rows = [
+        [
+            f"[](notebooks/{run.notebook}.ipynb)",
+            ", ".join(f"{name}={value}" for name, value in run.parameters.items()) or "defaults",
+            run.finished,
+            f"`{run.commit}`",
+            f"{run.seconds:.1f}",
+        ]
+        for run in runs
+    ]
+    return markdown_table(["Notebook", "Parameters", "Executed (UTC)", "Commit", "Seconds"], rows)

@@ -1,0 +1,27 @@
+"""``skey check``: do the recorded numbers still hold?"""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--recompute", is_flag=True, help="Also compute the predictions again, from the features.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of the record [default: results/].")
+def check(recompute: bool, results: Path | None) -> None:
+    """Recompute every recorded number from the recorded predictions and name each one that moved.
+
+    Exits with status 1 where any did.
+    """
+    from skey.baselines import BASELINES
+    from skey.record import RESULTS, find_checkout, recorded_experiments
+    from skey.results import check_records
+
+    folder = results or find_checkout() / RESULTS
+    faults = check_records(folder, BASELINES if recompute else None)
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        raise click.exceptions.Exit(1)
+    what = "predictions and scores" if recompute else "scores"
+    click.echo(f"{', '.join(recorded_experiments(folder))}: all {what} are as recorded")

@@ -1,0 +1,189 @@
+"""``skey reproduce``, ``skey test`` and ``skey book``: what a reader and continuous integration run."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from skey.results import Experiment
+
+Result = TypeVar("Result")
+
+SMOKE_CLIPS = 48
+"""How many clips of the test set a smoke run builds and scores."""
+
+RECOMPUTED = "build/results/reproduce"
+"""Where the results lie that were computed on this machine, for comparison with the record."""
+
+CHECKS = (["ruff", "check", "."], ["mypy"])
+"""The modules that ``skey test`` runs before the tests."""
+
+
+@dataclass
+class Steps:
+    """Runs one step after the other and remembers how long each took, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self, title: str, step: Callable[[], Result]) -> Result:
+        """Say what begins, do it, remember the time; returns what the step returns."""
+        click.echo(f"{title} ...", err=True)
+        began = time.monotonic()
+        result = step()
+        self.seconds[title] = time.monotonic() - began
+        return result
+
+    def report(self) -> None:
+        """Print the time of each step and of all together."""
+        for title, seconds in (*self.seconds.items(), ("in all", sum(self.seconds.values()))):
+            click.echo(f"{title:<44} {seconds:6.1f} s")
+
+
+@click.command()
+@click.option("--smoke", is_flag=True, help=f"Compute only {SMOKE_CLIPS} clips; the book shows the record.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Processes that build features [default: the cores]."
+)
+def reproduce(smoke: bool, jobs: int | None) -> None:
+    """Compute the results from the music on, compare them with the record, build the book.
+
+    Exits with status 1 where a notebook raised or a number moved.
+    """
+    from skey.record import find_checkout
+
+    checkout, steps = find_checkout(), Steps()
+    limit = SMOKE_CLIPS if smoke else 0
+    steps.run("features of the open corpus", partial(_build_features, limit or None, jobs))
+    _compute_notebooks(checkout, steps, limit)
+    faults = steps.run("check of the record", partial(_moved_numbers, checkout))
+    if smoke:
+        _read_notebooks(checkout, steps)
+    index = steps.run("book", partial(_build_book, checkout))
+    _print_scores(checkout)
+    steps.report()
+    _conclude(faults, index)
+
+
+@click.command()
+def book() -> None:
+    """Build the book from the record alone: no features, no sound but the examples, no network."""
+    from skey.record import find_checkout
+
+    checkout, steps = find_checkout(), Steps()
+    _read_notebooks(checkout, steps)
+    index = steps.run("book", partial(_build_book, checkout))
+    steps.report()
+    click.echo(f"The book: {index}")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+def test(pytest_arguments: tuple[str, ...]) -> None:
+    """Check style, types and tests; anything else on the command line is handed to pytest.
+
+    Exits with status 1 where any of the three failed, after running all of them.
+    """
+    from skey.record import find_checkout
+
+    checkout, steps = find_checkout(), Steps()
+    commands = [*CHECKS, ["pytest", *pytest_arguments]]
+    failed = [each[0] for each in commands if steps.run(each[0], partial(_run_module, checkout, each))]
+    steps.report()
+    if failed:
+        raise click.ClickException(f"failed: {', '.join(failed)}")
+
+
+def _run_module(checkout: Path, command: list[str]) -> int:
+    """Run a module of this Python in the checkout; returns its exit status."""
+    return subprocess.run([sys.executable, "-m", *command], cwd=checkout).returncode
+
+
+def _build_features(clips: int | None, jobs: int | None) -> None:
+    """Build what is missing of the test set's features."""
+    from skey.corpus.build import build
+
+    build("test", clips=clips, jobs=jobs, progress=sys.stderr.isatty())
+
+
+def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
+    """Execute every notebook anew; a smoke run (``limit``) leaves the book's copies alone."""
+    from skey.notebooks import FOLDER, default_parameters, notebook_names, run_notebook
+
+    wanted: Mapping[str, str | int] = {"recompute": True, "output": RECOMPUTED, "limit": limit}
+    for name in notebook_names(checkout):
+        known = default_parameters(checkout / FOLDER / f"{name}.ipynb")
+        given = {key: value for key, value in wanted.items() if key in known}
+        steps.run(f"notebook {name}", partial(run_notebook, checkout, name, given, publish=not limit))
+
+
+def _read_notebooks(checkout: Path, steps: Steps) -> None:
+    """Execute every notebook from the record, for the book."""
+    from skey.notebooks import notebook_names, run_notebook
+
+    for name in notebook_names(checkout):
+        steps.run(f"notebook {name}, from the record", partial(run_notebook, checkout, name))
+
+
+def _moved_numbers(checkout: Path) -> list[str]:
+    """What the record says otherwise than its own predictions, or than the results computed here."""
+    from skey.record import RESULTS, recorded_experiments
+    from skey.results import check_records, compare_with_record, read_experiment
+
+    faults = check_records(checkout / RESULTS)
+    for name in recorded_experiments(checkout / RECOMPUTED):
+        recorded = read_experiment(checkout / RESULTS, name)
+        faults += compare_with_record(recorded, read_experiment(checkout / RECOMPUTED, name))
+    return faults
+
+
+def _build_book(checkout: Path) -> Path:
+    """Build the book; returns its first page."""
+    from skey.book import build_book
+
+    return build_book(checkout)
+
+
+def _print_scores(checkout: Path) -> None:
+    """Print the scores that were computed on this machine, an experiment after the other."""
+    from skey.record import recorded_experiments
+    from skey.results import read_experiment
+
+    for name in recorded_experiments(checkout / RECOMPUTED):
+        click.echo(_score_lines(read_experiment(checkout / RECOMPUTED, name)))
+
+
+def _score_lines(experiment: "Experiment") -> str:
+    """A plain table: systems by parts of the data, MIREX (KSEA for systems without keys) in percent."""
+    scores = experiment.record.scores
+    parts = list(next(iter(scores.values())))
+    lines = [f"{experiment.name}, % [95 % interval]", " " * 22 + "".join(f"{part:>22}" for part in parts)]
+    for system, numbers in scores.items():
+        metric = "mirex" if "mirex" in numbers["all"] else "ksea"
+        cells = (_cell(numbers[part], metric) for part in parts)
+        lines.append(f"{system:<22}" + "".join(f"{cell:>22}" for cell in cells))
+    return "\n".join(
+        [*lines, "MIREX, fifths both ways; KSEA for systems that answer key signatures only", ""]
+    )
+
+
+def _cell(numbers: Mapping[str, float], metric: str) -> str:
+    """A score and its interval."""
+    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _conclude(faults: list[str], index: Path) -> None:
+    """Print what moved and where the book lies; a moved number ends with status 1."""
+    for fault in faults:
+        click.echo(f"moved: {fault}")
+    click.echo(f"The book: {index}")
+    if faults:
+        raise click.ClickException(f"{len(faults)} numbers are not as recorded")
+    click.echo("Every number is as recorded.")

@@ -1,0 +1,177 @@
+"""Running the notebooks with papermill: checked parameters, stable bytes, failures that name their cell."""
+
+import ast
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from skey.errors import SkeyError
+from skey.record import current_commit, write_if_changed
+from skey.results.parameters import ParameterError
+
+Value = str | int | float | bool
+
+FOLDER = "notebooks"
+"""Where the notebooks lie, below the top of the checkout."""
+
+EXECUTED = Path("book") / "notebooks"
+"""Where the book finds them with their outputs."""
+
+WORK = Path("build") / "notebooks"
+"""Where papermill writes, complete or not."""
+
+RUNS = WORK / "runs.json"
+"""When each notebook ran, on which parameters, for how long."""
+
+MUTED = ["--IPKernelApp.log_level=40"]
+"""Keeps the kernel from warning that it speaks TCP."""
+
+
+class NotebookError(SkeyError):
+    """A notebook that raised; the message names the notebook, the cell and the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a notebook: its parameters (those that were set), when, how long, of which commit."""
+
+    notebook: str
+    parameters: Mapping[str, Value]
+    finished: str
+    seconds: float
+    commit: str
+
+
+def notebook_names(checkout: Path) -> tuple[str, ...]:
+    """Names of all notebooks without their ending, in alphabetical order."""
+    return tuple(sorted(path.stem for path in (checkout / FOLDER).glob("*.ipynb")))
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """A notebook in the format's version 4; raises ``NotebookError`` where there is none."""
+    if not path.is_file():
+        raise NotebookError(f"there is no notebook {path}")
+    text = path.read_text(encoding="utf-8")
+    return NotebookNode(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call]
+
+
+def default_parameters(path: Path) -> dict[str, Value]:
+    """Names and literals of the notebook's one cell that is tagged ``parameters``.
+
+    Raises ``NotebookError`` where there is not exactly one, or where it holds anything but literals.
+    """
+    cells = [cell for cell in read_notebook(path).cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise NotebookError(f"{path.name} has {len(cells)} cells tagged 'parameters', expected one")
+    try:
+        return dict(_literal(line) for line in ast.parse(cells[0].source).body)
+    except ValueError as error:
+        raise NotebookError(f"{path.name}: the parameters cell may hold only NAME = LITERAL") from error
+
+
+def _literal(line: ast.stmt) -> tuple[str, Value]:
+    """Name and value of one assignment in a parameters cell."""
+    if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
+        raise ValueError(ast.unparse(line))
+    return line.targets[0].id, ast.literal_eval(line.value)
+
+
+def refuse_unknown_parameters(path: Path, parameters: Mapping[str, Value]) -> None:
+    """Raise ``ParameterError`` for a parameter that the notebook's parameters cell does not have."""
+    known = default_parameters(path)
+    unknown = [name for name in parameters if name not in known]
+    if unknown:
+        raise ParameterError(
+            f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known)}"
+        )
+
+
+def run_notebook(
+    checkout: Path, name: str, parameters: Mapping[str, Value] | None = None, publish: bool = True
+) -> Run:
+    """Execute one notebook and, to ``publish``, hand it to the book.
+
+    Papermill writes below ``build/``; only a notebook that ran to its end replaces the one in the book, and
+    only if its bytes differ. Raises ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell
+    that raised.
+    """
+    source, given = checkout / FOLDER / f"{name}.ipynb", dict(parameters or {})
+    refuse_unknown_parameters(source, given)
+    began = time.monotonic()
+    executed = stable(_execute(checkout, source, given))
+    if publish:
+        write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))
+    finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    run = Run(name, given, finished, round(time.monotonic() - began, 1), current_commit(checkout))
+    if publish:
+        _remember(checkout, run)
+    return run
+
+
+def _execute(checkout: Path, source: Path, parameters: dict[str, Value]) -> NotebookNode:
+    """Let papermill run the notebook in the checkout; what it wrote before an error stays in ``build/``."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    output = checkout / WORK / source.name
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        executed: NotebookNode = papermill.execute_notebook(
+            str(source),
+            str(output),
+            parameters=parameters,
+            cwd=str(checkout),
+            kernel_name="python3",
+            progress_bar=False,
+            extra_arguments=MUTED,
+        )
+    except PapermillExecutionError as error:
+        first = error.source.splitlines()[0] if error.source else ""
+        raise NotebookError(
+            f"{source.name}, cell {error.cell_index} (In [{error.exec_count}], {first!r}):\n"
+            f"{error.ename}: {error.evalue}\nThe notebook as far as it came: {output}"
+        ) from error
+    return executed
+
+
+def stable(notebook: NotebookNode) -> NotebookNode:
+    """Drop what differs from run to run: times, absolute paths, random cell ids; hide the injected cell."""
+    notebook.metadata.pop("papermill", None)
+    for place, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{place}"
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata.tags.append("remove-input")
+    return notebook
+
+
+def notebook_text(notebook: NotebookNode) -> str:
+    """The notebook as a file holds it."""
+    return str(nbformat.writes(notebook)) + "\n"  # type: ignore[no-untyped-call]
+
+
+def is_stripped(notebook: NotebookNode) -> bool:
+    """Whether a notebook carries no outputs, as the repository keeps them."""
+    cells = (cell for cell in notebook.cells if cell.cell_type == "code")
+    return all(not cell.outputs and cell.execution_count is None for cell in cells)
+
+
+def read_runs(checkout: Path) -> dict[str, Run]:
+    """The latest execution of each notebook in this checkout, by name."""
+    path = checkout / RUNS
+    if not path.is_file():
+        return {}
+    return {name: Run(**run) for name, run in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def _remember(checkout: Path, run: Run) -> None:
+    """Note the execution for the status page."""
+    runs = {**read_runs(checkout), run.notebook: run}
+    text = json.dumps({name: asdict(each) for name, each in sorted(runs.items())}, indent=1)
+    write_if_changed(checkout / RUNS, text + "\n")

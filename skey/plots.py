@@ -1,0 +1,259 @@
+"""Figures for light and dark pages: one colour a system, keys along the circle of fifths, exact bytes."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from skey.errors import SkeyError
+from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
+from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
+from skey.paper import label
+from skey.results.predictions import Predictions, is_signature
+
+COLOURS: Mapping[str, str] = {
+    "always-c-major": "#8c8c8c",
+    "feature-engineering": "#e69f00",
+    "krumhansl": "#3b8fd0",
+    "temperley": "#cc79a7",
+}
+"""The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""
+
+MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}
+"""Major and minor, where a figure shows keys and no system."""
+
+INK = "#010203"
+"""Stands for the colour of the surrounding text while a figure is drawn."""
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+"""Text stays text, everything neutral takes the ink, and the ground is the page's own."""
+
+KEY_LABELS = tuple(format_key(key, Notation.SHORT) for key in CIRCLE_OF_FIFTHS)
+SIGNATURE_LABELS = tuple(TONIC_NAMES[signature] for signature in SIGNATURES_BY_FIFTHS)
+
+
+class PlotError(SkeyError):
+    """A figure that cannot be drawn as asked; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure as SVG, with a title, and a description for those who do not see it.
+
+    In a notebook and in the book it stands inline, in the colour of the text around it.
+    """
+
+    svg: str
+    title: str
+    description: str
+
+    def _repr_html_(self) -> str:
+        """The figure as the notebook shows it."""
+        return f'<div class="companion-figure">{self.inline()}</div>'
+
+    def inline(self) -> str:
+        """SVG for the middle of an HTML page: neutral parts take the text's colour."""
+        return self.svg.replace(INK, "currentColor")
+
+    def standalone(self) -> str:
+        """SVG for a file of its own: neutral parts follow the reader's preference for light or dark."""
+        style = "<style>svg{color:#1f2328}@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
+        return re.sub(r"(<svg[^>]*>)", lambda tag: tag[1] + style, self.inline(), count=1)
+
+
+def side_by_side(drawings: Sequence[Drawing]) -> str:
+    """Several drawings with their titles as HTML: as many beside each other as the page has room for."""
+    figures = (
+        f'<figure class="companion-figure">{each.inline()}'
+        f"<figcaption>{escape(each.title)}</figcaption></figure>"
+        for each in drawings
+    )
+    return f'<div class="companion-grid">{"".join(figures)}</div>'
+
+
+def draw(figure: Figure, title: str, description: str) -> Drawing:
+    """Turn a matplotlib figure into a drawing whose bytes depend on nothing but its content.
+
+    ``title`` is also what tells the drawings of one page apart; ``description`` says what is to be seen.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": title}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    svg = buffer.getvalue()
+    return Drawing(_accessible(svg[svg.index("<svg") :], title, description), title, description)
+
+
+def _accessible(svg: str, title: str, description: str) -> str:
+    """The SVG with a name, without metadata, with identifiers of its own, in the reader's system font."""
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
+    prefix = re.sub(r"\W+", "-", title.lower()).strip("-")
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
+    label_text = escape(f"{title}. {description}", quote=True)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label_text}"', 1)
+
+
+def colour(system: str) -> str:
+    """The colour of a system; raises ``PlotError`` for one that has none."""
+    if system not in COLOURS:
+        raise PlotError(f"{system!r} has no colour: give it one in skey/plots.py")
+    return COLOURS[system]
+
+
+def confusion_drawing(predictions: Predictions, system: str, part: str = "all") -> Drawing:
+    """Where the keys of a part of the data go: rows the reference, columns the answer (Figure 4, STONE).
+
+    Keys run along the circle of fifths, each major next to its relative minor; a cell is as strong as its
+    share of the row. A system that answers key signatures has 12 columns.
+    """
+    matrix, columns = _confusion(predictions, system)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.2 if len(columns) == 24 else 3.6, 5.2), layout="constrained")
+        _draw_matrix(figure.add_subplot(), normalise_rows(matrix), columns, colour(system))
+    right = (
+        int(np.trace(matrix)) if len(columns) == 24 else int(matrix[np.arange(24), np.arange(24) // 2].sum())
+    )
+    return draw(
+        figure,
+        f"{label(system)}, {part}",
+        f"Confusion matrix of {len(predictions)} tracks along the circle of fifths, {right} of them right.",
+    )
+
+
+def _confusion(predictions: Predictions, system: str) -> tuple[Any, tuple[str, ...]]:
+    """Counts by reference and answer, and the names of the columns."""
+    answers = predictions.answers[system]
+    if not is_signature(answers):
+        return confusion_matrix(predictions.references, list(answers)), KEY_LABELS  # type: ignore[arg-type]
+    pairs = [pair for pair in zip(predictions.references, answers, strict=True) if isinstance(pair[1], int)]
+    signatures = [int(answer) for _, answer in pairs if isinstance(answer, int)]
+    return signature_confusion([reference for reference, _ in pairs], signatures), SIGNATURE_LABELS
+
+
+def _draw_matrix(
+    axes: Axes, shares: Float[np.ndarray, "24 columns"], columns: Sequence[str], cell_colour: str
+) -> None:
+    """A square for every cell that is not empty, as opaque as its share of the row."""
+    rows, places = np.nonzero(shares)
+    squares = [Rectangle((float(x), float(y)), 1, 1) for y, x in zip(rows, places, strict=True)]
+    rgb = matplotlib.colors.to_rgb(cell_colour)
+    faces = [
+        (*rgb, 0.12 + 0.88 * float(shares[row, column])) for row, column in zip(rows, places, strict=True)
+    ]
+    axes.add_collection(PatchCollection(squares, facecolors=faces, edgecolors="none"))
+    axes.set(xlim=(0, len(columns)), ylim=(24, 0), aspect="equal", xlabel="answer", ylabel="reference")
+    _label_cells(axes, columns)
+
+
+def _label_cells(axes: Axes, columns: Sequence[str]) -> None:
+    """Key names in the middle of the cells, and a faint line around each pair of relatives."""
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90, fontsize=8)
+    axes.set_yticks(np.arange(24) + 0.5, KEY_LABELS, fontsize=8)
+    axes.tick_params(length=0, pad=2, labeltop=False)
+    axes.spines[["left", "bottom", "top", "right"]].set_visible(False)
+    for line in range(0, 25, 2):
+        axes.axhline(line, color=INK, alpha=0.15, linewidth=0.6)
+        axes.axvline(line * len(columns) / 24, color=INK, alpha=0.15, linewidth=0.6)
+
+
+def scores_drawing(
+    scores: Mapping[str, Mapping[str, Mapping[str, float]]],
+    metric: str,
+    papers: Mapping[str, float],
+    title: str,
+) -> Drawing:
+    """Each system's score on each part of the data with its 95 % interval, and the papers' value beside it.
+
+    ``scores``: as in a record; systems without ``metric`` are left out. ``papers``: system → percent, drawn
+    as a dashed line.
+    """
+    systems = [system for system in scores if metric in scores[system]["all"]]
+    parts = list(scores[systems[0]])
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 0.9 + 0.42 * len(parts)), layout="constrained")
+        axes = figure.add_subplot()
+        for place, system in enumerate(systems):
+            shift = 0.5 * (place / max(len(systems) - 1, 1) - 0.5)
+            _draw_scores(axes, [scores[system][part] for part in parts], metric, system, shift)
+            if system in papers:
+                axes.axvline(
+                    papers[system], color=colour(system), linewidth=1.2, linestyle=(0, (2, 2)), zorder=0
+                )
+        _label_scores(axes, parts)
+    return draw(figure, title, _spoken(scores, systems, metric))
+
+
+def _draw_scores(
+    axes: Axes, numbers: Sequence[Mapping[str, float]], metric: str, system: str, shift: float
+) -> None:
+    """One system: a dot and its interval on each row."""
+    values = np.array([[part[metric + end] for end in ("", "_low", "_high")] for part in numbers]).T
+    rows = np.arange(len(numbers)) + shift
+    axes.hlines(rows, values[1], values[2], color=colour(system), linewidth=2.2)
+    axes.plot(values[0], rows, "o", color=colour(system), markersize=6, label=label(system))
+
+
+def _label_scores(axes: Axes, parts: Sequence[str]) -> None:
+    """Names of the parts, a scale in percent, a legend above."""
+    axes.set_yticks(range(len(parts)), parts)
+    axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), xlabel="%")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+
+
+def _spoken(scores: Mapping[str, Any], systems: Sequence[str], metric: str) -> str:
+    """The figure in words: the score of each system on everything."""
+    return "; ".join(f"{label(system)}: {scores[system]['all'][metric]:.1f} %" for system in systems) + "."
+
+
+def circle_drawing(profile: Sequence[float], title: str) -> Drawing:
+    """Twelve dots on the circle of fifths, C on top, each as large as its share of a key signature profile.
+
+    ``profile``: 12 numbers in 0..1 by pitch class, C first.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(2, 2))
+        axes = figure.add_axes((0, 0, 1, 1))
+        angles = 2 * np.pi * np.arange(12) / 12
+        sizes = [30 + 900 * profile[signature] for signature in SIGNATURES_BY_FIFTHS]
+        axes.scatter(np.sin(angles), np.cos(angles), s=sizes, color=colour("krumhansl"), linewidths=0)
+        axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal")
+        axes.set_axis_off()
+    return draw(figure, title, "Twelve dots on the circle of fifths, the largest on top.")
+
+
+def keys_drawing(counts: Mapping[str, int], title: str) -> Drawing:
+    """How many tracks each key has, along the circle of fifths; ``counts``: name of the key → tracks."""
+    numbers = [counts.get(str(key), 0) for key in CIRCLE_OF_FIFTHS]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.2), layout="constrained")
+        axes = figure.add_subplot()
+        colours = [MODE_COLOURS[key.mode] for key in CIRCLE_OF_FIFTHS]
+        axes.bar(range(24), numbers, color=colours)
+        axes.set_xticks(range(24), KEY_LABELS)
+        axes.set(ylabel="clips", xlim=(-0.6, 23.6))
+        axes.tick_params(axis="x", length=0)
+    return draw(figure, title, f"From {min(numbers)} to {max(numbers)} clips a key.")

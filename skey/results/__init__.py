@@ -1,0 +1,29 @@
+"""What is computed, how it is written to ``results/``, and how it is compared with the record."""
+
+from skey.results.check import check_records, compare_answers, compare_with_record
+from skey.results.experiment import Experiment, open_dataset, read_experiment, run_experiment
+from skey.results.parameters import ParameterError, Parameters, notebook_parameters, refuse_unknown
+from skey.results.predictions import Answer, Predictions, format_answer, read_predictions
+from skey.results.scores import compare, points, score_predictions, subsets
+
+__all__ = [
+    "Answer",
+    "Experiment",
+    "ParameterError",
+    "Parameters",
+    "Predictions",
+    "check_records",
+    "compare",
+    "compare_answers",
+    "compare_with_record",
+    "format_answer",
+    "notebook_parameters",
+    "open_dataset",
+    "points",
+    "read_experiment",
+    "read_predictions",
+    "refuse_unknown",
+    "run_experiment",
+    "score_predictions",
+    "subsets",
+]

@@ -1,0 +1,158 @@
+"""From the parameters of a notebook to its record: read what is recorded, or compute it from the features."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from skey.datasets import Dataset, Track, load_dataset
+from skey.errors import SkeyError
+from skey.keys import Key
+from skey.record import (
+    RESULTS,
+    Record,
+    RecordError,
+    command,
+    find_checkout,
+    predictions_path,
+    provenance,
+    read_record,
+    sha256,
+    write_if_changed,
+    write_record,
+)
+from skey.results.parameters import Parameters
+from skey.results.predictions import Answer, Predictions, predictions_to_csv, read_predictions
+from skey.results.scores import score_predictions
+
+System = Callable[..., Any]
+"""Log-VQT of a track, (99, frames), to its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A record with its predictions and the folder where both lie."""
+
+    record: Record
+    predictions: Predictions
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the experiment, which is that of its notebook."""
+        return self.record.experiment
+
+
+def open_dataset(parameters: Parameters) -> Dataset:
+    """The data set that the parameters name, with their limit; its files may still be absent."""
+    return load_dataset(parameters.dataset, root=parameters.root or None, limit=parameters.limit or None)
+
+
+def run_experiment(experiment: str, systems: Mapping[str, System], parameters: Parameters) -> Experiment:
+    """Read or compute the record of an experiment.
+
+    The shipped record answers for the open corpus (``limit`` and ``seed`` are applied to its predictions)
+    unless ``recompute``; any other data set is computed. The result is written to ``parameters.folder``.
+    ``systems``: name → callable from log-VQT (99, frames) to a ``Key`` or the pitch class of a key signature.
+    Raises ``RecordError`` without a record, ``MissingData`` without the data set's files.
+    """
+    checkout, began = find_checkout(), time.monotonic()
+    if parameters == Parameters():
+        return read_experiment(checkout / RESULTS, experiment)
+    dataset = open_dataset(parameters)
+    if replace(parameters, limit=0, seed=0).shipped and not parameters.recompute:
+        predictions = recorded_predictions(read_experiment(checkout / RESULTS, experiment), dataset)
+    else:
+        dataset.require()
+        predictions = compute_predictions(dataset, systems)
+    return _write(experiment, parameters, predictions, describe(dataset), began)
+
+
+def read_experiment(folder: Path, experiment: str) -> Experiment:
+    """The record and the predictions in ``folder``; raises ``RecordError`` where either cannot be read."""
+    record = read_record(folder, experiment)
+    return Experiment(record, read_predictions(predictions_path(folder, experiment)), folder)
+
+
+def recorded_predictions(experiment: Experiment, dataset: Dataset) -> Predictions:
+    """The recorded answers on the tracks of a data set; raises ``RecordError`` for a track that has none."""
+    row_of = {track: row for row, track in enumerate(experiment.predictions.tracks)}
+    tracks = [track.id for track in labelled_tracks(dataset)]
+    absent = [track for track in tracks if track not in row_of]
+    if absent:
+        raise RecordError(
+            f"the record of {experiment.name} has no answers for {len(absent)} tracks such as {absent[0]}: "
+            f"compute it anew with `{command(experiment.name)}`"
+        )
+    return experiment.predictions.select([row_of[track] for track in tracks])
+
+
+def compute_predictions(dataset: Dataset, systems: Mapping[str, System]) -> Predictions:
+    """Ask every system for every track that has a key.
+
+    Raises ``MissingData`` or ``AudioError`` where the sound or the features of a track cannot be had.
+    """
+    tracks = labelled_tracks(dataset)
+    return Predictions(
+        tracks=tuple(track.id for track in tracks),
+        tags=tags_of(tracks),
+        references=tuple(track.key for track in tracks if track.key is not None),
+        answers=predict((dataset.log_vqt(track) for track in tracks), systems),
+    )
+
+
+def describe(dataset: Dataset) -> dict[str, str | int]:
+    """What the record says of the data: name, title, hash."""
+    return {"name": dataset.name, "title": dataset.title, "hash": dataset.data_hash()}
+
+
+def labelled_tracks(dataset: Dataset) -> list[Track]:
+    """The tracks of a data set that have a key; raises ``SkeyError`` where there is none."""
+    tracks = [track for track in dataset.tracks() if track.key is not None]
+    if not tracks:
+        raise SkeyError(f"{dataset.title} has no track with a key: nothing can be scored")
+    return tracks
+
+
+def predict(features: Iterable[Any], systems: Mapping[str, System]) -> dict[str, tuple[Answer, ...]]:
+    """Answers of each system on each track's log-VQT, (99, frames)."""
+    answers: dict[str, list[Answer]] = {name: [] for name in systems}
+    for log_vqt in features:
+        for name, system in systems.items():
+            answer = system(log_vqt)
+            answers[name].append(answer if isinstance(answer, Key) or answer is None else int(answer))
+    return {name: tuple(column) for name, column in answers.items()}
+
+
+def tags_of(tracks: Sequence[Track]) -> dict[str, tuple[str, ...]]:
+    """Group and tags of the tracks, column by column, in the order in which they occur."""
+    names = dict.fromkeys(name for track in tracks for name in track.tags)
+    return {
+        "group": tuple(str(track.group) for track in tracks),
+        **{name: tuple(str(track.tags.get(name, "")) for track in tracks) for name in names},
+    }
+
+
+def _write(
+    experiment: str,
+    parameters: Parameters,
+    predictions: Predictions,
+    data: Mapping[str, str | int],
+    began: float,
+) -> Experiment:
+    """Score the predictions and write both files, each only if something in it changed."""
+    checkout = find_checkout()
+    folder = parameters.folder(checkout)
+    table = predictions_path(folder, experiment)
+    write_if_changed(table, predictions_to_csv(predictions))
+    record = Record(
+        experiment=experiment,
+        parameters=parameters.recorded(),
+        data={**data, "tracks": len(predictions)},
+        predictions={"sha256": sha256(table), "rows": len(predictions)},
+        scores=score_predictions(predictions, parameters.seed),
+        made=provenance(checkout, time.monotonic() - began),
+    )
+    write_record(record, folder)
+    return read_experiment(folder, experiment)

@@ -1,0 +1,93 @@
+"""What a notebook can be asked for, and the refusal of anything else."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from skey.errors import SkeyError
+from skey.record import RESULTS
+
+INJECTED = "# Parameters"
+"""How papermill begins the cell in which it sets the parameters it was given."""
+
+
+class ParameterError(SkeyError):
+    """A parameter of a notebook that does not exist or has no meaning; the message lists those that do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a notebook can be asked for; the defaults are those of the shipped record.
+
+    ``dataset``: a name in ``skey.datasets``; ``root``: where its files lie; ``limit``: keep this many tracks,
+    spread evenly (0: all); ``recompute``: from the features, not from the record; ``seed`` of the bootstrap;
+    ``output``: folder for the record (empty: ``results/`` for the defaults, else below ``build/results/``).
+    """
+
+    dataset: str = "open-corpus"
+    root: str = ""
+    limit: int = 0
+    recompute: bool = False
+    seed: int = 0
+    output: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse values of another type than the default's, and negative limits."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if type(value) is not type(field.default):
+                expected = type(field.default).__name__
+                raise ParameterError(f"{field.name}={value!r}: expected a value of type {expected}")
+        if self.limit < 0:
+            raise ParameterError(f"limit={self.limit}: expected 0 (all tracks) or a number of tracks")
+
+    @property
+    def shipped(self) -> bool:
+        """Whether these are the parameters of the record in the repository."""
+        return replace(self, recompute=False, output="") == Parameters()
+
+    def folder(self, checkout: Path) -> Path:
+        """Where the record goes: never to the shipped one unless the parameters are its own."""
+        if self.output:
+            return checkout / self.output
+        if self.shipped:
+            return checkout / RESULTS
+        changed = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name in ("limit", "seed") and getattr(self, field.name) != field.default
+        }
+        name = "-".join([self.dataset, *(f"{key}{value}" for key, value in changed.items())])
+        return checkout / "build" / RESULTS / name
+
+    def recorded(self) -> dict[str, str | int | bool]:
+        """The parameters that the numbers depend on, as the record keeps them; ``root`` only says where."""
+        return {name: value for name, value in asdict(self).items() if name in ("dataset", "limit", "seed")}
+
+
+def refuse_unknown(history: Sequence[str], known: Sequence[str]) -> None:
+    """Stop a notebook that was given a parameter it does not have, of which papermill only warns.
+
+    ``history``: IPython's ``In``, the sources of the cells run so far, this one last; ``known``: names in the
+    notebook's parameters cell. Raises ``ParameterError`` that lists both.
+    """
+    injected = history[-2] if len(history) > 1 else ""
+    if not injected.startswith(INJECTED):
+        return
+    names = (node.id for node in ast.walk(ast.parse(injected)) if isinstance(node, ast.Name))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ParameterError(
+            f"unknown parameter {', '.join(unknown)}: this notebook knows {', '.join(known)}"
+        )
+
+
+def notebook_parameters(history: Sequence[str], **values: str | int | bool) -> Parameters:
+    """The parameters of a notebook from the values of its parameters cell.
+
+    ``history``: IPython's ``In``. Raises ``ParameterError`` for a parameter that was given to papermill but
+    that the notebook does not have, or for a value without meaning.
+    """
+    refuse_unknown(history, [field.name for field in fields(Parameters)])
+    return Parameters(**values)  # type: ignore[arg-type]

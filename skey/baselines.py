@@ -40,24 +40,25 @@ the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and Probabil
 """
 
 
-def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "peaks") -> Float[Tensor, "12"]:
+def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -> Float[Tensor, "12"]:
     """How present each pitch class is in a track: the mean over seven octaves and all frames.
 
-    A bin of the VQT is so wide that a note is half as loud in the two semitones beside it; ``"peaks"`` counts
-    the loudest of the three only.
+    A bin of the VQT is so wide that a note has half its magnitude in the two semitones beside it. Energy,
+    which is what STONE says it took, leaves a quarter there, and peaks leave nothing.
 
     Args:
         log_vqt: (99, frames), decibels / 80 + 1; the seven octaves from A0 (crop 0) are used.
         scale: what is averaged: ``"decibels"`` the values as they are, as the pseudo-label of S-KEY does;
-            ``"magnitude"`` or ``"energy"``; ``"framewise"`` magnitudes, each frame divided by its loudest
-            pitch class, so that quiet frames count in full; ``"peaks"`` the same of local maxima only.
+            ``"magnitude"``; ``"energy"``, the square of the magnitude; ``"framewise"`` energies, each frame
+            divided by its loudest pitch class, so that quiet frames count in full; ``"peaks"`` the magnitudes
+            of bins that are louder than the two beside them.
 
     Returns:
         (12,), index 0 = C.
     """
     bins = crop(_loudness(log_vqt, scale), 0)
     frames = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[-1]).mean(dim=0)
-    if scale in ("framewise", "peaks"):
+    if scale == "framewise":
         frames = frames / frames.amax(dim=0)
     return frames.mean(dim=-1).roll(_PITCH_CLASS_OF_A)
 
@@ -66,7 +67,7 @@ def _loudness(log_vqt: Float[Tensor, "99 frames"], scale: Scale) -> Float[Tensor
     """What each bin contributes to the chroma."""
     if scale == "decibels":
         return log_vqt
-    linear = 10 ** (_DECADES * (log_vqt - 1) * (2 if scale == "energy" else 1))
+    linear = 10 ** (_DECADES * (log_vqt - 1) * (2 if scale in ("energy", "framewise") else 1))
     if scale != "peaks":
         return linear
     loudest_neighbour = torch.nn.functional.max_pool2d(linear[None], (3, 1), stride=1, padding=(1, 0))[0]
@@ -90,7 +91,7 @@ class ChromaArgmax:
         scale: the definition of the chroma.
     """
 
-    scale: Scale = "peaks"
+    scale: Scale = "energy"
 
     def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> int:
         """The key signature, as the pitch class of its major key (C = 0), of a track (99, frames)."""
@@ -107,7 +108,7 @@ class TemplateMatching:
     """
 
     profile: Literal["krumhansl", "temperley"] = "krumhansl"
-    scale: Scale = "peaks"
+    scale: Scale = "energy"
 
     def scores(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "24"]:
         """How well each key fits.

@@ -20,10 +20,10 @@ class GTZAN(Dataset):
     title = "GTZAN"
     licence = "keys: MIT; audio: no licence stated, for research"
     citation = (
-        "G. Tzanetakis and P. Cook, Musical Genre Classification of Audio Signals, IEEE Transactions on Speech "
-        "and Audio Processing 10(5), 2002; keys by A. Lerch, https://github.com/alexanderlerch/gtzan_key"
+        "G. Tzanetakis and P. Cook, Musical Genre Classification of Audio Signals, IEEE Transactions on "
+        "Speech and Audio Processing 10(5), 2002; keys by A. Lerch, https://github.com/alexanderlerch/gtzan_key"
     )
-    url = "https://github.com/alexanderlerch/gtzan_key (keys) and http://marsyas.info/download/data_sets/ (audio)"
+    url = "https://github.com/alexanderlerch/gtzan_key (keys) and http://marsyas.info (audio)"
     layout = "gtzan_key/genres/blues/blues.00000.lerch.txt … and genres/blues/blues.00000.wav …"
 
     def read_tracks(self) -> Sequence[Track]:

@@ -17,9 +17,10 @@ from skey import __version__
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "skey").rglob("*.py"))
 FLOORS = {
-    1: "errors keys notation metrics bootstrap confusion audio streaming",
-    2: "vqt frontend tuning tonalness model losses calibration baselines weights export",
-    3: "estimator tags datasets corpus experiments training results record claims paper plots notebooks book",
+    1: "errors keys notation metrics bootstrap confusion audio",
+    2: "vqt model losses calibration baselines weights export tonality confidence",
+    3: "estimate estimator listeners tags datasets corpus experiments training bench"
+    " results record claims paper plots notebooks book",
     4: "cli __main__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

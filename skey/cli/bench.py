@@ -1,0 +1,55 @@
+"""``skey bench``: what an estimate costs on this machine."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from skey.bench import Cost
+
+
+@click.group()
+def bench() -> None:
+    """Measure start-up, speed and memory on this machine, beside named references in the same run."""
+
+
+@bench.command()
+@click.option("--runs", default=5, show_default=True, help="How often each is started; the median counts.")
+def startup(runs: int) -> None:
+    """Start-up of the command and of a first estimate."""
+    from skey.bench import startup as measured
+
+    show(measured(runs))
+
+
+@bench.command()
+@click.option("--minutes", default=3.0, show_default=True, help="Length of the recording (44.1 kHz stereo).")
+def speed(minutes: float) -> None:
+    """Time of one estimate, beside nnAudio's transform of the whole track."""
+    from skey.bench import tracks
+
+    show(tracks(60 * minutes, reference=True))
+
+
+@bench.command()
+@click.option("--minutes", default=60.0, show_default=True, help="Length of the recording (44.1 kHz stereo).")
+@click.option("--reference", is_flag=True, help="Run nnAudio on the whole track too (13 GB for an hour).")
+def memory(minutes: float, reference: bool) -> None:
+    """Peak memory of one estimate of a long recording."""
+    from skey.bench import tracks
+
+    show(tracks(60 * minutes, reference))
+
+
+def show(costs: Sequence["Cost"]) -> None:
+    """Print one line a process.
+
+    Args:
+        costs: what was measured.
+    """
+    width = max(len(cost.name) for cost in costs)
+    click.echo(f"{'':<{width}}   wall s    CPU s  peak MB")
+    for cost in costs:
+        numbers = f"{cost.wall_seconds:9.2f}{cost.cpu_seconds:9.2f}{cost.peak_megabytes:9.0f}"
+        click.echo(f"{cost.name:<{width}}{numbers}")

@@ -1,0 +1,40 @@
+"""The bench accounts for single processes."""
+
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from skey.bench import SOURCE_RATE, cadence, made_up_recording, measure
+from skey.errors import SkeyError
+
+
+def test_a_process_that_holds_100_megabytes_is_charged_for_them() -> None:
+    small = measure("nothing", [sys.executable, "-c", "pass"])
+    large = measure("a block", [sys.executable, "-c", "block = b'x' * 100_000_000"])
+    assert 90 < large.peak_megabytes - small.peak_megabytes < 120
+
+
+def test_a_process_that_works_is_charged_for_its_time() -> None:
+    busy = measure("a loop", [sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"])
+    assert 0.3 <= busy.cpu_seconds < busy.wall_seconds + 0.2
+
+
+def test_a_failing_command_is_named_with_what_it_said() -> None:
+    with pytest.raises(SkeyError, match=r"bad one failed.*boom"):
+        measure("the bad one", [sys.executable, "-c", "raise SystemExit('boom')"])
+
+
+def test_the_recording_has_the_length_asked_for_and_is_removed() -> None:
+    with made_up_recording(30.0) as path:
+        info = soundfile.info(path)
+        assert (info.duration, info.samplerate, info.channels) == (30.0, SOURCE_RATE, 2)
+    assert not path.exists()
+
+
+def test_the_cadence_ends_on_the_chord_that_it_begins_with() -> None:
+    sound = cadence()
+    quarter = len(sound) // 4
+    assert np.abs(sound).max() < 1
+    np.testing.assert_allclose(sound[:quarter], sound[3 * quarter :], atol=1e-6)

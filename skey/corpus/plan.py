@@ -22,7 +22,7 @@ from skey.corpus.sources import IndexRow, Source, Split, load_piece, read_index
 from skey.errors import SkeyError
 from skey.keys import Key
 
-__all__ = ["Clip", "Split", "arrangements", "plan_clips", "render_clip"]
+__all__ = ["Clip", "Split", "arrangements", "clip_of", "plan_clips", "render_clip"]
 
 TRAINING_CLIPS = 2000
 """Clips of a training split, unless told otherwise."""
@@ -67,7 +67,7 @@ def plan_clips(split: Split, clips: int | None = None, seed: int = 0) -> tuple[C
     if wanted < 1 or (split == "test" and wanted > len(rows)):
         limit = f"between 1 and {len(rows)}" if split == "test" else "at least 1"
         raise PlanError(f"{wanted} clips of the {split} split: {limit} can be planned")
-    return tuple(_clip(row, number, level, seed) for row, number, level in islice(_deal(rows), wanted))
+    return tuple(clip_of(row, number, level, seed) for row, number, level in islice(_deal(rows), wanted))
 
 
 def _deal(rows: Sequence[IndexRow]) -> Iterator[tuple[IndexRow, int, Level]]:
@@ -92,8 +92,8 @@ def _rounds(rows: Sequence[IndexRow]) -> Iterator[tuple[IndexRow, int]]:
     return ((row, number) for number in count() for row in rows)
 
 
-def _clip(row: IndexRow, number: int, level: Level, seed: int) -> Clip:
-    """One clip of the plan, its key and its places drawn."""
+def clip_of(row: IndexRow, number: int, level: Level, seed: int) -> Clip:
+    """One clip of a piece, key and places drawn; ``number`` counts the piece's arrangements from 0."""
     seed_text = f"{row.id}|{number}|{seed}"
     key = row.key.transposed(draw_transposition(seed_text)) if row.key else None
     clip_id = f"{row.id}#{number}-{seed}-{level}"

@@ -28,9 +28,9 @@ def default_jobs() -> int:
 def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """Apply a function to each task in ``jobs`` fresh processes; yields the results as they finish.
 
-    The function and its tasks must be picklable. The first error ends the work and is raised here; ctrl-C ends
-    the workers at once; where this process is killed, its workers notice and end. Raises ``WorkerLost`` where
-    the system ends one of them.
+    The function and its tasks must be picklable. The first error ends the work and is raised here; ctrl-C
+    ends the workers at once; where this process is killed, its workers notice and end. Raises ``WorkerLost``
+    where the system ends one of them.
     """
     context = get_context("spawn")  # a fork would copy the locks that torch's threads hold
     watched, lifeline = context.Pipe(duplex=False)

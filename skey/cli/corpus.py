@@ -1,0 +1,174 @@
+"""`skey corpus`: build, check, describe and hear the open corpus, and make its index anew."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from skey.corpus.sources import Split
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SPLITS = click.Choice(["test", "train", "unlabelled"])
+POSITIVE = click.IntRange(min=1)
+
+
+def plan_options(command: Command) -> Command:
+    """The options that choose a plan: split, number of clips, seed."""
+    options = [
+        click.option("--split", type=SPLITS, default="test", show_default=True, help="Which clips."),
+        click.option("--clips", type=POSITIVE, help="Only the first so many; they are balanced too."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the arrangements."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group()
+def corpus() -> None:
+    """Build, check, describe and hear the open corpus: real compositions, played by our own sampler."""
+
+
+@corpus.command()
+@plan_options
+@click.option("--jobs", type=POSITIVE, help="Processes; as many as there are cores by default.")
+def build(split: "Split", clips: int | None, seed: int, jobs: int | None) -> None:
+    """Make the features that are missing or damaged.
+
+    May be stopped at any moment, even by force, and started again: it goes on where it stopped.
+    """
+    from skey.corpus import build as building
+
+    store = building.build(split, clips, jobs, seed, progress=True)
+    size = sum(shard.array_path.stat().st_size for shard in store.shards) / 1e6
+    click.echo(f"{len(store)} clips, {size:.1f} MB in {store.shards[0].folder}")
+    click.echo(f"sha256 of the features: {store.digest()}")
+
+
+@corpus.command()
+@plan_options
+def verify(split: "Split", clips: int | None, seed: int) -> None:
+    """Check every byte of the built features, and the test clips against the record of this checkout.
+
+    Exits with status 1 and names the clips where something is missing, damaged, or differs from the record.
+    """
+    from skey.corpus.build import corpus_folder, plan_shards
+    from skey.corpus.plan import plan_clips
+    from skey.corpus.shards import is_sound
+
+    shards = plan_shards(plan_clips(split, clips, seed), corpus_folder(split))
+    bad = [clip for shard in shards if not is_sound(shard) for clip in shard.clip_ids]
+    if bad:
+        _fail(bad, f"missing or damaged; mend them with `skey corpus build --split {split}`")
+    click.echo(f"{sum(len(shard.clip_ids) for shard in shards)} clips are as they were built")
+    if split == "test" and seed == 0:
+        _compare_with_record(clips)
+
+
+def _compare_with_record(clips: int | None) -> None:
+    """Compare the built test clips with the record, where there is a checkout."""
+    from skey.corpus import build, description, fingerprint
+    from skey.record import RESULTS, CheckoutError, find_checkout
+
+    try:
+        recorded = description.read_corpus_record(find_checkout() / RESULTS)
+    except CheckoutError:
+        click.echo("no checkout here, so there is no record to compare them with")
+        return
+    built = fingerprint.fingerprint(build.open_store("test", clips, verify=False))
+    differing = fingerprint.compare_fingerprints(recorded["fingerprints"], built)
+    if differing:
+        _fail(differing, "not as recorded; the versions of numpy, torch or the code may differ")
+    click.echo(f"{len(built)} clips sound as recorded, within {fingerprint.TOLERANCE} of 255")
+
+
+def _fail(clips: list[str], what: str) -> None:
+    """Name the clips on standard output and end with status 1."""
+    for clip in clips:
+        click.echo(clip)
+    raise click.ClickException(f"{len(clips)} clips are {what}")
+
+
+@corpus.command()
+@plan_options
+@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--record", is_flag=True, help="Write the built test clips' description into results/.")
+def describe(
+    split: "Split", clips: int | None, seed: int, layout: Literal["text", "json"], record: bool
+) -> None:
+    """Count the clips of a split by source, level, mode and key. Only --record needs built features."""
+    import json
+
+    from skey.corpus import description
+    from skey.corpus.plan import plan_clips
+
+    if record:
+        return _record()
+    counts = description.describe(plan_clips(split, clips, seed))
+    lines = [json.dumps(counts, indent=1)] if layout == "json" else description.lines(split, counts)
+    click.echo("\n".join(lines))
+
+
+def _record() -> None:
+    """Write the description and the fingerprints of the test split into the record."""
+    from skey.corpus import build, description
+    from skey.corpus.plan import plan_clips
+    from skey.record import RESULTS, find_checkout
+
+    results = find_checkout() / RESULTS
+    changed = description.write_corpus_record(results, build.open_store("test"), plan_clips("test"))
+    click.echo(f"{results / description.CORPUS_RECORD}: {'written' if changed else 'says the same already'}")
+
+
+@corpus.command()
+@click.argument("piece")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--level", type=click.Choice(["full", "hard"]), default="full", show_default=True)
+@click.option("--arrangement", type=click.IntRange(min=0), default=0, help="Another arrangement of it.")
+@click.option("--seed", type=int, default=0, help="Seed of the arrangements.")
+@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def listen(
+    piece: str,
+    output: Path,
+    level: Literal["full", "hard"],
+    arrangement: int,
+    seed: int,
+    layout: Literal["text", "json"],
+) -> None:
+    """Write 30 s of PIECE as a sound file and say what is heard.
+
+    PIECE is an id of the index (chorales/bwv10.7), or of a clip, which has arrangement, seed and level in it
+    (chorales/bwv10.7#0-0-full).
+    """
+    import json
+
+    from skey.corpus.listening import find_clip, hear, write_clip
+
+    clip = find_clip(piece, level, arrangement, seed)
+    heard = hear(clip)
+    write_clip(clip, output)
+    click.echo(json.dumps(heard.as_dict(), indent=1) if layout == "json" else "\n".join(heard.lines()))
+
+
+@corpus.command()
+@click.option("--jobs", type=POSITIVE, help="Processes; as many as there are cores by default.")
+def index(jobs: int | None) -> None:
+    """Examine every score of the installed music21 and write the committed index anew (slow)."""
+    from tqdm import tqdm
+
+    from skey.corpus.indexing import build_index
+    from skey.corpus.processes import default_jobs
+    from skey.corpus.sources import INDEX
+
+    with tqdm(unit="piece") as bar:
+
+        def progress(done: int, total: int) -> None:
+            """Move the bar."""
+            bar.total = total
+            bar.update(done - bar.n)
+
+        rows = build_index(INDEX, jobs or default_jobs(), progress)
+    click.echo(f"{len(rows)} pieces in {INDEX}")

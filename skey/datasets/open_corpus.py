@@ -1,0 +1,146 @@
+"""The open corpus as a data set: real compositions played by our own sampler, made on demand."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+from torch import Tensor
+
+from skey.corpus.build import build, open_store
+from skey.corpus.description import labels_and_notes_digest
+from skey.corpus.plan import Clip, Split, plan_clips, render_clip
+from skey.corpus.shards import FeatureStore, MissingFeatures
+from skey.datasets.base import Dataset, Track
+from skey.datasets.errors import MissingData
+from skey.vqt import from_bytes
+
+
+class OpenCorpus(Dataset):
+    """Clips of 30 s of Bach's chorales and of folk tunes, with keys that experts or the books confirm.
+
+    Args:
+        root: the folder of the built features; by default the data directory of ``skey corpus build``.
+        limit: use only the first so many clips, which are balanced over sources, modes and levels too.
+        split: ``"test"``, ``"train"`` or ``"unlabelled"``.
+        build: build what is missing or damaged when it is first needed, instead of raising ``MissingData``.
+        jobs: processes to build with; by default as many as there are cores.
+        seed: seed of the arrangements.
+        progress: show a bar on standard error while building.
+    """
+
+    name = "open-corpus"
+    title = "The open corpus"
+    licence = (
+        "notes: read from the installed music21, which has its encoders' permission to distribute them, "
+        "in part for non-commercial use only; experts' keys: When in Rome, CC BY-SA 4.0; "
+        "sound: SoundFont TimGM6mb in the installed pretty_midi, GPL-2"
+    )
+    citation = (
+        "M. S. Cuthbert and C. Ariza, music21: A Toolkit for Computer-Aided Musicology and Symbolic Music "
+        "Data, ISMIR 2010; M. Gotham et al., When in Rome: A Meta-corpus of Functional Harmony, TISMIR 6(1), "
+        "2023"
+    )
+    url = "https://www.music21.org"
+    layout = "nothing: the corpus is made on this machine by `skey corpus build`"
+
+    def __init__(
+        self,
+        root: Path | str | None = None,
+        limit: int | None = None,
+        split: Split = "test",
+        build: bool = False,
+        jobs: int | None = None,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> None:
+        """Remember what is wanted; nothing is read or built yet."""
+        super().__init__(root, limit)
+        self.split: Split = split
+        self.build = build
+        self.jobs = jobs
+        self.seed = seed
+        self.progress = progress
+
+    @cached_property
+    def clips(self) -> tuple[Clip, ...]:
+        """The planned clips in use, in the order of the tracks."""
+        if self.split == "test":  # a limit beyond the last test piece is no mistake
+            return plan_clips("test", seed=self.seed)[: self.limit]
+        return plan_clips(self.split, self.limit, self.seed)
+
+    @cached_property
+    def features(self) -> FeatureStore:
+        """The log-VQT bytes of the clips in use, by memory map; a row for each track, in order.
+
+        Raises:
+            MissingData: they were not built, or are damaged, and ``build`` is not set.
+            StoreError: they cannot be written.
+        """
+        count = len(self.clips)
+        if self.build:
+            return build(self.split, count, self.jobs, self.seed, self.root, self.progress)
+        try:
+            return open_store(self.split, count, self.seed, self.root)
+        except MissingFeatures as error:
+            raise MissingData(f"{self.title}: {error}. {self.advice()}") from error
+
+    def read_tracks(self) -> Sequence[Track]:
+        """The planned clips; ``tags`` hold source, level and mode (``unknown`` without a label)."""
+        return [Track(clip.id, clip.key, clip.group, None, _tags(clip)) for clip in self.clips]
+
+    def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
+        """Render one clip.
+
+        Args:
+            track: one of :meth:`tracks`.
+
+        Returns:
+            (661500,) at 22,050 Hz, peak 1.
+
+        Raises:
+            KeyError: the track is of another data set.
+        """
+        return render_clip(self._clips_by_id[track.id])
+
+    def log_vqt(self, track: Track) -> Float32[Tensor, "99 frames"]:
+        """The built log-VQT of one clip, (99, 1292), to within the rounding of bytes (1/408).
+
+        Raises:
+            MissingData: it was not built, or is damaged, and ``build`` is not set.
+            KeyError: the track is of another data set.
+        """
+        return from_bytes(self.features[track.id])
+
+    def advice(self) -> str:
+        """The command that builds the clips in use."""
+        seed = f" --seed {self.seed}" if self.seed else ""
+        folder = f"SKEY_DATA={self.root} " if self.root else ""
+        command = f"{folder}skey corpus build --split {self.split} --clips {len(self.clips)}{seed}"
+        return f"Build them with `{command}`"
+
+    def missing(self) -> str | None:
+        """What must be built first, or None where all clips in use are built or will be on demand."""
+        if self.build:
+            return None
+        try:
+            len(self.features)  # opening them is the check
+        except MissingData as error:
+            return str(error)
+        return None
+
+    def data_hash(self) -> str:
+        """A hash of labels, splits and notes of the clips in use: the same on every machine."""
+        return labels_and_notes_digest(self.clips)
+
+    @cached_property
+    def _clips_by_id(self) -> dict[str, Clip]:
+        """The clips in use by id."""
+        return {clip.id: clip for clip in self.clips}
+
+
+def _tags(clip: Clip) -> dict[str, str]:
+    """What a table's rows are split by."""
+    mode = clip.key.mode if clip.key else "unknown"
+    return {"source": clip.source, "level": clip.level, "mode": mode}

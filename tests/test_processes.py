@@ -1,0 +1,87 @@
+"""Workers never outlive the process that started them, and their errors arrive."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from skey.corpus.processes import WorkerLost, default_jobs, in_processes
+from skey.errors import SkeyError
+
+HERE = Path(__file__).parent
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def refuse(number: int) -> int:
+    if number == 2:
+        raise SkeyError("no twos")
+    return number
+
+
+def die(_: int) -> int:
+    os._exit(9)
+
+
+def write_pid_and_wait(folder: str) -> None:
+    Path(folder, f"{os.getpid()}.pid").touch()
+    time.sleep(60)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not Path(f"/proc/{pid}/stat").exists() or " Z " not in Path(f"/proc/{pid}/stat").read_text()
+
+
+def wait_until(condition, seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_every_task_is_done_once() -> None:
+    assert sorted(in_processes(square, range(7), jobs=2)) == [0, 1, 4, 9, 16, 25, 36]
+
+
+def test_the_first_error_of_a_worker_is_raised_here() -> None:
+    with pytest.raises(SkeyError, match="no twos"):
+        list(in_processes(refuse, range(50), jobs=1))
+
+
+def test_a_worker_that_the_system_ends_says_how_to_go_on() -> None:
+    with pytest.raises(WorkerLost, match="fewer --jobs"):
+        list(in_processes(die, range(3), jobs=1))
+
+
+def test_there_is_at_least_one_job_by_default() -> None:
+    assert 1 <= default_jobs() <= 8
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, blow: signal.Signals) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from test_processes import *\n"
+        "list(in_processes(write_pid_and_wait, [sys.argv[2]] * 4, jobs=2))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, HERE, tmp_path], stderr=subprocess.PIPE)
+    try:
+        assert wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+        workers = [int(path.stem) for path in tmp_path.glob("*.pid")]
+        assert all(map(alive, workers))
+        parent.send_signal(blow)
+        parent.communicate(timeout=20)
+    finally:
+        parent.kill()
+    assert parent.returncode != 0
+    assert wait_until(lambda: not any(map(alive, workers)))

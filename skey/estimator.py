@@ -1,0 +1,239 @@
+"""The key of a recording: sound in, :class:`KeyEstimate` out.
+
+By default a recording is heard in windows of 15 s, read block by block, and the profiles of the tonal windows
+are averaged as in STONE, so that memory does not grow with its length. What holds no tonality gets no key.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from skey.audio import (
+    MIN_SAMPLES,
+    SAMPLE_RATE,
+    SILENCE_PEAK,
+    PathLike,
+    SilentAudio,
+    TooShortAudio,
+    Wave,
+    check_audible,
+    normalise,
+    stream_array,
+    stream_audio,
+)
+from skey.confidence import sharpen
+from skey.errors import SkeyError
+from skey.estimate import KeyEstimate, Segment, answer, merged
+from skey.listeners import Listener, Network, Template
+from skey.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, tuning_cents
+from skey.vqt import SEGMENT_SAMPLES, log_vqt
+from skey.weights import LoadedModel
+
+QUIET = 1e-3
+"""A window whose peak is under this share of the recording's (-60 dB) has no say."""
+
+LEAST_VOTE_SECONDS = SEGMENT_SAMPLES / SAMPLE_RATE / 2
+"""A rest at the end that is shorter has no say (STONE drops every rest), unless there is nothing else."""
+
+Sound = PathLike | Shaped[np.ndarray, "..."]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one of many recordings: an estimate, or the error that prevented it."""
+
+    path: Path
+    estimate: KeyEstimate | None
+    error: SkeyError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A stretch of sound, and the samples of the recording that it speaks for: its own last ones."""
+
+    start: int
+    end: int
+    wave: Wave
+
+    @property
+    def own(self) -> Wave:
+        """What it speaks for; the last window overlaps the one before."""
+        return self.wave[self.start - self.end :]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What was heard in one window; no profile where nothing tonal sounds."""
+
+    start: float
+    end: float
+    peak: float
+    tonality: Tonality
+    profile: Float[Tensor, "keys"] | None
+
+
+class KeyEstimator:
+    """Estimates keys; loads its weights once.
+
+    Args:
+        weights: a weights file, a name that ``skey weights list`` shows, or a loaded model; None for the
+            Krumhansl template, which needs none.
+        device: where a network runs (the front end runs on the CPU).
+        whole_track: one pass over the whole recording, as in the S-KEY release, in memory that grows with its
+            length; otherwise windows of 15 s are averaged.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | LoadedModel | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        whole_track: bool = False,
+    ) -> None:
+        """Load the weights."""
+        self.listener: Listener = Template() if weights is None else Network(weights, device)
+        self.whole_track = whole_track
+
+    def estimate(self, sound: Sound, sample_rate: int | float | None = None) -> KeyEstimate:
+        """Estimate the key of one recording.
+
+        Args:
+            sound: a file, or an array (samples,) or (samples, channels).
+            sample_rate: samples per second of the array; not for a file, which knows its own.
+
+        Returns:
+            The estimate; silence, noise and too little sound give no key and a reason.
+
+        Raises:
+            AudioError: the recording is missing, unreadable, empty or not finite.
+            ValueError: an array without a sample rate.
+        """
+        return self._estimate(_blocks(sound, sample_rate))
+
+    def estimate_many(self, paths: Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
+        """Estimate the keys of many files; one that cannot be read does not stop the others.
+
+        Args:
+            paths: the files.
+            jobs: how many to work on at the same time, in threads.
+
+        Yields:
+            The outcome for each file, in the order of the paths.
+        """
+        threads = max(1, torch.get_num_threads() // jobs)
+        pool = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(threads,))
+        try:
+            yield from pool.map(self._outcome, map(Path, paths))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _outcome(self, path: Path) -> Outcome:
+        """The estimate or the error of one file."""
+        try:
+            return Outcome(path, self.estimate(path), None)
+        except SkeyError as error:
+            return Outcome(path, None, error)
+        except Exception as error:  # Nobody's folder of music is to be lost over a fault of ours in one file.
+            return Outcome(path, None, SkeyError(f"{path}: unexpected {type(error).__name__}: {error}"))
+
+    @torch.no_grad()
+    def _estimate(self, blocks: Iterator[Wave]) -> KeyEstimate:
+        """Hear all windows, then the whole where that is asked for, and conclude."""
+        kept: list[Wave] = []
+        heard: list[_Heard] = []
+        for window in _windows(blocks):
+            heard.append(self._hear(window))
+            kept += [window.own] if self.whole_track else []
+        duration, peak = max([h.end for h in heard], default=0.0), max([h.peak for h in heard], default=0.0)
+        heard = [h if h.peak >= QUIET * peak else replace(h, profile=None) for h in heard]
+        reason = _why_no_key(heard, duration, peak)
+        if reason is not None:
+            return self._no_key(reason, duration)
+        whole = self._profile(np.concatenate(kept)) if self.whole_track else _mean_profile(heard)
+        return self._conclude(heard, whole, duration)
+
+    def _hear(self, window: _Window) -> _Heard:
+        """Peak and tonality of one window, and its profile where it is tonal."""
+        start, end = window.start / SAMPLE_RATE, window.end / SAMPLE_RATE
+        peak = float(np.abs(window.own).max())
+        if window.wave.size < MIN_SAMPLES or peak < SILENCE_PEAK:
+            return _Heard(start, end, peak, Tonality(0.0, 0.0, 0j), None)
+        tonality = measure_tonality(window.wave)
+        profile = self._profile(window.wave) if tonality.tonal else None
+        return _Heard(start, end, peak, tonality, profile)
+
+    def _profile(self, wave: Wave) -> Float[Tensor, "keys"]:
+        """What the listener says to a stretch of sound."""
+        return self.listener.profile(log_vqt(torch.from_numpy(normalise(wave))))
+
+    def _probabilities(self, profile: Float[Tensor, "keys"]) -> tuple[float, ...]:
+        """A profile at the listener's temperature."""
+        return tuple(sharpen(profile, self.listener.temperature).tolist())
+
+    def _conclude(
+        self, heard: Sequence[_Heard], profile: Float[Tensor, "keys"], duration: float
+    ) -> KeyEstimate:
+        """The estimate of a recording that has a tonality."""
+        probabilities = self._probabilities(profile)
+        key, signature = answer(probabilities)
+        tuning = sum((h.tonality.tuning for h in heard if h.profile is not None), 0j)
+        segments = merged(map(self._segment, heard))
+        return KeyEstimate(key, signature, None, probabilities, tuning_cents(tuning), duration, segments)
+
+    def _segment(self, heard: _Heard) -> Segment:
+        """One window as a segment."""
+        if heard.profile is None:
+            return Segment(heard.start, heard.end, None, None, 0.0)
+        probabilities = self._probabilities(heard.profile)
+        return Segment(heard.start, heard.end, *answer(probabilities), max(probabilities))
+
+    def _no_key(self, reason: str, duration: float) -> KeyEstimate:
+        """The estimate of a recording that has no key."""
+        outputs = self.listener.outputs
+        return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration)
+
+
+def _blocks(sound: Sound, sample_rate: int | float | None) -> Iterator[Wave]:
+    """The sound of a file or an array in blocks of one window."""
+    seconds = SEGMENT_SAMPLES / SAMPLE_RATE
+    if isinstance(sound, np.ndarray):
+        if sample_rate is None:
+            raise ValueError("an array needs its sample_rate")
+        return stream_array(sound, sample_rate, seconds)
+    return stream_audio(sound, seconds)
+
+
+def _windows(blocks: Iterable[Wave]) -> Iterator[_Window]:
+    """Windows of 15 s; the last one reaches back, so that a short rest is heard in its context."""
+    start, before = 0, np.zeros(0, np.float32)
+    for block in blocks:
+        end = start + block.size
+        yield _Window(start, end, np.concatenate([before[block.size :], block]))
+        start, before = end, block
+
+
+def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | None:
+    """Why a recording has no key, or None where it has one."""
+    try:
+        check_audible(round(duration * SAMPLE_RATE), peak)
+    except (SilentAudio, TooShortAudio) as error:
+        return str(error)
+    active = sum(h.tonality.active_seconds for h in heard)
+    if active < MIN_ACTIVE_SECONDS:
+        return f"too little sound: {active:.2g} s in all, and at least {MIN_ACTIVE_SECONDS} s are needed"
+    if all(h.profile is None for h in heard):
+        return "no tonality: the spectrum has no lines that stand out as those of pitches do (noise?)"
+    return None
+
+
+def _mean_profile(heard: Sequence[_Heard]) -> Float[Tensor, "keys"]:
+    """The mean of the profiles of the tonal windows; a rest of less than half a window has no say."""
+    tonal = [h for h in heard if h.profile is not None]
+    voting = [h for h in tonal if h.end - h.start >= LEAST_VOTE_SECONDS] or tonal
+    return torch.stack([h.profile for h in voting if h.profile is not None]).mean(dim=0)

@@ -49,7 +49,7 @@ CHORDS: dict[Mode, tuple[tuple[int, int, int], ...]] = {
         (56, 59, 62),
     ),
 }
-"""The triad on each degree of the scale."""
+"""The triad on each degree of the scale; in minor the third degree has the natural G, as music does."""
 
 DEGREES = (0, 1, 2, 3, 4, 5, 6, 0, 3, 4, 0, 0)
 """The scale, each note over its chord, then the cadence I IV V I (the scale's last note is the first I)."""
@@ -134,7 +134,7 @@ def reference_sound(mode: Mode) -> Float32[np.ndarray, " samples"]:
         melody = SCALES[mode][beat] if beat < len(SCALES[mode]) else SCALES[mode][degree]
         root, *others = CHORDS[mode][degree]
         beats.append(sum(tone(pitch, samples) for pitch in (melody, root - 12, root, *others)))
-    sound = np.concatenate(beats)
+    sound = np.concatenate([*beats, np.zeros(SEGMENT_SAMPLES - len(DEGREES) * samples, np.float32)])
     return np.asarray(sound / np.abs(sound).max(), dtype=np.float32)
 
 

@@ -60,7 +60,8 @@ class ItemNorm(nn.Module):
         self, x: Float[Tensor, "batch channels bins frames"]
     ) -> Float[Tensor, "batch channels bins frames"]:
         """Each item with mean 0 and variance 1, same shape."""
-        return F.layer_norm(x, x.shape[1:])
+        # One group of all channels is the same norm, and ONNX can express it for any number of frames.
+        return F.group_norm(x, num_groups=1)
 
 
 class FrameNorm(nn.Module):
@@ -76,7 +77,7 @@ class FrameNorm(nn.Module):
     ) -> Float[Tensor, "batch channels bins frames"]:
         """Each frame with mean 0 and variance 1, then the affine map, same shape."""
         by_frame = x.permute(0, 3, 2, 1)
-        return F.layer_norm(by_frame, by_frame.shape[2:], self.weight, self.bias).permute(0, 3, 2, 1)
+        return F.layer_norm(by_frame, self.weight.shape, self.weight, self.bias).permute(0, 3, 2, 1)
 
 
 def layer_norm(architecture: Architecture, channels: int) -> nn.Module:

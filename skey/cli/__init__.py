@@ -10,8 +10,10 @@ from skey.errors import SkeyError
 COMMANDS = {
     "corpus": ("skey.cli.corpus", "Build, hear and describe the open corpus."),
     "weights": ("skey.cli.weights", "List and show network weights, import the authors' checkpoints."),
+    "export": ("skey.cli.export", "Write front end and network as one ONNX graph."),
     "check": ("skey.cli.check", "Compare the recorded results with recomputed ones."),
     "reproduce": ("skey.cli.companion", "Run the notebooks, check the record, build the book."),
+    "bench": ("skey.cli.bench", "Measure start-up, speed and memory on this machine."),
     "test": ("skey.cli.companion", "Run the checks that continuous integration runs."),
     "book": ("skey.cli.companion", "Build the book from the record alone."),
 }

@@ -1,0 +1,121 @@
+"""Calibration finds from sound alone what each output means."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from skey.calibration import CHORDS, SCALES, Calibration, NotCalibrated, calibrate, reference_sound
+from skey.keys import KEYS, Key, Mode
+from skey.model import Architecture, ChromaNet
+from skey.weights import LoadedModel, import_checkpoint
+
+A_TO_G_SHARP = [Key((9 + q) % 12, "major") for q in range(12)]
+
+
+def minors_from(tonic: int) -> list[Key]:
+    return [Key((tonic + q) % 12, "minor") for q in range(12)]
+
+
+def released(shared: Path, name: str) -> LoadedModel:
+    return import_checkpoint(shared / "parity" / "released" / f"{name}.pt")
+
+
+def test_calibration_finds_that_the_modes_of_the_released_skey_are_rotated(shared: Path) -> None:
+    keys = released(shared, "skey").header.calibration.output_keys()
+    assert list(keys) == [*A_TO_G_SHARP, *minors_from(11)]
+    assert keys[0].relative != keys[12]
+
+
+def test_calibration_finds_that_the_released_semitone_has_minor_first(shared: Path) -> None:
+    keys = released(shared, "semitone24").header.calibration.output_keys()
+    assert list(keys) == [*minors_from(11), *(Key((2 + q) % 12, "major") for q in range(12))]
+    assert keys[12].relative == keys[0]
+
+
+def test_calibration_finds_that_the_released_stone_starts_at_b_flat(shared: Path) -> None:
+    keys = released(shared, "stone12").header.calibration.output_keys()
+    assert keys[0] == Key(10, "major")
+    assert keys[0].relative == Key(7, "minor")
+
+
+@pytest.mark.parametrize(("mode", "key"), [("major", "0 2 4 5 7 9 11"), ("minor", "9 11 0 2 4 5 8")])
+def test_the_reference_sound_is_made_of_the_notes_of_its_key(mode: Mode, key: str) -> None:
+    notes = {int(pitch_class) for pitch_class in key.split()}
+    assert {pitch % 12 for pitch in SCALES[mode]} == notes
+    natural_seventh = {7}
+    assert {pitch % 12 for chord in CHORDS[mode] for pitch in chord} == notes | natural_seventh
+    assert all({(high - low) % 12 for low, high in pairwise(chord)} <= {3, 4} for chord in CHORDS[mode])
+
+
+def test_the_reference_sound_is_fifteen_seconds_with_peak_one() -> None:
+    sound = reference_sound("minor")
+    assert sound.shape == (15 * 22_050,)
+    assert np.abs(sound).max() == pytest.approx(1)
+    assert np.array_equal(sound, reference_sound("minor"))
+
+
+def test_a_one_hot_output_comes_out_as_its_own_key() -> None:
+    calibration = Calibration(24, major=9, minor=11, major_column=1)
+    for index, key in enumerate(calibration.output_keys()):
+        profile = torch.zeros(1, 24)
+        profile[0, index] = 1
+        matrix = profile.reshape(1, 2, 12).transpose(1, 2)
+        assert KEYS[int(calibration.key_profile(matrix).argmax())] == key
+        assert int(calibration.signature_profile(matrix).argmax()) == key.signature
+
+
+def test_a_key_signature_profile_is_rotated_to_start_at_c() -> None:
+    calibration = Calibration(12, major=10, minor=7)
+    for index, key in enumerate(calibration.output_keys()):
+        assert int(calibration.signature_profile(torch.eye(12)[index : index + 1]).argmax()) == key.tonic
+
+
+def test_key_signatures_alone_tell_no_mode() -> None:
+    with pytest.raises(NotCalibrated, match="signature"):
+        Calibration(12, 0, 9).key_profile(torch.rand(1, 12, 2))
+
+
+class ChromaWithModes(ChromaNet):
+    """Stands in for a trained network: matches the chroma with two scales, each mode rotated as it likes."""
+
+    def __init__(self, major_row: int, minor_row: int, major_column: int) -> None:
+        super().__init__(Architecture())
+        self.rows, self.major_column = (major_row, minor_row), major_column
+
+    def forward(self, cropped: Tensor) -> Tensor:
+        level = cropped.reshape(len(cropped), 7, 12, -1).mean((1, 3))
+        columns = []
+        for row, weights in zip(
+            self.rows,
+            ((4, 0, 2, 0, 3, 1, 0, 3, 0, 1, 0, 2), (4, 0, 1, 3, 0, 1, 0, 3, 2, 0, 0, 2)),
+            strict=True,
+        ):
+            template = torch.tensor(weights, dtype=torch.float32)
+            score = torch.stack([(level * template.roll(tonic)).sum(1) for tonic in range(12)], dim=1)
+            columns.append(score.roll(row, dims=1))
+        order = columns if self.major_column == 0 else columns[::-1]
+        return (20 * torch.stack(order, dim=2)).flatten(1).softmax(1).reshape(-1, 12, 2)
+
+
+@pytest.mark.parametrize(("major", "minor", "column"), [(0, 0, 0), (3, 3, 1), (5, 10, 0), (11, 4, 1)])
+def test_each_mode_calibrates_on_its_own(major: int, minor: int, column: int) -> None:
+    found = calibrate(ChromaWithModes(major, minor, column))
+    assert found == Calibration(24, (9 - major) % 12, (9 - minor) % 12, column)
+
+
+def test_broken_weights_are_not_calibrated() -> None:
+    network = ChromaNet()
+    torch.nn.init.constant_(network.classifier.weight, float("nan"))
+    with pytest.raises(NotCalibrated, match="not finite"):
+        calibrate(network)
+
+
+def test_calibration_leaves_the_network_in_training_as_it_was() -> None:
+    network = ChromaNet().train()
+    calibrate(network)
+    assert network.training
+    assert int(network.mode_norm.num_batches_tracked) == 0

@@ -1,0 +1,148 @@
+"""ChromaNet against the papers' facts: sizes, equivariance, invariances, and the authors' activations."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from skey.calibration import reference_sound
+from skey.model import BINS, Architecture, ChromaNet, TooFewFrames, count_parameters
+from skey.vqt import crop, log_vqt
+from skey.weights import import_checkpoint
+
+KEYS_NET, SIGNATURES_NET = Architecture(), Architecture(outputs=12)
+RELEASED = ("skey", "semitone24", "stone12")
+
+
+def fresh(architecture: Architecture) -> ChromaNet:
+    torch.manual_seed(0)
+    return ChromaNet(architecture).eval()
+
+
+@cache
+def released(shared: Path, name: str) -> ChromaNet:
+    return import_checkpoint(shared / "parity" / "released" / f"{name}.pt").network
+
+
+def test_24_outputs_have_47284_trainable_parameters() -> None:
+    assert count_parameters(ChromaNet(KEYS_NET)) == 47_284
+
+
+def test_12_outputs_have_about_90_thousand_parameters() -> None:
+    assert count_parameters(ChromaNet(SIGNATURES_NET)) == 89_952
+
+
+def test_the_ablation_adds_a_fully_connected_layer_from_84_to_12() -> None:
+    ablation = ChromaNet(replace(SIGNATURES_NET, octave_equivalence=False))
+    assert count_parameters(ablation) == 89_952 + 84 * 12 + 12
+
+
+@pytest.mark.parametrize("architecture", [KEYS_NET, SIGNATURES_NET, replace(KEYS_NET, frames_per_step=4)])
+def test_a_profile_is_a_distribution_over_all_outputs(architecture: Architecture) -> None:
+    profile = fresh(architecture)(torch.rand(3, BINS, 646))
+    assert profile.flatten(1).shape == (3, architecture.outputs)
+    assert torch.allclose(profile.flatten(1).sum(1), torch.ones(3))
+    assert (profile > 0).all()
+
+
+@pytest.mark.parametrize("outputs", [12, 24])
+def test_each_item_of_a_batch_is_heard_alone(outputs: int) -> None:
+    network = fresh(Architecture(outputs=outputs))
+    items = torch.rand(4, BINS, 200)
+    alone = torch.cat([network(item[None]) for item in items])
+    assert torch.allclose(network(items), alone, atol=1e-6)
+
+
+def around_the_spiral(network: ChromaNet) -> Iterator[nn.Module]:
+    """Makes frequency a circle of seven octaves, so that a shifted input has no border."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.padding_mode == "replicate":
+            module.padding_mode = "circular"
+            yield module
+
+
+def test_without_borders_a_shift_by_k_bins_rotates_the_profile_by_k_exactly() -> None:
+    network = fresh(KEYS_NET).double()
+    assert len(list(around_the_spiral(network))) == 7
+    x = torch.rand(1, BINS, 600, dtype=torch.float64)
+    profile = network(x)
+    for k in (1, 5, 7, 12):
+        assert torch.allclose(network(x.roll(k, dims=1)), profile.roll(k, dims=1), atol=1e-12)
+
+
+def test_the_ablation_without_octave_equivalence_is_not_equivariant() -> None:
+    network = fresh(replace(KEYS_NET, octave_equivalence=False)).double()
+    assert len(list(around_the_spiral(network))) == 7
+    x = torch.rand(1, BINS, 600, dtype=torch.float64)
+    assert not torch.allclose(network(x.roll(7, dims=1)), network(x).roll(7, dims=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_transposing_a_song_rotates_its_profile(shared: Path, name: str) -> None:
+    network = released(shared, name)
+    song = log_vqt(torch.from_numpy(reference_sound("major")))
+    with torch.inference_mode():
+        profiles = network(torch.stack([crop(song, c) for c in range(13)])).reshape(13, 12, -1)
+    rows = profiles.sum(2).argmax(1)
+    assert rows.tolist() == [(int(rows[0]) - c) % 12 for c in range(13)]
+    assert (profiles[12] - profiles[0]).abs().max() < 0.1
+
+
+def test_too_few_frames_for_seven_halvings_are_refused() -> None:
+    network = fresh(KEYS_NET)
+    with pytest.raises(TooFewFrames, match="at least 128"):
+        network(torch.rand(1, BINS, 127))
+    assert network(torch.rand(1, BINS, 128)).isfinite().all()
+
+
+def test_stochastic_depth_is_silent_in_evaluation_and_keeps_the_mean_in_training() -> None:
+    from skey.model import StochasticDepth
+
+    drop, branch = StochasticDepth(0.1), torch.ones(20_000, 1, 1, 1)
+    assert torch.equal(drop.eval()(branch), branch)
+    torch.manual_seed(0)
+    thinned = drop.train()(branch)
+    assert abs(float((thinned == 0).float().mean()) - 0.1) < 0.01
+    assert abs(float(thinned.mean()) - 1) < 0.01
+
+
+def test_gradients_reach_every_parameter_and_are_finite() -> None:
+    network = ChromaNet(KEYS_NET)
+    network(torch.rand(4, BINS, 256))[:, 0, 0].log().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    assert sum(float(p.grad.abs().sum()) > 0 for p in network.parameters() if p.grad is not None) > 50
+
+
+STAGES = {
+    **{f"time_{j}": f"blocks.{2 * j}" for j in range(7)},
+    **{f"conv_{j}": f"blocks.{2 * j + 1}" for j in range(7)},
+    "octave_pool": "octaves",
+    "classifier": "classifier",
+    "batch_norm": "mode_norm",
+}
+
+
+def activations(network: ChromaNet, x: Tensor) -> dict[str, Tensor]:
+    """What each stage of the network gives, by the authors' name of the stage."""
+    seen: dict[str, Tensor] = {}
+    modules = dict(network.named_modules())
+    for name, place in STAGES.items():
+        modules[place].register_forward_hook(lambda _m, _i, out, name=name: seen.__setitem__(name, out))
+    with torch.inference_mode():
+        seen["flatten"] = network.logits(x).transpose(1, 2).flatten(1)
+    return seen
+
+
+def test_every_stage_agrees_with_the_authors_network(shared: Path) -> None:
+    vectors = np.load(shared / "parity" / "25_cadence_C_22050_float.npz")
+    network = import_checkpoint(shared / "parity" / "released" / "skey.pt").network
+    ours = activations(network, crop(torch.from_numpy(vectors["skey_logvqt"])[None], 0))
+    assert len(ours) == 18
+    for name, value in ours.items():
+        theirs = torch.from_numpy(vectors[f"skey_act_{name}"])
+        assert float((value.reshape(theirs.shape) - theirs).abs().max()) < 1e-4, name

@@ -1,0 +1,251 @@
+"""Weights files rebuild their model; checkpoints of others are read without running anything in them."""
+
+import json
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+from skey.calibration import Calibration
+from skey.cli.weights import weights
+from skey.keys import KEYS
+from skey.model import Architecture, ChromaNet
+from skey.weights import (
+    Header,
+    UnsafeCheckpoint,
+    WeightsError,
+    import_checkpoint,
+    load_weights,
+    read_checkpoint,
+    read_header,
+    save_weights,
+)
+
+RELEASED = ("skey", "semitone24", "stone12")
+
+
+def header(**changes: object) -> Header:
+    fields = {
+        "name": "test",
+        "title": "A test",
+        "architecture": Architecture(),
+        "calibration": Calibration(24, 9, 11),
+        "licence": "MIT",
+        "source": "here",
+        "checksum": "",
+        "training": {"steps": 3},
+    }
+    return Header(**(fields | changes))
+
+
+@pytest.fixture
+def weights_file(tmp_path: Path) -> Path:
+    path = tmp_path / "test.safetensors"
+    torch.manual_seed(1)
+    save_weights(path, ChromaNet(), header())
+    return path
+
+
+def test_a_weights_file_rebuilds_the_model_without_any_other_file(weights_file: Path) -> None:
+    torch.manual_seed(1)
+    network = ChromaNet().eval()
+    loaded = load_weights(weights_file)
+    x = torch.rand(2, 99, 300)
+    assert torch.equal(loaded.raw_profile(x), network(x[:, :84]))
+    assert loaded.header.training == {"steps": 3}
+    assert loaded.header.calibration == Calibration(24, 9, 11)
+
+
+@pytest.mark.parametrize(
+    "architecture", [Architecture(outputs=12, kernels=(5,) * 7), Architecture(frames_per_step=4)]
+)
+def test_the_header_keeps_every_setting_of_the_architecture(
+    tmp_path: Path, architecture: Architecture
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_weights(path, ChromaNet(architecture), header())
+    assert load_weights(path).network.architecture == architecture
+
+
+def test_profiles_are_in_the_order_of_the_keys(weights_file: Path) -> None:
+    loaded = load_weights(weights_file)
+    x = torch.rand(2, 99, 130)
+    profile, raw = loaded.profile(x), loaded.raw_profile(x)
+    for key in KEYS:
+        column, first = (0, 9) if key.mode == "major" else (1, 11)
+        assert torch.equal(profile[:, key.index], raw[:, (key.tonic - first) % 12, column])
+    signatures = loaded.signature_profile(x)
+    assert torch.allclose(signatures[:, 3], profile[:, 3] + profile[:, 12])
+
+
+def test_a_sound_too_short_for_the_network_is_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "slow.safetensors"
+    save_weights(path, ChromaNet(Architecture(frames_per_step=4)), header())
+    loaded = load_weights(path)
+    x = torch.rand(1, 99, 300)
+    assert loaded.minimum_frames == 512
+    assert torch.allclose(loaded.profile(x), loaded.profile(x.repeat(1, 1, 2)))
+
+
+def test_a_changed_byte_is_noticed(weights_file: Path) -> None:
+    content = bytearray(weights_file.read_bytes())
+    content[-1] ^= 1
+    weights_file.write_bytes(content)
+    with pytest.raises(WeightsError, match="damaged"):
+        load_weights(weights_file)
+
+
+def test_half_a_file_is_refused(weights_file: Path) -> None:
+    weights_file.write_bytes(weights_file.read_bytes()[:5000])
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_weights(weights_file)
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(WeightsError, match="no header"):
+        load_weights(tmp_path / "x.safetensors")
+
+
+def test_weights_that_do_not_fit_their_header_are_refused(tmp_path: Path) -> None:
+    from skey.weights.store import METADATA_KEY, checksum
+
+    tensors = {"x": torch.zeros(1)}
+    text = header(checksum=checksum(tensors)).to_json()
+    save_file(tensors, tmp_path / "x.safetensors", metadata={METADATA_KEY: text})
+    with pytest.raises(WeightsError, match="does not fit"):
+        load_weights(tmp_path / "x.safetensors")
+
+
+def test_a_file_of_a_newer_format_says_so() -> None:
+    newer = json.dumps(json.loads(header().to_json()) | {"format": 99})
+    with pytest.raises(WeightsError, match="format is 99"):
+        Header.from_json(newer)
+
+
+def test_another_front_end_is_refused_by_name() -> None:
+    raw = json.loads(header().to_json())
+    raw["front_end"]["hop"] = 256
+    with pytest.raises(WeightsError, match="hop"):
+        Header.from_json(json.dumps(raw))
+
+
+def test_an_unknown_name_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path))
+    save_weights(tmp_path / "weights" / "mine.safetensors", ChromaNet(), header())
+    assert load_weights("mine").outputs == 24
+    with pytest.raises(WeightsError, match="mine"):
+        load_weights("yours")
+
+
+def test_a_pytorch_checkpoint_in_place_of_weights_names_the_command(tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "x.pt")
+    with pytest.raises(WeightsError, match="skey weights import"):
+        load_weights(tmp_path / "x.pt")
+
+
+class Malicious:
+    """Unpickling this the ordinary way creates a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+def checkpoint(path: Path, pickled: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", pickled)
+    return path
+
+
+def test_a_malicious_checkpoint_is_refused_and_nothing_of_it_runs(tmp_path: Path) -> None:
+    target = tmp_path / "owned"
+    path = tmp_path / "evil.pt"
+    torch.save({"stone": {}, "extra": Malicious(target)}, path)
+    with pytest.raises(UnsafeCheckpoint, match="mkdir"):
+        import_checkpoint(path)
+    assert not target.exists()
+    pickle.loads(pickle.dumps(Malicious(target)))
+    assert target.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["builtins\neval", "torch\nload", "torch._utils\n_rebuild_tensor", "os\nsystem"]
+)
+def test_no_other_name_can_be_called(tmp_path: Path, name: str) -> None:
+    path = checkpoint(tmp_path / "evil.pt", b"c" + name.encode() + b"\n(S'1+1'\ntR.")
+    with pytest.raises(UnsafeCheckpoint, match=name.split("\n")[1]):
+        read_checkpoint(path)
+
+
+def test_dotted_names_do_not_reach_through_an_allowed_one(tmp_path: Path) -> None:
+    stacked = b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93."
+    with pytest.raises(UnsafeCheckpoint):
+        read_checkpoint(checkpoint(tmp_path / "evil.pt", stacked))
+
+
+def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save({"w": torch.arange(6.0).as_strided((3,), (2,))}, path)
+    assert read_checkpoint(path)["w"].tolist() == [0, 2, 4]
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    short = tmp_path / "short.pt"
+    with zipfile.ZipFile(short, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content[:8] if name.endswith("data/0") else content)
+    with pytest.raises(UnsafeCheckpoint, match="beyond"):
+        read_checkpoint(short)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", pickle.dumps({"a": 1})])
+def test_what_is_no_checkpoint_is_called_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.pt"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="no PyTorch checkpoint"):
+        read_checkpoint(path)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save({"stone": OrderedDict({"chromanet.fc.weight": torch.zeros(3)})}, path)
+    with pytest.raises(WeightsError, match="ChromaNet"):
+        import_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_our_reader_finds_the_same_numbers_as_pytorch(shared: Path, name: str) -> None:
+    path = shared / "parity" / "released" / f"{name}.pt"
+    ours = read_checkpoint(path)["stone"]
+    stand_ins = [
+        (lambda *_: None, "numpy.core.multiarray.scalar"),
+        (type("D", (), {"__init__": lambda *_: None, "__setstate__": lambda *_: None}), "numpy.dtype"),
+    ]
+    with torch.serialization.safe_globals(stand_ins):
+        theirs = torch.load(path, weights_only=True, map_location="cpu")["stone"]
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_import_show_and_list_work_from_the_command_line(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path))
+    runner, source = CliRunner(), str(shared / "parity" / "released" / "skey.pt")
+    target = tmp_path / "weights" / "skey.safetensors"
+    assert runner.invoke(weights, ["import", source], catch_exceptions=False).exit_code == 0
+    assert read_header(target).licence == "MIT"
+    assert read_header(target).whole_track
+    listed = runner.invoke(weights, ["list"], catch_exceptions=False).stdout
+    assert "S-KEY as released" in listed
+    shown = json.loads(runner.invoke(weights, ["show", "skey"], catch_exceptions=False).stdout)
+    assert shown["output_keys"][0] == "A major"
+    assert shown["output_keys"][12] == "B minor"

@@ -130,7 +130,7 @@ def confusion_drawing(predictions: Predictions, system: str, part: str = "all") 
     """
     matrix, columns = _confusion(predictions, system)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2 if len(columns) == 24 else 3.6, 5.2), layout="constrained")
+        figure = Figure(figsize=(5.2, 5.2), layout="constrained")
         _draw_matrix(figure.add_subplot(), normalise_rows(matrix), columns, colour(system))
     right = (
         int(np.trace(matrix)) if len(columns) == 24 else int(matrix[np.arange(24), np.arange(24) // 2].sum())
@@ -155,27 +155,28 @@ def _confusion(predictions: Predictions, system: str) -> tuple[Any, tuple[str, .
 def _draw_matrix(
     axes: Axes, shares: Float[np.ndarray, "24 columns"], columns: Sequence[str], cell_colour: str
 ) -> None:
-    """A square for every cell that is not empty, as opaque as its share of the row."""
+    """A box for every cell that is not empty, as opaque as its share; a signature is two keys wide."""
+    width = 24 / len(columns)
     rows, places = np.nonzero(shares)
-    squares = [Rectangle((float(x), float(y)), 1, 1) for y, x in zip(rows, places, strict=True)]
+    squares = [Rectangle((width * x, float(y)), width, 1) for y, x in zip(rows, places, strict=True)]
     rgb = matplotlib.colors.to_rgb(cell_colour)
     faces = [
         (*rgb, 0.12 + 0.88 * float(shares[row, column])) for row, column in zip(rows, places, strict=True)
     ]
     axes.add_collection(PatchCollection(squares, facecolors=faces, edgecolors="none"))
-    axes.set(xlim=(0, len(columns)), ylim=(24, 0), aspect="equal", xlabel="answer", ylabel="reference")
+    axes.set(xlim=(0, 24), ylim=(24, 0), aspect="equal", xlabel="answer", ylabel="reference")
     _label_cells(axes, columns)
 
 
 def _label_cells(axes: Axes, columns: Sequence[str]) -> None:
     """Key names in the middle of the cells, and a faint line around each pair of relatives."""
-    axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90, fontsize=8)
+    axes.set_xticks((np.arange(len(columns)) + 0.5) * 24 / len(columns), columns, rotation=90, fontsize=8)
     axes.set_yticks(np.arange(24) + 0.5, KEY_LABELS, fontsize=8)
     axes.tick_params(length=0, pad=2, labeltop=False)
     axes.spines[["left", "bottom", "top", "right"]].set_visible(False)
     for line in range(0, 25, 2):
         axes.axhline(line, color=INK, alpha=0.15, linewidth=0.6)
-        axes.axvline(line * len(columns) / 24, color=INK, alpha=0.15, linewidth=0.6)
+        axes.axvline(line, color=INK, alpha=0.15, linewidth=0.6)
 
 
 def scores_drawing(
@@ -219,6 +220,8 @@ def _label_scores(axes: Axes, parts: Sequence[str]) -> None:
     """Names of the parts, a scale in percent, a legend above."""
     axes.set_yticks(range(len(parts)), parts)
     axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), xlabel="%")
+    for line in range(1, len(parts)):
+        axes.axhline(line - 0.5, color=INK, alpha=0.15, linewidth=0.6)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)

@@ -63,7 +63,7 @@ def player(source: str, caption: str) -> str:
     """An audio element with its caption, as HTML."""
     return (
         f'<figure class="companion-clip"><figcaption>{caption}</figcaption>'
-        f'<audio controls preload="none" src="{html.escape(source)}"></audio></figure>'
+        f'<audio controls preload="metadata" src="{html.escape(source)}"></audio></figure>'
     )
 
 

@@ -35,9 +35,9 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def with_interval(numbers: Mapping[str, float], metric: str) -> str:
-    """A score in percent with its 95 % interval: ``73.2 [67.1, 79.0]``."""
+    """A score in percent, and below it the 95 % interval: ``73.2`` and ``[67.1, 79.0]``."""
     value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
-    return f"**{value:.1f}** [{low:.1f}, {high:.1f}]"
+    return f"**{value:.1f}**<br>[{low:.1f},\N{NO-BREAK SPACE}{high:.1f}]"
 
 
 def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, float] | None = None) -> str:
@@ -47,7 +47,7 @@ def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, float
     """
     scores = {name: parts for name, parts in experiment.record.scores.items() if metric in parts["all"]}
     parts = list(next(iter(scores.values())))
-    sizes = [f"{part} (n = {next(iter(scores.values()))[part]['n']})" for part in parts]
+    sizes = [f"{part}<br>n\N{NO-BREAK SPACE}= {next(iter(scores.values()))[part]['n']}" for part in parts]
     column = ["papers"] if papers is not None else []
     rows = [
         [
@@ -86,7 +86,7 @@ def relations_table(experiment: Experiment, table: PaperTable) -> str:
             if isinstance(counts, RelationCounts):
                 score = f"{table.row(system)['percent']:.1f}"
                 where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"
-                rows.append([f"{label(system)}: paper ({where})", *_shares(counts), score])
+                rows.append([f"{label(system)}<br>*paper: {where}*", *_shares(counts), score])
         if "mirex" in experiment.record.scores[system]["all"]:
             rows.append(_our_relations(experiment, system))
     return markdown_table(header, rows)
@@ -98,7 +98,7 @@ def _our_relations(experiment: Experiment, system: str) -> list[str]:
     counts = RelationCounts(**{name: int(numbers[name]) for name in RelationCounts.__dataclass_fields__})
     data = experiment.record.data
     where = f"{data['title']}, n = {data['tracks']:,}"
-    return [f"{label(system)}: ours ({where})", *_shares(counts), with_interval(numbers, "mirex")]
+    return [f"{label(system)}<br>*ours: {where}*", *_shares(counts), with_interval(numbers, "mirex")]
 
 
 def _shares(counts: RelationCounts) -> list[str]:
@@ -130,7 +130,7 @@ def claims_table(found: Iterable[Judgement]) -> str:
 
 def _our_evidence(difference: Interval) -> str:
     """A difference in percentage points with its 95 % interval."""
-    return f"{difference.value:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"
+    return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
 
 
 def _papers_evidence(judgement: Judgement) -> str:

@@ -98,7 +98,7 @@ def draw_tempo(piece: Piece, seed_text: str) -> float:
     if piece.source == "tunes":
         return float(np.clip(60 * piece.beats_per_bar / rng.uniform(1.3, 2.3), 50, 220))
     onsets = np.unique(piece.notes["onset"])
-    return float(np.clip(60 * rng.uniform(1.6, 3.2) * piece.quarters / len(onsets), 50, 260))
+    return float(np.clip(60 * rng.uniform(1.8, 3.8) * piece.quarters / len(onsets), 50, 260))
 
 
 def start_of(piece: Piece, window: float, place: float) -> float:

@@ -1,12 +1,13 @@
 """Which pieces are versions of one melody, whatever their titles and keys.
 
 The same tune stands in several books and the same chorale melody serves several chorales. Two pieces belong
-together where their beginnings are alike up to transposition, or where two tunes share a title that is more
-than a dance.
+together where their beginnings are alike up to transposition, where their melodies have many stretches in
+common, or where two tunes share a title that is more than a dance.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Shaped
@@ -19,6 +20,15 @@ INCIPIT_POINTS = 16
 
 ALIKE_POINTS = 12
 """Tunes are alike where so many of the points are."""
+
+PHRASE_STEPS = 9
+"""Steps of the stretches of melody that are compared."""
+
+SHARED_PHRASES = 0.12
+"""Melodies are alike that share so much of the shorter one's stretches, and at least three of them."""
+
+COMMON_PHRASE = 40
+"""A stretch that so many melodies have, such as a scale, says nothing."""
 
 
 def tune_incipit(
@@ -40,6 +50,24 @@ def melody_intervals(notes: Shaped[np.ndarray, " notes"]) -> tuple[int, ...]:
     pitches = top["pitch"].astype(int)
     moving = pitches[np.append(True, np.diff(pitches) != 0)][:INCIPIT_NOTES]
     return tuple(int(step) for step in np.diff(moving))
+
+
+def phrases(notes: Shaped[np.ndarray, " notes"]) -> frozenset[tuple[int, ...]]:
+    """Every stretch of nine successive steps (semitones) in the top part."""
+    steps = np.diff(notes["pitch"][notes["part"] == notes["part"].min()].astype(int)).tolist()
+    return frozenset(tuple(steps[n : n + PHRASE_STEPS]) for n in range(len(steps) - PHRASE_STEPS + 1))
+
+
+def sharing_phrases(melodies: Sequence[frozenset[tuple[int, ...]]]) -> list[tuple[int, int]]:
+    """Pairs of melodies that have enough stretches in common."""
+    bearers: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for number, melody in enumerate(melodies):
+        for phrase in melody:
+            bearers[phrase].append(number)
+    few = (some for some in bearers.values() if len(some) <= COMMON_PHRASE)
+    shared = Counter(pair for some in few for pair in combinations(some, 2))
+    least = {pair: SHARED_PHRASES * min(len(melodies[n]) for n in pair) for pair in shared}
+    return [pair for pair, count in shared.items() if count >= max(3.0, least[pair])]
 
 
 def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:

@@ -40,12 +40,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A piece that is good enough, what it is grouped by (incipit, title), and the hash of its notes."""
+    """A piece that is good enough, what it is grouped by (incipit, phrases, title), the hash of its notes."""
 
     id: str
     source: Source
     key: Key | None
     incipit: tuple[int, ...]
+    phrases: frozenset[tuple[int, ...]]
     title: str
     notes_sha: str
 
@@ -91,8 +92,8 @@ def _chorale(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     key = chorales.agreed_key(bwv, parsed.notes, parsed.signature)
     if key is None:
         return None
-    incipit = groups.melody_intervals(parsed.notes)
-    return Candidate(piece_id, "chorales", key, incipit, "", notes_hash(parsed))
+    incipit, phrases = groups.melody_intervals(parsed.notes), groups.phrases(parsed.notes)
+    return Candidate(piece_id, "chorales", key, incipit, phrases, "", notes_hash(parsed))
 
 
 def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
@@ -103,8 +104,8 @@ def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     if not tunes.ends_on_tonic(parsed.notes, key) or not tunes.scale_confirms(parsed.notes, key):
         return None
     points = groups.tune_incipit(parsed.notes, parsed.bars, parsed.beats_per_bar, key.tonic)
-    incipit = tuple(int(point) for point in points)
-    return Candidate(piece_id, "tunes", key, incipit, tunes.tune_title(piece_id), notes_hash(parsed))
+    incipit, phrases = tuple(points.tolist()), groups.phrases(parsed.notes)
+    return Candidate(piece_id, "tunes", key, incipit, phrases, tunes.tune_title(piece_id), notes_hash(parsed))
 
 
 def _polyphony(piece_id: str, parsed: ParsedScore) -> Candidate | None:
@@ -112,7 +113,7 @@ def _polyphony(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     length = float(np.max(parsed.notes["onset"] + parsed.notes["duration"]))
     if length < LEAST_QUARTERS or len(np.unique(parsed.notes["part"])) < 2:
         return None
-    return Candidate(piece_id, "polyphony", None, (), "", notes_hash(parsed))
+    return Candidate(piece_id, "polyphony", None, (), frozenset(), "", notes_hash(parsed))
 
 
 def group_rows(candidates: Sequence[Candidate]) -> list[IndexRow]:
@@ -136,6 +137,7 @@ def _pairs(candidates: Sequence[Candidate], source: Source) -> list[tuple[int, i
         incipits = np.array([candidate.incipit for candidate in chosen], dtype=np.int64)
         titles = [candidate.title for candidate in chosen]
         pairs = groups.alike_tunes(incipits.reshape(-1, groups.INCIPIT_POINTS)) + groups.same_titles(titles)
+    pairs += groups.sharing_phrases([candidate.phrases for candidate in chosen])
     return [(places[i], places[j]) for i, j in pairs]
 
 

@@ -1,0 +1,189 @@
+"""Arrangements: harmony that fits, players in range, keys that move with the transposition."""
+
+from collections import Counter
+from itertools import pairwise
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from skey.baselines import PROFILES
+from skey.corpus import accompaniment, sources
+from skey.corpus.arrangement import PRESETS_IN_USE, arrange, draw_transposition, generator
+from skey.corpus.events import DRUM_BANK, EVENT, Level
+from skey.corpus.harmony import CHORDS, harmonise
+from skey.corpus.instruments import BASS, DRUM_KITS, ENSEMBLES, MELODY, RANGES, in_range
+from skey.corpus.instruments import CHORDS as CHORD_PRESETS
+from skey.corpus.scores import NOTE
+from skey.corpus.soundfont import default_soundfont
+from skey.keys import KEYS, Key
+
+OUT_OF_TUNE = {20, 113, 119, 125, 126}
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+def some(source: str, mode: str | None = None, count: int = 6) -> list[sources.Piece]:
+    """Training pieces spread over the index."""
+    rows = [r for r in sources.read_index() if r.source == source and r.split != "test"]
+    rows = [r for r in rows if mode is None or (r.key and r.key.mode == mode)]
+    return [sources.load_piece(r.id) for r in rows[:: len(rows) // count][:count]]
+
+
+def melody(pitches: list[int]) -> np.ndarray:
+    """A melody in quarters."""
+    return np.array([(n, 1.0, pitch, 0) for n, pitch in enumerate(pitches)], dtype=NOTE)
+
+
+def symbolic_key(notes: np.ndarray, programs: tuple[tuple[int, int], ...]) -> Key:
+    """Krumhansl's key of the arranged notes, weighed by their durations."""
+    sounding = notes[[programs[track][0] != DRUM_BANK for track in notes["track"]]]
+    time = np.bincount(sounding["pitch"] % 12, sounding["duration"], 12)
+    fits = [
+        np.corrcoef(np.roll(PROFILES["krumhansl"][key.mode == "minor"], key.tonic), time)[0, 1]
+        for key in KEYS
+    ]
+    return KEYS[int(np.argmax(fits))]
+
+
+@pytest.fixture(scope="module")
+def pieces() -> list[sources.Piece]:
+    return [
+        *some("chorales"),
+        *some("tunes", "minor", 4),
+        *some("tunes", "major", 4),
+        *some("polyphony", count=3),
+    ]
+
+
+def test_the_chord_of_a_bar_has_the_notes_of_its_broken_triad() -> None:
+    bars = [[60, 64, 67, 64], [65, 69, 72, 69], [67, 71, 74, 71], [72, 67, 64, 60]]
+    notes = melody([pitch for bar in bars for pitch in bar])
+    for seed in range(5):
+        chords = harmonise(notes, np.arange(0.0, 17.0, 4.0), 0, "major", np.random.default_rng(seed))
+        assert all({p % 12 for p in bar} <= set(c.intervals) for bar, c in zip(bars, chords, strict=True))
+
+
+@pytest.mark.parametrize("mode", ["major", "minor"])
+def test_harmony_ends_on_the_tonic_after_applied_dominants_have_resolved(mode: str) -> None:
+    for piece in some("tunes", mode):
+        assert piece.key is not None
+        for seed in range(4):
+            edges = accompaniment.chord_edges(piece, 1)
+            chords = harmonise(
+                piece.notes, edges, piece.key.tonic, piece.key.mode, np.random.default_rng(seed)
+            )
+            assert chords[-1].root == 0 and len(chords) == len(edges) - 1
+            steps = pairwise(chords)
+            broken = [a.name for a, b in steps if a.resolves_to is not None and b.root != a.resolves_to]
+            assert len(broken) <= len(chords) // 8
+
+
+@pytest.mark.parametrize("mode", ["major", "minor"])
+def test_the_generated_harmony_does_not_underline_the_tonic(mode: str) -> None:
+    roots: Counter[int] = Counter()
+    for piece in some("tunes", mode, 12):
+        assert piece.key is not None
+        edges = accompaniment.chord_edges(piece, 1)
+        chords = harmonise(piece.notes, edges, piece.key.tonic, piece.key.mode, np.random.default_rng(1))
+        roots.update(chord.root for chord in chords)
+    assert 0.1 < roots[0] / roots.total() < 0.45
+    assert len([root for root, times in roots.items() if times > 0.05 * roots.total()]) >= 5
+
+
+def test_chords_belong_to_their_key_and_carry_its_signature() -> None:
+    for chords in CHORDS.values():
+        plain = [chord for chord in chords if chord.resolves_to is None]
+        assert all(0 <= degree < 12 for chord in chords for degree in chord.intervals)
+        assert {chord.function for chord in plain} == {"tonic", "subdominant", "dominant"}
+    major = {degree for chord in CHORDS["major"] if not chord.resolves_to for degree in chord.intervals}
+    assert major == {0, 2, 4, 5, 7, 9, 11}
+
+
+def test_compound_time_is_felt_in_dotted_beats() -> None:
+    def piece(rhythm: list[float]) -> sources.Piece:
+        onsets = np.concatenate([np.array(rhythm) + 3 * bar for bar in range(8)])
+        notes = np.array([(onset, 0.5, 60, 0) for onset in onsets], dtype=NOTE)
+        return sources.Piece("x", "tunes", "x", None, 3.0, notes, np.arange(0.0, 24.0, 3.0))
+
+    assert accompaniment.pulse_of(piece([0.0, 1.0, 1.5, 2.5])) == 1.5
+    assert accompaniment.pulse_of(piece([0.0, 1.0, 2.0])) == 1.0
+
+
+def test_an_arrangement_is_a_pure_function_of_its_arguments(pieces: list[sources.Piece]) -> None:
+    for piece in pieces:
+        first, again = arrange(piece, "hard", "a|0|0", 1.0), arrange(piece, "hard", "a|0|0", 1.0)
+        assert first.notes.tobytes() == again.notes.tobytes() and first.programs == again.programs
+        other = arrange(piece, "hard", "a|1|0", 1.0)
+        assert other.notes.tobytes() != first.notes.tobytes()
+
+
+def test_notes_fill_thirty_seconds_and_no_more(pieces: list[sources.Piece]) -> None:
+    for piece in pieces:
+        for place in (0.0, 0.5, 1.0):
+            notes = arrange(piece, "full", "b|0|0", place).notes
+            ends = notes["onset"] + notes["duration"]
+            assert notes.dtype == EVENT and notes["onset"].min() >= 0.0 and ends.max() <= 31.0 + 1e-6
+            sounding = [((notes["onset"] <= t) & (ends >= t)).any() for t in np.arange(1.0, 30.0, 0.5)]
+            assert np.mean(sounding) > 0.85
+
+
+def test_a_short_piece_is_repeated(pieces: list[sources.Piece]) -> None:
+    piece = pieces[0]
+    short = sources.Piece(piece.id, "chorales", "x", piece.key, 4.0, piece.notes[:16], np.array([0.0, 4.0]))
+    assert arrange(short, "full", "c|0|0").notes["onset"].max() > 25.0
+
+
+def test_every_player_stays_where_the_instrument_is_in_tune(pieces: list[sources.Piece]) -> None:
+    for number, piece in enumerate(pieces):
+        arrangement = arrange(piece, "full", f"d|{number}|0")
+        for note in arrangement.notes:
+            bank, preset = arrangement.programs[note["track"]]
+            if bank != DRUM_BANK:
+                low, high = RANGES[preset]
+                assert low <= note["pitch"] <= high
+
+
+def test_octaves_bring_a_line_into_range_and_keep_its_pitch_classes() -> None:
+    line = np.arange(20, 100)
+    for preset in PRESETS_IN_USE:
+        moved = in_range(line, (0, preset))
+        assert np.all((moved - line) % 12 == 0)
+        assert moved.min() >= RANGES[preset][0] and moved.max() <= RANGES[preset][1]
+
+
+def test_every_preset_that_is_played_is_known_to_be_in_tune() -> None:
+    played = {*MELODY, *CHORD_PRESETS, *BASS, *(preset for group in ENSEMBLES for preset in group)}
+    assert played == set(PRESETS_IN_USE) and not played & OUT_OF_TUNE
+    available = default_soundfont().programs
+    assert all((0, preset) in available for preset in played)
+    assert all((DRUM_BANK, kit) in available for kit in DRUM_KITS)
+
+
+def test_all_twelve_transpositions_are_drawn_evenly() -> None:
+    drawn = Counter(draw_transposition(f"piece {n}|0|0") for n in range(2400))
+    assert sorted(drawn) == list(range(-5, 7)) and min(drawn.values()) > 140
+
+
+def test_hard_arrangements_are_further_out_of_tune(pieces: list[sources.Piece]) -> None:
+    cents = {
+        level: [arrange(pieces[0], level, f"e|{n}|0").tuning_cents for n in range(60)] for level in LEVELS
+    }
+    assert 20 < np.max(np.abs(cents["hard"])) <= 40 and np.max(np.abs(cents["full"])) <= 8
+    full, hard = (arrange(pieces[0], level, "e|0|0") for level in LEVELS)
+    assert full.notes.tobytes() == hard.notes.tobytes()
+
+
+@pytest.mark.parametrize("source", ["chorales", "tunes"])
+def test_the_arranged_notes_speak_for_the_label(source: str) -> None:
+    right = []
+    for number, piece in enumerate(some(source, count=12)):
+        assert piece.key is not None
+        arrangement = arrange(piece, "full", f"f|{number}|0")
+        heard = symbolic_key(arrangement.notes, arrangement.programs)
+        right.append(heard == piece.key.transposed(arrangement.transposition))
+    assert np.mean(right) >= 0.6
+
+
+def test_random_numbers_of_two_purposes_are_different() -> None:
+    assert generator("g|0|0", "tempo").random() != generator("g|0|0", "tuning").random()
+    assert generator("g|0|0", "tempo").random() == generator("g|0|0", "tempo").random()

@@ -196,7 +196,8 @@ class KeyEstimator:
     def _no_key(self, reason: str, duration: float) -> KeyEstimate:
         """The estimate of a recording that has no key."""
         outputs = self.listener.outputs
-        return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration)
+        nothing = (Segment(0.0, duration, None, None, 0.0),)
+        return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
 
 
 def _blocks(sound: Sound, sample_rate: int | float | None) -> Iterator[Wave]:

@@ -8,6 +8,7 @@ from skey import __version__
 from skey.errors import SkeyError
 
 COMMANDS = {
+    "detect": ("skey.cli.detect", "The keys of sound files and folders."),
     "corpus": ("skey.cli.corpus", "Build, hear and describe the open corpus."),
     "weights": ("skey.cli.weights", "List and show network weights, import the authors' checkpoints."),
     "export": ("skey.cli.export", "Write front end and network as one ONNX graph."),

@@ -1,0 +1,246 @@
+"""Results of ``skey detect``: text, CSV, JSON or JSON lines, row by row, continued after a break."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TextIO
+
+from skey.errors import SkeyError
+from skey.estimate import KeyEstimate
+from skey.keys import KEYS, Key, Notation, format_key
+
+NO_KEY = "-"
+"""What stands in the place of a key in text."""
+
+_COLUMNS = (
+    *("path", "key", "confidence", "runner_up", "runner_up_confidence"),
+    *("tuning_cents", "duration", "reason"),
+)
+_SEGMENT_COLUMNS = ("path", "start", "end", "key", "confidence")
+_INDENT = "  "
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TEXT = "text"
+    """``Eb minor<TAB>0.87<TAB>path``; segments follow as indented lines."""
+    CSV = "csv"
+    """One row for each file or, with segments, for each segment."""
+    JSON = "json"
+    """An array, one record in a line."""
+    JSONL = "jsonl"
+    """One record in a line."""
+
+
+class ResumeError(SkeyError):
+    """A file of results that this run cannot continue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What results look like.
+
+    Args:
+        format: text, CSV, JSON or JSON lines.
+        notation: how keys are written.
+        segments: whether to list the segments of each file.
+    """
+
+    format: Format = Format.TEXT
+    notation: Notation = Notation.NAME
+    segments: bool = False
+
+    def entry(self, path: str, estimate: KeyEstimate) -> str:
+        """What is written about one file.
+
+        Args:
+            path: its name.
+            estimate: its key.
+
+        Returns:
+            Whole lines without the last line feed.
+        """
+        record = self._record(path, estimate)
+        if self.format in (Format.JSON, Format.JSONL):
+            return json.dumps(record, ensure_ascii=False)
+        rows = record.get("segments", [])
+        if self.format == Format.CSV:
+            whole = [[record[column] for column in _COLUMNS]]
+            return _csv([[path, *row.values()] for row in rows] if self.segments else whole)
+        lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{_on_one_line(path)}"]
+        lines += [
+            f"{_INDENT}{r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows
+        ]
+        return "\n".join(lines)
+
+    def header(self) -> str:
+        """What comes before the first entry."""
+        columns = _SEGMENT_COLUMNS if self.segments else _COLUMNS
+        return {Format.CSV: _csv([columns]) + "\n", Format.JSON: "[\n"}.get(self.format, "")
+
+    def entries(self, text: str) -> list[tuple[str, str]]:
+        """Read results back, up to where they break off.
+
+        Args:
+            text: the content of a file of results.
+
+        Returns:
+            The name of each file as it was written, and its entry.
+
+        Raises:
+            ResumeError: these are results in another layout.
+        """
+        whole = text[: text.rfind("\n") + 1]
+        if not whole.startswith(self.header()):
+            raise ResumeError("these results have another format; continue with the options they began with")
+        reader = {Format.TEXT: _text_entries, Format.CSV: _csv_entries}.get(self.format, _json_entries)
+        try:
+            return list(reader(whole.removeprefix(self.header())))
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise ResumeError(f"these are no results of `skey detect` in this format ({error})") from error
+
+    def written(self, path: str) -> str:
+        """The name of a file as :meth:`entries` gives it back."""
+        return _on_one_line(path) if self.format == Format.TEXT else path
+
+    def _record(self, path: str, estimate: KeyEstimate) -> dict[str, Any]:
+        """Everything about one file, by name."""
+        record = {
+            "path": path,
+            "key": self._named(estimate.key, estimate.signature),
+            "confidence": round(estimate.confidence, 4),
+            "runner_up": self._named(estimate.runner_up, None),
+            "runner_up_confidence": round(estimate.runner_up_confidence, 4),
+            "tuning_cents": None if estimate.tuning_cents is None else round(estimate.tuning_cents, 1),
+            "duration": round(estimate.duration, 3),
+            "reason": estimate.reason,
+            "probabilities": self._probabilities(estimate),
+        }
+        return record | ({"segments": self._segments(estimate)} if self.segments else {})
+
+    def _segments(self, estimate: KeyEstimate) -> list[dict[str, Any]]:
+        """The segments of one file."""
+        return [
+            {
+                "start": round(segment.start, 2),
+                "end": round(segment.end, 2),
+                "key": self._named(segment.key, segment.signature),
+                "confidence": round(segment.confidence, 4),
+            }
+            for segment in estimate.segments
+        ]
+
+    def _probabilities(self, estimate: KeyEstimate) -> dict[str, float]:
+        """Probabilities by key or key signature."""
+        keys: list[Key | None] = list(KEYS) if len(estimate.probabilities) == len(KEYS) else [None] * 12
+        names = [str(self._named(key, signature)) for signature, key in enumerate(keys)]
+        return {name: round(p, 6) for name, p in zip(names, estimate.probabilities, strict=True)}
+
+    def _named(self, key: Key | None, signature: int | None) -> str | None:
+        """A key, or the two keys of a signature where the mode is not known."""
+        if key is not None:
+            return format_key(key, self.notation)
+        if signature is None:
+            return None
+        major = KEYS[signature]
+        return f"{format_key(major, self.notation)} / {format_key(major.relative, self.notation)}"
+
+
+class Report:
+    """Writes results to a stream, each entry at once.
+
+    Args:
+        stream: where to.
+        layout: what they look like.
+        continued: whether entries are there already.
+    """
+
+    def __init__(self, stream: TextIO, layout: Layout, *, continued: bool = False) -> None:
+        """Write the header, unless there is one."""
+        self._stream = stream
+        self._layout = layout
+        self._is_first = not continued
+        stream.write("" if continued else layout.header())
+
+    def add(self, path: str, estimate: KeyEstimate) -> None:
+        """Write about one file and hand it to the system, so that a break loses nothing.
+
+        Args:
+            path: its name.
+            estimate: its key.
+        """
+        is_array = self._layout.format == Format.JSON
+        before = ",\n" if is_array and not self._is_first else ""
+        after = "" if is_array else "\n"
+        self._stream.write(before + self._layout.entry(path, estimate) + after)
+        self._stream.flush()
+        self._is_first = False
+
+    def end(self) -> None:
+        """Write what comes after the last entry."""
+        if self._layout.format == Format.JSON:
+            self._stream.write("]\n" if self._is_first else "\n]\n")
+        self._stream.flush()
+
+
+def cut_to_whole_entries(file: Path, layout: Layout) -> set[str]:
+    """Prepare a file of results that breaks off for being continued.
+
+    Args:
+        file: the results; it need not exist.
+        layout: what they look like.
+
+    Returns:
+        The names of the files that have a result; the file ends after the last of them.
+
+    Raises:
+        ResumeError: they cannot be continued.
+    """
+    text = file.read_bytes().decode(errors="surrogateescape") if file.is_file() else ""
+    if layout.header().startswith(text):
+        return set()
+    entries = layout.entries(text)
+    separator, end = (",\n", "") if layout.format == Format.JSON else ("\n", "\n")
+    kept = layout.header() + separator.join(entry for _, entry in entries) + end
+    with file.open("r+b") as results:
+        results.truncate(len(kept.encode(errors="surrogateescape")))
+    return {name for name, _ in entries}
+
+
+def _csv(rows: list[Any]) -> str:
+    """Rows as CSV without the last line feed."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue().removesuffix("\n")
+
+
+def _on_one_line(path: str) -> str:
+    """A name that breaks no line."""
+    return path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") if "\n" in path else path
+
+
+def _text_entries(text: str) -> Iterator[tuple[str, str]]:
+    """Name and entry of each file in text."""
+    lines = text.removesuffix("\n").split("\n") if text else []
+    starts = [i for i, line in enumerate(lines) if not line.startswith(_INDENT)]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        yield lines[start].split("\t", 2)[2], "\n".join(lines[start:end])
+
+
+def _csv_entries(text: str) -> Iterator[tuple[str, str]]:
+    """Name and row of each row in CSV."""
+    for row in csv.reader(io.StringIO(text, newline="")):
+        yield row[0], _csv([row])
+
+
+def _json_entries(text: str) -> Iterator[tuple[str, str]]:
+    """Name and record of each line in JSON; the array may lack its end."""
+    for line in text.removesuffix("\n").split("\n"):
+        if line not in ("]", ""):
+            entry = line.removesuffix(",")
+            yield json.loads(entry)["path"], entry

@@ -10,6 +10,9 @@ from typing import Any, Literal
 from skey.errors import SkeyError
 from skey.metrics import RelationCounts, SignatureCounts, ksea, mirex_score
 
+Number = int | float
+"""A count or a percentage."""
+
 Mark = Literal["P", "C", "Q2", "Q1", "I"]
 """How well a number is known, from read in the paper (P) to inferred (I)."""
 
@@ -38,7 +41,7 @@ class PaperTable:
     tracks: int
     mark: Mark
     metric: str
-    systems: Mapping[str, Mapping[str, float]]
+    systems: Mapping[str, Mapping[str, Number]]
 
     def counts(self, system: str) -> RelationCounts | SignatureCounts:
         """The counts of one row, all of them out of ``tracks``.
@@ -55,7 +58,7 @@ class PaperTable:
         counts = self.counts(system)
         return 100 * (ksea(counts) if isinstance(counts, SignatureCounts) else mirex_score(counts))
 
-    def row(self, system: str) -> Mapping[str, float]:
+    def row(self, system: str) -> Mapping[str, Number]:
         """Counts and printed percentage of one system; raises ``PaperError`` where there is no such row."""
         if system not in self.systems:
             raise PaperError(
@@ -73,7 +76,7 @@ class PaperNumber:
     system: str
     dataset: str
     metric: str
-    percent: float
+    percent: Number
     mark: Mark
 
 
@@ -94,7 +97,7 @@ class Claim:
     worse: str
     worse_table: str = ""
 
-    def papers_percentages(self) -> tuple[float, float]:
+    def papers_percentages(self) -> tuple[Number, Number]:
         """What the paper prints for the better and the worse system."""
         tables = paper_tables()
         other = tables[self.worse_table or self.table]

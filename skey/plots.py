@@ -19,6 +19,7 @@ from skey.errors import SkeyError
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
 from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
 from skey.paper import label
+from skey.record import Scores
 from skey.results.predictions import Predictions, is_signature
 
 COLOURS: Mapping[str, str] = {
@@ -180,9 +181,9 @@ def _label_cells(axes: Axes, columns: Sequence[str]) -> None:
 
 
 def scores_drawing(
-    scores: Mapping[str, Mapping[str, Mapping[str, float]]],
+    scores: Scores,
     metric: str,
-    papers: Mapping[str, float],
+    papers: Mapping[str, int | float],
     title: str,
 ) -> Drawing:
     """Each system's score on each part of the data with its 95 % interval, and the papers' value beside it.
@@ -207,7 +208,7 @@ def scores_drawing(
 
 
 def _draw_scores(
-    axes: Axes, numbers: Sequence[Mapping[str, float]], metric: str, system: str, shift: float
+    axes: Axes, numbers: Sequence[Mapping[str, int | float]], metric: str, system: str, shift: float
 ) -> None:
     """One system: a dot and its interval on each row."""
     values = np.array([[part[metric + end] for end in ("", "_low", "_high")] for part in numbers]).T
@@ -227,7 +228,7 @@ def _label_scores(axes: Axes, parts: Sequence[str]) -> None:
     axes.figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
 
 
-def _spoken(scores: Mapping[str, Any], systems: Sequence[str], metric: str) -> str:
+def _spoken(scores: Scores, systems: Sequence[str], metric: str) -> str:
     """The figure in words: the score of each system on everything."""
     return "; ".join(f"{label(system)}: {scores[system]['all'][metric]:.1f} %" for system in systems) + "."
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from skey.errors import SkeyError
 
-Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
+Scores = Mapping[str, Mapping[str, Mapping[str, int | float]]]
 """system → subset → name of the number → its value; counts are whole, scores in percent."""
 
 RESULTS = "results"

@@ -8,6 +8,7 @@ from skey.claims import Judgement, judge
 from skey.metrics import Interval, RelationCounts
 from skey.paper import (
     MARKS,
+    Number,
     PaperTable,
     citation_key,
     claims,
@@ -34,13 +35,13 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def with_interval(numbers: Mapping[str, float], metric: str) -> str:
+def with_interval(numbers: Mapping[str, Number], metric: str) -> str:
     """A score in percent, and below it the 95 % interval: ``73.2`` and ``[67.1, 79.0]``."""
     value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
     return f"**{value:.1f}**<br>[{low:.1f},\N{NO-BREAK SPACE}{high:.1f}]"
 
 
-def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, float] | None = None) -> str:
+def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, Number] | None = None) -> str:
     """Systems by parts of the data: ``metric`` in percent with intervals, the papers' value before them.
 
     ``papers``: system → percent. Systems that have no such score are left out.
@@ -60,7 +61,7 @@ def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, float
     return markdown_table([METRIC_TITLES[metric], *column, *sizes], rows)
 
 
-def papers_percentages(*tables: str) -> dict[str, float]:
+def papers_percentages(*tables: str) -> dict[str, Number]:
     """System → percent as printed, from one or several of the papers' tables."""
     found = (paper_tables()[table] for table in tables)
     return {system: row["percent"] for table in found for system, row in table.systems.items()}

@@ -173,7 +173,7 @@ def _score_lines(experiment: "Experiment") -> str:
     )
 
 
-def _cell(numbers: Mapping[str, float], metric: str) -> str:
+def _cell(numbers: Mapping[str, int | float], metric: str) -> str:
     """A score and its interval."""
     value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"

@@ -33,12 +33,7 @@ class Parameters:
     output: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse values of another type than the default's, and negative limits."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if type(value) is not type(field.default):
-                expected = type(field.default).__name__
-                raise ParameterError(f"{field.name}={value!r}: expected a value of type {expected}")
+        """Refuse negative limits."""
         if self.limit < 0:
             raise ParameterError(f"limit={self.limit}: expected 0 (all tracks) or a number of tracks")
 
@@ -90,4 +85,9 @@ def notebook_parameters(history: Sequence[str], **values: str | int | bool) -> P
     that the notebook does not have, or for a value without meaning.
     """
     refuse_unknown(history, [field.name for field in fields(Parameters)])
+    for field in fields(Parameters):
+        value = values.get(field.name, field.default)
+        if type(value) is not type(field.default):
+            expected = type(field.default).__name__
+            raise ParameterError(f"{field.name}={value!r}: expected a value of type {expected}")
     return Parameters(**values)  # type: ignore[arg-type]

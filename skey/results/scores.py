@@ -29,6 +29,9 @@ DIGITS = 4
 TOLERANCE = 1.5e-4
 """Two recorded percentages closer than this are the same number."""
 
+Numbers = dict[str, int | float]
+"""Counts and percentages by name."""
+
 Points = Float[np.ndarray, " tracks"]
 
 
@@ -81,14 +84,14 @@ def percentages(name: str, interval: Interval) -> dict[str, float]:
     return {f"{name}{end}": round(100 * float(value), DIGITS) for end, value in ends.items()}
 
 
-def score_system(references: Sequence[Key], answers: Sequence[Answer], seed: int = 0) -> dict[str, float]:
+def score_system(references: Sequence[Key], answers: Sequence[Answer], seed: int = 0) -> Numbers:
     """Counts and scores of one system.
 
     ``seed`` is that of the 95 % intervals. A system that answers keys gets the six relations,
     MIREX with fifths both ways and ascending only, and mode accuracy; every system gets the counts of its
     signature and KSEA. Percentages have four decimals.
     """
-    numbers: dict[str, float] = {"n": len(references)}
+    numbers: Numbers = {"n": len(references)}
     metrics = ["ksea"]
     if not is_signature(answers):
         numbers |= count_relations(references, _key_estimates(answers)).as_dict()
@@ -100,7 +103,7 @@ def score_system(references: Sequence[Key], answers: Sequence[Answer], seed: int
     return numbers
 
 
-def _signature_counts(references: Sequence[Key], answers: Sequence[Answer]) -> dict[str, float]:
+def _signature_counts(references: Sequence[Key], answers: Sequence[Answer]) -> dict[str, int]:
     """How often the key signature is right, a fifth off, or further away."""
     counts = count_signatures(
         [key.signature for key in references], [_signature(answer) for answer in answers]

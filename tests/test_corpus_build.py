@@ -28,7 +28,7 @@ LOG = "SKEY_TEST_LOG"
 
 BUILD = (
     "import sys; sys.path.insert(0, sys.argv[1]); from test_corpus_build import *\n"
-    "print(build_clips(planned(), Path(sys.argv[2]), features=slow_noise).digest())"
+    "print(build_clips(planned(), Path(sys.argv[2]), slow_noise).digest())"
 )
 
 
@@ -67,14 +67,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_built_store_holds_every_clip_in_order(tmp_path: Path) -> None:
-    store = build_clips(planned(), tmp_path, features=noise)
+    store = build_clips(planned(), tmp_path, noise)
     assert store.clip_ids == tuple(clip.id for clip in planned())
     np.testing.assert_array_equal(store["c17"], noise(planned()[17]))
     assert sorted(len(shard.clip_ids) for shard in store.shards) == [6, 12, 12]
 
 
 def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    whole = build_clips(planned(), tmp_path / "whole", features=noise).digest()
+    whole = build_clips(planned(), tmp_path / "whole", noise).digest()
     folder, builder = tmp_path / "killed", start_building(tmp_path / "killed")
     wait_until(lambda: any(folder.glob("*.json")))
     time.sleep(0.1)
@@ -82,7 +82,7 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert builder.communicate()[0] == "" and builder.returncode == -signal.SIGKILL
     finished = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
     assert 1 <= len(finished) < 3
-    assert build_clips(planned(), folder, features=noise).digest() == whole
+    assert build_clips(planned(), folder, noise).digest() == whole
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
 
 
@@ -91,57 +91,57 @@ def test_two_builds_at_once_share_the_work(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv(LOG, str(log))
     other = start_building(tmp_path / "both")
     wait_until(log.exists)
-    digest = build_clips(planned(), tmp_path / "both", features=slow_noise).digest()
+    digest = build_clips(planned(), tmp_path / "both", slow_noise).digest()
     assert other.communicate(timeout=60)[0].strip() == digest
     assert sorted(log.read_text().split()) == sorted(clip.id for clip in planned())
 
 
 def test_several_processes_make_the_same_bytes_as_one(tmp_path: Path) -> None:
-    one = build_clips(planned(), tmp_path / "one", jobs=1, features=noise)
-    two = build_clips(planned(), tmp_path / "two", jobs=2, features=noise)
+    one = build_clips(planned(), tmp_path / "one", noise, jobs=1)
+    two = build_clips(planned(), tmp_path / "two", noise, jobs=2)
     assert one.digest() == two.digest()
 
 
 def test_a_changed_byte_is_mended_and_nothing_else_is_touched(tmp_path: Path) -> None:
-    store = build_clips(planned(), tmp_path, features=noise)
+    store = build_clips(planned(), tmp_path, noise)
     digest, victim = store.digest(), store.shards[1]
     times = {shard: shard.array_path.stat().st_mtime_ns for shard in store.shards}
     content = bytearray(victim.array_path.read_bytes())
     content[70_000] ^= 64
     victim.array_path.write_bytes(content)
     assert not is_sound(victim) and store.damaged() == (victim,)
-    assert build_clips(planned(), tmp_path, features=noise).digest() == digest
+    assert build_clips(planned(), tmp_path, noise).digest() == digest
     kept = [shard for shard in store.shards if shard != victim]
     assert all(shard.array_path.stat().st_mtime_ns == times[shard] for shard in kept)
 
 
 def test_a_finished_build_computes_nothing_and_needs_no_writing(tmp_path: Path) -> None:
-    digest = build_clips(planned(), tmp_path, features=noise).digest()
-    assert build_clips(planned(), tmp_path, features=refused).digest() == digest
+    digest = build_clips(planned(), tmp_path, noise).digest()
+    assert build_clips(planned(), tmp_path, refused).digest() == digest
 
 
 def test_a_larger_plan_takes_over_the_shards_of_a_smaller_one(tmp_path: Path) -> None:
-    small = build_clips(planned(24), tmp_path, features=noise)
-    large = build_clips(planned(36), tmp_path, features=noise)
+    small = build_clips(planned(24), tmp_path, noise)
+    large = build_clips(planned(36), tmp_path, noise)
     assert large.shards[:2] == small.shards and len(list(tmp_path.glob("*.npy"))) == 3
 
 
 def test_an_error_while_rendering_leaves_no_shard(tmp_path: Path) -> None:
     with pytest.raises(SkeyError, match="cannot play c0"):
-        build_clips(planned(), tmp_path, features=refused)
+        build_clips(planned(), tmp_path, refused)
     assert not list(tmp_path.glob("*.npy")) and not list(tmp_path.glob("*.json"))
 
 
 def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="SKEY_DATA"):
-        build_clips(planned(), tmp_path / "file" / "below", features=noise)
+        build_clips(planned(), tmp_path / "file" / "below", noise)
 
 
 def test_the_progress_bar_counts_clips_on_standard_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    build_clips(planned(), tmp_path, progress=True, features=noise)
+    build_clips(planned(), tmp_path, noise, progress=True)
     captured = capsys.readouterr()
     assert f"{CLIPS}/{CLIPS}" in captured.err and captured.out == ""
 
@@ -207,7 +207,7 @@ def test_a_semitone_or_two_decibels_are_outside_the_tolerance() -> None:
 
 
 def test_a_clip_that_the_record_does_not_know_differs(tmp_path: Path) -> None:
-    built = fingerprint(build_clips(planned(3), tmp_path, features=noise))
+    built = fingerprint(build_clips(planned(3), tmp_path, noise))
     recorded = {clip: value for clip, value in built.items() if clip != "c1"}
     assert set(built) == {"c0", "c1", "c2"}
     assert compare_fingerprints(recorded, built) == ["c1"]

@@ -118,15 +118,16 @@ def build(
     where the system ended a worker.
     """
     plan = plan_clips(split, clips, seed)
-    return build_clips(plan, corpus_folder(split, directory), jobs or default_jobs(), progress)
+    folder = corpus_folder(split, directory)
+    return build_clips(plan, folder, clip_features, jobs or default_jobs(), progress)
 
 
 def build_clips(
     plan: Sequence[Clip],
     folder: Path,
+    features: ClipFeatures,
     jobs: int = 1,
     progress: bool = False,
-    features: ClipFeatures = clip_features,
 ) -> FeatureStore:
     """Build the features of any planned clips below ``folder``; raises as ``build`` does.
 

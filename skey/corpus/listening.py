@@ -55,7 +55,7 @@ class Heard:
             f"key          {self.clip.key or 'not known'}",
             f"tempo        {first.tempo:.0f} quarters a minute",
             f"transposed   {first.transposition:+d} semitones from the score",
-            f"tuning       {first.tuning_cents:+.0f} cents",
+            f"tuning       {round(first.tuning_cents):+d} cents",
             f"instruments  {', '.join(self.instruments)}",
             f"degradation  {', '.join(degradation_words(self.degradation))}",
         ]
@@ -111,10 +111,10 @@ def degradation_words(amounts: Degradation) -> list[str]:
     """A few words for each effect that is heard."""
     words = []
     if amounts.reverb_seconds is not None:
-        words.append(f"room of {amounts.reverb_seconds:.1f} s at {amounts.wet_db:+.0f} dB")
+        words.append(f"room of {amounts.reverb_seconds:.1f} s at {round(amounts.wet_db):+d} dB")
     if amounts.drive_db is not None:
-        words.append(f"saturation {amounts.drive_db:+.0f} dB")
-    words.append(f"bass {amounts.bass_db:+.0f} dB, treble {amounts.treble_db:+.0f} dB")
+        words.append(f"saturation {round(amounts.drive_db):+d} dB")
+    words.append(f"bass {round(amounts.bass_db):+d} dB, treble {round(amounts.treble_db):+d} dB")
     if amounts.bandwidth_hz is not None:
         words.append(f"nothing above {amounts.bandwidth_hz:.0f} Hz")
     if amounts.snr_db is not None:

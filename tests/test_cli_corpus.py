@@ -1,0 +1,159 @@
+"""`skey corpus`: what a newcomer types, and what is answered."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+
+from skey.audio import SAMPLE_RATE
+from skey.cli import main
+from skey.corpus import build as build_module
+from skey.corpus.degradation import apply_degradation
+from skey.corpus.description import CORPUS_RECORD
+from skey.corpus.listening import find_clip, hear
+from skey.corpus.plan import plan_clips, render_clip
+from skey.corpus.shards import CLIP_SHAPE
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Call the command with its data in a fresh folder."""
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    return lambda *arguments: CliRunner().invoke(main, ["corpus", *map(str, arguments)])
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like a checkout, to keep the real record as it is."""
+    (tmp_path / "repository" / "notebooks").mkdir(parents=True)
+    (tmp_path / "repository" / "_toc.yml").touch()
+    monkeypatch.chdir(tmp_path / "repository")
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make features without sound, each clip of another loudness."""
+
+    def constant(clip) -> np.ndarray:
+        return np.full(CLIP_SHAPE, len(clip.piece_id) * 3, np.uint8)
+
+    monkeypatch.setattr(build_module, "clip_features", constant)
+
+
+def test_building_says_how_much_where_and_the_checksum(run: Run, silent: None, tmp_path: Path) -> None:
+    first = run("build", "--clips", 13, "--jobs", 1)
+    assert first.exit_code == 0, first.output
+    assert "13 clips, 1.7 MB" in first.stdout and str(tmp_path) in first.stdout
+    assert "13/13" in first.stderr
+    assert run("build", "--clips", 13, "--jobs", 1).stdout == first.stdout
+
+
+def test_verifying_names_the_damaged_clips_and_the_command_that_mends_them(
+    run: Run, silent: None, tmp_path: Path
+) -> None:
+    run("build", "--clips", 13, "--jobs", 1)
+    victim = max((tmp_path / "data").rglob("*.npy"), key=lambda path: -path.stat().st_size)
+    victim.write_bytes(victim.read_bytes()[:-1] + b"\0")
+    answer = run("verify", "--clips", 13)
+    assert answer.exit_code == 1
+    assert answer.stdout.split() == [plan_clips("test", 13)[-1].id]
+    assert "skey corpus build --split test" in answer.stderr
+
+
+def test_clips_that_differ_from_the_record_are_named(run: Run, silent: None, checkout: Path) -> None:
+    assert run("build", "--jobs", 1).exit_code == 0
+    assert run("describe", "--record").exit_code == 0
+    agreeing = run("verify")
+    assert agreeing.exit_code == 0 and "240 clips sound as recorded" in agreeing.stdout
+    path = checkout / "results" / CORPUS_RECORD
+    content = json.loads(path.read_text("utf-8"))
+    clip = plan_clips("test")[7].id
+    content["fingerprints"][clip] = "ff" * 12
+    path.write_text(json.dumps(content), encoding="utf-8")
+    differing = run("verify")
+    assert differing.exit_code == 1 and clip in differing.stdout.split()
+
+
+def test_recording_twice_changes_nothing(run: Run, silent: None, checkout: Path) -> None:
+    run("build", "--jobs", 1)
+    assert "written" in run("describe", "--record").stdout
+    assert "says the same already" in run("describe", "--record").stdout
+
+
+def test_without_a_record_the_command_that_makes_it_is_named(run: Run, silent: None, checkout: Path) -> None:
+    run("build", "--clips", 2, "--jobs", 1)
+    answer = run("verify", "--clips", 2)
+    assert answer.exit_code == 1 and "skey corpus describe --record" in answer.stderr
+
+
+def test_the_description_counts_every_clip_once(run: Run) -> None:
+    counts = json.loads(run("describe", "--format", "json").stdout)
+    assert counts["clips"] == counts["pieces"] == counts["groups"] == 240
+    assert sum(counts["kinds"].values()) == sum(counts["keys"].values()) == 240
+    assert set(counts["kinds"].values()) == {30} and len(counts["kinds"]) == 8
+
+
+def test_the_description_is_readable(run: Run) -> None:
+    text = run("describe", "--split", "unlabelled", "--clips", 10).stdout
+    assert text.startswith("unlabelled: 10 clips of 10 pieces")
+    assert "polyphony" in text and "unknown" in text
+
+
+def test_listening_writes_what_was_heard_and_says_what_it_is(run: Run, tmp_path: Path) -> None:
+    clip = plan_clips("test", 1)[0]
+    answer = run("listen", clip.id, "-o", tmp_path / "clip.wav")
+    assert answer.exit_code == 0, answer.output
+    assert f"key          {clip.key}" in answer.stdout
+    assert all(word in answer.stdout for word in ("tempo", "instruments", "degradation"))
+    wave, rate = soundfile.read(tmp_path / "clip.wav", dtype="float32")
+    assert rate == SAMPLE_RATE and wave.shape == (661_500,)
+    np.testing.assert_allclose(wave, render_clip(clip), atol=2**-15)
+
+
+def test_a_piece_sounds_at_another_level_and_in_another_arrangement() -> None:
+    piece = plan_clips("test", 1)[0].piece_id
+    hard, other = hear(find_clip(piece, "hard")), hear(find_clip(piece, "full", arrangement=1))
+    plain = hear(find_clip(piece))
+    assert hard.clip.level == "hard" and hard.clip.key == plain.clip.key
+    assert hard.degradation != plain.degradation
+    assert other.parts[0].tempo != plain.parts[0].tempo
+    assert json.dumps(other.as_dict())
+
+
+def test_the_degradation_that_is_told_is_the_one_that_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    from skey.corpus import plan
+
+    clip = plan_clips("test", 1)[0]
+    heard = []
+    monkeypatch.setattr(plan, "degrade", lambda wave, level, rng: heard.append(wave) or wave)
+    render_clip(clip)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(apply_degradation(heard[0], hear(clip).degradation), render_clip(clip))
+
+
+@pytest.mark.parametrize("name", ["chorales/bwv0#0-0-full", "nothing", "tunes/x#1", "tunes/x#a-0-full"])
+def test_an_unknown_piece_is_one_clear_line(run: Run, tmp_path: Path, name: str) -> None:
+    answer = run("listen", name, "-o", tmp_path / "clip.wav")
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("Error: ") and name.split("#")[0] in answer.stderr
+
+
+def test_a_folder_that_does_not_exist_is_one_clear_line(run: Run, tmp_path: Path) -> None:
+    answer = run("listen", plan_clips("test", 1)[0].id, "-o", tmp_path / "no" / "clip.wav")
+    assert answer.exit_code == 1 and answer.stderr.startswith("Error: cannot write")
+
+
+def test_an_unwritable_data_directory_is_one_clear_line(
+    run: Run, silent: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "file"))
+    answer = run("build", "--clips", 1, "--jobs", 1)
+    assert answer.exit_code == 1 and "SKEY_DATA" in answer.stderr

@@ -1,0 +1,105 @@
+"""The open corpus as a data set: what it says, what it gives, and that features are those of its sound."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skey.corpus.build import SHARD_CLIPS, clip_features
+from skey.corpus.plan import plan_clips
+from skey.datasets import MissingData, load_dataset
+from skey.datasets.open_corpus import OpenCorpus
+from skey.vqt import log_vqt
+
+CLIPS = 4
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> OpenCorpus:
+    """Four real clips, built in this process."""
+    return OpenCorpus(tmp_path_factory.mktemp("features"), CLIPS, build=True, jobs=1)
+
+
+def test_features_are_the_log_vqt_of_what_is_heard(built: OpenCorpus) -> None:
+    track = built.tracks()[1]
+    heard = log_vqt(torch.from_numpy(built.waveform(track)))
+    difference = (built.log_vqt(track) - heard.clamp(0, 1.25)).abs().max()
+    assert built.log_vqt(track).shape == (99, 1292)
+    assert float(difference) <= 1.25 / 255 / 2 + 1e-6
+
+
+def test_peaks_above_one_are_not_clipped(built: OpenCorpus) -> None:
+    for track in built.tracks():
+        assert float(built.log_vqt(track).max()) < 1.25
+
+
+def test_bytes_do_not_depend_on_the_company_of_other_clips(built: OpenCorpus) -> None:
+    np.testing.assert_array_equal(built.features[2], clip_features(built.clips[2]))
+
+
+def test_four_clips_are_of_both_sources_and_both_modes(built: OpenCorpus) -> None:
+    kinds = {(track.tags["source"], track.tags["mode"]) for track in built.tracks()}
+    assert kinds == {(source, mode) for source in ("chorales", "tunes") for mode in ("major", "minor")}
+    assert {track.tags["level"] for track in built.tracks()} <= {"full", "hard"}
+    assert all(track.key is not None and track.key.mode == track.tags["mode"] for track in built.tracks())
+
+
+def test_built_features_are_found_again_without_building(built: OpenCorpus) -> None:
+    again = OpenCorpus(built.root, CLIPS)
+    assert again.missing() is None
+    assert again.features.digest() == built.features.digest()
+    np.testing.assert_array_equal(again.log_vqt(again.tracks()[0]), built.log_vqt(built.tracks()[0]))
+
+
+def test_a_changed_byte_is_missing_data_until_it_is_mended(built: OpenCorpus) -> None:
+    path = built.features.shards[0].array_path
+    before = path.read_bytes()
+    damaged = bytearray(before)
+    damaged[5_000] ^= 1
+    try:
+        path.write_bytes(damaged)
+        with pytest.raises(MissingData, match="4 of 4 clips are missing or damaged"):
+            OpenCorpus(built.root, CLIPS).require()
+    finally:
+        path.write_bytes(before)
+    assert OpenCorpus(built.root, CLIPS).missing() is None
+
+
+def test_what_was_not_built_names_the_command_that_builds_it(tmp_path: Path) -> None:
+    dataset = load_dataset("open-corpus", tmp_path, limit=2 * SHARD_CLIPS)
+    message = dataset.missing()
+    assert message is not None and "skey corpus build --split test --clips 24" in message
+    assert f"SKEY_DATA={tmp_path}" in message
+    with pytest.raises(MissingData, match="skey corpus build"):
+        dataset.log_vqt(dataset.tracks()[0])
+
+
+def test_the_whole_test_split_has_sixty_pieces_of_each_source_and_mode() -> None:
+    tracks = OpenCorpus().tracks()
+    kinds = [(track.tags["source"], track.tags["mode"]) for track in tracks]
+    assert len(tracks) == 240
+    assert all(kinds.count(kind) == 60 for kind in set(kinds))
+    assert OpenCorpus(limit=1000).tracks() == tracks
+
+
+def test_train_and_test_share_no_melody() -> None:
+    groups = [{track.group for track in OpenCorpus(split=split).tracks()} for split in ("test", "train")]
+    assert not groups[0] & groups[1]
+
+
+def test_unlabelled_clips_have_no_key() -> None:
+    tracks = OpenCorpus(limit=20, split="unlabelled").tracks()
+    assert len(tracks) == 20
+    assert all(track.key is None and track.tags["mode"] == "unknown" for track in tracks)
+
+
+def test_the_hash_of_the_data_follows_labels_and_notes() -> None:
+    assert OpenCorpus(limit=8).data_hash() == OpenCorpus(limit=8).data_hash()
+    others = [OpenCorpus(limit=9), OpenCorpus(limit=8, seed=1), OpenCorpus(limit=8, split="train")]
+    assert OpenCorpus(limit=8).data_hash() not in {other.data_hash() for other in others}
+
+
+def test_the_features_of_the_plan_come_in_its_order(built: OpenCorpus) -> None:
+    planned = tuple(clip.id for clip in plan_clips("test", CLIPS))
+    assert built.features.clip_ids == planned == tuple(track.id for track in built.tracks())

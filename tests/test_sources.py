@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +123,21 @@ def test_examining_a_piece_again_gives_its_row_of_the_index(source: str) -> None
         found = indexing.examine(row.id)
         assert found is not None
         assert (found.key, found.notes_sha, found.source) == (row.key, row.notes_sha, row.source)
+
+
+def test_an_index_made_by_two_processes_has_the_rows_of_the_committed_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    few = {source: [row.id for row in sample(source, 3)] for source in ("chorales", "tunes", "polyphony")}
+    monkeypatch.setattr(chorales, "chorale_ids", lambda: [*few["chorales"], "chorales/bwv115.6"])
+    monkeypatch.setattr(tunes, "tune_ids", lambda: few["tunes"])
+    monkeypatch.setattr(polyphony, "polyphony_ids", lambda: few["polyphony"])
+    calls: list[tuple[int, int]] = []
+    made = indexing.build_index(tmp_path / "index.csv", 2, lambda done, total: calls.append((done, total)))
+    known = {row.id: row for row in INDEX}
+    assert [row.id for row in made] == [piece for ids in few.values() for piece in ids]
+    assert all((row.key, row.notes_sha) == (known[row.id].key, known[row.id].notes_sha) for row in made)
+    assert calls[-1] == (10, 10)
 
 
 def test_splits_are_drawn_from_the_rows_alone() -> None:

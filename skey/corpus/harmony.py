@@ -49,21 +49,25 @@ CHORDS: dict[Mode, tuple[Chord, ...]] = {
         Chord("V7/IV", (0, 4, 7, 10), "tonic", 0.45, 5),
     ),
     "minor": (
-        Chord("i", (0, 3, 7), "tonic", 0.15),
+        Chord("i", (0, 3, 7), "tonic", 0.05),
         Chord("ii°", (2, 5, 8), "subdominant", 0.15),
-        Chord("III", (3, 7, 10), "tonic", 0.05),
+        Chord("III", (3, 7, 10), "tonic", 0.15),
         Chord("iv", (5, 8, 0), "subdominant", 0.0),
         Chord("v", (7, 10, 2), "dominant", 0.25),
         Chord("V", (7, 11, 2), "dominant", 0.0),
         Chord("V7", (7, 11, 2, 5), "dominant", 0.15),
         Chord("VI", (8, 0, 3), "subdominant", 0.0),
-        Chord("VII", (10, 2, 5), "dominant", 0.05),
+        Chord("VII", (10, 2, 5), "dominant", 0.15),
         Chord("VII7", (10, 2, 5, 8), "dominant", 0.25, 3),
         Chord("IV", (5, 9, 0), "subdominant", 0.35),
         Chord("V7/iv", (0, 4, 7, 10), "tonic", 0.45, 5),
     ),
 }
-"""The chords of each mode. In minor the dominant is major; the natural seventh belongs to III and VII."""
+"""The chords of each mode. In minor the dominant is major; the natural seventh belongs to III and VII, which
+cost something, or the relative major would take over."""
+
+MELODY_WEIGHT = 1.5
+"""What a chord earns that has all notes of the melody, against progressions that earn some tenths."""
 
 _FUNCTION_STEP = {
     ("subdominant", "dominant"): 0.2,
@@ -101,11 +105,13 @@ def chord_fit(
     tonic: int,
     chords: tuple[Chord, ...],
 ) -> Float[np.ndarray, "segments chords"]:
-    """How much of the melody between two edges belongs to each chord (0 to 1), less the chord's price."""
+    """How much of the melody between two edges belongs to each chord (0 to 1.5), less the chord's price."""
     members = np.array([[degree in chord.intervals for chord in chords] for degree in range(12)], dtype=float)
     weights = degree_weights(melody, edges, tonic)
     share = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
-    fit: Float[np.ndarray, "segments chords"] = share @ members - np.array([chord.price for chord in chords])
+    fit: Float[np.ndarray, "segments chords"] = MELODY_WEIGHT * share @ members - np.array(
+        [chord.price for chord in chords]
+    )
     return fit
 
 

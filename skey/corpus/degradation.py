@@ -1,4 +1,4 @@
-"""What a recording does to music: room, saturation, equalisation, a narrow band, noise.
+"""What a recording does to music: saturation, a room, equalisation, a narrow band, noise.
 
 Each effect can be called alone with an amount. `Degradation` holds the amounts of all of them, so that a
 study can replace one and keep the rest. Detuning is not here: it is the `tuning_cents` of the sampler.
@@ -64,9 +64,9 @@ RANGES: Mapping[Level, Mapping[str, tuple[float, float]]] = {
         "snr_db": (35.0, 60.0),
     },
     "hard": {
-        "reverb_seconds": (1.5, 4.0),
-        "wet_db": (-6.0, 3.0),
-        "drive_db": (0.0, 12.0),
+        "reverb_seconds": (2.0, 5.0),
+        "wet_db": (0.0, 12.0),
+        "drive_db": (6.0, 24.0),
         "bass_db": (-6.0, 6.0),
         "treble_db": (-6.0, 6.0),
         "bandwidth_hz": (3500.0, 8000.0),
@@ -91,17 +91,19 @@ def degrade(wave: Wave, level: Level, rng: np.random.Generator) -> Wave:
 
 
 def apply_degradation(wave: Wave, amounts: Degradation) -> Wave:
-    """The effects in the order in which a recording meets them: room, tape, console, band, noise; peak 1.
+    """The effects in the order in which music meets them: amplifier, room, console, band, noise; peak 1.
+
+    Saturation comes before the room: after it, clipping would bring the direct sound back to the fore.
 
     The same `wave` and `amounts` give the same bytes. Raises `DegradationError` for samples not finite.
     """
     if not np.isfinite(wave).all():
         raise DegradationError("the wave holds samples that are not finite")
     rooms, noises = np.random.default_rng(amounts.seed).spawn(2)
-    if amounts.reverb_seconds is not None:
-        wave = reverb(wave, amounts.reverb_seconds, amounts.wet_db, rooms)
     if amounts.drive_db is not None:
         wave = saturate(wave, amounts.drive_db)
+    if amounts.reverb_seconds is not None:
+        wave = reverb(wave, amounts.reverb_seconds, amounts.wet_db, rooms)
     wave = equalise(wave, amounts.bass_db, amounts.treble_db)
     if amounts.bandwidth_hz is not None:
         wave = limit_band(wave, amounts.bandwidth_hz)

@@ -4,6 +4,9 @@ Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time a
 (f, Section 3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. Every step
 treats all frequencies alike, so an input moved by k semitones gives a profile rotated by k; only the borders,
 and the affine norms of the network with 12 outputs, break this.
+
+Inside, arrays are (batch, bins, frames, channels): the channels of a point lie side by side, so that every
+convolution but the depthwise one is a product with a small matrix.
 """
 
 from dataclasses import dataclass
@@ -57,11 +60,11 @@ class ItemNorm(nn.Module):
     """Layer norm over (channel, frequency, time) of an item, without parameters (24 outputs)."""
 
     def forward(
-        self, x: Float[Tensor, "batch channels bins frames"]
-    ) -> Float[Tensor, "batch channels bins frames"]:
+        self, x: Float[Tensor, "batch bins frames channels"]
+    ) -> Float[Tensor, "batch bins frames channels"]:
         """Each item with mean 0 and variance 1, same shape."""
-        # One group of all channels is the same norm, and ONNX can express it for any number of frames.
-        return F.group_norm(x, num_groups=1)
+        # As one group of one channel: the same norm, and ONNX can express it for any number of frames.
+        return F.group_norm(x.reshape(len(x), 1, -1), num_groups=1).reshape(x.shape)
 
 
 class FrameNorm(nn.Module):
@@ -73,11 +76,12 @@ class FrameNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(BINS, channels))
 
     def forward(
-        self, x: Float[Tensor, "batch channels bins frames"]
-    ) -> Float[Tensor, "batch channels bins frames"]:
+        self, x: Float[Tensor, "batch bins frames channels"]
+    ) -> Float[Tensor, "batch bins frames channels"]:
         """Each frame with mean 0 and variance 1, then the affine map, same shape."""
-        by_frame = x.permute(0, 3, 2, 1)
-        return F.layer_norm(by_frame, self.weight.shape, self.weight, self.bias).permute(0, 3, 2, 1)
+        by_frame = x.transpose(1, 2)
+        normalised = F.layer_norm(by_frame, self.weight.shape, self.weight, self.bias)
+        return normalised.transpose(1, 2).contiguous()
 
 
 def layer_norm(architecture: Architecture, channels: int) -> nn.Module:
@@ -86,18 +90,24 @@ def layer_norm(architecture: Architecture, channels: int) -> nn.Module:
 
 
 class TimeDownsampling(nn.Module):
-    """Layer norm, convolution over two frames with stride two, GELU (Section 3.2)."""
+    """Layer norm, convolution over two frames with stride two, GELU (Section 3.2).
+
+    With stride two no frame is used twice, so the convolution is a linear map of pairs of frames.
+    """
 
     def __init__(self, architecture: Architecture, inputs: int, outputs: int) -> None:
         super().__init__()
         self.norm = layer_norm(architecture, inputs)
-        self.conv = nn.Conv2d(inputs, outputs, kernel_size=(1, 2), stride=(1, 2))
+        self.pairs = nn.Linear(2 * inputs, outputs)
 
     def forward(
-        self, x: Float[Tensor, "batch inputs bins frames"]
-    ) -> Float[Tensor, "batch outputs bins half"]:
+        self, x: Float[Tensor, "batch bins frames inputs"]
+    ) -> Float[Tensor, "batch bins half outputs"]:
         """Half as many frames (an odd last one is dropped), all bins."""
-        return F.gelu(self.conv(self.norm(x)))
+        normalised: Tensor = self.norm(x)
+        batch, bins, frames, channels = normalised.shape
+        even = normalised[:, :, : frames // 2 * 2]
+        return F.gelu(self.pairs(even.reshape(batch, bins, frames // 2, 2 * channels)))
 
 
 class StochasticDepth(nn.Module):
@@ -108,49 +118,58 @@ class StochasticDepth(nn.Module):
         self.probability = probability
 
     def forward(
-        self, branch: Float[Tensor, "batch channels bins frames"]
-    ) -> Float[Tensor, "batch channels bins frames"]:
-        """The branch itself in evaluation; in training zero for a random share of the items."""
+        self,
+        x: Float[Tensor, "batch bins frames channels"],
+        branch: Float[Tensor, "batch bins frames channels"],
+    ) -> Float[Tensor, "batch bins frames channels"]:
+        """x + branch; in training the branch is left out for a random share of the items."""
         if not self.training or self.probability == 0:
-            return branch
+            return x + branch
         kept = 1 - self.probability
         mask = torch.empty(len(branch), 1, 1, 1, dtype=branch.dtype, device=branch.device).bernoulli_(kept)
-        return branch * (mask / kept)
+        return torch.addcmul(x, branch, mask / kept)
 
 
 class ConvNeXt(nn.Module):
-    """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual."""
+    """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual.
+
+    1 x 1 convolutions are linear maps of the channels. `half_precision` computes these two in bfloat16.
+    """
 
     def __init__(self, architecture: Architecture, channels: int, kernel: int) -> None:
         super().__init__()
-        wide = architecture.expansion * channels
         self.depthwise = nn.Conv2d(
             channels, channels, kernel, padding=kernel // 2, groups=channels, padding_mode="replicate"
         )
         self.norm = layer_norm(architecture, channels)
-        self.widen = nn.Conv2d(channels, wide, 1)
-        self.narrow = nn.Conv2d(wide, channels, 1)
+        self.widen = nn.Linear(channels, architecture.expansion * channels)
+        self.narrow = nn.Linear(architecture.expansion * channels, channels)
         self.scale = nn.Parameter(torch.full((channels,), architecture.layer_scale))
         self.drop = StochasticDepth(architecture.stochastic_depth)
+        self.half_precision = False
 
     def forward(
-        self, x: Float[Tensor, "batch channels bins frames"]
-    ) -> Float[Tensor, "batch channels bins frames"]:
+        self, x: Float[Tensor, "batch bins frames channels"]
+    ) -> Float[Tensor, "batch bins frames channels"]:
         """Same shape as the input."""
-        branch: Tensor = self.narrow(F.gelu(self.widen(self.norm(self.depthwise(x)))))
-        kept: Tensor = self.drop(branch * self.scale[:, None, None])
-        return x + kept
+        convolved: Tensor = self.depthwise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half_precision):
+            wide = F.gelu(self.widen(self.norm(convolved)))
+            # The scale goes into the weights, which are smaller than what they are applied to.
+            narrow = F.linear(wide, self.narrow.weight * self.scale[:, None], self.narrow.bias * self.scale)
+        result: Tensor = self.drop(x, narrow.to(x.dtype))
+        return result
 
 
 class OctaveEquivalence(nn.Module):
     """g of Eq. 1: the bins of one pitch class are averaged over the seven octaves (the paper sums them)."""
 
     def forward(
-        self, x: Float[Tensor, "batch channels 84 frames"]
-    ) -> Float[Tensor, "batch channels 12 frames"]:
+        self, x: Float[Tensor, "batch 84 frames channels"]
+    ) -> Float[Tensor, "batch 12 frames channels"]:
         """Row q holds the bins q, q + 12, q + 24, ..."""
-        batch, channels, _, frames = x.shape
-        return x.reshape(batch, channels, BINS // PITCH_CLASSES, PITCH_CLASSES, frames).mean(2)
+        batch, _, frames, channels = x.shape
+        return x.reshape(batch, BINS // PITCH_CLASSES, PITCH_CLASSES, frames, channels).mean(1)
 
 
 class FullyConnected(nn.Module):
@@ -161,11 +180,11 @@ class FullyConnected(nn.Module):
         self.linear = nn.Linear(BINS, PITCH_CLASSES)
 
     def forward(
-        self, x: Float[Tensor, "batch channels 84 frames"]
-    ) -> Float[Tensor, "batch channels 12 frames"]:
+        self, x: Float[Tensor, "batch 84 frames channels"]
+    ) -> Float[Tensor, "batch 12 frames channels"]:
         """Twelve rows that need not be pitch classes."""
-        rows: Tensor = self.linear(x.transpose(2, 3))
-        return rows.transpose(2, 3)
+        rows: Tensor = self.linear(x.transpose(1, 3))
+        return rows.transpose(1, 3)
 
 
 class ChromaNet(nn.Module):
@@ -180,9 +199,9 @@ class ChromaNet(nn.Module):
             blocks += [TimeDownsampling(settings, inputs, channels), ConvNeXt(settings, channels, kernel)]
         self.blocks = nn.Sequential(*blocks)
         self.octaves = OctaveEquivalence() if settings.octave_equivalence else FullyConnected()
-        self.classifier = nn.Conv2d(widths[-1], settings.modes, 1)
+        self.classifier = nn.Linear(widths[-1], settings.modes)
         # Section 5.2: without parameters, so that neither mode can fall silent.
-        self.mode_norm = nn.BatchNorm2d(2, affine=False) if settings.modes == 2 else nn.Identity()
+        self.mode_norm = nn.BatchNorm1d(2, affine=False) if settings.modes == 2 else nn.Identity()
 
     def logits(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
         """The profile before the softmax, one column a mode (one column alone for 12 outputs).
@@ -197,10 +216,20 @@ class ChromaNet(nn.Module):
             TooFewFrames: the input is too short for the seven halvings of time.
         """
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
-        x = average_frames(cropped[:, None], self.architecture.frames_per_step)
-        pooled: Tensor = self.octaves(self.blocks(x)).mean(3, keepdim=True)
-        logits: Tensor = self.mode_norm(self.classifier(pooled))
-        return logits.squeeze(3).transpose(1, 2)
+        return self.head(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
+
+    def pool(self, steps: Float[Tensor, "batch 84 steps"]) -> Float[Tensor, "batch 12 channels"]:
+        """All that happens to an item alone: the blocks f, octave equivalence g, mean over time.
+
+        Training calls it on small groups of items, which fit the processor's cache, and then `head` on all.
+        """
+        pooled: Tensor = self.octaves(self.blocks(steps[..., None].contiguous())).mean(2)
+        return pooled
+
+    def head(self, pooled: Float[Tensor, "batch 12 channels"]) -> Float[Tensor, "batch 12 modes"]:
+        """The last map and, for two modes, the norm of each mode over the batch (Section 5.2)."""
+        modes: Tensor = self.mode_norm(self.classifier(pooled).transpose(1, 2))
+        return modes.transpose(1, 2)
 
     def forward(
         self, cropped: Float[Tensor, "batch 84 frames"]
@@ -216,16 +245,20 @@ class ChromaNet(nn.Module):
         Raises:
             TooFewFrames: the input is too short for the seven halvings of time.
         """
-        logits = self.logits(cropped)
-        profile = logits.flatten(1).softmax(1).view_as(logits)
+        profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)
 
 
 def average_frames(
-    x: Float[Tensor, "batch 1 bins frames"], frames_per_step: int
-) -> Float[Tensor, "batch 1 bins steps"]:
+    cropped: Float[Tensor, "batch bins frames"], frames_per_step: int
+) -> Float[Tensor, "batch bins steps"]:
     """Means of `frames_per_step` successive frames, the rest at the end dropped (not in the papers)."""
-    return x if frames_per_step == 1 else F.avg_pool2d(x, (1, frames_per_step))
+    return cropped if frames_per_step == 1 else F.avg_pool1d(cropped, frames_per_step)
+
+
+def profile_of(logits: Float[Tensor, "batch 12 modes"]) -> Float[Tensor, "batch 12 modes"]:
+    """Softmax over all outputs of an item at once (Eq. 1; Section 5.2 for two modes)."""
+    return logits.flatten(1).softmax(1).reshape(logits.shape)
 
 
 def refuse_too_few_frames(frames: int, architecture: Architecture) -> None:

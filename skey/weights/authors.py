@@ -21,6 +21,7 @@ RENAMES = (
     (r"\.dwconv\.", ".depthwise."),
     (r"\.pwconv1\.", ".widen."),
     (r"\.pwconv2\.", ".narrow."),
+    (r"\.conv\.", ".pairs."),
     (r"\.gamma$", ".scale"),
     (r"^batch_norm\.", "mode_norm."),
 )
@@ -54,8 +55,10 @@ def _renamed(name: str) -> str:
 
 
 def _reshaped(name: str, value: Tensor) -> Tensor:
-    """A linear layer over channels as the 1 x 1 convolution that it is."""
-    return value[:, :, None, None] if name.endswith(("widen.weight", "narrow.weight")) else value
+    """Convolutions over pairs of frames, and over nothing but channels, as the matrices that they are."""
+    if name.endswith("pairs.weight"):
+        return value[:, :, 0].transpose(1, 2).flatten(1)
+    return value.flatten(1) if name == "classifier.weight" else value
 
 
 def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:

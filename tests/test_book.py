@@ -1,0 +1,197 @@
+"""The book: built without a warning, loads nothing from elsewhere, and holds no typed-in result."""
+
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from skey.book import INDEX, build_book, script
+from skey.book.listening import answer_in_words, instructive_rows
+from skey.book.pages import HEADLINE, LOGO, PICTURE, headline_drawing, logo
+from skey.keys import KEYS
+from skey.notebooks import EXECUTED, FOLDER, notebook_names, run_notebook
+from skey.record import RESULTS, find_checkout
+from skey.results import Predictions, read_experiment
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = [*(ROOT / "book").glob("*.md"), *(ROOT / FOLDER).glob("*.ipynb")]
+LOADED = {"img": "src", "script": "src", "audio": "src", "source": "src", "iframe": "src", "video": "src"}
+FETCHED_LINKS = {"stylesheet", "preload", "icon", "shortcut icon", "modulepreload", "prefetch", "preconnect"}
+FREE = [
+    r"\{glue:text\}`[^`]*`",  # what is computed
+    r"\$\$.*?\$\$|\$[^$\n]+\$",  # formulas
+    r"```.*?```|`[^`\n]*`",  # code, directives, file names
+    r"\{[a-z:]+\}`[^`]*`",  # other roles
+    r"\]\([^)]*\)",  # addresses
+    r"\b95 % interval",  # a convention, not a result
+    r"\(n?[A-Z][^)]*\d\.\d[^)]*\)",  # licences with their version
+]
+RESULT = re.compile(r"\d+(?:\.\d+)?\s?%|\d+\.\d+|\b\d+\s(?:points|percent)")
+
+
+class NoDuplicates(yaml.SafeLoader):
+    """A loader that refuses a key written twice, of which YAML silently loses the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"a key is written twice: {keys} {node.start_mark}"
+        return super().construct_mapping(node, deep)
+
+
+def load(name: str) -> Any:
+    return yaml.load((ROOT / name).read_text(encoding="utf-8"), Loader=NoDuplicates)
+
+
+def prose(path: Path) -> str:
+    """The Markdown of a page or of a notebook's text cells, without what may hold numbers."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    for pattern in FREE:
+        text = re.sub(pattern, " ", text, flags=re.DOTALL)
+    return text
+
+
+class Links(HTMLParser):
+    """Collects what a browser loads by itself when it opens a page, and the images without an alt text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.mute: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        if tag in LOADED and named.get(LOADED[tag]):
+            self.loaded.append(str(named[LOADED[tag]]))
+        if tag == "link" and named.get("rel") in FETCHED_LINKS:
+            self.loaded.append(str(named["href"]))
+        if tag == "img" and named.get("alt") is None:
+            self.mute.append(str(named.get("src")))
+
+
+def links(page: Path) -> Links:
+    parser = Links()
+    parser.feed(page.read_text(encoding="utf-8"))
+    return parser
+
+
+def newest(files: Iterator[Path]) -> float:
+    return max(file.stat().st_mtime for file in files if file.is_file())
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[Path]:
+    """Every page of the book; it is built first unless the built one is newer than all it is made of."""
+    index = ROOT / INDEX
+    parts = [*SOURCES, *(ROOT / "skey").rglob("*.py"), *(ROOT / RESULTS).rglob("*.*"), *ROOT.glob("_*.yml")]
+    parts += [*(ROOT / "book" / "_ext").glob("*.py"), *(ROOT / "book" / "_static").glob("*.css")]
+    if not index.is_file() or index.stat().st_mtime < newest(iter(parts)):
+        for name in notebook_names(ROOT):
+            run_notebook(ROOT, name)
+        build_book(ROOT)
+    return sorted(index.parent.rglob("*.html"))
+
+
+@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
+def test_no_setting_of_the_book_is_written_twice(name: str) -> None:
+    assert load(name)
+
+
+def test_the_loader_refuses_a_key_written_twice(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="written twice"):
+        yaml.load("execute: {a: 1}\nexecute: {b: 2}\n", Loader=NoDuplicates)
+
+
+def test_jupyter_book_executes_nothing_itself() -> None:
+    assert load("_config.yml")["execute"]["execute_notebooks"] == "off"
+
+
+def test_every_notebook_has_one_page_in_the_contents() -> None:
+    chapters = [chapter["file"] for part in load("_toc.yml")["parts"] for chapter in part["chapters"]]
+    listed = [name for name in chapters if name.startswith(EXECUTED.as_posix())]
+    assert sorted(listed) == [f"{EXECUTED.as_posix()}/{name}" for name in notebook_names(ROOT)]
+    assert len(chapters) == len(set(chapters))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_result_is_typed_into_the_prose(path: Path) -> None:
+    assert RESULT.findall(prose(path)) == []
+
+
+@pytest.mark.parametrize("typed", ["reaches 73 %", "a KSEA of 0.79", "gains 5 points"])
+def test_a_typed_in_result_would_be_found(typed: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"The 24 keys of 240 clips. It {typed}, see {{glue:text}}`a.ipynb::b:.1f` %.")
+    assert RESULT.findall(prose(page))
+
+
+def test_the_pictures_of_the_repository_show_the_record() -> None:
+    experiment = read_experiment(ROOT / RESULTS, HEADLINE)
+    assert (ROOT / PICTURE).read_text(encoding="utf-8") == headline_drawing(experiment).standalone()
+    assert (ROOT / LOGO).read_text(encoding="utf-8") == logo().standalone()
+
+
+def test_a_page_loads_nothing_from_elsewhere(pages: list[Path]) -> None:
+    outside = {page.name: [link for link in links(page).loaded if "//" in link] for page in pages}
+    assert not {name: found for name, found in outside.items() if found}
+
+
+def test_what_a_page_loads_is_there(pages: list[Path]) -> None:
+    for page in pages:
+        for link in links(page).loaded:
+            assert (page.parent / re.split("[?#]", link)[0]).is_file(), f"{page.name} loads {link}"
+
+
+def test_style_sheets_load_nothing_from_elsewhere(pages: list[Path]) -> None:
+    for sheet in (ROOT / INDEX).parent.rglob("*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        assert not re.findall(r"@import[^;]*//|url\(\s*['\"]?(?:https?:)?//", text), sheet
+
+
+def test_every_picture_has_a_text_for_those_who_do_not_see_it(pages: list[Path]) -> None:
+    assert not {page.name: links(page).mute for page in pages if links(page).mute}
+
+
+def test_the_table_can_be_heard_seen_and_downloaded(pages: list[Path]) -> None:
+    text = next(page for page in pages if page.stem == HEADLINE).read_text(encoding="utf-8")
+    assert text.count("<audio") == 3
+    assert text.count('role="img"') == 5
+    for suffix in ("ipynb", "json", "csv"):
+        assert re.search(rf'class="[^"]*download[^"]*"[^>]*href="[^"]*{HEADLINE}\.{suffix}"', text)
+
+
+def test_no_sound_and_no_picture_is_packed_into_a_page(pages: list[Path]) -> None:
+    assert all("base64," not in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_a_reader_who_prefers_the_dark_finds_figures_without_black_ink(pages: list[Path]) -> None:
+    text = next(page for page in pages if page.stem == HEADLINE).read_text(encoding="utf-8")
+    assert "currentColor" in text and "fill: #000000" not in text
+
+
+def test_the_examples_to_hear_run_from_easy_to_hard() -> None:
+    answers = {"krumhansl": (*KEYS[:20], *(key.transposed(6) for key in KEYS[20:]))}
+    table = Predictions(tuple(map(str, KEYS)), {}, KEYS, answers)
+    easy, middle, hard = instructive_rows(table)
+    assert easy < 20 and middle < 20 and hard >= 20
+    assert len({easy, middle, hard}) == 3
+
+
+def test_an_answer_is_told_in_words() -> None:
+    assert answer_in_words(KEYS[0], KEYS[7]) == "G major, a fifth above"
+    assert answer_in_words(KEYS[0], KEYS[21]) == "A minor, the relative key"
+    assert answer_in_words(KEYS[21], 0) == "signature of C major, right"
+    assert answer_in_words(KEYS[21], 7) == "signature of G major, not C"
+    assert answer_in_words(KEYS[0], None) == "no answer"
+
+
+def test_commands_beside_this_python_are_found() -> None:
+    assert script("jupyter-book").is_file()
+    assert find_checkout(ROOT / "book") == ROOT

@@ -1,0 +1,208 @@
+"""Notebooks: kept without outputs, run with their own parameters and with no other, the same bytes."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import soundfile as sf
+from nbformat import NotebookNode
+
+from skey.book import script
+from skey.keys import KEYS
+from skey.notebooks import (
+    EXECUTED,
+    FOLDER,
+    RUNS,
+    NotebookError,
+    default_parameters,
+    is_stripped,
+    notebook_names,
+    notebook_text,
+    read_notebook,
+    read_runs,
+    refuse_unknown_parameters,
+    run_notebook,
+    stable,
+)
+from skey.results import ParameterError, Parameters, read_experiment
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = notebook_names(ROOT)
+EXPERIMENTS = [name for name in NAMES if "dataset" in default_parameters(ROOT / FOLDER / f"{name}.ipynb")]
+
+
+def source(name: str) -> Path:
+    return ROOT / FOLDER / f"{name}.ipynb"
+
+
+def write_notebook(checkout: Path, *cells: str, name: str = "made-up") -> Path:
+    """A notebook whose first cell holds its parameters, in a checkout of its own."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    notebook.metadata["language_info"] = {"name": "python"}
+    (checkout / FOLDER).mkdir(exist_ok=True)
+    (checkout / "_toc.yml").touch()
+    path = checkout / FOLDER / f"{name}.ipynb"
+    path.write_text(notebook_text(notebook))
+    return path
+
+
+def text_of(notebook: NotebookNode) -> str:
+    """Everything that a notebook's cells put out as text, Markdown or HTML."""
+    data = [out.get("data", {}) for cell in notebook.cells for out in cell.get("outputs", [])]
+    return "\n".join(each[kind] for each in data for kind in ("text/markdown", "text/html") if kind in each)
+
+
+def papermill(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """The command line that a reader types."""
+    command = [str(script("papermill")), "--no-progress-bar", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def make_fmakv2(folder: Path) -> None:
+    """A tiny collection in the layout of Zenodo, whose tonics sound."""
+    lines = ["track_id,key_and_mode,spotify_uri"]
+    for number, key in enumerate(KEYS[::4], start=10):
+        path = folder / "000" / f"{number:06}.mp3"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pitches = [key.tonic, key.tonic + (4 if key.mode == "major" else 3), key.tonic + 7]
+        time = np.arange(4 * 22_050) / 22_050
+        chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
+        sf.write(path, chord / 3, 22_050, format="MP3")
+        lines.append(f"{number},{str(key).replace('major', 'Major')},")
+    (folder / "fmakv2.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_is_kept_without_outputs_and_without_traces_of_a_run(name: str) -> None:
+    notebook = read_notebook(source(name))
+    assert is_stripped(notebook)
+    assert [cell.id for cell in notebook.cells] == [f"cell-{place}" for place in range(len(notebook.cells))]
+    assert "papermill" not in notebook.metadata
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_parameters_of_an_experiment_are_the_fields_and_the_defaults_of_parameters(name: str) -> None:
+    assert default_parameters(source(name)) == asdict(Parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_code_cells_are_short(name: str) -> None:
+    cells = [cell for cell in read_notebook(source(name)).cells if cell.cell_type == "code"]
+    assert max(len(cell.source.splitlines()) for cell in cells) <= 20
+
+
+def test_every_command_line_that_is_refused_names_the_parameter() -> None:
+    name = EXPERIMENTS[0]
+    with pytest.raises(ParameterError, match="limti"):
+        refuse_unknown_parameters(source(name), {"limti": 48})
+    done = papermill(f"{FOLDER}/{name}.ipynb", "build/refused.ipynb", "-p", "limti", "48")
+    assert done.returncode != 0
+    assert "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit" in done.stderr
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_papermill_runs_an_experiment_on_48_clips(name: str, tmp_path: Path) -> None:
+    record = (ROOT / "results" / f"{name}.json").read_bytes()
+    arguments = ["-p", "limit", "48", "-p", "output", str(tmp_path)]
+    done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "out.ipynb"), *arguments)
+    assert done.returncode == 0, done.stderr
+    assert len(read_experiment(tmp_path, name).predictions) == 48
+    assert "n\N{NO-BREAK SPACE}= 48" in text_of(read_notebook(tmp_path / "out.ipynb"))
+    assert (ROOT / "results" / f"{name}.json").read_bytes() == record
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_papermill_runs_an_experiment_on_fmakv2_as_it_lies_on_zenodo(name: str, tmp_path: Path) -> None:
+    make_fmakv2(tmp_path / "fmakv2")
+    arguments = [
+        "-p",
+        "dataset",
+        "fmakv2",
+        "-p",
+        "root",
+        str(tmp_path / "fmakv2"),
+        "-p",
+        "output",
+        str(tmp_path),
+    ]
+    done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "out.ipynb"), *arguments)
+    assert done.returncode == 0, done.stderr
+    experiment = read_experiment(tmp_path, name)
+    assert experiment.record.data["name"] == "fmakv2"
+    assert experiment.predictions.references == KEYS[::4]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_wrong_root_says_which_file_is_missing_and_where_to_get_it(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    arguments = ["-p", "dataset", "fmakv2", "-p", "root", str(tmp_path / "empty")]
+    done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "out.ipynb"), *arguments)
+    assert done.returncode != 0
+    assert re.search(r"MissingData: .*fmakv2\.csv.*https://zenodo\.org", done.stderr)
+
+
+def test_a_notebook_that_raises_names_its_cell(tmp_path: Path) -> None:
+    write_notebook(tmp_path, "n = 0", "1 / 1", "x = 1\n1 / n")
+    with pytest.raises(
+        NotebookError, match=r"made-up\.ipynb, cell 2 \(In \[3\], 'x = 1'\):\nZeroDivisionError"
+    ):
+        run_notebook(tmp_path, "made-up")
+    assert not (tmp_path / EXECUTED / "made-up.ipynb").exists()
+
+
+def test_a_second_run_changes_no_byte(tmp_path: Path) -> None:
+    write_notebook(tmp_path, "n = 0", "print(n)")
+    run_notebook(tmp_path, "made-up", {"n": 7})
+    executed = tmp_path / EXECUTED / "made-up.ipynb"
+    before = executed.read_bytes(), executed.stat().st_mtime_ns
+    run = run_notebook(tmp_path, "made-up", {"n": 7})
+    assert (executed.read_bytes(), executed.stat().st_mtime_ns) == before
+    assert read_runs(tmp_path) == {"made-up": run} and run.parameters == {"n": 7}
+    assert str(tmp_path) not in executed.read_text()
+
+
+def test_a_run_that_is_not_for_the_book_leaves_it_alone(tmp_path: Path) -> None:
+    write_notebook(tmp_path, "n = 0", "print(n)")
+    run_notebook(tmp_path, "made-up", {"n": 7}, publish=False)
+    assert not (tmp_path / EXECUTED).exists() and not (tmp_path / RUNS).exists()
+
+
+def test_the_injected_cell_is_not_shown() -> None:
+    injected = nbformat.v4.new_code_cell("# Parameters\nn = 7", metadata={"tags": ["injected-parameters"]})
+    notebook = stable(nbformat.v4.new_notebook(cells=[injected]))
+    assert "remove-input" in notebook.cells[0].metadata.tags
+
+
+@pytest.mark.parametrize("cell", ["n = 2 * 3", "import os", "n, m = 1, 2", "print(n)"])
+def test_parameters_are_literals(cell: str, tmp_path: Path) -> None:
+    with pytest.raises(NotebookError, match="NAME = LITERAL"):
+        default_parameters(write_notebook(tmp_path, cell))
+
+
+def test_a_notebook_without_parameters_is_refused(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path, "n = 1")
+    path.write_text(path.read_text().replace('"parameters"', '"other"'))
+    with pytest.raises(NotebookError, match="0 cells tagged"):
+        default_parameters(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_cells_of_a_notebook_parse(name: str) -> None:
+    notebook = json.loads(source(name).read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            ast.parse("".join(cell["source"]))
+
+
+def test_the_runner_uses_the_python_it_was_started_with(tmp_path: Path) -> None:
+    write_notebook(tmp_path, "n = 0", "import sys; print(sys.executable)")
+    run_notebook(tmp_path, "made-up")
+    assert sys.executable in (tmp_path / EXECUTED / "made-up.ipynb").read_text()

@@ -1,0 +1,140 @@
+"""Figures: the circle of fifths in order, one colour a system, the same bytes, legible on any ground."""
+
+import re
+import xml.etree.ElementTree as ET
+from functools import cache
+
+import pytest
+
+from skey.baselines import BASELINES
+from skey.keys import CIRCLE_OF_FIFTHS, KEYS
+from skey.paper import label
+from skey.plots import (
+    COLOURS,
+    INK,
+    Drawing,
+    PlotError,
+    circle_drawing,
+    colour,
+    confusion_drawing,
+    keys_drawing,
+    scores_drawing,
+    side_by_side,
+)
+from skey.results import Predictions, score_predictions
+
+TABLE = Predictions(
+    tracks=tuple(map(str, KEYS)),
+    tags={"level": ("full", "hard") * 12},
+    references=KEYS,
+    answers={
+        "krumhansl": tuple(key.relative for key in KEYS),
+        "feature-engineering": tuple(key.signature for key in KEYS),
+        "always-c-major": (KEYS[0],) * 24,
+        "temperley": (None,) * 24,
+    },
+)
+
+
+def cells(drawing: Drawing) -> int:
+    """How many boxes a confusion matrix has."""
+    return len(re.findall(r'<path[^>]*clip-path[^>]*style="fill: #', drawing.svg))
+
+
+@cache
+def drawings() -> dict[str, Drawing]:
+    """One drawing of each kind."""
+    return {
+        "confusion": confusion_drawing(TABLE, "krumhansl"),
+        "signatures": confusion_drawing(TABLE, "feature-engineering"),
+        "scores": scores_drawing(score_predictions(TABLE), "mirex", {"krumhansl": 53.4}, "Scores"),
+        "circle": circle_drawing([1.0] + [0.0] * 11, "Circle"),
+        "keys": keys_drawing({"C major": 3}, "Keys"),
+    }
+
+
+@pytest.fixture(scope="module", params=drawings())
+def drawing(request: pytest.FixtureRequest) -> Drawing:
+    return drawings()[request.param]
+
+
+def test_the_same_figure_has_the_same_bytes(drawing: Drawing) -> None:
+    again = next(each for each in drawings.__wrapped__().values() if each.title == drawing.title)
+    assert again is not drawing and again.svg == drawing.svg
+    assert "<dc:date>" not in drawing.svg
+
+
+def test_a_figure_is_well_formed_and_has_a_name_for_those_who_do_not_see_it(drawing: Drawing) -> None:
+    root = ET.fromstring(drawing.standalone())
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == f"{drawing.title}. {drawing.description}"
+
+
+def test_neutral_parts_take_the_colour_of_the_text_around_them(drawing: Drawing) -> None:
+    assert INK not in drawing.inline()
+    assert "#000000" not in drawing.inline() and "DejaVu" not in drawing.inline()
+    assert "prefers-color-scheme:dark" in drawing.standalone()
+
+
+def test_a_figure_loads_nothing(drawing: Drawing) -> None:
+    links = re.findall(r'(?:href|src)="([^"]*)"', drawing.svg)
+    assert all(link.startswith("#") for link in links)
+
+
+def test_two_figures_on_one_page_share_no_identifier() -> None:
+    names = [re.findall(r'\bid="([^"]+)"', each.svg) for each in drawings().values()]
+    assert sum(map(len, names)) == len(set().union(*names))
+
+
+def test_labels_run_along_the_circle_of_fifths_with_relatives_side_by_side() -> None:
+    texts = [text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", drawings()["confusion"].svg)]
+    assert texts[:24] == ["C", "Am", "G", "Em", "D", "Bm", *texts[6:24]]
+    assert len(texts[:24]) == len(CIRCLE_OF_FIFTHS) == len(set(texts[:24]))
+
+
+def test_one_answer_a_key_is_one_cell_a_row() -> None:
+    assert cells(confusion_drawing(TABLE, "krumhansl")) == 24
+    assert cells(confusion_drawing(TABLE, "feature-engineering")) == 24
+    assert cells(confusion_drawing(TABLE, "temperley")) == 0
+
+
+def test_the_description_counts_right_answers() -> None:
+    assert ", 1 of them right" in confusion_drawing(TABLE, "always-c-major").description
+    assert ", 24 of them right" in confusion_drawing(TABLE, "feature-engineering").description
+
+
+def test_every_baseline_has_a_label_and_a_colour_of_its_own() -> None:
+    assert set(BASELINES) <= set(COLOURS)
+    assert len({COLOURS[system] for system in BASELINES}) == len(BASELINES)
+    assert len({label(system) for system in BASELINES}) == len(BASELINES)
+
+
+def test_the_same_system_has_the_same_colour_in_every_figure() -> None:
+    table, scores = TABLE, score_predictions(TABLE)
+    assert colour("krumhansl") in confusion_drawing(table, "krumhansl").svg
+    assert colour("krumhansl") in scores_drawing(scores, "mirex", {}, "Scores").svg
+
+
+def test_a_system_without_a_colour_is_refused() -> None:
+    with pytest.raises(PlotError, match="no colour"):
+        colour("nobody's system")
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#121212"])
+@pytest.mark.parametrize("system", COLOURS)
+def test_colours_stand_out_from_light_and_from_dark_pages(system: str, ground: str) -> None:
+    lighter, darker = sorted((luminance(COLOURS[system]), luminance(ground)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) > 2
+
+
+def luminance(hexadecimal: str) -> float:
+    """Relative luminance of a colour (WCAG 2)."""
+    channels = [int(hexadecimal[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_figures_stand_side_by_side_with_their_titles() -> None:
+    html = side_by_side(list(drawings().values()))
+    assert html.count("<figure") == html.count("<svg") == len(drawings())
+    assert all(f"<figcaption>{each.title}</figcaption>" in html for each in drawings().values())

@@ -37,14 +37,16 @@ class RecordError(SkeyError):
 class Record:
     """What ``results/<experiment>.json`` holds.
 
-    ``parameters`` of the notebook; ``data``: name, title, tracks and hash of the data set; ``predictions``:
-    sha256 of the CSV and the number of its rows; ``scores`` in percent and counts; ``made``: commit, time,
-    machine, seconds and versions, which say who computed the numbers but are none themselves.
+    ``parameters`` of the notebook; ``data``: name, title, tracks and hash of the data set; ``weights``:
+    system → sha256 of its weights; ``predictions``: sha256 of the CSV and the number of its rows; ``scores``
+    in percent and counts; ``made``: commit, time, machine, seconds and versions, which say who computed the
+    numbers but are none themselves, and ``carried``: systems that were not computed but taken over.
     """
 
     experiment: str
     parameters: Mapping[str, str | int | bool]
     data: Mapping[str, str | int]
+    weights: Mapping[str, str]
     predictions: Mapping[str, str | int]
     scores: Scores
     made: Mapping[str, Any]
@@ -109,7 +111,7 @@ def command(experiment: str) -> str:
 def seal_is_broken(folder: Path, experiment: str) -> bool:
     """Whether the JSON was changed by hand: its ``seal`` is the sha256 of all the rest."""
     content = json.loads(record_path(folder, experiment).read_text(encoding="utf-8"))
-    return bool(content.pop("seal", None) != _seal(content))
+    return bool(content.pop("seal", None) != digest(content))
 
 
 def write_record(record: Record, folder: Path) -> bool:
@@ -121,7 +123,7 @@ def write_record(record: Record, folder: Path) -> bool:
     if _is_recorded(record, folder):
         return False
     content = asdict(record)
-    text = json.dumps({**content, "seal": _seal(content)}, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps({**content, "seal": digest(content)}, indent=1, ensure_ascii=False) + "\n"
     return write_if_changed(record_path(folder, record.experiment), text)
 
 
@@ -146,6 +148,12 @@ def write_if_changed(path: Path, text: str) -> bool:
 def sha256(path: Path) -> str:
     """Checksum of a small file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """The sha256 of a JSON object's content, independent of its layout."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def provenance(checkout: Path, seconds: float) -> dict[str, Any]:
@@ -195,9 +203,3 @@ def _is_recorded(record: Record, folder: Path) -> bool:
         return False
     same = old.substance == json.loads(json.dumps(record.substance))
     return same and not seal_is_broken(folder, record.experiment)
-
-
-def _seal(content: Mapping[str, Any]) -> str:
-    """The sha256 of the content, independent of layout."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -20,7 +20,7 @@ FLOORS = {
     1: "errors keys notation metrics bootstrap confusion audio",
     2: "vqt model losses calibration baselines weights export tonality confidence",
     3: "estimate estimator listeners tags datasets corpus experiments training bench"
-    " results record claims paper plots notebooks book",
+    " results record claims paper plots notebooks book systems observations alignment hearing profile_plots",
     4: "cli __main__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

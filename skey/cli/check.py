@@ -13,14 +13,17 @@ def check(recompute: bool, results: Path | None) -> None:
 
     Exits with status 1 where any did.
     """
-    from skey.baselines import BASELINES
+    from skey.observations import check_observations
     from skey.record import RESULTS, find_checkout, recorded_experiments
-    from skey.results import check_records
+    from skey.results import check_records, not_recomputed
+    from skey.systems import systems
 
-    folder = results or find_checkout() / RESULTS
-    faults = check_records(folder, BASELINES if recompute else None)
+    folder, at_hand = results or find_checkout() / RESULTS, systems()
+    faults = check_records(folder, at_hand if recompute else None) + check_observations(folder)
     for fault in faults:
         click.echo(fault)
+    for line in not_recomputed(folder, at_hand) if recompute else ():
+        click.echo(line)
     if faults:
         raise click.exceptions.Exit(1)
     what = "predictions and scores" if recompute else "scores"

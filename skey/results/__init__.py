@@ -1,5 +1,6 @@
 """What is computed, how it is written to ``results/``, and how it is compared with the record."""
 
+from skey.results.carried import not_recomputed
 from skey.results.check import check_records, compare_answers, compare_with_record
 from skey.results.experiment import Experiment, open_dataset, read_experiment, run_experiment
 from skey.results.parameters import ParameterError, Parameters, notebook_parameters, refuse_unknown
@@ -17,6 +18,7 @@ __all__ = [
     "compare_answers",
     "compare_with_record",
     "format_answer",
+    "not_recomputed",
     "notebook_parameters",
     "open_dataset",
     "points",

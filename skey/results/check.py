@@ -20,6 +20,7 @@ from skey.results.experiment import (
 from skey.results.parameters import Parameters
 from skey.results.predictions import Predictions, format_answer
 from skey.results.scores import compare, score_predictions
+from skey.systems import RELEASED, checksums
 
 
 def parameters_of(experiment: Experiment, root: str = "") -> Parameters:
@@ -117,15 +118,31 @@ def predictions_that_moved(experiment: Experiment, systems: Mapping[str, System]
     known = [track for track in experiment.predictions.tracks if track in tracks]
     used = {name: systems[name] for name in experiment.predictions.answers if name in systems}
     answers = predict((dataset.log_vqt(tracks[track]) for track in known), used)
-    return compare_answers(experiment.predictions, known, answers)
+    weights = {**experiment.record.weights, **checksums(used)}
+    return [
+        *unknown_systems(experiment, systems),
+        *compare({"weights": experiment.record.weights}, {"weights": weights}, "those here are"),
+        *compare_answers(experiment.predictions, known, answers),
+    ]
+
+
+def unknown_systems(experiment: Experiment, systems: Mapping[str, System]) -> list[str]:
+    """Recorded systems that can no longer be asked, though they need no weights that may be absent."""
+    return [
+        f"{name}: there is no such system"
+        for name in experiment.predictions.answers
+        if name not in systems and name not in RELEASED
+    ]
 
 
 def compare_with_record(recorded: Experiment, computed: Experiment) -> list[str]:
     """Each answer, and on the same tracks each score, that was computed otherwise than it is recorded."""
     known = set(recorded.predictions.tracks)
+    weights = ({"weights": recorded.record.weights}, {"weights": computed.record.weights})
     rows = [row for row, track in enumerate(computed.predictions.tracks) if track in known]
     found = computed.predictions.select(rows)
-    lines = compare_answers(recorded.predictions, list(found.tracks), found.answers)
+    lines = compare(*weights, "computed with")
+    lines += compare_answers(recorded.predictions, list(found.tracks), found.answers)
     if len(found) == len(recorded.predictions):
         lines += compare(recorded.record.scores, computed.record.scores, "computed here")
     if len(found) < len(computed.predictions):

@@ -13,7 +13,6 @@ from skey.record import (
     RESULTS,
     Record,
     RecordError,
-    command,
     find_checkout,
     predictions_path,
     provenance,
@@ -22,9 +21,11 @@ from skey.record import (
     write_if_changed,
     write_record,
 )
+from skey.results.carried import Answered, answers_on, with_carried
 from skey.results.parameters import Parameters
 from skey.results.predictions import Answer, Predictions, predictions_to_csv, read_predictions
 from skey.results.scores import score_predictions
+from skey.systems import checksums
 
 System = Callable[..., Any]
 """Log-VQT of a track, (99, frames), to its answer."""
@@ -62,11 +63,12 @@ def run_experiment(experiment: str, systems: Mapping[str, System], parameters: P
         return read_experiment(checkout / RESULTS, experiment)
     dataset = open_dataset(parameters)
     if replace(parameters, limit=0, seed=0).shipped and not parameters.recompute:
-        predictions = recorded_predictions(read_experiment(checkout / RESULTS, experiment), dataset)
+        answered = recorded_answers(experiment, dataset)
     else:
         dataset.require()
-        predictions = compute_predictions(dataset, systems)
-    return _write(experiment, parameters, predictions, describe(dataset), began)
+        computed = Answered(compute_predictions(dataset, systems), checksums(systems))
+        answered = with_carried(computed, answers_to_carry(experiment, parameters, dataset))
+    return _write(experiment, parameters, answered, describe(dataset), began)
 
 
 def read_experiment(folder: Path, experiment: str) -> Experiment:
@@ -75,17 +77,22 @@ def read_experiment(folder: Path, experiment: str) -> Experiment:
     return Experiment(record, read_predictions(predictions_path(folder, experiment)), folder)
 
 
-def recorded_predictions(experiment: Experiment, dataset: Dataset) -> Predictions:
-    """The recorded answers on the tracks of a data set; raises ``RecordError`` for a track that has none."""
-    row_of = {track: row for row, track in enumerate(experiment.predictions.tracks)}
-    tracks = [track.id for track in labelled_tracks(dataset)]
-    absent = [track for track in tracks if track not in row_of]
-    if absent:
-        raise RecordError(
-            f"the record of {experiment.name} has no answers for {len(absent)} tracks such as {absent[0]}: "
-            f"compute it anew with `{command(experiment.name)}`"
-        )
-    return experiment.predictions.select([row_of[track] for track in tracks])
+def recorded_answers(experiment: str, dataset: Dataset) -> Answered:
+    """What the shipped record says of the tracks of ``dataset``; raises ``RecordError`` where it does not."""
+    recorded = read_experiment(find_checkout() / RESULTS, experiment)
+    return Answered(answers_on(recorded.predictions, dataset, experiment), recorded.record.weights)
+
+
+def answers_to_carry(experiment: str, parameters: Parameters, dataset: Dataset) -> Answered | None:
+    """The recorded answers on ``dataset``, or None where there is no sound record of just this music."""
+    if not replace(parameters, limit=0, seed=0, recompute=False).shipped:
+        return None
+    whole = describe(open_dataset(replace(parameters, limit=0)))
+    try:
+        recorded = read_record(find_checkout() / RESULTS, experiment)
+        return recorded_answers(experiment, dataset) if recorded.data["hash"] == whole["hash"] else None
+    except RecordError:
+        return None
 
 
 def compute_predictions(dataset: Dataset, systems: Mapping[str, System]) -> Predictions:
@@ -137,12 +144,12 @@ def tags_of(tracks: Sequence[Track]) -> dict[str, tuple[str, ...]]:
 def _write(
     experiment: str,
     parameters: Parameters,
-    predictions: Predictions,
+    answered: Answered,
     data: Mapping[str, str | int],
     began: float,
 ) -> Experiment:
     """Score the predictions and write both files, each only if something in it changed."""
-    checkout = find_checkout()
+    checkout, predictions = find_checkout(), answered.predictions
     folder = parameters.folder(checkout)
     table = predictions_path(folder, experiment)
     write_if_changed(table, predictions_to_csv(predictions))
@@ -150,9 +157,10 @@ def _write(
         experiment=experiment,
         parameters=parameters.recorded(),
         data={**data, "tracks": len(predictions)},
+        weights=answered.weights,
         predictions={"sha256": sha256(table), "rows": len(predictions)},
         scores=score_predictions(predictions, parameters.seed),
-        made=provenance(checkout, time.monotonic() - began),
+        made={**provenance(checkout, time.monotonic() - began), "carried": list(answered.carried)},
     )
     write_record(record, folder)
     return read_experiment(folder, experiment)

@@ -1,0 +1,170 @@
+"""What the book computes about the released models: their alignment, what they heard, their cards."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from skey.alignment import key_if_modes_were_aligned, mode_offset
+from skey.book.listening import answer_in_words, player, write_clip
+from skey.book.tables import download, markdown_table, with_interval
+from skey.calibration import Calibration
+from skey.corpus.plan import Clip, render_clip
+from skey.keys import Key, parse_key
+from skey.listeners import TEMPLATE_TEMPERATURE
+from skey.observations import Entries, Observation, observation_path
+from skey.paper import label
+from skey.plots import side_by_side
+from skey.profile_plots import key_rings, timeline_drawing
+from skey.record import find_checkout
+from skey.results import Experiment
+from skey.systems import RELEASED
+
+
+def apart(steps: int) -> str:
+    """A distance along the circle of fifths in words."""
+    if steps == 0:
+        return "relatives"
+    fifths = "a fifth" if abs(steps) == 1 else f"{abs(steps)} fifths"
+    return f"{fifths} {'above' if steps > 0 else 'below'}"
+
+
+def alignment_table(entries: Entries) -> str:
+    """For each network: what row 0 stands for, and how its two keys lie to each other."""
+    header = ["Network", "Outputs", "Row 0", "The minor key's signature lies"]
+    rows = []
+    for name, observed in entries.items():
+        calibration = Calibration(**observed["calibration"])
+        major, minor = Key(calibration.major, "major"), Key(calibration.minor, "minor")
+        together = f"{major} and {minor}"
+        rows.append([label(name), str(observed["outputs"]), together, apart(mode_offset(calibration))])
+    return markdown_table(header, rows)
+
+
+def alignment_numbers(entries: Entries) -> dict[str, float | str]:
+    """Numbers and keys for the prose, by name: ``released-skey_offset``, ``released-skey_a_minor``."""
+    found: dict[str, float | str] = {}
+    for name, observed in entries.items():
+        calibration = Calibration(**observed["calibration"])
+        found[f"{name}_offset"] = float(abs(mode_offset(calibration)))
+        found[f"{name}_parameters"] = float(observed["parameters"])
+        found[f"{name}_certainty"] = 100 * max(max(column) for column in observed["a_minor"])
+        found[f"{name}_a_minor"] = str(key_if_modes_were_aligned(calibration))
+    return found
+
+
+def observation_line(observation: Observation) -> str:
+    """Under a figure: notebook, commit, weights and record as downloads, and what was not computed here."""
+    checkout, made = find_checkout(), observation.made
+    sums = {name: str(entry["checksum"])[:12] for name, entry in observation.entries.items()}
+    weights = ", ".join(f"{name} `{checksum}`" for name, checksum in sums.items() if checksum)
+    parts = [
+        download("notebook", checkout / "notebooks" / f"{observation.name}.ipynb"),
+        f"commit `{made['commit']}`",
+        f"weights {weights}",
+        download("JSON", observation_path(checkout / "results", observation.name)),
+    ]
+    if made["carried"]:
+        parts.append(f"from the record, as their weights are not here: {', '.join(made['carried'])}")
+    return " · ".join(parts)
+
+
+def heard_clip(clip: Clip, heard: Mapping[str, Mapping[str, Any]]) -> str:
+    """One clip: a player with every system's answer, then its profiles, as a whole and over time, as HTML."""
+    assert clip.key is not None
+    source = write_clip(render_clip(clip), f"open-corpus-{clip.id}")
+    words = " · ".join(html.escape(word) for word in (clip.id, clip.source, clip.level))
+    rows = "".join(_answer_row(system, clip.key, entry[clip.id]) for system, entry in heard.items())
+    table = f'<table class="table"><tr><th></th><td>answer</td><td>confidence</td></tr>{rows}</table>'
+    caption = player(source, f"<strong>{clip.key}</strong><br>{words}")
+    drawings = [
+        drawing
+        for system, entry in heard.items()
+        for drawing in (
+            key_rings(entry[clip.id]["probabilities"], f"{label(system)}: {clip.key}, whole clip"),
+            timeline_drawing(
+                entry[clip.id]["stretches"], clip.key, system, f"{label(system)}: {clip.key}, over time"
+            ),
+        )
+    ]
+    return f'<div class="companion-heard">{caption}{table}</div>{side_by_side(drawings)}'
+
+
+def _answer_row(system: str, reference: Key, heard: Mapping[str, Any]) -> str:
+    """What one system says of a clip, and how sure it is."""
+    answer = parse_key(heard["key"]) if heard["key"] else None
+    said = html.escape(answer_in_words(reference, answer))
+    return f"<tr><th>{html.escape(label(system))}</th><td>{said}</td><td>{heard['confidence']:.2f}</td></tr>"
+
+
+def model_cards(alignment: Observation, experiments: Sequence[Experiment]) -> str:
+    """A card for each released network and for the template: what it is, and what it scores here."""
+    cards = [_network_card(name, entry, experiments) for name, entry in alignment.entries.items()]
+    return "\n\n".join([*cards, _template_card(experiments)])
+
+
+def _network_card(name: str, entry: Mapping[str, Any], experiments: Sequence[Experiment]) -> str:
+    """The card of one released network."""
+    calibration = Calibration(**entry["calibration"])
+    keys = calibration.output_keys()
+    means = "key signatures" if entry["outputs"] == 12 else "keys"
+    columns = "; ".join(
+        f"{start}–{start + 11}: {keys[start]} to {keys[start + 11]}"
+        for start in range(0, entry["outputs"], 12)
+    )
+    hears = (
+        "the whole track in one pass"
+        if entry["whole_track"]
+        else "windows of 15 s, whose answers are averaged"
+    )
+    rows = [
+        ["Source", f"`{RELEASED[name]}.pt` of <{entry['source']}>, epoch {entry['epoch']} of its training"],
+        ["Licence", str(entry["licence"])],
+        ["Checksum", f"`{entry['checksum']}`"],
+        ["Size", f"{entry['parameters']:,} trainable parameters"],
+        ["Hears", hears],
+        ["Outputs", f"{entry['outputs']} {means}; {columns}, in steps of a semitone"],
+        ["Modes", f"row 0 pairs {keys[0]} with a minor key whose signature is {_relation(calibration)}"],
+        *_score_rows(name, experiments),
+    ]
+    return _card(entry["title"], rows)
+
+
+def _relation(calibration: Calibration) -> str:
+    """How the minor key of a row lies to its major key."""
+    steps = mode_offset(calibration)
+    return "the same: relatives" if steps == 0 else f"{apart(steps)}: no relatives"
+
+
+def _template_card(experiments: Sequence[Experiment]) -> str:
+    """The card of what answers without weights."""
+    rows = [
+        ["Source", "probe-tone ratings {cite}`krumhansl1990`, in `skey/baselines.py`"],
+        ["Licence", "MIT, as the code"],
+        ["Checksum", "none: there is nothing to load"],
+        ["Size", "24 weights"],
+        ["Hears", "windows of 15 s, whose answers are averaged"],
+        ["Outputs", "24 keys: correlations with the mean chroma"],
+        ["Confidence", f"softmax at temperature {TEMPLATE_TEMPERATURE:g}"],
+        *_score_rows("krumhansl", experiments),
+    ]
+    return _card("Krumhansl template", rows)
+
+
+def _score_rows(system: str, experiments: Sequence[Experiment]) -> list[list[str]]:
+    """What a system scores in each experiment that has it."""
+    rows = []
+    for experiment in experiments:
+        numbers = experiment.record.scores.get(system, {}).get("all")
+        if numbers is None:
+            continue
+        metric = "mirex" if "mirex" in numbers else "ksea"
+        score = with_interval(numbers, metric).replace("<br>", " ")
+        link = f"[](notebooks/{experiment.name}.ipynb)"
+        rows.append([f"{metric.upper()} here", f"{score} %, {experiment.record.data['title']}, {link}"])
+    return rows
+
+
+def _card(title: str, rows: Sequence[Sequence[str]]) -> str:
+    """A heading and a list of terms."""
+    terms = "\n\n".join(f"{term}\n: {text}" for term, text in rows)
+    return f"## {title}\n\n{terms}"

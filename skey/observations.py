@@ -1,0 +1,178 @@
+"""Records of what networks say to given sounds: ``results/observations/<name>.json``.
+
+An experiment asks many tracks and is scored; an observation looks closely at a few sounds. Its entries each
+need one system's weights, and those that cannot be computed here are taken over from the record.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skey.record import RESULTS, RecordError, digest, find_checkout, provenance, write_if_changed
+from skey.results.scores import flatten
+
+FOLDER = "observations"
+"""Where they lie, below the folder of the record."""
+
+TOLERANCE = 2e-3
+"""Two recorded probabilities closer than this are the same: what float32 may do on another machine."""
+
+DIGITS = 4
+"""Decimals of a recorded probability."""
+
+Entries = Mapping[str, Mapping[str, Any]]
+"""entry (as a rule a system) → field → what was observed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What ``results/observations/<name>.json`` holds.
+
+    ``entries``: entry → field → numbers; ``made``: by which code, when, on what, and under ``carried`` which
+    entries were not computed but taken over from the record before.
+    """
+
+    name: str
+    entries: Entries
+    made: Mapping[str, Any]
+
+
+def observation_path(folder: Path, name: str) -> Path:
+    """``folder/observations/<name>.json``."""
+    return folder / FOLDER / f"{name}.json"
+
+
+def recorded_observations(folder: Path) -> tuple[str, ...]:
+    """Names of the observations that have a record in ``folder``, in alphabetical order."""
+    return tuple(sorted(path.stem for path in (folder / FOLDER).glob("*.json")))
+
+
+def read_observation(folder: Path, name: str) -> Observation:
+    """Read a record; raises ``RecordError`` where it is missing or none."""
+    path = observation_path(folder, name)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Observation(name, content["entries"], content["made"])
+    except FileNotFoundError:
+        raise RecordError(
+            f"{path} is missing: restore it with git, or compute it with "
+            f"`papermill notebooks/{name}.ipynb build/out.ipynb -p recompute True`"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path} is no record ({error!r}): restore it with git") from error
+
+
+def write_observation(observation: Observation, folder: Path) -> bool:
+    """Write a record, sealed field by field, unless one that says the same is there; returns whether it was."""
+    path = observation_path(folder, observation.name)
+    if path.is_file() and not broken_seals(folder, observation.name):
+        old = read_observation(folder, observation.name)
+        if not moved_numbers(old.entries, observation.entries):
+            return False
+    content = {
+        "entries": observation.entries,
+        "made": observation.made,
+        "seals": _seals(observation.entries, observation.made),
+    }
+    return write_if_changed(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def observe(
+    name: str, compute: Callable[[], Entries], recompute: bool = False, output: str = ""
+) -> Observation:
+    """Read an observation from the record, or make it.
+
+    Args:
+        name: its name, which is that of its notebook.
+        compute: gives the entries that can be computed on this machine.
+        recompute: whether to ask it; otherwise the shipped record answers.
+        output: folder for the new record, below the checkout; by default the shipped one.
+
+    Returns:
+        The observation; entries that were not computed are those of the shipped record.
+
+    Raises:
+        RecordError: there is no record.
+    """
+    checkout, began = find_checkout(), time.monotonic()
+    if not recompute:
+        return read_observation(checkout / RESULTS, name)
+    computed, recorded = compute(), _recorded_entries(checkout / RESULTS, name)
+    carried = [entry for entry in recorded if entry not in computed]
+    order = [*(entry for entry in recorded), *(entry for entry in computed if entry not in recorded)]
+    entries = {entry: computed.get(entry) or recorded[entry] for entry in order}
+    made = {**provenance(checkout, time.monotonic() - began), "carried": carried}
+    observation = Observation(name, entries, made)
+    write_observation(observation, checkout / (output or RESULTS))
+    return observation
+
+
+def check_observations(folder: Path) -> list[str]:
+    """Every recorded field that is not as it was written, a line each."""
+    return [
+        f"{name}: {field}: not as it was written"
+        for name in recorded_observations(folder)
+        for field in broken_seals(folder, name)
+    ]
+
+
+def compare_observations(recorded: Path, computed: Path) -> list[str]:
+    """Numbers of the observations in one folder that the record in another gives otherwise."""
+    return [
+        f"{name}: {line}"
+        for name in recorded_observations(computed)
+        for line in moved_numbers(
+            read_observation(recorded, name).entries, read_observation(computed, name).entries
+        )
+    ]
+
+
+def broken_seals(folder: Path, name: str) -> list[str]:
+    """The fields of a record that were changed by hand, as ``entry / field``."""
+    content = json.loads(observation_path(folder, name).read_text(encoding="utf-8"))
+    found, sealed = _seals(content.get("entries", {}), content.get("made", {})), content.get("seals", {})
+    return [field for field in dict.fromkeys((*sealed, *found)) if sealed.get(field) != found.get(field)]
+
+
+def moved_numbers(old: Entries, new: Entries) -> list[str]:
+    """A line for each number or word that differs; numbers with decimals may by ``TOLERANCE``."""
+    before, after = flatten(_by_index(old)), flatten(_by_index(new))
+    return [
+        f"{' / '.join(path)}: record {before.get(path)}, computed here {after.get(path)}"
+        for path in dict.fromkeys((*before, *after))
+        if not _same(before.get(path), after.get(path))
+    ]
+
+
+def _same(old: object, new: object) -> bool:
+    """Equality, with the tolerance where both have decimals."""
+    if isinstance(old, float) and isinstance(new, float):
+        return abs(old - new) < TOLERANCE
+    return bool(old == new)
+
+
+def _by_index(tree: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Lists as mappings from their places, so that each of their numbers has a path."""
+    if isinstance(tree, Mapping):
+        return {name: _by_index(value) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return {str(place): _by_index(value) for place, value in enumerate(tree)}
+    return tree
+
+
+def _seals(entries: Entries, made: Mapping[str, Any]) -> dict[str, str]:
+    """A checksum of every field of every entry, and of where they come from."""
+    fields = {
+        f"{entry} / {field}": digest({field: value})[:16]
+        for entry, of in entries.items()
+        for field, value in of.items()
+    }
+    return {**fields, "made": digest(made)[:16]}
+
+
+def _recorded_entries(folder: Path, name: str) -> Entries:
+    """The entries of the shipped record, none where there is none yet."""
+    return read_observation(folder, name).entries if observation_path(folder, name).is_file() else {}

@@ -1,0 +1,70 @@
+"""Rows of a record whose weights are not on this machine: they stay in it, and are named as not computed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from skey.datasets import Dataset
+from skey.record import RecordError, command, read_record, recorded_experiments
+from skey.results.predictions import Predictions
+from skey.systems import RELEASED
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Predictions with the checksums of the weights behind them.
+
+    ``weights``: system → sha256, for those that have any; ``carried``: systems whose answers were not
+    computed but taken over from the record.
+    """
+
+    predictions: Predictions
+    weights: Mapping[str, str]
+    carried: tuple[str, ...] = ()
+
+
+def answers_on(recorded: Predictions, dataset: Dataset, experiment: str) -> Predictions:
+    """The recorded answers on the labelled tracks of a data set; raises ``RecordError`` without an answer."""
+    row_of = {track: row for row, track in enumerate(recorded.tracks)}
+    tracks = [track.id for track in dataset.tracks() if track.key is not None]
+    absent = [track for track in tracks if track not in row_of]
+    if absent:
+        raise RecordError(
+            f"the record of {experiment} has no answers for {len(absent)} tracks such as {absent[0]}: "
+            f"compute it anew with `{command(experiment)}`"
+        )
+    return recorded.select([row_of[track] for track in tracks])
+
+
+def with_carried(computed: Answered, recorded: Answered | None) -> Answered:
+    """Add what the record says on the same tracks for released networks whose weights are not at hand.
+
+    ``recorded`` answers the same tracks in the same order. Systems keep the order of the record.
+    """
+    if recorded is None:
+        return computed
+    old, new = recorded.predictions.answers, computed.predictions.answers
+    carried = tuple(name for name in old if name in RELEASED and name not in new)
+    every = {**{name: old[name] for name in carried}, **new}
+    order = [*(name for name in old if name in every), *(name for name in new if name not in old)]
+    weights = {**computed.weights, **{name: recorded.weights[name] for name in carried}}
+    return Answered(
+        replace(computed.predictions, answers={name: every[name] for name in order}),
+        {name: weights[name] for name in order if name in weights},
+        carried,
+    )
+
+
+def not_recomputed(folder: Path, at_hand: Mapping[str, object]) -> Iterator[str]:
+    """A line for each recorded system that ``at_hand`` does not hold, because its weights are not here."""
+    for name in recorded_experiments(folder):
+        try:
+            recorded = read_record(folder, name)
+        except RecordError:  # the check of the record names it
+            continue
+        for system in recorded.weights:
+            if system not in at_hand:
+                yield (
+                    f"{name}: {system} not recomputed: its weights are not here "
+                    f"(`skey weights import {RELEASED.get(system, system)}.pt`)"
+                )

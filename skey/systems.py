@@ -1,0 +1,120 @@
+"""The systems that the experiments compare: the baselines, and the networks whose weights are at hand.
+
+The authors' released weights are not part of this package; whoever imports them with ``skey weights import``
+has their rows computed, and everybody else sees what the record holds for them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from skey.baselines import BASELINES
+from skey.errors import SkeyError
+from skey.keys import KEYS, Key
+from skey.vqt import SEGMENT_FRAMES
+from skey.weights import LoadedModel, available_weights, read_header, read_weights
+
+RELEASED: Mapping[str, str] = {
+    "released-skey": "skey",
+    "released-semitone24": "semitone24",
+    "released-stone12": "stone12",
+}
+"""The released networks: name of the system → name of its weights in the user's folder."""
+
+TABLE_1 = ("always-c-major", "feature-engineering", "released-stone12")
+"""The systems of Table 1, STONE, that exist here."""
+
+TABLE_3 = (*BASELINES, "released-skey", "released-semitone24")
+"""The systems of Table 3, STONE, that exist here."""
+
+_FLOOR = 1.0
+"""80 dB in units of the log-VQT."""
+
+
+class UnknownSystem(SkeyError):
+    """A name that stands for no system; the message lists those that there are."""
+
+
+@dataclass(frozen=True)
+class NetworkSystem:
+    """A network as a system: log-VQT of a whole track in, its key (12 outputs: its key signature) out.
+
+    Args:
+        file: its weights, which are read when the first track comes.
+    """
+
+    file: Path
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the weights, as their header gives it and reading them verifies it."""
+        return read_header(self.file).checksum
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        """The network, read once; raises ``WeightsError`` where the file is damaged."""
+        return read_weights(self.file)
+
+    @torch.inference_mode()
+    def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> Key | int:
+        """The answer for a track (99, frames).
+
+        S-KEY's release hears the whole track in one pass, STONE's average 15-s windows: each file's header
+        says which.
+        """
+        whole = self.loaded.header.whole_track
+        items = log_vqt[None] if whole else windows(log_vqt)
+        if self.loaded.outputs == 12:
+            return int(self.loaded.signature_profile(items).mean(dim=0).argmax())
+        return KEYS[int(self.loaded.profile(items).mean(dim=0).argmax())]
+
+
+def windows(log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "windows 99 window_frames"]:
+    """Cut a track into windows of 15 s, each with the floor 80 dB under its own maximum.
+
+    Args:
+        log_vqt: (99, frames).
+
+    Returns:
+        (windows, 99, 646): a rest of at least half a window reaches back to fill one, a shorter rest is
+        dropped. A track of less than 15 s is one short window.
+    """
+    frames = log_vqt.shape[-1]
+    starts = list(range(0, frames - SEGMENT_FRAMES + 1, SEGMENT_FRAMES)) or [0]
+    if frames - starts[-1] - SEGMENT_FRAMES >= SEGMENT_FRAMES // 2:
+        starts.append(frames - SEGMENT_FRAMES)
+    cut = torch.stack([log_vqt[:, start : start + SEGMENT_FRAMES] for start in starts])
+    return torch.maximum(cut, cut.amax(dim=(1, 2), keepdim=True) - _FLOOR)
+
+
+def systems(*names: str) -> dict[str, Callable[..., Any]]:
+    """Systems by name: each a callable from the log-VQT of a track, (99, frames), to its answer.
+
+    Args:
+        names: which ones, in which order; all of them by default.
+
+    Returns:
+        Those of them that can be computed here: a released network is left out where its weights are not.
+
+    Raises:
+        UnknownSystem: a name stands for no system.
+    """
+    known = (*BASELINES, *RELEASED)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UnknownSystem(f"there is no system {', '.join(unknown)}: expected any of {', '.join(known)}")
+    files = available_weights()
+    at_hand: dict[str, Callable[..., Any]] = dict(BASELINES)
+    at_hand |= {name: NetworkSystem(files[file]) for name, file in RELEASED.items() if file in files}
+    return {name: at_hand[name] for name in names or known if name in at_hand}
+
+
+def checksums(chosen: Mapping[str, Callable[..., Any]]) -> dict[str, str]:
+    """SHA-256 of the weights of each system that has any."""
+    return {name: system.checksum for name, system in chosen.items() if isinstance(system, NetworkSystem)}

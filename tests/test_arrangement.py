@@ -1,6 +1,7 @@
 """Arrangements: harmony that fits, players in range, keys that move with the transposition."""
 
 from collections import Counter
+from functools import cache
 from itertools import pairwise
 from typing import get_args
 
@@ -22,6 +23,7 @@ OUT_OF_TUNE = {20, 113, 119, 125, 126}
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 
+@cache
 def some(source: str, mode: str | None = None, count: int = 6) -> list[sources.Piece]:
     """Training pieces spread over the index."""
     rows = [r for r in sources.read_index() if r.source == source and r.split != "test"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skey.corpus.plan import Clip, PlanError, arrangements, plan_clips, render_clip
-from skey.corpus.sources import index_row, load_piece
+from skey.corpus.sources import index_row
 
 
 def kinds(clips: tuple[Clip, ...]) -> Counter[tuple[str, str, str]]:
@@ -96,8 +96,3 @@ def test_an_unlabelled_clip_sounds_from_beginning_to_end() -> None:
     wave = render_clip(plan_clips("unlabelled", 1)[0])
     assert wave.shape == (661_500,)
     assert np.abs(wave[:330_750]).max() > 0.2 and np.abs(wave[330_750:]).max() > 0.2
-
-
-def test_the_pieces_of_the_test_split_are_parsed_quickly_one_by_one() -> None:
-    piece = load_piece(plan_clips("test", 8)[2].piece_id)
-    assert piece.source in ("chorales", "tunes") and len(piece.notes) > 20

@@ -7,6 +7,7 @@ that the first N of them are balanced too.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count, islice
 
 import numpy as np
@@ -18,7 +19,7 @@ from skey.corpus.degradation import degrade, normalise_peak
 from skey.corpus.events import Level
 from skey.corpus.polyphony import school_of
 from skey.corpus.soundfont import default_soundfont
-from skey.corpus.sources import IndexRow, Source, Split, load_piece, read_index
+from skey.corpus.sources import IndexRow, Piece, Source, Split, load_piece, read_index
 from skey.errors import SkeyError
 from skey.keys import Key
 
@@ -117,9 +118,15 @@ def _places(seed_text: str, labelled: bool) -> tuple[float, ...]:
 
 def arrangements(clip: Clip) -> tuple[Arrangement, ...]:
     """The arrangements whose sound, one after the other, makes the clip; raises as ``load_piece`` does."""
-    piece = load_piece(clip.piece_id)
+    piece = _remembered(clip.piece_id)
     seconds = CLIP_SECONDS / len(clip.places)
     return tuple(arrange(piece, clip.level, clip.seed_text, place, seconds) for place in clip.places)
+
+
+@lru_cache(maxsize=256)
+def _remembered(piece_id: str) -> Piece:
+    """A piece that other clips of this process will ask for again: a quartet takes seconds to parse."""
+    return load_piece(piece_id)
 
 
 def render_clip(clip: Clip) -> Float32[np.ndarray, "661500"]:

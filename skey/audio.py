@@ -76,8 +76,7 @@ def read_audio(path: PathLike, *, min_samples: int = MIN_SAMPLES) -> Wave:
         (samples,) float32 whose largest absolute value is 1.
 
     Raises:
-        AudioError: one of its subclasses, when the file is missing, unreadable, empty, not finite, silent or
-            too short.
+        AudioError: the file is missing, unreadable, empty, not finite, silent or too short.
     """
     return normalise(_joined(stream_audio(path)), min_samples=min_samples)
 
@@ -160,9 +159,8 @@ def stream_audio(path: PathLike, seconds: int | float = 15) -> Iterator[Wave]:
         MissingAudio, UnreadableAudio, NonFiniteAudio: as soon as it is known.
     """
     with _opened(Path(path)) as file:
-        frames = _block_frames(file.samplerate, file.channels)
-        blocks = file.blocks(blocksize=frames, dtype="float32", always_2d=True)
-        yield from _split(_resampled(map(_mixed_down, blocks), file.samplerate), _length(seconds))
+        blocks = map(_mixed_down, _decoded(file))
+        yield from _split(_resampled(blocks, file.samplerate), _length(seconds))
 
 
 def stream_array(
@@ -207,6 +205,13 @@ def _decoder(path: Path) -> soundfile.SoundFile:
         return soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else str(path))
     except TypeError as error:
         raise soundfile.SoundFileRuntimeError(str(error)) from error
+
+
+def _decoded(file: soundfile.SoundFile) -> Iterator[Float32[np.ndarray, "samples channels"]]:
+    """What can be decoded; soundfile's own `blocks` fills up a truncated mp3 with uninitialised memory."""
+    frames = _block_frames(file.samplerate, file.channels)
+    while len(block := file.read(frames, dtype="float32", always_2d=True)):
+        yield block
 
 
 def _check_file(path: Path) -> None:

@@ -67,7 +67,7 @@ class Layout:
         """
         record = self._record(path, estimate)
         if self.format in (Format.JSON, Format.JSONL):
-            return json.dumps(record, ensure_ascii=False)
+            return json.dumps(record | {"probabilities": self._probabilities(estimate)}, ensure_ascii=False)
         rows = record.get("segments", [])
         if self.format == Format.CSV:
             whole = [[record[column] for column in _COLUMNS]]
@@ -119,7 +119,6 @@ class Layout:
             "tuning_cents": None if estimate.tuning_cents is None else round(estimate.tuning_cents, 1),
             "duration": round(estimate.duration, 3),
             "reason": estimate.reason,
-            "probabilities": self._probabilities(estimate),
         }
         return record | ({"segments": self._segments(estimate)} if self.segments else {})
 

@@ -1,0 +1,306 @@
+"""What people throw at a key estimator: no crash, no hang, no gigabytes, and no key where there is none."""
+
+import os
+import subprocess
+import sys
+import time
+from zlib import crc32
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from skey.audio import (
+    EmptyAudio,
+    MissingAudio,
+    NonFiniteAudio,
+    UnreadableAudio,
+)
+from skey.bench import measure
+from skey.cli import main
+from skey.estimator import KeyEstimator
+from skey.keys import Key
+
+RATE = 44_100
+SLOWEST_SECONDS = 5
+
+
+def music(seconds=6.0, rate=RATE):
+    """C major, F major, G major, C major, a second and a half each."""
+    times = np.arange(int(seconds * rate)) / rate
+    chords = np.array([(48, 52, 55), (53, 57, 60), (55, 59, 62), (48, 52, 55)])
+    pitches = chords[np.minimum((times / 1.5).astype(int) % 4, 3)]
+    frequencies = 440 * 2 ** ((pitches - 69) / 12)
+    phases = 2 * np.pi * np.cumsum(frequencies, axis=0) / rate
+    sound = sum(np.sin(n * phases) / n for n in range(1, 5)).sum(axis=1)
+    return (0.8 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def noise(seconds=6.0):
+    generator = np.random.default_rng(crc32(b"noise"))
+    return (0.2 * generator.standard_normal(int(seconds * RATE))).astype(np.float32)
+
+
+def click():
+    samples = np.zeros(12 * RATE, np.float32)
+    samples[5 * RATE] = 1
+    return samples
+
+
+def spoilt(bad):
+    samples = music()
+    samples[RATE] = bad
+    return samples
+
+
+def truncated(path, share=0.6):
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+def with_flipped_bits(path):
+    content = bytearray(path.read_bytes())
+    for place in np.random.default_rng(crc32(b"bits")).integers(1_000, len(content), 40):
+        content[place] ^= 0x55
+    path.write_bytes(bytes(content))
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return KeyEstimator()
+
+
+@pytest.fixture
+def listen(tmp_path, estimator):
+    """Writes samples, does something to the file, and estimates its key within the time limit."""
+
+    def write_and_listen(samples, name="sound.wav", *, rate=RATE, subtype=None, spoil=None, file_format=None):
+        path = tmp_path / name
+        soundfile.write(str(path), samples, rate, subtype=subtype, format=file_format)
+        if spoil is not None:
+            spoil(path)
+        return estimate_in_time(estimator, path)
+
+    return write_and_listen
+
+
+def estimate_in_time(estimator, path):
+    began = time.perf_counter()
+    try:
+        return estimator.estimate(path)
+    finally:
+        assert time.perf_counter() - began < SLOWEST_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "word"),
+    [
+        ("text.wav", b"These are words, not samples.\n" * 200, "not a readable sound file"),
+        ("program.mp3", bytes(range(256)) * 400, None),
+        ("random.mp3", np.random.default_rng(crc32(b"mp3")).bytes(200_000), None),
+        ("empty.wav", b"", "not a readable sound file"),
+        ("empty.mp3", b"", "not a readable sound file"),
+        ("zeros.flac", bytes(100_000), "not a readable sound file"),
+        ("song.m4a", b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(5_000), "install ffmpeg"),
+        ("renamed.mp3", b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(5_000), "install ffmpeg"),
+        ("song.wma", bytes.fromhex("3026b2758e66cf11") + bytes(5_000), "install ffmpeg"),
+        ("samples.raw", bytes(100_000), "not a readable sound file"),
+        ("playlist.m3u", b"#EXTM3U\nsong.mp3\n", "not a readable sound file"),
+    ],
+)
+def test_what_is_no_sound_file_has_no_key(tmp_path, estimator, name, content, word):
+    path = tmp_path / name
+    path.write_bytes(content)
+    if word is None:  # The decoder of mp3 may find a frame in anything; it must not find a key.
+        (outcome,) = estimator.estimate_many([path])
+        assert isinstance(outcome.error, UnreadableAudio | EmptyAudio) or outcome.estimate.key is None
+        return
+    with pytest.raises(UnreadableAudio, match=word):
+        estimate_in_time(estimator, path)
+
+
+def test_a_missing_file_is_missing(tmp_path, estimator):
+    with pytest.raises(MissingAudio, match="no such file"):
+        estimator.estimate(tmp_path / "missing.wav")
+
+
+def test_a_header_without_samples_is_empty(listen):
+    with pytest.raises(EmptyAudio, match="no samples"):
+        listen(np.zeros(0, np.float32))
+    with pytest.raises(EmptyAudio, match="no samples"):
+        listen(music(), spoil=lambda path: path.write_bytes(path.read_bytes()[:44]))
+
+
+@pytest.mark.parametrize("name", ["cut.wav", "cut.flac", "cut.mp3", "cut.ogg"])
+def test_a_truncated_file_is_heard_as_far_as_it_goes_or_called_unreadable(listen, name):
+    """Three fifths of it are left: C major, F major and most of a G major chord."""
+    try:
+        estimate = listen(music(12), name, spoil=truncated)
+    except UnreadableAudio as error:
+        assert "damaged" in str(error)
+    else:
+        assert 2.95 < estimate.duration < 12.1
+        assert estimate.key == Key(0, "major")
+
+
+def test_an_mp3_with_flipped_bits_keeps_its_key_or_is_called_unreadable(listen):
+    try:
+        estimate = listen(music(12), "bits.mp3", spoil=with_flipped_bits)
+    except UnreadableAudio as error:
+        assert "damaged" in str(error)
+    else:
+        assert estimate.key == Key(0, "major")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_refused(listen, bad):
+    with pytest.raises(NonFiniteAudio, match="NaN or infinite"):
+        listen(spoilt(bad), subtype="FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.zeros(6 * RATE, np.float32), "silent"),
+        (np.stack([music(), -music()], axis=1), "opposite phase"),
+        (np.full(6 * RATE, 0.5, np.float32), "too little sound"),
+        (click(), "too little sound"),
+        (noise(), "no tonality"),
+        (0.5 + 0.01 * noise(), "no tonality"),
+        (music(0.1), "too short"),
+        (music(1.0), "too short"),
+        (music(2.9), "too short"),
+    ],
+    ids=["silence", "anti-phase", "dc", "click", "noise", "dc and noise", "100 ms", "1 s", "2.9 s"],
+)
+def test_where_there_is_no_key_none_is_invented(listen, samples, reason):
+    estimate = listen(samples)
+    assert estimate.key is None
+    assert reason in estimate.reason
+    assert estimate.confidence == 0
+    assert len(set(estimate.probabilities)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "subtype"),
+    [
+        *((rate, "PCM_16") for rate in (8_000, 22_050, 37_913, 48_000, 96_000, 192_000)),
+        *((RATE, subtype) for subtype in ("PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")),
+    ],
+)
+def test_every_rate_and_depth_gives_the_key(listen, rate, subtype):
+    assert listen(music(6, rate), rate=rate, subtype=subtype).key == Key(0, "major")
+
+
+def test_five_seconds_are_enough(listen):
+    assert listen(music(5)).key == Key(0, "major")
+
+
+def test_a_float_file_over_full_scale_gives_the_key(listen):
+    assert listen(9 * music(), subtype="FLOAT").key == Key(0, "major")
+
+
+@pytest.mark.parametrize("channels", [2, 6, 8])
+def test_surround_sound_gives_the_key(listen, channels):
+    assert listen(np.stack([music()] * channels, axis=1)).key == Key(0, "major")
+
+
+@pytest.mark.parametrize(
+    ("name", "file_format", "subtype"),
+    [
+        ("song.flac", None, None),
+        ("song.ogg", None, "VORBIS"),
+        ("song.opus", "OGG", "OPUS"),
+        ("song.mp3", None, None),
+        ("SONG.MP3", None, None),
+        ("song.aiff", None, None),
+        ("mp3 in disguise.wav", "MP3", None),
+    ],
+)
+def test_every_format_gives_the_key_whatever_its_name_says(listen, name, file_format, subtype):
+    assert listen(music(6, 48_000), name, rate=48_000, file_format=file_format, subtype=subtype).key == Key(
+        0, "major"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ['it\'s "quoted".wav', "Дорога.wav", "月の光.wav", "🎹 été.wav", "-r.wav", " .wav"]
+)
+def test_any_name_is_read_and_printed(tmp_path, name):
+    path = tmp_path / name
+    soundfile.write(str(path), music(), RATE)
+    ran = CliRunner().invoke(main, ["detect", str(path)])
+    assert ran.exit_code == 0
+    assert ran.stdout.startswith("C major\t")
+    assert ran.stdout.endswith(f"\t{path}\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow text alone in names")
+def test_a_name_that_is_no_text_passes_through_as_its_bytes(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    with path.open("wb") as file:
+        soundfile.write(file, music(), RATE, format="WAV")
+    ran = CliRunner().invoke(main, ["detect", str(path), "--format", "jsonl"])
+    assert ran.exit_code == 0
+    assert b"caf\xe9.wav" in ran.stdout_bytes
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_says_so(tmp_path, estimator):
+    path = tmp_path / "private.wav"
+    soundfile.write(path, music(), RATE)
+    path.chmod(0)
+    with pytest.raises(UnreadableAudio, match="permissions"):
+        estimator.estimate(path)
+
+
+def test_a_refusal_of_the_system_says_so(tmp_path, estimator, monkeypatch):
+    """The same for root, who may read everything."""
+    path = tmp_path / "private.wav"
+    soundfile.write(path, music(), RATE)
+
+    def refuse(self, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(UnreadableAudio, match="permissions"):
+        estimator.estimate(path)
+
+
+def test_a_folder_in_a_loop_of_links_is_walked_once(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    soundfile.write(tmp_path / "a" / "song.wav", music(), RATE)
+    (tmp_path / "a" / "b" / "back").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "a" / "self.wav").symlink_to(tmp_path / "a" / "self.wav")
+    ran = CliRunner().invoke(main, ["detect", "-r", str(tmp_path)])
+    assert ran.stdout.count("song.wav") == 1
+    assert "self.wav" in ran.stderr
+    assert ran.exit_code == 1
+
+
+def test_ten_thousand_small_files_are_dealt_with_in_seconds(tmp_path):
+    soundfile.write(tmp_path / "0.wav", music(0.05), RATE)
+    content = (tmp_path / "0.wav").read_bytes()
+    for number in range(1, 10_000):
+        (tmp_path / f"{number}.wav").write_bytes(content)
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "skey", "detect", "-r", str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert time.perf_counter() - began < 120, "about 10 s on an idle machine"
+    assert ran.stdout.count("\n") == 10_000
+    assert ran.stderr.count("too short") == 10_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")
+def test_a_folder_of_everything_takes_less_than_a_gigabyte(tmp_path):
+    soundfile.write(tmp_path / "surround.wav", np.stack([music(30, 192_000)] * 6, axis=1), 192_000)
+    soundfile.write(tmp_path / "odd.flac", music(30, 37_913), 37_913)
+    soundfile.write(tmp_path / "nan.wav", spoilt(np.nan), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "bits.mp3", music(30), RATE)
+    with_flipped_bits(tmp_path / "bits.mp3")
+    (tmp_path / "text.wav").write_text("words")
+    code = (
+        "import sys; from click.testing import CliRunner; from skey.cli import main\n"
+        "assert CliRunner().invoke(main, ['detect', '-r', sys.argv[1]]).exit_code == 1"
+    )
+    assert measure("detect", [sys.executable, "-c", code, str(tmp_path)]).peak_megabytes < 1_000

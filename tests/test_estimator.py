@@ -1,0 +1,278 @@
+"""The key estimator: answers that hold in every form of asking, and none where there is no tonality."""
+
+import sys
+from zlib import crc32
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skey.audio import SAMPLE_RATE, MissingAudio, prepare
+from skey.bench import measure
+from skey.confidence import calibration_error, fit_temperature, sharpen
+from skey.estimate import KeyEstimate, Segment, merged
+from skey.estimator import KeyEstimator
+from skey.keys import KEYS, Key, parse_key
+from skey.tonality import TONAL_PROMINENCE, measure_tonality, tuning_cents
+from skey.vqt import log_vqt
+
+CADENCES = {
+    "major": ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7)),
+    "minor": ((0, 3, 7), (8, 12, 15), (5, 8, 12), (0, 3, 7)),
+}
+
+
+def cadence(key, seconds=8.0, rate=SAMPLE_RATE, cents=0.0):
+    """I IV V I, or i VI iv i, over and over; four harmonics, for a fifth one would add major thirds."""
+    times = np.arange(int(seconds * rate)) / rate
+    sound = np.zeros(times.size)
+    chords = CADENCES[key.mode] * (1 + int(seconds // 8))
+    for beat, chord in enumerate(chords):
+        now = (times >= 2 * beat) & (times < 2 * beat + 2)
+        local = times[now] - 2 * beat
+        for pitch in (*(48 + key.tonic + step for step in chord), 36 + key.tonic + chord[0]):
+            frequency = 440 * 2 ** ((pitch - 69 + cents / 100) / 12)
+            tone = sum(np.sin(2 * np.pi * n * frequency * local) / n for n in range(1, 5))
+            sound[now] += tone * np.exp(-local) * np.minimum(1, 50 * local)
+    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def noise(seconds, seed="white"):
+    samples = np.random.default_rng(crc32(seed.encode())).standard_normal(int(seconds * SAMPLE_RATE))
+    return (0.1 * samples).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return KeyEstimator()
+
+
+@pytest.mark.parametrize(
+    "key", [parse_key(name) for name in ("C major", "F# major", "Bb major", "A minor", "Eb minor")]
+)
+def test_a_cadence_names_its_key(estimator, key):
+    estimate = estimator.estimate(cadence(key), SAMPLE_RATE)
+    assert estimate.key == key
+    assert estimate.signature == key.signature
+    assert estimate.reason is None
+
+
+def test_transposing_a_song_rotates_its_probabilities(estimator):
+    base = torch.tensor(estimator.estimate(cadence(Key(0, "major")), SAMPLE_RATE).probabilities)
+    higher = torch.tensor(estimator.estimate(cadence(Key(3, "major")), SAMPLE_RATE).probabilities)
+    assert (higher.view(2, 12) - base.view(2, 12).roll(3, dims=1)).abs().max() < 0.05
+
+
+def test_probabilities_sum_to_one_and_the_runner_up_comes_second(estimator):
+    estimate = estimator.estimate(cadence(Key(0, "major")), SAMPLE_RATE)
+    assert sum(estimate.probabilities) == pytest.approx(1)
+    ordered = sorted(estimate.probabilities)
+    assert (estimate.runner_up_confidence, estimate.confidence) == tuple(ordered[-2:])
+    assert estimate.probabilities[estimate.runner_up.index] == ordered[-2]
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100])
+def test_path_array_and_batch_give_the_same_numbers(tmp_path, estimator, rate):
+    paths = []
+    for key in (Key(0, "major"), Key(9, "minor"), Key(4, "major")):
+        paths.append(tmp_path / f"{key}.wav")
+        stereo = np.stack([cadence(key, 16, rate)] * 2, axis=1)
+        soundfile.write(paths[-1], stereo, rate, subtype="FLOAT")
+    one_by_one = [estimator.estimate(path) for path in paths]
+    arrays = [estimator.estimate(soundfile.read(path, dtype="float32")[0], rate) for path in paths]
+    assert arrays == one_by_one
+    for jobs in (1, 2):
+        batch = [outcome.estimate for outcome in estimator.estimate_many(paths, jobs)]
+        for theirs, ours in zip(batch, one_by_one, strict=True):
+            assert theirs.key == ours.key
+            np.testing.assert_allclose(theirs.probabilities, ours.probabilities, atol=1e-6)
+
+
+def test_one_bad_file_does_not_stop_the_others(tmp_path, estimator):
+    good, bad, missing = tmp_path / "good.wav", tmp_path / "bad.wav", tmp_path / "missing.wav"
+    soundfile.write(good, cadence(Key(2, "major")), SAMPLE_RATE)
+    bad.write_text("no sound")
+    outcomes = list(estimator.estimate_many([missing, bad, good], jobs=2))
+    assert [outcome.path for outcome in outcomes] == [missing, bad, good]
+    assert isinstance(outcomes[0].error, MissingAudio)
+    assert "not a readable sound file" in str(outcomes[1].error)
+    assert outcomes[2].estimate.key == Key(2, "major")
+
+
+def test_a_fault_of_ours_in_one_file_is_reported_like_any_other(tmp_path, estimator, monkeypatch):
+    monkeypatch.setattr(estimator, "estimate", lambda path: 1 // 0)
+    (outcome,) = estimator.estimate_many([tmp_path / "x.wav"])
+    assert "unexpected ZeroDivisionError" in str(outcome.error)
+
+
+def test_an_array_needs_its_sample_rate(estimator):
+    with pytest.raises(ValueError, match="sample_rate"):
+        estimator.estimate(np.zeros(100_000))
+
+
+def test_modulation_shows_in_the_segments(estimator):
+    song = np.concatenate([cadence(Key(0, "major"), 30), cadence(Key(6, "major"), 30), noise(15)])
+    segments = estimator.estimate(song, SAMPLE_RATE).segments
+    assert [(s.start, s.end, s.key) for s in segments] == [
+        (0, 30, Key(0, "major")),
+        (30, 60, Key(6, "major")),
+        (60, 75, None),
+    ]
+
+
+def test_equal_neighbours_merge_with_their_mean_confidence_by_duration():
+    c = Key(0, "major")
+    parts = [
+        Segment(0.0, 15.0, c, 0, 0.5),
+        Segment(15.0, 45.0, c, 0, 0.8),
+        Segment(45.0, 60.0, None, None, 0.0),
+    ]
+    first, second = merged(parts)
+    assert (first.start, first.end, first.key) == (0, 45, c)
+    assert first.confidence == pytest.approx(0.7)
+    assert second == parts[2]
+
+
+def test_a_rest_of_less_than_half_a_window_has_no_say(estimator):
+    song = cadence(Key(0, "major"), 30)
+    longer = np.concatenate([song, cadence(Key(6, "major"), 5)])
+    whole, with_rest = estimator.estimate(song, SAMPLE_RATE), estimator.estimate(longer, SAMPLE_RATE)
+    assert with_rest.probabilities == whole.probabilities
+    assert with_rest.segments[-1].end == 35
+
+
+def test_silence_and_noise_around_a_song_change_nothing_about_its_key(estimator):
+    alone = estimator.estimate(cadence(Key(4, "minor"), 15), SAMPLE_RATE)
+    within = np.concatenate(
+        [np.zeros(15 * SAMPLE_RATE, np.float32), cadence(Key(4, "minor"), 15), 0.1 * noise(15)]
+    )
+    surrounded = estimator.estimate(within, SAMPLE_RATE)
+    np.testing.assert_allclose(surrounded.probabilities, alone.probabilities, atol=1e-5)
+
+
+@settings(max_examples=12)
+@given(st.floats(-45, 45))
+def test_the_tuning_offset_is_heard_to_two_cents(cents):
+    tonality = measure_tonality(cadence(Key(5, "major"), 8, cents=cents))
+    assert abs(tuning_cents(tonality.tuning) - cents) < 2
+
+
+def coloured(exponent, seconds, seed):
+    spectrum = np.fft.rfft(noise(seconds, seed))
+    spectrum[1:] /= np.arange(1, spectrum.size) ** (exponent / 2)
+    spectrum[0] = 0
+    sound = np.fft.irfft(spectrum)
+    return (sound / np.abs(sound).max()).astype(np.float32)
+
+
+@pytest.mark.parametrize("seconds", [2.95, 5, 15])
+@pytest.mark.parametrize("exponent", [0, 1, 2, 4])
+def test_noise_of_any_colour_and_length_has_no_tonality(exponent, seconds):
+    for seed in "abc":
+        assert measure_tonality(coloured(exponent, seconds, seed)).prominence < 0.6 * TONAL_PROMINENCE
+
+
+def test_bursts_of_noise_and_clicks_have_no_tonality():
+    times = np.arange(15 * SAMPLE_RATE)
+    bursts = noise(15) * np.exp(-(times % 5_512) / 1_500)
+    metronome = (times % 11_025 == 0).astype(np.float32)
+    assert not measure_tonality(bursts.astype(np.float32)).tonal
+    assert not measure_tonality(metronome).tonal
+
+
+@pytest.mark.parametrize("key", [KEYS[0], KEYS[14], KEYS[22]], ids=str)
+def test_music_under_noise_stays_tonal(key):
+    assert measure_tonality(cadence(key, 15) + noise(15)).prominence > TONAL_PROMINENCE
+
+
+def test_the_authors_audio_is_tonal_but_for_noise_and_click(shared, estimator):
+    without = {
+        outcome.path.name[:2]: outcome.estimate.reason
+        for outcome in estimator.estimate_many(sorted((shared / "parity" / "audio").iterdir()))
+        if outcome.estimate.key is None
+    }
+    assert sorted(without) == ["29", "30", "34"]
+    assert "no tonality" in without["29"]
+    assert "too little sound" in without["30"]
+    assert "too short" in without["34"]
+
+
+@pytest.mark.parametrize(
+    ("release", "column", "whole_track"),
+    [("skey", "skey", True), ("semitone24", "stone24", False), ("stone12", "stone12", False)],
+)
+def test_released_weights_answer_as_the_authors_code_does(shared, release, column, whole_track):
+    import csv
+
+    from skey.weights import import_checkpoint
+
+    loaded = import_checkpoint(shared / "parity" / "released" / f"{release}.pt")
+    estimator = KeyEstimator(loaded, whole_track=whole_track)
+    with (shared / "parity" / "index.csv").open() as file:
+        for row in csv.DictReader(file):
+            estimate = estimator.estimate(shared / "parity" / "audio" / row["file"])
+            if row["file"][:2] in ("29", "30", "34"):
+                assert estimate.signature is None
+                continue
+            expected = parse_key(row[column])
+            assert estimate.signature == expected.signature
+            assert estimate.key == (None if release == "stone12" else expected), row["file"]
+
+
+def test_the_whole_track_in_one_pass_is_the_profile_of_its_log_vqt(estimator):
+    song = cadence(Key(7, "major"), 40)
+    whole = KeyEstimator(whole_track=True).estimate(song, SAMPLE_RATE)
+    profile = estimator.listener.profile(log_vqt(torch.from_numpy(prepare(song, SAMPLE_RATE))))
+    expected = sharpen(profile, estimator.listener.temperature)
+    np.testing.assert_allclose(whole.probabilities, expected, atol=1e-5)
+
+
+def test_an_uncertain_answer_can_be_withheld(estimator):
+    estimate = estimator.estimate(cadence(Key(0, "major")), SAMPLE_RATE)
+    assert estimate.at_least(estimate.confidence) is estimate
+    withheld = estimate.at_least(1.0)
+    assert withheld.key is None
+    assert "too uncertain" in withheld.reason
+    assert withheld.probabilities == estimate.probabilities
+
+
+def test_nothing_known_is_no_answer():
+    nothing = KeyEstimate(None, None, "silent", (1 / 24,) * 24, None, 3.0)
+    assert (nothing.confidence, nothing.runner_up, nothing.runner_up_confidence) == (0, None, 0)
+    assert nothing.at_least(0.9) is nothing
+
+
+def test_a_temperature_keeps_the_order_and_one_changes_nothing():
+    profile = torch.tensor([0.5, 0.3, 0.2])
+    torch.testing.assert_close(sharpen(profile, 1), profile)
+    assert sharpen(profile, 0.5)[0] > 0.5 > sharpen(profile, 2)[0] > sharpen(profile, 2)[1]
+
+
+def test_the_fitted_temperature_makes_overconfidence_honest():
+    """Seven right answers in ten, each claimed with nearly full certainty."""
+    profiles = torch.full((10, 24), 0.01 / 23)
+    profiles[:, 0] = 0.99
+    references = [KEYS[0]] * 7 + [KEYS[5]] * 3
+    temperature = fit_temperature(profiles, references)
+    assert temperature > 1
+    assert sharpen(profiles, temperature)[0, 0] == pytest.approx(0.7, abs=0.01)
+    assert calibration_error(profiles, references) == pytest.approx(0.29, abs=1e-3)
+    assert calibration_error(sharpen(profiles, temperature), references) < 0.01
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")
+def test_memory_does_not_grow_with_the_length_of_the_music(tmp_path):
+    code = "import sys; from skey.estimator import KeyEstimator; KeyEstimator().estimate(sys.argv[1])"
+    minute = np.stack([cadence(Key(0, "major"), 60, 44_100)] * 2, axis=1)
+    peaks = []
+    for minutes in (2, 8):
+        path = tmp_path / f"{minutes}.wav"
+        with soundfile.SoundFile(path, "w", 44_100, 2) as file:
+            for _ in range(minutes):
+                file.write(minute)
+        peaks.append(measure("estimate", [sys.executable, "-c", code, str(path)]).peak_megabytes)
+    assert max(peaks) < 600
+    assert peaks[1] - peaks[0] < 20

@@ -1,0 +1,162 @@
+"""Every system of both papers as one frozen value; the defaults are the papers' setting.
+
+What differs from a system is said by `replace`, and so is the smaller scale at which this repository trains.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from skey.errors import SkeyError
+from skey.losses import LossSettings
+from skey.model import Architecture
+
+
+class UnknownExperiment(SkeyError, ValueError):
+    """There is no system of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """AdamW as the papers use it (Section 4.1, STONE; betas, decay and clipping from the released code).
+
+    `rate` is reached after a linear warm-up over `warm_up` of all steps and falls to `final_rate` by a cosine.
+    The weight decay rises by a cosine, and spares offsets, norms and other parameters of one dimension. The
+    gradient of each parameter is cut at `clip`.
+    """
+
+    rate: float = 1e-3
+    final_rate: float = 0.0
+    warm_up: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.98)
+    decay: float = 0.04
+    final_decay: float = 0.4
+    clip: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One system: what is trained, on what, and how.
+
+    `clips` are those of the training split that are used at most, `unlabelled` those of the split without
+    labels, and `share` is the part of both that is kept. `supervision` uses no labels, alternates epochs with
+    and without them (Semi-TONE), or uses labels alone (Sup-TONE), those of `labelled_share` of the training
+    clips. `crops` are drawn as the paper says or as the released code does (facts of Section 3).
+    """
+
+    name: str
+    title: str
+    architecture: Architecture = field(default_factory=Architecture)
+    loss: LossSettings = field(default_factory=LossSettings)
+    supervision: Literal["none", "alternate", "only"] = "none"
+    labelled_share: float = 1.0
+    share: float = 1.0
+    clips: int = 30_000
+    unlabelled: int = 30_000
+    batch: int = 128
+    epochs: int = 50
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    crops: Literal["paper", "code"] = "paper"
+
+
+STONE = Experiment("stone", "STONE ω = 7", Architecture(outputs=12))
+STONE_SEMITONES = replace(STONE, name="stone-w1", title="STONE ω = 1", loss=LossSettings(omega=1))
+WITHOUT_OCTAVES = replace(
+    STONE,
+    name="stone-no-octaves",
+    title="STONE w/o octave equivalence",
+    architecture=Architecture(outputs=12, octave_equivalence=False),
+)
+WITHOUT_CPSD = replace(
+    STONE, name="stone-no-cpsd", title="STONE w/o CPSD", loss=LossSettings(signature="cross-entropy")
+)
+
+STONE24 = Experiment("stone24", "24-STONE ω = 7", loss=LossSettings(mode="agreement"))
+STONE24_SEMITONES = replace(
+    STONE24, name="stone24-w1", title="24-STONE ω = 1", loss=LossSettings(omega=1, mode="agreement")
+)
+
+SEMITONE = replace(STONE24, name="semitone", title="Semi-TONE, all labels", supervision="alternate")
+SUPTONE = replace(STONE24, name="suptone", title="Sup-TONE, all labels", supervision="only")
+
+SKEY = Experiment(
+    "skey",
+    "S-KEY",
+    loss=LossSettings(mode="pseudo-label", mode_weight=1.5, average_weight=15.0),
+)
+SKEY_PLUS_3 = replace(SKEY, name="skey-plus3", title="S-KEY, +3 as released", loss=replace(SKEY.loss, sign=3))
+SKEY_WITHOUT_AVERAGE = replace(
+    SKEY, name="skey-no-average", title="S-KEY w/o L_avg", loss=replace(SKEY.loss, average_weight=0.0)
+)
+SKEY_CALIBRATED = replace(
+    SKEY,
+    name="skey-calibrated",
+    title="S-KEY, pseudo-label's row calibrated",
+    loss=replace(SKEY.loss, calibrated=True),
+)
+
+
+def at_labels(experiment: Experiment, percent: int) -> Experiment:
+    """The system with that part of the labels (Figure 3, STONE)."""
+    title = f"{experiment.title.split(',')[0]}, {percent} % of the labels"
+    name = f"{experiment.name}-{percent}"
+    return replace(experiment, name=name, title=title, labelled_share=percent / 100)
+
+
+def at_clips(experiment: Experiment, percent: int) -> Experiment:
+    """The system with that part of the training clips (S-KEY: 60 thousand against a million tracks)."""
+    title = f"{experiment.title}, {percent} % of the clips"
+    return replace(experiment, name=f"{experiment.name}-{percent}", title=title, share=percent / 100)
+
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        *(STONE, STONE_SEMITONES, WITHOUT_OCTAVES, WITHOUT_CPSD, STONE24, STONE24_SEMITONES),
+        *(at_labels(SEMITONE, 1), at_labels(SEMITONE, 10), SEMITONE),
+        *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
+        *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
+        *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED),
+    )
+}
+"""Name of each system that `skey train` knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large a training is; the defaults are what two processor cores can do in an hour or two.
+
+    `frames_per_step` averages frames before the first block, which is not in the papers: the network then
+    works on a quarter of the frames.
+    """
+
+    clips: int = 2000
+    unlabelled: int = 2000
+    batch: int = 32
+    epochs: int = 40
+    rate: float = 1e-3
+    frames_per_step: int = 4
+
+
+def at_scale(experiment: Experiment, scale: Scale) -> Experiment:
+    """The same system trained at another scale than the papers'."""
+    return replace(
+        experiment,
+        architecture=replace(experiment.architecture, frames_per_step=scale.frames_per_step),
+        optimiser=replace(experiment.optimiser, rate=scale.rate),
+        clips=scale.clips,
+        unlabelled=scale.unlabelled,
+        batch=scale.batch,
+        epochs=scale.epochs,
+    )
+
+
+def find_experiment(name: str) -> Experiment:
+    """The system of that name, in the papers' setting.
+
+    Raises:
+        UnknownExperiment: there is none; the message lists all.
+    """
+    if name not in EXPERIMENTS:
+        raise UnknownExperiment(f"there is no experiment {name!r}: expected one of {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]

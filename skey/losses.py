@@ -1,0 +1,230 @@
+"""The losses of STONE and S-KEY, one function an equation.
+
+A profile is y (batch, 12) or Y (batch, 12, 2); row q stands for pitch class A + q of the crop, and a crop of
+c moves the sound down by c semitones. Most functions return one value an item; means are taken over all items
+of the batch at once, because `average_mode` is not a mean of losses of single items.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Complex64, Float, Int
+from torch import Tensor
+
+PITCH_CLASSES = 12
+LOWEST_LOG = -100.0
+"""Where the logarithm of a probability of zero is cut (facts of the released code)."""
+
+Profiles = Float[Tensor, "batch 12"]
+Modes = Float[Tensor, "batch 2"]
+PerItem = Float[Tensor, " batch"]
+
+
+def dft(y: Profiles, omega: int) -> Complex64[Tensor, " batch"]:
+    """Eq. 2, STONE: Y[w] = sum_q y[q] exp(-2 pi i w q / 12).
+
+    Args:
+        y: profiles that sum to one.
+        omega: 7 is the circle of fifths, 1 the circle of semitones.
+    """
+    angle = -2 * math.pi * omega * torch.arange(PITCH_CLASSES, device=y.device) / PITCH_CLASSES
+    return torch.complex((y * angle.cos()).sum(1), (y * angle.sin()).sum(1))
+
+
+def cross_power(a: Profiles, b: Profiles, omega: int) -> Complex64[Tensor, " batch"]:
+    """Eq. 3 and 4, STONE: R[w] = Y_A[w] conj(Y_B[w])."""
+    return dft(a, omega) * dft(b, omega).conj()
+
+
+def distance(
+    a: Profiles, b: Profiles, k: Int[Tensor, " batch"] | int, omega: int = 7, half: bool = True
+) -> PerItem:
+    """Eq. 5, STONE: D_k(A, B) = 1/2 |exp(-2 pi i w k / 12) - R[w]|^2.
+
+    Args:
+        a: profile of A.
+        b: profile of B.
+        k: crop of B minus crop of A, in semitones.
+        omega: see `dft`.
+        half: with the factor 1/2 of the paper, or without it as in the released code.
+
+    Returns:
+        0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; without the factor twice that.
+    """
+    angle = torch.as_tensor(-2 * math.pi * omega * k / PITCH_CLASSES, dtype=a.dtype, device=a.device)
+    product = cross_power(a, b, omega)
+    squared = (angle.cos() - product.real) ** 2 + (angle.sin() - product.imag) ** 2
+    return squared / 2 if half else squared
+
+
+def rotated_cross_entropy(a: Profiles, b: Profiles, k: Int[Tensor, " batch"] | int) -> PerItem:
+    """The 12-class cross-entropy that replaces `distance` in the ablation without CPSD (Section 4.6, STONE).
+
+    The profile of A, rotated down by k, is the target for that of B.
+    """
+    shift = torch.as_tensor(k, device=a.device).expand(len(a))
+    rows = (torch.arange(PITCH_CLASSES, device=a.device) + shift[:, None]) % PITCH_CLASSES
+    return cross_entropy(a.gather(1, rows), b)
+
+
+def cross_entropy(target: Float[Tensor, "batch n"], y: Float[Tensor, "batch n"]) -> PerItem:
+    """- sum target log y, the logarithm cut at -100; Eq. 15 of STONE where n = 2."""
+    # Clamping the logarithm itself would give zero times infinity for the gradient at y = 0.
+    tiny = torch.finfo(y.dtype).tiny
+    logarithm = torch.where(y > tiny, y.clamp(min=tiny).log(), LOWEST_LOG)
+    return -(target * logarithm).sum(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the network says to T_c A, T_c B and T_{c+k} A, and by how much the third is moved.
+
+    Each is (batch, 12) or (batch, 12, 2). In supervised training `b` is the oracle of the label.
+    """
+
+    a: Tensor
+    b: Tensor
+    a_moved: Tensor
+    k: Int[Tensor, " batch"]
+
+
+def signature_profile(y: Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]) -> Profiles:
+    """Eq. 13, STONE: lambda[q], the sum over modes (the profile itself where there is one mode)."""
+    return y if y.ndim == 2 else y.sum(2)
+
+
+def mode_profile(y: Float[Tensor, "batch 12 2"]) -> Modes:
+    """Eq. 14, STONE: mu[m], the sum over rows."""
+    return y.sum(1)
+
+
+def cpsd_loss(views: Views, omega: int = 7, half: bool = True) -> PerItem:
+    """Eq. 9, STONE: L_AB (Eq. 6) + L_AA (Eq. 7) + L_BA (Eq. 8); 3/2 where all profiles are uniform."""
+    a, b, moved = (signature_profile(y) for y in (views.a, views.b, views.a_moved))
+    invariance = distance(a, b, 0, omega, half)
+    equivariance = distance(a, moved, views.k, omega, half)
+    return invariance + equivariance + distance(b, moved, views.k, omega, half)
+
+
+def cross_entropy_loss(views: Views) -> PerItem:
+    """Eq. 9 with every distance replaced by a 12-class cross-entropy ("w/o CPSD", Table 2, STONE)."""
+    a, b, moved = (signature_profile(y) for y in (views.a, views.b, views.a_moved))
+    pairs = ((a, b, 0), (a, moved, views.k), (b, moved, views.k))
+    return torch.stack([rotated_cross_entropy(*pair) for pair in pairs]).sum(0)
+
+
+def mode_loss(views: Views) -> PerItem:
+    """Eq. 16, STONE: the three views agree about the mode; B is always the target, as its oracle must be."""
+    a, b, moved = (mode_profile(y) for y in (views.a, views.b, views.a_moved))
+    return cross_entropy(b, a) + cross_entropy(a, moved) + cross_entropy(b, moved)
+
+
+def pseudo_label_loss(views: Views, is_major: Float[Tensor, " batch"]) -> PerItem:
+    """S-KEY: cross-entropy of the mode of all three views with the track's label (column 0 is major)."""
+    target = torch.stack([is_major, 1 - is_major], dim=1)
+    return torch.stack(
+        [cross_entropy(target, mode_profile(y)) for y in (views.a, views.b, views.a_moved)]
+    ).sum(0)
+
+
+def average_mode(views: Views) -> Float[Tensor, ""]:
+    """S-KEY's L_avg: (mean of mu_major over the A and B views of the batch - 1/2)^2."""
+    major = torch.cat([mode_profile(views.a), mode_profile(views.b)])[:, 0]
+    return (major.mean() - 0.5) ** 2
+
+
+@torch.no_grad()
+def pseudo_label(
+    views: Views, chroma: Profiles, sign: Literal[-3, 3] = -3, row_of_first_bin: int = 0
+) -> Float[Tensor, " batch"]:
+    """S-KEY's label of mode, one a track, without gradient (Eq. 5 of S-KEY as quoted).
+
+    Args:
+        views: only A and B are asked: q* is the largest row of the mean of their signature profiles.
+        chroma: mean over time, octaves and both segments of the cropped log-VQT; index 0 is its first bin.
+        sign: the rival of the root q* is three semitones below, the root of the relative minor (-3, the
+            paper), or above (+3, the released code).
+        row_of_first_bin: the row that stands for the chroma's first pitch class as a major tonic. The papers
+            take 0; calibration on the reference sound finds it.
+
+    Returns:
+        1 where the root is louder than its rival (major), else 0.
+    """
+    row = ((signature_profile(views.a) + signature_profile(views.b)) / 2).argmax(1)
+    root = (row - row_of_first_bin) % PITCH_CLASSES
+    rival = (root + sign) % PITCH_CLASSES
+    louder = chroma.gather(1, root[:, None]) > chroma.gather(1, rival[:, None])
+    return louder[:, 0].to(chroma.dtype)
+
+
+def oracle(
+    signature: Int[Tensor, " batch"], is_minor: Int[Tensor, " batch"], c: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch 12 2"]:
+    """Section 6.1, STONE: the one-hot answer that takes the place of the view of B.
+
+    Args:
+        signature: pitch class (C = 0) of the major key with the label's key signature.
+        is_minor: 1 for minor, 0 for major.
+        c: crop, in semitones.
+
+    Returns:
+        One at row (signature - A - c) mod 12 and the column of the mode.
+    """
+    rows = (signature - 9 - c) % PITCH_CLASSES
+    result = torch.zeros(len(rows), PITCH_CLASSES, 2, device=rows.device)
+    result[torch.arange(len(rows), device=rows.device), rows, is_minor] = 1
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class LossSettings:
+    """Which terms a system is trained with, and how they weigh; the defaults are STONE at omega 7.
+
+    `signature` compares key signature profiles by CPSD or by cross-entropy. `mode` is nothing, the agreement
+    of views (24-STONE, Eq. 16), or S-KEY's pseudo-label; `calibrated` ties the pseudo-label's row to the
+    reference sound. `half` keeps the 1/2 of Eq. 5.
+    """
+
+    signature: Literal["cpsd", "cross-entropy"] = "cpsd"
+    omega: int = 7
+    half: bool = True
+    mode: Literal["none", "agreement", "pseudo-label"] = "none"
+    mode_weight: float = 1.0
+    average_weight: float = 0.0
+    sign: Literal[-3, 3] = -3
+    calibrated: bool = False
+
+
+def loss_terms(
+    settings: LossSettings, views: Views, chroma: Profiles | None = None, row_of_first_bin: int = 0
+) -> Mapping[str, Float[Tensor, ""]]:
+    """The weighted terms of the loss, each a mean over the whole batch; their sum is what training minimises.
+
+    Args:
+        settings: which terms, and their weights (Eq. 17 of STONE; S-KEY's three terms).
+        views: of the whole batch, over all processes.
+        chroma: needed for the pseudo-label; see `pseudo_label`.
+        row_of_first_bin: see `pseudo_label`.
+
+    Raises:
+        ValueError: the pseudo-label is asked for without a chroma.
+    """
+    signature = (
+        cpsd_loss(views, settings.omega, settings.half)
+        if settings.signature == "cpsd"
+        else cross_entropy_loss(views)
+    )
+    terms = {"signature": signature.mean()}
+    if settings.mode == "agreement":
+        terms["mode"] = settings.mode_weight * mode_loss(views).mean()
+    if settings.mode == "pseudo-label":
+        if chroma is None:
+            raise ValueError("the pseudo-label of mode needs the chroma of the segments")
+        labels = pseudo_label(views, chroma, settings.sign, row_of_first_bin)
+        terms["mode"] = settings.mode_weight * pseudo_label_loss(views, labels).mean()
+    if settings.average_weight:
+        terms["average"] = settings.average_weight * average_mode(views)
+    return terms

@@ -1,0 +1,88 @@
+"""The systems of both papers, and how they differ from each other."""
+
+from dataclasses import asdict
+
+import pytest
+
+from skey.experiments import (
+    EXPERIMENTS,
+    SEMITONE,
+    SKEY,
+    STONE,
+    STONE24,
+    SUPTONE,
+    WITHOUT_CPSD,
+    WITHOUT_OCTAVES,
+    Experiment,
+    Scale,
+    UnknownExperiment,
+    at_scale,
+    find_experiment,
+)
+from skey.model import ChromaNet, count_parameters
+
+ALL = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS.keys())
+
+
+def differences(a: Experiment, b: Experiment) -> set[str]:
+    """Names of the settings, nested ones with a dot, in which two systems differ besides their names."""
+    found = set()
+    for name, value in asdict(a).items():
+        other = asdict(b)[name]
+        if isinstance(value, dict):
+            found |= {f"{name}.{key}" for key in value if value[key] != other[key]}
+        elif value != other:
+            found.add(name)
+    return found - {"name", "title"}
+
+
+@ALL
+def test_every_system_builds_its_network(experiment: Experiment) -> None:
+    network = ChromaNet(experiment.architecture)
+    assert count_parameters(network) >= 47_284
+
+
+@ALL
+def test_modes_are_trained_where_there_are_modes(experiment: Experiment) -> None:
+    assert (experiment.loss.mode == "none") == (experiment.architecture.outputs == 12)
+    assert experiment.supervision == "none" or experiment.architecture.outputs == 24
+
+
+def test_the_ablations_change_one_thing_each() -> None:
+    assert differences(STONE, WITHOUT_OCTAVES) == {"architecture.octave_equivalence"}
+    assert differences(STONE, WITHOUT_CPSD) == {"loss.signature"}
+
+
+def test_skey_differs_from_24_stone_in_its_loss_alone() -> None:
+    assert all(name.startswith("loss.") for name in differences(STONE24, SKEY))
+    assert (SKEY.loss.mode_weight, SKEY.loss.average_weight) == (1.5, 15)
+
+
+def test_semi_and_sup_tone_differ_in_the_use_of_labels_alone() -> None:
+    assert differences(SEMITONE, SUPTONE) == {"supervision"}
+    assert differences(EXPERIMENTS["semitone-1"], SEMITONE) == {"labelled_share"}
+
+
+def test_figure_3_has_three_points_on_each_curve() -> None:
+    for name in ("semitone", "suptone"):
+        shares = [EXPERIMENTS[n].labelled_share for n in (f"{name}-1", f"{name}-10", name)]
+        assert shares == [0.01, 0.1, 1.0]
+
+
+def test_the_papers_setting_is_the_default() -> None:
+    assert (STONE.batch, STONE.epochs, STONE.optimiser.rate) == (128, 50, 1e-3)
+    assert STONE.clips + STONE.unlabelled == 60_000
+    assert STONE.loss.omega == 7
+    assert STONE.architecture.frames_per_step == 1
+
+
+@ALL
+def test_our_scale_changes_how_much_and_not_what_is_trained(experiment: Experiment) -> None:
+    allowed = {"clips", "unlabelled", "batch", "epochs", "optimiser.rate", "architecture.frames_per_step"}
+    assert differences(experiment, at_scale(experiment, Scale())) <= allowed
+
+
+def test_an_unknown_system_is_told_the_known_ones() -> None:
+    assert find_experiment("skey") is SKEY
+    with pytest.raises(UnknownExperiment, match="stone24"):
+        find_experiment("key-bert")

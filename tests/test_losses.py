@@ -1,0 +1,219 @@
+"""Each equation on profiles whose answer is known in closed form."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from skey.losses import (
+    LossSettings,
+    Views,
+    average_mode,
+    cpsd_loss,
+    cross_entropy,
+    cross_entropy_loss,
+    dft,
+    distance,
+    loss_terms,
+    mode_loss,
+    mode_profile,
+    oracle,
+    pseudo_label,
+    pseudo_label_loss,
+    signature_profile,
+)
+
+UNIFORM = torch.full((1, 12), 1 / 12)
+OMEGAS = pytest.mark.parametrize("omega", [1, 7])
+
+
+def one_hot(row: int) -> Tensor:
+    return torch.eye(12)[row % 12][None]
+
+
+def matrix(row: int, column: int) -> Tensor:
+    y = torch.zeros(1, 12, 2)
+    y[0, row % 12, column] = 1
+    return y
+
+
+def views(a: Tensor, b: Tensor, moved: Tensor, k: int = 0) -> Views:
+    return Views(a, b, moved, torch.full((len(a),), k))
+
+
+@OMEGAS
+def test_the_spectrum_of_a_uniform_profile_is_zero_and_of_a_one_hot_profile_a_phase(omega: int) -> None:
+    assert dft(UNIFORM, omega).abs().item() == pytest.approx(0, abs=1e-6)
+    assert dft(one_hot(3), omega).angle().item() == pytest.approx(
+        math.remainder(-2 * math.pi * omega * 3 / 12, 2 * math.pi), abs=1e-5
+    )
+
+
+def test_a_fifth_is_one_step_on_the_circle_of_fifths() -> None:
+    turn = dft(one_hot(7), 7) / dft(one_hot(0), 7)
+    assert turn.angle().item() == pytest.approx(-2 * math.pi / 12, abs=1e-5)
+
+
+@OMEGAS
+@pytest.mark.parametrize("k", range(-12, 13))
+def test_a_profile_moved_by_the_crop_has_no_distance(omega: int, k: int) -> None:
+    # A crop larger by k moves the sound down by k semitones, so the row falls by k.
+    assert distance(one_hot(5), one_hot(5 - k), k, omega).item() == pytest.approx(0, abs=1e-6)
+
+
+@OMEGAS
+def test_a_uniform_profile_is_half_away_from_everything(omega: int) -> None:
+    assert distance(UNIFORM, one_hot(4), 3, omega).item() == pytest.approx(0.5, abs=1e-6)
+    assert distance(UNIFORM, UNIFORM, 0, omega, half=False).item() == pytest.approx(1, abs=1e-6)
+
+
+@OMEGAS
+def test_a_tritone_is_the_farthest(omega: int) -> None:
+    distances = [distance(one_hot(0), one_hot(q), 0, omega).item() for q in range(12)]
+    assert max(range(12), key=lambda q: distances[q]) == 6
+    assert distances[6] == pytest.approx(2, abs=1e-5)
+
+
+def test_the_nearest_wrong_answer_is_a_fifth_at_omega_7_and_a_semitone_at_omega_1() -> None:
+    def nearest(omega: int) -> set[int]:
+        far = [distance(one_hot(0), one_hot(q), 0, omega).item() for q in range(1, 12)]
+        return {q for q in range(1, 12) if far[q - 1] < min(far) + 1e-6}
+
+    assert nearest(7) == {5, 7}
+    assert nearest(1) == {1, 11}
+
+
+def test_three_consistent_views_cost_nothing_and_three_uniform_ones_three_halves() -> None:
+    perfect = views(one_hot(2), one_hot(2), one_hot(2 - 5), 5)
+    assert cpsd_loss(perfect).item() == pytest.approx(0, abs=1e-6)
+    assert cpsd_loss(views(UNIFORM, UNIFORM, UNIFORM, 5)).item() == pytest.approx(1.5, abs=1e-6)
+    assert cpsd_loss(perfect, half=False).item() == pytest.approx(0, abs=1e-6)
+    assert cpsd_loss(views(UNIFORM, UNIFORM, UNIFORM, 5), half=False).item() == pytest.approx(3, abs=1e-6)
+
+
+def test_cross_entropy_of_consistent_one_hot_views_is_zero_and_of_uniform_ones_log_12() -> None:
+    assert cross_entropy_loss(views(one_hot(2), one_hot(2), one_hot(-3), 5)).item() == pytest.approx(
+        0, abs=1e-6
+    )
+    uniform = cross_entropy_loss(views(UNIFORM, UNIFORM, UNIFORM, 5)).item()
+    assert uniform == pytest.approx(3 * math.log(12), abs=1e-5)
+
+
+def test_cross_entropy_of_a_certain_error_is_cut_at_100() -> None:
+    assert cross_entropy(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])).item() == 100
+
+
+def test_rows_and_columns_add_up() -> None:
+    y = torch.rand(5, 24).softmax(1).reshape(5, 12, 2)
+    assert torch.allclose(signature_profile(y).sum(1), torch.ones(5))
+    assert torch.allclose(mode_profile(y), torch.stack([y[..., 0].sum(1), y[..., 1].sum(1)], 1))
+    assert torch.equal(signature_profile(UNIFORM), UNIFORM)
+
+
+def test_views_that_agree_on_the_mode_cost_nothing_and_undecided_ones_three_times_log_2() -> None:
+    assert mode_loss(views(matrix(0, 1), matrix(4, 1), matrix(8, 1))).item() == 0
+    undecided = torch.full((1, 12, 2), 1 / 24)
+    assert mode_loss(views(undecided, undecided, undecided)).item() == pytest.approx(3 * math.log(2))
+
+
+def test_an_oracle_in_the_place_of_b_gives_a_finite_loss() -> None:
+    undecided = torch.full((1, 12, 2), 1 / 24)
+    assert mode_loss(views(undecided, matrix(0, 0), undecided)).item() == pytest.approx(3 * math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("signature", "minor", "c", "row"), [(9, 0, 0, 0), (0, 1, 0, 3), (0, 0, 3, 0), (2, 1, 7, 10)]
+)
+def test_the_oracle_is_the_label_moved_by_the_crop(signature: int, minor: int, c: int, row: int) -> None:
+    y = oracle(torch.tensor([signature]), torch.tensor([minor]), torch.tensor([c]))
+    assert torch.equal(y, matrix(row, minor))
+
+
+def test_the_oracles_of_relative_keys_share_their_row_and_parallel_keys_do_not() -> None:
+    c_major, a_minor, c_minor = oracle(
+        torch.tensor([0, 0, 3]), torch.tensor([0, 1, 1]), torch.zeros(3, dtype=int)
+    )
+    assert int(c_major.sum(1).argmax()) == int(a_minor.sum(1).argmax())
+    assert int(c_major.sum(1).argmax()) != int(c_minor.sum(1).argmax())
+
+
+def tonic_and_relative(row: int, root: float, below: float, above: float) -> Tensor:
+    u = torch.zeros(1, 12)
+    u[0, row % 12], u[0, (row - 3) % 12], u[0, (row + 3) % 12] = root, below, above
+    return u
+
+
+def test_the_pseudo_label_is_major_where_the_root_is_louder_than_its_relative_minor() -> None:
+    agreed = views(matrix(4, 0), matrix(4, 1), matrix(0, 0))
+    major, minor = tonic_and_relative(4, 2, 1, 3), tonic_and_relative(4, 2, 3, 1)
+    assert pseudo_label(agreed, major).tolist() == [1]
+    assert pseudo_label(agreed, minor).tolist() == [0]
+    assert pseudo_label(agreed, major, sign=3).tolist() == [0]
+    assert pseudo_label(agreed, minor, sign=3).tolist() == [1]
+
+
+def test_a_calibrated_pseudo_label_follows_the_rotation_of_the_rows() -> None:
+    for shift in range(12):
+        rotated = views(matrix(4 + shift, 0), matrix(4 + shift, 1), matrix(0, 0))
+        for u, label in ((tonic_and_relative(4, 2, 1, 3), 1), (tonic_and_relative(4, 2, 3, 1), 0)):
+            assert pseudo_label(rotated, u, row_of_first_bin=shift).tolist() == [label]
+
+
+def test_the_pseudo_label_has_no_gradient() -> None:
+    y = torch.rand(2, 24, requires_grad=True)
+    label = pseudo_label(views(*[y.softmax(1).reshape(2, 12, 2)] * 3), torch.rand(2, 12))
+    assert not label.requires_grad
+
+
+def test_a_right_pseudo_label_costs_nothing_in_all_three_views() -> None:
+    three = views(matrix(0, 0), matrix(1, 0), matrix(2, 0))
+    assert pseudo_label_loss(three, torch.tensor([1.0])).item() == 0
+    assert pseudo_label_loss(three, torch.tensor([0.0])).item() == 300
+
+
+def test_a_batch_that_is_half_major_costs_nothing_and_one_of_one_mode_a_quarter() -> None:
+    half = torch.cat([matrix(0, 0), matrix(0, 1)])
+    assert average_mode(views(half, half, half)).item() == 0
+    assert average_mode(views(half, half.flip(0), half)).item() == 0
+    major = torch.cat([matrix(0, 0)] * 2)
+    assert average_mode(views(major, major, major)).item() == 0.25
+
+
+ALL = [
+    LossSettings(),
+    LossSettings(omega=1, half=False),
+    LossSettings(signature="cross-entropy"),
+    LossSettings(mode="agreement"),
+    LossSettings(mode="pseudo-label", mode_weight=1.5, average_weight=15.0),
+    LossSettings(mode="pseudo-label", sign=3, calibrated=True),
+]
+
+
+@pytest.mark.parametrize("settings", ALL)
+@pytest.mark.parametrize("corner", ["uniform", "one-hot", "wrong one-hot"])
+def test_gradients_are_finite_in_the_corners(settings: LossSettings, corner: str) -> None:
+    logits = torch.zeros(3, 2, 24, requires_grad=True)
+    scale = torch.zeros(3, 2, 24)
+    if corner != "uniform":
+        scale[0, :, 0] = scale[1, :, 13 if corner == "wrong one-hot" else 0] = scale[2, :, 5] = 1e4
+    three = [profile.reshape(2, 12, 2) for profile in (logits + scale).softmax(2)]
+    terms = loss_terms(settings, views(*three, k=2), torch.rand(2, 12))
+    sum(terms.values()).backward()
+    assert all(value.isfinite() for value in terms.values())
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_the_weights_of_the_papers_multiply_their_terms() -> None:
+    undecided = torch.full((4, 12, 2), 1 / 24)
+    plain = loss_terms(LossSettings(mode="agreement"), views(*[undecided] * 3))
+    heavy = loss_terms(LossSettings(mode="agreement", mode_weight=1.5), views(*[undecided] * 3))
+    assert heavy["mode"].item() == pytest.approx(1.5 * plain["mode"].item())
+    assert set(plain) == {"signature", "mode"}
+
+
+def test_the_pseudo_label_needs_the_chroma() -> None:
+    undecided = torch.full((4, 12, 2), 1 / 24)
+    with pytest.raises(ValueError, match="chroma"):
+        loss_terms(LossSettings(mode="pseudo-label"), views(*[undecided] * 3))

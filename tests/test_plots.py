@@ -22,6 +22,7 @@ from skey.plots import (
     side_by_side,
 )
 from skey.results import Predictions, score_predictions
+from skey.systems import RELEASED
 
 TABLE = Predictions(
     tracks=tuple(map(str, KEYS)),
@@ -103,10 +104,11 @@ def test_the_description_counts_right_answers() -> None:
     assert ", 24 of them right" in confusion_drawing(TABLE, "feature-engineering").description
 
 
-def test_every_baseline_has_a_label_and_a_colour_of_its_own() -> None:
-    assert set(BASELINES) <= set(COLOURS)
-    assert len({COLOURS[system] for system in BASELINES}) == len(BASELINES)
-    assert len({label(system) for system in BASELINES}) == len(BASELINES)
+def test_every_system_has_a_label_and_a_colour_of_its_own() -> None:
+    systems = {*BASELINES, *RELEASED}
+    assert systems <= set(COLOURS)
+    assert len({COLOURS[system] for system in COLOURS}) == len(COLOURS)
+    assert len({label(system) for system in systems}) == len(systems)
 
 
 def test_the_same_system_has_the_same_colour_in_every_figure() -> None:

@@ -42,6 +42,7 @@ def _walk(top: Path, report: Callable[[Path, str], None]) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> None:
+        """Report a folder that cannot be listed."""
         report(Path(error.filename), f"cannot be entered: {error.strerror}")
 
     for folder, subfolders, names in os.walk(top, followlinks=True, onerror=refuse):

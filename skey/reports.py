@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -204,8 +205,11 @@ def cut_to_whole_entries(file: Path, layout: Layout) -> set[str]:
     if layout.header().startswith(text):
         return set()
     entries = layout.entries(text)
+    if layout.segments and layout.format in (Format.TEXT, Format.CSV):
+        # Several lines a file: nothing tells whether the last file has all of its own, so it is heard again.
+        entries = [entry for entry in entries if entry[0] != entries[-1][0]]
     separator, end = (",\n", "") if layout.format == Format.JSON else ("\n", "\n")
-    kept = layout.header() + separator.join(entry for _, entry in entries) + end
+    kept = layout.header() + separator.join(entry for _, entry in entries) + (end if entries else "")
     with file.open("r+b") as results:
         results.truncate(len(kept.encode(errors="surrogateescape")))
     return {name for name, _ in entries}
@@ -225,9 +229,9 @@ def _on_one_line(path: str) -> str:
 
 def _text_entries(text: str) -> Iterator[tuple[str, str]]:
     """Name and entry of each file in text."""
-    lines = text.removesuffix("\n").split("\n") if text else []
+    lines = text.split("\n")[:-1]
     starts = [i for i, line in enumerate(lines) if not line.startswith(_INDENT)]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         yield lines[start].split("\t", 2)[2], "\n".join(lines[start:end])
 
 

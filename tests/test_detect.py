@@ -1,0 +1,244 @@
+"""``skey detect``: results alone on stdout, in every format, one by one or continued."""
+
+import csv
+import json
+import subprocess
+import sys
+from io import StringIO
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from skey.cli import main
+from skey.estimator import KeyEstimator
+from skey.keys import KEYS, Notation, format_key, parse_key
+from skey.reports import Format, Layout
+
+RATE = 22_050
+NOTE = "no --weights given"
+
+
+def song(tonic, seconds=4.0):
+    """A major triad on a tonic, then its dominant, then itself."""
+    times = np.arange(int(seconds * RATE)) / RATE
+    roots = np.where((times > seconds / 3) & (times < 2 * seconds / 3), 7, 0) + 48 + tonic
+    pitches = roots[:, None] + np.array([-12, 0, 4, 7])
+    phases = 2 * np.pi * np.cumsum(440 * 2 ** ((pitches - 69) / 12), axis=0) / RATE
+    sound = sum(np.sin(n * phases) / n for n in range(1, 5)).sum(axis=1)
+    return (0.8 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """C major, D major and noise, in two folders and three formats, beside what is no sound."""
+    music = tmp_path / "music"
+    (music / "more").mkdir(parents=True)
+    soundfile.write(music / "a.wav", song(0), RATE)
+    soundfile.write(music / "more" / "b.FLAC", song(2), RATE, format="FLAC")
+    generator = np.random.default_rng(0)
+    soundfile.write(music / "noise.ogg", 0.1 * generator.standard_normal(5 * RATE), RATE)
+    (music / "cover.jpg").write_bytes(b"no sound")
+    (music / ".hidden.wav").write_bytes(b"no sound")
+    return music
+
+
+def detect(*arguments):
+    return CliRunner().invoke(main, ["detect", *map(str, arguments)])
+
+
+def test_text_holds_key_confidence_and_path_and_nothing_else(folder):
+    ran = detect("-r", folder)
+    rows = [line.split("\t") for line in ran.stdout.splitlines()]
+    assert [(row[0], row[2]) for row in rows] == [
+        ("C major", str(folder / "a.wav")),
+        ("D major", str(folder / "more" / "b.FLAC")),
+        ("-", str(folder / "noise.ogg")),
+    ] or sorted(row[0] for row in rows) == ["-", "C major", "D major"]
+    assert "noise.ogg: no key: no tonality" in ran.stderr
+    assert NOTE in ran.stderr
+    assert ran.exit_code == 0
+
+
+def test_command_and_library_give_the_same_numbers(folder):
+    ran = detect(folder / "a.wav", "--format", "jsonl", "--segments")
+    record = json.loads(ran.stdout)
+    estimate = KeyEstimator().estimate(folder / "a.wav")
+    assert record["key"] == str(estimate.key)
+    assert record["runner_up"] == str(estimate.runner_up)
+    assert record["confidence"] == pytest.approx(estimate.confidence, abs=1e-4)
+    assert record["tuning_cents"] == pytest.approx(estimate.tuning_cents, abs=0.1)
+    assert list(record["probabilities"]) == [str(key) for key in KEYS]
+    np.testing.assert_allclose(list(record["probabilities"].values()), estimate.probabilities, atol=1e-5)
+    assert [(s["start"], s["end"], s["key"]) for s in record["segments"]] == [(0, 4, "C major")]
+
+
+def test_csv_has_one_row_a_file(folder):
+    rows = list(csv.DictReader(StringIO(detect("-r", folder, "--format", "csv").stdout)))
+    assert {row["key"] for row in rows} == {"C major", "D major", ""}
+    assert [row["reason"][:11] for row in rows if not row["key"]] == ["no tonality"]
+
+
+def test_csv_with_segments_has_one_row_a_segment(folder):
+    rows = list(csv.DictReader(StringIO(detect("-r", folder, "--format", "csv", "--segments").stdout)))
+    assert {(row["start"], row["end"], row["key"]) for row in rows} == {
+        ("0.0", "4.0", "C major"),
+        ("0.0", "4.0", "D major"),
+        ("0.0", "5.0", ""),
+    }
+
+
+def test_json_is_one_array(folder):
+    assert len(json.loads(detect("-r", folder, "--format", "json").stdout)) == 3
+    assert json.loads(detect(folder / "missing.wav", "--format", "json").stdout) == []
+
+
+@pytest.mark.parametrize("notation", list(Notation))
+def test_keys_are_written_in_any_notation(folder, notation):
+    ran = detect(folder / "a.wav", "--notation", notation.value)
+    assert ran.stdout.split("\t")[0] == format_key(parse_key("C major"), notation)
+
+
+def test_one_bad_file_is_reported_and_the_rest_goes_on(folder):
+    (folder / "b.wav").write_text("words")
+    ran = detect(folder / "missing.mp3", folder / "b.wav", folder / "a.wav", "--jobs", "2")
+    assert ran.stdout.startswith("C major\t")
+    assert ran.stdout.count("\n") == 1
+    assert ran.stderr.count("missing.mp3: there is no such file") == 1
+    assert ran.stderr.count("b.wav: not a readable sound file") == 1
+    assert ran.exit_code == 1
+
+
+def test_a_folder_needs_the_recursive_option(folder):
+    ran = detect(folder)
+    assert ran.exit_code == 1
+    assert "add -r" in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_a_folder_without_sound_says_so(tmp_path):
+    ran = detect("-r", tmp_path)
+    assert ran.exit_code == 1
+    assert "no sound files there" in ran.stderr
+
+
+def test_uncertain_keys_can_be_withheld(folder):
+    ran = detect(folder / "a.wav", "--min-confidence", "1")
+    assert ran.stdout.startswith("-\t0.00\t")
+    assert "too uncertain" in ran.stderr
+    assert ran.exit_code == 0
+
+
+def test_nothing_is_written_into_the_music_folder(folder):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    detect("-r", folder, "--segments")
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("format_", list(Format))
+@pytest.mark.parametrize("segments", [False, True])
+def test_a_run_that_was_interrupted_anywhere_continues_to_the_same_results(
+    folder, tmp_path, format_, segments
+):
+    options = ["--format", format_.value, *(["--segments"] if segments else [])]
+    whole, output = tmp_path / "whole", tmp_path / "output"
+    assert detect("-r", folder, *options, "-o", whole).stdout == ""
+    content = whole.read_bytes()
+    for cut in (0, 3, len(content) // 3, len(content) // 2, len(content) - 3, len(content)):
+        output.write_bytes(content[:cut])
+        assert detect("-r", folder, *options, "-o", output, "--resume").exit_code == 0
+        assert output.read_bytes() == content
+
+
+def test_a_resumed_run_does_not_listen_again(folder, tmp_path):
+    output = tmp_path / "keys.csv"
+    output.write_text(f"{Layout(Format.CSV).header()}{folder / 'a.wav'},F major,1,,0,,4,\n")
+    detect("-r", folder, "--format", "csv", "-o", output, "--resume")
+    rows = list(csv.DictReader(StringIO(output.read_text())))
+    assert [row["key"] for row in rows if row["path"] == str(folder / "a.wav")] == ["F major"]
+    assert len(rows) == 3
+
+
+def test_results_of_another_format_are_not_continued(folder, tmp_path):
+    output = tmp_path / "keys"
+    output.write_text("path,key\n")
+    ran = detect("-r", folder, "-o", output, "--resume", "--format", "json")
+    assert ran.exit_code == 1
+    assert "another format" in ran.stderr
+    assert output.read_text() == "path,key\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]]
+)
+def test_options_that_make_no_sense_are_refused(folder, arguments):
+    ran = detect(folder / "a.wav", *arguments)
+    assert ran.exit_code == 2
+    assert "Usage" in ran.stderr
+
+
+def test_unknown_weights_are_one_clear_line(folder):
+    ran = detect(folder / "a.wav", "--weights", "nonesuch")
+    assert ran.exit_code == 1
+    assert "nonesuch" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_an_output_that_cannot_be_written_is_one_clear_line(folder, tmp_path):
+    ran = detect(folder / "a.wav", "-o", tmp_path / "nowhere" / "keys.csv")
+    assert ran.exit_code == 1
+    assert "nowhere" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_tags_are_written_only_on_request_and_only_where_there_is_a_key(folder):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    pretended = detect("-r", folder, "--write-tags", "--dry-run")
+    assert "would write INITIALKEY: none -> D" in pretended.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert "wrote INITIALKEY: none -> D" in detect("-r", folder, "--write-tags").stderr
+    changed = sorted(path.name for path in before if path.read_bytes() != before[path])
+    assert changed == ["a.wav", "b.FLAC"]
+    assert "has this key in its tags already" in detect("-r", folder, "--write-tags").stderr
+
+
+def test_released_weights_with_twelve_outputs_name_both_keys_of_the_signature(shared, folder, tmp_path):
+    imported = tmp_path / "stone12.safetensors"
+    checkpoint = shared / "parity" / "released" / "stone12.pt"
+    assert (
+        CliRunner().invoke(main, ["weights", "import", str(checkpoint), "-o", str(imported)]).exit_code == 0
+    )
+    ran = detect(shared / "parity" / "audio" / "25_cadence_C_22050_float.wav", "--weights", imported)
+    assert ran.stdout.startswith("C major / A minor\t")
+    assert NOTE not in ran.stderr
+
+
+def test_released_s_key_prints_the_labels_of_the_authors(shared, tmp_path):
+    imported = tmp_path / "skey.safetensors"
+    checkpoint = shared / "parity" / "released" / "skey.pt"
+    assert (
+        CliRunner().invoke(main, ["weights", "import", str(checkpoint), "-o", str(imported)]).exit_code == 0
+    )
+    options = ["--weights", imported, "--whole-track", "--format", "csv"]
+    ran = detect("-r", shared / "parity" / "audio", *options)
+    printed = {row["path"].rsplit("/", 1)[-1]: row for row in csv.DictReader(StringIO(ran.stdout))}
+    with (shared / "parity" / "index.csv").open() as file:
+        for row in csv.DictReader(file):
+            ours = printed[row["file"]]
+            if row["file"][:2] in ("29", "30", "34"):
+                assert ours["key"] == "" and ours["reason"]
+            else:
+                assert parse_key(ours["key"]) == parse_key(row["skey"]), row["file"]
+    assert ran.exit_code == 0
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom skey.cli import main\n"
+        "try:\n    main(['detect', '--help'])\n"
+        "except SystemExit:\n    print({'torch', 'numpy', 'soundfile', 'mutagen'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "PATHS" in ran.stdout
+    assert ran.stdout.endswith("set()\n")

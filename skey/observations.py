@@ -66,7 +66,7 @@ def read_observation(folder: Path, name: str) -> Observation:
 
 
 def write_observation(observation: Observation, folder: Path) -> bool:
-    """Write a record, sealed field by field, unless one that says the same is there; returns whether it was."""
+    """Write a record, sealed field by field, unless what is there says the same; returns whether it did."""
     path = observation_path(folder, observation.name)
     if path.is_file() and not broken_seals(folder, observation.name):
         old = read_observation(folder, observation.name)

@@ -84,7 +84,8 @@ class PaperNumber:
 class Claim:
     """That ``better`` scores above ``worse`` on ``metric``: in ``table`` of ``paper``, and in our data.
 
-    ``worse_table`` is where the paper has the second number, the same table unless said otherwise.
+    ``worse_table`` is where the paper has the second number, the same table unless said otherwise;
+    ``papers_better`` its name of the better system, where it is another than ours.
     """
 
     id: str
@@ -96,12 +97,14 @@ class Claim:
     better: str
     worse: str
     worse_table: str = ""
+    papers_better: str = ""
 
     def papers_percentages(self) -> tuple[Number, Number]:
-        """What the paper prints for the better and the worse system."""
+        """What the papers print for the better and the worse system on the data of ``table``."""
         tables = paper_tables()
         other = tables[self.worse_table or self.table]
-        return tables[self.table].row(self.better)["percent"], other.row(self.worse)["percent"]
+        better = printed_percentage(self.papers_better or self.better, tables[self.table])
+        return better, other.row(self.worse)["percent"]
 
 
 @cache
@@ -130,6 +133,21 @@ def paper_numbers() -> tuple[PaperNumber, ...]:
 def claims() -> tuple[Claim, ...]:
     """The claims that this companion tests, in the order of the papers."""
     return tuple(Claim(**claim) for claim in _content()["claims"])
+
+
+def printed_percentage(system: str, table: PaperTable) -> Number:
+    """A system's percentage in a table, or else by the same score on the same data elsewhere in the papers.
+
+    Raises ``PaperError`` where it is nowhere.
+    """
+    single = (n for n in paper_numbers() if (n.system, n.dataset, n.metric) == (system, *_measured(table)))
+    elsewhere = None if system in table.systems else next(single, None)
+    return elsewhere.percent if elsewhere else table.row(system)["percent"]
+
+
+def _measured(table: PaperTable) -> tuple[str, str]:
+    """On which data a table measures what."""
+    return table.dataset, table.metric
 
 
 def label(system: str) -> str:

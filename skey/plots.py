@@ -27,6 +27,9 @@ COLOURS: Mapping[str, str] = {
     "feature-engineering": "#e69f00",
     "krumhansl": "#3b8fd0",
     "temperley": "#cc79a7",
+    "released-skey": "#d55e00",
+    "released-semitone24": "#009e73",
+    "released-stone12": "#56b4e9",
 }
 """The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""
 
@@ -194,10 +197,11 @@ def scores_drawing(
     systems = [system for system in scores if metric in scores[system]["all"]]
     parts = list(scores[systems[0]])
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 0.9 + 0.42 * len(parts)), layout="constrained")
+        height = 1.1 + max(0.42, 0.13 * len(systems)) * len(parts)
+        figure = Figure(figsize=(7.2, height), layout="constrained")
         axes = figure.add_subplot()
         for place, system in enumerate(systems):
-            shift = 0.5 * (place / max(len(systems) - 1, 1) - 0.5)
+            shift = 0.64 * (place / max(len(systems) - 1, 1) - 0.5)
             _draw_scores(axes, [scores[system][part] for part in parts], metric, system, shift)
             if system in papers:
                 axes.axvline(
@@ -257,7 +261,7 @@ def keys_drawing(counts: Mapping[str, int], title: str) -> Drawing:
         axes = figure.add_subplot()
         colours = [MODE_COLOURS[key.mode] for key in CIRCLE_OF_FIFTHS]
         axes.bar(range(24), numbers, color=colours)
-        axes.set_xticks(range(24), KEY_LABELS)
+        axes.set_xticks(range(24), KEY_LABELS, fontsize=8)
         axes.set(ylabel="clips", xlim=(-0.6, 23.6))
         axes.tick_params(axis="x", length=0)
     return draw(figure, title, f"From {min(numbers)} to {max(numbers)} clips a key.")

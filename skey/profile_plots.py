@@ -17,6 +17,9 @@ from skey.plots import INK, KEY_LABELS, MODE_COLOURS, STYLE, Drawing, colour, dr
 RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}
 """The rings of the two modes, as the circle of fifths is usually drawn: minor inside."""
 
+LEAST_SHARE = 0.01
+"""Less of a probability than this is not drawn."""
+
 _LABEL_RADIUS = 1.33
 _RELATIVES = [
     f"{format_key(major, Notation.SHORT)}\n{format_key(major.relative, Notation.SHORT)}"
@@ -91,9 +94,8 @@ def _draw_ring(axes: Axes, shares: np.ndarray[Any, Any], radius: float, dot_colo
     """One ring: a faint dot at each place, and over it one that grows with the share."""
     x, y = np.array([_point(place, radius) for place in range(12)]).T
     axes.scatter(x, y, s=10, color=INK, alpha=0.25, linewidths=0)
-    axes.scatter(
-        x, y, s=10 + 500 * shares, color=dot_colour, alpha=(shares > 0.005).astype(float), linewidths=0
-    )
+    heard = shares >= LEAST_SHARE
+    axes.scatter(x[heard], y[heard], s=10 + 500 * shares[heard], color=dot_colour, linewidths=0)
 
 
 def _point(place: int, radius: float) -> tuple[float, float]:
@@ -132,7 +134,7 @@ def _draw_stretch(axes: Axes, start: float, width: float, profile: Sequence[floa
     """One column: a box a key, as opaque as its probability."""
     rgb = matplotlib.colors.to_rgb(face)
     shares = [profile[key.index] for key in CIRCLE_OF_FIFTHS] if profile else []
-    heard = [(row, share) for row, share in enumerate(shares) if share >= 0.01]
+    heard = [(row, share) for row, share in enumerate(shares) if share >= LEAST_SHARE]
     boxes = [Rectangle((start, row), width, 1) for row, _ in heard]
     faces = [(*rgb, 0.08 + 0.92 * share) for _, share in heard]
     axes.add_collection(PatchCollection(boxes, facecolors=faces, edgecolors="none"))

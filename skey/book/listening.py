@@ -33,13 +33,14 @@ RELATION_WORDS = {
 }
 
 
-def instructive_rows(predictions: Predictions, count: int = 3) -> list[int]:
+def instructive_rows(predictions: Predictions, count: int = 3, metric: str = "mirex") -> list[int]:
     """Rows from what every system finds easy to what none gets right, at even steps.
 
-    Ranked by the sum of all MIREX points, ties broken by a checksum of the track's name: always the same.
+    Ranked by the sum of all points of ``metric``, ties broken by a checksum of the track's name: always the
+    same.
     """
     systems = predictions.answers.values()
-    total = sum(points("mirex", predictions.references, answers) for answers in systems)
+    total = sum(points(metric, predictions.references, answers) for answers in systems)
     ties = [zlib.crc32(track.encode()) for track in predictions.tracks]
     hardest_last = -np.broadcast_to(total, len(predictions))
     ranked = sorted(range(len(predictions)), key=lambda row: (hardest_last[row], ties[row]))

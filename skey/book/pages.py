@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from skey.book.listening import instructive_rows, listen
+from skey.book.released import model_cards
 from skey.book.tables import (
     claims_table,
     judgements,
@@ -14,7 +15,9 @@ from skey.book.tables import (
     scores_table,
     sources_line,
 )
+from skey.book.usage import write_outputs
 from skey.notebooks import Run, read_runs
+from skey.observations import read_observation
 from skey.plots import Drawing, circle_drawing, scores_drawing
 from skey.record import RESULTS, recorded_experiments, write_if_changed
 from skey.results import Experiment, Parameters, open_dataset, read_experiment
@@ -34,6 +37,16 @@ LOGO_PROFILE = tuple(math.exp(-min(fifths, 12 - fifths) / 1.5) for fifths in ran
 HEADLINE = "table-3-key-and-mode"
 """The experiment that the landing page and the README show."""
 
+ALIGNMENT = "released-alignment"
+"""The observation that the model cards are written from."""
+
+
+PAPERS = {"mirex": ("stone-table-3",), "ksea": ("stone-table-1", "stone-table-2")}
+"""The papers' tables that print each score."""
+
+SCOREBOARD_METRICS = {"table-1-key-signature": ("ksea",), HEADLINE: ("mirex", "ksea")}
+"""The scores of each experiment that the scoreboard shows."""
+
 
 def write_pages(checkout: Path) -> None:
     """Write every computed part below ``build/pages`` and the README's picture; what did not change stays."""
@@ -48,9 +61,11 @@ def write_pages(checkout: Path) -> None:
         "runs.md": runs_table(read_runs(checkout).values()),
         "headline.html": headline_drawing(headline)._repr_html_(),
         "listen.html": landing_clip(headline),
+        "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), experiments),
     }
     for name, text in parts.items():
         write_if_changed(checkout / PAGES / name, text + "\n")
+    write_outputs(checkout)
     write_if_changed(checkout / LOGO, logo().standalone())
     write_if_changed(checkout / PICTURE, headline_drawing(headline).standalone())
 
@@ -62,8 +77,8 @@ def logo() -> Drawing:
 
 def headline_drawing(experiment: Experiment) -> Drawing:
     """MIREX of every system on every part of the data, with the papers' values."""
-    papers = papers_percentages("stone-table-3")
-    return scores_drawing(experiment.record.scores, "mirex", papers, "MIREX score of the baselines")
+    papers = papers_percentages(*PAPERS["mirex"])
+    return scores_drawing(experiment.record.scores, "mirex", papers, "MIREX score, system by system")
 
 
 def landing_clip(experiment: Experiment) -> str:
@@ -79,8 +94,8 @@ def scoreboard(experiments: Iterable[Experiment]) -> str:
 
 def _scoreboard_section(experiment: Experiment) -> str:
     """The scoreboard of one experiment."""
-    metrics = ("mirex", "ksea")
-    tables = [scores_table(experiment, metric) for metric in metrics]
+    metrics = SCOREBOARD_METRICS[experiment.name]
+    tables = [scores_table(experiment, metric, papers_percentages(*PAPERS[metric])) for metric in metrics]
     found = claims_table(judgements(experiment))
     link = f"[](notebooks/{experiment.name}.ipynb)"
     return "\n\n".join([f"## {link}", found, *tables, sources_line(experiment)])
@@ -99,7 +114,7 @@ def records_table(experiments: Iterable[Experiment]) -> str:
         ]
         for experiment in experiments
     ]
-    return markdown_table(["Record", "Data", "Computed (UTC)", "Commit", "Machine", "Seconds"], rows)
+    return markdown_table(["Record", "Data", "Computed (UTC)", "Commit", "Machine", "Seconds"], rows, text=5)
 
 
 def runs_table(runs: Iterable[Run]) -> str:
@@ -114,4 +129,4 @@ def runs_table(runs: Iterable[Run]) -> str:
         ]
         for run in runs
     ]
-    return markdown_table(["Notebook", "Parameters", "Executed (UTC)", "Commit", "Seconds"], rows)
+    return markdown_table(["Notebook", "Parameters", "Executed (UTC)", "Commit", "Seconds"], rows, text=4)

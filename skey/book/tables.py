@@ -9,6 +9,7 @@ from skey.metrics import Interval, RelationCounts
 from skey.paper import (
     MARKS,
     Number,
+    PaperNumber,
     PaperTable,
     citation_key,
     claims,
@@ -29,9 +30,9 @@ METRIC_TITLES: Mapping[str, str] = {
 """How the book calls each score."""
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table whose first column is text and whose others are numbers, set to the right."""
-    lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text: int = 1) -> str:
+    """A Markdown table: its first ``text`` columns set to the left, the others, numbers, to the right."""
+    lines = [header, [*[":--"] * text, *["--:"] * (len(header) - text)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -111,7 +112,12 @@ def _shares(counts: RelationCounts) -> list[str]:
 def judgements(experiment: Experiment) -> list[Judgement]:
     """The papers' claims that this experiment can test, each with its verdict."""
     seed = int(experiment.record.parameters["seed"])
-    mine = (claim for claim in claims() if claim.experiment == experiment.name)
+    asked = experiment.predictions.answers
+    mine = (
+        claim
+        for claim in claims()
+        if claim.experiment == experiment.name and claim.better in asked and claim.worse in asked
+    )
     return [judge(claim, experiment.predictions, seed) for claim in mine]
 
 
@@ -141,18 +147,28 @@ def _papers_evidence(judgement: Judgement) -> str:
 
 
 def papers_table() -> str:
-    """The papers' single numbers that the companion compares with, and how well each is known."""
-    rows = [
-        [
-            label(number.system),
-            dataset_title(number.dataset),
-            METRIC_TITLES[number.metric],
-            f"{number.percent:g}",
-            f"{number.where} {{cite}}`{citation_key(number.paper)}`, {MARKS[number.mark]}",
-        ]
-        for number in paper_numbers()
+    """Every percentage of the papers that the companion compares with, and how well each is known."""
+    tables = (
+        PaperNumber(
+            table.paper, table.title.split(":")[0], system, table.dataset, table.metric, percent, table.mark
+        )
+        for table in paper_tables().values()
+        for system, percent in papers_percentages(table.id).items()
+    )
+    rows = [_papers_row(number) for number in (*tables, *paper_numbers())]
+    return markdown_table(["System", "Data", "Score", "Where", "How known", "%"], rows, text=5)
+
+
+def _papers_row(number: PaperNumber) -> list[str]:
+    """One percentage of a paper."""
+    return [
+        label(number.system),
+        dataset_title(number.dataset),
+        METRIC_TITLES[number.metric],
+        f"{number.where} {{cite}}`{citation_key(number.paper)}`",
+        MARKS[number.mark],
+        f"{number.percent:g}",
     ]
-    return markdown_table(["System", "Data", "Score", "%", "Source"], rows)
 
 
 def sources_line(experiment: Experiment) -> str:

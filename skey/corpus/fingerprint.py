@@ -25,7 +25,7 @@ def fingerprint(store: FeatureStore) -> dict[str, str]:
 
 def clip_fingerprint(features: UInt8[np.ndarray, "bins frames"]) -> UInt8[np.ndarray, "bins"]:
     """The mean of a clip's log-VQT bytes over time: uint8 (bins, frames) to uint8 (bins,)."""
-    means: UInt8[np.ndarray, "bins"] = np.round(features.mean(axis=1, dtype=np.float64)).astype(np.uint8)
+    means: np.ndarray = np.round(features.mean(axis=1, dtype=np.float64)).astype(np.uint8)
     return means
 
 

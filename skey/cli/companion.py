@@ -1,5 +1,6 @@
 """``skey reproduce``, ``skey test`` and ``skey book``: what a reader and continuous integration run."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -117,6 +118,7 @@ def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
     """Execute every notebook anew; a smoke run (``limit``) leaves the book's copies alone."""
     from skey.notebooks import FOLDER, default_parameters, notebook_names, run_notebook
 
+    shutil.rmtree(checkout / RECOMPUTED, ignore_errors=True)
     wanted: Mapping[str, str | int] = {"recompute": True, "output": RECOMPUTED, "limit": limit}
     for name in notebook_names(checkout):
         known = default_parameters(checkout / FOLDER / f"{name}.ipynb")

@@ -59,7 +59,7 @@ def read_observation(folder: Path, name: str) -> Observation:
     except FileNotFoundError:
         raise RecordError(
             f"{path} is missing: restore it with git, or compute it with "
-            f"`papermill notebooks/{name}.ipynb build/out.ipynb -p recompute True`"
+            f"`papermill notebooks/{name}.ipynb out.ipynb -p recompute True`"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is no record ({error!r}): restore it with git") from error

@@ -105,7 +105,7 @@ def read_record(folder: Path, experiment: str) -> Record:
 
 def command(experiment: str) -> str:
     """The command line that computes one experiment anew and writes its record."""
-    return f"papermill notebooks/{experiment}.ipynb build/out.ipynb -p recompute True"
+    return f"papermill notebooks/{experiment}.ipynb out.ipynb -p recompute True"
 
 
 def seal_is_broken(folder: Path, experiment: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
@@ -63,7 +64,7 @@ def key_rings(probabilities: Sequence[float], title: str) -> Drawing:
 
 
 def rings_drawing(
-    rings: Mapping[str, np.ndarray[Any, Any]], labels: Sequence[str], title: str, description: str
+    rings: Mapping[str, Float[np.ndarray, "12"]], labels: Sequence[str], title: str, description: str
 ) -> Drawing:
     """Dots on two rings, each as large as its share.
 
@@ -90,7 +91,7 @@ def rings_drawing(
     return draw(figure, title, f"{'; '.join(largest)}. {description}")
 
 
-def _draw_ring(axes: Axes, shares: np.ndarray[Any, Any], radius: float, dot_colour: str) -> None:
+def _draw_ring(axes: Axes, shares: Float[np.ndarray, "12"], radius: float, dot_colour: str) -> None:
     """One ring: a faint dot at each place, and over it one that grows with the share."""
     x, y = np.array([_point(place, radius) for place in range(12)]).T
     axes.scatter(x, y, s=10, color=INK, alpha=0.25, linewidths=0)

@@ -151,6 +151,18 @@ def reference_profile(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 columns
     return torch.stack([profile.roll(c, dims=0) for c, profile in zip(CROPS, profiles, strict=True)]).mean(0)
 
 
+def signature_row(model: ChromaNet) -> int:
+    """The row of the signature profile that stands for C major and A minor, from the two reference sounds.
+
+    Unlike `calibrate` it asks nothing of the modes, so it has a meaning before a network has learnt them.
+    """
+    was_training = model.training
+    model.eval()
+    heard = reference_profile(model, "major") + reference_profile(model, "minor")
+    model.train(was_training)
+    return int(heard.sum(1).argmax())
+
+
 def calibrate(model: ChromaNet) -> Calibration:
     """Find what each output stands for, from the two reference sounds alone (Eq. 10 and 11, STONE).
 

@@ -18,9 +18,9 @@ class UnknownExperiment(SkeyError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
-    """AdamW as the papers use it (Section 4.1, STONE; betas, decay and clipping from the released code).
+    """AdamW as the papers use it (Section 4.1, STONE; betas, decay, clipping as in the released code).
 
-    `rate` is reached after a linear warm-up over `warm_up` of all steps and falls to `final_rate` by a cosine.
+    `rate` is reached after a linear warm-up over `warm_up` of all steps, falls to `final_rate` by a cosine.
     The weight decay rises by a cosine, and spares offsets, norms and other parameters of one dimension. The
     gradient of each parameter is cut at `clip`.
     """

@@ -11,6 +11,7 @@ COMMANDS = {
     "detect": ("skey.cli.detect", "The keys of sound files and folders."),
     "corpus": ("skey.cli.corpus", "Build, hear and describe the open corpus."),
     "weights": ("skey.cli.weights", "List and show network weights, import the authors' checkpoints."),
+    "train": ("skey.cli.train", "Train the systems of both papers."),
     "export": ("skey.cli.export", "Write front end and network as one ONNX graph."),
     "check": ("skey.cli.check", "Compare the recorded results with recomputed ones."),
     "reproduce": ("skey.cli.companion", "Run the notebooks, check the record, build the book."),

@@ -1,0 +1,107 @@
+"""`skey train`: train the systems of both papers, from nothing or from where a run stopped."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from skey.experiments import Experiment
+    from skey.training import Machine
+
+POSITIVE = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("experiments", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every system, one after the other.")
+@click.option(
+    "--clips", type=POSITIVE, help="Clips of the training split (labels are not read but by Semi-TONE)."
+)
+@click.option("--unlabelled", type=click.IntRange(min=0), help="Clips without labels besides; 0 for none.")
+@click.option("--epochs", type=POSITIVE)
+@click.option("--batch", type=POSITIVE, help="Clips in a batch, over all processes.")
+@click.option("--rate", type=float, help="Highest learning rate.")
+@click.option("--frames-per-step", type=POSITIVE, help="Frames averaged before the network; 1 in the papers.")
+@click.option("--paper", is_flag=True, help="Start from the papers' scale instead of ours.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@click.option(
+    "--processes", type=POSITIVE, default=1, show_default=True, help="One, or as many as torchrun starts."
+)
+@click.option(
+    "--half-precision/--full-precision", default=None, help="bfloat16 products; by default where fast."
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of runs; by default your own."
+)
+@click.option("--resume", is_flag=True, help="Go on after the last finished epoch.")
+@click.option("--list", "listing", is_flag=True, help="Name the systems and stop.")
+def train(
+    experiments: tuple[str, ...],
+    every: bool,
+    paper: bool,
+    seed: int,
+    device: str,
+    processes: int,
+    half_precision: bool | None,
+    out: Path | None,
+    resume: bool,
+    listing: bool,
+    **scale: float | None,
+) -> None:
+    """Train EXPERIMENTS, e.g. `skey train skey --clips 200 --epochs 3 --seed 0`.
+
+    Each run has a folder with its checkpoint, a log (one row an epoch) and, at the end, its weights.
+    """
+    from skey.corpus.build import data_directory
+    from skey.experiments import EXPERIMENTS, find_experiment
+    from skey.training import Machine
+
+    if listing:
+        for name, experiment in EXPERIMENTS.items():
+            click.echo(f"{name:<16} {experiment.title}")
+        return
+    names = tuple(EXPERIMENTS) if every else experiments
+    if not names:
+        raise click.UsageError("name a system, or say --all; --list names them")
+    machine = Machine(device, processes, half_precision, progress=True)
+    folder = out or data_directory() / "runs"
+    for experiment in [find_experiment(name) for name in names]:
+        _train(_scaled(experiment, paper, scale), seed, folder, machine, resume)
+
+
+def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | None]) -> "Experiment":
+    """The system at our scale or the papers', with what the options change."""
+    from dataclasses import replace
+
+    from skey.experiments import Scale, at_scale
+
+    chosen = {name: value for name, value in wanted.items() if value is not None}
+    if "clips" in chosen and "unlabelled" not in chosen:
+        chosen["unlabelled"] = chosen["clips"]
+    papers = {
+        "clips": experiment.clips,
+        "unlabelled": experiment.unlabelled,
+        "batch": experiment.batch,
+        "epochs": experiment.epochs,
+        "rate": experiment.optimiser.rate,
+        "frames_per_step": experiment.architecture.frames_per_step,
+    }
+    base = {field.name: getattr(Scale(), field.name) for field in fields(Scale)}
+    return at_scale(experiment, replace(Scale(), **((papers if paper else base) | chosen)))
+
+
+def _train(experiment: "Experiment", seed: int, folder: Path, machine: "Machine", resume: bool) -> None:
+    """One run; says on standard error how it went, and on standard output where the weights are."""
+    from skey.training import Run, load_data
+
+    data = load_data(experiment, progress=machine.progress)
+    run = Run(experiment, seed, data, folder / f"{experiment.name}-s{seed}", machine)
+    if resume:
+        run.resume()
+    for row in run.epochs():
+        shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
+        click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
+    click.echo(run.folder.weights)

@@ -1,0 +1,171 @@
+"""What training reads: clips from the feature store by memory map, two segments each, cropped on the fly."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from skey.corpus.build import build
+from skey.corpus.plan import Clip, Split, plan_clips
+from skey.corpus.shards import FeatureStore
+from skey.errors import SkeyError
+from skey.experiments import Experiment
+from skey.keys import Key
+from skey.model import average_frames
+from skey.vqt import CROPPED_BINS, MAX_CROP, SEGMENT_FRAMES, from_bytes
+
+VALIDATION_PART = 10
+"""One in so many groups of pieces is held out of the training splits for validation; never a test piece."""
+
+Crops = Int[Tensor, " batch"]
+
+
+class TooFewClips(SkeyError, ValueError):
+    """There is not enough to train on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Clips that are drawn from: where their features lie, and their keys where those are known."""
+
+    places: tuple[tuple[FeatureStore, int], ...]
+    keys: tuple[Key | None, ...]
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.places)
+
+    def segments(self, clips: Sequence[int], frames_per_step: int) -> Float[Tensor, "batch 2 99 steps"]:
+        """Both 15-s segments of each clip, frames averaged as the network wants them."""
+        stored = np.stack([self.places[clip][0][self.places[clip][1]] for clip in clips])
+        whole = from_bytes(stored)
+        halves = torch.stack([whole[..., :SEGMENT_FRAMES], whole[..., -SEGMENT_FRAMES:]], dim=1)
+        steps = average_frames(halves.flatten(0, 1), frames_per_step)
+        return steps.reshape(len(clips), 2, *steps.shape[1:])
+
+    def labels(self, clips: Sequence[int]) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
+        """Key signature (pitch class) and mode (1 for minor) of labelled clips.
+
+        Raises:
+            ValueError: a clip has no label.
+        """
+        keys = [self.keys[clip] for clip in clips]
+        if any(key is None for key in keys):
+            raise ValueError("a clip without a label was drawn for supervised training")
+        known = [key for key in keys if key is not None]
+        signatures = torch.tensor([key.signature for key in known])
+        return signatures, torch.tensor([int(key.mode == "minor") for key in known])
+
+    def kept(self, rows: Sequence[int]) -> "Pool":
+        """The pool of these clips alone."""
+        return Pool(tuple(self.places[row] for row in rows), tuple(self.keys[row] for row in rows))
+
+    def labelled(self) -> "Pool":
+        """The clips whose key is known."""
+        return self.kept([row for row, key in enumerate(self.keys) if key is not None])
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What one system learns from and is watched on; `digest` identifies the bytes."""
+
+    training: Pool
+    labelled: Pool
+    validation: Pool
+    digest: str
+
+
+def is_held_out(clip: Clip) -> bool:
+    """Whether a clip's group of pieces is for validation: decided by the group's name alone."""
+    return zlib.crc32(f"{clip.group}|validation".encode()) % VALIDATION_PART == 0
+
+
+def load_data(experiment: Experiment, jobs: int | None = None, progress: bool = False) -> TrainingData:
+    """Build what is missing of the features, and divide them into training and validation by groups.
+
+    Args:
+        experiment: how many clips of each split, and which part of clips and labels it may use.
+        jobs: processes that build.
+        progress: show bars on standard error.
+
+    Raises:
+        TooFewClips: nothing is left to train on or to watch.
+    """
+    training, validation, digests = Pool((), ()), Pool((), ()), []
+    for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
+        if count:
+            part, held_out, digest = _load_split(split, count, jobs, progress)  # type: ignore[arg-type]
+            training = Pool(training.places + part.places, training.keys + part.keys)
+            validation = Pool(validation.places + held_out.places, validation.keys + held_out.keys)
+            digests.append(digest)
+    kept = training.kept(_part(len(training), experiment.share))
+    labelled = kept.labelled()
+    labelled = labelled.kept(_part(len(labelled), experiment.labelled_share))
+    if not len(kept) or not len(validation):
+        raise TooFewClips(f"{len(kept)} clips to train on, {len(validation)} to watch: ask for more --clips")
+    return TrainingData(kept, labelled, validation, "-".join(digests))
+
+
+def _load_split(split: Split, clips: int, jobs: int | None, progress: bool) -> tuple[Pool, Pool, str]:
+    """The clips of one split to train on, those to watch, and the digest of the features."""
+    plan = plan_clips(split, clips)
+    store = build(split, clips, jobs, progress=progress)
+    held_out = [is_held_out(clip) for clip in plan]
+    pool = Pool(tuple((store, row) for row in range(len(plan))), tuple(clip.key for clip in plan))
+    watched = [row for row, out in enumerate(held_out) if out]
+    return (
+        pool.kept([row for row, out in enumerate(held_out) if not out]),
+        pool.kept(watched),
+        store.digest()[:16],
+    )
+
+
+def _part(count: int, share: float) -> range:
+    """The first part of the clips; plans are balanced from their beginning."""
+    return range(min(count, max(1, round(count * share))) if count else 0)
+
+
+def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:
+    """Random places of clips, each once before any twice, until there are as many as wanted."""
+    rounds = -(-wanted // clips)
+    permutations = [torch.randperm(clips, generator=generator) for _ in range(rounds)]
+    return [int(place) for place in torch.cat(permutations)[:wanted]]
+
+
+def draw_crops(
+    items: int, generator: torch.Generator, rule: Literal["paper", "code"] = "paper"
+) -> tuple[Crops, Crops]:
+    """Crops c of the pair and c + k of the third view, all in 0..15 (Sections 3.1 and 4.1, STONE).
+
+    Args:
+        items: how many.
+        generator: the source of chance.
+        rule: "paper": c in 0..15 and k in -12..12, uniform over the pairs that stay inside. "code": c in
+            1..12, c + k in 0..11 and k no multiple of 12, as the released code draws.
+
+    Returns:
+        c and c + k, in semitones.
+    """
+    pairs = [
+        (c, moved) for c in range(MAX_CROP + 1) for moved in range(MAX_CROP + 1) if _allowed(c, moved, rule)
+    ]
+    drawn = torch.randint(len(pairs), (items,), generator=generator)
+    chosen = torch.tensor(pairs)[drawn]
+    return chosen[:, 0], chosen[:, 1]
+
+
+def _allowed(c: int, moved: int, rule: Literal["paper", "code"]) -> bool:
+    """Whether a pair of crops may be drawn."""
+    if rule == "paper":
+        return abs(moved - c) <= 12
+    return 1 <= c <= 12 and moved <= 11 and (moved - c) % 12 != 0
+
+
+def cropped(segments: Float[Tensor, "batch 99 steps"], crops: Crops) -> Float[Tensor, "batch 84 steps"]:
+    """T_c of each item with its own crop (Section 3.1, STONE)."""
+    return torch.stack([item[c : c + CROPPED_BINS] for item, c in zip(segments, crops.tolist(), strict=True)])

@@ -1,0 +1,253 @@
+"""One loop for every system of both papers."""
+
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from tqdm import tqdm
+
+from skey.calibration import calibrate, signature_row
+from skey.experiments import Experiment
+from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
+from skey.training.checkpoint import Row, RunFolder, RunState
+from skey.training.data import Pool, TrainingData, draw_crops, epoch_order
+from skey.training.schedule import make_optimiser, set_step
+from skey.training.step import Batch, backward, batch_loss, clip_gradients, use_half_precision
+from skey.training.validation import Watched, validate
+from skey.weights import Header, save_weights
+
+CALIBRATE_EVERY = 20
+"""Steps after which a calibrated pseudo-label listens to the reference sound again."""
+
+ROW_OF_A_ABOVE_C = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and how a run computes; it changes speed and rounding, nothing else."""
+
+    device: str = "auto"
+    processes: int = 1
+    half_precision: bool | None = None
+    progress: bool = False
+
+    def fabric(self) -> Fabric:
+        """Devices and processes."""
+        accelerator = {"cuda": "gpu"}.get(self.device, self.device)
+        strategy = "ddp" if self.processes > 1 else "auto"
+        return Fabric(accelerator=accelerator, devices=self.processes, strategy=strategy)
+
+    def uses_half_precision(self) -> bool:
+        """As asked; where nothing was asked, wherever the processor multiplies bfloat16 by itself."""
+        if self.half_precision is not None:
+            return self.half_precision
+        return torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+class Run:
+    """One training of one system: `train()` goes from where the state is to the last epoch."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        seed: int,
+        data: TrainingData,
+        path: Path,
+        machine: Machine | None = None,
+    ) -> None:
+        """Prepare a run from scratch, in `path`."""
+        self.experiment, self.seed, self.data = experiment, seed, data
+        self.machine = machine or Machine()
+        self.folder = RunFolder(path, experiment, seed)
+        self.fabric = self.machine.fabric()
+        self.fabric.launch()
+        self._sow("weights")
+        network = ChromaNet(experiment.architecture).to(self.fabric.device)
+        use_half_precision(network, self.machine.uses_half_precision())
+        self.state = RunState(network, make_optimiser(network, experiment.optimiser))
+        self._chroma_row = 0
+
+    def _sow(self, purpose: str) -> torch.Generator:
+        """Seed the process for a purpose, so that it depends on nothing that happened before."""
+        number = zlib.crc32(f"{self.experiment.name}|{self.seed}|{purpose}".encode())
+        torch.manual_seed(number)
+        return torch.Generator().manual_seed(number)
+
+    @property
+    def batch(self) -> int:
+        """Clips in a batch over all processes; fewer than asked where there are fewer clips."""
+        size = min(self.experiment.batch, len(self.data.training))
+        return max(size // self.fabric.world_size, 1) * self.fabric.world_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in the training clips; as many in supervised epochs, whatever the share of labels."""
+        return max(1, len(self.data.training) // self.batch)
+
+    def is_supervised(self, epoch: int) -> bool:
+        """Whether an epoch uses labels: never, always, or every other one (Section 6.1, STONE)."""
+        kind = self.experiment.supervision
+        return kind == "only" or (kind == "alternate" and epoch % 2 == 1)
+
+    def epochs(self) -> Iterator[Row]:
+        """Train to the last epoch, saving each and yielding its row of the log; then write the weights.
+
+        Raises:
+            TrainingFailed: the loss or a gradient is not finite; the state was saved.
+            RunError: the folder cannot be written to.
+        """
+        while self.state.epoch < self.experiment.epochs:
+            row = self._epoch()
+            self.state.epoch += 1
+            self.state.log.append(row)
+            if self.fabric.is_global_zero:
+                self.folder.save(self.state)
+            self.fabric.barrier()
+            yield row
+        if self.fabric.is_global_zero:
+            self._finish()
+
+    def train(self) -> RunState:
+        """Train to the last epoch; raises as `epochs` does."""
+        for _ in self.epochs():
+            pass
+        return self.state
+
+    def resume(self) -> None:
+        """Go back to the last finished epoch, if there is one.
+
+        Raises:
+            RunError: the checkpoint belongs to other settings or is damaged.
+        """
+        self.folder.load(self.state)
+
+    def _epoch(self) -> Row:
+        """All steps of an epoch and the validation after it; returns the row of the log."""
+        started, sums = time.perf_counter(), dict[str, float]()
+        self.state.network.train()
+        for number, batch in enumerate(self._batches()):
+            terms = self._step(number, batch)
+            sums = {name: sums.get(name, 0.0) + value / self.steps_per_epoch for name, value in terms.items()}
+        seconds = time.perf_counter() - started
+        watched = validate(self.state.network, self.experiment, self.data.validation, self._chroma_row)
+        rate = self.state.optimiser.param_groups[0]["lr"]
+        speed = self.steps_per_epoch * self.batch / seconds
+        head: dict[str, float | int | str] = {
+            "epoch": self.state.epoch + 1,
+            "rate": rate,
+            "seconds": round(seconds, 3),
+        }
+        return head | {"clips_per_second": round(speed, 2)} | sums | log_of(watched)
+
+    def _batches(self) -> Iterator[Batch]:
+        """The batches of the current epoch, this process's part of each."""
+        supervised = self.is_supervised(self.state.epoch)
+        pool = self.data.labelled if supervised else self.data.training
+        generator = self._sow(f"order {self.state.epoch}")
+        order = epoch_order(len(pool), self.steps_per_epoch * self.batch, generator)
+        title = f"{self.folder.name} epoch {self.state.epoch + 1}/{self.experiment.epochs}"
+        hidden = not (self.machine.progress and self.fabric.is_global_zero)
+        for number in tqdm(range(self.steps_per_epoch), title, disable=hidden, leave=False):
+            clips = order[number * self.batch : (number + 1) * self.batch]
+            crops = draw_crops(self.batch, generator, self.experiment.crops)
+            first = torch.randint(2, (self.batch,), generator=generator)
+            yield self._batch(pool, clips, crops, first, supervised)
+
+    def _batch(
+        self,
+        pool: Pool,
+        clips: list[int],
+        crops: tuple[torch.Tensor, torch.Tensor],
+        first: torch.Tensor,
+        supervised: bool,
+    ) -> Batch:
+        """This process's part of a batch, on its device; either segment may be A."""
+        size = self.batch // self.fabric.world_size
+        part = slice(self.fabric.global_rank * size, (self.fabric.global_rank + 1) * size)
+        segments = pool.segments(clips[part], self.experiment.architecture.frames_per_step)
+        rows, a = torch.arange(size), first[part]
+        device = self.fabric.device
+        return Batch(
+            a=segments[rows, a].to(device),
+            b=segments[rows, 1 - a].to(device),
+            c=crops[0][part].to(device),
+            moved=crops[1][part].to(device),
+            labels=pool.labels(clips[part]) if supervised else None,
+        )
+
+    def _step(self, number: int, batch: Batch) -> Mapping[str, float]:
+        """One step of the optimiser; returns the terms of the loss."""
+        network, settings = self.state.network, self.experiment.optimiser
+        step = self.state.epoch * self.steps_per_epoch + number
+        self._sow(f"step {step} {self.fabric.global_rank}")
+        set_step(self.state.optimiser, step, self.experiment.epochs * self.steps_per_epoch, settings)
+        terms = batch_loss(self.fabric, network, self.experiment.loss, batch, self._row_for(number))
+        self.state.optimiser.zero_grad()
+        backward(self.fabric, network, torch.stack(list(terms.values())).sum())
+        values = {name: value.item() for name, value in terms.items()}
+        if not gradients_are_finite(network):
+            raise self.folder.fail(self.state, step, values)
+        clip_gradients(network, settings.clip)
+        self.state.optimiser.step()
+        return values
+
+    def _row_for(self, number: int) -> int:
+        """The row of the chroma's first pitch class: 0 as in the papers, or as calibration now finds it."""
+        if self.experiment.loss.calibrated and number % CALIBRATE_EVERY == 0:
+            self._chroma_row = (signature_row(self.state.network) + ROW_OF_A_ABOVE_C) % PITCH_CLASSES
+        return self._chroma_row
+
+    def _finish(self) -> None:
+        """Calibrate the network and write its weights with all that made them."""
+        use_half_precision(self.state.network, False)
+        network = self.state.network.cpu().eval()
+        header = Header(
+            name=self.folder.name,
+            title=f"{self.experiment.title}, seed {self.seed}",
+            architecture=network.architecture,
+            calibration=calibrate(network),
+            licence="MIT",
+            source="https://github.com/deezer/skey-companion",
+            checksum="",
+            training=self._summary(),
+        )
+        save_weights(self.folder.weights, network, header)
+
+    def _summary(self) -> dict[str, object]:
+        """What the header of the weights says about the training."""
+        last = self.state.log[-1] if self.state.log else {}
+        return {
+            "experiment": asdict(self.experiment),
+            "seed": self.seed,
+            "data": self.data.digest,
+            "clips": len(self.data.training),
+            "labelled_clips": len(self.data.labelled) if self.experiment.supervision != "none" else 0,
+            "steps": self.experiment.epochs * self.steps_per_epoch,
+            "parameters": count_parameters(self.state.network),
+            "seconds": round(sum(float(row["seconds"]) for row in self.state.log)),
+            "device": str(self.fabric.device),
+            "processes": self.fabric.world_size,
+            "half_precision": self.machine.uses_half_precision(),
+            "torch": torch.__version__,
+            "last_epoch": dict(last),
+        }
+
+
+def gradients_are_finite(network: ChromaNet) -> bool:
+    """Whether every gradient is a number; a loss that is none leaves none."""
+    norms = [p.grad.norm() for p in network.parameters() if p.grad is not None]
+    return bool(torch.stack(norms).isfinite().all())
+
+
+def log_of(watched: Watched) -> dict[str, float | int | str]:
+    """The columns of the log that validation fills."""
+    row: dict[str, float | int | str] = {f"validation_{name}": value for name, value in watched.terms.items()}
+    row |= {"validation_loss": watched.loss, "ksea": watched.ksea}
+    if watched.mirex is not None:
+        row["mirex"] = watched.mirex
+    rows = {f"rows_{mode}": " ".join(map(str, counts)) for mode, counts in watched.rows.items()}
+    return row | rows

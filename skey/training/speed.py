@@ -1,0 +1,158 @@
+"""How fast a training step is, beside the same step written plainly as in the papers."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from skey.experiments import Experiment
+from skey.losses import Views, loss_terms
+from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
+from skey.training.data import cropped, draw_crops
+from skey.training.schedule import make_optimiser
+from skey.training.step import Batch, batch_loss, clip_gradients, use_half_precision
+from skey.vqt import SEGMENT_FRAMES, chroma
+
+
+class PlainChromaNet(nn.Module):
+    """ChromaNet's steps in the layout of the papers' description: channels first, one convolution a layer.
+
+    It computes with the parameters of a `ChromaNet`, gives the same numbers, and averages no frames.
+    """
+
+    def __init__(self, network: ChromaNet) -> None:
+        """Share the parameters of a network."""
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
+        """The profile, (batch, 12, 1) or (batch, 12, 2)."""
+        x = x[:, None]
+        for block in self.network.blocks:
+            x = _halved(block, x) if isinstance(block, TimeDownsampling) else _mixed(block, x)
+        rows = x.reshape(len(x), -1, BINS // PITCH_CLASSES, PITCH_CLASSES, x.shape[-1])
+        pooled = rows.mean(2).mean(3).transpose(1, 2)
+        return profile_of(self.network.head(pooled))
+
+
+def _normalised(norm: nn.Module, x: Tensor) -> Tensor:
+    """A layer norm of channels-last arrays on a channels-first one."""
+    result: Tensor = norm(x.permute(0, 2, 3, 1).contiguous())
+    return result.permute(0, 3, 1, 2)
+
+
+def _halved(block: TimeDownsampling, x: Tensor) -> Tensor:
+    """Layer norm, convolution over two frames, GELU."""
+    weight = block.pairs.weight.unflatten(1, (2, -1)).transpose(1, 2)[:, :, None]  # type: ignore[no-untyped-call]
+    return F.gelu(F.conv2d(_normalised(block.norm, x).contiguous(), weight, block.pairs.bias, stride=(1, 2)))
+
+
+def _mixed(block: nn.Module, x: Tensor) -> Tensor:
+    """The ConvNeXt block as ConvNeXt's authors write it: permute, linear, GELU, linear, scale, permute."""
+    assert isinstance(block, ConvNeXt)
+    branch = _normalised(block.norm, block.depthwise(x)).permute(0, 2, 3, 1)
+    branch = block.narrow(F.gelu(block.widen(branch))) * block.scale
+    result: Tensor = block.drop(x, branch.permute(0, 3, 1, 2).contiguous())
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Seconds of one step on so many threads: plain, ours on all frames, ours on averaged frames."""
+
+    batch: int
+    threads: int
+    plain: float
+    all_frames: float
+    averaged_frames: float
+
+    @property
+    def gain(self) -> float:
+        """How many times faster a step is than the plain one."""
+        return self.plain / self.averaged_frames
+
+    @property
+    def exact_gain(self) -> float:
+        """The part of it that changes nothing but rounding."""
+        return self.plain / self.all_frames
+
+
+def measure_speed(experiment: Experiment, half_precision: bool, repeats: int = 3) -> Speed:
+    """Time a step of an experiment in three ways, on random features, in turn on the same threads.
+
+    Args:
+        experiment: its batch, loss and averaging of frames.
+        half_precision: whether our steps compute wide products in bfloat16.
+        repeats: the fastest of so many counts.
+
+    Returns:
+        Seconds a step.
+    """
+    whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
+    ways = [
+        _plain_step(whole),
+        _our_step(whole, half_precision),
+        _our_step(experiment, half_precision),
+    ]
+    best = [float("inf")] * len(ways)
+    for _ in range(repeats):
+        for place, step in enumerate(ways):
+            best[place] = min(best[place], _seconds(step))
+    return Speed(experiment.batch, torch.get_num_threads(), *best)
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    """How long a step takes."""
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
+
+
+def _random_batch(experiment: Experiment) -> Batch:
+    """A batch of noise of the right size."""
+    generator = torch.Generator().manual_seed(0)
+    steps = SEGMENT_FRAMES // experiment.architecture.frames_per_step
+    a, b = torch.rand(2, experiment.batch, 99, steps, generator=generator)
+    c, moved = draw_crops(experiment.batch, generator)
+    return Batch(a, b, c, moved)
+
+
+def _our_step(experiment: Experiment, half_precision: bool) -> Callable[[], object]:
+    """The step of `skey.training`."""
+    network = ChromaNet(experiment.architecture)
+    use_half_precision(network, half_precision)
+    optimiser, batch = make_optimiser(network, experiment.optimiser), _random_batch(experiment)
+
+    def step() -> None:
+        """Loss, gradients, clipping, optimiser."""
+        optimiser.zero_grad()
+        terms = batch_loss(None, network, experiment.loss, batch)
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        clip_gradients(network, experiment.optimiser.clip)
+        optimiser.step()
+
+    return step
+
+
+def _plain_step(experiment: Experiment) -> Callable[[], object]:
+    """The same step with the whole batch in one pass, in float32 and channels first."""
+    network = ChromaNet(experiment.architecture)
+    plain, batch = PlainChromaNet(network), _random_batch(experiment)
+    optimiser = make_optimiser(network, experiment.optimiser)
+
+    def step() -> None:
+        """Loss, gradients, clipping, optimiser."""
+        optimiser.zero_grad()
+        pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
+        a, b, moved = plain(torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
+        heard = (chroma(pair[0]) + chroma(pair[1])) / 2
+        terms = loss_terms(experiment.loss, Views(a, b, moved, batch.moved - batch.c), heard)
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        clip_gradients(network, experiment.optimiser.clip)
+        optimiser.step()
+
+    return step

@@ -1,0 +1,112 @@
+"""How a network does on pieces that it never trained on: its own loss, and scores that need labels.
+
+The loss is what a system without labels may be chosen by; KSEA, MIREX and the rows are for people to watch.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from skey.calibration import calibrate
+from skey.experiments import Experiment
+from skey.keys import KEYS, Key
+from skey.metrics import count_relations, count_signatures, ksea, mirex_score
+from skey.model import PITCH_CLASSES, ChromaNet, profile_of
+from skey.training.data import Pool, draw_crops
+from skey.training.step import Batch, batch_loss, pool_in_groups
+from skey.vqt import CROPPED_BINS
+
+CLIPS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What validation found.
+
+    `terms` are the weighted terms of the self-supervised loss. `ksea` and `mirex` (None without modes) are
+    parts of one over the labelled clips. `rows` counts, for major and for minor pieces, by how many semitones
+    the largest row of the calibrated signature profile lies above the tonic: 0 and 3 where it is the key
+    signature, 0 and 0 where it is the tonic.
+    """
+
+    terms: Mapping[str, float]
+    ksea: float
+    mirex: float | None
+    rows: Mapping[str, tuple[int, ...]]
+
+    @property
+    def loss(self) -> float:
+        """Sum of the terms."""
+        return sum(self.terms.values())
+
+
+def validate(network: ChromaNet, experiment: Experiment, pool: Pool, row: int = 0) -> Watched:
+    """Loss and scores on held-out pieces of the training splits.
+
+    Args:
+        network: on its device; every process computes the same. It is put into evaluation mode and back.
+        experiment: its loss and its network's averaging of frames.
+        pool: the held-out clips.
+        row: see `skey.losses.pseudo_label`.
+
+    Returns:
+        Loss terms over fixed crops, and scores of the calibrated network at crop 0.
+    """
+    network.eval()
+    with torch.inference_mode():
+        terms = _mean_terms(network, experiment, pool, row)
+        signatures, keys = _answers(network, pool.labelled())
+    network.train()
+    references = [key for key in pool.labelled().keys if key is not None]
+    return Watched(
+        terms,
+        float(ksea(count_signatures([key.signature for key in references], signatures))),
+        float(mirex_score(count_relations(references, keys))) if keys else None,
+        {mode: _row_counts(references, signatures, mode) for mode in ("major", "minor")},
+    )
+
+
+def _batches(pool: Pool) -> Iterator[list[int]]:
+    """The clips of a pool in order, some at a time."""
+    return (list(range(i, min(i + CLIPS_AT_ONCE, len(pool)))) for i in range(0, len(pool), CLIPS_AT_ONCE))
+
+
+def _mean_terms(network: ChromaNet, experiment: Experiment, pool: Pool, row: int) -> dict[str, float]:
+    """Mean of each term of the self-supervised loss; the same crops every time."""
+    generator, device = torch.Generator().manual_seed(0), next(network.parameters()).device
+    sums: dict[str, float] = {}
+    for clips in _batches(pool):
+        segments = pool.segments(clips, experiment.architecture.frames_per_step).to(device)
+        c, moved = (crops.to(device) for crops in draw_crops(len(clips), generator, experiment.crops))
+        batch = Batch(segments[:, 0], segments[:, 1], c, moved)
+        for name, value in batch_loss(None, network, experiment.loss, batch, row).items():
+            sums[name] = sums.get(name, 0.0) + value.item() * len(clips) / len(pool)
+    return sums
+
+
+def _answers(network: ChromaNet, pool: Pool) -> tuple[list[int], list[Key]]:
+    """Key signature of each clip, and key where the network knows modes: mean profile of both segments."""
+    calibration = calibrate(network)
+    profiles = torch.cat([_profiles(network, pool, clips) for clips in _batches(pool)])
+    if network.architecture.modes == 1:
+        return calibration.signature_profile(profiles.squeeze(2)).argmax(1).tolist(), []
+    keys = calibration.key_profile(profiles).argmax(1).tolist()
+    return calibration.signature_profile(profiles).argmax(1).tolist(), [KEYS[index] for index in keys]
+
+
+def _profiles(network: ChromaNet, pool: Pool, clips: list[int]) -> Float[Tensor, "batch 12 modes"]:
+    """Mean over both segments of the profile at crop 0."""
+    device = next(network.parameters()).device
+    segments = pool.segments(clips, network.architecture.frames_per_step)[..., :CROPPED_BINS, :].to(device)
+    profiles = profile_of(network.head(pool_in_groups(network, segments.flatten(0, 1)))).cpu()
+    return profiles.reshape(len(clips), 2, PITCH_CLASSES, -1).mean(1)
+
+
+def _row_counts(references: list[Key], signatures: list[int], mode: str) -> tuple[int, ...]:
+    """How often the predicted signature lies 0, 1, ... 11 semitones above the tonic of pieces of a mode."""
+    pairs = zip(references, signatures, strict=True)
+    above = [(row - key.tonic) % PITCH_CLASSES for key, row in pairs if key.mode == mode]
+    return tuple(above.count(semitones) for semitones in range(PITCH_CLASSES))

@@ -1,0 +1,325 @@
+"""The training loop: what it reads, what a step computes, and that a run does not mind interruptions."""
+
+import csv
+import math
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skey.corpus.plan import plan_clips
+from skey.corpus.shards import FeatureStore, Shard, write_shard
+from skey.experiments import EXPERIMENTS, Experiment, Optimiser, Scale, at_scale
+from skey.keys import KEYS
+from skey.model import Architecture, ChromaNet
+from skey.training import Machine, Run, RunError, TrainingData, TrainingFailed
+from skey.training.data import Pool, cropped, draw_crops, epoch_order, is_held_out
+from skey.training.schedule import decay_at, make_optimiser, rate_at
+from skey.training.speed import PlainChromaNet
+from skey.training.step import Batch, batch_loss, clip_gradients
+from skey.weights import load_weights
+
+SMALL = Architecture(channels=(2, 3, 4, 4, 3), kernels=(3, 3, 3, 3, 3), frames_per_step=8)
+
+
+def small(name: str, epochs: int = 2) -> Experiment:
+    experiment = at_scale(EXPERIMENTS[name], Scale(batch=4, epochs=epochs))
+    architecture = replace(SMALL, outputs=experiment.architecture.outputs)
+    return replace(experiment, architecture=architecture)
+
+
+def synthetic_store(folder: Path, clips: int = 14) -> FeatureStore:
+    """Noise whose loudest pitch class follows the clip's key."""
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 90, (clips, 99, 1292), dtype=np.uint8)
+    for clip in range(clips):
+        features[clip, (KEYS[clip % 24].tonic + 3) % 12 :: 12] += 100
+    shard = Shard(folder, "synthetic", tuple(f"clip{n}" for n in range(clips)))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_shard(shard, features, {})
+    return FeatureStore([shard])
+
+
+def synthetic_data(folder: Path) -> TrainingData:
+    store = synthetic_store(folder)
+    keys = tuple(KEYS[n % 24] if n % 3 else None for n in range(len(store)))
+    pool = Pool(tuple((store, n) for n in range(len(store))), keys)
+    training = pool.kept(range(9))
+    return TrainingData(training, training.labelled(), pool.kept(range(9, 14)), "synthetic")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> TrainingData:
+    return synthetic_data(tmp_path / "store")
+
+
+def run(name: str, data: TrainingData, folder: Path, epochs: int = 2, seed: int = 0) -> Run:
+    return Run(small(name, epochs), seed, data, folder, Machine("cpu", half_precision=False))
+
+
+@pytest.mark.parametrize("rule", ["paper", "code"])
+def test_both_crops_stay_inside_and_the_third_view_is_at_most_an_octave_away(rule: str) -> None:
+    c, moved = draw_crops(5000, torch.Generator().manual_seed(0), rule)
+    assert set(c.tolist()) == set(range(16) if rule == "paper" else range(1, 13))
+    assert set(moved.tolist()) == set(range(16) if rule == "paper" else range(12))
+    assert int((moved - c).abs().max()) <= 12
+    assert bool(((moved - c) % 12 == 0).any()) == (rule == "paper")
+
+
+def test_a_crop_of_c_moves_every_item_down_by_its_own_c() -> None:
+    x = torch.rand(3, 99, 5)
+    y = cropped(x, torch.tensor([0, 4, 15]))
+    assert torch.equal(y[1], x[1, 4:88])
+    assert torch.equal(y[2], x[2, 15:99])
+
+
+def test_every_clip_comes_once_before_any_comes_twice() -> None:
+    order = epoch_order(5, 12, torch.Generator().manual_seed(1))
+    assert sorted(order[:5]) == sorted(order[5:10]) == list(range(5))
+    assert len(order) == 12
+
+
+def test_segments_are_the_two_halves_of_a_clip_averaged_over_frames(data: TrainingData) -> None:
+    store, row = data.training.places[2]
+    stored = torch.from_numpy(np.array(store[row])).float() / 255 * 1.25
+    segments = data.training.segments([2], 8)
+    assert segments.shape == (1, 2, 99, 80)
+    assert torch.allclose(segments[0, 0, 7, 3], stored[7, 24:32].mean())
+    assert torch.allclose(segments[0, 1, 7, 3], stored[7, 646 + 24 : 646 + 32].mean())
+
+
+def test_no_group_of_pieces_is_both_trained_on_and_watched() -> None:
+    clips = [*plan_clips("train", 400), *plan_clips("unlabelled", 400)]
+    watched = {clip.group for clip in clips if is_held_out(clip)}
+    trained = {clip.group for clip in clips if not is_held_out(clip)}
+    assert watched.isdisjoint(trained)
+    assert 0.04 < sum(map(is_held_out, clips)) / len(clips) < 0.2
+    assert {clip.group for clip in plan_clips("test")}.isdisjoint(watched | trained)
+
+
+def test_the_rate_warms_up_linearly_and_falls_by_a_cosine_while_the_decay_rises() -> None:
+    settings = Optimiser(rate=1e-3, warm_up=0.1)
+    rates = [rate_at(step, 100, settings) for step in range(100)]
+    assert rates[:10] == pytest.approx([1e-4 * (n + 1) for n in range(10)])
+    assert max(rates) == pytest.approx(1e-3)
+    assert rates[55] == pytest.approx(5e-4, rel=0.01)
+    assert rates[-1] < 1e-6
+    assert (decay_at(0, 100, settings), decay_at(100, 100, settings)) == pytest.approx((0.04, 0.4))
+
+
+def test_offsets_norms_and_scales_do_not_decay() -> None:
+    network = ChromaNet(Architecture(outputs=12))
+    spared = {id(p) for p in make_optimiser(network, Optimiser()).param_groups[1]["params"]}
+    for name, parameter in network.named_parameters():
+        assert (id(parameter) in spared) == ("norm" in name or parameter.ndim < 2), name
+
+
+def test_each_gradient_is_cut_on_its_own() -> None:
+    network = ChromaNet(SMALL)
+    for parameter in network.parameters():
+        parameter.grad = torch.full_like(parameter, 100.0)
+    network.classifier.bias.grad = torch.tensor([0.1, 0.1])
+    clip_gradients(network, 3.0)
+    assert network.classifier.weight.grad.norm().item() == pytest.approx(3, rel=1e-4)
+    assert network.classifier.bias.grad.tolist() == pytest.approx([0.1, 0.1])
+
+
+@pytest.mark.parametrize("outputs", [12, 24])
+def test_the_fast_layout_computes_what_the_plain_one_does(outputs: int) -> None:
+    torch.manual_seed(0)
+    network = ChromaNet(replace(SMALL, outputs=outputs, frames_per_step=1)).eval()
+    x = torch.rand(3, 84, 70)
+    ours = network(x).reshape(3, 12, -1)
+    assert torch.allclose(PlainChromaNet(network)(x), ours, atol=1e-6)
+
+
+def batch_of(data: TrainingData, clips: list[int]) -> Batch:
+    segments = data.training.segments(clips, SMALL.frames_per_step)
+    c, moved = draw_crops(8, torch.Generator().manual_seed(2))
+    place = torch.tensor(clips)
+    return Batch(segments[:, 0], segments[:, 1], c[place], moved[place])
+
+
+def gradient(network: ChromaNet) -> torch.Tensor:
+    return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+
+
+def settled_network() -> ChromaNet:
+    torch.manual_seed(0)
+    return ChromaNet(replace(SMALL, stochastic_depth=0.0)).train()
+
+
+def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data: TrainingData) -> None:
+    from skey.training import step
+
+    batch, results = batch_of(data, list(range(8))), []
+    for group in (step.GROUP, 3):
+        network = settled_network()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(step, "GROUP", group)
+            loss = sum(batch_loss(None, network, EXPERIMENTS["skey"].loss, batch).values())
+        loss.backward()
+        results.append((loss.item(), gradient(network)))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
+    assert torch.allclose(results[0][1], results[1][1], atol=1e-5)
+
+
+TWO_RANKS = """
+import sys, torch
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from lightning_fabric import Fabric
+import test_training as t
+from skey.training.step import backward
+
+def main(fabric, folder):
+    torch.set_num_threads(1)
+    data, network = t.synthetic_data(Path(folder) / f"store{{fabric.global_rank}}"), t.settled_network()
+    clips = list(range(8))[fabric.global_rank * 4 : fabric.global_rank * 4 + 4]
+    terms = t.batch_loss(fabric, network, t.EXPERIMENTS["skey"].loss, t.batch_of(data, clips))
+    backward(fabric, network, torch.stack(list(terms.values())).sum())
+    loss = sum(value.item() for value in terms.values())
+    torch.save((loss, t.gradient(network)), f"{{folder}}/rank{{fabric.global_rank}}.pt")
+
+if __name__ == "__main__":
+    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn")
+    fabric.launch(main, {folder!r})
+"""
+
+
+def test_two_processes_with_half_the_batch_give_the_loss_and_gradient_of_one(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    network = settled_network()
+    loss = sum(batch_loss(None, network, EXPERIMENTS["skey"].loss, batch_of(data, list(range(8)))).values())
+    loss.backward()
+    script = tmp_path / "two.py"
+    script.write_text(TWO_RANKS.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
+    subprocess.run([sys.executable, str(script)], check=True, capture_output=True, timeout=300)
+    for rank in range(2):
+        theirs, gradients = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
+        assert theirs == pytest.approx(loss.item(), rel=1e-5)
+        assert torch.allclose(gradients, gradient(network), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["stone", "stone-no-cpsd", "stone24", "skey", "semitone", "suptone", "skey-calibrated"]
+)
+def test_every_kind_of_system_trains_and_its_weights_load(
+    name: str, data: TrainingData, tmp_path: Path
+) -> None:
+    trained = run(name, data, tmp_path / name)
+    state = trained.train()
+    assert len(state.log) == 2
+    loaded = load_weights(trained.folder.weights)
+    assert loaded.header.training["steps"] == 2 * 2
+    assert loaded.signature_profile(torch.rand(1, 99, 646)).sum().item() == pytest.approx(1, abs=1e-5)
+    with trained.folder.log.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(math.isfinite(float(row["validation_loss"])) for row in rows)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    first, again = (run("skey", data, tmp_path / name).train() for name in ("a", "b"))
+    other = run("skey", data, tmp_path / "c", seed=1).train()
+    assert substance(first.log) == substance(again.log)
+    assert substance(first.log) != substance(other.log)
+
+
+def substance(log: list) -> list:
+    """The log without times."""
+    return [{k: v for k, v in row.items() if k not in ("seconds", "clips_per_second")} for row in log]
+
+
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(data: TrainingData, tmp_path: Path) -> None:
+    whole = run("skey", data, tmp_path / "whole", epochs=3).train()
+    stopped = run("skey", data, tmp_path / "parts", epochs=3)
+    next(stopped.epochs())
+    del stopped
+    resumed = run("skey", data, tmp_path / "parts", epochs=3)
+    resumed.resume()
+    assert resumed.state.epoch == 1
+    state = resumed.train()
+    assert substance(state.log) == substance(whole.log)
+    ours, theirs = state.network.state_dict(), whole.network.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import test_training as t
+data = t.synthetic_data(Path({folder!r}) / "store2")
+training = t.run("skey", data, Path({folder!r}) / "run", epochs=3)
+step, count = training._step, 0
+def counted(number, batch):
+    global count
+    count += 1
+    if count == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(number, batch)
+training._step = counted
+training.train()
+"""
+
+
+def test_a_run_that_was_killed_in_the_middle_of_an_epoch_goes_on_bit_for_bit(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, timeout=300)
+    assert ended.returncode == -signal.SIGKILL
+    resumed = run("skey", data, tmp_path / "run", epochs=3)
+    resumed.resume()
+    assert resumed.state.epoch == 1
+    assert substance(resumed.train().log) == substance(run("skey", data, tmp_path / "whole", 3).train().log)
+
+
+def test_a_checkpoint_of_other_settings_is_not_continued(data: TrainingData, tmp_path: Path) -> None:
+    run("skey", data, tmp_path / "x").train()
+    with pytest.raises(RunError, match="other settings"):
+        run("skey", data, tmp_path / "x", epochs=5).resume()
+
+
+def test_half_a_checkpoint_is_called_damaged(data: TrainingData, tmp_path: Path) -> None:
+    trained = run("skey", data, tmp_path / "x")
+    trained.train()
+    trained.folder.checkpoint.write_bytes(trained.folder.checkpoint.read_bytes()[:1000])
+    with pytest.raises(RunError, match="damaged"):
+        run("skey", data, tmp_path / "x").resume()
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_state(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    broken = run("skey", data, tmp_path / "x")
+    torch.nn.init.constant_(broken.state.network.classifier.weight, float("nan"))
+    with pytest.raises(TrainingFailed, match="not finite"):
+        broken.train()
+    kept = torch.load(tmp_path / "x" / "failed.pt", weights_only=True)
+    assert kept["step"] == 0
+    assert not (tmp_path / "x" / "checkpoint.pt").exists()
+
+
+def test_semi_tone_alternates_and_sup_tone_does_not(data: TrainingData, tmp_path: Path) -> None:
+    semi, sup, none = (run(name, data, tmp_path / name) for name in ("semitone", "suptone", "skey"))
+    assert [semi.is_supervised(epoch) for epoch in range(4)] == [False, True, False, True]
+    assert all(sup.is_supervised(epoch) for epoch in range(4))
+    assert not any(none.is_supervised(epoch) for epoch in range(4))
+
+
+def test_training_lowers_the_loss_of_supervised_clips(data: TrainingData, tmp_path: Path) -> None:
+    experiment = replace(small("suptone", epochs=12), optimiser=Optimiser(rate=1e-2))
+    log = Run(experiment, 0, data, tmp_path / "x", Machine("cpu", half_precision=False)).train().log
+    losses = [row["signature"] + row["mode"] for row in log]
+    assert min(losses[-3:]) < losses[0]

@@ -2,13 +2,13 @@
 
 Files are decoded by libsndfile (through soundfile) and resampled by the SoX resampler (through soxr), block
 by block, so that memory does not grow with the sample rate or with the length that a damaged header claims.
-The stream and the whole file give the same numbers to the last bit. Everything that can be wrong with a
-recording is an :class:`AudioError` whose message says what to do.
+The stream and the whole file give the same numbers to the last bit. What can be wrong is an AudioError.
 """
 
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import TypeAlias
 
@@ -111,7 +111,7 @@ def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
         (samples,) whose largest absolute value is 1.
 
     Raises:
-        EmptyAudio, TooShortAudio, SilentAudio, NonFiniteAudio: where there is nothing to normalise.
+        AudioError: as :func:`check_audible`.
     """
     peak = float(np.abs(wave).max(initial=0))
     check_audible(wave.size, peak, min_samples=min_samples)
@@ -221,8 +221,7 @@ def _check_file(path: Path) -> None:
             raise UnreadableAudio(f"{path} is a folder, not a sound file (`skey detect -r` walks folders)")
         if not path.is_file():
             raise MissingAudio(f"{path}: there is no such file; check the name")
-        with path.open("rb"):
-            return
+        path.open("rb").close()
     except (OSError, ValueError) as error:
         raise UnreadableAudio(f"{path} cannot be opened: {error}; check its permissions") from error
 
@@ -260,8 +259,8 @@ def _as_float(block: Shaped[np.ndarray, "samples channels"]) -> Float32[np.ndarr
 
 
 def _mixed_down(block: Float32[np.ndarray, "samples channels"]) -> Wave:
-    """The mean of the channels, if it is finite."""
-    mono: Wave = block.mean(axis=1, dtype=np.float32)
+    """The mean of the channels, if it is finite; much faster than ``block.mean(axis=1)``."""
+    mono: Wave = reduce(np.add, block.T) / np.float32(block.shape[1])
     if not np.isfinite(mono).all():
         raise NonFiniteAudio(_NOT_FINITE)
     return mono

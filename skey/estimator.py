@@ -6,6 +6,7 @@ are averaged as in STONE, so that memory does not grow with its length. What hol
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,7 +115,8 @@ class KeyEstimator:
             AudioError: the recording is missing, unreadable, empty or not finite.
             ValueError: an array without a sample rate.
         """
-        return self._estimate(_blocks(sound, sample_rate))
+        with _one_thread():
+            return self._estimate(_blocks(sound, sample_rate))
 
     def estimate_many(self, paths: Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
         """Estimate the keys of many files; one that cannot be read does not stop the others.
@@ -126,8 +128,7 @@ class KeyEstimator:
         Yields:
             The outcome for each file, in the order of the paths.
         """
-        threads = max(1, torch.get_num_threads() // jobs)
-        pool = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(threads,))
+        pool = ThreadPoolExecutor(jobs)
         try:
             yield from pool.map(self._outcome, map(Path, paths))
         finally:
@@ -198,6 +199,17 @@ class KeyEstimator:
         outputs = self.listener.outputs
         nothing = (Segment(0.0, duration, None, None, 0.0),)
         return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for each recording: its tensors are so small that more would mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _blocks(sound: Sound, sample_rate: int | float | None) -> Iterator[Wave]:

@@ -10,8 +10,9 @@ from torch import Tensor
 from skey.baselines import TemplateMatching
 from skey.weights import LoadedModel, load_weights
 
-TEMPLATE_TEMPERATURE = 0.1
-"""Of the Krumhansl template."""
+TEMPLATE_TEMPERATURE = 0.12
+"""Of the Krumhansl template: :func:`skey.confidence.fit_temperature` on the first 360 training clips of the
+open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips: 48, 53)."""
 
 
 class Listener(Protocol):

@@ -28,6 +28,7 @@ FREE = [
     r"```.*?```|`[^`\n]*`",  # code, directives, file names
     r"\{[a-z:]+\}`[^`]*`",  # other roles
     r"\]\([^)]*\)",  # addresses
+    r"\bSections? \d[\d.]*",  # places in the papers
     r"\b95 % interval",  # a convention, not a result
     r"\(n?[A-Z][^)]*\d\.\d[^)]*\)",  # licences with their version
 ]
@@ -82,6 +83,12 @@ def links(page: Path) -> Links:
     return parser
 
 
+def shape(svg: str) -> tuple[list[str], list[float]]:
+    """An SVG's elements, texts and colours, and its coordinates, which machines may round differently."""
+    parts = re.split(r"(-?\d+\.\d+)", re.sub(r'\bid="[^"]*"|url\([^)]*\)|href="[^"]*"', "", svg))
+    return parts[::2], [float(number) for number in parts[1::2]]
+
+
 def newest(files: Iterator[Path]) -> float:
     return max(file.stat().st_mtime for file in files if file.is_file())
 
@@ -96,7 +103,7 @@ def pages() -> list[Path]:
         for name in notebook_names(ROOT):
             run_notebook(ROOT, name)
         build_book(ROOT)
-    return sorted(index.parent.rglob("*.html"))
+    return sorted(page for page in index.parent.rglob("*.html") if "_static" not in page.parts)
 
 
 @pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
@@ -133,9 +140,12 @@ def test_a_typed_in_result_would_be_found(typed: str, tmp_path: Path) -> None:
 
 
 def test_the_pictures_of_the_repository_show_the_record() -> None:
-    experiment = read_experiment(ROOT / RESULTS, HEADLINE)
-    assert (ROOT / PICTURE).read_text(encoding="utf-8") == headline_drawing(experiment).standalone()
-    assert (ROOT / LOGO).read_text(encoding="utf-8") == logo().standalone()
+    drawings = {PICTURE: headline_drawing(read_experiment(ROOT / RESULTS, HEADLINE)), LOGO: logo()}
+    for picture, drawing in drawings.items():
+        kept, places = shape((ROOT / picture).read_text(encoding="utf-8"))
+        drawn, same_places = shape(drawing.standalone())
+        assert kept == drawn
+        assert places == pytest.approx(same_places, abs=0.01)
 
 
 def test_a_page_loads_nothing_from_elsewhere(pages: list[Path]) -> None:
@@ -162,7 +172,8 @@ def test_every_picture_has_a_text_for_those_who_do_not_see_it(pages: list[Path])
 def test_the_table_can_be_heard_seen_and_downloaded(pages: list[Path]) -> None:
     text = next(page for page in pages if page.stem == HEADLINE).read_text(encoding="utf-8")
     assert text.count("<audio") == 3
-    assert text.count('role="img"') == 5
+    systems = read_experiment(ROOT / RESULTS, HEADLINE).predictions.answers
+    assert text.count('role="img"') == 1 + len(systems)
     for suffix in ("ipynb", "json", "csv"):
         assert re.search(rf'class="[^"]*download[^"]*"[^>]*href="[^"]*{HEADLINE}\.{suffix}"', text)
 

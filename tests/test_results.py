@@ -321,7 +321,7 @@ def test_the_shipped_record_holds(root: Path) -> None:
 
 def test_the_shipped_record_has_every_baseline_on_every_part_with_its_interval(root: Path) -> None:
     scores = read_record(root / RESULTS, "table-3-key-and-mode").scores
-    assert set(scores) == set(BASELINES)
+    assert set(BASELINES) <= set(scores)
     for parts in scores.values():
         assert set(parts) == {"all", "full", "hard", "chorales", "tunes"}
         for numbers in parts.values():

@@ -42,6 +42,30 @@ def memory(minutes: float, reference: bool) -> None:
     show(tracks(60 * minutes, reference))
 
 
+@bench.command()
+@click.argument("experiment", default="skey")
+@click.option("--batch", default=32, show_default=True, help="Pairs of segments in a step.")
+@click.option("--threads", default=1, show_default=True, help="Threads of all three ways.")
+def step(experiment: str, batch: int, threads: int) -> None:
+    """Time of a training step, beside the same step written plainly as in the papers."""
+    from dataclasses import replace
+
+    import torch
+
+    from skey.experiments import Scale, at_scale, find_experiment
+    from skey.training.speed import measure_speed
+
+    torch.set_num_threads(threads)
+    system = replace(at_scale(find_experiment(experiment), Scale()), batch=batch)
+    speed = measure_speed(system, half_precision=True)
+    click.echo(f"{experiment}, batch {batch}, {threads} threads: seconds a step, times faster than plain")
+    click.echo(f"plain, float32, all frames     {speed.plain:7.2f}")
+    click.echo(
+        f"ours, bfloat16, all frames     {speed.all_frames:7.2f} {speed.plain / speed.all_frames:6.1f}"
+    )
+    click.echo(f"ours, bfloat16, averaged frames{speed.averaged_frames:7.2f} {speed.gain:6.1f}")
+
+
 def show(costs: Sequence["Cost"]) -> None:
     """Print one line a process.
 

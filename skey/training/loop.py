@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
+from skey import __version__
 from skey.calibration import calibrate, signature_row
 from skey.experiments import Experiment
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
@@ -211,7 +212,7 @@ class Run:
             architecture=network.architecture,
             calibration=calibrate(network),
             licence="MIT",
-            source="https://github.com/deezer/skey-companion",
+            source=f"skey-companion {__version__}",
             checksum="",
             training=self._summary(),
         )

@@ -75,11 +75,6 @@ class Speed:
         """How many times faster a step is than the plain one."""
         return self.plain / self.averaged_frames
 
-    @property
-    def exact_gain(self) -> float:
-        """The part of it that changes nothing but rounding."""
-        return self.plain / self.all_frames
-
 
 def measure_speed(experiment: Experiment, half_precision: bool, repeats: int = 3) -> Speed:
     """Time a step of an experiment in three ways, on random features, in turn on the same threads.

@@ -114,7 +114,7 @@ class Zone:
     def step(self, pitch: int, tuning_cents: float | int, sample_rate: int) -> float:
         """Sample points consumed for each point of output at `sample_rate` when `pitch` is played."""
         semitones = self.scale * (pitch - self.key) + self.tuning + tuning_cents / 100
-        return self.rate / sample_rate * 2.0 ** (semitones / 12)
+        return float(self.rate / sample_rate * 2.0 ** (semitones / 12))
 
 
 @dataclass(frozen=True)
@@ -270,14 +270,14 @@ def _cutoff(amounts: Generators) -> float:
 
 def _hertz(cents: float) -> float:
     """Absolute cents (8.1.2) to Hz, within the range that the specification allows a filter."""
-    return 8.176 * 2.0 ** (min(max(cents, 1500), 13500) / 1200)
+    return float(8.176 * 2.0 ** (min(max(cents, 1500), 13500) / 1200))
 
 
 def _envelope(amounts: Generators) -> Envelope:
     """Timecents to seconds, centibels to decibels."""
-    seconds = [
+    delay, attack, hold, decay, release = (
         2.0 ** (min(amounts[operator], 8000) / 1200) for operator in (DELAY, ATTACK, HOLD, DECAY, RELEASE)
-    ]
+    )
     sustain = min(max(amounts.get(SUSTAIN, 0), 0), 1000) / 10
     keyed = amounts.get(KEY_TO_HOLD, 0), amounts.get(KEY_TO_DECAY, 0)
-    return Envelope(*seconds[:4], sustain, seconds[4], *keyed)
+    return Envelope(delay, attack, hold, decay, sustain, release, *keyed)

@@ -2,8 +2,11 @@
 
 import ast
 import json
+import os
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +30,8 @@ WORK = Path("build") / "notebooks"
 
 RUNS = WORK / "runs.json"
 """When each notebook ran, on which parameters, for how long."""
+
+_LOCK = threading.Lock()
 
 MUTED = ["--IPKernelApp.log_level=40"]
 """Keeps the kernel from warning that it speaks TCP."""
@@ -89,6 +94,24 @@ def refuse_unknown_parameters(path: Path, parameters: Mapping[str, Value]) -> No
         raise ParameterError(
             f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known)}"
         )
+
+
+def run_notebooks(
+    checkout: Path, parameters: Mapping[str, Mapping[str, Value]], publish: bool = True
+) -> list[Run]:
+    """Execute several notebooks, as many at a time as there are cores, each computing on its share of them.
+
+    ``parameters``: name of the notebook → what is set. Returns their runs in that order. Raises as
+    ``run_notebook`` does, for the first that failed, after all have ended.
+    """
+    cores = os.cpu_count() or 1
+    workers = max(1, min(cores, len(parameters)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
+    with ThreadPoolExecutor(workers) as pool:
+        pending = [
+            pool.submit(run_notebook, checkout, name, parameters[name], publish) for name in parameters
+        ]
+    return [each.result() for each in pending]
 
 
 def run_notebook(
@@ -172,6 +195,7 @@ def read_runs(checkout: Path) -> dict[str, Run]:
 
 def _remember(checkout: Path, run: Run) -> None:
     """Note the execution for the status page."""
-    runs = {**read_runs(checkout), run.notebook: run}
-    text = json.dumps({name: asdict(each) for name, each in sorted(runs.items())}, indent=1)
-    write_if_changed(checkout / RUNS, text + "\n")
+    with _LOCK:
+        runs = {**read_runs(checkout), run.notebook: run}
+        text = json.dumps({name: asdict(each) for name, each in sorted(runs.items())}, indent=1)
+        write_if_changed(checkout / RUNS, text + "\n")

@@ -1,9 +1,10 @@
 """A few tracks to hear, with what each system says of them: sound as small files, not inside the page."""
 
 import html
+import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import soundfile as sf
 from jaxtyping import Float32
 
 from skey.audio import SAMPLE_RATE
+from skey.corpus.build import recipe_digest
 from skey.datasets import Dataset, Track
 from skey.keys import Key, relation
 from skey.paper import label
@@ -50,12 +52,20 @@ def instructive_rows(predictions: Predictions, count: int = 3, metric: str = "mi
 
 def write_clip(waveform: Float32[np.ndarray, " samples"], name: str) -> str:
     """Write sound (22,050 Hz, peak 1) as MP3 unless it is there; returns its path as seen from a notebook."""
-    file = CLIPS / (re.sub(r"[^A-Za-z0-9.-]+", "-", name) + ".mp3")
+    return clip_file(lambda: waveform, name)
+
+
+def clip_file(render: Callable[[], Float32[np.ndarray, " samples"]], name: str) -> str:
+    """The same for sound that is only made (by ``render``) where it is not there.
+
+    The name ends with the state of the code that makes the corpus, so that no old sound is mistaken for new.
+    """
+    file = CLIPS / (re.sub(r"[^A-Za-z0-9.-]+", "-", f"{name}-{recipe_digest()[:6]}") + ".mp3")
     path = find_checkout() / file
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        sf.write(partial, PEAK * waveform, SAMPLE_RATE, format="MP3")
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        sf.write(partial, PEAK * render(), SAMPLE_RATE, format="MP3")
         partial.replace(path)
     return f"../{file.as_posix()}"
 
@@ -79,7 +89,7 @@ def _clip(predictions: Predictions, dataset: Dataset, row: int, track: Track) ->
     reference = predictions.references[row]
     tags = [column[row] for name, column in predictions.tags.items() if name != "group"]
     words = " · ".join(html.escape(word) for word in (track.id, *tags) if word)
-    source = write_clip(dataset.waveform(track), f"{dataset.name}-{track.id}")
+    source = clip_file(lambda: dataset.waveform(track), f"{dataset.name}-{track.id}")
     answers = "".join(
         f"<tr><th>{html.escape(label(system))}</th><td>{answer_in_words(reference, column[row])}</td></tr>"
         for system, column in predictions.answers.items()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from skey.notebooks import Value
     from skey.results import Experiment
 
 Result = TypeVar("Result")
@@ -116,22 +117,33 @@ def _build_features(clips: int | None, jobs: int | None) -> None:
 
 def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
     """Execute every notebook anew; a smoke run (``limit``) leaves the book's copies alone."""
-    from skey.notebooks import FOLDER, default_parameters, notebook_names, run_notebook
+    from skey.notebooks import FOLDER, default_parameters, notebook_names
 
     shutil.rmtree(checkout / RECOMPUTED, ignore_errors=True)
     wanted: Mapping[str, str | int] = {"recompute": True, "output": RECOMPUTED, "limit": limit}
+    given = {}
     for name in notebook_names(checkout):
         known = default_parameters(checkout / FOLDER / f"{name}.ipynb")
-        given = {key: value for key, value in wanted.items() if key in known}
-        steps.run(f"notebook {name}", partial(run_notebook, checkout, name, given, publish=not limit))
+        given[name] = {key: value for key, value in wanted.items() if key in known}
+    _run_notebooks(checkout, steps, given, publish=not limit)
 
 
 def _read_notebooks(checkout: Path, steps: Steps) -> None:
     """Execute every notebook from the record, for the book."""
-    from skey.notebooks import notebook_names, run_notebook
+    from skey.notebooks import notebook_names
 
-    for name in notebook_names(checkout):
-        steps.run(f"notebook {name}, from the record", partial(run_notebook, checkout, name))
+    _run_notebooks(checkout, steps, {name: {} for name in notebook_names(checkout)})
+
+
+def _run_notebooks(
+    checkout: Path, steps: Steps, parameters: Mapping[str, Mapping[str, "Value"]], publish: bool = True
+) -> None:
+    """Execute notebooks side by side, and say how long each took."""
+    from skey.notebooks import run_notebooks
+
+    title = f"{len(parameters)} notebooks, {'computed' if any(parameters.values()) else 'from the record'}"
+    for run in steps.run(title, partial(run_notebooks, checkout, parameters, publish)):
+        click.echo(f"  {run.notebook:<42} {run.seconds:6.1f} s", err=True)
 
 
 def _moved_numbers(checkout: Path) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skey.alignment import key_if_modes_were_aligned, mode_offset
-from skey.book.listening import answer_in_words, player, write_clip
+from skey.book.listening import answer_in_words, clip_file, player
 from skey.book.tables import download, markdown_table, with_interval
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, render_clip
@@ -37,7 +37,7 @@ def alignment_table(entries: Entries) -> str:
         major, minor = Key(calibration.major, "major"), Key(calibration.minor, "minor")
         together = f"{major} and {minor}"
         rows.append([label(name), str(observed["outputs"]), together, apart(mode_offset(calibration))])
-    return markdown_table(header, rows)
+    return markdown_table(header, rows, text=4)
 
 
 def alignment_numbers(entries: Entries) -> dict[str, float | str]:
@@ -71,7 +71,7 @@ def observation_line(observation: Observation) -> str:
 def heard_clip(clip: Clip, heard: Mapping[str, Mapping[str, Any]]) -> str:
     """One clip: a player with every system's answer, then its profiles, as a whole and over time, as HTML."""
     assert clip.key is not None
-    source = write_clip(render_clip(clip), f"open-corpus-{clip.id}")
+    source = clip_file(lambda: render_clip(clip), f"open-corpus-{clip.id}")
     words = " · ".join(html.escape(word) for word in (clip.id, clip.source, clip.level))
     rows = "".join(_answer_row(system, clip.key, entry[clip.id]) for system, entry in heard.items())
     table = f'<table class="table"><tr><th></th><td>answer</td><td>confidence</td></tr>{rows}</table>'
@@ -123,16 +123,17 @@ def _network_card(name: str, entry: Mapping[str, Any], experiments: Sequence[Exp
         ["Size", f"{entry['parameters']:,} trainable parameters"],
         ["Hears", hears],
         ["Outputs", f"{entry['outputs']} {means}; {columns}, in steps of a semitone"],
-        ["Modes", f"row 0 pairs {keys[0]} with a minor key whose signature is {_relation(calibration)}"],
+        ["Modes", f"row 0 stands for {_pair(calibration)}"],
         *_score_rows(name, experiments),
     ]
     return _card(entry["title"], rows)
 
 
-def _relation(calibration: Calibration) -> str:
-    """How the minor key of a row lies to its major key."""
+def _pair(calibration: Calibration) -> str:
+    """The two keys of the first row, and how the minor one lies to the major one."""
     steps = mode_offset(calibration)
-    return "the same: relatives" if steps == 0 else f"{apart(steps)}: no relatives"
+    lie = "which are relatives" if steps == 0 else f"whose signature lies {apart(steps)}"
+    return f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}, {lie}"
 
 
 def _template_card(experiments: Sequence[Experiment]) -> str:
@@ -144,7 +145,10 @@ def _template_card(experiments: Sequence[Experiment]) -> str:
         ["Size", "24 weights"],
         ["Hears", "windows of 15 s, whose answers are averaged"],
         ["Outputs", "24 keys: correlations with the mean chroma"],
-        ["Confidence", f"softmax at temperature {TEMPLATE_TEMPERATURE:g}"],
+        [
+            "Confidence",
+            f"softmax at temperature {TEMPLATE_TEMPERATURE:g}, fitted on clips of the training split",
+        ],
         *_score_rows("krumhansl", experiments),
     ]
     return _card("Krumhansl template", rows)

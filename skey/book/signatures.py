@@ -1,6 +1,6 @@
 """Table 1 of STONE as Markdown: key signatures, the paper's rows above ours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from skey.book.tables import markdown_table, with_interval
 from skey.metrics import SignatureCounts
@@ -12,20 +12,23 @@ HEADER = ("", "Correct", "Fifth", "Wrong", "KSEA")
 Row = list[str]
 
 
-def signatures_table(experiment: Experiment, *tables: PaperTable) -> str:
-    """Shares of each outcome in percent: the rows of the papers' ``tables``, each once, then all of ours."""
-    return markdown_table(HEADER, [*_papers_rows(tables), *_our_rows(experiment)])
+def signatures_table(experiment: Experiment, table: PaperTable, ablations: PaperTable) -> str:
+    """Shares of each outcome in percent: the paper's ``table``, then what ``ablations`` adds, then our rows.
+
+    Of the table of ablations only those systems are shown that are ours too: the constant.
+    """
+    ours = experiment.record.scores
+    added = [system for system in ablations.systems if system in ours and system not in table.systems]
+    papers = [*_papers_rows(table, table.systems), *_papers_rows(ablations, added)]
+    return markdown_table(HEADER, [*papers, *_our_rows(experiment)])
 
 
-def _papers_rows(tables: tuple[PaperTable, ...]) -> Iterator[Row]:
-    """The papers' rows in their order, a system that several tables hold only once."""
-    first = {system: each for each in reversed(tables) for system in each.systems}
-    for system in dict.fromkeys(system for each in tables for system in each.systems):
-        table = first[system]
+def _papers_rows(table: PaperTable, systems: Iterable[str]) -> Iterator[Row]:
+    """Rows of a table of key signatures."""
+    where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"
+    for system in systems:
         counts = table.counts(system)
-        if not isinstance(counts, SignatureCounts):
-            continue
-        where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"
+        assert isinstance(counts, SignatureCounts)
         name = f"{label(system)}<br>*paper: {where}*"
         yield [name, *_shares(counts), f"{table.row(system)['percent']:.0f}"]
 

@@ -180,6 +180,7 @@ def sources_line(experiment: Experiment) -> str:
         f"parameters `{parameters}`",
         f"commit `{record.made['commit']}`",
         f"data `{record.data['hash']}`",
+        *(f"weights of {label(system)} `{checksum[:12]}`" for system, checksum in record.weights.items()),
         download("JSON", record_path(experiment.folder, record.experiment)),
         download("CSV", predictions_path(experiment.folder, record.experiment)),
     ]

@@ -4,7 +4,6 @@ import contextlib
 import io
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skey.book.listening import write_clip
+import soundfile
+
+from skey.audio import SAMPLE_RATE
+from skey.book.listening import PEAK
 from skey.corpus.plan import render_clip
 from skey.errors import SkeyError
 from skey.hearing import example_clips
@@ -52,34 +54,33 @@ def snippets(page: str) -> list[Snippet]:
 def write_outputs(checkout: Path) -> None:
     """Run the page's snippets and write what each prints, where it is not there already."""
     page = (checkout / PAGE).read_text(encoding="utf-8")
-    for name, output in run_snippets(snippets(page), checkout).items():
+    for name, output in run_snippets(snippets(page)).items():
         write_if_changed(checkout / OUTPUTS / f"{name}.txt", output)
 
 
-def run_snippets(found: list[Snippet], checkout: Path) -> dict[str, str]:
+def run_snippets(found: list[Snippet]) -> dict[str, str]:
     """What each snippet prints, by name.
 
-    They run one after the other, in a folder with a ``song.mp3``, a folder ``music`` with two songs, and a
-    file ``notes.mp3`` that holds no sound. Python blocks share their variables. Raises ``SnippetError`` where
+    They run one after the other, in a folder with a ``song.flac``, a folder ``music`` with two songs, and a
+    file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SnippetError`` where
     a Python block raises.
     """
     outputs, names = {}, {}  # type: dict[str, str], dict[str, Any]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        _lay_out_sounds(Path(folder), checkout)
+        _lay_out_sounds(Path(folder))
         for snippet in found:
             run = _run_console(snippet) if snippet.language == "console" else _run_python(snippet, names)
             outputs[snippet.name] = run
     return outputs
 
 
-def _lay_out_sounds(folder: Path, checkout: Path) -> None:
-    """The sounds that the page speaks of: the clips that the book plays."""
+def _lay_out_sounds(folder: Path) -> None:
+    """The sounds that the page speaks of: the clips of the page on hearing the model, and a text."""
     (folder / "music").mkdir()
-    places = (folder / "song.mp3", folder / "music" / "first.mp3", folder / "music" / "second.mp3")
+    places = (folder / "song.flac", folder / "music" / "first.flac", folder / "music" / "second.flac")
     for clip, place in zip(example_clips(), places, strict=True):
-        source = write_clip(render_clip(clip), f"open-corpus-{clip.id}")
-        shutil.copyfile(checkout / "book" / source, place)
-    (folder / "notes.mp3").write_text("This is no sound.\n", encoding="utf-8")
+        soundfile.write(place, PEAK * render_clip(clip), SAMPLE_RATE)
+    (folder / "notes.wav").write_text("This is no sound.\n", encoding="utf-8")
 
 
 def _run_python(snippet: Snippet, names: dict[str, Any]) -> str:

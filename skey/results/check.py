@@ -141,7 +141,9 @@ def compare_with_record(recorded: Experiment, computed: Experiment) -> list[str]
     weights = ({"weights": recorded.record.weights}, {"weights": computed.record.weights})
     rows = [row for row, track in enumerate(computed.predictions.tracks) if track in known]
     found = computed.predictions.select(rows)
-    lines = compare(*weights, "computed with")
+    gone = [name for name in recorded.predictions.answers if name not in found.answers]
+    lines = [f"{name}: not computed" for name in gone if name not in RELEASED]
+    lines += compare(*weights, "computed with")
     lines += compare_answers(recorded.predictions, list(found.tracks), found.answers)
     if len(found) == len(recorded.predictions):
         lines += compare(recorded.record.scores, computed.record.scores, "computed here")
@@ -156,7 +158,11 @@ def compare_answers(
     """A line for each of the ``answers`` on ``tracks``, in order, that differs from the recorded one."""
     row_of = {track: row for row, track in enumerate(recorded.tracks)}
     old = {
-        track: {name: format_answer(column[row_of[track]]) for name, column in recorded.answers.items()}
+        track: {
+            name: format_answer(column[row_of[track]])
+            for name, column in recorded.answers.items()
+            if name in answers
+        }
         for track in tracks
     }
     new = {

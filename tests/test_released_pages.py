@@ -1,0 +1,499 @@
+"""The released models in the book: rows that stay without weights, what they say to given sounds, pages."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from skey.alignment import key_if_modes_were_aligned, mode_offset, observe_alignment
+from skey.audio import SAMPLE_RATE
+from skey.book import script
+from skey.book.released import alignment_table, apart, heard_clip, model_cards
+from skey.book.signatures import signatures_table
+from skey.book.usage import PAGE, Snippet, SnippetError, run_snippets, snippets
+from skey.calibration import Calibration
+from skey.cli import main
+from skey.corpus.plan import plan_clips, render_clip
+from skey.datasets import DATASETS, Dataset, Track
+from skey.estimator import KeyEstimator
+from skey.hearing import HEARD, example_clips, hear, stretches
+from skey.keys import KEYS, Key, parse_key
+from skey.model import ChromaNet
+from skey.observations import (
+    Observation,
+    broken_seals,
+    check_observations,
+    compare_observations,
+    moved_numbers,
+    observation_path,
+    observe,
+    read_observation,
+    write_observation,
+)
+from skey.paper import paper_tables
+from skey.profile_plots import alignment_drawings, key_rings, timeline_drawing
+from skey.record import RESULTS, RecordError
+from skey.results import Parameters, check_records, read_experiment, run_experiment
+from skey.results.carried import Answered, with_carried
+from skey.results.check import compare_with_record
+from skey.results.predictions import Predictions
+from skey.systems import RELEASED, TABLE_1, TABLE_3, NetworkSystem, UnknownSystem, checksums, systems, windows
+from skey.vqt import log_vqt
+from skey.weights import FrontEnd, Header, import_checkpoint, save_weights
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAMES = 646
+
+
+def alignment() -> Observation:
+    return read_observation(ROOT / RESULTS, "released-alignment")
+
+
+def heard() -> Observation:
+    return read_observation(ROOT / RESULTS, "hear-the-model")
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder where nobody imported any weights."""
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    return tmp_path / "data" / "weights"
+
+
+def save_network(folder: Path, name: str, seed: int, whole_track: bool = False) -> None:
+    """A network with random weights, under the name of a released one."""
+    torch.manual_seed(seed)
+    network = ChromaNet().eval()
+    header = Header(
+        name=name,
+        title=name,
+        architecture=network.architecture,
+        calibration=Calibration(24, 9, 6),
+        licence="MIT",
+        source="a test",
+        checksum="",
+        whole_track=whole_track,
+        front_end=FrontEnd(),
+    )
+    save_weights(folder / f"{name}.safetensors", network, header)
+
+
+# Systems
+
+
+def test_without_imported_weights_there_are_the_baselines_alone(no_weights: Path) -> None:
+    assert list(systems(*TABLE_3)) == ["always-c-major", "feature-engineering", "krumhansl", "temperley"]
+    assert list(systems(*TABLE_1)) == ["always-c-major", "feature-engineering"]
+
+
+def test_an_imported_network_is_a_system_with_its_checksum(no_weights: Path) -> None:
+    save_network(no_weights, "skey", seed=1)
+    assert list(systems(*TABLE_3))[-1] == "released-skey"
+    assert set(checksums(systems())) == {"released-skey"}
+    assert len(checksums(systems())["released-skey"]) == 64
+
+
+def test_a_name_that_stands_for_no_system_is_refused() -> None:
+    with pytest.raises(UnknownSystem, match="krumhansel"):
+        systems("krumhansel")
+
+
+@pytest.mark.parametrize(("frames", "count"), [(1292, 2), (400, 1), (646, 1), (1000, 2), (900, 1), (1700, 3)])
+def test_a_rest_of_half_a_window_reaches_back_and_a_shorter_one_is_dropped(frames: int, count: int) -> None:
+    track = torch.rand(99, frames)
+    cut = windows(track)
+    assert cut.shape == (count, 99, min(frames, FRAMES))
+    if frames in (1000, 1292):
+        assert torch.equal(cut[-1], track[:, -FRAMES:])
+
+
+def test_each_window_has_a_floor_of_its_own() -> None:
+    track = torch.zeros(99, 2 * FRAMES)
+    track[:, 0] = 1.5
+    loud, quiet = windows(track)
+    assert loud.min() == 0.5 and quiet.min() == 0.0
+
+
+def test_skey_hears_the_whole_track_and_stone_the_mean_of_its_windows(no_weights: Path) -> None:
+    save_network(no_weights, "skey", seed=1, whole_track=True)
+    save_network(no_weights, "semitone24", seed=1)
+    track = torch.rand(99, 2 * FRAMES, generator=torch.Generator().manual_seed(2))
+    whole, cut = systems("released-skey", "released-semitone24").values()
+    assert isinstance(whole, NetworkSystem)
+    with torch.inference_mode():
+        assert whole(track) == KEYS[int(whole.loaded.profile(track[None]).argmax())]
+        assert cut(track) == KEYS[int(whole.loaded.profile(windows(track)).mean(0).argmax())]
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_released_network_knows_the_cadence_in_a_minor_or_its_signature(
+    shared: Path, no_weights: Path, name: str
+) -> None:
+    from skey.audio import read_audio
+
+    loaded = import_checkpoint(shared / "parity" / "released" / f"{RELEASED[name]}.pt")
+    save_weights(no_weights / f"{RELEASED[name]}.safetensors", loaded.network, loaded.header)
+    (file,) = (shared / "parity" / "audio").glob("28_cadence_Am*")
+    said = systems(name)[name](log_vqt(torch.from_numpy(read_audio(file))))
+    assert said in (parse_key("A minor"), 0)
+
+
+# Rows that stay in the record
+
+
+class MadeUp(Dataset):
+    """Two tracks a key of noise that nobody can tell apart."""
+
+    name = "open-corpus"
+    title = "A made-up corpus"
+    licence = citation = url = layout = "none"
+
+    def read_tracks(self) -> Sequence[Track]:
+        return [
+            Track(f"{key}-{n}", key, str(key), None, {"level": n}) for n in ("full", "hard") for key in KEYS
+        ]
+
+    def missing(self) -> str | None:
+        return None
+
+    def log_vqt(self, track: Track) -> Any:
+        assert track.key is not None
+        return torch.rand(99, 130, generator=torch.Generator().manual_seed(track.key.index))
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, no_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with a record of two systems, one of them a network whose weights were there."""
+    (tmp_path / "_toc.yml").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(DATASETS, "open-corpus", f"{__name__}:MadeUp")
+    save_network(no_weights, "skey", seed=1)
+    run_experiment("made-up", systems("released-skey", "krumhansl"), Parameters(recompute=True))
+    return tmp_path / RESULTS
+
+
+def test_the_record_names_the_weights_behind_a_row(recorded: Path) -> None:
+    record = read_experiment(recorded, "made-up").record
+    assert record.weights == checksums(systems("released-skey"))
+    assert record.made["carried"] == []
+
+
+def test_without_the_weights_the_row_stays_and_is_named_as_not_recomputed(
+    recorded: Path, no_weights: Path
+) -> None:
+    before = (recorded / "made-up.json").read_bytes()
+    (no_weights / "skey.safetensors").unlink()
+    again = run_experiment("made-up", systems("released-skey", "krumhansl"), Parameters(recompute=True))
+    assert list(again.predictions.answers) == ["released-skey", "krumhansl"]
+    assert (recorded / "made-up.json").read_bytes() == before
+    shown = CliRunner().invoke(main, ["check", "--recompute"])
+    assert shown.exit_code == 0
+    assert "made-up: released-skey not recomputed: its weights are not here" in shown.output
+
+
+def test_a_smoke_run_without_the_weights_takes_its_rows_from_the_record(
+    recorded: Path, no_weights: Path
+) -> None:
+    (no_weights / "skey.safetensors").unlink()
+    few = Parameters(limit=12, recompute=True, output="elsewhere")
+    some = run_experiment("made-up", systems("released-skey", "krumhansl"), few)
+    assert some.record.made["carried"] == ["released-skey"]
+    assert compare_with_record(read_experiment(recorded, "made-up"), some) == []
+    assert len(some.predictions) == 12
+
+
+def test_other_weights_than_the_recorded_ones_are_named(recorded: Path, no_weights: Path) -> None:
+    save_network(no_weights, "skey", seed=3)
+    faults = check_records(recorded, systems())
+    assert any("weights / released-skey: record" in line for line in faults)
+    again = run_experiment("made-up", systems("released-skey"), Parameters(recompute=True, output="new"))
+    assert any("weights / released-skey" in line for line in compare_with_record(_read(recorded), again))
+
+
+def _read(folder: Path) -> Any:
+    return read_experiment(folder, "made-up")
+
+
+def test_a_recorded_baseline_that_is_gone_is_a_fault_and_not_a_matter_of_weights(recorded: Path) -> None:
+    gone = {"released-skey": systems()["released-skey"]}
+    assert check_records(recorded, gone) == ["made-up: krumhansl: there is no such system"]
+
+
+def test_rows_of_other_music_are_not_taken_over(recorded: Path, no_weights: Path) -> None:
+    (no_weights / "skey.safetensors").unlink()
+    record = recorded / "made-up.json"
+    content = json.loads(record.read_text())
+    content["data"]["hash"] = "other music"
+    record.write_text(json.dumps(content))
+    again = run_experiment("made-up", systems("released-skey", "krumhansl"), Parameters(recompute=True))
+    assert list(again.predictions.answers) == ["krumhansl"]
+
+
+def test_what_was_computed_here_goes_before_what_was_recorded() -> None:
+    table = Predictions(("a",), {}, (KEYS[0],), {"krumhansl": (KEYS[1],), "released-skey": (KEYS[2],)})
+    new = replace(table, answers={"krumhansl": (KEYS[3],)})
+    both = with_carried(Answered(new, {}), Answered(table, {"released-skey": "sum"}))
+    assert both.predictions.answers == {"krumhansl": (KEYS[3],), "released-skey": (KEYS[2],)}
+    assert (both.weights, both.carried) == ({"released-skey": "sum"}, ("released-skey",))
+
+
+# Observations
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "_toc.yml").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_an_entry_that_cannot_be_computed_here_is_taken_from_the_record(checkout: Path) -> None:
+    observe("sounds", lambda: {"a": {"p": [0.5]}, "b": {"p": [0.25]}}, recompute=True)
+    again = observe("sounds", lambda: {"b": {"p": [0.75]}, "c": {"p": [0.1]}}, recompute=True)
+    assert again.entries == {"a": {"p": [0.5]}, "b": {"p": [0.75]}, "c": {"p": [0.1]}}
+    assert again.made["carried"] == ["a"]
+    assert observe("sounds", dict) == again
+
+
+def test_the_last_digits_of_a_probability_are_no_change_and_words_are(checkout: Path) -> None:
+    old = {"a": {"p": [0.5, 0.25], "key": "C major"}}
+    assert moved_numbers(old, {"a": {"p": [0.5009, 0.25], "key": "C major"}}) == []
+    (line,) = moved_numbers(old, {"a": {"p": [0.5, 0.26], "key": "C major"}})
+    assert line == "a / p / 1: record 0.25, computed here 0.26"
+    assert len(moved_numbers(old, {"a": {"p": [0.5, 0.25], "key": "C minor"}})) == 1
+    made = {"commit": "1"}
+    assert write_observation(Observation("x", old, made), checkout)
+    assert not write_observation(Observation("x", old, {"commit": "2"}), checkout)
+
+
+def test_a_number_changed_by_hand_is_named_by_its_field(checkout: Path) -> None:
+    observe("sounds", lambda: {"a": {"p": [0.5], "key": "C major"}}, recompute=True)
+    path = observation_path(checkout / RESULTS, "sounds")
+    path.write_text(path.read_text().replace("0.5\n", "0.6\n"))
+    assert check_observations(checkout / RESULTS) == ["sounds: a / p: not as it was written"]
+    shown = CliRunner().invoke(main, ["check"])
+    assert shown.exit_code == 1 and "sounds: a / p" in shown.output
+
+
+def test_a_record_elsewhere_is_compared_number_by_number(checkout: Path) -> None:
+    observe("sounds", lambda: {"a": {"p": [0.5]}}, recompute=True)
+    observe("sounds", lambda: {"a": {"p": [0.7]}}, recompute=True, output="elsewhere")
+    (line,) = compare_observations(checkout / RESULTS, checkout / "elsewhere")
+    assert line == "sounds: a / p / 0: record 0.5, computed here 0.7"
+
+
+def test_a_missing_observation_says_how_to_make_it(checkout: Path) -> None:
+    with pytest.raises(RecordError, match=r"papermill notebooks/sounds\.ipynb"):
+        observe("sounds", dict)
+
+
+def test_the_shipped_observations_are_as_they_were_written() -> None:
+    assert check_observations(ROOT / RESULTS) == []
+    assert broken_seals(ROOT / RESULTS, "hear-the-model") == []
+
+
+# The alignment
+
+
+@pytest.mark.parametrize(
+    ("major", "minor", "offset"), [(9, 6, 0), (9, 11, -1), (2, 11, 0), (0, 4, 1), (0, 3, 6), (10, 7, 0)]
+)
+def test_the_offset_of_two_modes_is_counted_in_fifths(major: int, minor: int, offset: int) -> None:
+    assert mode_offset(Calibration(24, major, minor)) == offset
+
+
+def test_a_major_and_b_minor_are_a_fifth_apart_and_a_minor_would_come_out_as_e_minor() -> None:
+    skey = Calibration(24, 9, 11)
+    assert Key(9, "major").signature == (Key(11, "minor").signature + 7) % 12
+    assert key_if_modes_were_aligned(skey) == parse_key("E minor")
+    assert key_if_modes_were_aligned(Calibration(24, 2, 11)) == parse_key("A minor")
+
+
+def test_the_recorded_calibration_follows_from_the_recorded_profiles() -> None:
+    assert set(alignment().entries) == set(RELEASED)
+    for entry in alignment().entries.values():
+        found = Calibration(**entry["calibration"])
+        last = entry["outputs"] // 12 - 1
+        major = entry["c_major"][found.major_column]
+        minor = entry["a_minor"][last - found.major_column]
+        assert (found.major + major.index(max(major))) % 12 == 0
+        assert (found.minor + minor.index(max(minor))) % 12 == 9
+        for sound in ("c_major", "a_minor"):
+            assert sum(map(sum, entry[sound])) == pytest.approx(1, abs=2e-3)
+
+
+def test_only_the_released_skey_pairs_keys_that_are_no_relatives() -> None:
+    offsets = {
+        name: mode_offset(Calibration(**entry["calibration"])) for name, entry in alignment().entries.items()
+    }
+    assert offsets == {"released-skey": -1, "released-semitone24": 0, "released-stone12": 0}
+    rows = alignment_table(alignment().entries).splitlines()
+    assert "A major and B minor | a fifth below" in rows[2]
+    assert all("relatives" in row for row in rows[3:])
+
+
+def test_the_recorded_alignment_is_what_the_files_give(shared: Path, no_weights: Path) -> None:
+    loaded = import_checkpoint(shared / "parity" / "released" / "stone12.pt")
+    save_weights(no_weights / "stone12.safetensors", loaded.network, loaded.header)
+    recorded = {"released-stone12": alignment().entries["released-stone12"]}
+    assert moved_numbers(recorded, observe_alignment()) == []
+
+
+def test_distances_on_the_circle_are_told_in_words() -> None:
+    assert [apart(steps) for steps in (0, -1, 1, 3)] == [
+        "relatives",
+        "a fifth below",
+        "a fifth above",
+        "3 fifths above",
+    ]
+
+
+def test_after_calibration_both_reference_sounds_lie_at_c_and_a_minor() -> None:
+    for entry in alignment().entries.values():
+        before, after = alignment_drawings("N", entry)
+        assert "major ring largest at C; minor ring largest at C" in after.description
+        assert "row" in before.description
+    before = alignment_drawings("S-KEY", alignment().entries["released-skey"])[0]
+    assert "major ring largest at row 3; minor ring largest at row 10" in before.description
+
+
+# What was heard
+
+
+def test_the_clips_to_hear_are_of_the_test_split_and_of_both_modes() -> None:
+    clips = example_clips()
+    assert set(clips) <= set(plan_clips("test"))
+    assert {clip.key.mode for clip in clips if clip.key} == {"major", "minor"}
+    assert len({clip.id for clip in clips}) == 3
+
+
+def test_every_system_heard_every_clip_and_its_probabilities_sum_to_one() -> None:
+    assert tuple(heard().entries) == HEARD
+    for entry in heard().entries.values():
+        assert set(entry) == {"checksum", *(clip.id for clip in example_clips())}
+        for clip in example_clips():
+            for profile in (entry[clip.id], *entry[clip.id]["stretches"]):
+                assert not profile["probabilities"] or sum(profile["probabilities"]) == pytest.approx(
+                    1, abs=2e-3
+                )
+    assert heard().entries["krumhansl"]["checksum"] == ""
+    assert heard().entries["released-skey"]["checksum"] == alignment().entries["released-skey"]["checksum"]
+
+
+def test_the_template_hears_today_what_was_recorded() -> None:
+    clip = example_clips()[0]
+    recorded = {"krumhansl": heard().entries["krumhansl"][clip.id]}
+    assert moved_numbers(recorded, {"krumhansl": hear(KeyEstimator(), render_clip(clip))}) == []
+
+
+def test_stretches_overlap_and_reach_from_the_first_second_to_the_last() -> None:
+    cut = list(stretches(torch.zeros(30 * SAMPLE_RATE).numpy()))
+    assert (cut[0][0], cut[-1][1]) == (0, 30)
+    assert all(len(part) == 7.5 * SAMPLE_RATE for _, _, part in cut)
+
+
+def test_the_page_of_a_clip_has_its_player_its_answers_and_two_figures_a_system() -> None:
+    text = heard_clip(example_clips()[0], heard().entries)
+    assert text.count("<audio") == 1
+    assert text.count("<figure") == 1 + 4
+    assert text.count("<tr>") == 1 + len(HEARD)
+
+
+def test_the_largest_dot_is_that_of_the_likeliest_key() -> None:
+    certain = [float(key == parse_key("F# minor")) for key in KEYS]
+    drawing = key_rings(certain, "t")
+    assert "minor ring largest at A." in drawing.description
+    assert "Largest at F# minor" in drawing.description
+
+
+def test_the_picture_over_time_counts_the_stretches_that_are_right() -> None:
+    certain = [float(key == KEYS[0]) for key in KEYS]
+    parts = [{"start": s, "end": s + 5, "probabilities": certain if s else []} for s in (0, 5, 10)]
+    drawing = timeline_drawing(parts, KEYS[0], "krumhansl", "t")
+    assert "likeliest key in 2 of 3 stretches" in drawing.description
+
+
+# Pages
+
+
+def test_table_1_has_the_papers_rows_once_and_ours_below() -> None:
+    experiment = read_experiment(ROOT / RESULTS, "table-1-key-signature")
+    text = signatures_table(experiment, paper_tables()["stone-table-1"], paper_tables()["stone-table-2"])
+    rows = text.splitlines()[2:]
+    assert sum("*paper:" in row for row in rows) == 5
+    assert sum("*ours:" in row for row in rows) == 3
+    assert "| 65.3 | 22.3 | 12.3 | 77 |" in next(row for row in rows if "STONE, ω = 7" in row)
+
+
+def test_the_record_of_table_1_has_the_released_stone_and_its_checksum() -> None:
+    record = read_experiment(ROOT / RESULTS, "table-1-key-signature").record
+    assert tuple(record.scores) == TABLE_1
+    assert record.weights == {"released-stone12": alignment().entries["released-stone12"]["checksum"]}
+
+
+def test_every_released_network_and_the_template_has_a_card_with_its_scores() -> None:
+    experiments = [
+        read_experiment(ROOT / RESULTS, f"table-{name}") for name in ("1-key-signature", "3-key-and-mode")
+    ]
+    cards = model_cards(alignment(), experiments)
+    assert cards.count("## ") == 4
+    for entry in alignment().entries.values():
+        assert entry["checksum"] in cards and f"{entry['parameters']:,} trainable" in cards
+    assert cards.count("here\n: ") >= 4
+
+
+@pytest.fixture(scope="module")
+def outputs() -> dict[str, str]:
+    return run_snippets(snippets((ROOT / PAGE).read_text(encoding="utf-8")))
+
+
+def test_the_snippets_on_using_the_estimator_run_and_answer(outputs: dict[str, str]) -> None:
+    key = str(example_clips()[0].key)
+    assert outputs["detect"].splitlines()[-1].split("\t") == [
+        key,
+        outputs["detect"].split("\t")[1],
+        "song.flac",
+    ]
+    assert outputs["python"].startswith(key)
+    assert outputs["array"].splitlines()[0].endswith(key)
+    assert outputs["noise"].startswith("None\nno tonality")
+
+
+def test_on_the_page_a_file_without_sound_stops_nothing(outputs: dict[str, str]) -> None:
+    assert "notes.wav" in outputs["folder"] and "(exit status 1)" in outputs["folder"]
+    assert all(name in outputs["folder"] for name in ("first.flac", "second.flac"))
+    assert len(outputs["many"].splitlines()) >= 3
+    assert "would write" in outputs["tags"]
+
+
+def test_every_included_output_belongs_to_a_snippet(outputs: dict[str, str]) -> None:
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    assert page.count("{literalinclude}") == len(outputs) == len(snippets(page))
+
+
+def test_a_snippet_that_raises_is_shown() -> None:
+    with pytest.raises(SnippetError, match="broken"):
+        run_snippets([Snippet("python", "1 / 0", "broken")])
+
+
+@pytest.mark.parametrize("name", ["released-alignment", "hear-the-model"])
+def test_papermill_reads_an_observation_without_any_weights(
+    name: str, no_weights: Path, tmp_path: Path
+) -> None:
+    command = [str(script("papermill")), "--no-progress-bar", f"notebooks/{name}.ipynb"]
+    command += [str(tmp_path / "out.ipynb"), "-p", "recompute", "True", "-p", "output", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = read_observation(tmp_path, name)
+    assert made.made["carried"] == [entry for entry in made.entries if entry != "krumhansl"]
+    assert compare_observations(ROOT / RESULTS, tmp_path) == []
+    text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+    assert "from the record, as their weights are not here" in text and text.count("role=") >= 6

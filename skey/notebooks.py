@@ -33,8 +33,8 @@ RUNS = WORK / "runs.json"
 
 _LOCK = threading.Lock()
 
-MUTED = ["--IPKernelApp.log_level=40"]
-"""Keeps the kernel from warning that it speaks TCP."""
+MUTED = ["--IPKernelApp.log_level=50"]
+"""Keeps the kernel from warning that it speaks TCP and from reporting its own shutdown."""
 
 
 class NotebookError(SkeyError):

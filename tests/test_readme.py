@@ -1,0 +1,79 @@
+"""What the README shows works: its snippets run, its table is that of the record, its files exist."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from skey.bench import SOURCE_RATE, cadence
+from skey.book.readme import with_results
+from skey.record import RESULTS
+from skey.results import read_experiment
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines()]
+SKEY = [line for line in COMMANDS if line.startswith("skey ")]
+
+
+@pytest.fixture
+def songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which the README's names exist: one song, one folder of music, no imported weights."""
+    (tmp_path / "music").mkdir()
+    for name in ("song.flac", "music/first.flac", "music/second.wav"):
+        soundfile.write(tmp_path / name, np.asarray(cadence()), SOURCE_RATE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+def run(line: str) -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, "-m", *shlex.split(line)]
+    return subprocess.run(arguments, capture_output=True, text=True, env=dict(os.environ))
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
+def test_the_python_of_the_readme_runs(code: str, songs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(code, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "C major" in printed
+
+
+@pytest.mark.parametrize("line", [line for line in SKEY if "detect" in line and "--weights" not in line])
+def test_the_detect_commands_of_the_readme_run(line: str, songs: Path) -> None:
+    before = {path: path.read_bytes() for path in songs.rglob("*.*") if path.is_file()}
+    ran = run(line)
+    assert ran.returncode == 0, ran.stderr
+    written = (songs / "keys.csv").read_text() if "-o" in line else ran.stdout + ran.stderr
+    assert "C major" in written or "8B" in written
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_the_import_of_the_readme_gives_the_authors_answer(shared: Path, songs: Path) -> None:
+    (songs / "skey.pt").write_bytes((shared / "parity" / "released" / "skey.pt").read_bytes())
+    answers = [run(line) for line in SKEY if "skey.safetensors" in line]
+    assert [ran.returncode for ran in answers] == [0, 0], answers
+    assert "C major" in answers[-1].stdout
+
+
+def test_the_table_of_the_readme_is_that_of_the_record(root: Path) -> None:
+    record = read_experiment(root / RESULTS, "table-3-key-and-mode")
+    assert with_results(README, record) == README, "run: python -m skey.book.readme"
+
+
+def test_the_files_that_the_readme_names_exist(root: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(links) >= 3
+    assert all((root / link).is_file() for link in links)
+
+
+def test_the_notebooks_of_the_readme_exist(root: Path) -> None:
+    names = {word for line in COMMANDS if line.startswith("papermill") for word in line.split()[1:2]}
+    assert names and all((root / name).is_file() for name in names)

@@ -1,11 +1,15 @@
 """What the tests share: where the reference vectors lie, and how hypothesis runs."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# The tests themselves run side by side: threads within each would only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Timed deadlines fail on a busy machine without saying anything about the code.
 settings.register_profile("companion", deadline=None, derandomize=True, max_examples=50)

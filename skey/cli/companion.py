@@ -27,6 +27,9 @@ RECOMPUTED = "build/results/reproduce"
 CHECKS = (["ruff", "check", "."], ["mypy"])
 """The modules that ``skey test`` runs before the tests."""
 
+SIDE_BY_SIDE = ("--quiet", "--numprocesses=logical", "--dist=worksteal")
+"""How ``skey test`` runs pytest: one process a core."""
+
 
 @dataclass
 class Steps:
@@ -96,7 +99,7 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
     from skey.record import find_checkout
 
     checkout, steps = find_checkout(), Steps()
-    commands = [*CHECKS, ["pytest", *pytest_arguments]]
+    commands = [*CHECKS, ["pytest", *SIDE_BY_SIDE, *pytest_arguments]]
     failed = [each[0] for each in commands if steps.run(each[0], partial(_run_module, checkout, each))]
     steps.report()
     if failed:

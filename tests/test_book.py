@@ -153,6 +153,14 @@ def test_a_page_loads_nothing_from_elsewhere(pages: list[Path]) -> None:
     assert not {name: found for name, found in outside.items() if found}
 
 
+def test_no_script_of_a_page_knows_another_host(pages: list[Path]) -> None:
+    for page in pages:
+        scripts = re.findall(
+            r"<script[^>]*>(.*?)</script>", page.read_text(encoding="utf-8"), flags=re.DOTALL
+        )
+        assert not re.findall(r"""https?://|["']//""", "".join(scripts)), page
+
+
 def test_what_a_page_loads_is_there(pages: list[Path]) -> None:
     for page in pages:
         for link in links(page).loaded:

@@ -25,6 +25,12 @@ def point_at_clips(app: Sphinx, pagename: str, templatename: str, context: dict,
         context["body"] = context["body"].replace(FROM_NOTEBOOK, f'src="{here}')
 
 
+def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """Leave out the scripts of thebe: jupyter-book adds them unasked, and they fetch code from a host."""
+    scripts = context.get("script_files", [])
+    context["script_files"] = [each for each in scripts if "thebe" not in f"{each} {vars(each)}".lower()]
+
+
 def copy_assets(app: Sphinx, error: Exception | None) -> None:
     """Copy MathJax and the sound into the finished book."""
     if error or app.builder.format != "html":
@@ -42,5 +48,6 @@ def copy_assets(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict:
     """Register with Sphinx."""
     app.connect("html-page-context", point_at_clips)
+    app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

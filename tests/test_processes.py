@@ -70,8 +70,10 @@ def test_there_is_at_least_one_job_by_default() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, blow: signal.Signals) -> None:
+    # A shell that starts the tests in the background has them ignore ctrl-C, and children inherit that.
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from test_processes import *\n"
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.path.insert(0, sys.argv[1]); from test_processes import *\n"
         "list(in_processes(write_pid_and_wait, [sys.argv[2]] * 4, jobs=2))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, HERE, tmp_path], stderr=subprocess.PIPE)

@@ -150,5 +150,10 @@ BASELINES: Mapping[str, Callable[[Float[Tensor, "99 frames"]], Key | int]] = {
     "feature-engineering": ChromaArgmax(),
     "krumhansl": TemplateMatching("krumhansl"),
     "temperley": TemplateMatching("temperley"),
+    "temperley-peaks": TemplateMatching("temperley", "peaks"),
 }
-"""Every baseline by name; ``feature-engineering`` answers a key signature, the others a key."""
+"""Every baseline by name; ``feature-engineering`` answers a key signature, the others a key.
+
+``temperley-peaks`` is the strongest combination of template and chroma that we found: what a network that
+needs training has to beat.
+"""

@@ -85,7 +85,7 @@ class Claim:
     """That ``better`` scores above ``worse`` on ``metric``: in ``table`` of ``paper``, and in our data.
 
     ``worse_table`` is where the paper has the second number, the same table unless said otherwise;
-    ``papers_better`` its name of the better system, where it is another than ours.
+    ``papers_better`` and ``papers_worse`` its names of the systems, where they are others than ours.
     """
 
     id: str
@@ -98,13 +98,14 @@ class Claim:
     worse: str
     worse_table: str = ""
     papers_better: str = ""
+    papers_worse: str = ""
 
     def papers_percentages(self) -> tuple[Number, Number]:
         """What the papers print for the better and the worse system on the data of ``table``."""
         tables = paper_tables()
         other = tables[self.worse_table or self.table]
         better = printed_percentage(self.papers_better or self.better, tables[self.table])
-        return better, other.row(self.worse)["percent"]
+        return better, other.row(self.papers_worse or self.worse)["percent"]
 
 
 @cache

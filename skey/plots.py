@@ -27,6 +27,7 @@ COLOURS: Mapping[str, str] = {
     "feature-engineering": "#e69f00",
     "krumhansl": "#3b8fd0",
     "temperley": "#cc79a7",
+    "temperley-peaks": "#8f4f73",
     "released-skey": "#d55e00",
     "released-semitone24": "#009e73",
     "released-stone12": "#56b4e9",

@@ -7,6 +7,7 @@ training ties the two together.
 """
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -138,15 +139,20 @@ def reference_sound(mode: Mode) -> Float32[np.ndarray, " samples"]:
     return np.asarray(sound / np.abs(sound).max(), dtype=np.float32)
 
 
+@cache
+def _reference_crops(mode: Mode) -> Float[Tensor, "12 84 frames"]:
+    """The reference sound in its twelve transpositions: the same for every network, so made once."""
+    sound = log_vqt(torch.from_numpy(reference_sound(mode)))
+    return torch.stack([crop(sound, c) for c in CROPS])
+
+
 @torch.inference_mode()
 def reference_profile(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 columns"]:
     """What the network says to the reference sound, averaged over its twelve transpositions.
 
     Each transposition's profile is rotated back first, so row q is the row at crop 0.
     """
-    sound = log_vqt(torch.from_numpy(reference_sound(mode)))
-    device = next(model.parameters()).device
-    crops = torch.stack([crop(sound, c) for c in CROPS]).to(device)
+    crops = _reference_crops(mode).to(next(model.parameters()).device)
     profiles = model(crops).reshape(len(CROPS), PITCH_CLASSES, -1).cpu()
     return torch.stack([profile.roll(c, dims=0) for c, profile in zip(CROPS, profiles, strict=True)]).mean(0)
 

@@ -84,7 +84,11 @@ def main() -> int:
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
         sys.exit(f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}. Try: python3.13 run.py")
     prepare_environment()
-    return subprocess.run([str(venv_python()), "-m", "skey", *arguments], cwd=ROOT).returncode
+    # Whoever switches off compiled modules pays for it at every start: hundreds of processes in the tests.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(
+        [str(venv_python()), "-m", "skey", *arguments], cwd=ROOT, env=environment
+    ).returncode
 
 
 if __name__ == "__main__":

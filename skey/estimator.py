@@ -6,7 +6,6 @@ are averaged as in STONE, so that memory does not grow with its length. What hol
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from skey.confidence import sharpen
 from skey.errors import SkeyError
 from skey.estimate import KeyEstimate, Segment, answer, merged
 from skey.listeners import Listener, Network, Template
+from skey.threads import one_thread
 from skey.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, tuning_cents
 from skey.vqt import SEGMENT_SAMPLES, log_vqt
 from skey.weights import LoadedModel
@@ -115,7 +115,7 @@ class KeyEstimator:
             AudioError: the recording is missing, unreadable, empty or not finite.
             ValueError: an array without a sample rate.
         """
-        with _one_thread():
+        with one_thread():
             return self._estimate(_blocks(sound, sample_rate))
 
     def estimate_many(self, paths: Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
@@ -199,17 +199,6 @@ class KeyEstimator:
         outputs = self.listener.outputs
         nothing = (Segment(0.0, duration, None, None, 0.0),)
         return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for each recording: its tensors are so small that more would mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _blocks(sound: Sound, sample_rate: int | float | None) -> Iterator[Wave]:

@@ -15,12 +15,13 @@ import pytest
 import torch
 
 from skey.corpus import build as build_module
-from skey.corpus.build import build_clips, data_directory, one_thread, plan_digest, plan_shards, recipe_digest
+from skey.corpus.build import build_clips, data_directory, plan_digest, plan_shards, recipe_digest
 from skey.corpus.fingerprint import TOLERANCE, clip_fingerprint, compare_fingerprints, fingerprint
 from skey.corpus.plan import Clip
 from skey.corpus.shards import CLIP_SHAPE, StoreError, is_sound
 from skey.errors import SkeyError
 from skey.keys import Key
+from skey.threads import one_thread
 
 HERE = Path(__file__).parent
 CLIPS = 30

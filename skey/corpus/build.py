@@ -1,7 +1,6 @@
 """Build the features of the open corpus: resumable, checksummed, in several processes."""
 
 import ast
-import contextlib
 import functools
 import hashlib
 import json
@@ -22,6 +21,7 @@ from skey import vqt
 from skey.corpus.plan import Clip, Split, plan_clips, render_clip
 from skey.corpus.processes import default_jobs, in_processes
 from skey.corpus.shards import FeatureStore, Shard, is_sound, storage_errors, write_shard
+from skey.threads import one_thread
 
 SHARD_CLIPS = 12
 """Clips in a shard: 1.5 MB, a few seconds of work to lose, and 48 or 240 clips fill two cores evenly."""
@@ -165,17 +165,6 @@ def _build_shard(task: Task) -> int:
 def package_versions() -> dict[str, str]:
     """The installed version of each package that the features depend on."""
     return {package: version(package) for package in PACKAGES}
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread for a while: sums in another order would round differently."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _bare_code(path: Path) -> str:

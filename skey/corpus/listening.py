@@ -7,11 +7,11 @@ from typing import Any, get_args
 import soundfile
 
 from skey.audio import SAMPLE_RATE
-from skey.corpus.arrangement import Arrangement, generator
+from skey.corpus.arrangement import Arrangement
 from skey.corpus.degradation import Degradation, draw_degradation
 from skey.corpus.events import DRUM_BANK, Level
 from skey.corpus.instruments import Program
-from skey.corpus.plan import Clip, arrangements, clip_of, render_clip
+from skey.corpus.plan import Clip, arrangements, clip_of, degradation_generator, render_clip
 from skey.corpus.sources import index_row
 from skey.errors import SkeyError
 
@@ -83,8 +83,7 @@ _EXAMPLE = "chorales/bwv10.7#0-0-full"
 
 def hear(clip: Clip) -> Heard:
     """What a clip is made of, without rendering it; raises what ``load_piece`` raises."""
-    rng = generator(clip.seed_text, f"degradation {clip.level}")
-    return Heard(clip, arrangements(clip), draw_degradation(clip.level, rng))
+    return Heard(clip, arrangements(clip), draw_degradation(clip.level, degradation_generator(clip)))
 
 
 def write_clip(clip: Clip, path: Path) -> None:

@@ -132,8 +132,12 @@ def _remembered(piece_id: str) -> Piece:
 def render_clip(clip: Clip) -> Float32[np.ndarray, "661500"]:
     """A clip's sound: 30 s mono at 22,050 Hz, peak 1, degraded according to its level."""
     waves = [normalise_peak(_play(part, CLIP_SECONDS / len(clip.places))) for part in arrangements(clip)]
-    rng = generator(clip.seed_text, f"degradation {clip.level}")
-    return degrade(np.concatenate(waves)[:CLIP_SAMPLES], clip.level, rng)
+    return degrade(np.concatenate(waves)[:CLIP_SAMPLES], clip.level, degradation_generator(clip))
+
+
+def degradation_generator(clip: Clip) -> np.random.Generator:
+    """The source of the draws of a clip's degradation, at their beginning."""
+    return generator(clip.seed_text, f"degradation {clip.level}")
 
 
 def _play(arrangement: Arrangement, seconds: float) -> Float32[np.ndarray, " samples"]:

@@ -46,11 +46,7 @@ def observe_alignment() -> dict[str, dict[str, Any]]:
         ``a_minor``: the profile for each reference sound, a list of 12 probabilities a column.
     """
     files = available_weights()
-    return {
-        name: observe_network(read_weights(files[weights]))
-        for name, weights in RELEASED.items()
-        if weights in files
-    }
+    return {name: observe_network(read_weights(files[name])) for name in RELEASED if name in files}
 
 
 def observe_network(loaded: LoadedModel) -> dict[str, Any]:

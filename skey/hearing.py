@@ -11,7 +11,6 @@ from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.estimate import KeyEstimate
 from skey.estimator import KeyEstimator
 from skey.observations import DIGITS
-from skey.systems import RELEASED
 from skey.weights import available_weights, read_header
 
 KINDS = (("chorales", "full", "major"), ("tunes", "full", "minor"), ("chorales", "hard", "minor"))
@@ -42,9 +41,7 @@ def hear_clips() -> dict[str, dict[str, Any]]:
         the probabilities of each stretch; ``checksum`` of the weights (none for the template).
     """
     files = available_weights()
-    weights = {"krumhansl": None} | {
-        name: files[RELEASED[name]] for name in HEARD if name in RELEASED and RELEASED[name] in files
-    }
+    weights = {"krumhansl": None} | {name: files[name] for name in HEARD if name in files}
     waves = {clip.id: render_clip(clip) for clip in example_clips()}
     return {
         name: {

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from skey.baselines import BASELINES
 from skey.errors import SkeyError
+from skey.experiments import EXPERIMENTS
 from skey.keys import KEYS, Key
 from skey.vqt import SEGMENT_FRAMES
 from skey.weights import LoadedModel, available_weights, read_header, read_weights
@@ -25,13 +26,13 @@ RELEASED: Mapping[str, str] = {
     "released-semitone24": "semitone24",
     "released-stone12": "stone12",
 }
-"""The released networks: name of the system → name of its weights in the user's folder."""
+"""The released networks: name of the system, which is that of its imported weights → the authors' name."""
 
-TABLE_1 = ("always-c-major", "feature-engineering", "released-stone12")
-"""The systems of Table 1, STONE, that exist here."""
+TABLE_1 = ("always-c-major", "feature-engineering", "stone", "stone-w1", "supervised", "released-stone12")
+"""The systems of Table 1, STONE; a network is computed where its weights are at hand."""
 
-TABLE_3 = (*BASELINES, "released-skey", "released-semitone24")
-"""The systems of Table 3, STONE, that exist here."""
+TABLE_3 = (*BASELINES, "stone24", "stone24-w1", "skey", "supervised", "released-skey", "released-semitone24")
+"""The systems of Table 3, STONE, and S-KEY beside them."""
 
 _FLOOR = 1.0
 """80 dB in units of the log-VQT."""
@@ -100,18 +101,18 @@ def systems(*names: str) -> dict[str, Callable[..., Any]]:
         names: which ones, in which order; all of them by default.
 
     Returns:
-        Those of them that can be computed here: a released network is left out where its weights are not.
+        Those of them that can be computed here: a network is left out where its weights are not.
 
     Raises:
         UnknownSystem: a name stands for no system.
     """
-    known = (*BASELINES, *RELEASED)
+    known = (*BASELINES, *EXPERIMENTS, *RELEASED)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UnknownSystem(f"there is no system {', '.join(unknown)}: expected any of {', '.join(known)}")
     files = available_weights()
     at_hand: dict[str, Callable[..., Any]] = dict(BASELINES)
-    at_hand |= {name: NetworkSystem(files[file]) for name, file in RELEASED.items() if file in files}
+    at_hand |= {name: NetworkSystem(files[name]) for name in (*EXPERIMENTS, *RELEASED) if name in files}
     return {name: at_hand[name] for name in names or known if name in at_hand}
 
 

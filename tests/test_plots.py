@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from skey.baselines import BASELINES
+from skey.experiments import EXPERIMENTS
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS
 from skey.paper import label
 from skey.plots import (
@@ -105,7 +106,7 @@ def test_the_description_counts_right_answers() -> None:
 
 
 def test_every_system_has_a_label_and_a_colour_of_its_own() -> None:
-    systems = {*BASELINES, *RELEASED}
+    systems = {*BASELINES, *EXPERIMENTS, *RELEASED}
     assert systems <= set(COLOURS)
     assert len({COLOURS[system] for system in COLOURS}) == len(COLOURS)
     assert len({label(system) for system in systems}) == len(systems)

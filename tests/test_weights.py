@@ -240,12 +240,12 @@ def test_import_show_and_list_work_from_the_command_line(
 ) -> None:
     monkeypatch.setenv("SKEY_DATA", str(tmp_path))
     runner, source = CliRunner(), str(shared / "parity" / "released" / "skey.pt")
-    target = tmp_path / "weights" / "skey.safetensors"
+    target = tmp_path / "weights" / "released-skey.safetensors"
     assert runner.invoke(weights, ["import", source], catch_exceptions=False).exit_code == 0
     assert read_header(target).licence == "MIT"
     assert read_header(target).whole_track
     listed = runner.invoke(weights, ["list"], catch_exceptions=False).stdout
     assert "S-KEY as released" in listed
-    shown = json.loads(runner.invoke(weights, ["show", "skey"], catch_exceptions=False).stdout)
+    shown = json.loads(runner.invoke(weights, ["show", "released-skey"], catch_exceptions=False).stdout)
     assert shown["output_keys"][0] == "A major"
     assert shown["output_keys"][12] == "B minor"

@@ -42,13 +42,13 @@ def show_weights(name: str) -> None:
 @weights.command("import")
 @click.argument("file", type=PATH)
 @click.option(
-    "-o", "--output", type=PATH, help="Weights file to write; by default under the file's name in your own."
+    "-o", "--output", type=PATH, help="Weights file to write; by default released-NAME in your own folder."
 )
 def import_weights(file: Path, output: Path | None) -> None:
     """Convert the authors' checkpoint FILE (.pt) without executing anything in it, and calibrate it."""
     from skey.weights import import_checkpoint, save_weights, user_folder
 
     loaded = import_checkpoint(file)
-    target = output or user_folder() / f"{file.stem}.safetensors"
+    target = output or user_folder() / f"released-{file.stem}.safetensors"
     header = save_weights(target, loaded.network, loaded.header)
     click.echo(f"{target}: {header.title}, {header.architecture.outputs} outputs, sha256 {header.checksum}")

@@ -28,10 +28,10 @@ RELEASED: Mapping[str, str] = {
 }
 """The released networks: name of the system, which is that of its imported weights → the authors' name."""
 
-TABLE_1 = ("always-c-major", "feature-engineering", "stone", "stone-w1", "supervised", "released-stone12")
+TABLE_1 = ("always-c-major", "feature-engineering", "stone", "stone-w1", "released-stone12")
 """The systems of Table 1, STONE; a network is computed where its weights are at hand."""
 
-TABLE_3 = (*BASELINES, "stone24", "stone24-w1", "skey", "supervised", "released-skey", "released-semitone24")
+TABLE_3 = (*BASELINES, "stone24", "stone24-w1", "skey", "released-skey", "released-semitone24")
 """The systems of Table 3, STONE, and S-KEY beside them."""
 
 _FLOOR = 1.0

@@ -190,7 +190,7 @@ def test_without_the_weights_the_row_stays_and_is_named_as_not_recomputed(
     recorded: Path, no_weights: Path
 ) -> None:
     before = (recorded / "made-up.json").read_bytes()
-    (no_weights / "skey.safetensors").unlink()
+    (no_weights / "released-skey.safetensors").unlink()
     again = run_experiment("made-up", systems("released-skey", "krumhansl"), Parameters(recompute=True))
     assert list(again.predictions.answers) == ["released-skey", "krumhansl"]
     assert (recorded / "made-up.json").read_bytes() == before
@@ -202,7 +202,7 @@ def test_without_the_weights_the_row_stays_and_is_named_as_not_recomputed(
 def test_a_smoke_run_without_the_weights_takes_its_rows_from_the_record(
     recorded: Path, no_weights: Path
 ) -> None:
-    (no_weights / "skey.safetensors").unlink()
+    (no_weights / "released-skey.safetensors").unlink()
     few = Parameters(limit=12, recompute=True, output="elsewhere")
     some = run_experiment("made-up", systems("released-skey", "krumhansl"), few)
     assert some.record.made["carried"] == ["released-skey"]
@@ -228,7 +228,7 @@ def test_a_recorded_baseline_that_is_gone_is_a_fault_and_not_a_matter_of_weights
 
 
 def test_rows_of_other_music_are_not_taken_over(recorded: Path, no_weights: Path) -> None:
-    (no_weights / "skey.safetensors").unlink()
+    (no_weights / "released-skey.safetensors").unlink()
     record = recorded / "made-up.json"
     content = json.loads(record.read_text())
     content["data"]["hash"] = "other music"

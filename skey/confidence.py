@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from skey.keys import Key
+from skey.keys import KEYS, Key
 
 _TINY = 1e-12
 _TEMPERATURES = torch.logspace(-2.5, 1.5, 401)
@@ -28,17 +28,18 @@ def sharpen(profile: Float[Tensor, "*batch keys"], temperature: int | float) -> 
     return (profile.clamp(min=_TINY).log() / temperature).softmax(dim=-1)
 
 
-def fit_temperature(profiles: Float[Tensor, "tracks 24"], references: Sequence[Key]) -> float:
-    """The temperature at which the probabilities of the true keys are likeliest.
+def fit_temperature(profiles: Float[Tensor, "tracks outputs"], references: Sequence[Key]) -> float:
+    """The temperature at which the probabilities of the true keys, or key signatures, are likeliest.
 
     Args:
-        profiles: (tracks, 24) in the order of KEYS.
+        profiles: (tracks, 24) in the order of KEYS, or (tracks, 12) key signatures, C first.
         references: the true key of each track.
 
     Returns:
         The temperature for :func:`sharpen`, in 0.003..32 (steps of 2 %).
     """
-    true = torch.tensor([key.index for key in references])[:, None]
+    is_keys = profiles.shape[1] == len(KEYS)
+    true = torch.tensor([key.index if is_keys else key.signature for key in references])[:, None]
     logarithms = profiles.clamp(min=_TINY).log()
     likelihoods = [(logarithms / t).log_softmax(dim=-1).gather(1, true).mean() for t in _TEMPERATURES]
     return float(_TEMPERATURES[int(torch.stack(likelihoods).argmax())])

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,10 +16,12 @@ from skey.experiments import Experiment
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
 from skey.training.checkpoint import Row, RunFolder, RunState
 from skey.training.data import Pool, TrainingData, draw_crops, epoch_order
+from skey.training.origin import code_commit, machine_name
 from skey.training.schedule import make_optimiser, set_step
 from skey.training.step import Batch, backward, batch_loss, clip_gradients, use_half_precision
+from skey.training.temperature import confidence_of
 from skey.training.validation import Watched, validate
-from skey.weights import Header, save_weights
+from skey.weights import Header, LoadedModel, save_weights
 
 CALIBRATE_EVERY = 20
 """Steps after which a calibrated pseudo-label listens to the reference sound again."""
@@ -216,7 +218,9 @@ class Run:
             checksum="",
             training=self._summary(),
         )
-        save_weights(self.folder.weights, network, header)
+        confidence = confidence_of(LoadedModel(header, network), self.data.validation)
+        summary = {**header.training, **confidence}
+        save_weights(self.folder.weights, network, replace(header, training=summary))
 
     def _summary(self) -> dict[str, object]:
         """What the header of the weights says about the training."""
@@ -234,6 +238,8 @@ class Run:
             "processes": self.fabric.world_size,
             "half_precision": self.machine.uses_half_precision(),
             "torch": torch.__version__,
+            "machine": machine_name(self.fabric.device),
+            "commit": code_commit(),
             "last_epoch": dict(last),
         }
 

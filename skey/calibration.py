@@ -6,9 +6,7 @@ synthesised, a second one in A minor is added, and each mode is calibrated on it
 training ties the two together.
 """
 
-from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,9 +14,10 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from skey.audio import SAMPLE_RATE
-from skey.errors import SkeyError
-from skey.keys import KEYS, Key, Mode
+from skey.keys import Mode
 from skey.model import PITCH_CLASSES, ChromaNet
+from skey.outputs import Calibration as Calibration
+from skey.outputs import NotCalibrated as NotCalibrated
 from skey.vqt import SEGMENT_SAMPLES, crop, log_vqt
 
 CROPS = range(PITCH_CLASSES)
@@ -54,64 +53,6 @@ CHORDS: dict[Mode, tuple[tuple[int, int, int], ...]] = {
 
 DEGREES = (0, 1, 2, 3, 4, 5, 6, 0, 3, 4, 0, 0)
 """The scale, each note over its chord, then the cadence I IV V I (the scale's last note is the first I)."""
-
-
-class NotCalibrated(SkeyError):
-    """The reference sound gave no usable answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What the outputs of a network mean.
-
-    `major` is the tonic (pitch class, C = 0) of the major key that row 0 stands for, `minor` the same for
-    minor; row q stands for the tonic q semitones higher. `major_column` says which of the two columns is
-    major; with 12 outputs there is one column, which stands for a major key and its relative minor alike.
-    """
-
-    outputs: Literal[12, 24]
-    major: int
-    minor: int
-    major_column: int = 0
-
-    def output_keys(self) -> tuple[Key, ...]:
-        """The key of each output, column after column (for 12 outputs the major key of each signature)."""
-        major = tuple(Key((self.major + q) % PITCH_CLASSES, "major") for q in range(PITCH_CLASSES))
-        if self.outputs == 12:
-            return major
-        minor = tuple(Key((self.minor + q) % PITCH_CLASSES, "minor") for q in range(PITCH_CLASSES))
-        return major + minor if self.major_column == 0 else minor + major
-
-    def key_profile(self, profile: Float[Tensor, "batch 12 2"]) -> Float[Tensor, "batch 24"]:
-        """Probabilities in the order of `skey.keys.KEYS` from the network's matrix Y (h of Eq. 11, by mode).
-
-        Raises:
-            NotCalibrated: the network tells key signatures only (12 outputs).
-        """
-        if self.outputs == 12:
-            raise NotCalibrated(
-                "This network tells key signatures, not modes: ask for the signature profile."
-            )
-        flat = profile.transpose(1, 2).flatten(1)
-        position = {key: index for index, key in enumerate(self.output_keys())}
-        return flat[:, [position[key] for key in KEYS]]
-
-    def signature_profile(
-        self, profile: Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]
-    ) -> Float[Tensor, "batch 12"]:
-        """Probabilities of the key signatures, by the pitch class of their major key, C first (Eq. 11).
-
-        With 24 outputs the two keys of a signature are added up (Eq. 13 after calibration).
-        """
-        if profile.ndim == 2:
-            return profile.roll(self.major, dims=1)
-        keys = self.key_profile(profile)
-        relatives = [KEYS.index(Key(tonic, "major").relative) for tonic in range(PITCH_CLASSES)]
-        return keys[:, :PITCH_CLASSES] + keys[:, relatives]
-
-    def as_dict(self) -> dict[str, int]:
-        """The fields, for the header of a weights file."""
-        return asdict(self)
 
 
 def tone(pitch: int, samples: int) -> Float32[np.ndarray, " samples"]:

@@ -9,51 +9,18 @@ Inside, arrays are (batch, bins, frames, channels): the channels of a point lie 
 convolution but the depthwise one is a product with a small matrix.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from skey.errors import SkeyError
-from skey.vqt import BINS_PER_OCTAVE, CROPPED_BINS
+from skey.architecture import PITCH_CLASSES as PITCH_CLASSES
+from skey.architecture import Architecture as Architecture
+from skey.architecture import TooFewFrames as TooFewFrames
+from skey.architecture import refuse_too_few_frames
+from skey.vqt import CROPPED_BINS
 
-PITCH_CLASSES = BINS_PER_OCTAVE
 BINS = CROPPED_BINS
-
-
-class TooFewFrames(SkeyError, ValueError):
-    """The input is shorter than the seven halvings of time need."""
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """The settings of a ChromaNet; the defaults are 24-STONE and S-KEY (Section 5.2, STONE).
-
-    `outputs` is 12 (key signatures) or 24 (key signatures times modes). `octave_equivalence=False` is the
-    ablation of Table 2. `frames_per_step` averages so many frames before the first block; 1 is the papers'.
-    """
-
-    outputs: Literal[12, 24] = 24
-    channels: tuple[int, ...] = (2, 3, 40, 40, 30, 10, 3)
-    kernels: tuple[int, ...] = (7, 7, 7, 7, 7, 5, 5)
-    expansion: int = 4
-    layer_scale: float = 0.1
-    stochastic_depth: float = 0.1
-    octave_equivalence: bool = True
-    frames_per_step: int = 1
-
-    @property
-    def modes(self) -> int:
-        """Channels of the last layer: 1 for key signatures, 2 for keys."""
-        return self.outputs // PITCH_CLASSES
-
-    @property
-    def minimum_frames(self) -> int:
-        """The shortest input, in frames: every block halves time (128 frames for the papers' network)."""
-        return int(self.frames_per_step * 2 ** len(self.channels))
 
 
 class ItemNorm(nn.Module):
@@ -259,15 +226,6 @@ def average_frames(
 def profile_of(logits: Float[Tensor, "batch 12 modes"]) -> Float[Tensor, "batch 12 modes"]:
     """Softmax over all outputs of an item at once (Eq. 1; Section 5.2 for two modes)."""
     return logits.flatten(1).softmax(1).reshape(logits.shape)
-
-
-def refuse_too_few_frames(frames: int, architecture: Architecture) -> None:
-    """Raise `TooFewFrames` where seven halvings of time would leave nothing."""
-    if frames < architecture.minimum_frames:
-        raise TooFewFrames(
-            f"{frames} frames are too few: the network needs at least {architecture.minimum_frames}. "
-            "Give it a longer sound."
-        )
 
 
 def count_parameters(model: nn.Module) -> int:

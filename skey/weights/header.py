@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from skey.calibration import Calibration
+from skey.architecture import Architecture
 from skey.errors import SkeyError
-from skey.model import Architecture
+from skey.outputs import Calibration
 
 FORMAT = 1
 """Raised when a reader of today could not understand a file of tomorrow."""

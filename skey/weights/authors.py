@@ -11,8 +11,9 @@ from torch import Tensor
 from skey.calibration import calibrate
 from skey.model import Architecture, ChromaNet
 from skey.weights.checkpoint import read_checkpoint
+from skey.weights.file import checksum
 from skey.weights.header import Header, WeightsError
-from skey.weights.store import LoadedModel, checksum
+from skey.weights.store import LoadedModel
 
 PREFIX = "chromanet."
 RENAMES = (

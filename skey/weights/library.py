@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from skey.weights.header import WeightsError
-from skey.weights.store import LoadedModel, read_weights
+
+if TYPE_CHECKING:
+    from skey.weights.store import LoadedModel
 
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent
@@ -42,7 +45,7 @@ def find_weights(path_or_name: str | Path) -> Path:
     )
 
 
-def load_weights(path_or_name: str | Path) -> LoadedModel:
+def load_weights(path_or_name: str | Path) -> "LoadedModel":
     """Rebuild a network from a weights file or a name that `skey weights list` shows.
 
     Returns:
@@ -52,4 +55,6 @@ def load_weights(path_or_name: str | Path) -> LoadedModel:
     Raises:
         WeightsError: no such weights, or a file that is damaged or none of ours.
     """
+    from skey.weights.store import read_weights
+
     return read_weights(find_weights(path_or_name))

@@ -1,20 +1,19 @@
-"""Weights on disk: a safetensors file whose metadata carries the header, so that it needs no other file."""
+"""Networks to and from their files: what :mod:`skey.weights.file` reads, rebuilt in torch."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from skey.model import ChromaNet
 from skey.vqt import crop
+from skey.weights.file import METADATA_KEY, read_arrays
+from skey.weights.file import checksum as checksum
+from skey.weights.file import read_header as read_header
 from skey.weights.header import Header, WeightsError
-
-METADATA_KEY = "skey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +63,6 @@ class LoadedModel:
         return profile
 
 
-def checksum(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over the names, types, shapes and bytes of the tensors, in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        value = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
-
-
 def save_weights(path: Path, network: ChromaNet, header: Header) -> Header:
     """Write the network's weights with their header, whole or not at all.
 
@@ -95,48 +84,18 @@ def save_weights(path: Path, network: ChromaNet, header: Header) -> Header:
     return sealed
 
 
-def read_header(path: Path) -> Header:
-    """The header alone; the weights stay on disk.
-
-    Raises:
-        WeightsError: the file is not there, is no safetensors file, or has no header of ours.
-    """
-    return _open(path)[0]
-
-
 def read_weights(path: Path) -> LoadedModel:
     """Rebuild the network from one file and check that its weights are those that were sealed.
 
     Raises:
         WeightsError: the file is absent, no weights file of ours, damaged, or does not fit its architecture.
     """
-    header, tensors = _open(path, with_tensors=True)
-    if checksum(tensors) != header.checksum:
-        raise WeightsError(f"{path} is damaged: its checksum differs. Fetch or import it again.")
+    header, arrays = read_arrays(path)
     network = ChromaNet(header.architecture)
     try:
-        network.load_state_dict(tensors)
+        network.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
     except RuntimeError as error:
         raise WeightsError(
             f"{path} does not fit the architecture that its header describes: {error}"
         ) from error
     return LoadedModel(header, network.eval())
-
-
-def _open(path: Path, with_tensors: bool = False) -> tuple[Header, dict[str, Tensor]]:
-    """Header and, where wanted, tensors of a safetensors file."""
-    if path.suffix == ".pt":
-        raise WeightsError(
-            f"{path} is a PyTorch checkpoint: first run  skey weights import {path} -o NAME.safetensors"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error}") from error
-    if METADATA_KEY not in metadata:
-        raise WeightsError(
-            f"{path} has no header of skey: it was not written by `skey weights import` or `skey train`"
-        )
-    return Header.from_json(metadata[METADATA_KEY]), tensors

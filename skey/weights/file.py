@@ -1,0 +1,63 @@
+"""The file behind weights: safetensors whose metadata carries the header, read and checked without torch."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from skey.weights.header import Header, WeightsError
+
+METADATA_KEY = "skey"
+
+
+def checksum(tensors: Mapping[str, Any]) -> str:
+    """SHA-256 over the names, types, shapes and bytes of tensors or arrays, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = np.asarray(tensors[name])
+        digest.update(f"{name} torch.{value.dtype} {value.shape}\n".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def read_header(path: Path) -> Header:
+    """The header alone; the weights stay on disk.
+
+    Raises:
+        WeightsError: the file is not there, is no safetensors file, or has no header of ours.
+    """
+    return _open(path)[0]
+
+
+def read_arrays(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
+    """Header and weights by name, after checking that they are those that were sealed.
+
+    Raises:
+        WeightsError: the file is absent, no weights file of ours, or damaged.
+    """
+    header, arrays = _open(path, with_arrays=True)
+    if checksum(arrays) != header.checksum:
+        raise WeightsError(f"{path} is damaged: its checksum differs. Fetch or import it again.")
+    return header, arrays
+
+
+def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.ndarray]]:
+    """Header and, where wanted, arrays of a safetensors file."""
+    if path.suffix == ".pt":
+        raise WeightsError(
+            f"{path} is a PyTorch checkpoint: first run  skey weights import {path} -o NAME.safetensors"
+        )
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()} if with_arrays else {}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as weights: {error}") from error
+    if METADATA_KEY not in metadata:
+        raise WeightsError(
+            f"{path} has no header of skey: it was not written by `skey weights import` or `skey train`"
+        )
+    return Header.from_json(metadata[METADATA_KEY]), arrays

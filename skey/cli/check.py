@@ -17,9 +17,12 @@ def check(recompute: bool, results: Path | None) -> None:
     from skey.record import RESULTS, find_checkout, recorded_experiments
     from skey.results import check_records, not_recomputed
     from skey.systems import systems
+    from skey.training.check import check_training
+    from skey.training.shipping import SHIPPED
 
     folder, at_hand = results or find_checkout() / RESULTS, systems()
     faults = check_records(folder, at_hand if recompute else None) + check_observations(folder)
+    faults += check_training(folder, folder.parent / SHIPPED, recompute)
     for fault in faults:
         click.echo(fault)
     for line in not_recomputed(folder, at_hand) if recompute else ():

@@ -53,7 +53,8 @@ def train(
 ) -> None:
     """Train EXPERIMENTS, e.g. `skey train skey --clips 200 --epochs 3 --seed 0`.
 
-    Each run has a folder with its checkpoint, a log (one row an epoch) and, at the end, its weights.
+    Each run has a folder with its checkpoint, a log (one row an epoch) and, at the end, its weights and its
+    record with the scores on the open test set; `skey weights ship` copies both into the repository.
     """
     from skey.corpus.build import data_directory
     from skey.experiments import EXPERIMENTS, find_experiment
@@ -102,6 +103,22 @@ def _train(experiment: "Experiment", seed: int, folder: Path, machine: "Machine"
     if resume:
         run.resume()
     for row in run.epochs():
-        shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
-        click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
-    click.echo(run.folder.weights)
+        if run.fabric.is_global_zero:
+            shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
+            click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
+    if run.fabric.is_global_zero:
+        _record(run.folder.path, machine)
+        click.echo(run.folder.weights)
+
+
+def _record(folder: Path, machine: "Machine") -> None:
+    """Score the finished run on the open test set, which is built where it is not, and write its record."""
+    from skey.training.record import open_test_set
+    from skey.training.shipping import finish_run
+
+    record = finish_run(folder, dataset=open_test_set(build=True, progress=machine.progress))
+    numbers = record.scores["all"]
+    metric = "mirex" if "mirex" in numbers else "ksea"
+    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
+    score = f"{metric.upper()} {value:.1f} % [{low:.1f}, {high:.1f}]"
+    click.echo(f"{record.name}: {score} on the test set", err=True)

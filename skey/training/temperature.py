@@ -27,12 +27,12 @@ def confidence_of(loaded: LoadedModel, validation: Pool) -> Mapping[str, float |
         validation: held-out clips of the training splits; those without a label are left out.
 
     Returns:
-        ``temperature`` for `skey.confidence.sharpen`, and ``temperature_clips``, on how many clips it was
-        fitted; nothing where those are fewer than ``LEAST_CLIPS``.
+        ``temperature_clips``, how many labelled clips there are, and, where they are at least
+        ``LEAST_CLIPS``, the ``temperature`` for `skey.confidence.sharpen`.
     """
     labelled = validation.labelled()
     if len(labelled) < LEAST_CLIPS:
-        return {}
+        return {"temperature_clips": len(labelled)}
     places = torch.arange(len(labelled)).split(CLIPS_AT_ONCE)
     profiles = torch.cat([_profiles(loaded, labelled, clips.tolist()) for clips in places])
     references = [key for key in labelled.keys if key is not None]

@@ -46,7 +46,7 @@ class WaveformToProfile(nn.Module):
         Returns:
             (1, 24) or (1, 12), summing to one.
         """
-        profile = self.network(crop(self.front_end(waveform), self.header.front_end.crop))
+        profile: Tensor = self.network(crop(self.front_end(waveform), self.header.front_end.crop))
         calibration = self.header.calibration
         if self.header.architecture.outputs == 12:
             return calibration.signature_profile(profile)

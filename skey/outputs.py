@@ -1,13 +1,16 @@
 """What the outputs of a network mean: from its rows and columns to keys, for tensors and arrays alike."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from jaxtyping import Float
 
 from skey.architecture import PITCH_CLASSES
 from skey.errors import SkeyError
 from skey.keys import KEYS, Key
+
+Profile = TypeVar("Profile")
+"""A tensor or a numpy array."""
 
 
 class NotCalibrated(SkeyError):
@@ -38,7 +41,7 @@ class Calibration:
         minor = tuple(Key((self.minor + q) % PITCH_CLASSES, "minor") for q in range(PITCH_CLASSES))
         return major + minor if self.major_column == 0 else minor + major
 
-    def key_profile(self, profile: Float[Any, "batch 12 2"]) -> Float[Any, "batch 24"]:
+    def key_profile(self, profile: Float[Profile, "batch 12 2"]) -> Float[Profile, "batch 24"]:
         """Probabilities in the order of `skey.keys.KEYS` from the network's matrix Y (h of Eq. 11, by mode).
 
         Raises:
@@ -50,20 +53,26 @@ class Calibration:
             )
         position = {key: divmod(index, PITCH_CLASSES) for index, key in enumerate(self.output_keys())}
         columns, rows = zip(*(position[key] for key in KEYS), strict=True)
-        return profile[:, rows, columns]
+        outputs: Any = profile
+        keys: Profile = outputs[:, rows, columns]
+        return keys
 
     def signature_profile(
-        self, profile: Float[Any, "batch 12"] | Float[Any, "batch 12 2"]
-    ) -> Float[Any, "batch 12"]:
+        self, profile: Float[Profile, "batch 12"] | Float[Profile, "batch 12 2"]
+    ) -> Float[Profile, "batch 12"]:
         """Probabilities of the key signatures, by the pitch class of their major key, C first (Eq. 11).
 
         With 24 outputs the two keys of a signature are added up (Eq. 13 after calibration).
         """
-        if profile.ndim == 2:
-            return profile[:, [(tonic - self.major) % PITCH_CLASSES for tonic in range(PITCH_CLASSES)]]
-        keys = self.key_profile(profile)
-        relatives = [KEYS.index(Key(tonic, "major").relative) for tonic in range(PITCH_CLASSES)]
-        return keys[:, :PITCH_CLASSES] + keys[:, relatives]
+        outputs: Any = profile
+        if outputs.ndim == 2:
+            by_tonic = outputs[:, [(tonic - self.major) % PITCH_CLASSES for tonic in range(PITCH_CLASSES)]]
+        else:
+            keys = self.key_profile(outputs)
+            relatives = [KEYS.index(Key(tonic, "major").relative) for tonic in range(PITCH_CLASSES)]
+            by_tonic = keys[:, :PITCH_CLASSES] + keys[:, relatives]
+        signatures: Profile = by_tonic
+        return signatures
 
     def as_dict(self) -> dict[str, int]:
         """The fields, for the header of a weights file."""

@@ -73,7 +73,7 @@ def magnitude(wave: Wave) -> Float32[np.ndarray, "99 frames"]:
     for octave in range(_OCTAVES):
         wave = _halved(wave) if octave else wave
         octaves.insert(0, _octave(wave, HOP >> octave))
-    return np.concatenate(octaves)[-BINS:] * _scale()
+    return np.asarray(np.concatenate(octaves)[-BINS:] * _scale())
 
 
 def _octave(wave: Wave, hop: int) -> Float32[np.ndarray, "12 frames"]:
@@ -81,14 +81,14 @@ def _octave(wave: Wave, hop: int) -> Float32[np.ndarray, "12 frames"]:
     kernels = _octave_kernels()
     mirrored = np.pad(wave, kernels.shape[1] // 2, mode="reflect")
     real, imaginary = np.split(_correlated(mirrored, kernels, hop), 2, axis=1)
-    return np.sqrt(real**2 + imaginary**2).T
+    return np.asarray(np.sqrt(real**2 + imaginary**2).T)
 
 
 def _halved(wave: Wave) -> Wave:
     """The same sound at half the sample rate."""
     step = 2 * _OUTPUTS_PER_STEP
     padded = np.pad(wave, (_LOWPASS_TAPS // 2 - 1, _LOWPASS_TAPS // 2 + step))
-    return _correlated(padded, _stepped_lowpass(), step).ravel()[: len(wave) // 2]
+    return np.asarray(_correlated(padded, _stepped_lowpass(), step).ravel()[: len(wave) // 2])
 
 
 def _correlated(

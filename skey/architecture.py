@@ -1,7 +1,8 @@
-"""The settings of a ChromaNet, without the network: reading a weights file needs no torch."""
+"""The settings of each kind of network, without the networks: reading a weights file needs no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from skey.errors import SkeyError
 from skey.spectrum import BINS_PER_OCTAVE
@@ -10,7 +11,7 @@ PITCH_CLASSES = BINS_PER_OCTAVE
 
 
 class TooFewFrames(SkeyError, ValueError):
-    """The input is shorter than the seven halvings of time need."""
+    """The input is shorter than the halvings of time need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,33 @@ class Architecture:
         return int(self.frames_per_step * 2 ** len(self.channels))
 
 
-def refuse_too_few_frames(frames: int, architecture: Architecture) -> None:
-    """Raise `TooFewFrames` where seven halvings of time would leave nothing."""
+@dataclass(frozen=True, slots=True)
+class AllConvolutional:
+    """The settings of the key classifier of 2018; the defaults are those of its authors' code.
+
+    `filters` is N of the table in `skey.supervised`, `dropout` the part of the maps that training silences,
+    `frames_per_step` how many frames are averaged before the first convolution.
+    """
+
+    filters: int = 20
+    dropout: float = 0.1
+    frames_per_step: int = 8
+    outputs: ClassVar[Literal[24]] = 24
+
+    @property
+    def minimum_frames(self) -> int:
+        """The shortest input, in frames: three poolings halve time."""
+        return 8 * self.frames_per_step
+
+
+Settings = Architecture | AllConvolutional
+
+KINDS: Mapping[str, type[Settings]] = {"chromanet": Architecture, "all-convolutional": AllConvolutional}
+"""What a weights file calls each kind of network."""
+
+
+def refuse_too_few_frames(frames: int, architecture: Settings) -> None:
+    """Raise `TooFewFrames` where the halvings of time would leave nothing."""
     if frames < architecture.minimum_frames:
         raise TooFewFrames(
             f"{frames} frames are too few: the network needs at least {architecture.minimum_frames}. "

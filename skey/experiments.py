@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from skey.architecture import AllConvolutional, Architecture, Settings
 from skey.errors import SkeyError
 from skey.losses import LossSettings
-from skey.model import Architecture
+from skey.networks import Network, build_network
+from skey.supervised import CrossEntropy
 
 
 class UnknownExperiment(SkeyError, ValueError):
@@ -20,14 +22,16 @@ class UnknownExperiment(SkeyError, ValueError):
 class Optimiser:
     """AdamW as the papers use it (Section 4.1, STONE; betas, decay, clipping as in the released code).
 
-    `rate` is reached after a linear warm-up over `warm_up` of all steps, falls to `final_rate` by a cosine.
-    The weight decay rises by a cosine, and spares offsets, norms and other parameters of one dimension. The
-    gradient of each parameter is cut at `clip`.
+    `rate` is reached after a linear warm-up over `warm_up` of all steps, held for `hold` of them, and falls
+    to `final_rate` by a cosine or along a line. The weight decay rises by a cosine, and spares offsets, norms
+    and other parameters of one dimension. The gradient of each parameter is cut at `clip`.
     """
 
     rate: float = 1e-3
     final_rate: float = 0.0
     warm_up: float = 0.1
+    hold: float = 0.0
+    fall: Literal["cosine", "linear"] = "cosine"
     betas: tuple[float, float] = (0.9, 0.98)
     decay: float = 0.04
     final_decay: float = 0.4
@@ -46,8 +50,8 @@ class Experiment:
 
     name: str
     title: str
-    architecture: Architecture = field(default_factory=Architecture)
-    loss: LossSettings = field(default_factory=LossSettings)
+    architecture: Settings = field(default_factory=Architecture)
+    loss: LossSettings | CrossEntropy = field(default_factory=LossSettings)
     supervision: Literal["none", "alternate", "only"] = "none"
     labelled_share: float = 1.0
     share: float = 1.0
@@ -57,6 +61,10 @@ class Experiment:
     epochs: int = 50
     optimiser: Optimiser = field(default_factory=Optimiser)
     crops: Literal["paper", "code"] = "paper"
+
+    def network(self) -> Network:
+        """A network of this system, its parameters drawn by chance."""
+        return build_network(self.architecture)
 
 
 STONE = Experiment("stone", "STONE ω = 7", Architecture(outputs=12))
@@ -79,21 +87,34 @@ STONE24_SEMITONES = replace(
 SEMITONE = replace(STONE24, name="semitone", title="Semi-TONE, all labels", supervision="alternate")
 SUPTONE = replace(STONE24, name="suptone", title="Sup-TONE, all labels", supervision="only")
 
-SKEY = Experiment(
-    "skey",
-    "S-KEY",
-    loss=LossSettings(mode="pseudo-label", mode_weight=1.5, average_weight=15.0),
+_PSEUDO_LABEL = LossSettings(mode="pseudo-label", mode_weight=1.5, average_weight=15.0)
+SKEY = Experiment("skey", "S-KEY", loss=_PSEUDO_LABEL)
+SKEY_PLUS_3 = replace(
+    SKEY, name="skey-plus3", title="S-KEY, +3 as released", loss=replace(_PSEUDO_LABEL, sign=3)
 )
-SKEY_PLUS_3 = replace(SKEY, name="skey-plus3", title="S-KEY, +3 as released", loss=replace(SKEY.loss, sign=3))
 SKEY_WITHOUT_AVERAGE = replace(
-    SKEY, name="skey-no-average", title="S-KEY w/o L_avg", loss=replace(SKEY.loss, average_weight=0.0)
+    SKEY, name="skey-no-average", title="S-KEY w/o L_avg", loss=replace(_PSEUDO_LABEL, average_weight=0.0)
 )
 SKEY_CALIBRATED = replace(
     SKEY,
     name="skey-calibrated",
     title="S-KEY, pseudo-label's row calibrated",
-    loss=replace(SKEY.loss, calibrated=True),
+    loss=replace(_PSEUDO_LABEL, calibrated=True),
 )
+
+SUPERVISED = Experiment(
+    "supervised",
+    "Supervised CNN (2018)",
+    architecture=AllConvolutional(),
+    loss=CrossEntropy(),
+    supervision="only",
+    clips=1_159,
+    unlabelled=0,
+    batch=32,
+    epochs=25,
+    optimiser=Optimiser(warm_up=0.0, hold=0.1, fall="linear", betas=(0.9, 0.999), decay=0.0, final_decay=0.0),
+)
+"""As many clips as GSMK has tracks (Section 6.1, STONE); 25 epochs are its 100 of a quarter of the tracks."""
 
 
 def at_labels(experiment: Experiment, percent: int) -> Experiment:
@@ -116,7 +137,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_labels(SEMITONE, 1), at_labels(SEMITONE, 10), SEMITONE),
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
-        *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED),
+        *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SUPERVISED),
     )
 }
 """Name of each system that `skey train` knows."""
@@ -127,7 +148,8 @@ class Scale:
     """How large a training is; the defaults are what two processor cores can do in an hour or two.
 
     `frames_per_step` averages frames before the first block, which is not in the papers: the network then
-    works on a quarter of the frames.
+    works on a quarter of the frames, or on fewer where its own setting is coarser. A system that has no use
+    for unlabelled clips gets none.
     """
 
     clips: int = 2000
@@ -140,12 +162,13 @@ class Scale:
 
 def at_scale(experiment: Experiment, scale: Scale) -> Experiment:
     """The same system trained at another scale than the papers'."""
+    frames = max(scale.frames_per_step, experiment.architecture.frames_per_step)
     return replace(
         experiment,
-        architecture=replace(experiment.architecture, frames_per_step=scale.frames_per_step),
+        architecture=replace(experiment.architecture, frames_per_step=frames),
         optimiser=replace(experiment.optimiser, rate=scale.rate),
         clips=scale.clips,
-        unlabelled=scale.unlabelled,
+        unlabelled=scale.unlabelled if experiment.unlabelled else 0,
         batch=scale.batch,
         epochs=scale.epochs,
     )

@@ -19,9 +19,12 @@ from skey.experiments import (
     at_scale,
     find_experiment,
 )
+from skey.losses import LossSettings
 from skey.model import ChromaNet, count_parameters
+from skey.supervised import KeyClassifier
 
 ALL = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS.keys())
+CHROMANETS = [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment.loss, LossSettings)]
 
 
 def differences(a: Experiment, b: Experiment) -> set[str]:
@@ -38,12 +41,18 @@ def differences(a: Experiment, b: Experiment) -> set[str]:
 
 @ALL
 def test_every_system_builds_its_network(experiment: Experiment) -> None:
-    network = ChromaNet(experiment.architecture)
-    assert count_parameters(network) >= 47_284
+    assert count_parameters(experiment.network()) >= 47_284
 
 
-@ALL
-def test_modes_are_trained_where_there_are_modes(experiment: Experiment) -> None:
+def test_every_system_but_the_supervised_baseline_is_a_chromanet() -> None:
+    assert set(EXPERIMENTS) - set(CHROMANETS) == {"supervised"}
+    assert all(isinstance(EXPERIMENTS[name].network(), ChromaNet) for name in CHROMANETS)
+    assert isinstance(EXPERIMENTS["supervised"].network(), KeyClassifier)
+
+
+@pytest.mark.parametrize("name", CHROMANETS)
+def test_modes_are_trained_where_there_are_modes(name: str) -> None:
+    experiment = EXPERIMENTS[name]
     assert (experiment.loss.mode == "none") == (experiment.architecture.outputs == 12)
     assert experiment.supervision == "none" or experiment.architecture.outputs == 24
 

@@ -11,7 +11,7 @@ import torch
 
 from skey.errors import SkeyError
 from skey.experiments import Experiment
-from skey.model import ChromaNet
+from skey.networks import Network
 
 Row = Mapping[str, float | int | str]
 
@@ -28,7 +28,7 @@ class TrainingFailed(SkeyError):
 class RunState:
     """All that a run needs to go on from the end of an epoch: chance is drawn anew from seed and step."""
 
-    network: ChromaNet
+    network: Network
     optimiser: torch.optim.Optimizer
     epoch: int = 0
     log: list[Row] = field(default_factory=list)

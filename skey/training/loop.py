@@ -11,14 +11,16 @@ from lightning_fabric import Fabric
 from tqdm import tqdm
 
 from skey import __version__
-from skey.calibration import calibrate, signature_row
+from skey.calibration import signature_row
 from skey.experiments import Experiment
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
+from skey.networks import Network
 from skey.training.checkpoint import Row, RunFolder, RunState
 from skey.training.data import Pool, TrainingData, draw_crops, epoch_order
 from skey.training.origin import code_commit, machine_name
 from skey.training.schedule import make_optimiser, set_step
-from skey.training.step import Batch, backward, batch_loss, clip_gradients, use_half_precision
+from skey.training.step import Batch, backward, clip_gradients, use_half_precision
+from skey.training.tasks import task_of
 from skey.training.temperature import confidence_of
 from skey.training.validation import Watched, validate
 from skey.weights import Header, LoadedModel, save_weights
@@ -65,11 +67,12 @@ class Run:
         """Prepare a run from scratch, in `path`."""
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
+        self.task = task_of(experiment)
         self.folder = RunFolder(path, experiment, seed)
         self.fabric = self.machine.fabric()
         self.fabric.launch()
         self._sow("weights")
-        network = ChromaNet(experiment.architecture).to(self.fabric.device)
+        network = experiment.network().to(self.fabric.device)
         use_half_precision(network, self.machine.uses_half_precision())
         self.state = RunState(network, make_optimiser(network, experiment.optimiser))
         self._chroma_row = 0
@@ -188,7 +191,7 @@ class Run:
         step = self.state.epoch * self.steps_per_epoch + number
         self._sow(f"step {step} {self.fabric.global_rank}")
         set_step(self.state.optimiser, step, self.experiment.epochs * self.steps_per_epoch, settings)
-        terms = batch_loss(self.fabric, network, self.experiment.loss, batch, self._row_for(number))
+        terms = self.task.loss(self.fabric, network, self.experiment.loss, batch, self._row_for(number))
         self.state.optimiser.zero_grad()
         backward(self.fabric, network, torch.stack(list(terms.values())).sum())
         values = {name: value.item() for name, value in terms.items()}
@@ -200,8 +203,9 @@ class Run:
 
     def _row_for(self, number: int) -> int:
         """The row of the chroma's first pitch class: 0 as in the papers, or as calibration now finds it."""
-        if self.experiment.loss.calibrated and number % CALIBRATE_EVERY == 0:
-            self._chroma_row = (signature_row(self.state.network) + ROW_OF_A_ABOVE_C) % PITCH_CLASSES
+        network, wanted = self.state.network, self.experiment.loss.calibrated
+        if wanted and isinstance(network, ChromaNet) and number % CALIBRATE_EVERY == 0:
+            self._chroma_row = (signature_row(network) + ROW_OF_A_ABOVE_C) % PITCH_CLASSES
         return self._chroma_row
 
     def _finish(self) -> None:
@@ -212,7 +216,7 @@ class Run:
             name=self.folder.name,
             title=f"{self.experiment.title}, seed {self.seed}",
             architecture=network.architecture,
-            calibration=calibrate(network),
+            calibration=self.task.calibrate(network),
             licence="MIT",
             source=f"skey-companion {__version__}",
             checksum="",
@@ -244,7 +248,7 @@ class Run:
         }
 
 
-def gradients_are_finite(network: ChromaNet) -> bool:
+def gradients_are_finite(network: Network) -> bool:
     """Whether every gradient is a number; a loss that is none leaves none."""
     norms = [p.grad.norm() for p in network.parameters() if p.grad is not None]
     return bool(torch.stack(norms).isfinite().all())

@@ -1,4 +1,4 @@
-"""AdamW with the papers' schedule: linear warm-up, cosine, and a weight decay that rises."""
+"""AdamW with the papers' schedules: linear warm-up, cosine or line, and a weight decay that rises."""
 
 import math
 
@@ -13,12 +13,21 @@ def cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0))) / 2
 
 
+def line(start: float, end: float, progress: float) -> float:
+    """From start to end along a line; `progress` is 0 to 1."""
+    return start + (end - start) * min(max(progress, 0.0), 1.0)
+
+
+FALLS = {"cosine": cosine, "linear": line}
+
+
 def rate_at(step: int, steps: int, settings: Optimiser) -> float:
-    """The learning rate of a step: linear warm-up, then a cosine (Section 4.1, STONE)."""
+    """The learning rate of a step: linear warm-up, then a cosine (Section 4.1, STONE) or a line."""
     warm_up = round(settings.warm_up * steps)
     if step < warm_up:
         return settings.rate * (step + 1) / warm_up
-    return cosine(settings.rate, settings.final_rate, (step - warm_up) / max(1, steps - warm_up))
+    held = warm_up + round(settings.hold * steps)
+    return FALLS[settings.fall](settings.rate, settings.final_rate, (step - held) / max(1, steps - held))
 
 
 def decay_at(step: int, steps: int, settings: Optimiser) -> float:

@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from skey.architecture import Architecture
+from skey.errors import SkeyError
 from skey.experiments import Experiment
-from skey.losses import Views, loss_terms
+from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
 from skey.training.data import cropped, draw_crops
 from skey.training.schedule import make_optimiser
@@ -116,16 +118,23 @@ def _random_batch(experiment: Experiment) -> Batch:
     return Batch(a, b, c, moved)
 
 
+def _chromanet(experiment: Experiment) -> tuple[ChromaNet, LossSettings]:
+    """Network and loss of a system, which must be one of the papers' own."""
+    if not isinstance(experiment.architecture, Architecture) or not isinstance(experiment.loss, LossSettings):
+        raise SkeyError(f"{experiment.name} is no ChromaNet, and of nothing else is there a plain step")
+    return ChromaNet(experiment.architecture), experiment.loss
+
+
 def _our_step(experiment: Experiment, half_precision: bool) -> Callable[[], object]:
     """The step of `skey.training`."""
-    network = ChromaNet(experiment.architecture)
+    network, loss = _chromanet(experiment)
     use_half_precision(network, half_precision)
     optimiser, batch = make_optimiser(network, experiment.optimiser), _random_batch(experiment)
 
     def step() -> None:
         """Loss, gradients, clipping, optimiser."""
         optimiser.zero_grad()
-        terms = batch_loss(None, network, experiment.loss, batch)
+        terms = batch_loss(None, network, loss, batch)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(network, experiment.optimiser.clip)
         optimiser.step()
@@ -135,7 +144,7 @@ def _our_step(experiment: Experiment, half_precision: bool) -> Callable[[], obje
 
 def _plain_step(experiment: Experiment) -> Callable[[], object]:
     """The same step with the whole batch in one pass, in float32 and channels first."""
-    network = ChromaNet(experiment.architecture)
+    network, loss = _chromanet(experiment)
     plain, batch = PlainChromaNet(network), _random_batch(experiment)
     optimiser = make_optimiser(network, experiment.optimiser)
 
@@ -145,7 +154,7 @@ def _plain_step(experiment: Experiment) -> Callable[[], object]:
         pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
         a, b, moved = plain(torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
         heard = (chroma(pair[0]) + chroma(pair[1])) / 2
-        terms = loss_terms(experiment.loss, Views(a, b, moved, batch.moved - batch.c), heard)
+        terms = loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(network, experiment.optimiser.clip)
         optimiser.step()

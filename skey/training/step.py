@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from skey.losses import LossSettings, Views, loss_terms, oracle
 from skey.model import ChromaNet, ConvNeXt, profile_of
+from skey.networks import Network
+from skey.supervised import CrossEntropy, KeyClassifier, key_in_crop, logits_by_key
 from skey.training.data import cropped
 from skey.vqt import chroma
 
@@ -36,15 +39,17 @@ class Batch:
     labels: tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]] | None = None
 
 
-def use_half_precision(network: ChromaNet, wanted: bool) -> None:
+def use_half_precision(network: Network, wanted: bool) -> None:
     """Compute the wide products in bfloat16, or all in float32 again."""
     for module in network.modules():
         if isinstance(module, ConvNeXt):
             module.half_precision = wanted and module.widen.in_features >= SMALLEST_HALF_PRECISION_WIDTH
+        elif isinstance(module, KeyClassifier):
+            module.half_precision = wanted
 
 
-def pool_in_groups(network: ChromaNet, items: Float[Tensor, "items 84 steps"]) -> Tensor:
-    """`ChromaNet.pool` of all items, group after group."""
+def pool_in_groups(network: Network, items: Float[Tensor, "items 84 steps"]) -> Tensor:
+    """`pool` of all items, group after group."""
     return torch.cat([network.pool(group) for group in torch.split(items, GROUP)])
 
 
@@ -91,6 +96,32 @@ def batch_loss(
     return loss_terms(settings, views)
 
 
+def label_loss(
+    fabric: Fabric | None, network: KeyClassifier, settings: CrossEntropy, batch: Batch, row: int = 0
+) -> Mapping[str, Float[Tensor, ""]]:
+    """Cross-entropy of the classifier's keys with the labels, which follow the crop of the view of A.
+
+    Its batch norms need the whole batch at once; on several processes each sees its own part alone.
+
+    Args:
+        fabric: see `batch_loss`.
+        network: in training or evaluation mode.
+        settings: without any choice.
+        batch: this process's part, with labels.
+        row: not used, for labels name absolute keys.
+
+    Raises:
+        ValueError: there are no labels.
+    """
+    if batch.labels is None:
+        raise ValueError("supervised training needs labels")
+    signature, is_minor = (labels.to(batch.c.device) for labels in batch.labels)
+    keys = key_in_crop(signature, is_minor, batch.c)
+    logits = gathered(fabric, network.pool(cropped(batch.a, batch.c))[None])[0]
+    everywhere = gathered(fabric, keys[None, :, None].float())[0, :, 0].long()
+    return {"keys": F.cross_entropy(logits_by_key(logits), everywhere)}
+
+
 def _one_mode(profile: Float[Tensor, "batch 12 modes"]) -> Tensor:
     """A profile of one mode as (batch, 12)."""
     return profile.squeeze(2) if profile.shape[2] == 1 else profile
@@ -106,8 +137,8 @@ def _oracle(fabric: Fabric | None, batch: Batch, crops: Int[Tensor, " batch"]) -
     return oracle(everywhere[0], everywhere[1], crops)
 
 
-def backward(fabric: Fabric, network: ChromaNet, loss: Float[Tensor, ""]) -> None:
-    """Gradients of the loss, averaged over the processes in one message (47 thousand numbers).
+def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
+    """Gradients of the loss, averaged over the processes in one message.
 
     Each process computes the whole loss, and gathering hands every item's gradient back once from each of
     them, so the average over processes is the gradient of one process with the whole batch.
@@ -125,7 +156,7 @@ def backward(fabric: Fabric, network: ChromaNet, loss: Float[Tensor, ""]) -> Non
         gradient.copy_(values.view_as(gradient))
 
 
-def clip_gradients(network: ChromaNet, limit: float) -> None:
+def clip_gradients(network: Network, limit: float) -> None:
     """Cut the norm of each parameter's gradient (facts of the released code)."""
     for parameter in network.parameters():
         if parameter.grad is not None:

@@ -10,13 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from skey.calibration import calibrate
+from skey.calibration import Calibration
 from skey.experiments import Experiment
 from skey.keys import KEYS, Key
 from skey.metrics import count_relations, count_signatures, ksea, mirex_score
-from skey.model import PITCH_CLASSES, ChromaNet, profile_of
+from skey.model import PITCH_CLASSES, profile_of
+from skey.networks import Network
 from skey.training.data import Pool, draw_crops
-from skey.training.step import Batch, batch_loss, pool_in_groups
+from skey.training.step import Batch, pool_in_groups
+from skey.training.tasks import task_of
 from skey.vqt import CROPPED_BINS
 
 CLIPS_AT_ONCE = 64
@@ -26,10 +28,10 @@ CLIPS_AT_ONCE = 64
 class Watched:
     """What validation found.
 
-    `terms` are the weighted terms of the self-supervised loss. `ksea` and `mirex` (None without modes) are
-    parts of one over the labelled clips. `rows` counts, for major and for minor pieces, by how many semitones
-    the largest row of the calibrated signature profile lies above the tonic: 0 and 3 where it is the key
-    signature, 0 and 0 where it is the tonic.
+    `terms` are the weighted terms of the loss, the self-supervised one wherever there is one. `ksea` and
+    `mirex` (None without modes) are parts of one over the labelled clips. `rows` counts, for major and for
+    minor pieces, by how many semitones the largest row of the calibrated signature profile lies above the
+    tonic: 0 and 3 where it is the key signature, 0 and 0 where it is the tonic.
     """
 
     terms: Mapping[str, float]
@@ -43,7 +45,7 @@ class Watched:
         return sum(self.terms.values())
 
 
-def validate(network: ChromaNet, experiment: Experiment, pool: Pool, row: int = 0) -> Watched:
+def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0) -> Watched:
     """Loss and scores on held-out pieces of the training splits.
 
     Args:
@@ -55,12 +57,13 @@ def validate(network: ChromaNet, experiment: Experiment, pool: Pool, row: int = 
     Returns:
         Loss terms over fixed crops, and scores of the calibrated network at crop 0.
     """
+    task, labelled = task_of(experiment), pool.labelled()
     network.eval()
     with torch.inference_mode():
-        terms = _mean_terms(network, experiment, pool, row)
-        signatures, keys = _answers(network, pool.labelled())
+        terms = _mean_terms(network, experiment, labelled if task.reads_labels else pool, row)
+        signatures, keys = _answers(network, task.calibrate(network), labelled)
     network.train()
-    references = [key for key in pool.labelled().keys if key is not None]
+    references = [key for key in labelled.keys if key is not None]
     return Watched(
         terms,
         float(ksea(count_signatures([key.signature for key in references], signatures))),
@@ -74,30 +77,31 @@ def _batches(pool: Pool) -> Iterator[list[int]]:
     return (list(range(i, min(i + CLIPS_AT_ONCE, len(pool)))) for i in range(0, len(pool), CLIPS_AT_ONCE))
 
 
-def _mean_terms(network: ChromaNet, experiment: Experiment, pool: Pool, row: int) -> dict[str, float]:
-    """Mean of each term of the self-supervised loss; the same crops every time."""
+def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) -> dict[str, float]:
+    """Mean of each term of the loss; the same crops every time."""
+    task = task_of(experiment)
     generator, device = torch.Generator().manual_seed(0), next(network.parameters()).device
     sums: dict[str, float] = {}
     for clips in _batches(pool):
         segments = pool.segments(clips, experiment.architecture.frames_per_step).to(device)
         c, moved = (crops.to(device) for crops in draw_crops(len(clips), generator, experiment.crops))
-        batch = Batch(segments[:, 0], segments[:, 1], c, moved)
-        for name, value in batch_loss(None, network, experiment.loss, batch, row).items():
+        labels = pool.labels(clips) if task.reads_labels else None
+        batch = Batch(segments[:, 0], segments[:, 1], c, moved, labels)
+        for name, value in task.loss(None, network, experiment.loss, batch, row).items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(clips) / len(pool)
     return sums
 
 
-def _answers(network: ChromaNet, pool: Pool) -> tuple[list[int], list[Key]]:
+def _answers(network: Network, calibration: Calibration, pool: Pool) -> tuple[list[int], list[Key]]:
     """Key signature of each clip, and key where the network knows modes: mean profile of both segments."""
-    calibration = calibrate(network)
     profiles = torch.cat([_profiles(network, pool, clips) for clips in _batches(pool)])
-    if network.architecture.modes == 1:
+    if calibration.outputs == 12:
         return calibration.signature_profile(profiles.squeeze(2)).argmax(1).tolist(), []
     keys = calibration.key_profile(profiles).argmax(1).tolist()
     return calibration.signature_profile(profiles).argmax(1).tolist(), [KEYS[index] for index in keys]
 
 
-def _profiles(network: ChromaNet, pool: Pool, clips: list[int]) -> Float[Tensor, "batch 12 modes"]:
+def _profiles(network: Network, pool: Pool, clips: list[int]) -> Float[Tensor, "batch 12 modes"]:
     """Mean over both segments of the profile at crop 0."""
     device = next(network.parameters()).device
     segments = pool.segments(clips, network.architecture.frames_per_step)[..., :CROPPED_BINS, :].to(device)

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from skey.architecture import Architecture
+from skey.architecture import KINDS, Settings
 from skey.errors import SkeyError
 from skey.outputs import Calibration
 
 FORMAT = 1
 """Raised when a reader of today could not understand a file of tomorrow."""
+
+OLDEST_KIND = "chromanet"
+"""Of a header that says nothing: the first files held nothing else."""
 
 
 class WeightsError(SkeyError):
@@ -45,7 +48,7 @@ class Header:
 
     name: str
     title: str
-    architecture: Architecture
+    architecture: Settings
     calibration: Calibration
     licence: str
     source: str
@@ -55,9 +58,14 @@ class Header:
     training: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
+    @property
+    def kind(self) -> str:
+        """Which kind of network it is, a name of `skey.architecture.KINDS`."""
+        return next(name for name, settings in KINDS.items() if isinstance(self.architecture, settings))
+
     def to_json(self) -> str:
         """The header as one line of JSON with sorted keys."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(asdict(self) | {"kind": self.kind}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Header":
@@ -81,12 +89,15 @@ def _typed(raw: dict[str, Any]) -> dict[str, Any]:
     architecture: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in raw["architecture"].items()
     }
+    kind = raw.pop("kind", OLDEST_KIND)
+    if kind not in KINDS:
+        raise ValueError(f"it holds a network of the unknown kind {kind!r}. Upgrade skey-companion.")
     front_end = FrontEnd(**raw["front_end"])
     if front_end != FrontEnd():
         changed = [f.name for f in fields(FrontEnd) if getattr(front_end, f.name) != f.default]
         raise ValueError(f"it was trained on another front end ({', '.join(changed)})")
     typed = {
-        "architecture": Architecture(**architecture),
+        "architecture": KINDS[kind](**architecture),
         "calibration": Calibration(**raw["calibration"]),
         "front_end": front_end,
     }

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from safetensors.torch import save
 from torch import Tensor
 
-from skey.model import ChromaNet
+from skey.networks import Network, build_network
 from skey.vqt import crop
 from skey.weights.file import METADATA_KEY, read_arrays
 from skey.weights.file import checksum as checksum
@@ -25,7 +25,7 @@ class LoadedModel:
     """
 
     header: Header
-    network: ChromaNet
+    network: Network
 
     @property
     def outputs(self) -> int:
@@ -63,7 +63,7 @@ class LoadedModel:
         return profile
 
 
-def save_weights(path: Path, network: ChromaNet, header: Header) -> Header:
+def save_weights(path: Path, network: Network, header: Header) -> Header:
     """Write the network's weights with their header, whole or not at all.
 
     Returns:
@@ -91,7 +91,7 @@ def read_weights(path: Path) -> LoadedModel:
         WeightsError: the file is absent, no weights file of ours, damaged, or does not fit its architecture.
     """
     header, arrays = read_arrays(path)
-    network = ChromaNet(header.architecture)
+    network = build_network(header.architecture)
     try:
         network.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
     except RuntimeError as error:

@@ -1,0 +1,119 @@
+"""The supervised baseline of both papers: an all-convolutional key classifier (Korzeniowski & Widmer, 2018).
+
+"Genre-Agnostic Key Classification With Convolutional Neural Networks" (ISMIR 2018) reads a logarithmic
+spectrogram as a picture. Ours is written from its description, none of its code is used:
+
+    5 x 5 convolution, N maps; 3 x 3 convolution, N maps; 2 x 2 max pooling; dropout
+    3 x 3 convolution, 2 N maps, twice; 2 x 2 max pooling; dropout
+    3 x 3 convolution, 4 N maps, twice; 2 x 2 max pooling; dropout
+    3 x 3 convolution, 8 N maps; dropout; 3 x 3 convolution, 8 N maps; dropout
+    1 x 1 convolution, 24 maps; mean over time and frequency; softmax
+
+Each convolution is followed by batch norm and ELU, the last one too; its borders are padded with zeros, which
+is how a network without any fully connected layer can tell one key from its transposition. Dropout silences
+whole maps.
+
+What is known, and from where: the table above, N = 20 with dropout 0.1, Adam at a rate of 0.001 that is
+held for a tenth of the training and then falls along a line to nothing, batches of 32, snippets of 20 s, and
+an input of 24 bins an octave from 65 to 2,100 Hz at 5 frames a second come from the authors' published
+experiment code. Of the paper itself only the abstract could be read here: its own tables were not compared,
+nor whether the network that STONE evaluated, an ensemble in the madmom library, has this width.
+
+What differs here: the input is the log-VQT of STONE, 12 bins an octave over seven octaves, averaged over 8
+frames (5.4 a second); snippets last 15 s; a transposition is a crop of the bins and no new sound.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from skey.architecture import PITCH_CLASSES, AllConvolutional, refuse_too_few_frames
+from skey.model import average_frames, profile_of
+from skey.outputs import Calibration
+
+MODES = 2
+KEYS_BY_NAME = Calibration(outputs=24, major=0, minor=0)
+"""What the outputs mean: labels name absolute keys, so row q is tonic q above C and nothing is calibrated."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossEntropy:
+    """The loss of the classifier: minus the log-probability of the label's key."""
+
+    calibrated: ClassVar[bool] = False
+
+
+class Convolution(nn.Sequential):
+    """Convolution without offset, batch norm, ELU; the size of the picture stays."""
+
+    def __init__(self, inputs: int, maps: int, kernel: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, maps, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(maps), nn.ELU()
+        )
+
+
+class KeyClassifier(nn.Module):
+    """Log-VQT to keys. It answers in the shape of a ChromaNet with 24 outputs, rows counted from C."""
+
+    def __init__(self, architecture: AllConvolutional | None = None) -> None:
+        super().__init__()
+        self.architecture = settings = architecture or AllConvolutional()
+        n, dropout = settings.filters, settings.dropout
+        layers: list[nn.Module] = []
+        for inputs, maps, kernel in ((1, n, 5), (n, 2 * n, 3), (2 * n, 4 * n, 3)):
+            layers += [Convolution(inputs, maps, kernel), Convolution(maps, maps, 3)]
+            layers += [nn.MaxPool2d(2), nn.Dropout2d(dropout)]
+        for inputs in (4 * n, 8 * n):
+            layers += [Convolution(inputs, 8 * n, 3), nn.Dropout2d(dropout)]
+        self.layers = nn.Sequential(*layers, Convolution(8 * n, MODES * PITCH_CLASSES, 1))
+        self.layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.half_precision = False
+
+    def pool(self, steps: Float[Tensor, "batch bins steps"]) -> Float[Tensor, "batch 12 2"]:
+        """The logits of averaged frames: all layers, and the mean over time and frequency."""
+        with torch.autocast(steps.device.type, torch.bfloat16, enabled=self.half_precision):
+            maps: Tensor = self.layers(steps[:, None])
+        return maps.float().mean((2, 3)).reshape(-1, MODES, PITCH_CLASSES).transpose(1, 2)
+
+    def head(self, pooled: Float[Tensor, "batch 12 2"]) -> Float[Tensor, "batch 12 2"]:
+        """Nothing is left to do once the mean is taken; a ChromaNet looks at its whole batch here."""
+        return pooled
+
+    def forward(self, cropped: Float[Tensor, "batch bins frames"]) -> Float[Tensor, "batch 12 2"]:
+        """The probability of each key.
+
+        Args:
+            cropped: log-VQT in units of 80 dB, at least `AllConvolutional.minimum_frames` frames, and as many
+                bins as it was trained on (84, from A0).
+
+        Returns:
+            Row q holds the major (column 0) and the minor key (column 1) whose tonic is q semitones above C;
+            column after column they are in the order of `skey.keys.KEYS`.
+
+        Raises:
+            TooFewFrames: the input is too short for the three poolings.
+        """
+        refuse_too_few_frames(cropped.shape[-1], self.architecture)
+        return profile_of(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
+
+
+def key_in_crop(
+    signature: Int[Tensor, " batch"], is_minor: Int[Tensor, " batch"], c: Int[Tensor, " batch"]
+) -> Int[Tensor, " batch"]:
+    """The place in `skey.keys.KEYS` of a label once a crop of c has moved the sound down by c semitones.
+
+    Args:
+        signature: pitch class (C = 0) of the major key with the label's key signature.
+        is_minor: 1 for minor, 0 for major.
+        c: crop, in semitones.
+    """
+    tonic = (signature - 3 * is_minor - c) % PITCH_CLASSES
+    return tonic + PITCH_CLASSES * is_minor
+
+
+def logits_by_key(logits: Float[Tensor, "batch 12 2"]) -> Float[Tensor, "batch 24"]:
+    """Column after column: the order of `skey.keys.KEYS`."""
+    return logits.transpose(1, 2).flatten(1)

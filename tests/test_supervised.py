@@ -1,0 +1,224 @@
+"""The supervised classifier of 2018: its layers, its labels, its training, its weights."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from skey.architecture import AllConvolutional, TooFewFrames
+from skey.corpus.shards import FeatureStore, Shard, write_shard
+from skey.errors import SkeyError
+from skey.estimator import KeyEstimator
+from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, Scale, at_scale
+from skey.keys import KEYS
+from skey.model import count_parameters
+from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
+from skey.systems import NetworkSystem
+from skey.training import Machine, Run, RunState, TrainingData, load_data
+from skey.training.data import Pool, cropped
+from skey.training.schedule import rate_at
+from skey.training.speed import measure_speed
+from skey.weights import Header, WeightsError, load_weights, read_header, save_weights
+
+SMALL = AllConvolutional(filters=8, dropout=0.0, frames_per_step=64)
+TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
+
+
+def small(epochs: int) -> Experiment:
+    experiment = replace(at_scale(SUPERVISED, Scale(batch=12, epochs=epochs)), architecture=SMALL)
+    return replace(experiment, optimiser=replace(SUPERVISED.optimiser, rate=3e-3))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> TrainingData:
+    """One clip a key in which the tonic's triad sounds in every octave, with noise."""
+    features = np.random.default_rng(0).integers(0, 60, (24, 99, 1292), dtype=np.uint8)
+    for place, key in enumerate(KEYS):
+        for weight, step in zip((150, 60, 90), TRIADS[key.mode], strict=True):
+            features[place, (key.tonic + step + 3) % 12 :: 12] += np.uint8(weight)
+    shard = Shard(tmp_path / "store", "synthetic", tuple(f"clip{n}" for n in range(24)))
+    shard.folder.mkdir()
+    write_shard(shard, features, {})
+    store = FeatureStore([shard])
+    pool = Pool(tuple((store, n) for n in range(24)), KEYS)
+    often = pool.kept(10 * list(range(24)))
+    return TrainingData(often, often, pool, "synthetic")
+
+
+def run(data: TrainingData, folder: Path, epochs: int) -> Run:
+    return Run(small(epochs), 0, data, folder, Machine("cpu", half_precision=False))
+
+
+def settled(architecture: AllConvolutional = SMALL) -> KeyClassifier:
+    torch.manual_seed(0)
+    return KeyClassifier(architecture).eval()
+
+
+@pytest.mark.parametrize("n", [8, 20])
+def test_it_has_the_parameters_of_its_table(n: int) -> None:
+    convolutions = [(5, 1, n), (3, n, n), (3, n, 2 * n), (3, 2 * n, 2 * n), (3, 2 * n, 4 * n)]
+    convolutions += [(3, 4 * n, 4 * n), (3, 4 * n, 8 * n), (3, 8 * n, 8 * n), (1, 8 * n, 24)]
+    expected = sum(kernel**2 * inputs * maps + 2 * maps for kernel, inputs, maps in convolutions)
+    assert count_parameters(KeyClassifier(AllConvolutional(filters=n))) == expected
+
+
+def test_it_answers_with_the_probabilities_of_24_keys() -> None:
+    profile = settled()(torch.rand(3, 84, 600))
+    assert profile.shape == (3, 12, 2)
+    assert torch.allclose(profile.sum((1, 2)), torch.ones(3))
+    assert KEYS_BY_NAME.output_keys() == KEYS
+
+
+def test_its_maps_move_with_the_music_away_from_the_borders() -> None:
+    network = settled()
+    music = torch.rand(1, 1, 168, 168)
+    with torch.no_grad():
+        maps, moved = network.layers(music), network.layers(music.roll((8, -8), (2, 3)))
+    assert torch.allclose(moved[..., 7:15, 6:14], maps[..., 6:14, 7:15], rtol=1e-3, atol=1e-7)
+    assert not torch.allclose(moved[..., 7:15, 6:14], maps[..., 7:15, 6:14], rtol=1e-3, atol=1e-7)
+
+
+def test_transposing_one_clip_leaves_the_answers_to_the_others() -> None:
+    network, clips = settled(), torch.rand(3, 99, 20)
+    before = network.pool(cropped(clips, torch.tensor([0, 0, 0])))
+    after = network.pool(cropped(clips, torch.tensor([0, 1, 0])))
+    assert torch.allclose(before[[0, 2]], after[[0, 2]], atol=1e-7)
+    assert not torch.allclose(before[1], after[1], atol=1e-6)
+
+
+def test_a_sound_one_bin_higher_in_a_crop_one_bin_higher_is_the_same_sound() -> None:
+    network, clip = settled(), torch.rand(1, 99, 20)
+    higher = clip.roll(1, 1)
+    crops = torch.tensor([3]), torch.tensor([4])
+    assert torch.equal(network.pool(cropped(clip, crops[0])), network.pool(cropped(higher, crops[1])))
+
+
+def test_the_label_moves_down_with_the_crop() -> None:
+    for key in KEYS:
+        labels = torch.tensor([key.signature]), torch.tensor([int(key.mode == "minor")])
+        for c in range(16):
+            assert KEYS[int(key_in_crop(*labels, torch.tensor([c])))] == key.transposed(-c)
+
+
+def test_the_rate_is_held_and_then_falls_along_a_line() -> None:
+    rates = [rate_at(step, 100, SUPERVISED.optimiser) for step in range(101)]
+    assert set(rates[:11]) == {1e-3}
+    assert rates[55] == pytest.approx(5e-4)
+    assert rates[100] == 0
+    assert rate_at(55, 100, Optimiser(warm_up=0.1)) == pytest.approx(rates[55], rel=0.01)
+
+
+def test_only_labelled_clips_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(split: str, *_: object) -> None:
+        asked.append(split)
+        raise SkeyError("stop")
+
+    monkeypatch.setattr("skey.training.data._load_split", refuse)
+    with pytest.raises(SkeyError):
+        load_data(at_scale(SUPERVISED, Scale()))
+    assert asked == ["train"]
+    assert at_scale(SUPERVISED, Scale()).unlabelled == 0
+    assert at_scale(EXPERIMENTS["suptone"], Scale()).unlabelled > 0
+
+
+def test_it_keeps_its_own_coarser_frames_at_our_scale() -> None:
+    assert at_scale(SUPERVISED, Scale(frames_per_step=4)).architecture.frames_per_step == 8
+    assert at_scale(SUPERVISED, Scale(frames_per_step=16)).architecture.frames_per_step == 16
+
+
+def trained(data: TrainingData, folder: Path, epochs: int = 8) -> tuple[Run, RunState]:
+    training = run(data, folder, epochs)
+    return training, training.train()
+
+
+def test_it_learns_the_keys_of_its_clips_and_its_weights_answer_alike(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    training, state = trained(data, tmp_path / "run")
+    losses = [row["keys"] for row in state.log]
+    assert losses[-1] < losses[0] - 0.5
+    loaded = load_weights(training.folder.weights)
+    segments = data.training.segments(range(24), 1)[:, 0]
+    answers = [KEYS[index] for index in loaded.profile(segments).argmax(1).tolist()]
+    assert sum(answer == key for answer, key in zip(answers, KEYS, strict=True)) >= 12
+    system = NetworkSystem(training.folder.weights)
+    assert [system(clip) for clip in segments[:4]] == answers[:4]
+    assert KeyEstimator(training.folder.weights).listener.profile(segments[0]).shape == (24,)
+
+
+def test_two_runs_agree_to_the_last_bit_and_so_does_one_in_two_parts(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    _, first = trained(data, tmp_path / "a", 2)
+    stopped = run(data, tmp_path / "b", 2)
+    next(stopped.epochs())
+    again = run(data, tmp_path / "b", 2)
+    again.resume()
+    second = again.train()
+    theirs = second.network.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in first.network.state_dict().items())
+    assert [row["validation_loss"] for row in first.log] == [row["validation_loss"] for row in second.log]
+
+
+def header() -> Header:
+    return Header("x", "Test", SMALL, KEYS_BY_NAME, "MIT", "test", "")
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+    network = settled(replace(SMALL, filters=4))
+    sealed = save_weights(tmp_path / "x.safetensors", network, header())
+    assert sealed.kind == "all-convolutional"
+    assert read_header(tmp_path / "x.safetensors") == sealed
+    loaded = load_weights(tmp_path / "x.safetensors")
+    sound = torch.rand(2, 99, 646)
+    assert loaded.network.architecture == network.architecture
+    assert torch.equal(loaded.raw_profile(sound), network(sound[:, :84]))
+    assert loaded.profile(sound[..., :40]).shape == (2, 24)
+
+
+def rewritten(path: Path, **changes: object) -> Path:
+    """The same weights with another header; None removes an entry."""
+    with safe_open(path, framework="np") as file:
+        said = json.loads(file.metadata()["skey"]) | changes
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    kept = {name: value for name, value in said.items() if value is not None}
+    save_file(arrays, path, metadata={"skey": json.dumps(kept)})
+    return path
+
+
+def test_a_header_without_a_kind_is_that_of_a_chromanet(tmp_path: Path) -> None:
+    chromanet = EXPERIMENTS["stone24"].network()
+    path = tmp_path / "old.safetensors"
+    sealed = save_weights(path, chromanet, replace(header(), architecture=chromanet.architecture))
+    assert sealed.kind == "chromanet"
+    assert load_weights(rewritten(path, kind=None)).header == sealed
+
+
+def test_weights_of_a_kind_that_nobody_knows_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_weights(path, settled(), header())
+    with pytest.raises(WeightsError, match="unknown kind 'transformer'"):
+        read_header(rewritten(path, kind="transformer"))
+    with pytest.raises(WeightsError):
+        read_header(rewritten(path, kind="chromanet"))
+
+
+def test_too_short_a_sound_is_refused_with_the_least_length() -> None:
+    with pytest.raises(TooFewFrames, match="at least 512"):
+        settled()(torch.rand(1, 84, 511))
+
+
+def test_no_plain_step_is_made_up_for_it() -> None:
+    with pytest.raises(SkeyError, match="no ChromaNet"):
+        measure_speed(small(1), half_precision=False, repeats=1)
+
+
+def test_the_answer_for_silence_is_still_a_profile() -> None:
+    assert bool(settled()(torch.zeros(1, 84, 600)).isfinite().all())

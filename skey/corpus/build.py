@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from skey import vqt
 from skey.corpus.plan import Clip, Split, plan_clips, render_clip
-from skey.corpus.processes import default_jobs, in_processes
+from skey.corpus.processes import default_jobs, in_processes, rare_collection
 from skey.corpus.shards import FeatureStore, Shard, is_sound, storage_errors, write_shard
 from skey.threads import one_thread
 
@@ -156,7 +156,7 @@ def _build_shard(task: Task) -> int:
     with storage_errors(shard.folder):
         shard.lock_path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(shard.lock_path).acquire()
-    with lock, one_thread():
+    with lock, one_thread(), rare_collection():
         if not is_sound(shard):
             write_shard(shard, np.stack([features(clip) for clip in clips]), package_versions())
     return len(clips)

@@ -33,8 +33,8 @@ def confidence_of(loaded: LoadedModel, validation: Pool) -> Mapping[str, float |
     labelled = validation.labelled()
     if len(labelled) < LEAST_CLIPS:
         return {"temperature_clips": len(labelled)}
-    places = torch.arange(len(labelled)).split(CLIPS_AT_ONCE)
-    profiles = torch.cat([_profiles(loaded, labelled, clips.tolist()) for clips in places])
+    clips, step = list(range(len(labelled))), CLIPS_AT_ONCE
+    profiles = torch.cat([_profiles(loaded, labelled, clips[i : i + step]) for i in clips[::step]])
     references = [key for key in labelled.keys if key is not None]
     return {
         "temperature": round(fit_temperature(profiles, references), 4),

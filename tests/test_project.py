@@ -21,7 +21,9 @@ FLOORS = {
     2: "vqt spectrum architecture outputs model supervised networks inference losses calibration baselines"
     " weights export tonality confidence threads",
     3: "estimate estimator listeners tags reports datasets corpus experiments training bench"
-    " results record claims paper plots notebooks book systems observations alignment hearing profile_plots",
+    " results record claims paper plots notebooks book systems observations alignment hearing profile_plots"
+    " robustness robustness_plots reliability reliability_plots disagreement"
+    " curve_plots differences difference_plots recordings",
     4: "cli __main__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

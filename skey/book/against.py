@@ -1,0 +1,85 @@
+"""Our weights against the released ones: which pairs, their differences as a table and for the prose."""
+
+from skey.book.tables import markdown_table
+from skey.differences import Pair, differences
+from skey.metrics import Interval
+from skey.observations import Entries
+from skey.paper import label
+from skey.results import Experiment, subsets
+
+SYSTEMS = (
+    *("krumhansl", "temperley-peaks", "supervised", "stone", "stone24", "semitone", "skey"),
+    *("released-stone12", "released-semitone24", "released-skey"),
+)
+"""The systems that are asked, those at hand."""
+
+PAIRS = (
+    Pair("skey", "released-skey", "mirex"),
+    Pair("skey", "released-skey", "ksea"),
+    Pair("stone", "released-stone12", "ksea"),
+    Pair("semitone", "released-semitone24", "mirex"),
+    Pair("supervised", "released-skey", "mirex"),
+    Pair("skey", "supervised", "mirex"),
+    Pair("skey", "krumhansl", "mirex"),
+    Pair("skey", "temperley-peaks", "mirex"),
+)
+"""Who is compared with whom."""
+
+NOTHING = "None of these pairs is on record: weights of one of the two were not there when it was made."
+
+
+def pairs_of(experiment: Experiment) -> list[Pair]:
+    """The pairs of which both systems were asked."""
+    return [pair for pair in PAIRS if pair.is_answered(experiment.predictions)]
+
+
+def differences_table(experiment: Experiment) -> str:
+    """Ours minus the other in percentage points with 95 % intervals, part by part, and what it says."""
+    pairs, predictions = pairs_of(experiment), experiment.predictions
+    if not pairs:
+        return NOTHING
+    sizes = [f"{part}<br>n\N{NO-BREAK SPACE}= {len(rows)}" for part, rows in subsets(predictions).items()]
+    rows = []
+    for pair in pairs:
+        found = differences(predictions, pair, int(experiment.record.parameters["seed"]))
+        rows.append([pair.in_words(), *map(_cell, found.values()), in_short(found["all"])])
+    return markdown_table(["Ours − the other", *sizes, "On all"], rows)
+
+
+def in_short(difference: Interval) -> str:
+    """What an interval says."""
+    if difference.low > 0:
+        return "ours scores more"
+    return "ours scores less" if difference.high < 0 else "no difference that this test set shows"
+
+
+def _cell(difference: Interval) -> str:
+    """A difference and its interval."""
+    return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
+
+
+def recordings_table(entries: Entries) -> str:
+    """Each recording's key by each system."""
+    names = list(entries)
+    files = list(dict.fromkeys(file for entry in entries.values() for file in entry["keys"]))
+    rows = [[f"`{file}`", *(entries[name]["keys"].get(file) or "–" for name in names)] for file in files]
+    return markdown_table(["Recording", *map(label, names)], rows, text=1 + len(names))
+
+
+def agreement_words(entries: Entries, ours: str, other: str) -> str:
+    """On how many recordings two systems say the same, in words; nothing where one of them is not there."""
+    if not {ours, other} <= set(entries):
+        return f"{label(ours)} and {label(other)} were not both there."
+    mine, theirs = entries[ours]["keys"], entries[other]["keys"]
+    same = sum(mine[file] == theirs.get(file) for file in mine)
+    differ = ", ".join(f"`{file}`" for file in mine if mine[file] != theirs.get(file))
+    ending = f" They differ on {differ}." if differ else ""
+    return f"{label(ours)} and {label(other)} say the same of {same} of {len(mine)} recordings.{ending}"
+
+
+def difference_numbers(experiment: Experiment) -> dict[str, float]:
+    """Numbers for the prose: ``skey_released-skey_mirex``, the difference on all tracks, in points."""
+    return {
+        f"{pair.ours}_{pair.other}_{pair.metric}": differences(experiment.predictions, pair)["all"].value
+        for pair in pairs_of(experiment)
+    }

@@ -1,0 +1,133 @@
+"""What the page on training computes: the table of runs, their common settings, the budget in words."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from skey.book.tables import download, markdown_table, with_interval
+from skey.curve_plots import systems_of
+from skey.paper import label
+from skey.record import RESULTS, find_checkout
+from skey.results.scores import flatten
+from skey.training.record import TrainingRecord, record_file
+from skey.training.shipping import choose
+
+OWN = ("name", "title", "architecture", "loss", "supervision", "labelled_share", "share")
+"""Settings that make a system what it is, and are told by its name."""
+
+FRAMES = "frames averaged"
+"""The one setting of an architecture that is a matter of scale."""
+
+NOTHING = "No run is on record yet: `skey train` makes one, and `skey weights ship` records it."
+
+
+def differing_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:
+    """For each run, which settings are not those that most runs share, apart from what its system is."""
+    flat = {record.name: _scale(record) for record in records}
+    usual = common_settings(records)
+    return {
+        name: ", ".join(
+            f"{setting.replace('_', ' ')} {value}"
+            for setting, value in settings.items()
+            if str(value) != usual[setting]
+        )
+        for name, settings in flat.items()
+    }
+
+
+def common_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:
+    """The most frequent value of each setting."""
+    seen: dict[str, Counter[str]] = {}
+    for record in records:
+        for setting, value in _scale(record).items():
+            seen.setdefault(setting, Counter())[str(value)] += 1
+    return {setting: counts.most_common(1)[0][0] for setting, counts in seen.items()}
+
+
+def _scale(record: TrainingRecord) -> dict[str, Any]:
+    """The settings of a run that do not follow from its system's name."""
+    kept = {name: value for name, value in record.settings.items() if name not in OWN}
+    frames = record.settings["architecture"].get("frames_per_step")
+    return {path[-1]: value for path, value in flatten(kept).items()} | ({FRAMES: frames} if frames else {})
+
+
+def settings_line(records: Sequence[TrainingRecord]) -> str:
+    """What most runs share, in words."""
+    usual = common_settings(records)
+    return ", ".join(f"{setting.replace('_', ' ')} {value}" for setting, value in usual.items())
+
+
+def runs_table(records: Sequence[TrainingRecord]) -> str:
+    """All runs: what differs, size, time, device, last validation loss, scores, and which one was chosen."""
+    if not records:
+        return NOTHING
+    differs, chosen = differing_settings(records), choose(records)
+    header = ["Run", "What differs", "Device", "Steps", "Hours", "Held-out loss", "KSEA", "MIREX", "Chosen"]
+    rows = [
+        [
+            f"{label(record.system)}<br>{_link(record)}",
+            differs[record.name] or "–",
+            str(record.training["device"]),
+            f"{record.training['steps']:,}",
+            f"{hours(record):.2f}",
+            f"{record.validation_loss:.4f}",
+            _score(record, "ksea"),
+            _score(record, "mirex"),
+            "yes" if chosen.get(record.system) == record else "",
+        ]
+        for record in records
+    ]
+    return markdown_table(header, rows, text=3)
+
+
+def _link(record: TrainingRecord) -> str:
+    """The record of a run as a download."""
+    return download(record.name, record_file(find_checkout() / RESULTS, record.name))
+
+
+def _score(record: TrainingRecord, metric: str) -> str:
+    """A score on the whole test set with its interval, or a dash."""
+    numbers = record.scores["all"]
+    return with_interval(numbers, metric) if metric in numbers else "–"
+
+
+def hours(record: TrainingRecord) -> float:
+    """How long a run trained."""
+    return float(record.training["seconds"]) / 3600
+
+
+def budget_words(records: Sequence[TrainingRecord]) -> str:
+    """How long all runs took together, on which machines, in words."""
+    if not records:
+        return NOTHING
+    machines: dict[str, list[TrainingRecord]] = {}
+    for record in records:
+        name = str(record.training.get("machine", record.training["device"]))
+        machines.setdefault(name, []).append(record)
+    parts = [f"{sum(map(hours, runs)):.1f} hours on {name} ({len(runs)})" for name, runs in machines.items()]
+    total = sum(map(hours, records))
+    return f"{len(records)} runs, {total:.1f} hours in all: {'; '.join(parts)}."
+
+
+def chosen_words(records: Sequence[TrainingRecord]) -> str:
+    """How the choice among seeds relates to their scores, system by system, in words."""
+    chosen, lines = choose(records), []
+    for system, runs in systems_of([record for record in records if record.is_candidate]).items():
+        metric = "mirex" if "mirex" in runs[0].scores["all"] else "ksea"
+        scores = [run.scores["all"][metric] for run in runs]
+        if len(runs) > 1:
+            mine = chosen[system].scores["all"][metric]
+            span = f"{min(scores):.1f} to {max(scores):.1f} %"
+            lines.append(
+                f"- {label(system)}: {len(runs)} seeds, {metric.upper()} {span}, chosen {mine:.1f} %"
+            )
+    return "\n".join(lines) or "No system has several seeds on record."
+
+
+def training_numbers(records: Sequence[TrainingRecord]) -> dict[str, float]:
+    """Numbers for the prose."""
+    return {
+        "runs": float(len(records)),
+        "systems": float(len(systems_of(records))),
+        "hours": sum(map(hours, records)),
+    }

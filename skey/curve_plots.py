@@ -1,0 +1,155 @@
+"""Figures of trainings: loss terms and scores by step, and where the predicted row lies above the tonic."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from skey.paper import label
+from skey.plots import INK, STYLE, Drawing, colour, draw
+from skey.training.record import TrainingRecord
+
+TERMS: Mapping[str, tuple[str, str]] = {
+    "signature": ("key signature", "-"),
+    "mode": ("mode", "--"),
+    "average": ("average of modes", ":"),
+}
+"""The terms of the losses: column of the log → name in a figure, line style."""
+
+KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}
+"""Semitones above the tonic at which the row of the key signature lies."""
+
+WORDS = {"ksea": "KSEA", "mirex": "MIREX"}
+
+
+def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
+    """At which step each row of a curve was written."""
+    epochs = np.array(record.curve["epoch"], dtype=float)
+    steps: Float[np.ndarray, " epochs"] = epochs * int(record.training["steps"]) / max(epochs.max(), 1)
+    return steps
+
+
+def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingRecord]]:
+    """The runs of each system, in the order in which systems occur."""
+    found: dict[str, list[TrainingRecord]] = {}
+    for record in records:
+        found.setdefault(record.system, []).append(record)
+    return found
+
+
+def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> Drawing:
+    """A score on held-out pieces of the training split by step: a colour a system, a thin line a seed.
+
+    ``metric``: ``ksea`` or ``mirex``; runs that have no such score are left out.
+    """
+    scored = systems_of([record for record in records if metric in record.curve])
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        for system, runs in scored.items():
+            for place, run in enumerate(runs):
+                values = 100 * np.array(run.curve[metric], dtype=float)
+                name = label(system) if place == 0 else None
+                axes.plot(steps_of(run), values, color=colour(system), linewidth=1.1, label=name)
+        axes.set(xlabel="steps", ylabel=f"{WORDS[metric]}, %", ylim=(0, 100))
+        _grid(axes)
+        figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    ends = (
+        f"{label(system)} ends at {', '.join(f'{100 * run.curve[metric][-1]:.0f} %' for run in runs)}"
+        for system, runs in scored.items()
+    )
+    return draw(figure, title, "; ".join(ends) + ".")
+
+
+def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
+    """The terms of a system's loss by step, in training and on held-out pieces: a thin line a seed."""
+    system = runs[0].system
+    terms = [term for term in TERMS if term in runs[0].curve]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 2.6), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, prefix, name in zip(panels, ("", "validation_"), ("training", "held out"), strict=True):
+            for term in terms:
+                _draw_term(axes, runs, prefix + term, term)
+            axes.set(xlabel="steps", title=name)
+            _grid(axes)
+        panels[0].set_ylabel("loss")
+        panels[0].legend(frameon=False, fontsize=8)
+    last = ", ".join(f"{run.validation_loss:.3f}" for run in runs)
+    return draw(figure, f"{label(system)}: loss", f"Last loss on held-out pieces, seed by seed: {last}.")
+
+
+def _draw_term(axes: Axes, runs: Sequence[TrainingRecord], column: str, term: str) -> None:
+    """One term of all seeds."""
+    name, style = TERMS[term]
+    for place, run in enumerate(run for run in runs if column in run.curve):
+        values = np.array(run.curve[column], dtype=float)
+        axes.plot(
+            steps_of(run),
+            values,
+            style,
+            color=colour(run.system),
+            linewidth=1.1,
+            label=name if place == 0 else None,
+        )
+
+
+def _grid(axes: Axes) -> None:
+    """Faint horizontal lines."""
+    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
+
+
+def rows_drawing(record: TrainingRecord) -> Drawing:
+    """Over the epochs, how many semitones the largest row of the signature profile lies above the tonic.
+
+    Major pieces on the left, minor ones on the right. The outlined row is that of the key signature.
+    """
+    title = f"{label(record.system)}, seed {record.seed}: row above the tonic"
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 2.8), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, mode in zip(panels, KEY_SIGNATURE_ROWS, strict=True):
+            _draw_rows(axes, shares_by_row(record, mode), steps_of(record), record.system)
+            row = KEY_SIGNATURE_ROWS[mode]
+            last = steps_of(record)[-1]
+            axes.add_patch(Rectangle((0, row - 0.5), last, 1, fill=False, edgecolor=INK, linewidth=1.0))
+            axes.set(title=f"{mode} pieces", xlabel="steps", ylim=(-0.6, 11.6), xlim=(0, last))
+        panels[0].set_ylabel("semitones above the tonic")
+        panels[0].set_yticks(range(12))
+    return draw(figure, title, _spoken_rows(record))
+
+
+def shares_by_row(record: TrainingRecord, mode: str) -> Float[np.ndarray, "epochs 12"]:
+    """Which share of the held-out pieces of a mode has its row 0, 1, ... 11 semitones above the tonic."""
+    counts = np.array(record.curve[f"rows_{mode}"], dtype=float)
+    shares: Float[np.ndarray, "epochs 12"] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares
+
+
+def _draw_rows(
+    axes: Axes, shares: Float[np.ndarray, "epochs 12"], steps: Float[np.ndarray, " epochs"], system: str
+) -> None:
+    """A box an epoch and row, as opaque as its share."""
+    starts = np.concatenate([[0.0], steps[:-1]])
+    rgb = matplotlib.colors.to_rgb(colour(system))
+    boxes, faces = [], []
+    for epoch, row in zip(*np.nonzero(shares >= 0.01), strict=True):
+        boxes.append(Rectangle((starts[epoch], row - 0.5), steps[epoch] - starts[epoch], 1))
+        faces.append((*rgb, float(shares[epoch, row])))
+    axes.add_collection(PatchCollection(boxes, facecolors=faces, edgecolors="none"))
+
+
+def _spoken_rows(record: TrainingRecord) -> str:
+    """The figure in words: where the rows lie at the end."""
+    said = []
+    for mode, row in KEY_SIGNATURE_ROWS.items():
+        share = shares_by_row(record, mode)[-1]
+        said.append(f"at the end {100 * share[row]:.0f} % of the {mode} pieces lie on their key signature")
+        if row:
+            said.append(f"{100 * share[0]:.0f} % on their tonic")
+    return "; ".join(said).capitalize() + "."

@@ -1,0 +1,56 @@
+"""What the systems say of a folder of real recordings; only the names of files and the keys are kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from skey.errors import SkeyError
+from skey.estimator import KeyEstimator, Outcome
+from skey.folders import SUFFIXES
+from skey.keys import KEYS
+from skey.weights import available_weights, read_header
+
+LISTENERS = ("krumhansl", "supervised", "stone", "skey", "released-stone12", "released-skey")
+"""The systems that listen, those of them whose weights are at hand."""
+
+
+class NoRecordings(SkeyError):
+    """The folder holds no sound file."""
+
+
+def hear_recordings(root: Path) -> dict[str, dict[str, Any]]:
+    """Let every system at hand hear the sound files of a folder.
+
+    Args:
+        root: the folder; subfolders are not entered.
+
+    Returns:
+        System → ``checksum`` of its weights (none for the template), and ``keys``: name of the file → key, or
+        both keys of a signature, or nothing where there is none.
+
+    Raises:
+        NoRecordings: there is nothing to hear.
+    """
+    files = sorted(path for path in root.glob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise NoRecordings(f"{root} holds no sound file: name a folder that does")
+    found = available_weights()
+    weights = {"krumhansl": None} | {name: found[name] for name in LISTENERS if name in found}
+    return {name: _heard(file, files) for name, file in weights.items()}
+
+
+def _heard(weights: Path | None, files: Sequence[Path]) -> dict[str, Any]:
+    """What one system says; its own header tells whether it hears tracks whole."""
+    header = read_header(weights) if weights else None
+    estimator = KeyEstimator(weights, whole_track=bool(header and header.whole_track))
+    keys = {outcome.path.name: _said(outcome) for outcome in estimator.estimate_many(files)}
+    return {"checksum": header.checksum if header else "", "keys": keys}
+
+
+def _said(outcome: Outcome) -> str:
+    """The key, both keys of a signature, or nothing."""
+    estimate = outcome.estimate
+    if estimate is None or estimate.signature is None:
+        return ""
+    major = KEYS[estimate.signature]
+    return str(estimate.key) if estimate.key else f"{major} / {major.relative}"

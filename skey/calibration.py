@@ -88,13 +88,23 @@ def _reference_crops(mode: Mode) -> Float[Tensor, "12 84 frames"]:
 
 
 @torch.inference_mode()
+def reference_profiles(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 12 columns"]:
+    """What the network says to the reference sound in each of its twelve transpositions.
+
+    Returns:
+        (12, 12, columns): crop, row, column. A larger crop sounds lower, so the rows fall as the crop grows.
+    """
+    crops = _reference_crops(mode).to(next(model.parameters()).device)
+    profiles: Tensor = model(crops)
+    return profiles.reshape(len(CROPS), PITCH_CLASSES, -1).cpu()
+
+
 def reference_profile(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 columns"]:
     """What the network says to the reference sound, averaged over its twelve transpositions.
 
     Each transposition's profile is rotated back first, so row q is the row at crop 0.
     """
-    crops = _reference_crops(mode).to(next(model.parameters()).device)
-    profiles = model(crops).reshape(len(CROPS), PITCH_CLASSES, -1).cpu()
+    profiles = reference_profiles(model, mode)
     return torch.stack([profile.roll(c, dims=0) for c, profile in zip(CROPS, profiles, strict=True)]).mean(0)
 
 

@@ -23,7 +23,8 @@ FLOORS = {
     3: "estimate estimator listeners tags reports datasets corpus experiments training bench"
     " results record claims paper plots notebooks book systems observations alignment hearing profile_plots"
     " robustness robustness_plots reliability reliability_plots disagreement"
-    " curve_plots differences difference_plots recordings",
+    " curve_plots differences difference_plots recordings"
+    " pretext pseudo_labels transform rotation method_plots circle_plots",
     4: "cli __main__",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}

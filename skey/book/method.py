@@ -1,0 +1,182 @@
+"""Tables and numbers of the pages that explain the method: the pretext task, the transform, calibration."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from skey.alignment import mode_offset
+from skey.book.released import apart
+from skey.book.tables import download, markdown_table
+from skey.calibration import Calibration
+from skey.keys import Key
+from skey.metrics import Interval
+from skey.observations import Entries, Observation, observation_path
+from skey.paper import label
+from skey.pretext import Term, terms
+from skey.record import find_checkout
+from skey.rotation import agreeing, calibrated_row
+from skey.transform import (
+    INTERVALS,
+    OMEGAS,
+    cost,
+    cost_of_hesitation,
+    cost_of_open_mode,
+    example_profiles,
+    length,
+)
+
+BETWEEN: Mapping[str, str] = {
+    "L_AB": r"$T_c A$ and $T_c B$, Eq. 6",
+    "L_AA": r"$T_c A$ and $T_{c+k} A$, Eq. 7",
+    "L_BA": r"$T_c B$ and $T_{c+k} A$, Eq. 8",
+}
+SYMBOLS: Mapping[str, str] = {"L_AB": r"$L_{AB}$", "L_AA": r"$L_{AA}$", "L_BA": r"$L_{BA}$"}
+
+OPEN_MODES: Mapping[int, str] = {
+    0: "relatives share a row, as in Semi-TONE",
+    7: "a fifth apart, as in the released S-KEY",
+    3: "parallels share a row: rows are tonics",
+    1: "a semitone apart",
+}
+"""Semitones between the two columns of a network, and what that means."""
+
+MEASURED: Mapping[str, str] = {
+    "chroma: decibels": "Chroma in decibels",
+    "chroma: energy": "Chroma, energy",
+    "chroma: peaks": "Chroma, spectral peaks",
+    "untrained": "ChromaNet, untrained",
+}
+"""Names of what is no system."""
+
+
+def sources(observation: Observation) -> str:
+    """Under a figure: notebook, commit, weights and record as downloads, and what was not computed here."""
+    checkout, made = find_checkout(), observation.made
+    sums = {
+        name: str(entry["checksum"])[:12]
+        for name, entry in observation.entries.items()
+        if entry.get("checksum")
+    }
+    parts = [
+        download("notebook", checkout / "notebooks" / f"{observation.name}.ipynb"),
+        f"commit `{made['commit']}`",
+        *(f"weights of {label(name)} `{checksum}`" for name, checksum in sums.items()),
+        download("JSON", observation_path(checkout / "results", observation.name)),
+    ]
+    if made["carried"]:
+        parts.append(f"from the record, as their weights are not here: {', '.join(made['carried'])}")
+    return " · ".join(parts)
+
+
+def terms_table(entry: Mapping[str, Any], clip: str) -> str:
+    """The three losses of a clip with the numbers they are made of, and what they are on the other circle."""
+    header = ["", "Between", "k", "R[7]", "should be", "D, ω = 7", "D, ω = 1"]
+    pairs = list(zip(terms(entry, clip, 7), terms(entry, clip, 1), strict=True))
+    rows = [_term_row(seven, one) for seven, one in pairs]
+    total = [f"**{sum(pair[place].distance for pair in pairs):.3f}**" for place in (0, 1)]
+    return markdown_table(header, [*rows, [r"$L_\text{CPSD}$", "sum, Eq. 9", "", "", "", *total]], text=2)
+
+
+def _term_row(seven: Term, one: Term) -> list[str]:
+    """One loss."""
+    name = seven.name
+    shown = [_complex(seven.power), _complex(seven.target)]
+    return [
+        SYMBOLS[name],
+        BETWEEN[name],
+        str(seven.k),
+        *shown,
+        f"{seven.distance:.3f}",
+        f"{one.distance:.3f}",
+    ]
+
+
+def _complex(number: complex) -> str:
+    """A complex number on one line."""
+    imaginary = abs(number.imag) if abs(number.imag) >= 5e-4 else 0.0
+    sign = "+" if number.imag >= 0 or not imaginary else "−"
+    return f"{number.real:.2f}\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}{imaginary:.2f}i".replace("-", "−")
+
+
+def costs_table() -> str:
+    """What each distance between two signatures costs on either circle."""
+    rows = [
+        [str(k), meaning, *(f"{cost(k, omega):.2f}" for omega in OMEGAS)] for k, meaning in INTERVALS.items()
+    ]
+    circles = [f"ω = {omega}, {name}" for omega, name in OMEGAS.items()]
+    return markdown_table(["Semitones", "The mistake", *circles], rows, text=2)
+
+
+def profiles_table() -> str:
+    """Length and cost of profiles that hesitate, on either circle; numbered as in the figure."""
+    header = ["", "Profile", *(f"length, ω = {omega}" for omega in OMEGAS), *(f"D, ω = {o}" for o in OMEGAS)]
+    rows = [
+        [
+            str(number),
+            name,
+            *(f"{length(profile, omega):.2f}" for omega in OMEGAS),
+            *(f"{cost_of_hesitation(profile, omega):.2f}" for omega in OMEGAS),
+        ]
+        for number, (name, profile) in enumerate(example_profiles().items(), start=1)
+    ]
+    return markdown_table(header, rows, text=2)
+
+
+def open_modes_table() -> str:
+    """What a network pays that is sure of the key but not of its mode, by how its columns lie."""
+    rows = [
+        [str(offset), meaning, *(f"{cost_of_open_mode(offset, omega):.3f}" for omega in OMEGAS)]
+        for offset, meaning in OPEN_MODES.items()
+    ]
+    return markdown_table(["Semitones", "The columns", *(f"ω = {omega}" for omega in OMEGAS)], rows, text=2)
+
+
+def measured_table(entries: Entries) -> str:
+    """Length and invariance of profiles over the test clips, on either circle."""
+    header = ["", *(f"length, ω = {omega}" for omega in OMEGAS), *(f"D(A, B), ω = {o}" for o in OMEGAS)]
+    rows = [
+        [
+            MEASURED.get(name) or label(name),
+            *(
+                number(Interval(*entry[f"{what} {omega}"]), 3)
+                for what in ("length", "distance")
+                for omega in OMEGAS
+            ),
+        ]
+        for name, entry in entries.items()
+    ]
+    return markdown_table(header, rows)
+
+
+def number(interval: Interval, digits: int = 1) -> str:
+    """A mean with its 95 % interval below it."""
+    low, high = (f"{end:.{digits}f}" for end in (interval.low, interval.high))
+    return f"**{interval.value:.{digits}f}**<br>[{low},\N{NO-BREAK SPACE}{high}]"
+
+
+def calibration_table(entries: Entries) -> str:
+    """For each network: its rows of C major and A minor, and how many transpositions alone would say so."""
+    header = ["Network", "Row of C major", "Row of A minor", "Row 0 is", "C major, of 12", "A minor, of 12"]
+    rows = []
+    for name, entry in entries.items():
+        calibration = Calibration(**entry["calibration"])
+        first = f"{Key(calibration.major, 'major')}, {Key(calibration.minor, 'minor')}"
+        found = [str(calibrated_row(entry, "major")), str(calibrated_row(entry, "minor"))]
+        agree = [str(agreeing(entry, "major")), str(agreeing(entry, "minor"))]
+        rows.append([label(name), *found, first, *agree])
+    return markdown_table(header, rows, text=1)
+
+
+def alignment_words(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The two keys of a network's first row, and how the minor column lies to the major one, in words."""
+    calibration = Calibration(**entry["calibration"])
+    pair = f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}"
+    return {
+        "pair": pair,
+        "apart": apart(mode_offset(calibration)).replace("relatives", "with their relatives"),
+    }
+
+
+def list_of(names: Sequence[str]) -> str:
+    """Names of systems in a sentence."""
+    words = [label(name) for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

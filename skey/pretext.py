@@ -1,0 +1,189 @@
+"""Figures 1 and 2 of STONE on real clips: what networks say to three views of one, and to either mode.
+
+The records hold what the networks said; points, losses and sums follow from it by the functions that training
+uses.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from skey.calibration import Calibration
+from skey.corpus.plan import Clip, plan_clips, render_clip
+from skey.experiments import EXPERIMENTS
+from skey.hearing import example_clips
+from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
+from skey.observations import DIGITS, Entries
+from skey.systems import RELEASED
+from skey.vqt import SEGMENT_SAMPLES, crop, log_vqt
+from skey.weights import LoadedModel, available_weights, read_weights
+
+CROP = 2
+"""c of Figure 1, in semitones."""
+
+SHIFT = 7
+"""k of Figure 1: a fifth, so that the third view lies one step away on the circle of fifths."""
+
+VIEWS: Mapping[str, str] = {"a": "T_c A", "b": "T_c B", "a_moved": "T_{c+k} A"}
+"""The three views of Figure 1 as the record and as the paper call them."""
+
+ONE_COLUMN = ("stone", "released-stone12")
+"""Networks of 12 outputs that Figure 1 is drawn from, the first at hand."""
+
+TWO_COLUMNS = ("stone24", "released-semitone24")
+"""Networks of 24 outputs that Figure 2 is drawn from, the first at hand."""
+
+TWO_COLUMNS_SKEY = ("skey", "released-skey")
+"""S-KEY, which Figure 2 shows beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One of the three distances of Eq. 9: between which views, over how many semitones, and the number.
+
+    `power` is the cross-power of Eq. 4, `target` where Eq. 5 wants it.
+    """
+
+    name: str
+    first: str
+    second: str
+    k: int
+    power: complex
+    target: complex
+    distance: float
+
+
+def pretext_clips() -> dict[str, Clip]:
+    """The clips of Figure 1, both clean chorales of the test split in major.
+
+    The second was picked by hand: its first half leans to the subdominant and its second to the dominant.
+    """
+    torn = next(clip for clip in plan_clips("test") if clip.piece_id == "chorales/bwv407")
+    return {"sure": example_clips()[0], "torn": torn}
+
+
+def structure_clips() -> tuple[Clip, Clip]:
+    """The clips of Figure 2: a major and a minor one, both clean."""
+    major, minor, *_ = example_clips()
+    return major, minor
+
+
+def halves(wave: Float32[np.ndarray, " samples"]) -> Float32[Tensor, "2 99 646"]:
+    """The log-VQTs of the segments A and B of a clip of 30 s: its first and its last 15 s."""
+    segments = np.stack([wave[:SEGMENT_SAMPLES], wave[-SEGMENT_SAMPLES:]])
+    return log_vqt(torch.from_numpy(segments))
+
+
+def views_of(segments: Float32[Tensor, "2 99 frames"]) -> dict[str, Float32[Tensor, "84 frames"]]:
+    """The three views of Figure 1 by name: T_c A, T_c B, T_{c+k} A."""
+    a, b = segments
+    return {"a": crop(a, CROP), "b": crop(b, CROP), "a_moved": crop(a, CROP + SHIFT)}
+
+
+def observe_pretext() -> dict[str, dict[str, Any]]:
+    """What each network of 12 outputs at hand says to the three views of the two clips.
+
+    Returns:
+        System → ``checksum``, ``calibration``, ``c``, ``k``, and for each clip 12 probabilities a view.
+    """
+    heard = {name: views_of(halves(render_clip(clip))) for name, clip in pretext_clips().items()}
+    return {
+        system: {
+            **_described(loaded),
+            "c": CROP,
+            "k": SHIFT,
+            **{
+                name: {view: _answer(loaded, seen)[0] for view, seen in views.items()}
+                for name, views in heard.items()
+            },
+        }
+        for system, loaded in _at_hand(ONE_COLUMN).items()
+    }
+
+
+def observe_structure() -> dict[str, dict[str, Any]]:
+    """What each network of Figure 2 at hand says to the first segment of a major and of a minor clip.
+
+    Returns:
+        System → ``checksum``, ``calibration``, for ``major`` and ``minor`` the two columns of Y at crop 0.
+    """
+    heard = {clip.key.mode: crop(halves(render_clip(clip))[0], 0) for clip in structure_clips() if clip.key}
+    return {
+        name: {**_described(loaded), **{mode: _answer(loaded, view) for mode, view in heard.items()}}
+        for name, loaded in _at_hand((*TWO_COLUMNS, *TWO_COLUMNS_SKEY)).items()
+    }
+
+
+def first_recorded(entries: Entries, names: Sequence[str]) -> str:
+    """The first of some systems that a record has; the later ones stand in where weights are missing."""
+    return next(name for name in names if name in entries)
+
+
+def profiles(entry: Mapping[str, Any], clip: str) -> dict[str, Float[Tensor, "12"]]:
+    """The calibrated profile of each view of a clip (Eq. 11): C first, of what sounds after the crop."""
+    calibration = Calibration(**entry["calibration"])
+    return {view: calibration.signature_profile(torch.tensor(entry[clip][view])[None])[0] for view in VIEWS}
+
+
+def points(entry: Mapping[str, Any], clip: str, omega: int = 7) -> dict[str, complex]:
+    """Eq. 2 of each view's profile."""
+    return {view: complex(dft(each[None], omega)[0]) for view, each in profiles(entry, clip).items()}
+
+
+def terms(entry: Mapping[str, Any], clip: str, omega: int = 7) -> tuple[Term, Term, Term]:
+    """L_AB (Eq. 6), L_AA (Eq. 7) and L_BA (Eq. 8) of a clip in the record of Figure 1."""
+    heard, k = profiles(entry, clip), int(entry["k"])
+    pairs = (("L_AB", "a", "b", 0), ("L_AA", "a", "a_moved", k), ("L_BA", "b", "a_moved", k))
+    ab, aa, ba = (_term(name, heard, first, second, steps, omega) for name, first, second, steps in pairs)
+    return ab, aa, ba
+
+
+def named_structure(entry: Mapping[str, Any], mode: str) -> Float[Tensor, "12 2"]:
+    """The matrix Y of a clip of Figure 2, named by calibration but not taken apart.
+
+    Returns:
+        (12, 2): rows by the pitch class of the major key that they stand for, C first; columns major, minor.
+    """
+    calibration = Calibration(**entry["calibration"])
+    y = torch.tensor(entry[mode]).T.roll(calibration.major, dims=0)
+    return y if calibration.major_column == 0 else y.flip(1)
+
+
+def sums(y: Float[Tensor, "12 2"]) -> tuple[Float[Tensor, "12"], Float[Tensor, "2"]]:
+    """lambda and mu of a matrix Y (Eq. 13 and 14)."""
+    return signature_profile(y[None])[0], mode_profile(y[None])[0]
+
+
+def _term(
+    name: str, heard: Mapping[str, Float[Tensor, "12"]], first: str, second: str, k: int, omega: int
+) -> Term:
+    """One distance with the two complex numbers between which it is taken."""
+    a, b = heard[first][None], heard[second][None]
+    angle = -2 * np.pi * omega * k / 12
+    target = complex(np.cos(angle), np.sin(angle))
+    power = complex(cross_power(a, b, omega)[0])
+    return Term(name, first, second, k, power, target, float(distance(a, b, k, omega)[0]))
+
+
+def _at_hand(names: Sequence[str]) -> dict[str, LoadedModel]:
+    """The networks of these names whose weights are here."""
+    files = available_weights()
+    known = [name for name in names if name in (*EXPERIMENTS, *RELEASED)]
+    return {name: read_weights(files[name]) for name in known if name in files}
+
+
+def _described(loaded: LoadedModel) -> dict[str, Any]:
+    """Which weights answered, and what their rows mean."""
+    return {"checksum": loaded.header.checksum, "calibration": loaded.header.calibration.as_dict()}
+
+
+@torch.inference_mode()
+def _answer(loaded: LoadedModel, view: Float32[Tensor, "84 frames"]) -> list[list[float]]:
+    """The network's own profile of one cropped log-VQT, a list of 12 probabilities a column."""
+    rows = loaded.network(view[None])[0].reshape(12, -1)
+    return [[round(float(value), DIGITS) for value in column] for column in rows.T]

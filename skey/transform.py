@@ -1,0 +1,158 @@
+"""What Eq. 2 of STONE makes of a profile: what mistakes and hesitations cost on either circle.
+
+On the circle of fifths (omega 7) the nearest wrong answer is a fifth away, on the circle of semitones
+(omega 1) a semitone; 5 and 11 are the same circles run backwards, and no other omega tells all twelve apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from skey.baselines import PROFILES, Scale, track_chroma
+from skey.datasets import load_dataset
+from skey.losses import dft, distance
+from skey.metrics import Interval, bootstrap_interval
+from skey.model import Architecture, ChromaNet
+from skey.observations import DIGITS
+from skey.vqt import SEGMENT_FRAMES, crop
+from skey.weights import available_weights, read_weights
+
+OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}
+"""The two circles of the paper."""
+
+INTERVALS: Mapping[int, str] = {
+    0: "none: the relative key",
+    1: "a semitone",
+    2: "a whole tone: two fifths",
+    3: "a minor third: the parallel key",
+    4: "a major third",
+    5: "a fifth",
+    6: "a tritone",
+}
+"""Semitones between two key signatures, and which mistake that is; 12 minus as many is the same distance."""
+
+CHROMAS: tuple[Scale, ...] = ("decibels", "energy", "peaks")
+NETWORKS = ("stone", "stone-w1", "released-stone12")
+"""Profiles of the test clips that Eq. 2 is applied to: chromas, and networks whose weights are at hand."""
+
+UNTRAINED_SEEDS = (0, 1, 2)
+
+
+def one_hot(row: int) -> Float[Tensor, "12"]:
+    """A profile that is sure of one row."""
+    return torch.eye(12)[row % 12]
+
+
+def spread(steps: Mapping[int, float]) -> Float[Tensor, "12"]:
+    """A profile with these weights at these semitones, scaled to sum to one."""
+    profile = torch.zeros(12)
+    for row, weight in steps.items():
+        profile[row % 12] += weight
+    return profile / profile.sum()
+
+
+def example_profiles() -> dict[str, Float[Tensor, "12"]]:
+    """Profiles that differ in how they hesitate, by a description."""
+    return {
+        "sure": one_hot(0),
+        "torn between two fifths": spread({0: 1, 7: 1}),
+        "torn between two semitones": spread({0: 1, 1: 1}),
+        "torn between tonic and relative": spread({0: 1, 9: 1}),
+        "three neighbouring fifths": spread({5: 1, 0: 2, 7: 1}),
+        "three neighbouring semitones": spread({11: 1, 0: 2, 1: 1}),
+        "the seven notes of C major": spread(dict.fromkeys((0, 2, 4, 5, 7, 9, 11), 1.0)),
+        "Krumhansl's C major": spread(dict(enumerate(PROFILES["krumhansl"][0]))),
+        "Krumhansl's A minor": spread(dict(enumerate(PROFILES["krumhansl"][1]))).roll(9),
+        "uniform": torch.full((12,), 1 / 12),
+    }
+
+
+def cost(k: int, omega: int) -> float:
+    """Eq. 5 with k = 0 for two sure profiles that lie k semitones apart: 1 - cos(2 pi omega k / 12)."""
+    return float(distance(one_hot(0)[None], one_hot(k)[None], 0, omega)[0])
+
+
+def length(profile: Float[Tensor, "12"], omega: int) -> float:
+    """The modulus of Eq. 2: 1 for a sure profile, 0 for a uniform one."""
+    return float(dft(profile[None], omega)[0].abs())
+
+
+def cost_of_hesitation(profile: Float[Tensor, "12"], omega: int) -> float:
+    """Eq. 6 where both segments have the same profile: what is left to pay is the lack of certainty."""
+    return float(distance(profile[None], profile[None], 0, omega)[0])
+
+
+def cost_of_open_mode(offset: int, omega: int) -> float:
+    """The same if a network knows the key but not the mode, its two columns `offset` semitones apart."""
+    return cost_of_hesitation(spread({0: 1, offset: 1}), omega)
+
+
+def observe_transform() -> dict[str, dict[str, Any]]:
+    """Eq. 2 and Eq. 6 of chromas and of networks' profiles, over the test clips.
+
+    Returns:
+        ``chroma: SCALE``, ``untrained``, and each network at hand → ``length 7``, ``length 1`` (modulus of
+        Eq. 2, over all segments), ``distance 7``, ``distance 1`` (Eq. 6): mean and ends of the 95 % interval;
+        networks also have their ``checksum``.
+    """
+    dataset, files = load_dataset("open-corpus"), available_weights()
+    dataset.require()
+    segments = torch.stack([_segments(dataset.log_vqt(track)) for track in dataset.tracks()])
+    networks = {name: read_weights(files[name]) for name in NETWORKS if name in files}
+    return {
+        **{f"chroma: {scale}": _summary(_chromas(segments, scale)) for scale in CHROMAS},
+        "untrained": _summary(
+            torch.cat([_answers(untrained(seed), segments[:32]) for seed in UNTRAINED_SEEDS])
+        ),
+        **{
+            name: {"checksum": loaded.header.checksum, **_summary(_answers(loaded.network, segments))}
+            for name, loaded in networks.items()
+        },
+    }
+
+
+def untrained(seed: int) -> ChromaNet:
+    """STONE's network as training begins with it."""
+    torch.manual_seed(seed)
+    return ChromaNet(Architecture(outputs=12, frames_per_step=4)).eval()
+
+
+def recorded_interval(numbers: Sequence[float]) -> Interval:
+    """Mean and ends of the interval as the record holds them."""
+    return Interval(*numbers)
+
+
+def _segments(log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "2 99 646"]:
+    """Segments A and B of a clip."""
+    return torch.stack([log_vqt[:, :SEGMENT_FRAMES], log_vqt[:, -SEGMENT_FRAMES:]])
+
+
+def _chromas(segments: Float[Tensor, "clips 2 99 frames"], scale: Scale) -> Float[Tensor, "clips 2 12"]:
+    """The chroma of each segment, as a profile that sums to one."""
+    found = torch.stack([torch.stack([track_chroma(each, scale) for each in clip]) for clip in segments])
+    return found / found.sum(-1, keepdim=True)
+
+
+@torch.inference_mode()
+def _answers(network: ChromaNet, segments: Float[Tensor, "clips 2 99 frames"]) -> Float[Tensor, "clips 2 12"]:
+    """A network's profile of each segment at crop 0."""
+    return torch.stack([network(crop(clip, 0)) for clip in segments])
+
+
+def _summary(profiles: Float[Tensor, "clips 2 12"]) -> dict[str, list[float]]:
+    """Means over clips of modulus and distance on both circles."""
+    a, b = profiles[:, 0], profiles[:, 1]
+    found = {}
+    for omega in OMEGAS:
+        found[f"length {omega}"] = _mean((dft(a, omega).abs() + dft(b, omega).abs()) / 2)
+        found[f"distance {omega}"] = _mean(distance(a, b, 0, omega))
+    return found
+
+
+def _mean(values: Float[Tensor, " clips"]) -> list[float]:
+    """Mean and ends of its 95 % interval."""
+    interval = bootstrap_interval(values.double().numpy())
+    return [round(float(value), DIGITS) for value in (interval.value, interval.low, interval.high)]

@@ -1,41 +1,110 @@
-"""Do the papers' claims hold on our data? One function decides, from a paired bootstrap, never by hand."""
+"""Do the papers' claims hold on our data? One function decides, from a paired bootstrap, never by hand.
 
+The difference of two systems' points on the same tracks, in percentage points, has a 95 % interval; what it
+must look like depends on what is claimed of the first system (``RULES`` says the same for readers):
+
+``better``: holds above zero, does not hold below zero.
+``same``: holds inside ``MARGIN`` either side of zero, does not hold outside.
+``no worse``: does not hold below zero, else holds above minus ``MARGIN``.
+
+Where the interval lies across such a border, the claim is undecided at this size of the test set.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from skey.metrics import Interval, paired_bootstrap
-from skey.paper import Claim
-from skey.results import Predictions, points
+from skey.paper import Claim, ClaimKind, claims
+from skey.results import Experiment, Predictions, points
 
-Verdict = Literal["holds", "does not hold", "undecided at this size"]
+Verdict = Literal["holds", "does not hold", "undecided at this size", "not computed here"]
+
+MARGIN = 5.0
+"""Percentage points within which two systems count as equally good."""
+
+RULES: Mapping[ClaimKind, str] = {
+    "better": "the whole interval above zero: holds; below zero: does not hold",
+    "same": f"the whole interval within ±{MARGIN:g} points: holds; outside: does not hold",
+    "no worse": f"the whole interval below zero: does not hold; else above −{MARGIN:g} points: holds",
+}
+"""What decides each kind of claim; anything else is undecided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A claim with our evidence: the difference better minus worse, in percentage points, and the verdict."""
+    """A claim with our evidence: the difference first minus second system, in percentage points.
+
+    There is no difference where the record lacks one of the systems.
+    """
 
     claim: Claim
-    difference: Interval
+    difference: Interval | None
     verdict: Verdict
 
 
-def verdict(difference: Interval) -> Verdict:
-    """What the interval of a difference says of the claim that it is positive."""
-    if difference.low > 0:
+def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
+    """What the interval of a difference, in percentage points, says of a claim of that kind."""
+    if _holds(difference, kind):
         return "holds"
-    return "does not hold" if difference.high < 0 else "undecided at this size"
+    return "does not hold" if _fails(difference, kind) else "undecided at this size"
+
+
+def _holds(difference: Interval, kind: ClaimKind) -> bool:
+    """Whether the whole interval lies where the claim puts it."""
+    if kind == "better":
+        return difference.low > 0
+    if kind == "same":
+        return difference.low > -MARGIN and difference.high < MARGIN
+    return difference.low > -MARGIN and difference.high >= 0
+
+
+def _fails(difference: Interval, kind: ClaimKind) -> bool:
+    """Whether the whole interval lies where the claim excludes it."""
+    if kind == "same":
+        return difference.low > MARGIN or difference.high < -MARGIN
+    return difference.high < 0
 
 
 def judge(claim: Claim, predictions: Predictions, seed: int = 0) -> Judgement:
     """Test one claim on the tracks of its experiment.
 
-    The difference of the two systems' points on the same tracks is resampled (``seed``); the claim holds
-    where its whole 95 % interval is above zero, does not where it is below, and is undecided otherwise.
+    The difference of the two systems' points on the same tracks is resampled (``seed``). Without answers of
+    both systems there is nothing to test.
     """
-    better, worse = (
+    if not {claim.better, claim.worse} <= set(predictions.answers):
+        return Judgement(claim, None, "not computed here")
+    first, second = (
         points(claim.metric, predictions.references, predictions.answers[system])
         for system in (claim.better, claim.worse)
     )
-    share = paired_bootstrap(better, worse, seed=seed)
+    share = paired_bootstrap(first, second, seed=seed)
     difference = Interval(100 * share.value, 100 * share.low, 100 * share.high)
-    return Judgement(claim, difference, verdict(difference))
+    return Judgement(claim, difference, verdict(difference, claim.kind))
+
+
+def judgements(experiment: Experiment) -> list[Judgement]:
+    """Every claim that this experiment tests, with its verdict, in the order of ``paper.toml``."""
+    seed = int(experiment.record.parameters["seed"])
+    mine = (claim for claim in claims() if claim.experiment == experiment.name)
+    return [judge(claim, experiment.predictions, seed) for claim in mine]
+
+
+def judge_all(experiments: Iterable[Experiment]) -> list[Judgement]:
+    """Every claim with its verdict: what the scoreboard, ``skey check`` and ``skey reproduce`` show."""
+    found = {
+        judgement.claim.id: judgement for experiment in experiments for judgement in judgements(experiment)
+    }
+    return [found.get(claim.id) or Judgement(claim, None, "not computed here") for claim in claims()]
+
+
+def verdict_lines(found: Iterable[Judgement]) -> list[str]:
+    """A line for each claim: its name, our difference with its 95 % interval in points, the verdict."""
+    return [f"{each.claim.id:<40} {_interval(each.difference):>24}  {each.verdict}" for each in found]
+
+
+def _interval(difference: Interval | None) -> str:
+    """A difference with its interval, or a dash."""
+    if difference is None:
+        return "–"
+    return f"{difference.value:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"

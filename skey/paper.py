@@ -26,6 +26,10 @@ MARKS: Mapping[str, str] = {
 """What each mark means, for a reader."""
 
 
+ClaimKind = Literal["better", "same", "no worse"]
+"""What a claim says of its first system beside its second."""
+
+
 class PaperError(SkeyError):
     """A number or a claim that ``paper.toml`` does not hold."""
 
@@ -82,30 +86,34 @@ class PaperNumber:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """That ``better`` scores above ``worse`` on ``metric``: in ``table`` of ``paper``, and in our data.
+    """What a paper says of two systems, and what our data can test.
 
-    ``worse_table`` is where the paper has the second number, the same table unless said otherwise;
-    ``papers_better`` and ``papers_worse`` its names of the systems, where they are others than ours.
+    By ``metric`` the first system, ``better``, is ``"better"`` than the second, ``worse``, the ``"same"``, or
+    ``"no worse"``: that is the ``kind``, for which ``skey.claims`` has the rules. ``experiment`` tests it on
+    our data. The paper's numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` where these
+    are not the same two; ``numbers`` is false where it has none. Without a ``paper`` the question is ours.
     """
 
     id: str
     text: str
-    paper: str
-    table: str
     experiment: str
     metric: str
     better: str
     worse: str
-    worse_table: str = ""
+    paper: str = ""
+    kind: ClaimKind = "better"
+    dataset: str = "fmakv2"
     papers_better: str = ""
     papers_worse: str = ""
+    numbers: bool = True
 
-    def papers_percentages(self) -> tuple[Number, Number]:
-        """What the papers print for the better and the worse system on the data of ``table``."""
-        tables = paper_tables()
-        other = tables[self.worse_table or self.table]
-        better = printed_percentage(self.papers_better or self.better, tables[self.table])
-        return better, other.row(self.papers_worse or self.worse)["percent"]
+    def evidence(self) -> tuple[PaperNumber, PaperNumber] | None:
+        """The papers' numbers of the two systems; None where the claim says that no paper has any."""
+        if not self.numbers:
+            return None
+        asked = (self.papers_better or self.better, self.papers_worse or self.worse)
+        first, second = (find_number(system, self.dataset, self.metric) for system in asked)
+        return first, second
 
 
 @cache
@@ -136,19 +144,44 @@ def claims() -> tuple[Claim, ...]:
     return tuple(Claim(**claim) for claim in _content()["claims"])
 
 
-def printed_percentage(system: str, table: PaperTable) -> Number:
-    """A system's percentage in a table, or else by the same score on the same data elsewhere in the papers.
+def every_number() -> tuple[PaperNumber, ...]:
+    """Every percentage that the papers print: those of their tables, then the single ones."""
+    tables = (
+        PaperNumber(
+            table.paper,
+            table.title.split(":")[0],
+            system,
+            table.dataset,
+            table.metric,
+            row["percent"],
+            table.mark,
+        )
+        for table in paper_tables().values()
+        for system, row in table.systems.items()
+    )
+    return (*tables, *paper_numbers())
 
-    Raises ``PaperError`` where it is nowhere.
+
+def papers_numbers(metric: str, dataset: str = "fmakv2", ours: bool = True) -> dict[str, PaperNumber]:
+    """System → what the papers say of it by a score on a data set.
+
+    Under their own names, and with ``ours`` under what our data call the same system too.
     """
-    single = (n for n in paper_numbers() if (n.system, n.dataset, n.metric) == (system, *_measured(table)))
-    elsewhere = None if system in table.systems else next(single, None)
-    return elsewhere.percent if elsewhere else table.row(system)["percent"]
+    found = {
+        number.system: number
+        for number in reversed(every_number())
+        if (number.metric, number.dataset) == (metric, dataset)
+    }
+    called = _content()["called"].items() if ours else ()
+    return {here: found[there] for here, there in called if there in found} | found
 
 
-def _measured(table: PaperTable) -> tuple[str, str]:
-    """On which data a table measures what."""
-    return table.dataset, table.metric
+def find_number(system: str, dataset: str, metric: str) -> PaperNumber:
+    """What the papers say of a system on a data set by a score; raises ``PaperError`` where they do not."""
+    found = papers_numbers(metric, dataset)
+    if system not in found:
+        raise PaperError(f"the papers have no {metric} of {system!r} on {dataset!r}: see skey/paper.toml")
+    return found[system]
 
 
 def label(system: str) -> str:
@@ -157,6 +190,11 @@ def label(system: str) -> str:
         return str(_content()["labels"][system])
     except KeyError:
         raise PaperError(f"{system!r} has no label: give it one in skey/paper.toml") from None
+
+
+def mark_note(number: PaperNumber) -> str:
+    """Nothing for a number that was read in the paper, else its mark in brackets: `` [Q1]``."""
+    return "" if number.mark == "P" else f" [{number.mark}]"
 
 
 def dataset_title(dataset: str) -> str:

@@ -28,11 +28,77 @@ RELEASED: Mapping[str, str] = {
 }
 """The released networks: name of the system, which is that of its imported weights → the authors' name."""
 
-TABLE_1 = ("always-c-major", "feature-engineering", "stone", "stone-w1", "released-stone12")
+TABLE_1 = ("always-c-major", "feature-engineering", "stone", "stone-w1", "supervised", "released-stone12")
 """The systems of Table 1, STONE; a network is computed where its weights are at hand."""
 
-TABLE_3 = (*BASELINES, "stone24", "stone24-w1", "skey", "released-skey", "released-semitone24")
-"""The systems of Table 3, STONE, and S-KEY beside them."""
+TABLE_2 = ("always-c-major", "stone", "stone-no-octaves", "stone-no-cpsd", "released-stone12")
+"""The systems of Table 2, STONE, and the released network beside them."""
+
+TABLE_3 = (
+    *BASELINES,
+    *("stone24-w1", "stone24", "supervised", "skey", "released-semitone24", "released-skey"),
+)
+"""The systems of Table 3, STONE, with more templates, S-KEY, and the released networks beside them."""
+
+FIGURE_3 = (
+    *("krumhansl", "stone24", "semitone-1", "semitone-10", "semitone"),
+    *("suptone-1", "suptone-10", "suptone", "supervised", "released-semitone24"),
+)
+"""The systems of Figure 3, STONE, with a template and the released network beside them."""
+
+FIGURE_4 = (
+    *("feature-engineering", "stone", "released-stone12"),
+    *("krumhansl", "semitone", "released-semitone24"),
+)
+"""Those of Figure 4, STONE (a network of key signatures, one of keys), ours, released, and the baselines."""
+
+SKEY_TABLE = ("krumhansl", "temperley-peaks", "supervised", "skey", "released-skey")
+"""The systems of S-KEY's table, and the strongest template."""
+
+SKEY_ABLATIONS = (
+    *("krumhansl", "skey", "skey-plus3", "skey-no-average", "skey-calibrated"),
+    "released-skey",
+)
+"""S-KEY and its variants, with a template and the released network beside them."""
+
+SKEY_DATA = ("krumhansl", "skey-1", "skey-10", "skey", "released-skey")
+"""S-KEY trained on more and more clips, with a template and the released network beside it."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A table or figure of the papers as an experiment on a test set.
+
+    Args:
+        title: what the papers call it.
+        systems: which systems it asks, in the order in which they are shown.
+        metrics: by which scores, the papers' first.
+        tables: the papers' tables that it stands beside, by their identifier in ``paper.toml``.
+    """
+
+    title: str
+    systems: tuple[str, ...]
+    metrics: tuple[str, ...] = ("mirex",)
+    tables: tuple[str, ...] = ()
+
+
+EVALUATIONS: Mapping[str, Evaluation] = {
+    "table-1-key-signature": Evaluation(
+        "Table 1: key signature", TABLE_1, ("ksea",), ("stone-table-1", "stone-table-2")
+    ),
+    "table-2-ablations": Evaluation("Table 2: ablations", TABLE_2, ("ksea",), ("stone-table-2",)),
+    "table-3-key-and-mode": Evaluation(
+        "Table 3: key and mode", TABLE_3, ("mirex", "ksea"), ("stone-table-3",)
+    ),
+    "figure-3-supervision": Evaluation(
+        "Figure 3: Semi-TONE and Sup-TONE against the share of labels", FIGURE_3
+    ),
+    "figure-4-confusion": Evaluation("Figure 4: confusion matrices", FIGURE_4, ("ksea", "mirex")),
+    "skey-table": Evaluation("S-KEY's table", SKEY_TABLE, ("mirex", "mode")),
+    "skey-ablations": Evaluation("S-KEY's ablations", SKEY_ABLATIONS),
+    "skey-data": Evaluation("S-KEY against the amount of training data", SKEY_DATA),
+}
+"""Name of each notebook that scores systems on a test set, and of its record → what it asks."""
 
 _FLOOR = 1.0
 """80 dB in units of the log-VQT."""

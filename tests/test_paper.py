@@ -1,23 +1,32 @@
 """The papers' own counts give their own percentages, and every claim can be traced to their tables."""
 
 import re
+from typing import get_args
 
 import pytest
 
-from skey.claims import judge, verdict
+from skey.book.verdicts import SAID, claims_table, verdict_counts
+from skey.claims import MARGIN, RULES, judge, judge_all, verdict, verdict_lines
 from skey.keys import KEYS, Key
 from skey.metrics import Interval, RelationCounts
 from skey.paper import (
     MARKS,
+    ClaimKind,
     PaperError,
     citation_key,
     claims,
     dataset_title,
+    find_number,
     label,
+    mark_note,
     paper_numbers,
     paper_tables,
+    papers_numbers,
 )
-from skey.results import Predictions
+from skey.record import RESULTS, recorded_experiments
+from skey.results import Predictions, read_experiment
+from skey.results.scores import METRICS
+from skey.systems import EVALUATIONS
 
 ROWS = [(table, system) for table in paper_tables().values() for system in table.systems]
 NAMES = [f"{table.id} {system}" for table, system in ROWS]
@@ -52,10 +61,41 @@ def test_every_number_has_a_mark_a_label_and_a_reference(root) -> None:
         assert re.search(rf"{{{citation_key(number.paper)},", references)
 
 
-def test_the_papers_evidence_for_a_claim_supports_it() -> None:
+@pytest.mark.parametrize("claim", claims(), ids=lambda claim: claim.id)
+def test_the_papers_evidence_for_a_claim_supports_it(claim) -> None:
+    evidence = claim.evidence()
+    assert (evidence is None) == (not claim.numbers)
+    if evidence is not None:
+        difference = float(evidence[0].percent - evidence[1].percent)
+        assert verdict(Interval(difference, difference, difference), claim.kind) == "holds"
+
+
+def test_a_claim_has_a_name_of_its_own_and_compares_two_systems_of_its_experiment() -> None:
+    assert len({claim.id for claim in claims()}) == len(claims())
     for claim in claims():
-        better, worse = claim.papers_percentages()
-        assert better > worse
+        assert {claim.better, claim.worse} <= set(EVALUATIONS[claim.experiment].systems)
+        assert claim.better != claim.worse and claim.metric in METRICS
+
+
+def test_only_a_question_of_our_own_has_neither_paper_nor_numbers() -> None:
+    assert all(claim.paper or not claim.numbers for claim in claims())
+
+
+def test_a_number_that_the_papers_do_not_have_is_refused() -> None:
+    with pytest.raises(PaperError, match="mirex of 'suptone-10' on 'gtzan'"):
+        find_number("suptone-10", "gtzan", "mirex")
+
+
+def test_the_papers_call_our_systems_by_names_of_their_own() -> None:
+    assert find_number("skey", "gtzan", "mirex") == find_number("skey-1m", "gtzan", "mirex")
+    assert "skey" not in papers_numbers("mirex", ours=False)
+    assert find_number("released-skey", "giantsteps", "mirex").mark == "Q1"
+
+
+def test_a_number_that_was_not_read_in_the_paper_carries_its_mark() -> None:
+    assert mark_note(find_number("krumhansl", "fmakv2", "mirex")) == ""
+    assert mark_note(find_number("krumhansl", "fmakv2", "mode")) == " [Q1]"
+    assert mark_note(find_number("semitone-10", "fmak", "mirex")) == " [I]"
 
 
 def test_a_system_without_a_label_is_refused() -> None:
@@ -63,18 +103,62 @@ def test_a_system_without_a_label_is_refused() -> None:
         label("nobody's system")
 
 
-def test_a_claim_holds_where_the_whole_interval_is_above_zero() -> None:
-    assert verdict(Interval(3.0, 1.0, 5.0)) == "holds"
-    assert verdict(Interval(3.0, -1.0, 7.0)) == "undecided at this size"
-    assert verdict(Interval(-3.0, -5.0, -1.0)) == "does not hold"
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "expected"),
+    [
+        ("better", 1, 5, "holds"),
+        ("better", -1, 7, "undecided at this size"),
+        ("better", -5, -1, "does not hold"),
+        ("same", -4, 4, "holds"),
+        ("same", 1, 4, "holds"),
+        ("same", -6, 4, "undecided at this size"),
+        ("same", 6, 9, "does not hold"),
+        ("same", -9, -6, "does not hold"),
+        ("no worse", -4, 3, "holds"),
+        ("no worse", 2, 9, "holds"),
+        ("no worse", -6, 3, "undecided at this size"),
+        ("no worse", -4, -1, "does not hold"),
+    ],
+)
+def test_the_whole_interval_decides_a_claim_or_nothing_does(kind, low, high, expected) -> None:
+    assert verdict(Interval((low + high) / 2, float(low), float(high)), kind) == expected
 
 
 @pytest.mark.parametrize("claim", claims(), ids=lambda claim: claim.id)
 def test_perfect_answers_against_hopeless_ones_let_a_claim_hold_and_the_reverse_not(claim) -> None:
-    wrong: tuple[Key, ...] = tuple(key.transposed(6) for key in KEYS)
-    for better, worse, expected in ((KEYS, wrong, "holds"), (wrong, KEYS, "does not hold")):
+    wrong: tuple[Key, ...] = tuple(key.parallel.transposed(6) for key in KEYS)
+    for better, worse, points in ((KEYS, wrong, 100.0), (wrong, KEYS, -100.0), (KEYS, KEYS, 0.0)):
         answers = {claim.better: better, claim.worse: worse}
-        table = Predictions(tuple(map(str, KEYS)), {}, KEYS, answers)
-        judgement = judge(claim, table)
-        assert judgement.verdict == expected
-        assert abs(judgement.difference.value) == pytest.approx(100)
+        judgement = judge(claim, Predictions(tuple(map(str, KEYS)), {}, KEYS, answers))
+        assert judgement.difference and judgement.difference.value == pytest.approx(points)
+        assert judgement.verdict == verdict(Interval(points, points, points), claim.kind)
+
+
+def test_a_claim_about_a_system_that_is_not_in_the_record_is_not_judged() -> None:
+    claim = claims()[0]
+    table = Predictions(tuple(map(str, KEYS)), {}, KEYS, {claim.better: KEYS})
+    assert judge(claim, table).difference is None
+    assert judge(claim, table).verdict == "not computed here"
+
+
+def test_every_claim_is_judged_once_whatever_the_record_holds(root) -> None:
+    assert [each.claim for each in judge_all([])] == list(claims())
+    assert {each.verdict for each in judge_all([])} == {"not computed here"}
+    experiments = [read_experiment(root / RESULTS, name) for name in recorded_experiments(root / RESULTS)]
+    judged = {each.claim.id: each.verdict for each in judge_all(experiments)}
+    assert list(judged) == [claim.id for claim in claims()]
+    assert judged["template-beats-constant"] == "holds"
+    assert len(verdict_lines(judge_all(experiments))) == len(claims())
+
+
+def test_every_kind_of_claim_has_a_rule_and_a_word() -> None:
+    assert set(RULES) == set(SAID) == set(get_args(ClaimKind))
+    assert f"±{MARGIN:g}" in RULES["same"]
+
+
+def test_a_table_of_claims_says_whose_they_are_and_how_well_their_numbers_are_known() -> None:
+    text = claims_table(judge_all([]))
+    assert text.count("not computed here") == len(claims())
+    assert "{cite}`kong2025skey`" in text and "*Ours.*" in text and "no number" in text
+    assert "[I]: inferred" in text and "[Q1]: quoted by one source" in text and "[P]" not in text
+    assert verdict_counts(judge_all([])) == f"{len(claims())} not computed here"

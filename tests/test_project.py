@@ -22,6 +22,7 @@ FLOORS = {
     " weights export tonality confidence threads",
     3: "estimate estimator listeners tags reports datasets corpus experiments training bench"
     " results record claims paper plots notebooks book systems observations alignment hearing profile_plots"
+    " collapse evaluation_plots"
     " robustness robustness_plots reliability reliability_plots disagreement"
     " curve_plots differences difference_plots recordings"
     " pretext pseudo_labels transform rotation method_plots circle_plots",

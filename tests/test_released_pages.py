@@ -16,7 +16,6 @@ from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
 from skey.book import script
 from skey.book.released import alignment_table, apart, heard_clip, model_cards
-from skey.book.signatures import signatures_table
 from skey.book.usage import PAGE, Snippet, SnippetError, run_snippets, snippets
 from skey.calibration import Calibration
 from skey.cli import main
@@ -37,7 +36,6 @@ from skey.observations import (
     read_observation,
     write_observation,
 )
-from skey.paper import paper_tables
 from skey.profile_plots import alignment_drawings, key_rings, timeline_drawing
 from skey.record import RESULTS, RecordError
 from skey.results import Parameters, check_records, read_experiment, run_experiment
@@ -423,15 +421,6 @@ def test_the_picture_over_time_counts_the_stretches_that_are_right() -> None:
 
 
 # Pages
-
-
-def test_table_1_has_the_papers_rows_once_and_ours_below() -> None:
-    experiment = read_experiment(ROOT / RESULTS, "table-1-key-signature")
-    text = signatures_table(experiment, paper_tables()["stone-table-1"], paper_tables()["stone-table-2"])
-    rows = text.splitlines()[2:]
-    assert sum("*paper:" in row for row in rows) == 5
-    assert sum("*ours:" in row for row in rows) == 3
-    assert "| 65.3 | 22.3 | 12.3 | 77 |" in next(row for row in rows if "STONE, ω = 7" in row)
 
 
 def test_the_record_of_table_1_has_the_released_stone_and_its_checksum() -> None:

@@ -6,15 +6,8 @@ from pathlib import Path
 
 from skey.book.listening import instructive_rows, listen
 from skey.book.released import model_cards
-from skey.book.tables import (
-    claims_table,
-    judgements,
-    markdown_table,
-    papers_percentages,
-    papers_table,
-    scores_table,
-    sources_line,
-)
+from skey.book.scoreboard import scoreboard
+from skey.book.tables import markdown_table, papers_percentages, papers_table
 from skey.book.usage import write_outputs
 from skey.notebooks import Run, read_runs
 from skey.observations import read_observation
@@ -39,13 +32,6 @@ HEADLINE = "table-3-key-and-mode"
 
 ALIGNMENT = "released-alignment"
 """The observation that the model cards are written from."""
-
-
-PAPERS = {"mirex": ("stone-table-3",), "ksea": ("stone-table-1", "stone-table-2")}
-"""The papers' tables that print each score."""
-
-SCOREBOARD_METRICS = {"table-1-key-signature": ("ksea",), HEADLINE: ("mirex", "ksea")}
-"""The scores of each experiment that the scoreboard shows."""
 
 
 def write_pages(checkout: Path) -> None:
@@ -77,7 +63,7 @@ def logo() -> Drawing:
 
 def headline_drawing(experiment: Experiment) -> Drawing:
     """MIREX of every system on every part of the data, with the papers' values."""
-    papers = papers_percentages(*PAPERS["mirex"])
+    papers = papers_percentages("stone-table-3")
     return scores_drawing(experiment.record.scores, "mirex", papers, "MIREX score, system by system")
 
 
@@ -85,20 +71,6 @@ def landing_clip(experiment: Experiment) -> str:
     """One track to hear, halfway between easy and hard."""
     rows = instructive_rows(experiment.predictions)
     return listen(experiment.predictions, open_dataset(Parameters()), rows[1:2])
-
-
-def scoreboard(experiments: Iterable[Experiment]) -> str:
-    """For each experiment: the claims with their verdicts, the scores, the downloads."""
-    return "\n\n".join(_scoreboard_section(experiment) for experiment in experiments)
-
-
-def _scoreboard_section(experiment: Experiment) -> str:
-    """The scoreboard of one experiment."""
-    metrics = SCOREBOARD_METRICS[experiment.name]
-    tables = [scores_table(experiment, metric, papers_percentages(*PAPERS[metric])) for metric in metrics]
-    found = claims_table(judgements(experiment))
-    link = f"[](notebooks/{experiment.name}.ipynb)"
-    return "\n\n".join([f"## {link}", found, *tables, sources_line(experiment)])
 
 
 def records_table(experiments: Iterable[Experiment]) -> str:

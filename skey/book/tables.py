@@ -4,18 +4,15 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from skey.claims import Judgement, judge
-from skey.metrics import Interval, RelationCounts
 from skey.paper import (
     MARKS,
     Number,
     PaperNumber,
-    PaperTable,
     citation_key,
-    claims,
     dataset_title,
+    every_number,
     label,
-    paper_numbers,
+    mark_note,
     paper_tables,
 )
 from skey.record import find_checkout, predictions_path, record_path
@@ -42,10 +39,10 @@ def with_interval(numbers: Mapping[str, Number], metric: str) -> str:
     return f"**{value:.1f}**<br>[{low:.1f},\N{NO-BREAK SPACE}{high:.1f}]"
 
 
-def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, Number] | None = None) -> str:
+def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:
     """Systems by parts of the data: ``metric`` in percent with intervals, the papers' value before them.
 
-    ``papers``: system → percent. Systems that have no such score are left out.
+    ``papers``: system → number, shown with its mark. Systems that have no such score are left out.
     """
     scores = {name: parts for name, parts in experiment.record.scores.items() if metric in parts["all"]}
     parts = list(next(iter(scores.values())))
@@ -54,12 +51,17 @@ def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, Numbe
     rows = [
         [
             label(system),
-            *([f"{papers[system]:g}" if system in papers else "–"] if papers is not None else []),
+            *([paper_cell(papers.get(system))] if papers is not None else []),
             *(with_interval(scores[system][part], metric) for part in parts),
         ]
         for system in scores
     ]
     return markdown_table([METRIC_TITLES[metric], *column, *sizes], rows)
+
+
+def paper_cell(number: PaperNumber | None) -> str:
+    """A number of the papers with its mark, or a dash where they have none."""
+    return "–" if number is None else f"{number.percent:g}{mark_note(number)}"
 
 
 def papers_percentages(*tables: str) -> dict[str, Number]:
@@ -78,84 +80,9 @@ def glued_numbers(experiment: Experiment) -> dict[str, float]:
     }
 
 
-def relations_table(experiment: Experiment, table: PaperTable) -> str:
-    """Shares of each relation in percent, the paper's row above ours, for systems that both have."""
-    header = ["", "Correct", "Fifth", "Relative", "Parallel", "Wrong", "MIREX"]
-    rows: list[list[str]] = []
-    for system in experiment.record.scores:
-        if system in table.systems:
-            counts = table.counts(system)
-            if isinstance(counts, RelationCounts):
-                score = f"{table.row(system)['percent']:.1f}"
-                where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"
-                rows.append([f"{label(system)}<br>*paper: {where}*", *_shares(counts), score])
-        if "mirex" in experiment.record.scores[system]["all"]:
-            rows.append(_our_relations(experiment, system))
-    return markdown_table(header, rows)
-
-
-def _our_relations(experiment: Experiment, system: str) -> list[str]:
-    """Our row of the table of relations."""
-    numbers = experiment.record.scores[system]["all"]
-    counts = RelationCounts(**{name: int(numbers[name]) for name in RelationCounts.__dataclass_fields__})
-    data = experiment.record.data
-    where = f"{data['title']}, n = {data['tracks']:,}"
-    return [f"{label(system)}<br>*ours: {where}*", *_shares(counts), with_interval(numbers, "mirex")]
-
-
-def _shares(counts: RelationCounts) -> list[str]:
-    """Correct, fifth (both directions), relative, parallel, wrong as percentages of all tracks."""
-    numbers = (counts.same, counts.fifth, counts.relative, counts.parallel, counts.other)
-    return [f"{100 * number / counts.total:.1f}" for number in numbers]
-
-
-def judgements(experiment: Experiment) -> list[Judgement]:
-    """The papers' claims that this experiment can test, each with its verdict."""
-    seed = int(experiment.record.parameters["seed"])
-    asked = experiment.predictions.answers
-    mine = (
-        claim
-        for claim in claims()
-        if claim.experiment == experiment.name and claim.better in asked and claim.worse in asked
-    )
-    return [judge(claim, experiment.predictions, seed) for claim in mine]
-
-
-def claims_table(found: Iterable[Judgement]) -> str:
-    """Claim, the papers' evidence, ours, verdict."""
-    rows = [
-        [
-            f"{judgement.claim.text} {{cite}}`{citation_key(judgement.claim.paper)}`",
-            _papers_evidence(judgement),
-            _our_evidence(judgement.difference),
-            f"**{judgement.verdict}**",
-        ]
-        for judgement in found
-    ]
-    return markdown_table(["Claim", "Papers, %", "Ours: difference", "Verdict"], rows)
-
-
-def _our_evidence(difference: Interval) -> str:
-    """A difference in percentage points with its 95 % interval."""
-    return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
-
-
-def _papers_evidence(judgement: Judgement) -> str:
-    """Both printed numbers."""
-    better, worse = judgement.claim.papers_percentages()
-    return f"{METRIC_TITLES[judgement.claim.metric]} {better:g} against {worse:g}"
-
-
 def papers_table() -> str:
     """Every percentage of the papers that the companion compares with, and how well each is known."""
-    tables = (
-        PaperNumber(
-            table.paper, table.title.split(":")[0], system, table.dataset, table.metric, percent, table.mark
-        )
-        for table in paper_tables().values()
-        for system, percent in papers_percentages(table.id).items()
-    )
-    rows = [_papers_row(number) for number in (*tables, *paper_numbers())]
+    rows = [_papers_row(number) for number in every_number()]
     return markdown_table(["System", "Data", "Score", "Where", "How known", "%"], rows, text=5)
 
 

@@ -1,0 +1,82 @@
+"""The scoreboard, as a page and as text: every claim with its verdict, then the scores."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from skey.book.tables import METRIC_TITLES, scores_table, sources_line
+from skey.book.verdicts import claims_table, rules_list, verdict_counts
+from skey.claims import judge_all, verdict_lines
+from skey.paper import Number, papers_numbers
+from skey.results import Experiment
+from skey.systems import EVALUATIONS
+
+
+def scoreboard(experiments: Iterable[Experiment]) -> str:
+    """The page: rules, claims, and for each experiment its scores and downloads, in the papers' order."""
+    ordered = in_order(experiments)
+    judged = judge_all(ordered)
+    sections = [_section(experiment) for experiment in ordered]
+    head = [rules_list(), f"Of {len(judged)} claims: {verdict_counts(judged)}.", claims_table(judged)]
+    return "\n\n".join([*head, "## Scores", *sections])
+
+
+def in_order(experiments: Iterable[Experiment]) -> list[Experiment]:
+    """Experiments as the papers have them, then those that only this companion has."""
+    order = list(EVALUATIONS)
+    return sorted(
+        experiments,
+        key=lambda each: (order.index(each.name) if each.name in order else len(order), each.name),
+    )
+
+
+def metrics_of(experiment: Experiment) -> tuple[str, ...]:
+    """The scores by which an experiment is shown: those of the papers, else the first that any system has."""
+    if experiment.name in EVALUATIONS:
+        wanted = EVALUATIONS[experiment.name].metrics
+    else:
+        wanted = ("mirex",) if _has(experiment, "mirex") else ("ksea",)
+    return tuple(metric for metric in wanted if _has(experiment, metric))
+
+
+def _has(experiment: Experiment, metric: str) -> bool:
+    """Whether any system of an experiment has such a score."""
+    return any(metric in parts["all"] for parts in experiment.record.scores.values())
+
+
+def _section(experiment: Experiment) -> str:
+    """Scores and downloads of one experiment."""
+    tables = [scores_table(experiment, metric, papers_numbers(metric)) for metric in metrics_of(experiment)]
+    return "\n\n".join([f"### [](notebooks/{experiment.name}.ipynb)", *tables, sources_line(experiment)])
+
+
+def scoreboard_lines(experiments: Iterable[Experiment]) -> list[str]:
+    """The scoreboard for a terminal: a line a claim, then a line for each system that has a score."""
+    ordered = in_order(experiments)
+    judged = judge_all(ordered)
+    return [
+        "Claims: our difference in points [95 % interval], verdict",
+        *verdict_lines(judged),
+        f"Of {len(judged)} claims: {verdict_counts(judged)}.",
+        "",
+        "Scores, % [95 % interval]",
+        *_score_lines(ordered),
+    ]
+
+
+def _score_lines(experiments: Sequence[Experiment]) -> Iterator[str]:
+    """Each score of each system once, however many experiments have it."""
+    for metric in dict.fromkeys(metric for each in experiments for metric in metrics_of(each)):
+        scored = {
+            (system, str(experiment.record.data["hash"])): parts["all"]
+            for experiment in experiments
+            if metric in metrics_of(experiment)
+            for system, parts in experiment.record.scores.items()
+            if metric in parts["all"]
+        }
+        for (system, _), numbers in scored.items():
+            yield f"{METRIC_TITLES[metric]:<14} {system:<22} {_cell(numbers, metric)}"
+
+
+def _cell(numbers: Mapping[str, Number], metric: str) -> str:
+    """A score, its interval, and on how many tracks."""
+    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
+    return f"{value:5.1f} [{low:5.1f}, {high:5.1f}]  n = {numbers['n']}"

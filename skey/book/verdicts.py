@@ -1,0 +1,82 @@
+"""The claims with their verdicts as Markdown, and the legend of the marks beside the papers' numbers."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+from skey.book.tables import METRIC_TITLES, markdown_table
+from skey.claims import RULES, Judgement, Verdict
+from skey.metrics import Interval
+from skey.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
+
+SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
+"""What a claim says of its first system beside its second."""
+
+
+def claims_table(found: Iterable[Judgement]) -> str:
+    """Claim, what is compared, the papers' evidence, ours, verdict; then what the marks mean."""
+    judged = list(found)
+    rows = [
+        [
+            _text(each.claim),
+            _compared(each.claim),
+            _papers_evidence(each.claim),
+            _our_evidence(each.difference),
+            f"**{each.verdict}**",
+        ]
+        for each in judged
+    ]
+    header = ["Claim", "Here", "Papers, %", "Ours: difference", "Verdict"]
+    return "\n\n".join([markdown_table(header, rows, text=3), _legend(judged)])
+
+
+def verdict_counts(found: Iterable[Judgement]) -> str:
+    """How many claims hold, do not hold, are undecided, were not computed, in words."""
+    counted = Counter(each.verdict for each in found)
+    names: tuple[Verdict, ...] = get_args(Verdict)
+    return ", ".join(f"{counted[name]} {name}" for name in names if counted[name])
+
+
+def rules_list() -> str:
+    """The rule that decides each kind of claim, as a list."""
+    return "\n".join(f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items())
+
+
+def marks_legend(marks: Iterable[str]) -> str:
+    """What the marks mean that stand beside numbers; nothing where every number was read in the paper."""
+    used = set(marks) - {"P"}
+    return "; ".join(f"[{mark}]: {meaning}" for mark, meaning in MARKS.items() if mark in used)
+
+
+def _text(claim: Claim) -> str:
+    """The claim with its source; a question of our own has none."""
+    return f"{claim.text} {{cite}}`{citation_key(claim.paper)}`" if claim.paper else f"{claim.text} *Ours.*"
+
+
+def _compared(claim: Claim) -> str:
+    """By which score which system stands how to which."""
+    names = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
+    return f"{METRIC_TITLES[claim.metric]}: {names}"
+
+
+def _papers_evidence(claim: Claim) -> str:
+    """Both printed numbers, with their marks, and the data where it is not FMAKv2."""
+    numbers = claim.evidence()
+    if numbers is None:
+        return "no number"
+    first, second = (f"{number.percent:g}{mark_note(number)}" for number in numbers)
+    where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
+    return f"{first} against {second}{where}"
+
+
+def _our_evidence(difference: Interval | None) -> str:
+    """A difference in percentage points with its 95 % interval."""
+    if difference is None:
+        return "–"
+    return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
+
+
+def _legend(judged: Sequence[Judgement]) -> str:
+    """The marks that occur in a table of claims."""
+    numbers = [number for each in judged for number in each.claim.evidence() or ()]
+    return marks_legend(number.mark for number in numbers)

@@ -1,0 +1,199 @@
+"""What a trained ChromaNet says to one recording, in numpy: importing torch takes longer than an estimate.
+
+The steps and their names are those of :mod:`skey.model`, which trains; the tests hold the two together.
+Arrays are (bins, frames, channels), and every norm is that of evaluation.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Float, Float32
+from numpy.lib.stride_tricks import sliding_window_view
+
+from skey.architecture import PITCH_CLASSES, Architecture, refuse_too_few_frames
+from skey.spectrum import CROPPED_BINS
+from skey.weights.header import WeightsError
+
+_EPSILON = np.float32(1e-5)
+_VALUES = 2**13
+"""Values that a map of the channels takes at a time: what it makes of them fits the processor's cache."""
+_FRAMES = 64
+"""Frames that are convolved at a time, for the same reason."""
+_TAIL_RATE = np.float32(0.3275911 / 2**0.5)
+_TAIL = np.array([1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592, 0], np.float32) / 2
+"""The tail of the normal distribution to 1e-7: M. Abramowitz and I. A. Stegun, *Handbook*, 1964, 7.1.26."""
+
+Block = Float[np.ndarray, "bins frames channels"]
+
+
+class NumpyChromaNet:
+    """A ChromaNet in evaluation mode, for one log-VQT at a time.
+
+    Args:
+        architecture: its settings.
+        weights: arrays by the names of the parameters and buffers of :class:`skey.model.ChromaNet`.
+
+    Raises:
+        WeightsError: the weights are not those of this architecture.
+    """
+
+    def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
+        """Check the weights."""
+        expected = parameter_shapes(architecture)
+        if {name: value.shape for name, value in weights.items()} != expected:
+            odd = sorted(expected.keys() ^ weights.keys()) or "a shape differs"
+            raise WeightsError(f"the weights do not fit the architecture that their header describes: {odd}")
+        self.architecture = architecture
+        self._weights = weights
+
+    def profile(self, cropped: Float32[np.ndarray, "84 frames"]) -> Float32[np.ndarray, "12 modes"]:
+        """The profile: softmax over all outputs at once (Eq. 1; Section 5.2, STONE, for two modes).
+
+        Args:
+            cropped: log-VQT of 84 bins in units of 80 dB, at least `Architecture.minimum_frames` frames.
+
+        Returns:
+            (12, 1) key signature profile y, or (12, 2) matrix Y of key signature times mode.
+
+        Raises:
+            TooFewFrames: the input is too short for the seven halvings of time.
+        """
+        refuse_too_few_frames(cropped.shape[-1], self.architecture)
+        x = _averaged(cropped, self.architecture.frames_per_step)[..., None]
+        for block in range(len(self.architecture.channels)):
+            x = self._time_downsampling(x, f"blocks.{2 * block}")
+            x = self._convnext(x, f"blocks.{2 * block + 1}")
+        logits = self._mode_norm(self._linear(self._octaves(x).mean(axis=1), "classifier"))
+        likelihoods = np.exp(logits - logits.max())
+        return np.asarray(likelihoods / likelihoods.sum())
+
+    def _time_downsampling(self, x: Block, name: str) -> Block:
+        """Layer norm, convolution over two frames with stride two, GELU (Section 3.2)."""
+        bins, frames, channels = x.shape
+        pairs = self._norm(x, name)[:, : frames // 2 * 2].reshape(bins, frames // 2, 2 * channels)
+        return _by_points(pairs, lambda points: _gelu(self._linear(points, f"{name}.pairs")))
+
+    def _convnext(self, x: Block, name: str) -> Block:
+        """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual."""
+        normalised = self._norm(self._depthwise(x, f"{name}.depthwise"), name)
+        return x + _by_points(normalised, lambda points: self._branch(points, name))
+
+    def _branch(
+        self, points: Float[np.ndarray, "points channels"], name: str
+    ) -> Float[np.ndarray, "points channels"]:
+        """Four times as many channels, GELU, and back, scaled."""
+        wide = _gelu(self._linear(points, f"{name}.widen"))
+        return self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"]
+
+    def _depthwise(self, x: Block, name: str) -> Block:
+        """Each channel with its own kernel; the values at the borders are repeated."""
+        kernels, bias = self._weights[f"{name}.weight"][:, 0], self._weights[f"{name}.bias"]
+        border, overlap = (kernels.shape[-1] // 2,) * 2, kernels.shape[-1] - 1
+        padded = np.pad(x, (border, border, (0, 0)), mode="edge")
+        result = np.empty_like(x)
+        for start in range(0, x.shape[1], _FRAMES):
+            part = result[:, start : start + _FRAMES]
+            part[:] = _correlated(padded[:, start : start + part.shape[1] + overlap], kernels) + bias
+        return result
+
+    def _norm(self, x: Block, name: str) -> Block:
+        """The layer norm before a step: of the item for 24 outputs, of each frame with gain for 12."""
+        if self.architecture.outputs == 24:
+            return np.asarray((x - x.mean()) / np.sqrt(x.var() + _EPSILON))
+        mean, variance = x.mean(axis=(0, 2), keepdims=True), x.var(axis=(0, 2), keepdims=True)
+        gain, offset = self._weights[f"{name}.norm.weight"], self._weights[f"{name}.norm.bias"]
+        return np.asarray((x - mean) / np.sqrt(variance + _EPSILON) * gain[:, None] + offset[:, None])
+
+    def _octaves(self, x: Block) -> Block:
+        """g of Eq. 1: bins of one pitch class averaged over the octaves; or the ablation's learned map."""
+        if not self.architecture.octave_equivalence:
+            rows = np.tensordot(self._weights["octaves.linear.weight"], x, 1)
+            return np.asarray(rows + self._weights["octaves.linear.bias"][:, None, None])
+        return np.asarray(x.reshape(-1, PITCH_CLASSES, *x.shape[1:]).mean(axis=0))
+
+    def _mode_norm(self, logits: Float[np.ndarray, "12 modes"]) -> Float[np.ndarray, "12 modes"]:
+        """Section 5.2: each mode by the mean and variance that training saw; nothing for one column."""
+        if self.architecture.modes == 1:
+            return logits
+        mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
+        return np.asarray((logits - mean) / np.sqrt(variance + _EPSILON))
+
+    def _linear(
+        self, x: Float[np.ndarray, "*points inputs"], name: str
+    ) -> Float[np.ndarray, "*points outputs"]:
+        """A map of the channels."""
+        return np.asarray(x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
+
+
+def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the parameters and buffers of a ChromaNet, as in its ``state_dict``."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    widths = (1, *architecture.channels)
+    for block, (inputs, channels, kernel) in enumerate(
+        zip(widths, architecture.channels, architecture.kernels, strict=False)
+    ):
+        shapes |= _linear_shapes(f"blocks.{2 * block}.pairs", channels, 2 * inputs)
+        shapes |= _convnext_shapes(f"blocks.{2 * block + 1}", channels, kernel, architecture.expansion)
+        if architecture.outputs == 12:
+            norms = ((2 * block, inputs), (2 * block + 1, channels))
+            for number, width in norms:
+                shapes |= {
+                    f"blocks.{number}.norm.{part}": (CROPPED_BINS, width) for part in ("weight", "bias")
+                }
+    shapes |= _linear_shapes("classifier", architecture.modes, widths[-1])
+    if not architecture.octave_equivalence:
+        shapes |= _linear_shapes("octaves.linear", PITCH_CLASSES, CROPPED_BINS)
+    if architecture.modes == 2:
+        shapes |= {"mode_norm.running_mean": (2,), "mode_norm.running_var": (2,)}
+        shapes |= {"mode_norm.num_batches_tracked": ()}
+    return shapes
+
+
+def _convnext_shapes(name: str, channels: int, kernel: int, expansion: int) -> dict[str, tuple[int, ...]]:
+    """Those of one ConvNeXt block, without its norm."""
+    wide = expansion * channels
+    return {
+        f"{name}.scale": (channels,),
+        f"{name}.depthwise.weight": (channels, 1, kernel, kernel),
+        f"{name}.depthwise.bias": (channels,),
+        **_linear_shapes(f"{name}.widen", wide, channels),
+        **_linear_shapes(f"{name}.narrow", channels, wide),
+    }
+
+
+def _linear_shapes(name: str, outputs: int, inputs: int) -> dict[str, tuple[int, ...]]:
+    """Those of one linear map."""
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def _averaged(
+    cropped: Float[np.ndarray, "bins frames"], frames_per_step: int
+) -> Float[np.ndarray, "bins steps"]:
+    """Means of so many successive frames, the rest at the end dropped (not in the papers)."""
+    steps = cropped.shape[1] // frames_per_step
+    return np.asarray(
+        cropped[:, : steps * frames_per_step].reshape(len(cropped), steps, frames_per_step).mean(axis=2)
+    )
+
+
+def _by_points(x: Block, function: Callable[[np.ndarray], np.ndarray]) -> Block:
+    """A function of the channels of each point, in memory that does not grow with what it makes inside."""
+    points, step = x.reshape(-1, x.shape[-1]), _VALUES // x.shape[-1]
+    parts = [function(points[start : start + step]) for start in range(0, len(points), step)]
+    return np.concatenate(parts).reshape(*x.shape[:2], -1)
+
+
+def _correlated(x: Block, kernels: Float[np.ndarray, "channels size size"]) -> Block:
+    """Each channel with its own kernel, within the borders: products along bins, sums along frames."""
+    size, bins = kernels.shape[-1], x.shape[0] - kernels.shape[-1] + 1
+    windows = np.ascontiguousarray(sliding_window_view(x.transpose(2, 0, 1), bins, axis=1))
+    products = kernels.transpose(0, 2, 1) @ windows.reshape(len(kernels), size, -1)
+    by_column = products.reshape(windows.shape).transpose(1, 3, 2, 0)
+    return np.asarray(sum(by_column[j, :, j : x.shape[1] - size + 1 + j] for j in range(size)))
+
+
+def _gelu(x: Float[np.ndarray, "*points"]) -> Float[np.ndarray, "*points"]:
+    """x times the normal distribution function at x, which is 1 - tail on the right and tail on the left."""
+    size = np.abs(x)
+    tail = np.polyval(_TAIL, 1 / (1 + _TAIL_RATE * size)) * np.exp(np.float32(-0.5) * x * x)
+    return np.asarray(np.maximum(x, 0) - size * tail)

@@ -1,5 +1,6 @@
 """What the systems say of a folder of real recordings; only the names of files and the keys are kept."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,44 @@ from skey.errors import SkeyError
 from skey.estimator import KeyEstimator, Outcome
 from skey.folders import SUFFIXES
 from skey.keys import KEYS
+from skey.observations import Observation, read_observation, write_observation
+from skey.record import RESULTS, find_checkout, provenance
 from skey.weights import available_weights, read_header
 
 LISTENERS = ("krumhansl", "supervised", "stone", "skey", "released-stone12", "released-skey")
 """The systems that listen, those of them whose weights are at hand."""
 
 
+NAME = "real-recordings"
+"""The observation's name, which is that of its notebook."""
+
+ELSEWHERE = Path("build") / RESULTS / NAME
+"""Where the answers to a reader's own recordings go."""
+
+
 class NoRecordings(SkeyError):
     """The folder holds no sound file."""
+
+
+def observe_recordings(root: str = "", output: str = "") -> Observation:
+    """Hear the recordings of a folder, or read what the shipped record says of those that it was made from.
+
+    Args:
+        root: the folder; empty for the record.
+        output: folder for the new record, below the checkout; by default one below ``build``.
+
+    Raises:
+        NoRecordings: there is nothing to hear in the folder.
+        RecordError: there is no record.
+    """
+    checkout, began = find_checkout(), time.monotonic()
+    if not root:
+        return read_observation(checkout / RESULTS, NAME)
+    entries = hear_recordings(Path(root))
+    made = {**provenance(checkout, time.monotonic() - began), "carried": []}
+    observation = Observation(NAME, entries, made)
+    write_observation(observation, checkout / (output or ELSEWHERE))
+    return observation
 
 
 def hear_recordings(root: Path) -> dict[str, dict[str, Any]]:

@@ -4,31 +4,45 @@ C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural
 """
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
+from jaxtyping import Bool, Float
 
 from skey.keys import KEYS, Key
 
 _TINY = 1e-12
-_TEMPERATURES = torch.logspace(-2.5, 1.5, 401)
+_TEMPERATURES = np.logspace(-2.5, 1.5, 401)
+
+Profile = TypeVar("Profile")
+"""A tensor or a numpy array."""
 
 
-def sharpen(profile: Float[Tensor, "*batch keys"], temperature: int | float) -> Float[Tensor, "*batch keys"]:
+def sharpen(
+    profile: Float[Profile, "*batch keys"], temperature: int | float
+) -> Float[Profile, "*batch keys"]:
     """Make a profile bolder (temperature under 1) or more cautious (over 1); the order of its keys stays.
 
     Args:
-        profile: (..., keys), each row summing to one.
+        profile: (..., keys), each row summing to one; a tensor or a numpy array.
         temperature: what the log probabilities are divided by.
 
     Returns:
-        (..., keys), each row summing to one.
+        (..., keys), each row summing to one, of the same kind.
     """
-    return (profile.clamp(min=_TINY).log() / temperature).softmax(dim=-1)
+    given: Any = profile
+    sharpened = softmax(_logarithms(given) / temperature)
+    result: Profile = sharpened if isinstance(given, np.ndarray) else given.new_tensor(sharpened)
+    return result
 
 
-def fit_temperature(profiles: Float[Tensor, "tracks outputs"], references: Sequence[Key]) -> float:
+def softmax(logits: Float[np.ndarray, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
+    """Logits (..., keys) to probabilities, each row summing to one."""
+    likelihoods = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(likelihoods / likelihoods.sum(axis=-1, keepdims=True))
+
+
+def fit_temperature(profiles: Float[Any, references: Sequence[Key]) -> float:
     """The temperature at which the probabilities of the true keys, or key signatures, are likeliest.
 
     Args:
@@ -39,14 +53,21 @@ def fit_temperature(profiles: Float[Tensor, "tracks outputs"], references: Seque
         The temperature for :func:`sharpen`, in 0.003..32 (steps of 2 %).
     """
     is_keys = profiles.shape[1] == len(KEYS)
-    true = torch.tensor([key.index if is_keys else key.signature for key in references])[:, None]
-    logarithms = profiles.clamp(min=_TINY).log()
-    likelihoods = [(logarithms / t).log_softmax(dim=-1).gather(1, true).mean() for t in _TEMPERATURES]
-    return float(_TEMPERATURES[int(torch.stack(likelihoods).argmax())])
+    true = [key.index if is_keys else key.signature for key in references]
+    relative = _logarithms(profiles).astype(np.float64)
+    relative -= relative.max(axis=1, keepdims=True)
+    of_true = relative[np.arange(len(true)), true]
+    likelihoods = [(of_true / t - np.log(np.exp(relative / t).sum(axis=1))).mean() for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmax(likelihoods))])
+
+
+def _logarithms(profile: Float[Any, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
+    """Finite log probabilities."""
+    return np.log(np.maximum(np.asarray(profile), _TINY))
 
 
 def calibration_error(
-    profiles: Float[Tensor, "tracks 24"], references: Sequence[Key], bins: int = 10
+    profiles: Float[Any, "tracks 24"], references: Sequence[Key], bins: int = 10
 ) -> float:
     """Expected calibration error: how far confidence and the share of right answers lie apart.
 
@@ -58,8 +79,24 @@ def calibration_error(
     Returns:
         The mean distance, weighted by the number of tracks in each class, in 0..1.
     """
-    confidence, answer = profiles.max(dim=1)
-    right = (answer == torch.tensor([key.index for key in references])).float()
-    classes = (confidence * bins).long().clamp(max=bins - 1)
-    surplus = torch.zeros(bins).index_add(0, classes, right - confidence)
-    return float(surplus.abs().sum() / len(references))
+    probabilities = np.asarray(profiles)
+    right = probabilities.argmax(axis=1) == [key.index for key in references]
+    return expected_error(probabilities.max(axis=1), right, bins)
+
+
+def expected_error(
+    confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = 10
+) -> float:
+    """The same from the confidence of each answer and whether it is right.
+
+    Args:
+        confidence: (tracks,), in 0..1.
+        right: (tracks,).
+        bins: classes of confidence, of equal width.
+
+    Returns:
+        The mean distance, weighted by the number of tracks in each class, in 0..1.
+    """
+    classes = np.minimum((confidence * bins).astype(int), bins - 1)
+    surplus = np.bincount(classes, right - confidence, minlength=bins)
+    return float(np.abs(surplus).sum() / len(right))

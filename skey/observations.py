@@ -81,7 +81,7 @@ def write_observation(observation: Observation, folder: Path) -> bool:
 
 
 def observe(
-    name: str, compute: Callable[[], Entries], recompute: bool = False, output: str = ""
+    name: str, compute: Callable[[], Entries], recompute: bool = False, output: str = "", limit: int = 0
 ) -> Observation:
     """Read an observation from the record, or make it.
 
@@ -89,7 +89,10 @@ def observe(
         name: its name, which is that of its notebook.
         compute: gives the entries that can be computed on this machine.
         recompute: whether to ask it; otherwise the shipped record answers.
-        output: folder for the new record, below the checkout; by default the shipped one.
+        output: folder for the new record, below the checkout; by default the shipped one, or with a limit
+            one of its own.
+        limit: how much ``compute`` was told to leave out, as its notebook counts it (0: nothing). Such a
+            record is only compared in what it holds, and never takes the place of the shipped one.
 
     Returns:
         The observation; entries that were not computed are those of the shipped record.
@@ -105,8 +108,8 @@ def observe(
     order = [*(entry for entry in recorded), *(entry for entry in computed if entry not in recorded)]
     entries = {entry: computed.get(entry) or recorded[entry] for entry in order}
     made = {**provenance(checkout, time.monotonic() - began), "carried": carried}
-    observation = Observation(name, entries, made)
-    write_observation(observation, checkout / (output or RESULTS))
+    observation = Observation(name, entries, {**made, "limit": limit} if limit else made)
+    write_observation(observation, checkout / (output or (f"build/{RESULTS}/limited" if limit else RESULTS)))
     return observation
 
 
@@ -121,13 +124,12 @@ def check_observations(folder: Path) -> list[str]:
 
 def compare_observations(recorded: Path, computed: Path) -> list[str]:
     """Numbers of the observations in one folder that the record in another gives otherwise."""
-    return [
-        f"{name}: {line}"
-        for name in recorded_observations(computed)
-        for line in moved_numbers(
-            read_observation(recorded, name).entries, read_observation(computed, name).entries
-        )
-    ]
+    lines = []
+    for name in recorded_observations(computed):
+        old, new = read_observation(recorded, name), read_observation(computed, name)
+        moved = moved_numbers(old.entries, new.entries, partial="limit" in new.made)
+        lines += [f"{name}: {line}" for line in moved]
+    return lines
 
 
 def broken_seals(folder: Path, name: str) -> list[str]:
@@ -137,12 +139,15 @@ def broken_seals(folder: Path, name: str) -> list[str]:
     return [field for field in dict.fromkeys((*sealed, *found)) if sealed.get(field) != found.get(field)]
 
 
-def moved_numbers(old: Entries, new: Entries) -> list[str]:
-    """A line for each number or word that differs; numbers with decimals may by ``TOLERANCE``."""
+def moved_numbers(old: Entries, new: Entries, partial: bool = False) -> list[str]:
+    """A line for each number or word that differs; numbers with decimals may by ``TOLERANCE``.
+
+    ``partial``: what only the old entries hold is no difference.
+    """
     before, after = flatten(_by_index(old)), flatten(_by_index(new))
     return [
         f"{' / '.join(path)}: record {before.get(path)}, computed here {after.get(path)}"
-        for path in dict.fromkeys((*before, *after))
+        for path in (after if partial else dict.fromkeys((*before, *after)))
         if not _same(before.get(path), after.get(path))
     ]
 

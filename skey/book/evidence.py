@@ -1,0 +1,231 @@
+"""Tables and players of the pages on degradation, confidence and disagreement."""
+
+from collections.abc import Mapping, Sequence
+
+from skey import disagreement, reliability, robustness
+from skey.book.listening import RELATION_WORDS, clip_file, listen, player
+from skey.book.tables import markdown_table
+from skey.corpus.plan import Clip
+from skey.datasets import Dataset
+from skey.keys import KEYS, Key, relation
+from skey.metrics import Interval, bootstrap_interval
+from skey.observations import Entries
+from skey.paper import label
+from skey.plots import side_by_side
+from skey.profile_plots import key_rings
+from skey.results import Answer, Predictions, format_answer
+from skey.robustness import CLEAN, EFFECTS, condition, percent, score_change, score_points
+from skey.robustness_plots import scored_systems
+
+_SPACE = "\N{NO-BREAK SPACE}"
+
+HEARD = ("detuning", "saturation", "reverb", "noise")
+"""The effects that have players."""
+
+LEAST = (0.0, 0.5, 0.7, 0.9)
+"""Confidences below which answers are withheld, for the table."""
+
+
+def _interval(found: Interval, form: str = ".1f") -> str:
+    """A number in bold, and below it the two ends of its 95 % interval."""
+    return f"**{found.value:{form}}**<br>[{found.low:{form}},{_SPACE}{found.high:{form}}]"
+
+
+# Degradation
+
+
+def changes_table(entries: Entries, metric: str, word: str) -> str:
+    """Each system's clean score in percent, and what each effect changes at its strongest, in points."""
+    strongest = {name: effect.shown[-1] for name, effect in EFFECTS.items()}
+    header = [f"{word}, %", CLEAN, *(f"{name}<br>{strongest[name]:g}" for name in EFFECTS)]
+    rows = []
+    for system in scored_systems(entries, metric):
+        clean = percent(bootstrap_interval(score_points(entries, system, CLEAN, metric)))
+        changes = (score_change(entries, system, name, strongest[name], metric) for name in EFFECTS)
+        rows.append([label(system), _interval(clean), *(_interval(each, "+.1f") for each in changes)])
+    return markdown_table(header, rows)
+
+
+def degradation_numbers(entries: Entries) -> dict[str, float]:
+    """Numbers for the prose: how many clips, how long they and the room are."""
+    return {
+        "clips": float(len(entries["clips"]["keys"])),
+        "seconds": robustness.SECONDS,
+        "room": robustness.ROOM_SECONDS,
+    }
+
+
+def telling_clip(entries: Entries) -> int:
+    """The clip of which the strengths that are heard turn most right answers wrong; the first of several."""
+    references = robustness.references(entries)
+    lost = [0] * len(references)
+    for system in robustness.systems_of(entries):
+        clean = robustness.answers(entries, system, CLEAN)
+        for name in _conditions_heard():
+            touched = robustness.answers(entries, system, name)
+            for place, (key, before, after) in enumerate(zip(references, clean, touched, strict=True)):
+                lost[place] += _is_right(key, before) and not _is_right(key, after)
+    return lost.index(max(lost))
+
+
+def _conditions_heard() -> list[str]:
+    """The conditions that have players."""
+    return [condition(effect, strength) for effect in HEARD for strength in EFFECTS[effect].shown]
+
+
+def _is_right(reference: Key, answer: Answer) -> bool:
+    """Whether an answer is the key, or the key's signature."""
+    return answer in (reference, reference.signature)
+
+
+def strengths_heard(entries: Entries, clip: Clip, place: int) -> str:
+    """For each effect a clip at three strengths, none, middling and strong, with all answers, as HTML."""
+    return "".join(_effect_heard(entries, clip, place, effect) for effect in HEARD)
+
+
+def _effect_heard(entries: Entries, clip: Clip, place: int, effect: str) -> str:
+    """Three players beside each other, and below them a table of answers."""
+    strengths = (None, *EFFECTS[effect].shown)
+    names = [condition(effect, strength) for strength in strengths]
+    words = [_in_words(effect, strength) for strength in strengths]
+    players = "".join(
+        player(_sound(clip, effect, strength), word) for word, strength in zip(words, strengths, strict=True)
+    )
+    head = "".join(f"<th>{word}</th>" for word in words)
+    reference = robustness.references(entries)[place]
+    rows = "".join(
+        f"<tr><th>{label(system)}</th>"
+        + "".join(_answer_cell(reference, robustness.answers(entries, system, name)[place]) for name in names)
+        + "</tr>"
+        for system in robustness.systems_of(entries)
+    )
+    heading = f"<h3>{EFFECTS[effect].title}: {reference}</h3>"
+    table = f'<table class="table"><tr><th></th>{head}</tr>{rows}</table>'
+    return f'{heading}<div class="companion-three">{players}</div><div class="companion-heard">{table}</div>'
+
+
+def _in_words(effect: str, strength: float | None) -> str:
+    """A strength with its unit."""
+    return CLEAN if strength is None else f"{strength:g} {EFFECTS[effect].unit}".replace("-", "−")
+
+
+def _sound(clip: Clip, effect: str, strength: float | None) -> str:
+    """The file of a clip under a condition."""
+    name = condition(effect, strength).replace(" -", " minus ")
+    return clip_file(lambda: robustness.render(clip, effect, strength), f"study-{clip.id}-{name}")
+
+
+def _answer_cell(reference: Key, answer: Answer) -> str:
+    """A short answer, bold where it is right."""
+    text = format_answer(answer) or "–"
+    return f"<td><strong>{text}</strong></td>" if _is_right(reference, answer) else f"<td>{text}</td>"
+
+
+# Confidence
+
+
+def calibration_table(judged: Mapping[str, reliability.Judged]) -> str:
+    """Each system's mean confidence, the share that is right, the expected calibration error, in percent."""
+    rows = [
+        [
+            label(system),
+            str(len(answers)),
+            f"{100 * answers.confidence.mean():.1f}",
+            _interval(percent(bootstrap_interval(answers.right.astype(float)))),
+            _interval(percent(reliability.error_interval(answers))),
+        ]
+        for system, answers in judged.items()
+    ]
+    header = ["", "Clips", "Mean confidence, %", "Right, %", "Expected calibration error, %"]
+    return markdown_table(header, rows)
+
+
+def withholding_table(judged: Mapping[str, reliability.Judged]) -> str:
+    """Share of clips with an answer, and share of those answers that is right, by the least confidence."""
+    rows = []
+    for system, answers in judged.items():
+        cells = []
+        for least in LEAST:
+            coverage, right = reliability.withheld_below(answers, least)
+            share = "–" if right is None else _interval(percent(right))
+            cells += [f"{100 * coverage:.0f}", share]
+        rows.append([label(system), *cells])
+    header = [text for least in LEAST for text in (f"≥{_SPACE}{least:g}<br>answered, %", "right, %")]
+    return markdown_table(["", *header], rows)
+
+
+def confidence_numbers(entries: Entries) -> dict[str, float]:
+    """Numbers for the prose: how many clips were asked about, heard, and got no key."""
+    heard = [each for each in entries["clips"]["no_key"] if each is not None]
+    asked = len(entries["clips"]["keys"])
+    return {"clips": float(asked), "heard": float(len(heard)), "without_key": float(sum(heard))}
+
+
+def keyless_table() -> str:
+    """Sounds that have no key, and what the estimator says of each."""
+    rows = [
+        [name, str(reliability.reason_for_no_key(wave))]
+        for name, wave in reliability.keyless_sounds().items()
+    ]
+    return markdown_table(["Sound", "Why it gets no key"], rows, text=2)
+
+
+# Disagreement
+
+
+def unanimity_table(predictions: Predictions) -> str:
+    """By how many different keys the systems name: clips, and how often most systems, or any, are right."""
+    rows = [
+        [str(number), str(tracks), f"{100 * most / tracks:.0f}", f"{100 * some / tracks:.0f}"]
+        for number, tracks, most, some in disagreement.unanimity(predictions)
+    ]
+    header = ["Different answers", "Clips", "the most frequent answer is right, %", "some answer is right, %"]
+    return markdown_table(header, rows)
+
+
+def agreement_table(predictions: Predictions) -> str:
+    """On how many clips each pair of systems names the same key, in percent; the diagonal is who is right."""
+    voters = disagreement.voters(predictions)
+    names = list(voters)
+    rows = []
+    for place, (system, answers) in enumerate(voters.items()):
+        cells = [f"{100 * disagreement.agreement(answers, voters[other]):.0f}" for other in names[:place]]
+        right = f"**{100 * disagreement.agreement(answers, predictions.references):.0f}**"
+        rows.append([f"{place + 1}. {label(system)}", *cells, right, *[""] * (len(names) - place - 1)])
+    return markdown_table(["Same key, %", *(f"{place + 1}." for place in range(len(names)))], rows)
+
+
+def disagreed_clip(predictions: Predictions, dataset: Dataset, row: int, heard: Entries) -> str:
+    """One clip: player, every system's answer, the circle of fifths of each network on record, as HTML."""
+    track, reference = predictions.tracks[row], predictions.references[row]
+    drawings = [
+        key_rings(profiles[track], f"{label(system)}: {_short(track)}, {_said(reference, profiles[track])}")
+        for system, profiles in heard.items()
+        if track in profiles
+    ]
+    return listen(predictions, dataset, [row]) + (side_by_side(drawings) if drawings else "")
+
+
+def _short(track: str) -> str:
+    """The name of the piece of a clip, without its folder."""
+    return track.split("#")[0].rsplit("/", 1)[-1]
+
+
+def _said(reference: Key, probabilities: Sequence[float]) -> str:
+    """The relation of the likeliest key to the reference, in words."""
+    best = max(range(len(probabilities)), key=probabilities.__getitem__)
+    return RELATION_WORDS[relation(reference, KEYS[best])]
+
+
+def disagreement_numbers(predictions: Predictions) -> dict[str, float]:
+    """Numbers for the prose: how many systems vote, on how many clips they agree or name most keys."""
+    different = disagreement.different_answers(predictions)
+    unanimous = [row for row in disagreement.unanimity(predictions) if row[0] == 1]
+    together, right = (sum(row[column] for row in unanimous) for column in (1, 2))
+    return {
+        "voters": float(len(disagreement.voters(predictions))),
+        "clips": float(len(different)),
+        "unanimous": float(together),
+        "unanimous_right": 100 * right / max(together, 1),
+        "most_different": float(max(different)),
+    }

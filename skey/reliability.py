@@ -1,0 +1,212 @@
+"""Does the estimator's confidence mean what it says, and what is gained where doubtful answers are withheld?
+
+C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural Networks*, ICML 2017;
+Y. Geifman and R. El-Yaniv, *Selective Classification for Deep Neural Networks*, NeurIPS 2017.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32
+from torch import Tensor
+
+from skey.audio import SAMPLE_RATE
+from skey.confidence import expected_error, sharpen
+from skey.corpus.plan import render_clip
+from skey.datasets.open_corpus import OpenCorpus
+from skey.estimator import KeyEstimator
+from skey.keys import KEYS
+from skey.listeners import Network, Template
+from skey.metrics import Interval, bootstrap_interval
+from skey.observations import DIGITS, Entries
+from skey.systems import windows
+from skey.threads import one_thread
+from skey.weights import available_weights, read_header
+
+NAME = "confidence"
+"""The observation, and its notebook."""
+
+LISTENERS = ("krumhansl", "skey", "released-skey")
+"""What the estimator listens with: the template, and the networks whose weights are at hand."""
+
+BINS = 10
+"""Classes of confidence, of equal width."""
+
+LISTENED = 60
+"""How many clips of the *hard* level are heard for whether they have a key: half of them, to save time."""
+
+COVERAGES = tuple(round(0.1 + 0.05 * step, 2) for step in range(19))
+"""Shares of the tracks that get an answer, for the curve of accuracy."""
+
+RESAMPLES = 2000
+"""How often tracks are drawn again for the interval of the calibration error."""
+
+Confidence = Float[np.ndarray, " tracks"]
+Right = Bool[np.ndarray, " tracks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The answers of one system: how sure it was of each, and whether it was right."""
+
+    confidence: Confidence
+    right: Right
+
+    def __len__(self) -> int:
+        """The number of tracks."""
+        return len(self.right)
+
+    @property
+    def by_confidence(self) -> Right:
+        """Whether each answer is right, the surest first; equals stay in the order of the tracks."""
+        return self.right[np.argsort(-self.confidence, kind="stable")]
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """The answers of one class of confidence: how many, their mean confidence, the share that is right."""
+
+    count: int
+    confidence: float
+    right: Interval
+
+
+def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
+    """What the estimator answers to the test clips with each listener, and how sure it is.
+
+    The log-VQT of the built features is cut into windows of 15 s, whose profiles are averaged, as
+    ``KeyEstimator`` does with sound. Whether a clip has a tonality is heard in its sound, for the
+    first clips of the *hard* level.
+
+    Args:
+        limit: the first so many clips; 0 for all.
+
+    Returns:
+        ``clips`` with ``keys``, ``levels``, ``no_key`` (None where nobody listened); system → ``checksum``,
+        ``keys`` and ``confidence`` of the answers. All lists are in the order of the clips.
+
+    Raises:
+        MissingData: the features of the clips were not built.
+    """
+    dataset = OpenCorpus(limit=limit or None)
+    dataset.require()
+    found = dict(estimator_listeners())
+    entries: dict[str, dict[str, Any]] = {
+        name: {"checksum": checksum, "keys": [], "confidence": []} for name, (_, checksum) in found.items()
+    }
+    with one_thread(), torch.inference_mode():
+        for track in dataset.tracks():
+            features = dataset.log_vqt(track)
+            for name, (listener, _) in found.items():
+                key, confidence = confident_answer(listener, features)
+                entries[name]["keys"].append(key)
+                entries[name]["confidence"].append(round(confidence, DIGITS))
+    return {"clips": _clips(dataset), **entries}
+
+
+def estimator_listeners() -> Iterator[tuple[str, tuple[Template | Network, str]]]:
+    """System → what the estimator listens with, and the checksum of its weights (none for the template)."""
+    files = available_weights()
+    for name in LISTENERS:
+        if name == "krumhansl":
+            yield name, (Template(), "")
+        elif name in files:
+            yield name, (Network(files[name]), read_header(files[name]).checksum)
+
+
+def confident_answer(listener: Template | Network, log_vqt: Float[Tensor, "99 frames"]) -> tuple[str, float]:
+    """The key of a track, (99, frames), as the estimator names it, and its confidence."""
+    profile = np.mean([listener.profile(window) for window in windows(log_vqt)], axis=0)
+    probabilities = sharpen(profile, listener.temperature)
+    best = int(probabilities.argmax())
+    return str(KEYS[best]), float(probabilities[best])
+
+
+def _clips(dataset: OpenCorpus) -> dict[str, Any]:
+    """Keys and levels of the clips, and which of the first *hard* ones have no key for the estimator."""
+    hard = [clip for clip in dataset.clips if clip.level == "hard"][:LISTENED]
+    no_key = {clip.id: reason_for_no_key(render_clip(clip)) is not None for clip in hard}
+    return {
+        "checksum": "",
+        "keys": [str(clip.key) for clip in dataset.clips],
+        "levels": [clip.level for clip in dataset.clips],
+        "no_key": [no_key.get(clip.id) for clip in dataset.clips],
+    }
+
+
+def reason_for_no_key(wave: Float32[np.ndarray, " samples"]) -> str | None:
+    """Why the estimator gives sound at 22,050 Hz no key, or None where it gives one, whatever the weights."""
+    return KeyEstimator().estimate(wave, SAMPLE_RATE).reason
+
+
+def keyless_sounds() -> Mapping[str, Float32[np.ndarray, " samples"]]:
+    """What has no key, at 22,050 Hz: ten seconds of silence, noise or clicks, and too short a tone."""
+    rng, samples = np.random.default_rng(0), 10 * SAMPLE_RATE
+    clicks = np.zeros(samples, np.float32)
+    clicks[:: SAMPLE_RATE // 2] = 1.0
+    tone = np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE // 10) / SAMPLE_RATE)
+    return {
+        "Silence": np.zeros(samples, np.float32),
+        "White noise": rng.standard_normal(samples, np.float32),
+        "Clicks": clicks,
+        "A tenth of a second of A4": tone.astype(np.float32),
+    }
+
+
+def systems_of(entries: Entries) -> tuple[str, ...]:
+    """The systems that were asked, in the order of ``LISTENERS``."""
+    return tuple(name for name in LISTENERS if name in entries)
+
+
+def judged(entries: Entries, system: str) -> Judged:
+    """The answers of one system to all clips."""
+    said = entries[system]
+    pairs = zip(said["keys"], entries["clips"]["keys"], strict=False)  # a limited run carries whole columns
+    right = np.array([key == reference for key, reference in pairs])
+    return Judged(np.array(said["confidence"][: len(right)], dtype=float), right)
+
+
+def classes(answers: Judged, bins: int = BINS) -> list[Class]:
+    """Classes of confidence of equal width that hold any answer; shares with their 95 % interval."""
+    places = np.minimum((answers.confidence * bins).astype(int), bins - 1)
+    return [
+        Class(
+            int((places == place).sum()),
+            float(answers.confidence[places == place].mean()),
+            bootstrap_interval(answers.right[places == place].astype(float)),
+        )
+        for place in np.unique(places)
+    ]
+
+
+def error_interval(answers: Judged, bins: int = BINS, seed: int = 0) -> Interval:
+    """The expected calibration error, 0 to 1, with the 95 % percentile interval over resampled tracks.
+
+    It is never below zero, so that an interval which begins near zero is all that honesty can show.
+    """
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(len(answers), size=(RESAMPLES, len(answers)))
+    drawn = [expected_error(answers.confidence[row], answers.right[row], bins) for row in rows]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    value = expected_error(answers.confidence, answers.right, bins)
+    return Interval(value, float(low), float(high))
+
+
+def accuracy_at(answers: Judged, coverage: float) -> Interval:
+    """The share of right answers among the surest, a share ``coverage`` of all tracks, with its interval."""
+    count = max(1, round(coverage * len(answers)))
+    return bootstrap_interval(answers.by_confidence[:count].astype(float))
+
+
+def coverage_curve(answers: Judged, coverages: Sequence[float] = COVERAGES) -> list[Interval]:
+    """Accuracy at each coverage, 0 to 1."""
+    return [accuracy_at(answers, coverage) for coverage in coverages]
+
+
+def withheld_below(answers: Judged, least: float) -> tuple[float, Interval | None]:
+    """The share of tracks with an answer when those under ``least`` are withheld; how many are right."""
+    kept = answers.right[answers.confidence >= least]
+    return len(kept) / len(answers), bootstrap_interval(kept.astype(float)) if len(kept) else None

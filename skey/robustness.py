@@ -1,0 +1,308 @@
+"""How answers change when one thing about a recording gets worse and everything else stays.
+
+The notes of test pieces are played clean and in tune, and one effect at a time is added: the tuning of the
+sampler, an effect of :mod:`skey.corpus.degradation`, or another length. What every system answers is kept,
+answer by answer; scores and intervals follow from the answers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+
+from skey.audio import SAMPLE_RATE
+from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generator
+from skey.corpus.degradation import RANGES, add_noise, normalise_peak, reverb, saturate
+from skey.corpus.plan import Clip, arrangements, plan_clips
+from skey.corpus.soundfont import default_soundfont
+from skey.keys import Key, parse_key
+from skey.metrics import Interval, bootstrap_interval, paired_bootstrap
+from skey.observations import Entries
+from skey.results import Answer, points
+from skey.results.predictions import format_answer, is_signature, parse_answer
+from skey.systems import checksums, systems
+from skey.threads import one_thread
+from skey.vqt import log_vqt
+
+Wave = Float32[np.ndarray, " samples"]
+
+NAME = "degradation"
+"""The observation, and its notebook."""
+
+LISTENERS = (
+    *("krumhansl", "temperley-peaks", "skey", "stone", "supervised"),
+    *("released-skey", "released-stone12"),
+)
+"""The systems that are asked, where they are at hand."""
+
+CLIPS = 24
+"""How many clips: a quarter each in major and minor from chorales and from tunes."""
+
+SECONDS = 15.0
+"""How long a clip is where its length is not the matter: one segment of the papers."""
+
+ROOM_SECONDS = 3.5
+"""Time of 60 dB of decay of the room, in the middle of the *hard* level's; its loudness is what varies."""
+
+CLEAN = "clean"
+"""The condition without any effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One way for a recording to get worse.
+
+    ``axis``: what its strength is, ``unit``: in what it is measured; ``strengths``: those that are tried, in
+    order; ``untouched``: the strength of the clean sound, or None where no number stands for it, and then it
+    comes first; ``range``: strengths of the corpus' *hard* level, if it has this effect; ``shown``: the two
+    strengths, middling and strong, that are heard; the strong one is in the table.
+    """
+
+    title: str
+    axis: str
+    unit: str
+    strengths: tuple[float, ...]
+    untouched: float | None
+    range: tuple[float, float] | None
+    shown: tuple[float, float]
+
+    @property
+    def scale(self) -> tuple[float | None, ...]:
+        """The strengths with the clean sound among them, from left to right."""
+        if self.untouched is None:
+            return (None, *self.strengths)
+        return tuple(sorted((*self.strengths, self.untouched)))
+
+
+EFFECTS: Mapping[str, Effect] = {
+    "detuning": Effect(
+        "Detuning",
+        "cents from A4 = 440 Hz",
+        "cents",
+        (-50.0, -35.0, -20.0, 20.0, 35.0, 50.0),
+        0.0,
+        (-DETUNING["hard"], DETUNING["hard"]),
+        (35.0, 50.0),
+    ),
+    "saturation": Effect(
+        "Saturation",
+        "drive in dB",
+        "dB",
+        (10.0, 25.0, 40.0),
+        None,
+        RANGES["hard"]["drive_db"],
+        (10.0, 40.0),
+    ),
+    "reverb": Effect(
+        "Reverberation",
+        "level of the room in dB",
+        "dB",
+        (0.0, 10.0, 20.0),
+        None,
+        RANGES["hard"]["wet_db"],
+        (0.0, 20.0),
+    ),
+    "noise": Effect(
+        "Pink noise",
+        "music over noise in dB",
+        "dB",
+        (20.0, 5.0, -10.0),
+        None,
+        RANGES["hard"]["snr_db"],
+        (5.0, -10.0),
+    ),
+    "length": Effect(
+        "Length of the excerpt",
+        "seconds",
+        "s",
+        (3.0, 5.0, 10.0, 30.0),
+        SECONDS,
+        None,
+        (10.0, 3.0),
+    ),
+}
+"""Every effect by name."""
+
+CONDITIONS = (
+    CLEAN,
+    *(f"{name} {strength:g}" for name, effect in EFFECTS.items() for strength in effect.strengths),
+)
+"""The names under which answers are recorded: ``clean``, ``detuning -50``, …"""
+
+
+def condition(effect: str, strength: float | None) -> str:
+    """The name of an effect at a strength; the clean sound where the effect does nothing at it."""
+    untouched = strength is None or strength == EFFECTS[effect].untouched
+    return CLEAN if untouched else f"{effect} {strength:g}"
+
+
+def test_clips(limit: int = 0) -> tuple[Clip, ...]:
+    """The clips that are played.
+
+    Args:
+        limit: at most so many sounds, a clip having one for each of ``CONDITIONS``; 0 for all.
+
+    Returns:
+        The first clips of the test split's *full* level, at least one, balanced over sources and modes.
+    """
+    count = max(1, min(CLIPS, limit // len(CONDITIONS))) if limit else CLIPS
+    return tuple(clip for clip in plan_clips("test") if clip.level == "full")[:count]
+
+
+def render(clip: Clip, effect: str | None = None, strength: float | None = None) -> Wave:
+    """A clip with one effect, everything else clean and in tune.
+
+    Args:
+        clip: one of :func:`test_clips`.
+        effect: a name in ``EFFECTS``, or None for the clean sound.
+        strength: as the effect measures it, or None for the clean sound.
+
+    Returns:
+        15 s (or as long as the effect says) at 22,050 Hz, peak 1.
+    """
+    if effect is None or strength is None:
+        return play(clip)
+    if effect == "detuning":
+        return play(clip, cents=strength)
+    if effect == "length":
+        return play(clip, seconds=strength)
+    return normalise_peak(
+        _PROCESSES[effect](play(clip), strength, generator(clip.seed_text, f"study {effect}"))
+    )
+
+
+_PROCESSES: Mapping[str, Callable[[Wave, float, np.random.Generator], Wave]] = {
+    "saturation": lambda wave, strength, rng: saturate(wave, strength),
+    "reverb": lambda wave, strength, rng: reverb(wave, ROOM_SECONDS, strength, rng),
+    "noise": lambda wave, strength, rng: add_noise(wave, strength, rng),
+}
+
+
+def play(clip: Clip, seconds: float = SECONDS, cents: float = 0.0) -> Wave:
+    """The beginning of a clip, undegraded, tuned so many cents above A4 = 440 Hz; 22,050 Hz, peak 1."""
+    return normalise_peak(_whole(clip, cents)[: round(seconds * SAMPLE_RATE)])
+
+
+@lru_cache(maxsize=4)
+def _whole(clip: Clip, cents: float) -> Wave:
+    """The sound of all thirty seconds; cut afterwards, so that a shorter excerpt holds the same samples."""
+    part = _arrangement(clip)
+    return default_soundfont().render(part.notes, part.programs, CLIP_SECONDS, cents)
+
+
+@lru_cache(maxsize=4)
+def _arrangement(clip: Clip) -> Arrangement:
+    """The arrangement of a clip that has one place."""
+    return arrangements(clip)[0]
+
+
+def renderings(clip: Clip) -> Iterator[tuple[str, Wave]]:
+    """The clip under each of ``CONDITIONS``, with their names."""
+    yield CLEAN, render(clip)
+    for name, effect in EFFECTS.items():
+        for strength in effect.strengths:
+            yield condition(name, strength), render(clip, name, strength)
+
+
+def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
+    """What every system at hand answers to every clip under every condition.
+
+    Args:
+        limit: see :func:`test_clips`.
+
+    Returns:
+        ``clips`` with their ``ids`` and ``keys``, and system → ``checksum`` of its weights (none for a
+        template) and condition → answers, a list in the order of the clips.
+    """
+    every = systems()
+    listeners = {name: every[name] for name in LISTENERS if name in every}
+    clips, sums = test_clips(limit), checksums(listeners)
+    said: dict[str, dict[str, Any]] = {
+        name: {"checksum": sums.get(name, ""), **{each: [] for each in CONDITIONS}} for name in listeners
+    }
+    with one_thread():
+        for clip in clips:
+            for name, wave in renderings(clip):
+                features = log_vqt(torch.from_numpy(wave))
+                for system, listener in listeners.items():
+                    said[system][name].append(format_answer(listener(features)))
+    keys = [str(clip.key) for clip in clips]
+    return {"clips": {"checksum": "", "ids": [clip.id for clip in clips], "keys": keys}, **said}
+
+
+def systems_of(entries: Entries) -> tuple[str, ...]:
+    """The systems that were asked, in the order of ``LISTENERS``."""
+    return tuple(name for name in LISTENERS if name in entries)
+
+
+def references(entries: Entries) -> list[Key]:
+    """The keys of the clips."""
+    return [parse_key(text) for text in entries["clips"]["keys"]]
+
+
+def answers(entries: Entries, system: str, name: str) -> list[Answer]:
+    """What a system answered under a condition, clip by clip; a limited run has carried longer columns."""
+    return [parse_answer(text) for text in entries[system][name][: len(entries["clips"]["keys"])]]
+
+
+def tells_keys(entries: Entries, system: str) -> bool:
+    """Whether a system answers keys, and not key signatures alone."""
+    return not is_signature(answers(entries, system, CLEAN))
+
+
+def score_points(entries: Entries, system: str, name: str, metric: str) -> Float[np.ndarray, " clips"]:
+    """The points of each clip under a condition, 0 to 1, whose mean is the score ``metric``."""
+    return np.asarray(points(metric, references(entries), answers(entries, system, name)))
+
+
+def score_curve(entries: Entries, system: str, effect: str, metric: str, seed: int = 0) -> list[Interval]:
+    """A score along ``EFFECTS[effect].scale``, in percent with its 95 % interval over the clips."""
+    names = (condition(effect, strength) for strength in EFFECTS[effect].scale)
+    return [
+        percent(bootstrap_interval(score_points(entries, system, name, metric), seed=seed)) for name in names
+    ]
+
+
+def score_change(
+    entries: Entries, system: str, effect: str, strength: float, metric: str, seed: int = 0
+) -> Interval:
+    """What an effect does to a score on the same clips, in percentage points with the 95 % interval."""
+    touched, clean = (
+        score_points(entries, system, name, metric) for name in (condition(effect, strength), CLEAN)
+    )
+    return percent(paired_bootstrap(touched, clean, seed=seed))
+
+
+def percent(share: Interval) -> Interval:
+    """An interval of shares in percent."""
+    return Interval(100 * share.value, 100 * share.low, 100 * share.high)
+
+
+def positions(effect: Effect) -> list[float]:
+    """Where the strengths lie on a figure's axis: cents where they are, anything else in equal steps."""
+    if effect.untouched == 0.0:
+        return [float(strength or 0.0) for strength in effect.scale]
+    return [float(place) for place in range(len(effect.scale))]
+
+
+def spread(effect: Effect) -> tuple[float, float] | None:
+    """Where on that axis the *hard* level of the corpus lies, or None.
+
+    What is weaker than the first strength that was tried lies half a step before it.
+    """
+    if effect.range is None:
+        return None
+    known = [
+        (strength, place)
+        for strength, place in zip(effect.scale, positions(effect), strict=True)
+        if strength is not None
+    ]
+    weaker = known[0][1] - (0.0 if effect.untouched is not None else 0.5)
+    strengths, places = zip(*sorted(known), strict=True)
+    ends = {"left": weaker} if strengths[0] == known[0][0] else {"right": weaker}
+    low, high = sorted(np.interp(effect.range, strengths, places, **ends))
+    return float(low), float(high)

@@ -1,0 +1,413 @@
+"""Degradation, confidence, disagreement: one effect at a time, honest confidence, clips chosen by a rule."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skey import disagreement, reliability, robustness
+from skey.audio import SAMPLE_RATE
+from skey.book import evidence, script
+from skey.confidence import calibration_error, expected_error
+from skey.corpus.plan import plan_clips, render_clip
+from skey.corpus.tuning import intonation
+from skey.estimator import KeyEstimator
+from skey.keys import KEYS, Key, parse_key
+from skey.listeners import Template
+from skey.notebooks import default_parameters
+from skey.observations import (
+    Observation,
+    broken_seals,
+    check_observations,
+    compare_observations,
+    moved_numbers,
+    observation_path,
+    observe,
+    read_observation,
+    write_observation,
+)
+from skey.plots import colour
+from skey.record import RESULTS
+from skey.reliability import Judged
+from skey.reliability_plots import coverage_drawing, reliability_drawing
+from skey.results import Predictions, read_experiment
+from skey.robustness import CLEAN, CONDITIONS, EFFECTS, LISTENERS, condition
+from skey.robustness_plots import effect_drawing, effect_drawings
+from skey.vqt import from_bytes, log_vqt, to_bytes
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = (robustness.NAME, reliability.NAME, disagreement.NAME)
+C, G, F, AM = (parse_key(text) for text in ("C", "G", "F", "Am"))
+
+
+def shipped(name: str) -> Observation:
+    return read_observation(ROOT / RESULTS, name)
+
+
+def table() -> Predictions:
+    return read_experiment(ROOT / RESULTS, disagreement.TABLE).predictions
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data folder where nobody imported or trained any weights."""
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+
+
+# The shipped records
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_record_is_as_it_was_written(name: str) -> None:
+    assert broken_seals(ROOT / RESULTS, name) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_number_changed_by_hand_is_named_by_its_field(name: str, tmp_path: Path) -> None:
+    path = observation_path(tmp_path, name)
+    path.parent.mkdir()
+    content = json.loads(observation_path(ROOT / RESULTS, name).read_text(encoding="utf-8"))
+    for entry, fields in content["entries"].items():
+        for field, value in fields.items():
+            content["entries"][entry][field] = [*value[:-1], "?"] if isinstance(value, list) else "?"
+            path.write_text(json.dumps(content), encoding="utf-8")
+            assert check_observations(tmp_path) == [f"{name}: {entry} / {field}: not as it was written"]
+            content["entries"][entry][field] = value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_papermill_shows_the_record_without_any_weights(name: str, no_weights: None, tmp_path: Path) -> None:
+    command = [str(script("papermill")), "--no-progress-bar", f"notebooks/{name}.ipynb"]
+    done = subprocess.run([*command, str(tmp_path / "out.ipynb")], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+    assert ("released-skey" in text and "<table" in text) or "| :--" in text
+
+
+@pytest.mark.parametrize("name", [robustness.NAME, reliability.NAME])
+def test_a_smoke_run_can_leave_out_most_of_the_clips(name: str) -> None:
+    assert default_parameters(ROOT / "notebooks" / f"{name}.ipynb")["limit"] == 0
+
+
+# A smaller run of an observation
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "_toc.yml").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_smaller_run_is_compared_in_what_it_holds(checkout: Path) -> None:
+    whole = {"clips": {"keys": ["C", "G"]}, "a": {"keys": ["C", "F"]}}
+    write_observation(Observation("x", whole, {"carried": []}), checkout / RESULTS)
+    few = {"clips": {"keys": ["C"]}, "a": {"keys": ["C"]}}
+    observe("x", lambda: few, recompute=True, output="few", limit=1)
+    assert compare_observations(checkout / RESULTS, checkout / "few") == []
+    observe("x", lambda: few | {"a": {"keys": ["G"]}}, recompute=True, output="few", limit=1)
+    (line,) = compare_observations(checkout / RESULTS, checkout / "few")
+    assert line == "x: a / keys / 0: record C, computed here G"
+
+
+def test_a_smaller_run_never_replaces_the_shipped_record(checkout: Path) -> None:
+    observe("x", lambda: {"a": {"keys": ["C", "F"]}}, recompute=True)
+    before = observation_path(checkout / RESULTS, "x").read_bytes()
+    observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, limit=1)
+    assert observation_path(checkout / RESULTS, "x").read_bytes() == before
+
+
+def test_a_whole_run_misses_nothing_of_the_record(checkout: Path) -> None:
+    old, new = {"a": {"keys": ["C", "F"]}}, {"a": {"keys": ["C"]}}
+    assert len(moved_numbers(old, new)) == 1 and moved_numbers(old, new, partial=True) == []
+
+
+# One effect at a time
+
+
+def tone(pitch: int = 69, seconds: float = 2.0) -> np.ndarray:
+    """Harmonics of one pitch."""
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    hertz = 440 * 2 ** ((pitch - 69) / 12)
+    wave = sum(np.sin(2 * np.pi * n * hertz * time) / n for n in range(1, 6))
+    return np.asarray(wave / np.abs(wave).max(), np.float32)
+
+
+def test_the_clips_are_clean_and_balanced() -> None:
+    clips = robustness.test_clips()
+    assert len(clips) == robustness.CLIPS
+    assert {clip.level for clip in clips} == {"full"}
+    kinds = [(clip.source, clip.key.mode) for clip in clips if clip.key]
+    assert len(set(kinds)) == 4 and len({kinds.count(kind) for kind in kinds}) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "clips"), [(0, robustness.CLIPS), (1, 1), (48, 2), (10_000, robustness.CLIPS)]
+)
+def test_a_limit_counts_sounds_and_leaves_one_clip_at_least(limit: int, clips: int) -> None:
+    assert len(robustness.test_clips(limit)) == clips
+
+
+def test_the_clean_sound_is_a_point_of_every_scale() -> None:
+    for name, effect in EFFECTS.items():
+        assert [condition(name, strength) for strength in effect.scale].count(CLEAN) == 1
+        assert set(effect.shown) <= set(effect.strengths)
+        assert len(robustness.positions(effect)) == len(effect.scale)
+    assert len(CONDITIONS) == len(set(CONDITIONS)) == 1 + sum(len(e.strengths) for e in EFFECTS.values())
+
+
+def test_every_effect_changes_the_sound_and_none_its_peak() -> None:
+    clip = robustness.test_clips()[0]
+    clean = robustness.render(clip)
+    assert len(clean) == robustness.SECONDS * SAMPLE_RATE
+    for name, effect in EFFECTS.items():
+        wave = robustness.render(clip, name, effect.strengths[0])
+        assert np.abs(wave).max() == pytest.approx(1)
+        same_length = len(wave) == len(clean)
+        assert same_length == (name != "length")
+        assert not (same_length and np.array_equal(wave, clean))
+
+
+def test_the_same_clip_sounds_the_same_twice() -> None:
+    clip = robustness.test_clips()[1]
+    for name in ("reverb", "noise"):
+        strength = EFFECTS[name].strengths[0]
+        first = robustness.render(clip, name, strength)
+        np.testing.assert_array_equal(first, robustness.render(clip, name, strength))
+
+
+def test_a_shorter_excerpt_is_the_beginning_of_the_longer_one() -> None:
+    clip = robustness.test_clips()[0]
+    short, long = robustness.render(clip, "length", 3.0), robustness.render(clip)
+    head = long[: len(short)]
+    assert np.corrcoef(short, head)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("cents", [-35.0, 20.0])
+def test_detuning_moves_every_pitch_by_its_cents(cents: float) -> None:
+    from skey.corpus.events import EVENT
+    from skey.corpus.soundfont import default_soundfont
+
+    note = np.array([(0.0, 1.5, 69, 100, 0)], EVENT)
+    wave = default_soundfont().render(note, [(0, 0)], 1.5, cents)
+    assert intonation(wave[2205:], 69).cents == pytest.approx(cents, abs=6)
+
+
+def test_the_grey_ground_lies_where_the_hard_level_does() -> None:
+    assert robustness.spread(EFFECTS["detuning"]) == (-40.0, 40.0)
+    assert robustness.spread(EFFECTS["length"]) is None
+    low, high = robustness.spread(EFFECTS["reverb"]) or (0, 0)
+    assert low == 1.0 and 2.0 < high < 3.0
+    low, high = robustness.spread(EFFECTS["noise"]) or (0, 0)
+    assert low == 0.5 and 1.0 < high < 2.0
+
+
+def made_up(answers: dict[str, str]) -> dict[str, dict[str, list[str]]]:
+    """Entries of one template for four clips in C major: what it says clean, and where that differs."""
+    said = {name: [answers.get(name, "C major")] * 4 for name in CONDITIONS}
+    return {"clips": {"keys": ["C major"] * 4, "ids": list("abcd")}, "krumhansl": {**said}}
+
+
+def test_a_fifth_costs_half_the_points_and_only_where_the_effect_is() -> None:
+    entries = made_up({"noise -10": "G major"})
+    curve = robustness.score_curve(entries, "krumhansl", "noise", "mirex")
+    assert [point.value for point in curve] == [100, 100, 100, 50]
+    assert [p.value for p in robustness.score_curve(entries, "krumhansl", "reverb", "mirex")] == [100] * 4
+    change = robustness.score_change(entries, "krumhansl", "noise", -10.0, "mirex")
+    assert (change.value, change.low, change.high) == (-50, -50, -50)
+    assert "-50.0" in evidence.changes_table(entries, "mirex", "MIREX")
+
+
+def test_a_system_of_signatures_has_no_mirex_and_has_ksea() -> None:
+    entries = made_up({}) | {"released-stone12": {name: ["G"] * 4 for name in CONDITIONS}}
+    assert not robustness.tells_keys(entries, "released-stone12")
+    assert "STONE" not in evidence.changes_table(entries, "mirex", "MIREX")
+    assert "STONE" in evidence.changes_table(entries, "ksea", "KSEA")
+    assert "STONE, as released: 50 % clean" in effect_drawing(entries, "reverb", "ksea", "KSEA").description
+
+
+def test_a_figure_says_what_is_to_be_seen() -> None:
+    drawing = effect_drawing(made_up({"noise -10": "G major"}), "noise", "mirex", "MIREX")
+    assert "100 % clean, 50 % at -10" in drawing.description
+    titles = [each.title for each in effect_drawings(shipped(robustness.NAME).entries, "ksea", "KSEA")]
+    assert len(titles) == len(set(titles)) == 1 + len(EFFECTS)
+
+
+def test_the_clip_to_hear_is_the_one_that_loses_most() -> None:
+    entries = made_up({})
+    entries["krumhansl"]["noise -10"] = ["C major", "C major", "F minor", "C major"]
+    assert evidence.telling_clip(entries) == 2
+    clip = robustness.test_clips()[2]
+    text = evidence._effect_heard(entries, clip, 2, "noise")
+    assert text.count("<audio") == 3 and "<td>F minor</td>" in text and "−10 dB" in text
+
+
+def test_the_record_answers_every_condition_for_every_clip() -> None:
+    entries = shipped(robustness.NAME).entries
+    assert entries["clips"]["ids"] == [clip.id for clip in robustness.test_clips()]
+    assert [parse_key(text) for text in entries["clips"]["keys"]] == [c.key for c in robustness.test_clips()]
+    for system in robustness.systems_of(entries):
+        assert colour(system)
+        for name in CONDITIONS:
+            assert len(robustness.answers(entries, system, name)) == robustness.CLIPS
+    assert set(entries) <= {"clips", *LISTENERS}
+
+
+def test_the_recorded_answers_are_given_again(no_weights: None) -> None:
+    computed = robustness.ask_listeners(limit=1)
+    assert {"krumhansl", "temperley-peaks"} <= set(computed)
+    assert moved_numbers(shipped(robustness.NAME).entries, computed, partial=True) == []
+
+
+def test_half_a_semitone_leaves_nobody_right_about_as_often_as_clean() -> None:
+    entries = shipped(robustness.NAME).entries
+    for system in robustness.systems_of(entries):
+        curve = robustness.score_curve(entries, system, "detuning", "ksea")
+        clean = curve[EFFECTS["detuning"].scale.index(0.0)]
+        assert curve[0].value < clean.value and curve[-1].value < clean.value
+
+
+# Confidence
+
+
+def test_the_calibration_error_is_the_weighted_distance_from_the_diagonal() -> None:
+    confidence = np.array([0.95, 0.95, 0.55, 0.55])
+    right = np.array([True, True, True, False])
+    assert expected_error(confidence, right) == pytest.approx((2 * 0.05 + 2 * 0.05) / 4)
+    profiles = torch.full((4, 24), 0.0)
+    profiles[:, 0] = torch.tensor(confidence)
+    profiles[:, 1] = 1 - profiles[:, 0]
+    references = [C if each else AM for each in right]
+    assert calibration_error(profiles, references) == pytest.approx(0.05, abs=1e-6)
+
+
+def test_an_oracle_of_its_own_errors_gains_by_withholding() -> None:
+    answers = Judged(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
+    assert reliability.accuracy_at(answers, 1.0).value == 0.5
+    assert reliability.accuracy_at(answers, 0.5).value == 1.0
+    coverage, right = reliability.withheld_below(answers, 0.5)
+    assert coverage == 0.5 and right is not None and right.value == 1.0
+    assert reliability.withheld_below(answers, 0.95) == (0.0, None)
+
+
+def test_classes_hold_every_answer_once() -> None:
+    answers = Judged(np.linspace(0, 1, 50), np.arange(50) % 2 == 0)
+    found = reliability.classes(answers)
+    assert sum(each.count for each in found) == 50 and len(found) == 10
+    assert all(each.right.low <= each.right.value <= each.right.high for each in found)
+
+
+def test_the_interval_of_the_calibration_error_holds_it_for_a_biased_system() -> None:
+    rng = np.random.default_rng(1)
+    answers = Judged(np.full(200, 0.9), rng.random(200) < 0.5)
+    error = reliability.error_interval(answers)
+    assert error.low < error.value < error.high and error.value > 0.25
+
+
+def test_features_of_the_store_and_sound_give_the_same_key() -> None:
+    clip = plan_clips("test")[0]
+    wave = render_clip(clip)
+    features = from_bytes(to_bytes(log_vqt(torch.from_numpy(wave))))
+    key, confidence = reliability.confident_answer(Template(), features)
+    estimate = KeyEstimator().estimate(wave, SAMPLE_RATE)
+    assert key == str(estimate.key)
+    assert confidence == pytest.approx(estimate.confidence, abs=0.03)
+
+
+def test_what_has_no_key_gets_none_with_a_reason() -> None:
+    reasons = {
+        name: reliability.reason_for_no_key(wave) for name, wave in reliability.keyless_sounds().items()
+    }
+    assert all(reasons.values())
+    assert "silent" in str(reasons["Silence"]) and "no tonality" in str(reasons["White noise"])
+    assert reliability.reason_for_no_key(tone(seconds=5)) is None
+
+
+def test_the_record_of_confidence_covers_the_test_clips_in_order() -> None:
+    entries = shipped(reliability.NAME).entries
+    clips = plan_clips("test")
+    assert entries["clips"]["keys"] == [str(clip.key) for clip in clips]
+    heard = [
+        clip.level for clip, said in zip(clips, entries["clips"]["no_key"], strict=True) if said is not None
+    ]
+    assert heard == ["hard"] * reliability.LISTENED
+    for system in reliability.systems_of(entries):
+        answers = reliability.judged(entries, system)
+        assert len(answers) == len(clips) and 0 < answers.confidence.min() <= answers.confidence.max() <= 1
+
+
+def test_carried_answers_of_a_smaller_run_are_cut_to_its_clips() -> None:
+    entries = {
+        "clips": {"keys": ["C major"]},
+        "skey": {"keys": ["C major", "G major"], "confidence": [0.9, 0.1]},
+    }
+    answers = reliability.judged(entries, "skey")
+    assert len(answers) == 1 and answers.right.all()
+
+
+def test_both_figures_of_confidence_say_what_is_to_be_seen() -> None:
+    answers = Judged(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
+    drawn = coverage_drawing({"krumhansl": answers}, "t").description
+    assert "50 % right with all answers, 100 % with half of them" in drawn
+    assert "1 answers at 90 %, 100 % of them right" in reliability_drawing("krumhansl", answers).description
+
+
+# Disagreement
+
+
+def votes(*rows: tuple[Key, ...]) -> Predictions:
+    """Three systems and the constant on as many tracks as rows, all in C major."""
+    columns = list(zip(*rows, strict=True))
+    answers = dict(zip(("krumhansl", "temperley", "skey"), columns, strict=True))
+    tracks = tuple(f"t{place}" for place in range(len(rows)))
+    constant = {"always-c-major": (F,) * len(rows), "feature-engineering": (0,) * len(rows)}
+    return Predictions(tracks, {}, (C,) * len(rows), {**constant, **answers})
+
+
+def test_the_constant_and_signatures_have_no_vote() -> None:
+    assert list(disagreement.voters(votes((C, G, AM)))) == ["krumhansl", "temperley", "skey"]
+
+
+def test_the_clips_to_hear_are_those_with_the_most_different_answers() -> None:
+    table = votes((C, C, C), (C, G, AM), (C, C, G))
+    assert disagreement.different_answers(table) == [1, 3, 2]
+    assert disagreement.disagreed_rows(table, 2) == [1, 2]
+    assert disagreement.unanimity(table) == [(1, 1, 1, 1), (2, 1, 1, 1), (3, 1, 1, 1)]
+
+
+def test_systems_agree_where_they_name_the_same_key() -> None:
+    assert disagreement.agreement((C, G, F, AM), (C, G, C, C)) == 0.5
+    rows = evidence.agreement_table(votes((C, C, C), (C, G, AM))).splitlines()[2:]
+    assert "**100**" in rows[0] and "| 50 | **50** |" in rows[1]
+
+
+def test_the_choice_is_the_same_every_time_and_a_dozen() -> None:
+    rows = disagreement.disagreed_rows(table())
+    assert rows == disagreement.disagreed_rows(table()) and len(set(rows)) == disagreement.COUNT
+    different = disagreement.different_answers(table())
+    assert min(different[row] for row in rows) >= max(n for row, n in enumerate(different) if row not in rows)
+
+
+def test_every_recorded_profile_of_a_clip_to_hear_is_the_answer_of_table_3() -> None:
+    predictions = table()
+    row_of = {track: row for row, track in enumerate(predictions.tracks)}
+    chosen = {clip.id for clip in disagreement.chosen_clips(predictions)}
+    for system, profiles in shipped(disagreement.NAME).entries.items():
+        assert chosen <= set(profiles), "papermill notebooks/disagreement.ipynb out.ipynb -p recompute True"
+        for track in chosen:
+            best = KEYS[int(np.argmax(profiles[track]))]
+            assert best == predictions.answers[system][row_of[track]]
+            assert sum(profiles[track]) == pytest.approx(1, abs=2e-3)
+
+
+def test_a_clip_without_a_recorded_profile_still_has_its_answers() -> None:
+    from skey.results import Parameters, open_dataset
+
+    predictions = table()
+    row = disagreement.disagreed_rows(predictions, 1)[0]
+    text = evidence.disagreed_clip(predictions, open_dataset(Parameters()), row, {})
+    assert "<audio" in text and "<svg" not in text and text.count("<tr>") == len(predictions.answers)

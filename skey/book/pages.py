@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from skey.book.chapters import method_parts
 from skey.book.listening import instructive_rows, listen
 from skey.book.released import model_cards
 from skey.book.scoreboard import scoreboard
@@ -47,6 +48,7 @@ def write_pages(checkout: Path) -> None:
         "runs.md": runs_table(read_runs(checkout).values()),
         "headline.html": headline_drawing(headline)._repr_html_(),
         "listen.html": landing_clip(headline),
+        **method_parts(checkout),
         "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), experiments),
     }
     for name, text in parts.items():

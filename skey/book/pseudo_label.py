@@ -209,9 +209,11 @@ def numbers(entries: Entries) -> dict[str, float]:
     return {
         "clips": float(total),
         "paper": accuracy(clips, paper).value,
+        "paper_wrong": 100 - accuracy(clips, paper).value,
         "paper_major": share(*found["major"]).value,
         "paper_minor": share(*found["minor"]).value,
         "called_major": 100 * called / total,
+        "plus_peaks": accuracy(clips, _said(entries, "peaks", 3)).value,
         "plus": accuracy(clips, _said(entries, "decibels", 3)).value,
         "peaks": accuracy(clips, _said(entries, "peaks", -3)).value,
         "random": random_accuracy(clips, paper),
@@ -229,7 +231,9 @@ def _released_numbers(entries: Entries, shares: Any) -> dict[str, float]:  # noq
     entry = entries[RELEASED]
     pair, total = network_offsets(entry), sum(clips_of(entries)["all"][mode][0] for mode in MODES)
     minor = entry["offsets"]["minor"]
+    trained = accuracy(clips_of(entries), entry["-3"], "all", trained_offset(entry))
     return {
+        "released_trained": trained.value,
         "released_major_offset": float(pair[0]),
         "released_minor_offset": float(pair[1]),
         "released_pair": float(shares[pair]),

@@ -1,0 +1,127 @@
+"""What the book computes for its prose on the method: a figure a chapter, layers, settings, data sets."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+from skey.book import pseudo_label
+from skey.book.tables import markdown_table
+from skey.circle_plots import plane_drawing
+from skey.corpus.plan import render_clip
+from skey.datasets import DATASETS, Dataset, load_dataset
+from skey.experiments import Experiment, Scale, at_scale, find_experiment
+from skey.method_plots import clip_drawing
+from skey.model import Architecture, ChromaNet, count_parameters
+from skey.observations import read_observation
+from skey.plots import Drawing
+from skey.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, points, pretext_clips
+from skey.record import RESULTS
+from skey.vqt import SEGMENT_FRAMES
+
+FOLDER = "method"
+"""Where the parts lie, below the pages' computed parts."""
+
+
+def method_parts(checkout: Path) -> dict[str, str]:
+    """Every computed part of the chapters: path below ``build/pages`` → its text."""
+    parts: Mapping[str, Callable[[], str]] = {
+        "crops.html": lambda: crops_figure()._repr_html_(),
+        "points.html": lambda: points_figure(checkout)._repr_html_(),
+        "pseudo-label.html": lambda: pseudo_label_figure(checkout)._repr_html_(),
+        "layers.md": layers_table,
+        "sizes.md": sizes_table,
+        "settings.md": settings_table,
+        "datasets.md": datasets_list,
+    }
+    return {f"{FOLDER}/{name}": make() for name, make in parts.items()}
+
+
+def crops_figure() -> Drawing:
+    """The clip of Figure 1 with its crops."""
+    segments = halves(render_clip(pretext_clips()["sure"]))
+    return clip_drawing(segments, CROP, SHIFT, "A clip and what three crops keep of it")
+
+
+def points_figure(checkout: Path) -> Drawing:
+    """The three views of the clip that pulls both ways, on the circle of fifths."""
+    entries = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
+    entry = entries[first_recorded(entries, ONE_COLUMN)]
+    return plane_drawing(points(entry, "torn"), 7, "Three views on the circle of fifths")
+
+
+def pseudo_label_figure(checkout: Path) -> Drawing:
+    """How often the paper's rule is right, by where the row lies."""
+    entries = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
+    return pseudo_label.offsets_figure(entries, "decibels", -3)
+
+
+def layers_table() -> str:
+    """What becomes of 15 s of sound, step by step: channels, kernel, frequencies, frames."""
+    settings, frames = Architecture(), SEGMENT_FRAMES
+    rows = [["input", "1", "", "84", str(frames)]]
+    for number, (channels, kernel) in enumerate(
+        zip(settings.channels, settings.kernels, strict=True), start=1
+    ):
+        frames //= 2
+        rows.append([f"block {number}", str(channels), f"{kernel} × {kernel}", "84", str(frames)])
+    rows.append(["octave equivalence, Eq. 1", str(settings.channels[-1]), "", "12", str(frames)])
+    rows.append(["mean over time", str(settings.channels[-1]), "", "12", "1"])
+    rows.append(["last map, softmax", "1 or 2", "", "12", "1"])
+    return markdown_table(["", "Channels", "Kernel", "Frequencies", "Frames"], rows)
+
+
+def sizes_table() -> str:
+    """Trainable parameters of the networks."""
+    kinds = {
+        "STONE, 12 outputs": Architecture(outputs=12),
+        "24-STONE, Semi-TONE, Sup-TONE, S-KEY, 24 outputs": Architecture(),
+        "STONE without octave equivalence": Architecture(outputs=12, octave_equivalence=False),
+    }
+    with torch.device("meta"):
+        rows = [[name, f"{count_parameters(ChromaNet(kind)):,}"] for name, kind in kinds.items()]
+    return markdown_table(["Network", "Trainable parameters"], rows)
+
+
+def settings_table() -> str:
+    """The papers' settings of STONE and of S-KEY beside the scale at which this repository trains."""
+    columns = {name: find_experiment(name) for name in ("stone", "skey")}
+    columns |= {f"{name}, here": at_scale(each, Scale()) for name, each in columns.items()}
+    described = {name: dict(_settings(each)) for name, each in columns.items()}
+    rows = [[setting, *(each[setting] for each in described.values())] for setting in described["stone"]]
+    return markdown_table(["", "STONE", "S-KEY", "STONE, here", "S-KEY, here"], rows)
+
+
+def _settings(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Settings that differ between papers and repository, by name."""
+    music = experiment.clips + experiment.unlabelled
+    yield "pieces of music, at most", f"{music:,}"
+    yield "batch", str(experiment.batch)
+    yield "epochs", str(experiment.epochs)
+    yield "largest learning rate", f"{experiment.optimiser.rate:g}"
+    yield "frames averaged before the network", str(experiment.architecture.frames_per_step)
+    yield "steps an epoch", f"{music // experiment.batch:,}"
+    yield "ω", str(experiment.loss.omega)
+    yield "½ in Eq. 5", "yes" if experiment.loss.half else "no"
+    loss = experiment.loss
+    weights = f"{loss.mode_weight:g}, {loss.average_weight:g}"
+    yield "weights of mode and average", "–" if loss.mode == "none" else weights
+
+
+def datasets_list() -> str:
+    """What the companion knows of each collection, as headings with terms."""
+    return "\n\n".join(_dataset(load_dataset(name)) for name in DATASETS)
+
+
+def _dataset(dataset: Dataset) -> str:
+    """One collection."""
+    address = f"<{dataset.url}>" if dataset.url.startswith("http") and " " not in dataset.url else dataset.url
+    terms = {
+        "Parameter": f'`dataset = "{dataset.name}"`',
+        "Licence": dataset.licence,
+        "Lies in the root": dataset.layout,
+        "From": address,
+        "Cite": dataset.citation,
+    }
+    listed = "\n\n".join(f"{term}\n: {text}" for term, text in terms.items())
+    return f"### {dataset.title}\n\n{listed}"

@@ -1,0 +1,475 @@
+"""The pages on the method: what their figures are made of, what their records say, that snippets run."""
+
+import math
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from skey import pretext, pseudo_labels, rotation, transform
+from skey.book import chapters, method
+from skey.book import pseudo_label as pages
+from skey.calibration import Calibration, reference_profile, reference_profiles
+from skey.circle_plots import many_points_drawing, places, plane_drawing, terms_drawing
+from skey.corpus.plan import plan_clips
+from skey.datasets import DATASETS
+from skey.experiments import Experiment
+from skey.keys import KEYS, Key
+from skey.losses import LossSettings, Views, cpsd_loss, distance
+from skey.method_plots import clip_drawing, profile_drawing, structure_drawing, view_drawing
+from skey.model import Architecture, ChromaNet
+from skey.observations import Entries, broken_seals, read_observation
+from skey.record import RESULTS
+from skey.weights import FrontEnd, Header, LoadedModel
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = (
+    "figure-1-pretext-task",
+    "figure-2-structured-output",
+    "circle-of-fifths-transform",
+    "calibration",
+    "skey-pseudo-label",
+)
+TEXTS = [*(ROOT / "book").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+SMALL = {"channels": (2, 3, 4), "kernels": (3, 3, 3), "frames_per_step": 8}
+
+
+def entries(name: str) -> Entries:
+    return read_observation(ROOT / RESULTS, name).entries
+
+
+def small_model(outputs: Any) -> LoadedModel:
+    """A network with random weights."""
+    torch.manual_seed(outputs)
+    network = ChromaNet(Architecture(outputs=outputs, **SMALL)).eval()
+    calibration = Calibration(outputs, 9, 6)
+    header = Header("n", "n", network.architecture, calibration, "MIT", "a test", "sum", False, FrontEnd())
+    return LoadedModel(header, network)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_record_of_a_page_is_as_it_was_written(name: str) -> None:
+    assert broken_seals(ROOT / RESULTS, name) == []
+
+
+# Figure 1
+
+
+def test_the_third_view_is_the_first_moved_down_by_k() -> None:
+    segments = torch.rand(2, 99, 7)
+    views = pretext.views_of(segments)
+    assert torch.equal(views["a_moved"][:-7], views["a"][pretext.SHIFT :])
+    assert torch.equal(views["a"], segments[0, 2:86]) and torch.equal(views["b"], segments[1, 2:86])
+
+
+@pytest.mark.parametrize("clip", ["sure", "torn"])
+@pytest.mark.parametrize("omega", [7, 1])
+def test_the_three_losses_of_the_figure_are_the_loss_of_training(clip: str, omega: int) -> None:
+    for entry in entries("figure-1-pretext-task").values():
+        raw = [torch.tensor(entry[clip][view])[None] for view in pretext.VIEWS]
+        whole = cpsd_loss(Views(*raw, torch.tensor([entry["k"]])), omega)
+        shown = sum(term.distance for term in pretext.terms(entry, clip, omega))
+        assert shown == pytest.approx(whole.item(), abs=1e-5)
+
+
+def test_of_the_sure_clip_each_view_is_named_after_what_sounds_after_the_crop() -> None:
+    key, entry = pretext.pretext_clips()["sure"].key, entries("figure-1-pretext-task")["released-stone12"]
+    assert key is not None
+    best = {view: int(profile.argmax()) for view, profile in pretext.profiles(entry, "sure").items()}
+    down = {"a": pretext.CROP, "b": pretext.CROP, "a_moved": pretext.CROP + pretext.SHIFT}
+    assert best == {view: (key.signature - steps) % 12 for view, steps in down.items()}
+
+
+def test_a_clip_that_pulls_both_ways_costs_more_on_the_circle_of_semitones() -> None:
+    entry = entries("figure-1-pretext-task")["released-stone12"]
+    cost = {omega: sum(term.distance for term in pretext.terms(entry, "torn", omega)) for omega in (1, 7)}
+    sure = sum(term.distance for term in pretext.terms(entry, "sure"))
+    assert sure < cost[7] < cost[1]
+
+
+def test_the_distance_is_half_the_squared_line_that_the_figure_draws() -> None:
+    entry = entries("figure-1-pretext-task")["released-stone12"]
+    for term in pretext.terms(entry, "torn"):
+        assert term.distance == pytest.approx(abs(term.power - term.target) ** 2 / 2, abs=1e-5)
+
+
+def test_every_recorded_profile_sums_to_one() -> None:
+    for entry in entries("figure-1-pretext-task").values():
+        for clip in ("sure", "torn"):
+            assert [sum(entry[clip][view]) for view in pretext.VIEWS] == pytest.approx([1, 1, 1], abs=2e-3)
+    for entry in entries("figure-2-structured-output").values():
+        for mode in ("major", "minor"):
+            assert sum(map(sum, entry[mode])) == pytest.approx(1, abs=4e-3)
+
+
+# Figure 2
+
+
+def test_sums_over_modes_and_rows_each_add_up_to_all() -> None:
+    y = torch.rand(24).softmax(0).reshape(12, 2)
+    signatures, modes = pretext.sums(y)
+    assert signatures.sum().item() == pytest.approx(1) and modes.sum().item() == pytest.approx(1)
+    assert torch.equal(signatures, y[:, 0] + y[:, 1])
+
+
+def test_the_table_is_named_by_its_major_column() -> None:
+    y = torch.zeros(2, 12)
+    y[1, 4] = 1
+    entry = {"calibration": Calibration(24, 8, 5, major_column=1).as_dict(), "major": y.tolist()}
+    named = pretext.named_structure(entry, "major")
+    assert named[0, 0] == 1 and named.sum() == 1
+
+
+def test_in_the_released_skey_a_minor_clip_lights_up_another_row_than_its_relative_major() -> None:
+    minor = pretext.structure_clips()[1].key
+    assert minor is not None
+    rows = {
+        name: int(
+            pretext.named_structure(entries("figure-2-structured-output")[name], "minor").sum(1).argmax()
+        )
+        for name in ("released-skey", "released-semitone24")
+    }
+    assert rows["released-semitone24"] == minor.signature
+    assert rows["released-skey"] == (minor.signature + 7) % 12
+
+
+# The transform
+
+
+@pytest.mark.parametrize("omega", [1, 7])
+def test_a_mistake_costs_one_minus_a_cosine(omega: int) -> None:
+    costs = [transform.cost(k, omega) for k in range(12)]
+    expected = [1 - math.cos(2 * math.pi * omega * k / 12) for k in range(12)]
+    assert costs == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_two_circles_differ_in_semitone_and_fifth_alone() -> None:
+    costs = {omega: [transform.cost(k, omega) for k in range(7)] for omega in (1, 7)}
+    swapped = [costs[1][k] for k in (0, 5, 2, 3, 4, 1, 6)]
+    assert costs[7] == pytest.approx(swapped, abs=1e-5)
+
+
+def test_only_four_circles_tell_all_signatures_apart_and_two_of_them_are_the_others_run_backwards() -> None:
+    apart = [
+        o for o in range(12) if len({complex(round(p.real, 6), round(p.imag, 6)) for p in places(o)}) == 12
+    ]
+    assert apart == [1, 5, 7, 11]
+    assert places(5) == pytest.approx([p.conjugate() for p in places(7)], abs=1e-9)
+
+
+def test_doubt_between_fifths_is_cheap_on_one_circle_and_between_semitones_on_the_other() -> None:
+    profiles = transform.example_profiles()
+    fifths, semitones = profiles["torn between two fifths"], profiles["torn between two semitones"]
+    assert transform.length(fifths, 7) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
+    assert transform.length(semitones, 1) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
+    assert transform.cost_of_hesitation(fifths, 7) < 0.01 < 0.4 < transform.cost_of_hesitation(fifths, 1)
+    for omega in (1, 7):
+        assert transform.cost_of_hesitation(profiles["uniform"], omega) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_the_major_scale_is_long_on_the_circle_of_fifths_and_short_on_that_of_semitones() -> None:
+    scale = transform.example_profiles()["the seven notes of C major"]
+    assert transform.length(scale, 7) == pytest.approx((2 + math.sqrt(3)) / 7, abs=1e-5)
+    assert transform.length(scale, 1) == pytest.approx((2 - math.sqrt(3)) / 7, abs=1e-5)
+
+
+def test_columns_a_fifth_apart_cost_an_open_mode_almost_nothing_with_omega_7() -> None:
+    assert transform.cost_of_open_mode(7, 7) < 0.005
+    assert transform.cost_of_open_mode(7, 1) > 0.4
+    assert transform.cost_of_open_mode(0, 1) == pytest.approx(0, abs=1e-6)
+
+
+def test_on_record_a_trained_network_is_sure_and_an_untrained_one_is_not() -> None:
+    found = entries("circle-of-fifths-transform")
+    assert found["released-stone12"]["length 7"][0] > 0.9 > 0.1 > found["untrained"]["length 7"][0]
+    assert found["chroma: peaks"]["length 7"][0] > 2 * found["chroma: peaks"]["length 1"][0]
+
+
+def test_chromas_and_answers_of_segments_are_profiles() -> None:
+    segments = torch.rand(2, 2, 99, 130)
+    network = small_model(12).network
+    for profiles in (transform._chromas(segments, "energy"), transform._answers(network, segments)):
+        assert profiles.shape == (2, 2, 12)
+        assert torch.allclose(profiles.sum(-1), torch.ones(2, 2))
+        assert set(transform._summary(profiles)) == {"length 7", "distance 7", "length 1", "distance 1"}
+
+
+# Calibration
+
+
+def test_the_mean_over_crops_is_what_calibration_hears() -> None:
+    network = small_model(24).network
+    each = reference_profiles(network, "minor")
+    turned = torch.stack([each[c].roll(c, dims=0) for c in range(12)]).mean(0)
+    assert torch.allclose(turned, reference_profile(network, "minor"))
+
+
+@pytest.mark.parametrize("mode", rotation.MODES)
+def test_a_crop_turns_the_recorded_profile_of_the_reference_sound(mode: Any) -> None:
+    for entry in entries("calibration").values():
+        assert rotation.by_crop(entry, mode).shape == (12, 12)
+        assert rotation.agreeing(entry, mode) >= 10
+    released = entries("calibration")["released-skey"]
+    assert rotation.calibrated_row(released, "major") == 3
+    assert rotation.calibrated_row(released, "minor") == 10
+
+
+def test_a_network_with_one_column_is_asked_for_it_in_both_modes() -> None:
+    entry = {"calibration": Calibration(12, 0, 9).as_dict(), "minor": np.eye(12)[:, None].tolist()}
+    assert np.array_equal(rotation.by_crop(entry, "minor"), np.eye(12))
+
+
+# The pseudo-label
+
+
+def chroma_of(*loud: int) -> Tensor:
+    u = torch.full((1, 12), 0.1)
+    for place, pitch_class in enumerate(loud):
+        u[0, pitch_class] = 1 - 0.1 * place
+    return u
+
+
+def test_c_louder_than_a_is_c_major_and_a_louder_than_c_is_a_minor() -> None:
+    c = torch.tensor([0])
+    assert pseudo_labels.says_major(chroma_of(0, 7, 4, 9), c, -3).item()
+    assert not pseudo_labels.says_major(chroma_of(9, 4, 0), c, -3).item()
+
+
+def test_with_plus_3_the_rival_of_c_is_e_flat_which_neither_key_has() -> None:
+    c = torch.tensor([0])
+    assert pseudo_labels.says_major(chroma_of(0, 7, 4, 9), c, 3).item()
+    assert pseudo_labels.says_major(chroma_of(9, 4, 0), c, 3).item()
+
+
+def test_the_two_signs_are_one_rule_seen_from_rows_three_semitones_apart() -> None:
+    chroma, roots = torch.rand(200, 12), torch.randint(12, (200,))
+    above = pseudo_labels.says_major(chroma, roots, 3)
+    below = pseudo_labels.says_major(chroma, (roots + 3) % 12, -3)
+    assert torch.equal(above, ~below)
+
+
+@pytest.mark.parametrize("scale", pseudo_labels.SCALES)
+def test_on_record_too_the_signs_are_one_rule(scale: str) -> None:
+    found = entries("skey-pseudo-label")
+    clips = pages.clips_of(found)
+    for part in pseudo_labels.PARTS:
+        for mode in pseudo_labels.MODES:
+            total, plus, minus = (
+                clips[part][mode][0],
+                found[scale]["+3"][part][mode],
+                found[scale]["-3"][part][mode],
+            )
+            assert plus == [total - minus[(offset + 3) % 12] for offset in range(12)]
+
+
+def test_half_of_the_recorded_clips_are_major_in_every_part() -> None:
+    clips = pages.clips_of(entries("skey-pseudo-label"))
+    assert clips["all"] == {"major": [120], "minor": [120]}
+    assert all(clips[part] == {"major": [60], "minor": [60]} for part in clips if part != "all")
+
+
+def test_pairs_of_equal_offsets_are_the_accuracy_at_that_offset() -> None:
+    found = entries("skey-pseudo-label")
+    clips, said = pages.clips_of(found), found["decibels"]["-3"]
+    shares = pseudo_labels.consistency(clips, said)
+    for offset in range(12):
+        there = pseudo_labels.accuracy(clips, said, "all", offset)
+        assert shares[offset, offset] == pytest.approx(there.value)
+        assert there.low <= there.value <= there.high
+
+
+def test_the_released_skey_lies_where_the_papers_sign_is_right_most_often() -> None:
+    found = entries("skey-pseudo-label")
+    assert pages.network_offsets(found["released-skey"]) == (0, 7)
+    assert pages.numbers(found)["better_pairs"] == 0
+    assert pages.pair_share(found, -3, (0, 7)).low > pages.pair_share(found, 3, (0, 7)).high
+
+
+def test_moved_at_random_the_rule_is_a_coin() -> None:
+    assert pages.numbers(entries("skey-pseudo-label"))["random"] == pytest.approx(50, abs=2)
+
+
+@pytest.mark.parametrize("outputs", [12, 24])
+def test_rows_of_a_network_are_counted_over_all_clips(outputs: int) -> None:
+    clips = plan_clips("test")[:8]
+    generator = torch.Generator().manual_seed(0)
+    heard = tuple(torch.rand(99, 1292, generator=generator) for _ in clips)
+    chroma = torch.rand(8, 12, generator=generator)
+    study = pseudo_labels.Study(clips, heard, {"decibels": chroma})
+    found = pseudo_labels.observe_rows(small_model(outputs), study)
+    assert sum(sum(found["offsets"][mode]) for mode in pseudo_labels.MODES) == 8
+    assert ("agrees" in found) == (outputs == 24)
+    turned = pages.trained_offset(found)
+    major = found["offsets"]["major"].index(max(found["offsets"]["major"]))
+    assert 0 <= turned < 12 and 0 <= major < 12
+
+
+def test_a_row_as_trained_is_pitch_class_a_plus_q() -> None:
+    assert pages.trained_offset({"row_of_c": 3}) == 0
+    assert pages.trained_offset({"row_of_c": 0}) == 9
+
+
+# Figures and tables
+
+
+def test_every_drawing_says_what_is_to_be_seen() -> None:
+    entry = entries("figure-1-pretext-task")["released-stone12"]
+    y = pretext.named_structure(entries("figure-2-structured-output")["released-skey"], "major")
+    found = entries("skey-pseudo-label")
+    drawings = [
+        clip_drawing(torch.rand(2, 99, 646), 2, 7, "clip"),
+        view_drawing("a", torch.rand(84, 646), "view"),
+        profile_drawing(torch.eye(12)[2], "#000000", "D", "profile"),
+        plane_drawing(pretext.points(entry, "torn"), 7, "plane"),
+        terms_drawing(pretext.terms(entry, "torn"), 7, "terms"),
+        many_points_drawing({"one": 1 + 0j, "two": 0.98 + 0j}, 1, "many"),
+        structure_drawing(y, pretext.sums(y), "structure"),
+        pages.offsets_figure(found, "decibels", -3),
+        pages.pairs_figure(found, -3),
+    ]
+    for drawing in drawings:
+        assert len(drawing.description) > 20 and 'role="img"' in drawing.inline()
+        assert "base64" not in drawing.svg
+    assert "largest at the signature of D major" in drawings[2].description
+    assert "S-KEY, as released lies at 0 and 7" in drawings[-1].description
+
+
+def test_a_silent_log_vqt_can_be_drawn() -> None:
+    assert "<svg" in view_drawing("a", torch.zeros(84, 646), "silence").svg
+
+
+def test_tables_have_a_row_for_each_case() -> None:
+    found = entries("skey-pseudo-label")
+    networks = pages.networks(found)
+    assert len(pages.true_signature_table(found).splitlines()) == 2 + 10
+    assert len(pages.modes_table(found).splitlines()) == 2 + 10
+    assert len(pages.rows_table(found).splitlines()) == 2 + 2 + 2 * len(networks)
+    assert len(pages.pairs_table(found).splitlines()) == 2 + 2 * (4 + len(networks))
+    assert len(method.costs_table().splitlines()) == 2 + 7
+    assert len(method.calibration_table(entries("calibration")).splitlines()) == 2 + len(
+        entries("calibration")
+    )
+    assert "Eq. 9" in method.terms_table(entries("figure-1-pretext-task")["released-stone12"], "sure")
+
+
+def test_complex_numbers_are_written_as_people_write_them() -> None:
+    assert method._complex(complex(-0.5, -0.866)).replace("\N{NO-BREAK SPACE}", " ") == "−0.50 − 0.87i"
+    assert method._complex(complex(1, -1e-9)).replace("\N{NO-BREAK SPACE}", " ") == "1.00 + 0.00i"
+
+
+def test_the_layers_of_the_chapter_are_those_of_the_network() -> None:
+    assert "| block 3 | 40 | 7 × 7 | 84 | 80 |" in chapters.layers_table()
+    assert "47,284" in chapters.sizes_table()
+    assert "| batch | 128 | 128 |" in chapters.settings_table()
+
+
+def test_every_data_set_is_described() -> None:
+    listed = chapters.datasets_list()
+    assert all(f'dataset = "{name}"' in listed for name in DATASETS)
+
+
+def test_every_included_part_of_the_chapters_is_computed() -> None:
+    wanted = {
+        found
+        for text in TEXTS
+        for found in re.findall(r"build/pages/(method/[\w.-]+)", text.read_text(encoding="utf-8"))
+    }
+    parts = chapters.method_parts(ROOT)
+    assert wanted == set(parts)
+    assert all(text.strip() for text in parts.values())
+
+
+def test_every_equation_of_the_paper_is_in_the_book() -> None:
+    told = "".join(text.read_text(encoding="utf-8").replace("\\\\", "\\") for text in TEXTS)
+    for number in (*range(1, 12), *range(13, 18)):
+        assert rf"\tag{{{number}}}" in told or f"({number})" in told, number
+
+
+def test_every_cited_work_is_in_the_bibliography() -> None:
+    known = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text("utf-8"), re.MULTILINE))
+    for text in TEXTS:
+        for keys in re.findall(r"\{cite(?::\w+)?\}`([\w,]+)`", text.read_text(encoding="utf-8")):
+            assert set(keys.split(",")) <= known, (text.name, keys)
+
+
+def test_every_linked_module_is_there() -> None:
+    for text in TEXTS:
+        for target in re.findall(r"\{download\}`[^`<]*</([^>]+)>`", text.read_text(encoding="utf-8")):
+            assert (ROOT / target).is_file(), (text.name, target)
+
+
+# Extending it
+
+
+def snippets() -> list[str]:
+    page = (ROOT / "book" / "extend.md").read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder `records` in the layout that the page makes up, in the working directory."""
+    folder = tmp_path / "records"
+    for place, key in enumerate((KEYS[0], KEYS[21])):
+        name = f"song-{place}"
+        for kind in ("keys", "audio"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+        (folder / "keys" / f"{name}.txt").write_text(str(key))
+        tone = np.sin(2 * np.pi * 440 * np.arange(2 * 22_050) / 22_050)
+        soundfile.write(folder / "audio" / f"{name}.flac", tone, 22_050)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_the_data_set_of_the_page_can_be_loaded_and_heard(
+    records: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = ModuleType("skey.datasets.beatles")
+    define, use, *_ = snippets()
+    exec(compile(define, "extend.md", "exec"), vars(module))
+    monkeypatch.setitem(sys.modules, "skey.datasets.beatles", module)
+    monkeypatch.setitem(DATASETS, "beatles", "skey.datasets.beatles:Beatles")
+    exec(compile(use, "extend.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split(" ", 1)[0] for line in printed] == ["song-0", "song-1"]
+    assert "A minor (99, 87)" in printed[1]
+
+
+def test_the_experiment_of_the_page_differs_in_what_it_says() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(snippets()[2], "extend.md", "exec"), names)
+    experiment = names["EXPERIMENTS"]["skey-w1"]
+    assert isinstance(experiment, Experiment) and isinstance(experiment.loss, LossSettings)
+    assert (experiment.loss.omega, experiment.loss.mode) == (1, "pseudo-label")
+    assert experiment.loss.average_weight == 30
+
+
+def test_the_loss_of_the_page_is_small_where_the_network_is_sure() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(snippets()[3], "extend.md", "exec"), names)
+    sure, unsure = torch.eye(12)[:1], torch.full((1, 12), 1 / 12)
+    loss = {
+        k: names["certainty_loss"](Views(y, y, y, torch.zeros(1).long()))
+        for k, y in (("s", sure), ("u", unsure))
+    }
+    assert loss["s"].item() == pytest.approx(0, abs=1e-5)
+    assert loss["u"].item() == pytest.approx(math.log(12), abs=1e-5)
+
+
+def test_snippets_fit_on_twenty_lines_or_so() -> None:
+    assert all(len(snippet.splitlines()) <= 24 for snippet in snippets())
+
+
+def test_half_a_point_for_a_fifth_either_way_is_what_the_page_on_differences_says() -> None:
+    from skey.metrics import mirex_points
+
+    c, f, g = (Key(tonic, "major") for tonic in (0, 5, 7))
+    assert mirex_points([c, c], [g, f], "ascending").tolist() == [0.5, 0]
+    assert distance(torch.eye(12)[:1], torch.eye(12)[7:8], 0).item() == pytest.approx(transform.cost(7, 7))

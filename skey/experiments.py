@@ -45,7 +45,8 @@ class Experiment:
     `clips` are those of the training split that are used at most, `unlabelled` those of the split without
     labels, and `share` is the part of both that is kept. `supervision` uses no labels, alternates epochs with
     and without them (Semi-TONE), or uses labels alone (Sup-TONE), those of `labelled_share` of the training
-    clips. `crops` are drawn as the paper says or as the released code does (facts of Section 3).
+    clips. An epoch has at most `steps` batches (the released code's 512). `crops` are drawn as the paper says
+    or as the released code does (facts of Section 3).
     """
 
     name: str
@@ -58,6 +59,7 @@ class Experiment:
     clips: int = 30_000
     unlabelled: int = 30_000
     batch: int = 128
+    steps: int = 512
     epochs: int = 50
     optimiser: Optimiser = field(default_factory=Optimiser)
     crops: Literal["paper", "code"] = "paper"
@@ -145,7 +147,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large a training is; the defaults are what two processor cores can do in an hour or two.
+    """How large a training is; the defaults are what a processor core does in minutes.
 
     `frames_per_step` averages frames before the first block, which is not in the papers: the network then
     works on a quarter of the frames, or on fewer where its own setting is coarser. A system that has no use
@@ -153,9 +155,10 @@ class Scale:
     """
 
     clips: int = 2000
-    unlabelled: int = 2000
-    batch: int = 32
-    epochs: int = 40
+    unlabelled: int = 576
+    batch: int = 16
+    steps: int = 70
+    epochs: int = 4
     rate: float = 1e-3
     frames_per_step: int = 4
 
@@ -170,6 +173,7 @@ def at_scale(experiment: Experiment, scale: Scale) -> Experiment:
         clips=scale.clips,
         unlabelled=scale.unlabelled if experiment.unlabelled else 0,
         batch=scale.batch,
+        steps=scale.steps,
         epochs=scale.epochs,
     )
 

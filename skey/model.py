@@ -9,6 +9,8 @@ Inside, arrays are (batch, bins, frames, channels): the channels of a point lie 
 convolution but the depthwise one is a product with a small matrix.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -21,6 +23,9 @@ from skey.architecture import refuse_too_few_frames
 from skey.vqt import CROPPED_BINS
 
 BINS = CROPPED_BINS
+
+NARROW_BLOCKS = 2
+"""How many blocks at the beginning have so few channels that their first weights need care."""
 
 
 class ItemNorm(nn.Module):
@@ -165,6 +170,7 @@ class ChromaNet(nn.Module):
         for inputs, channels, kernel in zip(widths, settings.channels, settings.kernels, strict=False):
             blocks += [TimeDownsampling(settings, inputs, channels), ConvNeXt(settings, channels, kernel)]
         self.blocks = nn.Sequential(*blocks)
+        begin_as_means(blocks[: 2 * NARROW_BLOCKS : 2])
         self.octaves = OctaveEquivalence() if settings.octave_equivalence else FullyConnected()
         self.classifier = nn.Linear(widths[-1], settings.modes)
         # Section 5.2: without parameters, so that neither mode can fall silent.
@@ -214,6 +220,18 @@ class ChromaNet(nn.Module):
         """
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)
+
+
+def begin_as_means(halvings: Sequence[nn.Module]) -> None:
+    """Make the weights of these downsamplings positive: a pair of frames is averaged at first.
+
+    This start is ours. Two or three channels are so few that random signs may leave none which passes loud
+    bins on, and then hundreds of steps go by before the loss moves at all.
+    """
+    with torch.no_grad():
+        for halving in halvings:
+            if isinstance(halving, TimeDownsampling):
+                halving.pairs.weight.abs_()
 
 
 def average_frames(

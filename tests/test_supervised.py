@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> TrainingData:
     store = FeatureStore([shard])
     pool = Pool(tuple((store, n) for n in range(24)), KEYS)
     often = pool.kept(10 * list(range(24)))
-    return TrainingData(often, often, pool, "synthetic")
+    return TrainingData(often, often, pool, "synthetic", len(often))
 
 
 def run(data: TrainingData, folder: Path, epochs: int) -> Run:

@@ -50,7 +50,7 @@ def synthetic_data(folder: Path) -> TrainingData:
     keys = tuple(KEYS[n % 24] if n % 3 else None for n in range(len(store)))
     pool = Pool(tuple((store, n) for n in range(len(store))), keys)
     training = pool.kept(range(9))
-    return TrainingData(training, training.labelled(), pool.kept(range(9, 14)), "synthetic")
+    return TrainingData(training, training.labelled(), pool.kept(range(9, 14)), "synthetic", len(training))
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--unlabelled", type=click.IntRange(min=0), help="Clips without labels besides; 0 for none.")
 @click.option("--epochs", type=POSITIVE)
 @click.option("--batch", type=POSITIVE, help="Clips in a batch, over all processes.")
+@click.option("--steps", type=POSITIVE, help="Batches in an epoch, at most.")
 @click.option("--rate", type=float, help="Highest learning rate.")
 @click.option("--frames-per-step", type=POSITIVE, help="Frames averaged before the network; 1 in the papers.")
 @click.option("--paper", is_flag=True, help="Start from the papers' scale instead of ours.")
@@ -86,6 +87,7 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | Non
         "clips": experiment.clips,
         "unlabelled": experiment.unlabelled,
         "batch": experiment.batch,
+        "steps": experiment.steps,
         "epochs": experiment.epochs,
         "rate": experiment.optimiser.rate,
         "frames_per_step": experiment.architecture.frames_per_step,

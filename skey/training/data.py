@@ -72,12 +72,17 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What one system learns from and is watched on; `digest` identifies the bytes."""
+    """What one system learns from and is watched on.
+
+    `digest` identifies the bytes; `clips` is how many there were to train on before a share of them was
+    taken, so that a system with fewer clips takes as many steps.
+    """
 
     training: Pool
     labelled: Pool
     validation: Pool
     digest: str
+    clips: int
 
 
 def is_held_out(clip: Clip) -> bool:
@@ -108,7 +113,7 @@ def load_data(experiment: Experiment, jobs: int | None = None, progress: bool = 
     labelled = labelled.kept(_part(len(labelled), experiment.labelled_share))
     if not len(kept) or not len(validation):
         raise TooFewClips(f"{len(kept)} clips to train on, {len(validation)} to watch: ask for more --clips")
-    return TrainingData(kept, labelled, validation, "-".join(digests))
+    return TrainingData(kept, labelled, validation, "-".join(digests), len(training))
 
 
 def _load_split(split: Split, clips: int, jobs: int | None, progress: bool) -> tuple[Pool, Pool, str]:

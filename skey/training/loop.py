@@ -91,8 +91,8 @@ class Run:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in the training clips; as many in supervised epochs, whatever the share of labels."""
-        return max(1, len(self.data.training) // self.batch)
+        """As set, but at most the whole batches in all clips; the same for any share of clips or labels."""
+        return max(1, min(self.experiment.steps, self.data.clips // self.experiment.batch))
 
     def is_supervised(self, epoch: int) -> bool:
         """Whether an epoch uses labels: never, always, or every other one (Section 6.1, STONE)."""

@@ -1,0 +1,148 @@
+"""Continuous integration: what it runs, here and on a public host, is what the README tells readers to run."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from skey.book import INDEX, STRICT
+from skey.cli import COMMANDS
+from skey.cli.companion import CHECKS, SMOKE_CLIPS
+from skey.corpus.build import build, corpus_folder
+from skey.datasets.open_corpus import OpenCorpus
+from skey.notebooks import FOLDER, default_parameters, notebook_names
+from skey.record import RESULTS, recorded_experiments
+from skey.results import compare_answers, read_experiment
+from skey.results.experiment import predict
+from skey.systems import checksums, systems
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+SUBSET = 8
+"""How many test clips are computed again, from the notes on."""
+
+
+def workflow(name: str) -> dict[Any, Any]:
+    found: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text("utf-8"))
+    return found
+
+
+def jobs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from workflow(path.name)["jobs"].items()
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for _, job in jobs(path) for step in job["steps"]]
+
+
+def commands(name: str) -> list[str]:
+    return [
+        step["run"] for _, job in workflow(name)["jobs"].items() for step in job["steps"] if "run" in step
+    ]
+
+
+def ci_commands() -> list[str]:
+    """The commands of ``.ci/run`` that reach the project."""
+    return [line for line in CI.splitlines() if line.startswith("python3 run.py")]
+
+
+# Here
+
+
+def test_continuous_integration_runs_what_the_readme_tells_to_run() -> None:
+    assert ci_commands() == ["python3 run.py reproduce --smoke", "python3 run.py test"]
+    assert all(line.removesuffix(" --smoke") in README for line in ci_commands())
+    assert all(line.split()[2] in COMMANDS for line in ci_commands())
+
+
+def test_continuous_integration_stops_at_the_first_failure_and_trusts_no_earlier_run() -> None:
+    assert "set -euo pipefail" in CI and 'SKEY_DATA="$PWD/build/data"' in CI
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_style_and_types_are_checked_and_warnings_of_the_book_are_errors() -> None:
+    assert [check[0] for check in CHECKS] == ["ruff", "mypy"]
+    assert {"-n", "-W"} <= set(STRICT)
+
+
+@pytest.mark.parametrize("name", notebook_names(ROOT))
+def test_every_notebook_can_compute_anew_below_another_folder(name: str) -> None:
+    known = default_parameters(ROOT / FOLDER / f"{name}.ipynb")
+    assert known.get("recompute", False) is False
+    assert "output" in known or "recompute" not in known
+
+
+def test_the_first_clips_give_the_recorded_answers_again_with_the_shipped_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path))
+    build("test", clips=SUBSET, jobs=1)
+    assert corpus_folder("test").is_relative_to(tmp_path) and SUBSET < SMOKE_CLIPS
+    corpus = OpenCorpus(limit=SUBSET)
+    features = [corpus.log_vqt(track) for track in corpus.tracks()]
+    for name in recorded_experiments(ROOT / RESULTS):
+        experiment = read_experiment(ROOT / RESULTS, name)
+        shipped = systems()
+        asked = {system: shipped[system] for system in experiment.predictions.answers if system in shipped}
+        assert checksums(asked).items() <= dict(experiment.record.weights).items(), name
+        said = predict(iter(features), asked)
+        assert not compare_answers(experiment.predictions, [t.id for t in corpus.tracks()], said), name
+
+
+# On a public host
+
+
+def test_there_is_a_workflow_for_changes_for_each_week_and_for_releases() -> None:
+    assert [path.name for path in WORKFLOWS] == ["pages.yml", "tests.yml", "weekly.yml"]
+    # YAML takes the word `on` for a truth value.
+    assert set(workflow("tests.yml")[True]) == {"push", "pull_request"}
+    assert "schedule" in workflow("weekly.yml")[True]
+    assert workflow("pages.yml")[True]["release"] == {"types": ["published"]}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_may_read_and_only_the_publisher_may_write(path: Path) -> None:
+    assert workflow(path.name)["permissions"] == {"contents": "read"}
+    writers = {name: job["permissions"] for name, job in jobs(path) if "permissions" in job}
+    assert writers == ({"publish": {"pages": "write", "id-token": "write"}} if path.stem == "pages" else {})
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_runs_once_at_a_time_and_ends(path: Path) -> None:
+    assert workflow(path.name)["concurrency"]["group"].startswith(path.stem)
+    assert all(job["timeout-minutes"] <= 60 for _, job in jobs(path))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_of_one_publisher_and_pinned_to_a_major_version(path: Path) -> None:
+    used = [step["uses"] for step in steps(path) if "uses" in step]
+    assert used and all(re.fullmatch(r"actions/[a-z-]+@v\d+", each) for each in used)
+
+
+def test_changes_are_tested_on_every_python_and_system_that_is_promised() -> None:
+    found = workflow("tests.yml")["jobs"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    promised = [each.rsplit(" ", 1)[1] for each in project["classifiers"] if ":: Python :: 3." in each]
+    assert found["linux"]["strategy"]["matrix"]["python"] == promised
+    assert all(f"{first} to {last}" in README for first, last in [(promised[0], promised[-1])])
+    assert found["others"]["strategy"]["matrix"]["system"] == ["macos-latest", "windows-latest"]
+    assert commands("tests.yml") == [".ci/run", "python run.py test"]
+
+
+def test_each_week_the_same_is_run_without_the_lock() -> None:
+    install, listing, *rest = commands("weekly.yml")
+    assert "--upgrade-strategy eager" in install and "requirements.lock" not in install
+    assert listing == "python -m pip list"
+    assert [f"python3 run.py {line.removeprefix('skey ')}" for line in rest] == ci_commands()
+
+
+def test_a_release_publishes_the_book_that_the_readme_builds() -> None:
+    assert commands("pages.yml") == ["python3 run.py book"] and "`python3 run.py book`" in README
+    (upload,) = [step for step in steps(WORKFLOWS[0]) if "upload-pages" in step.get("uses", "")]
+    assert upload["with"]["path"] == INDEX.parent.as_posix()

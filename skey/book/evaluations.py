@@ -88,7 +88,7 @@ def data_drawing(experiment: Experiment) -> Drawing:
     papers = papers_values(papers_numbers("mirex"))
     ours = our_values(experiment.record.scores, "mirex")
     tracks: dict[float, str] = {60e3: "60 k", 1e6: "1 M"}
-    curve: dict[str, Mapping[float, str]] = {"S-KEY": {60e3: "skey-60k", 1e6: "skey-1m"}}
+    curve: dict[str, Mapping[float, str]] = {"S-KEY": {60e3: "skey-60k", 1e6: "skey"}}
     panels = [
         Panel(f"Paper: {dataset_title('fmakv2')}", curve, papers, tracks, ("krumhansl",)),
         Panel(f"Ours: {experiment.record.data['title']}", DATA_CURVES, ours, PERCENT_TICKS, ("krumhansl",)),

@@ -44,14 +44,14 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class AllConvolutional:
-    """The settings of the key classifier of 2018; the defaults are those of its authors' code.
+    """The settings of the key classifier of 2018; `skey.supervised` says where the defaults come from.
 
-    `filters` is N of the table in `skey.supervised`, `dropout` the part of the maps that training silences,
+    `filters` is N of its table of layers, `dropout` the part of the maps that training silences,
     `frames_per_step` how many frames are averaged before the first convolution.
     """
 
     filters: int = 20
-    dropout: float = 0.1
+    dropout: float = 0.0
     frames_per_step: int = 8
     outputs: ClassVar[Literal[24]] = 24
 

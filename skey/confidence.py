@@ -42,7 +42,7 @@ def softmax(logits: Float[np.ndarray, "*batch keys"]) -> Float[np.ndarray, "*bat
     return np.asarray(likelihoods / likelihoods.sum(axis=-1, keepdims=True))
 
 
-def fit_temperature(profiles: Float[Any, references: Sequence[Key]) -> float:
+def fit_temperature(profiles: Float[Any, "tracks outputs"], references: Sequence[Key]) -> float:
     """The temperature at which the probabilities of the true keys, or key signatures, are likeliest.
 
     Args:
@@ -66,9 +66,7 @@ def _logarithms(profile: Float[Any, "*batch keys"]) -> Float[np.ndarray, "*batch
     return np.log(np.maximum(np.asarray(profile), _TINY))
 
 
-def calibration_error(
-    profiles: Float[Any, "tracks 24"], references: Sequence[Key], bins: int = 10
-) -> float:
+def calibration_error(profiles: Float[Any, "tracks 24"], references: Sequence[Key], bins: int = 10) -> float:
     """Expected calibration error: how far confidence and the share of right answers lie apart.
 
     Args:

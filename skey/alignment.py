@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skey.calibration import Calibration, reference_profile
 from skey.keys import Key
-from skey.model import PITCH_CLASSES, count_parameters
+from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
 from skey.observations import DIGITS
 from skey.systems import RELEASED
 from skey.weights import LoadedModel, available_weights, read_weights
@@ -62,9 +62,15 @@ def observe_network(loaded: LoadedModel) -> dict[str, Any]:
         "parameters": count_parameters(loaded.network),
         "epoch": header.training.get("epoch"),
         "calibration": header.calibration.as_dict(),
-        "c_major": _columns(reference_profile(loaded.network, "major")),
-        "a_minor": _columns(reference_profile(loaded.network, "minor")),
+        "c_major": _columns(reference_profile(chroma_net(loaded), "major")),
+        "a_minor": _columns(reference_profile(chroma_net(loaded), "minor")),
     }
+
+
+def chroma_net(loaded: LoadedModel) -> ChromaNet:
+    """The network of one of the papers' systems, whose rows calibration can name."""
+    assert isinstance(loaded.network, ChromaNet), f"{loaded.header.name} is no ChromaNet"
+    return loaded.network
 
 
 def _columns(profile: Float[Tensor, "12 columns"]) -> list[list[float]]:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from skey.alignment import chroma_net
 from skey.baselines import Scale, track_chroma
 from skey.calibration import signature_row
 from skey.corpus.plan import Clip, plan_clips
@@ -98,7 +99,7 @@ def observe_rows(loaded: LoadedModel, study: Study) -> dict[str, Any]:
         sign → how often the label and the network's own mode agree, rows as trained.
     """
     profile = torch.stack([_mean_profile(loaded, each) for each in study.heard])
-    rows, row_of_c = signature_profile(profile).argmax(1), signature_row(loaded.network)
+    rows, row_of_c = signature_profile(profile).argmax(1), signature_row(chroma_net(loaded))
     named, trained = (rows - row_of_c) % 12, (rows + _A) % 12
     heard = study.chromas["decibels"]
     found = {
@@ -174,7 +175,7 @@ def consistency(clips: Counts, called_major: Counts) -> Float[np.ndarray, "12 12
     major = np.array([each["major"][0] for each in pairs], dtype=float)
     minor = np.array([each["minor"][0] for each in pairs], dtype=float)
     total = sum(clips["all"][mode][0] for mode in MODES)
-    return 100 * (major[:, None] + minor[None]) / total
+    return np.asarray(100 * (major[:, None] + minor[None]) / total)
 
 
 def best_pairs(shares: Float[np.ndarray, "12 12"]) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from skey.alignment import chroma_net
 from skey.calibration import Calibration, reference_profiles
 from skey.keys import Mode
 from skey.observations import DIGITS
@@ -33,7 +34,7 @@ def observe_rotation() -> dict[str, dict[str, Any]]:
             "checksum": each.header.checksum,
             "calibration": each.header.calibration.as_dict(),
             **{
-                mode: reference_profiles(each.network, mode)
+                mode: reference_profiles(chroma_net(each), mode)
                 .transpose(1, 2)
                 .double()
                 .numpy()

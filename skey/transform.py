@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from skey.alignment import chroma_net
 from skey.baselines import PROFILES, Scale, track_chroma
 from skey.datasets import load_dataset
 from skey.losses import dft, distance
@@ -46,10 +47,10 @@ def one_hot(row: int) -> Float[Tensor, "12"]:
     return torch.eye(12)[row % 12]
 
 
-def spread(steps: Mapping[int, float]) -> Float[Tensor, "12"]:
+def spread(weights: Mapping[int, int | float]) -> Float[Tensor, "12"]:
     """A profile with these weights at these semitones, scaled to sum to one."""
     profile = torch.zeros(12)
-    for row, weight in steps.items():
+    for row, weight in weights.items():
         profile[row % 12] += weight
     return profile / profile.sum()
 
@@ -108,7 +109,7 @@ def observe_transform() -> dict[str, dict[str, Any]]:
             torch.cat([_answers(untrained(seed), segments[:32]) for seed in UNTRAINED_SEEDS])
         ),
         **{
-            name: {"checksum": loaded.header.checksum, **_summary(_answers(loaded.network, segments))}
+            name: {"checksum": loaded.header.checksum, **_summary(_answers(chroma_net(loaded), segments))}
             for name, loaded in networks.items()
         },
     }

@@ -422,7 +422,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for kind in ("keys", "audio"):
             (folder / kind).mkdir(parents=True, exist_ok=True)
         (folder / "keys" / f"{name}.txt").write_text(str(key))
-        tone = np.sin(2 * np.pi * 440 * np.arange(2 * 22_050) / 22_050)
+        tone = np.sin(2 * np.pi * 440 * np.arange(4 * 22_050) / 22_050)
         soundfile.write(folder / "audio" / f"{name}.flac", tone, 22_050)
     monkeypatch.chdir(tmp_path)
     return folder
@@ -439,7 +439,7 @@ def test_the_data_set_of_the_page_can_be_loaded_and_heard(
     exec(compile(use, "extend.md", "exec"), {})
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(" ", 1)[0] for line in printed] == ["song-0", "song-1"]
-    assert "A minor (99, 87)" in printed[1]
+    assert "A minor (99, 173)" in printed[1]
 
 
 def test_the_experiment_of_the_page_differs_in_what_it_says() -> None:

@@ -11,6 +11,7 @@ from skey.circle_plots import plane_drawing
 from skey.corpus.plan import render_clip
 from skey.datasets import DATASETS, Dataset, load_dataset
 from skey.experiments import Experiment, Scale, at_scale, find_experiment
+from skey.losses import LossSettings
 from skey.method_plots import clip_drawing
 from skey.model import Architecture, ChromaNet, count_parameters
 from skey.observations import read_observation
@@ -101,11 +102,12 @@ def _settings(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield "largest learning rate", f"{experiment.optimiser.rate:g}"
     yield "frames averaged before the network", str(experiment.architecture.frames_per_step)
     yield "steps an epoch", f"{music // experiment.batch:,}"
-    yield "ω", str(experiment.loss.omega)
-    yield "½ in Eq. 5", "yes" if experiment.loss.half else "no"
     loss = experiment.loss
-    weights = f"{loss.mode_weight:g}, {loss.average_weight:g}"
-    yield "weights of mode and average", "–" if loss.mode == "none" else weights
+    if isinstance(loss, LossSettings):
+        yield "ω", str(loss.omega)
+        yield "½ in Eq. 5", "yes" if loss.half else "no"
+        weights = f"{loss.mode_weight:g}, {loss.average_weight:g}"
+        yield "weights of mode and average", "–" if loss.mode == "none" else weights
 
 
 def datasets_list() -> str:

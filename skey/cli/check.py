@@ -11,7 +11,7 @@ import click
 def check(recompute: bool, results: Path | None) -> None:
     """Recompute every recorded number from the recorded predictions and name each one that moved.
 
-    Exits with status 1 where any did.
+    Exits with status 1 where any did; otherwise lists the papers' claims with their verdicts.
     """
     from skey.observations import check_observations
     from skey.record import RESULTS, find_checkout, recorded_experiments
@@ -30,4 +30,16 @@ def check(recompute: bool, results: Path | None) -> None:
     if faults:
         raise click.exceptions.Exit(1)
     what = "predictions and scores" if recompute else "scores"
+    _print_claims(folder)
     click.echo(f"{', '.join(recorded_experiments(folder))}: all {what} are as recorded")
+
+
+def _print_claims(folder: Path) -> None:
+    """The papers' claims with the verdicts of the record, as the scoreboard of the book has them."""
+    from skey.claims import judge_all, verdict_lines
+    from skey.record import recorded_experiments
+    from skey.results import read_experiment
+
+    experiments = (read_experiment(folder, name) for name in recorded_experiments(folder))
+    for line in verdict_lines(judge_all(experiments)):
+        click.echo(line)

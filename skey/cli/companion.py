@@ -1,5 +1,6 @@
 """``skey reproduce``, ``skey test`` and ``skey book``: what a reader and continuous integration run."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,6 @@ import click
 
 if TYPE_CHECKING:
     from skey.notebooks import Value
-    from skey.results import Experiment
 
 Result = TypeVar("Result")
 
@@ -23,6 +23,9 @@ SMOKE_CLIPS = 48
 
 RECOMPUTED = "build/results/reproduce"
 """Where the results lie that were computed on this machine, for comparison with the record."""
+
+ANSWERS = "build/answers"
+"""Where the notebooks of one run find what another of them has already asked a system."""
 
 CHECKS = (["ruff", "check", "."], ["mypy"])
 """The modules that ``skey test`` runs before the tests."""
@@ -59,6 +62,7 @@ class Steps:
 def reproduce(smoke: bool, jobs: int | None) -> None:
     """Compute the results from the music on, compare them with the record, build the book.
 
+    Ends with the scoreboard: the papers' claims with their verdicts, then the scores, as computed here.
     Exits with status 1 where a notebook raised or a number moved.
     """
     from skey.record import find_checkout
@@ -72,9 +76,11 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
     if smoke:
         _read_notebooks(checkout, steps)
     index = steps.run("book", partial(_build_book, checkout))
-    _print_scores(checkout)
     steps.report()
     _conclude(faults, index)
+    _print_scoreboard(checkout, RECOMPUTED)
+    if faults:
+        raise click.ClickException(f"{len(faults)} numbers are not as recorded (see above)")
 
 
 @click.command()
@@ -121,14 +127,18 @@ def _build_features(clips: int | None, jobs: int | None) -> None:
 def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
     """Execute every notebook anew; a smoke run (``limit``) leaves the book's copies alone."""
     from skey.notebooks import FOLDER, default_parameters, notebook_names
+    from skey.results.shared import VARIABLE
 
-    shutil.rmtree(checkout / RECOMPUTED, ignore_errors=True)
+    for folder in (RECOMPUTED, ANSWERS):
+        shutil.rmtree(checkout / folder, ignore_errors=True)
+    os.environ[VARIABLE] = str(checkout / ANSWERS)
     wanted: Mapping[str, str | int] = {"recompute": True, "output": RECOMPUTED, "limit": limit}
     given = {}
     for name in notebook_names(checkout):
         known = default_parameters(checkout / FOLDER / f"{name}.ipynb")
         given[name] = {key: value for key, value in wanted.items() if key in known}
     _run_notebooks(checkout, steps, given, publish=not limit)
+    del os.environ[VARIABLE]
 
 
 def _read_notebooks(checkout: Path, steps: Steps) -> None:
@@ -180,40 +190,21 @@ def _build_book(checkout: Path) -> Path:
     return build_book(checkout)
 
 
-def _print_scores(checkout: Path) -> None:
-    """Print the scores that were computed on this machine, an experiment after the other."""
+def _conclude(faults: list[str], index: Path) -> None:
+    """Print what moved and where the book lies."""
+    for fault in faults:
+        click.echo(f"moved: {fault}")
+    if not faults:
+        click.echo("Every number is as recorded.")
+    click.echo(f"The book: {index}\n")
+
+
+def _print_scoreboard(checkout: Path, folder: str) -> None:
+    """Print every claim with its verdict and every score, from the records in a folder."""
+    from skey.book.scoreboard import scoreboard_lines
     from skey.record import recorded_experiments
     from skey.results import read_experiment
 
-    for name in recorded_experiments(checkout / RECOMPUTED):
-        click.echo(_score_lines(read_experiment(checkout / RECOMPUTED, name)))
-
-
-def _score_lines(experiment: "Experiment") -> str:
-    """A plain table: systems by parts of the data, MIREX (KSEA for systems without keys) in percent."""
-    scores = experiment.record.scores
-    parts = list(next(iter(scores.values())))
-    lines = [f"{experiment.name}, % [95 % interval]", " " * 22 + "".join(f"{part:>22}" for part in parts)]
-    for system, numbers in scores.items():
-        metric = "mirex" if "mirex" in numbers["all"] else "ksea"
-        cells = (_cell(numbers[part], metric) for part in parts)
-        lines.append(f"{system:<22}" + "".join(f"{cell:>22}" for cell in cells))
-    return "\n".join(
-        [*lines, "MIREX, fifths both ways; KSEA for systems that answer key signatures only", ""]
-    )
-
-
-def _cell(numbers: Mapping[str, int | float], metric: str) -> str:
-    """A score and its interval."""
-    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def _conclude(faults: list[str], index: Path) -> None:
-    """Print what moved and where the book lies; a moved number ends with status 1."""
-    for fault in faults:
-        click.echo(f"moved: {fault}")
-    click.echo(f"The book: {index}")
-    if faults:
-        raise click.ClickException(f"{len(faults)} numbers are not as recorded")
-    click.echo("Every number is as recorded.")
+    names = recorded_experiments(checkout / folder)
+    for line in scoreboard_lines([read_experiment(checkout / folder, name) for name in names]):
+        click.echo(line)

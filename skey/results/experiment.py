@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from skey.results.carried import Answered, answers_on, with_carried
 from skey.results.parameters import Parameters
 from skey.results.predictions import Answer, Predictions, predictions_to_csv, read_predictions
 from skey.results.scores import score_predictions
+from skey.results.shared import are_shared, shared_answers
 from skey.systems import checksums
 
 System = Callable[..., Any]
@@ -105,8 +107,23 @@ def compute_predictions(dataset: Dataset, systems: Mapping[str, System]) -> Pred
         tracks=tuple(track.id for track in tracks),
         tags=tags_of(tracks),
         references=tuple(track.key for track in tracks if track.key is not None),
-        answers=predict((dataset.log_vqt(track) for track in tracks), systems),
+        answers=_answers(dataset, tracks, systems),
     )
+
+
+def _answers(
+    dataset: Dataset, tracks: Sequence[Track], systems: Mapping[str, System]
+) -> dict[str, tuple[Answer, ...]]:
+    """Answers of each system: a track after the other, or where they are shared a system after the other."""
+    if not are_shared():
+        return predict((dataset.log_vqt(track) for track in tracks), systems)
+    music = {**describe(dataset), "tracks": [track.id for track in tracks]}
+
+    def ask(name: str) -> tuple[Answer, ...]:
+        """One system about every track."""
+        return predict((dataset.log_vqt(track) for track in tracks), {name: systems[name]})[name]
+
+    return {name: shared_answers(system, music, partial(ask, name)) for name, system in systems.items()}
 
 
 def describe(dataset: Dataset) -> dict[str, str | int]:

@@ -122,14 +122,16 @@ def test_only_labelled_clips_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("skey.training.data._load_split", refuse)
     with pytest.raises(SkeyError):
-        load_data(at_scale(SUPERVISED, Scale()))
+        load_data(at_scale(SUPERVISED))
     assert asked == ["train"]
-    assert at_scale(SUPERVISED, Scale()).unlabelled == 0
-    assert at_scale(EXPERIMENTS["suptone"], Scale()).unlabelled > 0
+    assert at_scale(SUPERVISED, Scale(unlabelled=100)).unlabelled == 0
+    assert at_scale(EXPERIMENTS["suptone"], Scale(unlabelled=100)).unlabelled == 100
 
 
-def test_it_keeps_its_own_coarser_frames_at_our_scale() -> None:
-    assert at_scale(SUPERVISED, Scale(frames_per_step=4)).architecture.frames_per_step == 8
+def test_it_is_trained_at_a_scale_of_its_own() -> None:
+    ours = at_scale(SUPERVISED)
+    assert (ours.batch, ours.architecture) == (SUPERVISED.batch, SUPERVISED.architecture)
+    assert ours.epochs > at_scale(EXPERIMENTS["suptone"]).epochs
     assert at_scale(SUPERVISED, Scale(frames_per_step=16)).architecture.frames_per_step == 16
 
 

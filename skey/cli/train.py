@@ -1,6 +1,5 @@
 """`skey train`: train the systems of both papers, from nothing or from where a run stopped."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +77,7 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | Non
     """The system at our scale or the papers', with what the options change."""
     from dataclasses import replace
 
-    from skey.experiments import Scale, at_scale
+    from skey.experiments import at_scale, our_scale
 
     chosen = {name: value for name, value in wanted.items() if value is not None}
     if "clips" in chosen and "unlabelled" not in chosen:
@@ -92,8 +91,7 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | Non
         "rate": experiment.optimiser.rate,
         "frames_per_step": experiment.architecture.frames_per_step,
     }
-    base = {field.name: getattr(Scale(), field.name) for field in fields(Scale)}
-    return at_scale(experiment, replace(Scale(), **((papers if paper else base) | chosen)))
+    return at_scale(experiment, replace(our_scale(experiment), **((papers if paper else {}) | chosen)))
 
 
 def _train(experiment: "Experiment", seed: int, folder: Path, machine: "Machine", resume: bool) -> None:

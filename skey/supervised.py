@@ -20,11 +20,11 @@ experiment code. Of the paper itself only the abstract could be read here: its o
 nor whether the network that STONE evaluated, an ensemble in the madmom library, has this width.
 
 What differs here: the input is the log-VQT of STONE, 12 bins an octave over seven octaves, averaged over 8
-frames (5.4 a second); snippets last 15 s; a transposition is a crop of the bins and no new sound. Each item
-is brought to mean 0 and variance 1 first, as a ChromaNet does after its first convolution: the values of a
-log-VQT lie so close together, and so far from the zeros of the padding, that whole epochs learnt nothing
-without it. Dropout is off by default, as in a part of the authors' trainings: ours are much shorter, and
-with dropout the network stays with the uniform answer for too many of their steps.
+frames (5.4 a second) or, at our scale, over 16; snippets last 15 s; a transposition is a crop of the bins and
+no new sound. Each item is brought to mean 0 and variance 1 first, as a ChromaNet does after its first
+convolution: the values of a log-VQT lie so close together, and so far from the zeros of the padding, that
+whole epochs learnt nothing without it. Dropout is off by default, as in a part of the authors' trainings:
+ours are much shorter, and with dropout the network stays with the uniform answer for too many of their steps.
 """
 
 from dataclasses import dataclass

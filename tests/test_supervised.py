@@ -130,9 +130,9 @@ def test_only_labelled_clips_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_it_is_trained_at_a_scale_of_its_own() -> None:
     ours = at_scale(SUPERVISED)
-    assert (ours.batch, ours.architecture) == (SUPERVISED.batch, SUPERVISED.architecture)
+    assert (ours.batch, ours.architecture.filters) == (SUPERVISED.batch, SUPERVISED.architecture.filters)
     assert ours.epochs > at_scale(EXPERIMENTS["suptone"]).epochs
-    assert at_scale(SUPERVISED, Scale(frames_per_step=16)).architecture.frames_per_step == 16
+    assert at_scale(SUPERVISED, Scale(frames_per_step=2)).architecture.frames_per_step == 2
 
 
 def trained(data: TrainingData, folder: Path, epochs: int = 8) -> tuple[Run, RunState]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from skey.book.cards import shipped_cards
 from skey.book.chapters import method_parts
 from skey.book.listening import instructive_rows, listen
 from skey.book.released import model_cards
@@ -50,6 +51,7 @@ def write_pages(checkout: Path) -> None:
         "listen.html": landing_clip(headline),
         **method_parts(checkout),
         "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), experiments),
+        "shipped-cards.md": shipped_cards(checkout),
     }
     for name, text in parts.items():
         write_if_changed(checkout / PAGES / name, text + "\n")

@@ -124,9 +124,9 @@ def _network_card(name: str, entry: Mapping[str, Any], experiments: Sequence[Exp
         ["Hears", hears],
         ["Outputs", f"{entry['outputs']} {means}; {columns}, in steps of a semitone"],
         ["Modes", f"row 0 stands for {_pair(calibration)}"],
-        *_score_rows(name, experiments),
+        *score_rows(name, experiments),
     ]
-    return _card(entry["title"], rows)
+    return card(entry["title"], rows)
 
 
 def _pair(calibration: Calibration) -> str:
@@ -149,12 +149,12 @@ def _template_card(experiments: Sequence[Experiment]) -> str:
             "Confidence",
             f"softmax at temperature {TEMPLATE_TEMPERATURE:g}, fitted on clips of the training split",
         ],
-        *_score_rows("krumhansl", experiments),
+        *score_rows("krumhansl", experiments),
     ]
-    return _card("Krumhansl template", rows)
+    return card("Krumhansl template", rows)
 
 
-def _score_rows(system: str, experiments: Sequence[Experiment]) -> list[list[str]]:
+def score_rows(system: str, experiments: Sequence[Experiment]) -> list[list[str]]:
     """What a system scores in each experiment that has it."""
     rows = []
     for experiment in experiments:
@@ -168,7 +168,7 @@ def _score_rows(system: str, experiments: Sequence[Experiment]) -> list[list[str
     return rows
 
 
-def _card(title: str, rows: Sequence[Sequence[str]]) -> str:
+def card(title: str, rows: Sequence[Sequence[str]]) -> str:
     """A heading and a list of terms."""
     terms = "\n\n".join(f"{term}\n: {text}" for term, text in rows)
     return f"## {title}\n\n{terms}"

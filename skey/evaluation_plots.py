@@ -17,6 +17,8 @@ REFERENCE = "reference"
 """Stands for the annotated keys where a figure otherwise shows systems."""
 
 _DASHES = (0, (2, 2))
+_MARKERS = "osD^"
+"""One for each curve of a panel, for whoever cannot tell its colours apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,10 @@ def growth_drawing(panels: Sequence[Panel], title: str, ylabel: str, xlabel: str
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
     """The curves and the dashed lines of one panel."""
-    for curve in panel.curves:
+    for curve, marker in zip(panel.curves, _MARKERS, strict=False):
         points = panel.known(curve)
         if points:
-            _draw_curve(axes, points, panel.values, curve)
+            _draw_curve(axes, points, panel.values, curve, marker)
     for system in panel.dashed:
         if system in panel.values:
             axes.axhline(
@@ -133,13 +135,15 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.minorticks_off()
 
 
-def _draw_curve(axes: Axes, points: Mapping[float, str], values: Mapping[str, Value], curve: str) -> None:
+def _draw_curve(
+    axes: Axes, points: Mapping[float, str], values: Mapping[str, Value], curve: str, marker: str
+) -> None:
     """A line through the points, with their intervals, in the colour of the last system."""
     shown = np.array(
         [[values[system].value, values[system].low, values[system].high] for system in points.values()]
     )
     face = colour(list(points.values())[-1])
-    axes.plot(list(points), shown[:, 0], "o-", color=face, markersize=6, linewidth=1.8, label=curve)
+    axes.plot(list(points), shown[:, 0], f"{marker}-", color=face, markersize=6, linewidth=1.8, label=curve)
     axes.vlines(list(points), shown[:, 1], shown[:, 2], color=face, linewidth=1.4)
 
 

@@ -193,8 +193,8 @@ def label(system: str) -> str:
 
 
 def mark_note(number: PaperNumber) -> str:
-    """Nothing for a number that was read in the paper, else its mark in brackets: `` [Q1]``."""
-    return "" if number.mark == "P" else f" [{number.mark}]"
+    """Nothing for a number that was read in the paper, else its mark: `` (Q1)``."""
+    return "" if number.mark == "P" else f" ({number.mark})"
 
 
 def dataset_title(dataset: str) -> str:

@@ -94,8 +94,8 @@ def test_the_papers_call_our_systems_by_names_of_their_own() -> None:
 
 def test_a_number_that_was_not_read_in_the_paper_carries_its_mark() -> None:
     assert mark_note(find_number("krumhansl", "fmakv2", "mirex")) == ""
-    assert mark_note(find_number("krumhansl", "fmakv2", "mode")) == " [Q1]"
-    assert mark_note(find_number("semitone-10", "fmak", "mirex")) == " [I]"
+    assert mark_note(find_number("krumhansl", "fmakv2", "mode")) == " (Q1)"
+    assert mark_note(find_number("semitone-10", "fmak", "mirex")) == " (I)"
 
 
 def test_a_system_without_a_label_is_refused() -> None:
@@ -160,5 +160,5 @@ def test_a_table_of_claims_says_whose_they_are_and_how_well_their_numbers_are_kn
     text = claims_table(judge_all([]))
     assert text.count("not computed here") == len(claims())
     assert "{cite}`kong2025skey`" in text and "*Ours.*" in text and "no number" in text
-    assert "[I]: inferred" in text and "[Q1]: quoted by one source" in text and "[P]" not in text
+    assert "(I) inferred" in text and "(Q1) quoted by one source" in text and "(P)" not in text
     assert verdict_counts(judge_all([])) == f"{len(claims())} not computed here"

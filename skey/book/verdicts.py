@@ -45,7 +45,7 @@ def rules_list() -> str:
 def marks_legend(marks: Iterable[str]) -> str:
     """What the marks mean that stand beside numbers; nothing where every number was read in the paper."""
     used = set(marks) - {"P"}
-    return "; ".join(f"[{mark}]: {meaning}" for mark, meaning in MARKS.items() if mark in used)
+    return "; ".join(f"({mark}) {meaning}" for mark, meaning in MARKS.items() if mark in used)
 
 
 def _text(claim: Claim) -> str:

@@ -56,21 +56,25 @@ def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -
     Returns:
         (12,), index 0 = C.
     """
-    bins = crop(_loudness(log_vqt, scale), 0)
+    bins = crop(loudness(log_vqt, scale), 0)
     frames = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[-1]).mean(dim=0)
     if scale == "framewise":
         frames = frames / frames.amax(dim=0)
     return frames.mean(dim=-1).roll(_PITCH_CLASS_OF_A)
 
 
-def _loudness(log_vqt: Float[Tensor, "99 frames"], scale: Scale) -> Float[Tensor, "99 frames"]:
-    """What each bin contributes to the chroma."""
+def loudness(
+    log_vqt: Float[Tensor, "*batch bins frames"], scale: Scale
+) -> Float[Tensor, "*batch bins frames"]:
+    """What each bin of a log-VQT contributes to a chroma; ``scale`` as for :func:`track_chroma`."""
     if scale == "decibels":
         return log_vqt
     linear = 10 ** (_DECADES * (log_vqt - 1) * (2 if scale in ("energy", "framewise") else 1))
     if scale != "peaks":
         return linear
-    loudest_neighbour = torch.nn.functional.max_pool2d(linear[None], (3, 1), stride=1, padding=(1, 0))[0]
+    loudest_neighbour = torch.nn.functional.max_pool2d(
+        linear.reshape(1, -1, *linear.shape[-2:]), (3, 1), stride=1, padding=(1, 0)
+    ).reshape(linear.shape)
     return linear * (linear == loudest_neighbour)
 
 

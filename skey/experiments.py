@@ -118,6 +118,19 @@ SUPERVISED = Experiment(
 )
 """As many clips as GSMK has tracks (Section 6.1, STONE); 25 epochs are its 100 of a quarter of the tracks."""
 
+SKEY_PEAKS = replace(
+    SKEY_CALIBRATED,
+    name="skey-peaks",
+    title="S-KEY, pseudo-label from spectral peaks, row calibrated",
+    loss=replace(SKEY.loss, calibrated=True, chroma="peaks"),
+)
+SKEY_LATE = replace(
+    SKEY_PEAKS,
+    name="skey-late",
+    title="S-KEY, signature first, then the mode",
+    loss=replace(SKEY_PEAKS.loss, mode_from=0.4),
+)
+
 
 def at_labels(experiment: Experiment, percent: int) -> Experiment:
     """The system with that part of the labels (Figure 3, STONE)."""
@@ -139,7 +152,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_labels(SEMITONE, 1), at_labels(SEMITONE, 10), SEMITONE),
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
-        *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SUPERVISED),
+        *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SKEY_PEAKS, SKEY_LATE, SUPERVISED),
     )
 }
 """Name of each system that `skey train` knows."""

@@ -7,12 +7,14 @@ of the batch at once, because `average_mode` is not a mean of losses of single i
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from jaxtyping import Complex64, Float, Int
 from torch import Tensor
+
+from skey.baselines import Scale
 
 PITCH_CLASSES = 12
 LOWEST_LOG = -100.0
@@ -185,7 +187,9 @@ class LossSettings:
 
     `signature` compares key signature profiles by CPSD or by cross-entropy. `mode` is nothing, the agreement
     of views (24-STONE, Eq. 16), or S-KEY's pseudo-label; `calibrated` ties the pseudo-label's row to the
-    reference sound. `half` keeps the 1/2 of Eq. 5.
+    reference sound, `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels).
+    `half` keeps the 1/2 of Eq. 5. The terms of the mode count from that share of the training on,
+    `mode_from`; the papers have them from the beginning.
     """
 
     signature: Literal["cpsd", "cross-entropy"] = "cpsd"
@@ -196,6 +200,12 @@ class LossSettings:
     average_weight: float = 0.0
     sign: Literal[-3, 3] = -3
     calibrated: bool = False
+    chroma: Scale = "decibels"
+    mode_from: float = 0.0
+
+    def at(self, progress: float) -> "LossSettings":
+        """What counts at a moment of the training, 0 its beginning and 1 its end."""
+        return self if progress >= self.mode_from else replace(self, mode="none", average_weight=0.0)
 
 
 def loss_terms(

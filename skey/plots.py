@@ -50,6 +50,8 @@ COLOURS: Mapping[str, str] = {
     "skey-plus3": "#e08a62",
     "skey-no-average": "#b2182b",
     "skey-calibrated": "#8e0152",
+    "skey-peaks": "#b5651d",
+    "skey-late": "#e7298a",
 }
 """The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""
 

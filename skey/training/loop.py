@@ -188,10 +188,12 @@ class Run:
     def _step(self, number: int, batch: Batch) -> Mapping[str, float]:
         """One step of the optimiser; returns the terms of the loss."""
         network, settings = self.state.network, self.experiment.optimiser
+        steps = self.experiment.epochs * self.steps_per_epoch
         step = self.state.epoch * self.steps_per_epoch + number
         self._sow(f"step {step} {self.fabric.global_rank}")
-        set_step(self.state.optimiser, step, self.experiment.epochs * self.steps_per_epoch, settings)
-        terms = self.task.loss(self.fabric, network, self.experiment.loss, batch, self._row_for(number))
+        set_step(self.state.optimiser, step, steps, settings)
+        loss = self.experiment.loss.at(step / steps)
+        terms = self.task.loss(self.fabric, network, loss, batch, self._row_for(number))
         self.state.optimiser.zero_grad()
         backward(self.fabric, network, torch.stack(list(terms.values())).sum())
         values = {name: value.item() for name, value in terms.items()}

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from skey.baselines import loudness
 from skey.losses import LossSettings, Views, loss_terms, oracle
 from skey.model import ChromaNet, ConvNeXt, profile_of
 from skey.networks import Network
@@ -91,7 +92,7 @@ def batch_loss(
     third = b[0] if b else _oracle(fabric, batch, steps[0])
     views = Views(_one_mode(a), _one_mode(third), _one_mode(moved), steps[1] - steps[0])
     if settings.mode == "pseudo-label" and batch.labels is None:
-        heard = (chroma(seen[0]) + chroma(seen[2])) / 2
+        heard = torch.stack([chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]).mean(0)
         return loss_terms(settings, views, gathered(fabric, heard[None])[0], row_of_first_bin)
     return loss_terms(settings, views)
 

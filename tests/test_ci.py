@@ -1,4 +1,4 @@
-"""Continuous integration: what it runs, here and on a public host, is what the README tells readers to run."""
+"""Continuous integration: what it runs, here and on a public host, is what the README says."""
 
 import re
 import tomllib

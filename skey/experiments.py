@@ -128,7 +128,7 @@ SKEY_LATE = replace(
     SKEY_PEAKS,
     name="skey-late",
     title="S-KEY, signature first, then the mode",
-    loss=replace(SKEY_PEAKS.loss, mode_from=0.4),
+    loss=replace(SKEY_PEAKS.loss, mode_from=0.35, mode_weight=0.3, average_weight=3.0),
 )
 
 

@@ -209,7 +209,8 @@ def _same_substance(old: TrainingRecord, new: TrainingRecord) -> bool:
 
 def _short_lists(text: str) -> str:
     """JSON with every list of numbers on one line."""
-    return re.sub(r"\[\s+[-+\deE.,\s]*?\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
+    numbers = r"\[\s+(?:[-+\deE.,\s]|null)*?\]"
+    return re.sub(numbers, lambda found: re.sub(r"\s+", " ", found[0]), text)
 
 
 def answers_of(records: Iterable[TrainingRecord], dataset: Dataset) -> Predictions:

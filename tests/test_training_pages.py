@@ -1,0 +1,303 @@
+"""The pages on training: curves, the table of runs, differences to the released networks, real recordings."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from skey.audio import SAMPLE_RATE
+from skey.book import script
+from skey.book.against import (
+    NOTHING,
+    PAIRS,
+    SYSTEMS,
+    agreement_words,
+    difference_numbers,
+    differences_table,
+    in_short,
+    pairs_of,
+    recordings_table,
+)
+from skey.book.cards import shipped_cards
+from skey.book.trainings import (
+    budget_words,
+    chosen_words,
+    common_settings,
+    differing_settings,
+    runs_table,
+    training_numbers,
+)
+from skey.calibration import reference_sound
+from skey.curve_plots import loss_curves, rows_drawing, score_curves, shares_by_row, steps_of
+from skey.difference_plots import differences_drawing
+from skey.differences import Pair, differences
+from skey.experiments import find_experiment
+from skey.keys import KEYS
+from skey.metrics import Interval
+from skey.observations import broken_seals, read_observation
+from skey.paper import label
+from skey.plots import colour
+from skey.record import RESULTS
+from skey.recordings import NAME, NoRecordings, hear_recordings, observe_recordings
+from skey.results import Predictions, read_experiment
+from skey.results.scores import score_system
+from skey.systems import systems
+from skey.training.record import TrainingRecord, record_file, write_training_record
+
+ROOT = Path(__file__).resolve().parents[1]
+EPOCHS = 3
+
+
+def record(system: str, seed: int, loss: float = 1.0, **settings: Any) -> TrainingRecord:
+    """A made-up run that lies on the tonic at first and on the key signature at the end."""
+    from dataclasses import asdict
+
+    experiment = asdict(replace(find_experiment(system), **settings))
+    has_modes = experiment["architecture"]["outputs"] == 24
+    counts = [[10, 0, 0, 0] + [0] * 8, [5, 0, 0, 5] + [0] * 8, [1, 0, 0, 9] + [0] * 8]
+    curve: dict[str, Any] = {
+        "epoch": [1, 2, 3],
+        "signature": [1.0, 0.5, 0.4],
+        "validation_signature": [1.1, 0.6, 0.5],
+        "validation_loss": [2.0, 1.5, loss],
+        "ksea": [0.2, 0.5, 0.8],
+        "rows_major": [[10] + [0] * 11] * EPOCHS,
+        "rows_minor": counts,
+    }
+    if has_modes:
+        curve |= {"mode": [0.7, 0.6, 0.5], "validation_mode": [0.7, 0.6, 0.5], "mirex": [0.1, 0.4, 0.6]}
+    answers = KEYS if has_modes else tuple(key.signature for key in KEYS)
+    training = {
+        **{"steps": 300, "seconds": 1800, "device": "cpu", "machine": "a machine", "clips": 100},
+        **{"labelled_clips": 0, "parameters": 1234, "temperature_clips": 60, "temperature": 0.5},
+    }
+    scores = {"all": score_system(KEYS, answers)}
+    name = f"{system}-s{seed}"
+    return TrainingRecord(name, system, seed, experiment, training, "sum", {}, curve, {}, "", scores, {})
+
+
+RUNS = (record("skey", 0, 0.9), record("skey", 1, 0.8), record("stone", 0, batch=7))
+
+
+def test_the_last_row_of_a_curve_stands_at_the_last_step() -> None:
+    assert steps_of(RUNS[0]).tolist() == [100, 200, 300]
+
+
+def test_a_system_has_one_colour_and_each_of_its_seeds_a_line() -> None:
+    drawing = score_curves(RUNS, "ksea", "K")
+    assert drawing.svg.count(f"stroke: {colour('skey')}") == 3  # two seeds, one line in the legend
+    assert drawing.svg.count(f"stroke: {colour('stone')}") == 2
+    assert "S-KEY ends at 80 %, 80 %" in drawing.description
+    assert label("stone") not in score_curves(RUNS, "mirex", "M").description
+
+
+def test_a_loss_is_drawn_term_by_term() -> None:
+    drawing = loss_curves(RUNS[:2])
+    assert "key signature" in drawing.svg and "mode" in drawing.svg and "average of modes" not in drawing.svg
+    assert drawing.description.endswith("0.900, 0.800.")
+
+
+def test_the_rows_over_time_say_where_minor_pieces_lie_at_the_end() -> None:
+    shares = shares_by_row(RUNS[0], "minor")
+    assert shares[0, 0] == 1 and shares[-1, 3] == pytest.approx(0.9)
+    said = rows_drawing(RUNS[0]).description
+    assert "100 % of the major pieces lie on their key signature" in said
+    assert "90 % of the minor pieces lie on their key signature; 10 % on their tonic" in said
+
+
+def test_the_table_of_runs_names_what_differs_and_the_chosen_one() -> None:
+    rows = runs_table(RUNS).splitlines()[2:]
+    assert [row.split("|")[-2].strip() for row in rows] == ["", "yes", "yes"]
+    assert differing_settings(RUNS) == {"skey-s0": "", "skey-s1": "", "stone-s0": "batch 7"}
+    assert common_settings(RUNS)["batch"] == "128"
+    assert "batch 7" in rows[2] and "MIREX" not in rows[2]
+
+
+def test_without_a_record_the_tables_say_how_to_make_one() -> None:
+    assert "skey train" in runs_table(()) and "skey train" in budget_words(())
+
+
+def test_the_budget_is_added_up() -> None:
+    assert budget_words(RUNS) == "3 runs, 1.5 hours in all: 1.5 hours on a machine (3)."
+    assert training_numbers(RUNS) == {"runs": 3.0, "systems": 2.0, "hours": 1.5}
+    assert chosen_words(RUNS).count("- ") == 1
+
+
+# Cards
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    """A checkout that ships one system."""
+    from skey.calibration import Calibration
+    from skey.experiments import Experiment
+    from skey.weights import Header, save_weights
+
+    run = record("skey", 1)
+    experiment: Experiment = find_experiment("skey")
+    network = experiment.network()
+    header = Header(
+        name="skey",
+        title="S-KEY, seed 1",
+        architecture=experiment.architecture,
+        calibration=Calibration(24, 9, 6),
+        licence="MIT",
+        source="a test",
+        checksum="",
+        training={"experiment": run.settings},
+    )
+    save_weights(tmp_path / "skey" / "weights" / "skey.safetensors", network, header)
+    write_training_record(run, record_file(tmp_path / RESULTS, run.name))
+    return tmp_path
+
+
+def test_a_card_says_that_no_labels_took_part_and_what_the_temperature_needed(shipped: Path) -> None:
+    card = shipped_cards(shipped)
+    assert card.startswith("## S-KEY, seed 1")
+    assert "the network never saw a key" in card
+    assert "the only use of labels, and it changes no answer" in card
+    assert "1,234 trainable parameters" in card and "MIREX, %" in card
+
+
+def test_a_checkout_without_weights_has_no_cards(tmp_path: Path) -> None:
+    assert "ship yet" in shipped_cards(tmp_path)
+
+
+# Ours against the released ones
+
+
+def made_up_experiment() -> Any:
+    """The record of the page, with ours made up: the released S-KEY, wrong on every tenth clip."""
+    recorded = read_experiment(ROOT / RESULTS, "ours-against-released")
+    theirs = recorded.predictions.answers["released-skey"]
+    ours = tuple(KEYS[0] if n % 10 == 0 else answer for n, answer in enumerate(theirs))
+    answers = {**recorded.predictions.answers, "skey": ours}
+    return replace(recorded, predictions=replace(recorded.predictions, answers=answers))
+
+
+def test_every_pair_is_of_known_systems_with_a_label_and_a_colour() -> None:
+    systems(*SYSTEMS)
+    for pair in PAIRS:
+        assert {pair.ours, pair.other} <= set(SYSTEMS)
+        assert pair.in_words() and colour(pair.ours)
+
+
+def test_a_difference_is_that_of_the_scores_and_has_an_interval_on_every_part() -> None:
+    experiment = made_up_experiment()
+    found = differences(experiment.predictions, Pair("skey", "released-skey", "mirex"))
+    assert list(found) == ["all", "full", "hard", "chorales", "tunes"]
+    assert found["all"].low <= found["all"].value <= found["all"].high < 0
+    same = differences(experiment.predictions, Pair("released-skey", "released-skey", "mirex"))
+    assert {each.value for each in same.values()} == {0.0}
+
+
+def test_the_table_says_which_scores_more() -> None:
+    experiment = made_up_experiment()
+    assert "ours scores less" in differences_table(experiment).splitlines()[2]
+    assert difference_numbers(experiment)["skey_released-skey_mirex"] < 0
+    assert in_short(Interval(1.0, 0.5, 2.0)) == "ours scores more"
+    assert "no difference" in in_short(Interval(1.0, -0.5, 2.0))
+    nobody = replace(experiment, predictions=replace(experiment.predictions, answers={}))
+    assert differences_table(nobody) == NOTHING
+
+
+def test_the_figure_of_differences_says_them_in_words() -> None:
+    experiment = made_up_experiment()
+    drawing = differences_drawing(experiment.predictions, pairs_of(experiment), "D")
+    assert "S-KEY − S-KEY, as released, MIREX: -" in drawing.description
+
+
+# Real recordings
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """A scale in C major, and noise."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    sf.write(folder / "scale.wav", reference_sound("major"), SAMPLE_RATE)
+    sf.write(folder / "noise.wav", np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE * 5), SAMPLE_RATE)
+    (folder / "notes.txt").write_text("no sound")
+    return folder
+
+
+def test_a_scale_gets_its_key_and_noise_none(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "nothing"))
+    entries = hear_recordings(recordings)
+    assert entries["krumhansl"] == {"checksum": "", "keys": {"noise.wav": "", "scale.wav": "C major"}}
+    rows = recordings_table({"krumhansl": entries["krumhansl"]}).splitlines()[2:]
+    assert rows == ["| `noise.wav` | – |", "| `scale.wav` | C major |"]
+
+
+def test_a_folder_without_sound_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoRecordings, match="no sound file"):
+        hear_recordings(tmp_path)
+
+
+def test_without_a_folder_the_record_answers_and_a_readers_own_never_replaces_it(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "nothing"))
+    (tmp_path / "_toc.yml").touch()
+    (tmp_path / "notebooks").mkdir()
+    shutil.copytree(ROOT / RESULTS / "observations", tmp_path / RESULTS / "observations")
+    monkeypatch.chdir(tmp_path)
+    shipped = (tmp_path / RESULTS / "observations" / f"{NAME}.json").read_bytes()
+    mine = observe_recordings(str(recordings))
+    assert "scale.wav" in mine.entries["krumhansl"]["keys"]
+    assert (tmp_path / RESULTS / "observations" / f"{NAME}.json").read_bytes() == shipped
+    assert observe_recordings().entries == read_observation(ROOT / RESULTS, NAME).entries
+
+
+def test_the_record_of_recordings_is_sealed_and_holds_names_and_keys_alone() -> None:
+    assert broken_seals(ROOT / RESULTS, NAME) == []
+    for entry in read_observation(ROOT / RESULTS, NAME).entries.values():
+        assert set(entry) == {"checksum", "keys"}
+
+
+def test_agreement_is_counted() -> None:
+    entries = {
+        "skey": {"keys": {"a": "C major", "b": "G major"}},
+        "released-skey": {"keys": {"a": "C major", "b": "D major"}},
+    }
+    said = agreement_words(entries, "skey", "released-skey")
+    assert "the same of 1 of 2 recordings" in said and "differ on `b`" in said
+    assert "not both there" in agreement_words(entries, "skey", "stone")
+
+
+# The notebooks
+
+
+def test_papermill_draws_the_trainings_of_a_folder(tmp_path: Path) -> None:
+    for run in RUNS:
+        write_training_record(run, record_file(tmp_path, run.name))
+    text = executed("training", tmp_path, "-p", "records", str(tmp_path))
+    assert text.count('class=\\"companion-figure\\"') == 2 + 2 + 2
+    assert "skey-s1" in text and "In all" not in text
+
+
+def test_papermill_hears_a_folder_of_recordings(recordings: Path, tmp_path: Path) -> None:
+    text = executed("real-recordings", tmp_path, "-p", "root", str(recordings), "-p", "output", str(tmp_path))
+    assert "scale.wav" in text and "C major" in text
+
+
+def executed(name: str, folder: Path, *arguments: str) -> str:
+    """What papermill makes of a notebook."""
+    command = [str(script("papermill")), "--no-progress-bar", f"notebooks/{name}.ipynb"]
+    done = subprocess.run(
+        [*command, str(folder / "out.ipynb"), *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return (folder / "out.ipynb").read_text(encoding="utf-8")
+
+
+def test_predictions_of_the_page_have_an_answer_a_clip() -> None:
+    predictions: Predictions = read_experiment(ROOT / RESULTS, "ours-against-released").predictions
+    assert all(len(column) == len(predictions) for column in predictions.answers.values())

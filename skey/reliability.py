@@ -139,7 +139,7 @@ def _clips(dataset: OpenCorpus) -> dict[str, Any]:
 
 def reason_for_no_key(wave: Float32[np.ndarray, " samples"]) -> str | None:
     """Why the estimator gives sound at 22,050 Hz no key, or None where it gives one, whatever the weights."""
-    return KeyEstimator().estimate(wave, SAMPLE_RATE).reason
+    return KeyEstimator("krumhansl").estimate(wave, SAMPLE_RATE).reason
 
 
 def keyless_sounds() -> Mapping[str, Float32[np.ndarray, " samples"]]:

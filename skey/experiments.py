@@ -171,7 +171,7 @@ class Scale:
     batch: int = 16
     steps: int = 70
     epochs: int = 4
-    rate: float = 1e-3
+    rate: float = 2e-3
     frames_per_step: int = 4
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -11,10 +12,12 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from skey.architecture import AllConvolutional, TooFewFrames
+from skey.calibration import reference_sound
 from skey.corpus.shards import FeatureStore, Shard, write_shard
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, Scale, at_scale
+from skey.export import INPUT, WaveformToProfile, export_onnx, shortest_input
 from skey.keys import KEYS
 from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
@@ -224,3 +227,22 @@ def test_no_plain_step_is_made_up_for_it() -> None:
 
 def test_the_answer_for_silence_is_still_a_profile() -> None:
     assert bool(settled()(torch.zeros(1, 84, 600)).isfinite().all())
+
+
+def test_its_graph_answers_as_it_does(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    save_weights(tmp_path / "x.safetensors", settled(replace(SMALL, frames_per_step=8)), header())
+    loaded = load_weights(tmp_path / "x.safetensors")
+    # A traced length is a tensor that stands for an int, which the shape checker of the tests refuses.
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        export_onnx(loaded, tmp_path / "x.onnx")
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+    session = runtime.InferenceSession(tmp_path / "x.onnx", providers=["CPUExecutionProvider"])
+    for wave in (reference_sound("major"), reference_sound("minor")[: shortest_input(loaded) + 9]):
+        graphs = session.run(None, {INPUT: wave[None]})[0]
+        with torch.inference_mode():
+            ours = WaveformToProfile(loaded).eval()(torch.from_numpy(wave)[None])
+        assert np.abs(ours.numpy() - graphs).max() < 1e-5

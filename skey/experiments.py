@@ -176,7 +176,7 @@ class Scale:
 
 
 SUPERVISED_SCALE = Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_per_step=16)
-"""The classifier learns slowly, at its own rate: 40 times all clips take a processor core about ten minutes."""
+"""The classifier learns slowly, at its own rate: 40 times all clips take a core some ten minutes."""
 
 
 def our_scale(experiment: Experiment) -> Scale:

@@ -1,0 +1,68 @@
+"""`skey train` as a reader types it: one process and two, whose run is the same."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from skey.training.record import read_training_record
+
+COMMAND = """
+import sys
+sys.path.insert(0, {tests!r})
+from dataclasses import replace
+from pathlib import Path
+import test_training, test_training_records
+import skey.training
+import skey.cli.train as command
+from skey.cli import main
+from skey.datasets import DATASETS
+
+def experiment(named, paper, scale):
+    small = test_training.small(named.name, epochs=int(scale["epochs"]))
+    return replace(small, architecture=replace(small.architecture, stochastic_depth=0.0))
+
+store = Path({folder!r}) / f"store{{__import__('os').environ.get('LOCAL_RANK', 0)}}"
+skey.training.load_data = lambda *_, **__: test_training.synthetic_data(store)
+command._scaled = experiment
+DATASETS["open-corpus"] = "test_training_records:Noise"
+if __name__ == "__main__":
+    main()
+"""
+
+
+def train(folder: Path, processes: int) -> Path:
+    """Run the command on made-up data; returns the folder of the run."""
+    folder.mkdir()
+    script = folder / "train.py"
+    script.write_text(COMMAND.format(tests=str(Path(__file__).parent), folder=str(folder)))
+    command = ["train", "skey", "--epochs", "2", "--device", "cpu", "--full-precision"]
+    done = subprocess.run(
+        [sys.executable, str(script), *command, "--processes", str(processes), "--out", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "SKEY_DATA": str(folder / "data")},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(folder / "skey-s0" / "skey-s0.safetensors")]
+    return folder / "skey-s0"
+
+
+def losses(run: Path) -> list[float]:
+    with (run / "log.csv").open() as file:
+        return [float(row["validation_loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch cannot join processes")
+def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -> None:
+    one, two = (train(tmp_path / str(processes), processes) for processes in (1, 2))
+    assert losses(two) == pytest.approx(losses(one), rel=1e-2)
+    records = [read_training_record(run / "record.json") for run in (one, two)]
+    assert [record.training["processes"] for record in records] == [1, 2]
+    assert records[0].test == records[1].test

@@ -35,5 +35,5 @@ def spread(answers: Sequence[Answer]) -> Spread:
         shares=shares,
         distinct=sum(share > 0 for share in shares),
         most_frequent=(TONIC_NAMES[SIGNATURES_BY_FIFTHS[largest]], shares[largest]),
-        entropy=sum(share * math.log2(1 / share) for share in shares if share > 0),
+        entropy=math.fsum(share * math.log2(1 / share) for share in shares if share > 0),
     )

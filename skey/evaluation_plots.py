@@ -19,6 +19,8 @@ REFERENCE = "reference"
 _DASHES = (0, (2, 2))
 _MARKERS = "osD^"
 """One for each curve of a panel, for whoever cannot tell its colours apart."""
+_STEP = 1.08
+"""How far the points of a curve stand beside those of the one before, so that intervals do not overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,10 @@ def growth_drawing(panels: Sequence[Panel], title: str, ylabel: str, xlabel: str
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
     """The curves and the dashed lines of one panel."""
-    for curve, marker in zip(panel.curves, _MARKERS, strict=False):
+    for number, curve in enumerate(panel.curves):
         points = panel.known(curve)
         if points:
-            _draw_curve(axes, points, panel.values, curve, marker)
+            _draw_curve(axes, points, panel.values, curve, number)
     for system in panel.dashed:
         if system in panel.values:
             axes.axhline(
@@ -136,15 +138,18 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def _draw_curve(
-    axes: Axes, points: Mapping[float, str], values: Mapping[str, Value], curve: str, marker: str
+    axes: Axes, points: Mapping[float, str], values: Mapping[str, Value], curve: str, number: int
 ) -> None:
     """A line through the points, with their intervals, in the colour of the last system."""
+    places = np.array(list(points)) * _STEP**number
     shown = np.array(
         [[values[system].value, values[system].low, values[system].high] for system in points.values()]
     )
     face = colour(list(points.values())[-1])
-    axes.plot(list(points), shown[:, 0], f"{marker}-", color=face, markersize=6, linewidth=1.8, label=curve)
-    axes.vlines(list(points), shown[:, 1], shown[:, 2], color=face, linewidth=1.4)
+    axes.plot(
+        places, shown[:, 0], f"{_MARKERS[number]}-", color=face, markersize=6, linewidth=1.8, label=curve
+    )
+    axes.vlines(places, shown[:, 1], shown[:, 2], color=face, linewidth=1.4)
 
 
 def _spoken(panel: Panel) -> str:

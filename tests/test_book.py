@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -15,7 +16,8 @@ from skey.book.listening import answer_in_words, instructive_rows
 from skey.book.pages import HEADLINE, LOGO, PICTURE, headline_drawing, logo
 from skey.keys import KEYS
 from skey.notebooks import EXECUTED, FOLDER, notebook_names, run_notebook
-from skey.record import RESULTS, find_checkout
+from skey.observations import recorded_observations
+from skey.record import RESULTS, find_checkout, recorded_experiments
 from skey.results import Predictions, read_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,6 +205,29 @@ def test_the_table_can_be_heard_seen_and_downloaded(pages: list[Path]) -> None:
     assert text.count('role="img"') == 1 + len(systems)
     for suffix in ("ipynb", "json", "csv"):
         assert re.search(rf'class="[^"]*download[^"]*"[^>]*href="[^"]*{HEADLINE}\.{suffix}"', text)
+
+
+def downloads(page: Path) -> dict[str, Path]:
+    """Name of each file that a page offers, without its ending → where the book has it."""
+    links = re.findall(r'<a class="[^"]*download[^"]*"[^>]*href="([^"#]+)"', page.read_text(encoding="utf-8"))
+    return {Path(link).name: (page.parent / unquote(link)).resolve() for link in links}
+
+
+def test_every_file_that_a_page_offers_is_in_the_book_as_it_is_in_the_repository(pages: list[Path]) -> None:
+    folders = (FOLDER, RESULTS, f"{RESULTS}/predictions", f"{RESULTS}/observations", f"{RESULTS}/training")
+    for page in pages:
+        for name, file in downloads(page).items():
+            assert file.is_file(), f"{page.name} offers {name}"
+            sources = [ROOT / folder / name for folder in folders if (ROOT / folder / name).is_file()]
+            assert not sources or file.read_bytes() in [source.read_bytes() for source in sources]
+
+
+def test_below_each_table_and_figure_its_notebook_and_its_record_can_be_downloaded(pages: list[Path]) -> None:
+    at = {page.stem: page for page in pages if page.parent.name == FOLDER}
+    for name in recorded_experiments(ROOT / RESULTS):
+        assert {f"{name}.{ending}" for ending in ("ipynb", "json", "csv")} <= set(downloads(at[name])), name
+    for name in recorded_observations(ROOT / RESULTS):
+        assert {f"{name}.{ending}" for ending in ("ipynb", "json")} <= set(downloads(at[name])), name
 
 
 def test_no_sound_and_no_picture_is_packed_into_a_page(pages: list[Path]) -> None:

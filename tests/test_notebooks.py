@@ -15,7 +15,7 @@ import soundfile as sf
 from nbformat import NotebookNode
 
 from skey.book import script
-from skey.keys import KEYS
+from skey.keys import KEYS, Key
 from skey.notebooks import (
     EXECUTED,
     FOLDER,
@@ -66,18 +66,31 @@ def papermill(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
 
 
+def write_triad(path: Path, key: Key, file_format: str) -> None:
+    """Four seconds of a key's tonic triad."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pitches = [key.tonic, key.tonic + (4 if key.mode == "major" else 3), key.tonic + 7]
+    time = np.arange(4 * 22_050) / 22_050
+    chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
+    sf.write(path, chord / 3, 22_050, format=file_format)
+
+
 def make_fmakv2(folder: Path) -> None:
     """A tiny collection in the layout of Zenodo, whose tonics sound."""
     lines = ["track_id,key_and_mode,spotify_uri"]
     for number, key in enumerate(KEYS[::4], start=10):
-        path = folder / "000" / f"{number:06}.mp3"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pitches = [key.tonic, key.tonic + (4 if key.mode == "major" else 3), key.tonic + 7]
-        time = np.arange(4 * 22_050) / 22_050
-        chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
-        sf.write(path, chord / 3, 22_050, format="MP3")
+        write_triad(folder / "000" / f"{number:06}.mp3", key, "MP3")
         lines.append(f"{number},{str(key).replace('major', 'Major')},")
     (folder / "fmakv2.csv").write_text("\n".join(lines) + "\n")
+
+
+def make_folder(folder: Path) -> None:
+    """Three songs of one's own, with a table that knows nothing but their keys."""
+    lines = ["file,key"]
+    for number, key in enumerate(KEYS[::8]):
+        write_triad(folder / f"song {number}.wav", key, "WAV")
+        lines.append(f"song {number}.wav,{key}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,6 +133,28 @@ def test_papermill_runs_an_experiment_on_48_clips(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
+def test_papermill_runs_an_experiment_on_a_folder_of_ones_own(name: str, tmp_path: Path) -> None:
+    make_folder(tmp_path / "songs")
+    arguments = [
+        "-p",
+        "dataset",
+        "folder",
+        "-p",
+        "root",
+        str(tmp_path / "songs"),
+        "-p",
+        "output",
+        str(tmp_path),
+    ]
+    done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "out.ipynb"), *arguments)
+    assert done.returncode == 0, done.stderr
+    experiment = read_experiment(tmp_path, name)
+    assert experiment.record.data["name"] == "folder"
+    assert experiment.predictions.references == KEYS[::8]
+    assert "Folder with a CSV" in text_of(read_notebook(tmp_path / "out.ipynb"))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS[-1:])
 def test_papermill_runs_an_experiment_on_fmakv2_as_it_lies_on_zenodo(name: str, tmp_path: Path) -> None:
     make_fmakv2(tmp_path / "fmakv2")
     arguments = [

@@ -20,18 +20,18 @@ from skey.results import Answer, Experiment, Predictions
 from skey.systems import EVALUATIONS
 
 LABEL_CURVES: Mapping[str, Mapping[float, str]] = {
-    "Semi-TONE": {1: "semitone-1", 10: "semitone-10", 100: "semitone"},
-    "Sup-TONE": {1: "suptone-1", 10: "suptone-10", 100: "suptone"},
+    "Semi-TONE": {1.0: "semitone-1", 10.0: "semitone-10", 100.0: "semitone"},
+    "Sup-TONE": {1.0: "suptone-1", 10.0: "suptone-10", 100.0: "suptone"},
 }
 """The curves of Figure 3, STONE: percent of the labels → system."""
 
 LABEL_LINES = ("stone24", "supervised")
 """The dashed lines of Figure 3, STONE."""
 
-DATA_CURVES: Mapping[str, Mapping[float, str]] = {"S-KEY": {1: "skey-1", 10: "skey-10", 100: "skey"}}
+DATA_CURVES: Mapping[str, Mapping[float, str]] = {"S-KEY": {1.0: "skey-1", 10.0: "skey-10", 100.0: "skey"}}
 """S-KEY: percent of the training clips → system."""
 
-PERCENT_TICKS: Mapping[float, str] = {1: "1 %", 10: "10 %", 100: "100 %"}
+PERCENT_TICKS: Mapping[float, str] = {1.0: "1 %", 10.0: "10 %", 100.0: "100 %"}
 
 PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")
 """The collections of S-KEY's table."""
@@ -100,7 +100,8 @@ def collections_table(experiment: Experiment) -> str:
     """S-KEY's table: the papers' MIREX on each of their collections with its mark, then ours."""
     papers = [papers_numbers("mirex", dataset, ours=False) for dataset in PAPERS_DATASETS]
     asked = EVALUATIONS[experiment.name].systems
-    names = [*asked[:-2], "skey-60k", "skey-1m", *asked[-2:]]
+    ours_begin = asked.index("skey")
+    names = [*asked[:ours_begin], "skey-60k", "skey-1m", *asked[ours_begin:]]
     ours = experiment.record.scores
     rows = [
         [

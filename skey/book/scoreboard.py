@@ -9,14 +9,21 @@ from skey.paper import Number, papers_numbers
 from skey.results import Experiment
 from skey.systems import EVALUATIONS
 
+CAUTION = (
+    "Anything else is *undecided at this size* of the test set. The intervals are over tracks: they say what "
+    "other music of the same kind might have given, and not what another training might have."
+)
+"""What follows the rules."""
+
 
 def scoreboard(experiments: Iterable[Experiment]) -> str:
     """The page: rules, claims, and for each experiment its scores and downloads, in the papers' order."""
     ordered = in_order(experiments)
     judged = judge_all(ordered)
     sections = [_section(experiment) for experiment in ordered]
-    head = [rules_list(), f"Of {len(judged)} claims: {verdict_counts(judged)}.", claims_table(judged)]
-    return "\n\n".join([*head, "## Scores", *sections])
+    head = [rules_list(), CAUTION, "## Claims", claims_table(judged)]
+    counted = f"Of {len(judged)} claims: {verdict_counts(judged)}."
+    return "\n\n".join([*head, counted, "## Scores", *sections])
 
 
 def in_order(experiments: Iterable[Experiment]) -> list[Experiment]:

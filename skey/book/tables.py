@@ -107,11 +107,17 @@ def sources_line(experiment: Experiment) -> str:
         f"parameters `{parameters}`",
         f"commit `{record.made['commit']}`",
         f"data `{record.data['hash']}`",
-        *(f"weights of {label(system)} `{checksum[:12]}`" for system, checksum in record.weights.items()),
+        *_weights(record.weights),
         download("JSON", record_path(experiment.folder, record.experiment)),
         download("CSV", predictions_path(experiment.folder, record.experiment)),
     ]
     return " · ".join(parts)
+
+
+def _weights(checksums: Mapping[str, str]) -> list[str]:
+    """The weights behind the rows, by the first digits of their checksums."""
+    named = [f"{label(system)} `{checksum[:12]}`" for system, checksum in checksums.items()]
+    return [f"weights: {', '.join(named)}"] if named else []
 
 
 def download(text: str, path: Path) -> str:

@@ -54,7 +54,7 @@ def points_figure(checkout: Path) -> Drawing:
 def pseudo_label_figure(checkout: Path) -> Drawing:
     """How often the paper's rule is right, by where the row lies."""
     entries = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
-    return pseudo_label.offsets_figure(entries, "decibels", -3)
+    return pseudo_label.offsets_figure(entries, -3)
 
 
 def layers_table() -> str:

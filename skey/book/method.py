@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from skey.alignment import mode_offset
 from skey.book.released import apart
 from skey.book.tables import download, markdown_table
 from skey.calibration import Calibration
 from skey.keys import Key
-from skey.metrics import Interval
+from skey.metrics import Interval, bootstrap_interval
 from skey.observations import Entries, Observation, observation_path
 from skey.paper import label
 from skey.pretext import Term, terms
@@ -137,7 +139,7 @@ def measured_table(entries: Entries) -> str:
         [
             MEASURED.get(name) or label(name),
             *(
-                number(Interval(*entry[f"{what} {omega}"]), 3)
+                number(bootstrap_interval(np.array(entry[f"{what} {omega}"])), 3)
                 for what in ("length", "distance")
                 for omega in OMEGAS
             ),

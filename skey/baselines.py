@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from skey.keys import KEYS, Key
+from skey.templates import PROFILES as PROFILES
+from skey.templates import key_templates
 from skey.vqt import BINS_PER_OCTAVE, crop
 
 Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]
@@ -21,23 +23,6 @@ Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]
 _PITCH_CLASS_OF_A = 9
 _DECADES = 8.0
 """Magnitudes from 0 to 1 of the log-VQT: 80 dB, taken as 10 log10 of the magnitude, are eight decades."""
-
-PROFILES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "krumhansl": (
-        (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
-        (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
-    ),
-    "temperley": (
-        (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400),
-        (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330),
-    ),
-}
-"""Weights of the 12 semitones above the tonic, in major and in minor.
-
-``krumhansl``: probe-tone ratings of Krumhansl and Kessler (1982), in C. L. Krumhansl, *Cognitive
-Foundations of Musical Pitch*, 1990, the template of Table 3, STONE. ``temperley``: in how many segments of
-the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and Probability*, 2007, p. 85.
-"""
 
 
 def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -> Float[Tensor, "12"]:
@@ -139,8 +124,7 @@ def templates(profile: Literal["krumhansl", "temperley"]) -> Float[Tensor, "24 1
     Returns:
         (24, 12): rows in the order of KEYS, columns from C.
     """
-    major, minor = (torch.tensor(weights) for weights in PROFILES[profile])
-    return torch.stack([(major if key.mode == "major" else minor).roll(key.tonic) for key in KEYS])
+    return torch.from_numpy(key_templates(profile))
 
 
 def _standardised(weights: Float[Tensor, "*rows 12"]) -> Float[Tensor, "*rows 12"]:

@@ -31,7 +31,7 @@ def sharpen(
         (..., keys), each row summing to one, of the same kind.
     """
     given: Any = profile
-    sharpened = softmax(_logarithms(given) / temperature)
+    sharpened: Any = softmax(_logarithms(given) / temperature)
     result: Profile = sharpened if isinstance(given, np.ndarray) else given.new_tensor(sharpened)
     return result
 
@@ -63,7 +63,7 @@ def fit_temperature(profiles: Float[Any, "tracks outputs"], references: Sequence
 
 def _logarithms(profile: Float[Any, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
     """Finite log probabilities."""
-    return np.log(np.maximum(np.asarray(profile), _TINY))
+    return np.asarray(np.log(np.maximum(np.asarray(profile), _TINY)))
 
 
 def calibration_error(profiles: Float[Any, "tracks 24"], references: Sequence[Key], bins: int = 10) -> float:

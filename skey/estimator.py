@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor
 
 from skey.audio import (
     MIN_SAMPLES,
@@ -30,11 +29,15 @@ from skey.audio import (
 from skey.confidence import sharpen
 from skey.errors import SkeyError
 from skey.estimate import KeyEstimate, Segment, answer, merged
-from skey.listeners import Listener, Network, Template
-from skey.threads import one_thread
+from skey.listeners import Listener, listener
+from skey.spectrum import SEGMENT_SAMPLES, log_vqt
+from skey.threads import one_blas_thread
 from skey.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, tuning_cents
-from skey.vqt import SEGMENT_SAMPLES, log_vqt
-from skey.weights import LoadedModel
+
+if TYPE_CHECKING:
+    import torch
+
+    from skey.weights import LoadedModel
 
 QUIET = 1e-3
 """A window whose peak is under this share of the recording's (-60 dB) has no say."""
@@ -76,29 +79,30 @@ class _Heard:
     end: float
     peak: float
     tonality: Tonality
-    profile: Float[Tensor, "keys"] | None
+    profile: Float[np.ndarray, "keys"] | None
 
 
 class KeyEstimator:
     """Estimates keys; loads its weights once.
 
     Args:
-        weights: a weights file, a name that ``skey weights list`` shows, or a loaded model; None for the
-            Krumhansl template, which needs none.
-        device: where a network runs (the front end runs on the CPU).
+        weights: a weights file, a name that ``skey weights list`` shows, or a loaded model; ``"krumhansl"``
+            for the Krumhansl template, which needs none; None for the weights that ship as the default, or the
+            template where they do not ship.
+        device: where a network runs (the front end runs on the CPU). On the CPU nothing needs torch.
         whole_track: one pass over the whole recording, as in the S-KEY release, in memory that grows with its
             length; otherwise windows of 15 s are averaged.
     """
 
     def __init__(
         self,
-        weights: str | Path | LoadedModel | None = None,
+        weights: "str | Path | LoadedModel | None" = None,
         *,
-        device: str | torch.device = "cpu",
+        device: "str | torch.device" = "cpu",
         whole_track: bool = False,
     ) -> None:
         """Load the weights."""
-        self.listener: Listener = Template() if weights is None else Network(weights, device)
+        self.listener: Listener = listener(weights, device)
         self.whole_track = whole_track
 
     def estimate(self, sound: Sound, sample_rate: int | float | None = None) -> KeyEstimate:
@@ -115,7 +119,7 @@ class KeyEstimator:
             AudioError: the recording is missing, unreadable, empty or not finite.
             ValueError: an array without a sample rate.
         """
-        with one_thread():
+        with one_blas_thread:
             return self._estimate(_blocks(sound, sample_rate))
 
     def estimate_many(self, paths: Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
@@ -143,7 +147,6 @@ class KeyEstimator:
         except Exception as error:  # Nobody's folder of music is to be lost over a fault of ours in one file.
             return Outcome(path, None, SkeyError(f"{path}: unexpected {type(error).__name__}: {error}"))
 
-    @torch.no_grad()
     def _estimate(self, blocks: Iterator[Wave]) -> KeyEstimate:
         """Hear all windows, then the whole where that is asked for, and conclude."""
         kept: list[Wave] = []
@@ -169,16 +172,16 @@ class KeyEstimator:
         profile = self._profile(window.wave) if tonality.tonal else None
         return _Heard(start, end, peak, tonality, profile)
 
-    def _profile(self, wave: Wave) -> Float[Tensor, "keys"]:
+    def _profile(self, wave: Wave) -> Float[np.ndarray, "keys"]:
         """What the listener says to a stretch of sound."""
-        return self.listener.profile(log_vqt(torch.from_numpy(normalise(wave))))
+        return self.listener.profile(log_vqt(normalise(wave)))
 
-    def _probabilities(self, profile: Float[Tensor, "keys"]) -> tuple[float, ...]:
+    def _probabilities(self, profile: Float[np.ndarray, "keys"]) -> tuple[float, ...]:
         """A profile at the listener's temperature."""
         return tuple(sharpen(profile, self.listener.temperature).tolist())
 
     def _conclude(
-        self, heard: Sequence[_Heard], profile: Float[Tensor, "keys"], duration: float
+        self, heard: Sequence[_Heard], profile: Float[np.ndarray, "keys"], duration: float
     ) -> KeyEstimate:
         """The estimate of a recording that has a tonality."""
         probabilities = self._probabilities(profile)
@@ -234,8 +237,8 @@ def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | 
     return None
 
 
-def _mean_profile(heard: Sequence[_Heard]) -> Float[Tensor, "keys"]:
+def _mean_profile(heard: Sequence[_Heard]) -> Float[np.ndarray, "keys"]:
     """The mean of the profiles of the tonal windows; a rest of less than half a window has no say."""
     tonal = [h for h in heard if h.profile is not None]
     voting = [h for h in tonal if h.end - h.start >= LEAST_VOTE_SECONDS] or tonal
-    return torch.stack([h.profile for h in voting if h.profile is not None]).mean(dim=0)
+    return np.asarray(np.mean([h.profile for h in voting if h.profile is not None], axis=0))

@@ -46,7 +46,7 @@ def hear_clips() -> dict[str, dict[str, Any]]:
     return {
         name: {
             "checksum": read_header(file).checksum if file else "",
-            **{clip: hear(KeyEstimator(file), wave) for clip, wave in waves.items()},
+            **{clip: hear(KeyEstimator(file or name), wave) for clip, wave in waves.items()},
         }
         for name, file in weights.items()
     }

@@ -17,10 +17,10 @@ from skey.weights.header import WeightsError
 _EPSILON = np.float32(1e-5)
 _VALUES = 2**13
 """Values that a map of the channels takes at a time: what it makes of them fits the processor's cache."""
-_FRAMES = 64
+_FRAMES = 32
 """Frames that are convolved at a time, for the same reason."""
 _TAIL_RATE = np.float32(0.3275911 / 2**0.5)
-_TAIL = np.array([1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592, 0], np.float32) / 2
+_TAIL = np.array([1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592], np.float32) / 2
 """The tail of the normal distribution to 1e-7: M. Abramowitz and I. A. Stegun, *Handbook*, 1964, 7.1.26."""
 
 Block = Float[np.ndarray, "bins frames channels"]
@@ -67,7 +67,7 @@ class NumpyChromaNet:
         likelihoods = np.exp(logits - logits.max())
         return np.asarray(likelihoods / likelihoods.sum())
 
-    def _time_downsampling(self, x: Block, name: str) -> Block:
+    def _time_downsampling(self, x: Block, name: str) -> Float[np.ndarray, "bins half outputs"]:
         """Layer norm, convolution over two frames with stride two, GELU (Section 3.2)."""
         bins, frames, channels = x.shape
         pairs = self._norm(x, name)[:, : frames // 2 * 2].reshape(bins, frames // 2, 2 * channels)
@@ -76,14 +76,14 @@ class NumpyChromaNet:
     def _convnext(self, x: Block, name: str) -> Block:
         """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual."""
         normalised = self._norm(self._depthwise(x, f"{name}.depthwise"), name)
-        return x + _by_points(normalised, lambda points: self._branch(points, name))
+        return np.asarray(x + _by_points(normalised, lambda points: self._branch(points, name)))
 
     def _branch(
         self, points: Float[np.ndarray, "points channels"], name: str
     ) -> Float[np.ndarray, "points channels"]:
         """Four times as many channels, GELU, and back, scaled."""
         wide = _gelu(self._linear(points, f"{name}.widen"))
-        return self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"]
+        return np.asarray(self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"])
 
     def _depthwise(self, x: Block, name: str) -> Block:
         """Each channel with its own kernel; the values at the borders are repeated."""
@@ -104,7 +104,7 @@ class NumpyChromaNet:
         gain, offset = self._weights[f"{name}.norm.weight"], self._weights[f"{name}.norm.bias"]
         return np.asarray((x - mean) / np.sqrt(variance + _EPSILON) * gain[:, None] + offset[:, None])
 
-    def _octaves(self, x: Block) -> Block:
+    def _octaves(self, x: Block) -> Float[np.ndarray, "12 frames channels"]:
         """g of Eq. 1: bins of one pitch class averaged over the octaves; or the ablation's learned map."""
         if not self.architecture.octave_equivalence:
             rows = np.tensordot(self._weights["octaves.linear.weight"], x, 1)
@@ -176,24 +176,35 @@ def _averaged(
     )
 
 
-def _by_points(x: Block, function: Callable[[np.ndarray], np.ndarray]) -> Block:
+def _by_points(
+    x: Block, function: Callable[[np.ndarray], np.ndarray]
+) -> Float[np.ndarray, "bins frames outputs"]:
     """A function of the channels of each point, in memory that does not grow with what it makes inside."""
     points, step = x.reshape(-1, x.shape[-1]), _VALUES // x.shape[-1]
     parts = [function(points[start : start + step]) for start in range(0, len(points), step)]
     return np.concatenate(parts).reshape(*x.shape[:2], -1)
 
 
-def _correlated(x: Block, kernels: Float[np.ndarray, "channels size size"]) -> Block:
+def _correlated(
+    x: Block, kernels: Float[np.ndarray, "channels size size"]
+) -> Float[np.ndarray, "inner_bins inner_frames channels"]:
     """Each channel with its own kernel, within the borders: products along bins, sums along frames."""
-    size, bins = kernels.shape[-1], x.shape[0] - kernels.shape[-1] + 1
-    windows = np.ascontiguousarray(sliding_window_view(x.transpose(2, 0, 1), bins, axis=1))
+    size, (bins, frames) = kernels.shape[-1], np.subtract(x.shape[:2], kernels.shape[-1] - 1)
+    by_row = sliding_window_view(np.ascontiguousarray(x.transpose(2, 1, 0)), bins, axis=2)
+    windows = np.ascontiguousarray(by_row.transpose(0, 2, 1, 3))
     products = kernels.transpose(0, 2, 1) @ windows.reshape(len(kernels), size, -1)
-    by_column = products.reshape(windows.shape).transpose(1, 3, 2, 0)
-    return np.asarray(sum(by_column[j, :, j : x.shape[1] - size + 1 + j] for j in range(size)))
+    by_column = products.reshape(windows.shape)
+    return np.asarray(sum(by_column[:, j, j : j + frames] for j in range(size)).transpose(2, 1, 0))
 
 
 def _gelu(x: Float[np.ndarray, "*points"]) -> Float[np.ndarray, "*points"]:
     """x times the normal distribution function at x, which is 1 - tail on the right and tail on the left."""
     size = np.abs(x)
-    tail = np.polyval(_TAIL, 1 / (1 + _TAIL_RATE * size)) * np.exp(np.float32(-0.5) * x * x)
-    return np.asarray(np.maximum(x, 0) - size * tail)
+    near = 1 / (1 + _TAIL_RATE * size)
+    tail = near * _TAIL[0]
+    for coefficient in _TAIL[1:]:  # In place: this polynomial is what most of the time goes into.
+        tail += coefficient
+        tail *= near
+    tail *= np.exp(np.float32(-0.5) * x * x)
+    tail *= size
+    return np.asarray(np.maximum(x, 0) - tail)

@@ -1,14 +1,28 @@
 """What the key estimator listens with: a template, or a network with its weights."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from skey.baselines import TemplateMatching
-from skey.weights import LoadedModel, load_weights
+from skey.architecture import Architecture
+from skey.confidence import softmax
+from skey.inference import NumpyChromaNet
+from skey.spectrum import CROPPED_BINS
+from skey.templates import correlations
+from skey.threads import one_thread
+from skey.weights.file import read_arrays, read_header
+from skey.weights.header import Header, WeightsError
+from skey.weights.library import default_weights, find_weights
+
+if TYPE_CHECKING:
+    import torch
+
+    from skey.weights.store import LoadedModel
+
+TEMPLATE = "krumhansl"
+"""What to ask for in the place of weights for the template."""
 
 TEMPLATE_TEMPERATURE = 0.12
 """Of the Krumhansl template: :func:`skey.confidence.fit_temperature` on the first 360 training clips of the
@@ -30,7 +44,7 @@ class Listener(Protocol):
     def temperature(self) -> float:
         """What makes the mean of its profiles honest: see :mod:`skey.confidence`."""
 
-    def profile(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "outputs"]:
+    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
         """Probabilities of the 24 keys in the order of KEYS, or of the 12 key signatures from C."""
 
 
@@ -41,31 +55,104 @@ class Template:
     outputs = 24
     temperature = TEMPLATE_TEMPERATURE
 
-    def profile(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "24"]:
+    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "24"]:
         """The softmax of the correlations, which their temperature turns into probabilities."""
-        return TemplateMatching().scores(log_vqt).softmax(dim=-1)
+        return softmax(correlations(np.asarray(log_vqt)))
 
 
-class Network:
-    """A ChromaNet with its weights.
+class _Trained:
+    """What a weights file says of its network."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self.name = header.title
+        self.outputs: int = header.architecture.outputs
+        self.temperature = float(header.training.get("temperature", 1.0))
+
+
+class Network(_Trained):
+    """A ChromaNet with its weights, on the CPU and without torch.
 
     Args:
         weights: a file, a name, or what :func:`skey.weights.load_weights` returned.
-        device: where the network runs.
+
+    Raises:
+        WeightsError: no such weights, or a file that is damaged or none of ours.
     """
 
-    def __init__(self, weights: str | Path | LoadedModel, device: str | torch.device = "cpu") -> None:
+    def __init__(self, weights: "str | Path | LoadedModel") -> None:
         """Load the weights once."""
-        self._loaded = weights if isinstance(weights, LoadedModel) else load_weights(weights)
+        header, arrays = _arrays(weights)
+        if not isinstance(header.architecture, Architecture):
+            raise WeightsError(f"{header.title} is no ChromaNet: it needs torch (TorchNetwork)")
+        super().__init__(header)
+        self._network = NumpyChromaNet(header.architecture, arrays)
+
+    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
+        """What the network says, calibrated to keys or key signatures."""
+        first, frames = self._header.front_end.crop, log_vqt.shape[1]
+        cropped = np.asarray(log_vqt)[first : first + CROPPED_BINS]
+        repeats = -(-self._header.architecture.minimum_frames // frames)
+        raw = self._network.profile(np.tile(cropped, repeats) if repeats > 1 else cropped)
+        calibration = self._header.calibration
+        if self.outputs == 12:
+            return np.asarray(calibration.signature_profile(raw.T)[0])
+        return np.asarray(calibration.key_profile(raw[None])[0])
+
+
+class TorchNetwork(_Trained):
+    """A network of any kind with its weights, in torch, on any device.
+
+    Args:
+        weights: as for :class:`Network`.
+        device: where the network runs.
+
+    Raises:
+        WeightsError: as for :class:`Network`.
+    """
+
+    def __init__(self, weights: "str | Path | LoadedModel", device: "str | torch.device" = "cpu") -> None:
+        """Load the weights once."""
+        from skey.weights.store import LoadedModel, read_weights
+
+        self._loaded = weights if isinstance(weights, LoadedModel) else read_weights(find_weights(weights))
+        super().__init__(self._loaded.header)
         self._loaded.network.to(device)
         self._device = device
-        self.name = self._loaded.header.title
-        self.outputs = self._loaded.outputs
-        self.temperature = float(self._loaded.header.training.get("temperature", 1.0))
 
-    def profile(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "outputs"]:
+    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
         """What the network says, calibrated to keys or key signatures."""
-        batch = log_vqt[None].to(self._device)
-        if self.outputs == 12:
-            return self._loaded.signature_profile(batch)[0].cpu()
-        return self._loaded.profile(batch)[0].cpu()
+        import torch
+
+        ask = self._loaded.signature_profile if self.outputs == 12 else self._loaded.profile
+        with one_thread():
+            return np.asarray(ask(torch.as_tensor(log_vqt)[None].to(self._device))[0].cpu())
+
+
+def listener(
+    weights: "str | Path | LoadedModel | None" = None, device: "str | torch.device" = "cpu"
+) -> Template | Network | TorchNetwork:
+    """What to listen with; torch is imported only where numpy does not do.
+
+    Args:
+        weights: a file, a name, or a loaded model; ``"krumhansl"`` for the template; None for the weights
+            that ship as the default, or for the template where they do not ship.
+        device: where a network runs.
+
+    Raises:
+        WeightsError: no such weights, or a file that is damaged or none of ours.
+    """
+    chosen = default_weights() if weights is None else weights
+    if chosen is None or chosen == TEMPLATE:
+        return Template()
+    header = read_header(find_weights(chosen)) if isinstance(chosen, str | Path) else chosen.header
+    light = str(device).split(":")[0] == "cpu" and isinstance(header.architecture, Architecture)
+    return Network(chosen) if light else TorchNetwork(chosen, device)
+
+
+def _arrays(weights: "str | Path | LoadedModel") -> tuple[Header, dict[str, np.ndarray]]:
+    """Header and weights as arrays, also of a network that was built in torch already."""
+    if isinstance(weights, str | Path):
+        return read_arrays(find_weights(weights))
+    state = weights.network.state_dict()
+    return weights.header, {name: value.detach().cpu().numpy() for name, value in state.items()}

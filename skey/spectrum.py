@@ -84,7 +84,7 @@ def _octave(wave: Wave, hop: int) -> Float32[np.ndarray, "12 frames"]:
     return np.asarray(np.sqrt(real**2 + imaginary**2).T)
 
 
-def _halved(wave: Wave) -> Wave:
+def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
     """The same sound at half the sample rate."""
     step = 2 * _OUTPUTS_PER_STEP
     padded = np.pad(wave, (_LOWPASS_TAPS // 2 - 1, _LOWPASS_TAPS // 2 + step))

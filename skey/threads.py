@@ -1,21 +1,53 @@
-"""How many threads a computation may use."""
+"""How many threads a computation may use.
+
+Sums in another order would round differently, and the arrays of a single recording are so small that more
+threads would mostly wait for each other, the more so on a machine that is busy otherwise.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 
-import torch
+from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread for a while.
+    """Compute in torch on one thread for a while."""
+    import torch
 
-    Sums in another order would round differently, and the tensors of a single recording are so small that
-    more threads would mostly wait for each other.
-    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+class SingleBlas:
+    """numpy's matrix products on one thread for as long as anybody is inside.
+
+    That number belongs to the process, so whoever comes first lowers it and whoever leaves last restores it.
+    """
+
+    def __init__(self) -> None:
+        """Nobody is inside."""
+        self._lock, self._inside, self._restored = Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        """Come in."""
+        with self._lock:
+            if not self._inside:
+                self._restored.enter_context(ThreadpoolController().limit(limits=1, user_api="blas"))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Leave."""
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._restored.close()
+
+
+one_blas_thread = SingleBlas()
+"""The one gate to numpy's only setting."""

@@ -47,7 +47,7 @@ def noise(seconds, seed="white"):
 
 @pytest.fixture(scope="module")
 def estimator():
-    return KeyEstimator()
+    return KeyEstimator("krumhansl")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_released_weights_answer_as_the_authors_code_does(shared, release, colum
 
 def test_the_whole_track_in_one_pass_is_the_profile_of_its_log_vqt(estimator):
     song = cadence(Key(7, "major"), 40)
-    whole = KeyEstimator(whole_track=True).estimate(song, SAMPLE_RATE)
+    whole = KeyEstimator("krumhansl", whole_track=True).estimate(song, SAMPLE_RATE)
     profile = estimator.listener.profile(log_vqt(torch.from_numpy(prepare(song, SAMPLE_RATE))))
     expected = sharpen(profile, estimator.listener.temperature)
     np.testing.assert_allclose(whole.probabilities, expected, atol=1e-5)

@@ -119,7 +119,7 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option("--resume", is_flag=True, help="Continue the results in --output where they break off.")
 @click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name", show_default=True)
 @click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 s or more.")
-@click.option("--weights", help="A weights file or a name that `skey weights list` shows.")
+@click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
 @click.option("--whole-track", is_flag=True, help="One pass over the whole track, as in the S-KEY release.")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Files at a time.")
@@ -151,11 +151,12 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     from skey.estimator import KeyEstimator
     from skey.folders import sound_files
     from skey.reports import Format, Layout
+    from skey.weights.library import default_weights
 
     files = list(sound_files(paths, recursive=options["recursive"], report=messages.fail))
     if not files and not messages.failures:
         messages.fail(paths[0], "no sound files there")
-    if options["weights"] is None:
+    if options["weights"] is None and default_weights() is None:
         messages.note("no --weights given: the Krumhansl template answers; trained networks know better")
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from skey.weights.checkpoint import UnsafeCheckpoint, read_checkpoint
     from skey.weights.file import read_arrays, read_header
     from skey.weights.header import FrontEnd, Header, WeightsError
-    from skey.weights.library import available_weights, find_weights, load_weights, user_folder
+    from skey.weights.library import (
+        available_weights,
+        default_weights,
+        find_weights,
+        load_weights,
+        user_folder,
+    )
     from skey.weights.store import LoadedModel, read_weights, save_weights
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "UnsafeCheckpoint",
     "WeightsError",
     "available_weights",
+    "default_weights",
     "find_weights",
     "import_checkpoint",
     "load_weights",
@@ -37,7 +44,7 @@ _HOMES = {
     "checkpoint": ("UnsafeCheckpoint", "read_checkpoint"),
     "file": ("read_arrays", "read_header"),
     "header": ("FrontEnd", "Header", "WeightsError"),
-    "library": ("available_weights", "find_weights", "load_weights", "user_folder"),
+    "library": ("available_weights", "default_weights", "find_weights", "load_weights", "user_folder"),
     "store": ("LoadedModel", "read_weights", "save_weights"),
 }
 

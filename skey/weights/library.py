@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent
+DEFAULT = "skey-late"
+"""The shipped weights that estimate where none are asked for."""
 
 
 def user_folder() -> Path:
@@ -25,6 +27,15 @@ def available_weights() -> dict[str, Path]:
     """Name and file of all weights at hand; a user's file goes before a shipped one of that name."""
     files = [file for folder in (SHIPPED, user_folder()) for file in sorted(folder.glob(f"*{SUFFIX}"))]
     return {file.stem: file for file in files}
+
+
+def default_weights() -> Path | None:
+    """The shipped file that estimates where no weights are asked for, or None where it is not shipped.
+
+    A user's file of that name does not take its place: it has to be asked for.
+    """
+    file = SHIPPED / f"{DEFAULT}{SUFFIX}"
+    return file if file.is_file() else None
 
 
 def find_weights(path_or_name: str | Path) -> Path:

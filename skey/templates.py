@@ -1,0 +1,78 @@
+"""Key profiles of music psychology, and how well that of each key fits a recording, in numpy.
+
+It is what the estimator listens with where it has no weights. :mod:`skey.baselines` asks the same of tensors,
+with other profiles and other definitions of the chroma.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from skey.keys import KEYS
+from skey.spectrum import BINS_PER_OCTAVE, CROPPED_BINS
+
+Profile = Literal["krumhansl", "temperley"]
+
+PROFILES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "krumhansl": (
+        (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+        (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+    ),
+    "temperley": (
+        (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400),
+        (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330),
+    ),
+}
+"""Weights of the 12 semitones above the tonic, in major and in minor.
+
+``krumhansl``: probe-tone ratings of Krumhansl and Kessler (1982), in C. L. Krumhansl, *Cognitive
+Foundations of Musical Pitch*, 1990, the template of Table 3, STONE. ``temperley``: in how many segments of
+the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and Probability*, 2007, p. 85.
+"""
+
+ENERGY_DECADES = 16.0
+"""Energies from 0 to 1 of the log-VQT: 80 dB, taken as 10 log10 of the magnitude, are eight decades of it."""
+
+_PITCH_CLASS_OF_A = 9
+
+
+@lru_cache
+def key_templates(profile: Profile = "krumhansl") -> Float[np.ndarray, "24 12"]:
+    """The weights of each pitch class in each key.
+
+    Args:
+        profile: a name in :data:`PROFILES`.
+
+    Returns:
+        (24, 12): rows in the order of KEYS, columns from C.
+    """
+    major, minor = (np.array(weights, np.float32) for weights in PROFILES[profile])
+    return np.stack([np.roll(major if key.mode == "major" else minor, key.tonic) for key in KEYS])
+
+
+def energy_chroma(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, "12"]:
+    """The mean energy of each pitch class over seven octaves and all frames, index 0 = C."""
+    bins = 10 ** (ENERGY_DECADES * (log_vqt[:CROPPED_BINS].astype(np.float32) - 1))
+    by_pitch_class = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[1]).mean(axis=(0, 2))
+    return np.roll(by_pitch_class, _PITCH_CLASS_OF_A)
+
+
+def correlations(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, "24"]:
+    """How well Krumhansl's template of each key fits (Krumhansl and Schmuckler; Table 3, STONE).
+
+    Args:
+        log_vqt: (99, frames).
+
+    Returns:
+        Pearson correlations in -1..1, in the order of KEYS; zeros where the chroma is flat.
+    """
+    return np.asarray(_standardised(key_templates()) @ _standardised(energy_chroma(log_vqt)))
+
+
+def _standardised(weights: Float[np.ndarray, "*rows 12"]) -> Float[np.ndarray, "*rows 12"]:
+    """Rows of mean 0 and length 1, whose products are correlations; a flat row becomes 0."""
+    centred = weights - weights.mean(axis=-1, keepdims=True)
+    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=-1, keepdims=True), 1e-6))

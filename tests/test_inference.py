@@ -1,0 +1,169 @@
+"""What the estimator computes in numpy is what training computes in torch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skey import spectrum, vqt
+from skey.audio import TooShortAudio, read_audio
+from skey.baselines import TemplateMatching, track_chroma
+from skey.calibration import reference_sound
+from skey.inference import NumpyChromaNet, parameter_shapes
+from skey.listeners import Network, TorchNetwork
+from skey.model import Architecture, ChromaNet, TooFewFrames
+from skey.outputs import Calibration
+from skey.templates import correlations, energy_chroma
+from skey.weights import Header, LoadedModel, WeightsError, import_checkpoint, load_weights, save_weights
+
+RELEASED = ("skey", "semitone24", "stone12")
+ARCHITECTURES = [
+    Architecture(),
+    Architecture(outputs=12),
+    Architecture(frames_per_step=4),
+    Architecture(outputs=12, frames_per_step=4, kernels=(5,) * 7),
+    Architecture(octave_equivalence=False),
+    Architecture(channels=(2, 8, 3), kernels=(3, 9, 5), expansion=2),
+]
+
+
+def lively(architecture: Architecture, seed: int = 0) -> ChromaNet:
+    """A network whose parameters are all large enough to matter."""
+    torch.manual_seed(seed)
+    network = ChromaNet(architecture).eval()
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                value.add_(0.2 * torch.rand_like(value))
+            assert not name.endswith("num_batches_tracked") or value == 0
+    return network
+
+
+def arrays(network: ChromaNet) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in network.state_dict().items()}
+
+
+def music(seconds: int = 15) -> np.ndarray:
+    """A cadence in C major, then the same in A minor."""
+    sound = np.concatenate([reference_sound("major")[: 8 * 22_050], reference_sound("minor")])
+    return sound[: seconds * 22_050]
+
+
+def header(architecture: Architecture) -> Header:
+    calibration = Calibration(architecture.outputs, 9, 11, 1 if architecture.outputs == 24 else 0)
+    return Header("test", "A test", architecture, calibration, "MIT", "here", "")
+
+
+def test_the_constants_and_kernels_of_both_front_ends_are_the_same() -> None:
+    names = ("BINS", "CROPPED_BINS", "BINS_PER_OCTAVE", "HOP", "LOWEST_FREQUENCY", "SEGMENT_SAMPLES")
+    for name in (*names, "MIN_VQT_SAMPLES"):
+        assert getattr(spectrum, name) == getattr(vqt, name), name
+    for name in ("_octave_kernels", "_stepped_lowpass"):
+        assert np.array_equal(getattr(spectrum, name)(), getattr(vqt, name)())
+
+
+@pytest.mark.parametrize("samples", [vqt.MIN_VQT_SAMPLES, 65_023, 65_024, 100_001, 15 * 22_050])
+def test_the_log_vqt_in_numpy_is_that_of_torch(samples: int) -> None:
+    wave = music()[:samples]
+    ours, theirs = spectrum.magnitude(wave), vqt.LogVQT().magnitude(torch.from_numpy(wave)[None])[0].numpy()
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, atol=1e-6 * theirs.max())
+    ours, theirs = spectrum.log_vqt(wave), vqt.log_vqt(torch.from_numpy(wave)).numpy()
+    loud = theirs > theirs.max() - 0.5
+    np.testing.assert_allclose(ours[loud], theirs[loud], atol=1e-4)
+
+
+def test_a_sound_of_under_three_quarters_of_a_second_is_too_short() -> None:
+    with pytest.raises(TooShortAudio, match="16639"):
+        spectrum.log_vqt(music()[: vqt.MIN_VQT_SAMPLES - 1])
+
+
+def test_the_front_ends_agree_on_the_authors_audio(shared: Path) -> None:
+    for file in sorted((shared / "parity" / "audio").iterdir()):
+        if file.name[:2] in ("29", "30", "34"):
+            continue
+        wave = read_audio(file)
+        theirs = vqt.log_vqt(torch.from_numpy(wave)).numpy()
+        loud = theirs > theirs.max() - 0.5
+        np.testing.assert_allclose(spectrum.log_vqt(wave)[loud], theirs[loud], atol=1e-4, err_msg=file.name)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=range(len(ARCHITECTURES)))
+def test_names_and_shapes_are_those_of_the_network(architecture: Architecture) -> None:
+    shapes = {name: tuple(value.shape) for name, value in ChromaNet(architecture).state_dict().items()}
+    assert parameter_shapes(architecture) == shapes
+
+
+@pytest.mark.parametrize("frames", [512, 646, 1001])
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=range(len(ARCHITECTURES)))
+def test_the_network_in_numpy_answers_as_in_torch(architecture: Architecture, frames: int) -> None:
+    network = lively(architecture, seed=frames)
+    x = np.random.default_rng(frames).random((84, frames), np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(x)[None])[0].numpy().reshape(12, -1)
+    assert np.ptp(expected) > 1e-3
+    profile = NumpyChromaNet(architecture, arrays(network)).profile(x)
+    assert profile.dtype == np.float32
+    np.testing.assert_allclose(profile, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_the_released_networks_answer_as_in_torch(shared: Path, name: str) -> None:
+    loaded = import_checkpoint(shared / "parity" / "released" / f"{name}.pt")
+    network = NumpyChromaNet(loaded.header.architecture, arrays(loaded.network))
+    for file in sorted((shared / "parity" / "audio").iterdir()):
+        if file.name[:2] == "34":
+            continue
+        cropped = spectrum.log_vqt(read_audio(file))[:84]
+        with torch.no_grad():
+            expected = loaded.network(torch.from_numpy(cropped)[None])[0].numpy().reshape(12, -1)
+        np.testing.assert_allclose(network.profile(cropped), expected, atol=1e-5, err_msg=file.name)
+
+
+def test_too_few_frames_are_refused_as_in_torch() -> None:
+    network = NumpyChromaNet(Architecture(), arrays(ChromaNet()))
+    with pytest.raises(TooFewFrames, match="127 frames"):
+        network.profile(np.zeros((84, 127), np.float32))
+
+
+def test_weights_of_another_architecture_are_refused() -> None:
+    with pytest.raises(WeightsError, match="mode_norm"):
+        NumpyChromaNet(Architecture(outputs=12), arrays(ChromaNet()))
+    with pytest.raises(WeightsError, match="shape"):
+        NumpyChromaNet(Architecture(channels=(2, 3, 40, 40, 30, 10, 4)), arrays(ChromaNet()))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES[:3], ids=range(3))
+@pytest.mark.parametrize("frames", [130, 646])
+def test_both_listeners_name_the_same_keys(tmp_path: Path, architecture: Architecture, frames: int) -> None:
+    path = tmp_path / "test.safetensors"
+    save_weights(path, lively(architecture), header(architecture))
+    loaded, x = load_weights(path), spectrum.log_vqt(music())[:, :frames]
+    expected = TorchNetwork(path).profile(x)
+    for weights in (path, loaded):
+        np.testing.assert_allclose(Network(weights).profile(x), expected, atol=1e-5)
+    ask = loaded.profile if architecture.outputs == 24 else loaded.signature_profile
+    np.testing.assert_allclose(expected, ask(torch.from_numpy(x)[None])[0], atol=1e-6)
+    assert np.ptp(expected) > 1e-3
+
+
+def test_what_a_loaded_model_was_changed_to_is_what_is_heard() -> None:
+    """A model in training listens with its weights of the moment, not with those of a file."""
+    network = lively(Architecture(), seed=1)
+    loaded = LoadedModel(header(Architecture()), network)
+    x = spectrum.log_vqt(music())
+    before = Network(loaded).profile(x)
+    with torch.no_grad():
+        network.classifier.weight.mul_(-3)
+    after = Network(loaded).profile(x)
+    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_allclose(after, loaded.profile(torch.from_numpy(x)[None])[0], atol=1e-5)
+
+
+def test_the_template_in_numpy_is_the_baseline() -> None:
+    x = spectrum.log_vqt(music())
+    baseline = TemplateMatching().scores(torch.from_numpy(x))
+    np.testing.assert_allclose(energy_chroma(x), track_chroma(torch.from_numpy(x)), rtol=1e-5)
+    np.testing.assert_allclose(correlations(x), baseline, atol=5e-6)
+    assert np.abs(correlations(np.full((99, 4), 0.5, np.float32))).max() == 0

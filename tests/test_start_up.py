@@ -1,0 +1,149 @@
+"""A first estimate starts quickly: on the CPU nothing of it imports torch, or another heavy package."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from skey.bench import cadence
+from skey.cli import main
+from skey.estimator import KeyEstimator
+from skey.listeners import Network, Template, TorchNetwork
+from skey.model import Architecture, ChromaNet
+from skey.outputs import Calibration
+from skey.threads import one_blas_thread
+from skey.weights import Header, WeightsError, library, save_weights
+
+HEAVY = ("torch", "scipy", "pandas", "music21", "matplotlib", "nnAudio")
+RUN = "import sys; {code}; heavy = set({heavy!r}) & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+
+
+def save_random(path: Path, outputs: int = 24, **settings: object) -> Path:
+    architecture = Architecture(outputs=outputs, **settings)
+    header = Header("skey", "S-KEY", architecture, Calibration(outputs, 0, 9), "MIT", "here", "")
+    save_weights(path, ChromaNet(architecture), header)
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "cadence.wav"
+    soundfile.write(path, cadence(), 44_100)
+    return path
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in the place of the one that ships with the package."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    monkeypatch.setattr(library, "SHIPPED", folder)
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "user"))
+    return folder
+
+
+def imports_nothing_heavy(code: str) -> bool:
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN.format(code=code, heavy=HEAVY)], capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    return True
+
+
+def test_the_template_hears_without_torch(recording: Path) -> None:
+    code = "from skey.estimator import KeyEstimator; e = KeyEstimator('krumhansl').estimate(sys.argv[1])"
+    code = code.replace("sys.argv[1]", repr(str(recording))) + "; assert str(e.key) == 'C major', e"
+    assert imports_nothing_heavy(code)
+
+
+@pytest.mark.parametrize("settings", [{"frames_per_step": 4}, {"outputs": 12}])
+@pytest.mark.parametrize("whole_track", [False, True])
+def test_a_network_hears_without_torch(
+    tmp_path: Path, recording: Path, settings: dict[str, int], whole_track: bool
+) -> None:
+    weights = str(save_random(tmp_path / "random.safetensors", **settings))
+    asked = f"KeyEstimator({weights!r}, whole_track={whole_track}).estimate({str(recording)!r})"
+    code = f"from skey.estimator import KeyEstimator; e = {asked}; assert e.signature is not None, e"
+    assert imports_nothing_heavy(code)
+
+
+@pytest.mark.parametrize("weights", ["krumhansl", "random.safetensors"])
+def test_the_command_detects_without_torch(tmp_path: Path, recording: Path, weights: str) -> None:
+    chosen = save_random(tmp_path / weights) if weights.endswith("safetensors") else weights
+    call = (
+        f"skey.cli.main(['detect', {str(recording)!r}, '--weights', {str(chosen)!r}], standalone_mode=False)"
+    )
+    assert imports_nothing_heavy(f"import skey.cli; {call}")
+
+
+def test_another_device_runs_in_torch(tmp_path: Path) -> None:
+    weights = save_random(tmp_path / "random.safetensors")
+    assert isinstance(KeyEstimator(weights, device="cpu").listener, Network)
+    assert isinstance(KeyEstimator(weights, device="meta").listener, TorchNetwork)
+
+
+def test_the_weights_that_ship_estimate_where_none_are_asked_for(shipped: Path) -> None:
+    save_random(shipped / f"{library.DEFAULT}.safetensors", frames_per_step=4)
+    listener = KeyEstimator().listener
+    assert isinstance(listener, Network) and listener.name == "S-KEY"
+    assert isinstance(KeyEstimator("krumhansl").listener, Template)
+
+
+def test_the_template_estimates_where_none_ship_whatever_the_user_has_trained(
+    shipped: Path, tmp_path: Path
+) -> None:
+    save_random(tmp_path / "user" / "weights" / f"{library.DEFAULT}.safetensors")
+    assert isinstance(KeyEstimator().listener, Template)
+    assert isinstance(KeyEstimator(library.DEFAULT).listener, Network)
+
+
+def test_the_command_says_when_the_template_answers_for_want_of_weights(
+    shipped: Path, recording: Path
+) -> None:
+    note = "no --weights given: the Krumhansl template answers"
+    assert note in CliRunner().invoke(main, ["detect", str(recording)]).stderr
+    asked = CliRunner().invoke(main, ["detect", str(recording), "--weights", "krumhansl"])
+    assert note not in asked.stderr
+    assert asked.stdout.startswith("C major\t")
+    save_random(shipped / f"{library.DEFAULT}.safetensors")
+    ran = CliRunner().invoke(main, ["detect", str(recording)])
+    assert ran.exit_code == 0
+    assert note not in ran.stderr
+
+
+def test_weights_that_do_not_fit_are_refused_before_any_sound(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.safetensors"
+    header = Header("x", "X", Architecture(outputs=12), Calibration(12, 0, 9), "MIT", "here", "")
+    network = ChromaNet(Architecture())
+    save_weights(path, network, header)
+    content = path.read_bytes().replace(b'\\"outputs\\": 24', b'\\"outputs\\": 12')
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="do not fit"):
+        KeyEstimator(path)
+
+
+def test_profiles_of_one_thread_and_of_many_are_the_same(tmp_path: Path, recording: Path) -> None:
+    estimator = KeyEstimator(save_random(tmp_path / "random.safetensors"))
+    alone = estimator.estimate(recording)
+    for outcome in estimator.estimate_many([recording] * 3, jobs=3):
+        assert outcome.estimate is not None
+        np.testing.assert_allclose(outcome.estimate.probabilities, alone.probabilities, atol=1e-6)
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_numpy_computes_on_one_thread_until_the_last_one_has_left() -> None:
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        with one_blas_thread:
+            with one_blas_thread:
+                assert set(blas_threads()) == {1}
+            assert set(blas_threads()) == {1}
+        assert blas_threads() == before

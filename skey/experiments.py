@@ -118,17 +118,18 @@ SUPERVISED = Experiment(
 )
 """As many clips as GSMK has tracks (Section 6.1, STONE); 25 epochs are its 100 of a quarter of the tracks."""
 
+_PEAKS = replace(_PSEUDO_LABEL, calibrated=True, chroma="peaks")
 SKEY_PEAKS = replace(
     SKEY_CALIBRATED,
     name="skey-peaks",
     title="S-KEY, pseudo-label from spectral peaks, row calibrated",
-    loss=replace(SKEY.loss, calibrated=True, chroma="peaks"),
+    loss=_PEAKS,
 )
 SKEY_LATE = replace(
     SKEY_PEAKS,
     name="skey-late",
     title="S-KEY, signature first, then the mode",
-    loss=replace(SKEY_PEAKS.loss, mode_from=0.35, mode_weight=0.3, average_weight=3.0),
+    loss=replace(_PEAKS, mode_from=0.35, mode_weight=0.3, average_weight=3.0),
 )
 
 

@@ -1,7 +1,7 @@
 """`skey train`: train the systems of both papers, from nothing or from where a run stopped."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -79,10 +79,10 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | Non
 
     from skey.experiments import at_scale, our_scale
 
-    chosen = {name: value for name, value in wanted.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if "clips" in chosen and "unlabelled" not in chosen:
         chosen["unlabelled"] = chosen["clips"]
-    papers = {
+    papers: dict[str, Any] = {
         "clips": experiment.clips,
         "unlabelled": experiment.unlabelled,
         "batch": experiment.batch,

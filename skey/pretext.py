@@ -29,8 +29,8 @@ CROP = 2
 SHIFT = 7
 """k of Figure 1: a fifth, so that the third view lies one step away on the circle of fifths."""
 
-VIEWS: Mapping[str, str] = {"a": "T_c A", "b": "T_c B", "a_moved": "T_{c+k} A"}
-"""The three views of Figure 1 as the record and as the paper call them."""
+VIEWS: Mapping[str, str] = {"a": "A cropped by c", "b": "B cropped by c", "a_moved": "A cropped by c + k"}
+"""The three views of Figure 1, T_c A, T_c B and T_{c+k} A, as the record calls them and in words."""
 
 ONE_COLUMN = ("stone", "released-stone12")
 """Networks of 12 outputs that Figure 1 is drawn from, the first at hand."""

@@ -15,7 +15,7 @@ from skey.losses import LossSettings
 from skey.method_plots import clip_drawing
 from skey.model import Architecture, ChromaNet, count_parameters
 from skey.observations import read_observation
-from skey.plots import Drawing
+from skey.plots import Drawing, side_by_side
 from skey.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, points, pretext_clips
 from skey.record import RESULTS
 from skey.vqt import SEGMENT_FRAMES
@@ -28,7 +28,7 @@ def method_parts(checkout: Path) -> dict[str, str]:
     """Every computed part of the chapters: path below ``build/pages`` → its text."""
     parts: Mapping[str, Callable[[], str]] = {
         "crops.html": lambda: crops_figure()._repr_html_(),
-        "points.html": lambda: points_figure(checkout)._repr_html_(),
+        "points.html": lambda: points_figure(checkout),
         "pseudo-label.html": lambda: pseudo_label_figure(checkout)._repr_html_(),
         "layers.md": layers_table,
         "sizes.md": sizes_table,
@@ -44,11 +44,12 @@ def crops_figure() -> Drawing:
     return clip_drawing(segments, CROP, SHIFT, "A clip and what three crops keep of it")
 
 
-def points_figure(checkout: Path) -> Drawing:
-    """The three views of the clip that pulls both ways, on the circle of fifths."""
+def points_figure(checkout: Path) -> str:
+    """The three views of both clips of Figure 1 on the circle of fifths, beside each other."""
     entries = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
     entry = entries[first_recorded(entries, ONE_COLUMN)]
-    return plane_drawing(points(entry, "torn"), 7, "Three views on the circle of fifths")
+    titles = {"sure": "A clip that the network is sure of", "torn": "A clip that pulls both ways"}
+    return side_by_side([plane_drawing(points(entry, clip), 7, title) for clip, title in titles.items()])
 
 
 def pseudo_label_figure(checkout: Path) -> Drawing:

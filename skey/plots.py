@@ -76,6 +76,8 @@ STYLE: dict[Any, Any] = {
 }
 """Text stays text, everything neutral takes the ink, and the ground is the page's own."""
 
+_LEGEND_CHARACTERS = 30
+
 KEY_LABELS = tuple(format_key(key, Notation.SHORT) for key in CIRCLE_OF_FIFTHS)
 SIGNATURE_LABELS = tuple(TONIC_NAMES[signature] for signature in SIGNATURES_BY_FIFTHS)
 
@@ -251,7 +253,13 @@ def _label_scores(axes: Axes, parts: Sequence[str]) -> None:
         axes.axhline(line - 0.5, color=INK, alpha=0.15, linewidth=0.6)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    columns = _legend_columns([str(text) for text in axes.get_legend_handles_labels()[1]])
+    axes.figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
+
+
+def _legend_columns(texts: Sequence[str]) -> int:
+    """Three columns, or two where the longest entry would push the legend over the edge of the figure."""
+    return 3 if max(map(len, texts), default=0) <= _LEGEND_CHARACTERS else 2
 
 
 def _spoken(scores: Scores, systems: Sequence[str], metric: str) -> str:

@@ -47,8 +47,8 @@ FIGURE_3 = (
 """The systems of Figure 3, STONE, with a template and the released network beside them."""
 
 FIGURE_4 = (
-    *("feature-engineering", "stone", "released-stone12"),
-    *("krumhansl", "semitone", "released-semitone24"),
+    *("feature-engineering", "stone", "krumhansl", "semitone"),
+    *("released-stone12", "released-semitone24"),
 )
 """Those of Figure 4, STONE (a network of key signatures, one of keys), ours, released, and the baselines."""
 

@@ -20,6 +20,7 @@ from skey.book.evaluations import (
     supervision_drawing,
 )
 from skey.book.scoreboard import in_order, metrics_of, scoreboard, scoreboard_lines
+from skey.book.tables import sources_line
 from skey.claims import judge_all, verdict_lines
 from skey.cli import main
 from skey.collapse import spread
@@ -173,6 +174,15 @@ def test_right_answers_are_counted_mode_by_mode() -> None:
     assert rows[1].endswith("| 100.0 | 100.0 | – |")
     assert rows[2].endswith("| 0.0 | 0.0 | 50.0 |")
     assert rows[3].endswith("| 0.0 | 0.0 | – |")
+
+
+def test_below_a_table_stands_what_was_asked_for_and_not_computed() -> None:
+    line = sources_line(made_up("skey-data", {"krumhansl": KEYS, "skey": KEYS}))
+    assert line.endswith(
+        "· not computed here: S-KEY, 1 % of the clips, S-KEY, 10 % of the clips, S-KEY, as released"
+    )
+    everything = dict.fromkeys(EVALUATIONS["skey-data"].systems, KEYS)
+    assert "not computed here" not in sources_line(made_up("skey-data", everything))
 
 
 # Collapse

@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -135,6 +136,19 @@ def luminance(hexadecimal: str) -> float:
     channels = [int(hexadecimal[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_a_legend_of_long_names_has_fewer_columns_than_one_of_short_names() -> None:
+    def places(*systems: str) -> set[str]:
+        answers = {system: KEYS for system in systems}
+        svg = scores_drawing(score_predictions(replace(TABLE, answers=answers)), "mirex", {}, "Legend").svg
+        return {
+            re.findall(rf'<text[^>]* x="([^"]*)"[^>]*>{re.escape(label(system))}<', svg)[0]
+            for system in systems
+        }
+
+    assert len(places("skey", "suptone", "semitone")) == 3
+    assert len(places("skey", "suptone", "temperley-peaks")) == 2
 
 
 def test_figures_stand_side_by_side_with_their_titles() -> None:

@@ -60,8 +60,9 @@ def heard() -> Observation:
 
 @pytest.fixture
 def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder where nobody imported any weights."""
+    """A data folder where nobody imported any weights, and a package that ships none."""
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("skey.weights.library.SHIPPED", tmp_path / "shipped")
     return tmp_path / "data" / "weights"
 
 
@@ -243,6 +244,17 @@ def test_what_was_computed_here_goes_before_what_was_recorded() -> None:
     assert (both.weights, both.carried) == ({"released-skey": "sum"}, ("released-skey",))
 
 
+def test_a_new_system_brings_the_order_of_its_table_and_what_is_carried_comes_last() -> None:
+    table = Predictions(("a",), {}, (KEYS[0],), {"released-skey": (KEYS[2],), "krumhansl": (KEYS[1],)})
+    old = Answered(table, {"released-skey": "sum"})
+    same = replace(table, answers={"krumhansl": (KEYS[1],)})
+    assert list(with_carried(Answered(same, {}), old).predictions.answers) == ["released-skey", "krumhansl"]
+    more = replace(table, answers={"krumhansl": (KEYS[1],), "stone": (KEYS[1],)})
+    found = with_carried(Answered(more, {}), old)
+    assert list(found.predictions.answers) == ["krumhansl", "stone", "released-skey"]
+    assert found.carried == ("released-skey",)
+
+
 # Observations
 
 
@@ -390,7 +402,7 @@ def test_every_system_heard_every_clip_and_its_probabilities_sum_to_one() -> Non
 def test_the_template_hears_today_what_was_recorded() -> None:
     clip = example_clips()[0]
     recorded = {"krumhansl": heard().entries["krumhansl"][clip.id]}
-    assert moved_numbers(recorded, {"krumhansl": hear(KeyEstimator(), render_clip(clip))}) == []
+    assert moved_numbers(recorded, {"krumhansl": hear(KeyEstimator("krumhansl"), render_clip(clip))}) == []
 
 
 def test_stretches_overlap_and_reach_from_the_first_second_to_the_last() -> None:
@@ -426,7 +438,8 @@ def test_the_picture_over_time_counts_the_stretches_that_are_right() -> None:
 def test_the_record_of_table_1_has_the_released_stone_and_its_checksum() -> None:
     record = read_experiment(ROOT / RESULTS, "table-1-key-signature").record
     assert set(record.scores) <= set(TABLE_1)
-    assert record.weights == {"released-stone12": alignment().entries["released-stone12"]["checksum"]}
+    assert record.weights["released-stone12"] == alignment().entries["released-stone12"]["checksum"]
+    assert set(record.weights) == set(record.scores) - set(BASELINES)
 
 
 def test_every_released_network_and_the_template_has_a_card_with_its_scores() -> None:

@@ -17,6 +17,7 @@ from skey.paper import (
 )
 from skey.record import find_checkout, predictions_path, record_path
 from skey.results import Experiment
+from skey.systems import EVALUATIONS
 
 METRIC_TITLES: Mapping[str, str] = {
     "mirex": "MIREX",
@@ -99,7 +100,7 @@ def _papers_row(number: PaperNumber) -> list[str]:
 
 
 def sources_line(experiment: Experiment) -> str:
-    """Under each table: notebook, parameters, commit, data hash, JSON and CSV as downloads."""
+    """Under each table: notebook, parameters, commit, data hash, JSON and CSV as downloads; what is missing."""
     record = experiment.record
     parameters = ", ".join(f"{name}={value}" for name, value in record.parameters.items())
     parts = [
@@ -110,6 +111,7 @@ def sources_line(experiment: Experiment) -> str:
         *_weights(record.weights),
         download("JSON", record_path(experiment.folder, record.experiment)),
         download("CSV", predictions_path(experiment.folder, record.experiment)),
+        *_absent(experiment),
     ]
     return " · ".join(parts)
 
@@ -118,6 +120,14 @@ def _weights(checksums: Mapping[str, str]) -> list[str]:
     """The weights behind the rows, by the first digits of their checksums."""
     named = [f"{label(system)} `{checksum[:12]}`" for system, checksum in checksums.items()]
     return [f"weights: {', '.join(named)}"] if named else []
+
+
+def _absent(experiment: Experiment) -> list[str]:
+    """The systems that the table or figure asks for and the record does not have."""
+    evaluation = EVALUATIONS.get(experiment.name)
+    asked = evaluation.systems if evaluation else ()
+    absent = [label(system) for system in asked if system not in experiment.record.scores]
+    return [f"not computed here: {', '.join(absent)}"] if absent else []
 
 
 def download(text: str, path: Path) -> str:

@@ -39,14 +39,15 @@ def answers_on(recorded: Predictions, dataset: Dataset, experiment: str) -> Pred
 def with_carried(computed: Answered, recorded: Answered | None) -> Answered:
     """Add what the record says on the same tracks for released networks whose weights are not at hand.
 
-    ``recorded`` answers the same tracks in the same order. Systems keep the order of the record.
+    ``recorded`` answers the same tracks in the same order. Systems keep the order of the record; as soon as
+    there is a new one, they stand in the order in which they were computed, and the recorded ones after them.
     """
     if recorded is None:
         return computed
     old, new = recorded.predictions.answers, computed.predictions.answers
     carried = tuple(name for name in old if name in RELEASED and name not in new)
     every = {**{name: old[name] for name in carried}, **new}
-    order = [*(name for name in old if name in every), *(name for name in new if name not in old)]
+    order = list(old) if set(every) == set(old) else [*new, *carried]
     weights = {**computed.weights, **{name: recorded.weights[name] for name in carried}}
     return Answered(
         replace(computed.predictions, answers={name: every[name] for name in order}),

@@ -87,8 +87,8 @@ class KeyEstimator:
 
     Args:
         weights: a weights file, a name that ``skey weights list`` shows, or a loaded model; ``"krumhansl"``
-            for the Krumhansl template, which needs none; None for the weights that ship as the default, or the
-            template where they do not ship.
+            for the Krumhansl template, which needs none; None for the weights that ship as the default, or
+            the template where they do not ship.
         device: where a network runs (the front end runs on the CPU). On the CPU nothing needs torch.
         whole_track: one pass over the whole recording, as in the S-KEY release, in memory that grows with its
             length; otherwise windows of 15 s are averaged.

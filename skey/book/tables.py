@@ -100,7 +100,7 @@ def _papers_row(number: PaperNumber) -> list[str]:
 
 
 def sources_line(experiment: Experiment) -> str:
-    """Under each table: notebook, parameters, commit, data hash, JSON and CSV as downloads; what is missing."""
+    """Under a table: notebook, parameters, commit, data hash, JSON and CSV as downloads, what is missing."""
     record = experiment.record
     parameters = ", ".join(f"{name}={value}" for name, value in record.parameters.items())
     parts = [

@@ -11,7 +11,7 @@ from skey.keys import KEYS, Key, relation
 from skey.metrics import Interval, bootstrap_interval
 from skey.observations import Entries
 from skey.paper import label
-from skey.plots import side_by_side
+from skey.plots import Drawing, side_by_side
 from skey.profile_plots import key_rings
 from skey.results import Answer, Predictions, format_answer
 from skey.robustness import CLEAN, EFFECTS, condition, percent, score_change, score_points
@@ -29,6 +29,11 @@ LEAST = (0.0, 0.5, 0.7, 0.9)
 def _interval(found: Interval, form: str = ".1f") -> str:
     """A number in bold, and below it the two ends of its 95 % interval."""
     return f"**{found.value:{form}}**<br>[{found.low:{form}},{_SPACE}{found.high:{form}}]"
+
+
+def small(drawings: Sequence[Drawing]) -> str:
+    """Drawings side by side, two to a column of text, as HTML."""
+    return f'<div class="companion-small">{side_by_side(drawings)}</div>'
 
 
 # Degradation
@@ -141,17 +146,19 @@ def calibration_table(judged: Mapping[str, reliability.Judged]) -> str:
 
 
 def withholding_table(judged: Mapping[str, reliability.Judged]) -> str:
-    """Share of clips with an answer, and share of those answers that is right, by the least confidence."""
-    rows = []
-    for system, answers in judged.items():
-        cells = []
-        for least in LEAST:
-            coverage, right = reliability.withheld_below(answers, least)
-            share = "–" if right is None else _interval(percent(right))
-            cells += [f"{100 * coverage:.0f}", share]
-        rows.append([label(system), *cells])
-    header = [text for least in LEAST for text in (f"≥{_SPACE}{least:g}<br>answered, %", "right, %")]
-    return markdown_table(["", *header], rows)
+    """By the least confidence: share of clips with an answer, and share of those answers that is right."""
+    header = ["Withheld below", *(f"{least:g}" if least else "nothing" for least in LEAST)]
+    rows = [
+        [label(system), *(_kept(answers, least) for least in LEAST)] for system, answers in judged.items()
+    ]
+    return markdown_table(header, rows)
+
+
+def _kept(answers: reliability.Judged, least: float) -> str:
+    """What remains when answers of less confidence are withheld."""
+    coverage, right = reliability.withheld_below(answers, least)
+    share = "–" if right is None else _interval(percent(right))
+    return f"{100 * coverage:.0f} % answered<br>{share}"
 
 
 def confidence_numbers(entries: Entries) -> dict[str, float]:
@@ -203,7 +210,7 @@ def disagreed_clip(predictions: Predictions, dataset: Dataset, row: int, heard: 
         for system, profiles in heard.items()
         if track in profiles
     ]
-    return listen(predictions, dataset, [row]) + (side_by_side(drawings) if drawings else "")
+    return listen(predictions, dataset, [row]) + (small(drawings) if drawings else "")
 
 
 def _short(track: str) -> str:

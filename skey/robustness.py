@@ -143,11 +143,8 @@ def condition(effect: str, strength: float | None) -> str:
 def test_clips(limit: int = 0) -> tuple[Clip, ...]:
     """The clips that are played.
 
-    Args:
-        limit: at most so many sounds, a clip having one for each of ``CONDITIONS``; 0 for all.
-
-    Returns:
-        The first clips of the test split's *full* level, at least one, balanced over sources and modes.
+    ``limit``: at most so many sounds, a clip having one for each of ``CONDITIONS``; 0 for all. Returns the
+    first clips of the test split's *full* level, at least one, balanced over sources and modes.
     """
     count = max(1, min(CLIPS, limit // len(CONDITIONS))) if limit else CLIPS
     return tuple(clip for clip in plan_clips("test") if clip.level == "full")[:count]
@@ -156,13 +153,8 @@ def test_clips(limit: int = 0) -> tuple[Clip, ...]:
 def render(clip: Clip, effect: str | None = None, strength: float | None = None) -> Wave:
     """A clip with one effect, everything else clean and in tune.
 
-    Args:
-        clip: one of :func:`test_clips`.
-        effect: a name in ``EFFECTS``, or None for the clean sound.
-        strength: as the effect measures it, or None for the clean sound.
-
-    Returns:
-        15 s (or as long as the effect says) at 22,050 Hz, peak 1.
+    ``effect`` is a name in ``EFFECTS`` and ``strength`` as it measures it, both None for the clean sound of
+    one of :func:`test_clips`. Returns 15 s (or as long as the effect says) at 22,050 Hz, peak 1.
     """
     if effect is None or strength is None:
         return play(clip)
@@ -211,12 +203,8 @@ def renderings(clip: Clip) -> Iterator[tuple[str, Wave]]:
 def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What every system at hand answers to every clip under every condition.
 
-    Args:
-        limit: see :func:`test_clips`.
-
-    Returns:
-        ``clips`` with their ``ids`` and ``keys``, and system → ``checksum`` of its weights (none for a
-        template) and condition → answers, a list in the order of the clips.
+    ``limit``: see :func:`test_clips`. Returns ``clips`` with their ``ids`` and ``keys``, and system →
+    ``checksum`` of its weights (none for a template) and condition → answers in the order of the clips.
     """
     every = systems()
     listeners = {name: every[name] for name in LISTENERS if name in every}

@@ -141,6 +141,12 @@ def test_below_each_row_of_the_paper_stands_ours(name: str, row: str) -> None:
     assert len(papers) >= len(paper_tables()[EVALUATIONS[name].tables[0]].systems)
 
 
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_systems_stand_in_the_order_of_their_table_whatever_the_order_of_the_record(name: str) -> None:
+    shown = [system for system in EVALUATIONS[name].systems if system in recorded(name).record.scores]
+    assert list(recorded(name).record.scores) == list(recorded(name).predictions.answers) == shown
+
+
 def test_a_system_that_only_the_paper_has_is_said_to_be_not_computed() -> None:
     text = comparison_table(made_up("table-2-ablations", {"stone": TABLE.answers["stone"]}))
     assert "| STONE, ω = 7<br>*ours: The open corpus, n = 240* | 100.0 | 0.0 | 0.0 |" in text

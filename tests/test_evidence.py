@@ -263,12 +263,16 @@ def test_the_recorded_answers_are_given_again(no_weights: None) -> None:
     assert moved_numbers(shipped(robustness.NAME).entries, computed, partial=True) == []
 
 
-def test_half_a_semitone_leaves_nobody_right_about_as_often_as_clean() -> None:
+def test_half_a_semitone_hurts_whoever_hears_clean_sound_well() -> None:
     entries = shipped(robustness.NAME).entries
-    for system in robustness.systems_of(entries):
-        curve = robustness.score_curve(entries, system, "detuning", "ksea")
-        clean = curve[EFFECTS["detuning"].scale.index(0.0)]
-        assert curve[0].value < clean.value and curve[-1].value < clean.value
+    curves = [
+        robustness.score_curve(entries, system, "detuning", "ksea")
+        for system in robustness.systems_of(entries)
+    ]
+    in_tune = EFFECTS["detuning"].scale.index(0.0)
+    able = [curve for curve in curves if curve[in_tune].value > 70]
+    assert len(able) >= 4
+    assert all(end.value < curve[in_tune].value for curve in able for end in (curve[0], curve[-1]))
 
 
 # Confidence
@@ -313,7 +317,7 @@ def test_features_of_the_store_and_sound_give_the_same_key() -> None:
     wave = render_clip(clip)
     features = from_bytes(to_bytes(log_vqt(torch.from_numpy(wave))))
     key, confidence = reliability.confident_answer(Template(), features)
-    estimate = KeyEstimator().estimate(wave, SAMPLE_RATE)
+    estimate = KeyEstimator("krumhansl").estimate(wave, SAMPLE_RATE)
     assert key == str(estimate.key)
     assert confidence == pytest.approx(estimate.confidence, abs=0.03)
 

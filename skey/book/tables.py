@@ -62,7 +62,7 @@ def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, Paper
 
 def paper_cell(number: PaperNumber | None) -> str:
     """A number of the papers with its mark, or a dash where they have none."""
-    return "–" if number is None else f"{number.percent:g}{mark_note(number)}"
+    return "–" if number is None else f"{number.percent}{mark_note(number)}"
 
 
 def papers_percentages(*tables: str) -> dict[str, Number]:
@@ -95,7 +95,7 @@ def _papers_row(number: PaperNumber) -> list[str]:
         METRIC_TITLES[number.metric],
         f"{number.where} {{cite}}`{citation_key(number.paper)}`",
         MARKS[number.mark],
-        f"{number.percent:g}",
+        str(number.percent),
     ]
 
 
@@ -107,7 +107,7 @@ def sources_line(experiment: Experiment) -> str:
         download("notebook", find_checkout() / "notebooks" / f"{record.experiment}.ipynb"),
         f"parameters `{parameters}`",
         f"commit `{record.made['commit']}`",
-        f"data `{record.data['hash']}`",
+        f"data: {record.data['title']} `{record.data['hash']}`",
         *_weights(record.weights),
         download("JSON", record_path(experiment.folder, record.experiment)),
         download("CSV", predictions_path(experiment.folder, record.experiment)),

@@ -64,7 +64,7 @@ def _papers_evidence(claim: Claim) -> str:
     numbers = claim.evidence()
     if numbers is None:
         return "no number"
-    first, second = (f"{number.percent:g}{mark_note(number)}" for number in numbers)
+    first, second = (f"{number.percent}{mark_note(number)}" for number in numbers)
     where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
     return f"{first} against {second}{where}"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from skey.datasets import Dataset, Track, load_dataset
 from skey.errors import SkeyError
@@ -27,7 +27,9 @@ from skey.results.parameters import Parameters
 from skey.results.predictions import Answer, Predictions, predictions_to_csv, read_predictions
 from skey.results.scores import score_predictions
 from skey.results.shared import are_shared, shared_answers
-from skey.systems import checksums
+from skey.systems import EVALUATIONS, checksums
+
+Value = TypeVar("Value")
 
 System = Callable[..., Any]
 """Log-VQT of a track, (99, frames), to its answer."""
@@ -74,9 +76,28 @@ def run_experiment(experiment: str, systems: Mapping[str, System], parameters: P
 
 
 def read_experiment(folder: Path, experiment: str) -> Experiment:
-    """The record and the predictions in ``folder``; raises ``RecordError`` where either cannot be read."""
+    """The record and the predictions in ``folder``, systems in the order of their table or figure.
+
+    Raises ``RecordError`` where either cannot be read.
+    """
     record = read_record(folder, experiment)
-    return Experiment(record, read_predictions(predictions_path(folder, experiment)), folder)
+    predictions = read_predictions(predictions_path(folder, experiment))
+    return Experiment(
+        replace(
+            record,
+            scores=_in_order(record.scores, experiment),
+            weights=_in_order(record.weights, experiment),
+        ),
+        replace(predictions, answers=_in_order(predictions.answers, experiment)),
+        folder,
+    )
+
+
+def _in_order(by_system: Mapping[str, Value], experiment: str) -> dict[str, Value]:
+    """The same in the order in which the evaluation of that name shows its systems; others come last."""
+    asked = EVALUATIONS[experiment].systems if experiment in EVALUATIONS else ()
+    place = {system: number for number, system in enumerate(asked)}
+    return dict(sorted(by_system.items(), key=lambda item: place.get(item[0], len(place))))
 
 
 def recorded_answers(experiment: str, dataset: Dataset) -> Answered:

@@ -14,6 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from skey.errors import SkeyError
+from skey.kernels import KERNEL, KeptKernels
 from skey.record import current_commit, write_if_changed
 from skey.results.parameters import ParameterError
 
@@ -101,32 +102,38 @@ def run_notebooks(
 ) -> list[Run]:
     """Execute several notebooks, as many at a time as there are cores, each computing on its share of them.
 
-    ``parameters``: name of the notebook → what is set. Returns their runs in that order. Raises as
-    ``run_notebook`` does, for the first that failed, after all have ended.
+    Notebooks that run one after the other share a kernel, whose names are forgotten in between: importing
+    takes longer than what most of them compute. ``parameters``: name of the notebook → what is set. Returns
+    their runs in that order. Raises as ``run_notebook`` does, for the first that failed, after all ended.
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(cores, len(parameters)))
     os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
-    with ThreadPoolExecutor(workers) as pool:
+    with KeptKernels() as kernels, ThreadPoolExecutor(workers) as pool:
         pending = [
-            pool.submit(run_notebook, checkout, name, parameters[name], publish) for name in parameters
+            pool.submit(run_notebook, checkout, name, parameters[name], publish, kernels)
+            for name in parameters
         ]
     return [each.result() for each in pending]
 
 
 def run_notebook(
-    checkout: Path, name: str, parameters: Mapping[str, Value] | None = None, publish: bool = True
+    checkout: Path,
+    name: str,
+    parameters: Mapping[str, Value] | None = None,
+    publish: bool = True,
+    kernels: KeptKernels | None = None,
 ) -> Run:
     """Execute one notebook and, to ``publish``, hand it to the book.
 
     Papermill writes below ``build/``; only a notebook that ran to its end replaces the one in the book, and
-    only if its bytes differ. Raises ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell
-    that raised.
+    only if its bytes differ. It gets a kernel of its own unless there are ``kernels`` to share. Raises
+    ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell that raised.
     """
     source, given = checkout / FOLDER / f"{name}.ipynb", dict(parameters or {})
     refuse_unknown_parameters(source, given)
     began = time.monotonic()
-    executed = stable(_execute(checkout, source, given))
+    executed = stable(_execute(checkout, source, given, kernels))
     if publish:
         write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))
     finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -136,9 +143,12 @@ def run_notebook(
     return run
 
 
-def _execute(checkout: Path, source: Path, parameters: dict[str, Value]) -> NotebookNode:
+def _execute(
+    checkout: Path, source: Path, parameters: dict[str, Value], kernels: KeptKernels | None
+) -> NotebookNode:
     """Let papermill run the notebook in the checkout; what it wrote before an error stays in ``build/``."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     output = checkout / WORK / source.name
@@ -149,10 +159,16 @@ def _execute(checkout: Path, source: Path, parameters: dict[str, Value]) -> Note
             str(output),
             parameters=parameters,
             cwd=str(checkout),
-            kernel_name="python3",
+            kernel_name=KERNEL,
             progress_bar=False,
             extra_arguments=MUTED,
+            km=kernels.manager() if kernels else None,
         )
+    except DeadKernelError as error:
+        raise NotebookError(
+            f"{source.name}: its process ended in the middle of a cell, perhaps for want of memory. "
+            f"The notebook as far as it came: {output}"
+        ) from error
     except PapermillExecutionError as error:
         first = error.source.splitlines()[0] if error.source else ""
         raise NotebookError(

@@ -15,7 +15,7 @@ from skey.book import INDEX, build_book, script
 from skey.book.listening import answer_in_words, instructive_rows
 from skey.book.pages import HEADLINE, LOGO, PICTURE, headline_drawing, logo
 from skey.keys import KEYS
-from skey.notebooks import EXECUTED, FOLDER, notebook_names, run_notebook
+from skey.notebooks import EXECUTED, FOLDER, notebook_names, run_notebooks
 from skey.observations import recorded_observations
 from skey.record import RESULTS, find_checkout, recorded_experiments
 from skey.results import Predictions, read_experiment
@@ -102,8 +102,7 @@ def pages() -> list[Path]:
     parts = [*SOURCES, *(ROOT / "skey").rglob("*.py"), *(ROOT / RESULTS).rglob("*.*"), *ROOT.glob("_*.yml")]
     parts += [*(ROOT / "book" / "_ext").glob("*.py"), *(ROOT / "book" / "_static").glob("*.css")]
     if not index.is_file() or index.stat().st_mtime < newest(iter(parts)):
-        for name in notebook_names(ROOT):
-            run_notebook(ROOT, name)
+        run_notebooks(ROOT, {name: {} for name in notebook_names(ROOT)})
         build_book(ROOT)
     return sorted(page for page in index.parent.rglob("*.html") if "_static" not in page.parts)
 

@@ -29,6 +29,7 @@ from skey.notebooks import (
     read_runs,
     refuse_unknown_parameters,
     run_notebook,
+    run_notebooks,
     stable,
 )
 from skey.results import ParameterError, Parameters, read_experiment
@@ -202,6 +203,30 @@ def test_a_second_run_changes_no_byte(tmp_path: Path) -> None:
     assert (executed.read_bytes(), executed.stat().st_mtime_ns) == before
     assert read_runs(tmp_path) == {"made-up": run} and run.parameters == {"n": 7}
     assert str(tmp_path) not in executed.read_text()
+
+
+def test_notebooks_share_a_process_but_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    tell = "import os; print('secret' in globals(), 'process', os.getpid()); secret = n"
+    for name in ("one", "two"):
+        write_notebook(tmp_path, "n = 0", tell, name=name)
+    run_notebooks(tmp_path, {"one": {}, "two": {}})
+    shown = [read_notebook(tmp_path / EXECUTED / f"{name}.ipynb").cells[-1] for name in ("one", "two")]
+    assert shown[0].outputs[0].text == shown[1].outputs[0].text
+    assert shown[0].outputs[0].text.startswith("False process")
+    assert [cell.execution_count for cell in shown] == [2, 2]
+
+
+@pytest.mark.parametrize(("cell", "told"), [("1 / n", "ZeroDivision"), ("import os; os._exit(1)", "ended")])
+def test_what_fails_takes_no_other_notebook_with_it(
+    cell: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    write_notebook(tmp_path, "n = 0", cell, name="one")
+    write_notebook(tmp_path, "n = 0", "print(n)", name="two")
+    with pytest.raises(NotebookError, match=rf"one\.ipynb.*(\n.*)?{told}"):
+        run_notebooks(tmp_path, {"one": {}, "two": {}})
+    assert read_runs(tmp_path).keys() == {"two"}
 
 
 def test_a_run_that_is_not_for_the_book_leaves_it_alone(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ FLOORS = {
     2: "vqt spectrum architecture outputs model supervised networks inference templates losses calibration"
     " baselines weights export tonality confidence threads",
     3: "estimate estimator listeners tags reports datasets corpus experiments training bench"
-    " results record claims paper plots notebooks book systems observations alignment hearing profile_plots"
-    " collapse evaluation_plots"
+    " results record claims paper plots kernels notebooks book systems observations alignment hearing"
+    " profile_plots collapse evaluation_plots"
     " robustness robustness_plots reliability reliability_plots disagreement"
     " curve_plots differences difference_plots recordings"
     " pretext pseudo_labels transform rotation method_plots circle_plots",

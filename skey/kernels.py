@@ -1,0 +1,86 @@
+"""Kernels that outlive a notebook: the next begins with an empty namespace and the modules imported."""
+
+import threading
+from asyncio import AbstractEventLoop
+from types import TracebackType
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
+
+KERNEL = "python3"
+"""The kernel of the Python that asks; ipykernel provides it under this name."""
+
+EMPTY_NAMESPACE = "get_ipython().reset(new_session=True)"
+
+PATIENCE = 60.0
+"""Seconds that an idle kernel has for emptying its namespace."""
+
+
+class KeptKernel(AsyncKernelManager):
+    """A kernel that also closes the connections which were opened to it."""
+
+    _connections: tuple[AsyncKernelClient, ...] = ()
+
+    def client(self, **settings: object) -> AsyncKernelClient:  # type: ignore[override]
+        """A connection to the kernel."""
+        connection: AsyncKernelClient = super().client(**settings)
+        self._connections += (connection,)
+        return connection
+
+    def hang_up(self) -> None:
+        """Close every connection."""
+        for connection in self._connections:
+            connection.stop_channels()
+        self._connections = ()
+
+    async def empty(self) -> bool:
+        """Forget every name that the last notebook gave; says whether the kernel is still there to do so."""
+        self.hang_up()
+        if not await self.is_alive():
+            return False
+        connection = self.client()
+        connection.start_channels()
+        await connection.execute(EMPTY_NAMESPACE, store_history=False, reply=True, timeout=PATIENCE)
+        self.hang_up()
+        return True
+
+    async def stop(self) -> None:
+        """End the kernel, if it runs, and give back what is held for it."""
+        self.hang_up()
+        if self.has_kernel:
+            await self.shutdown_kernel(now=True)
+        else:
+            await self.cleanup_resources()
+
+
+class KeptKernels:
+    """One kernel for each thread that asks, from its first question to the end of the `with` block."""
+
+    def __init__(self) -> None:
+        """No kernel yet."""
+        self._of_thread: dict[int, tuple[KeptKernel, AbstractEventLoop]] = {}
+
+    def __enter__(self) -> "KeptKernels":
+        """Kernels start when they are asked for."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop them all; the threads that used them have ended."""
+        for kernel, loop in self._of_thread.values():
+            loop.run_until_complete(kernel.stop())
+            loop.close()
+
+    def manager(self) -> KeptKernel:
+        """This thread's kernel as if newly started; a new one where there is none or the last has died."""
+        thread = threading.get_ident()
+        if thread in self._of_thread:
+            kernel, loop = self._of_thread[thread]
+            if loop.run_until_complete(kernel.empty()):
+                return kernel
+            loop.run_until_complete(kernel.stop())
+        kernel = KeptKernel(kernel_name=KERNEL)
+        self._of_thread[thread] = kernel, ensure_event_loop()
+        return kernel

@@ -1,10 +1,13 @@
 """What the tests share: where the reference vectors lie, and how hypothesis runs."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from skey.kernels import KeptKernels
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,6 +23,13 @@ settings.load_profile("companion")
 def root() -> Path:
     """The top of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def kernels() -> Iterator[KeptKernels]:
+    """One process for the notebooks of all tests: starting one takes longer than most notebooks."""
+    with KeptKernels() as kept:
+        yield kept
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 from nbformat import NotebookNode
+from papermill import execute_notebook
 
 from skey.book import script
+from skey.kernels import KeptKernels
 from skey.keys import KEYS, Key
 from skey.notebooks import (
     EXECUTED,
@@ -122,53 +124,44 @@ def test_every_command_line_that_is_refused_names_the_parameter() -> None:
     assert "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit" in done.stderr
 
 
+def execute(kernels: KeptKernels, name: str, folder: Path, **parameters: str | int) -> NotebookNode:
+    """Let papermill run an experiment of this repository, its results in a folder."""
+    given = {**parameters, "output": str(folder)}
+    out = str(folder / "out.ipynb")
+    executed: NotebookNode = execute_notebook(
+        str(source(name)), out, given, cwd=str(ROOT), progress_bar=False, km=kernels.manager()
+    )
+    return executed
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_papermill_runs_an_experiment_on_48_clips(name: str, tmp_path: Path) -> None:
+def test_papermill_runs_an_experiment_on_48_clips(kernels: KeptKernels, name: str, tmp_path: Path) -> None:
     record = (ROOT / "results" / f"{name}.json").read_bytes()
-    arguments = ["-p", "limit", "48", "-p", "output", str(tmp_path)]
-    done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "out.ipynb"), *arguments)
-    assert done.returncode == 0, done.stderr
+    executed = execute(kernels, name, tmp_path, limit=48)
     assert len(read_experiment(tmp_path, name).predictions) == 48
-    assert "n\N{NO-BREAK SPACE}= 48" in text_of(read_notebook(tmp_path / "out.ipynb"))
+    assert "n\N{NO-BREAK SPACE}= 48" in text_of(executed)
     assert (ROOT / "results" / f"{name}.json").read_bytes() == record
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_papermill_runs_an_experiment_on_a_folder_of_ones_own(name: str, tmp_path: Path) -> None:
+def test_papermill_runs_an_experiment_on_a_folder_of_ones_own(
+    kernels: KeptKernels, name: str, tmp_path: Path
+) -> None:
     make_folder(tmp_path / "songs")
-    arguments = [
-        "-p",
-        "dataset",
-        "folder",
-        "-p",
-        "root",
-        str(tmp_path / "songs"),
-        "-p",
-        "output",
-        str(tmp_path),
-    ]
-    done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "out.ipynb"), *arguments)
-    assert done.returncode == 0, done.stderr
+    executed = execute(kernels, name, tmp_path, dataset="folder", root=str(tmp_path / "songs"))
     experiment = read_experiment(tmp_path, name)
     assert experiment.record.data["name"] == "folder"
     assert experiment.predictions.references == KEYS[::8]
-    assert "Folder with a CSV" in text_of(read_notebook(tmp_path / "out.ipynb"))
+    assert "Folder with a CSV" in text_of(executed)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS[-1:])
-def test_papermill_runs_an_experiment_on_fmakv2_as_it_lies_on_zenodo(name: str, tmp_path: Path) -> None:
+def test_the_command_papermill_runs_an_experiment_on_fmakv2_as_it_lies_on_zenodo(
+    name: str, tmp_path: Path
+) -> None:
     make_fmakv2(tmp_path / "fmakv2")
-    arguments = [
-        "-p",
-        "dataset",
-        "fmakv2",
-        "-p",
-        "root",
-        str(tmp_path / "fmakv2"),
-        "-p",
-        "output",
-        str(tmp_path),
-    ]
+    given = {"dataset": "fmakv2", "root": str(tmp_path / "fmakv2"), "output": str(tmp_path)}
+    arguments = [word for key, value in given.items() for word in ("-p", key, value)]
     done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "out.ipynb"), *arguments)
     assert done.returncode == 0, done.stderr
     experiment = read_experiment(tmp_path, name)

@@ -36,8 +36,7 @@ TABLE_2 = ("always-c-major", "stone", "stone-no-octaves", "stone-no-cpsd", "rele
 
 TABLE_3 = (
     *BASELINES,
-    *("stone24-w1", "stone24", "supervised", "skey", "skey-late", "skey-entropy"),
-    *("released-semitone24", "released-skey"),
+    *("stone24-w1", "stone24", "supervised", "skey", "skey-late", "released-semitone24", "released-skey"),
 )
 """The systems of Table 3, STONE, with more templates, S-KEY, and the released networks beside them."""
 
@@ -53,15 +52,7 @@ FIGURE_4 = (
 )
 """Those of Figure 4, STONE (a network of key signatures, one of keys), ours, released, and the baselines."""
 
-SKEY_TABLE = (
-    "krumhansl",
-    "temperley-peaks",
-    "supervised",
-    "skey",
-    "skey-late",
-    "skey-entropy",
-    "released-skey",
-)
+SKEY_TABLE = ("krumhansl", "temperley-peaks", "supervised", "skey", "skey-late", "released-skey")
 """The systems of S-KEY's table, the strongest template, and the strongest variant of S-KEY."""
 
 SKEY_ABLATIONS = (

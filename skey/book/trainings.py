@@ -58,18 +58,16 @@ def settings_line(records: Sequence[TrainingRecord]) -> str:
 
 
 def runs_table(records: Sequence[TrainingRecord]) -> str:
-    """All runs: what differs, size, time, device, last validation loss, scores, and which one was chosen."""
+    """All runs: what differs, size, time, last validation loss, scores, and which one was chosen."""
     if not records:
         return NOTHING
     differs, chosen = differing_settings(records), choose(records)
-    header = ["Run", "What differs", "Device", "Steps", "Hours", "Held-out loss", "KSEA", "MIREX", "Chosen"]
+    header = ["Run", "Steps", "Minutes", "Held-out loss", "KSEA", "MIREX", "Chosen"]
     rows = [
         [
-            f"{label(record.system)}<br>{_link(record)}",
-            differs[record.name] or "–",
-            str(record.training["device"]),
+            "<br>".join(filter(None, (label(record.system), _link(record), differs[record.name]))),
             f"{record.training['steps']:,}",
-            f"{hours(record):.2f}",
+            f"{60 * hours(record):.0f}",
             f"{record.validation_loss:.4f}",
             _score(record, "ksea"),
             _score(record, "mirex"),
@@ -77,7 +75,7 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
         ]
         for record in records
     ]
-    return markdown_table(header, rows, text=3)
+    return markdown_table(header, rows)
 
 
 def _link(record: TrainingRecord) -> str:

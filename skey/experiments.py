@@ -80,6 +80,12 @@ WITHOUT_OCTAVES = replace(
 WITHOUT_CPSD = replace(
     STONE, name="stone-no-cpsd", title="STONE w/o CPSD", loss=LossSettings(signature="cross-entropy")
 )
+WITHOUT_EQUIVARIANCE = replace(
+    STONE,
+    name="stone-invariance",
+    title="STONE w/o CPSD, crop forgotten",
+    loss=LossSettings(signature="invariance"),
+)
 
 STONE24 = Experiment("stone24", "24-STONE ω = 7", loss=LossSettings(mode="agreement"))
 STONE24_SEMITONES = replace(
@@ -156,7 +162,8 @@ def at_clips(experiment: Experiment, percent: int) -> Experiment:
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
-        *(STONE, STONE_SEMITONES, WITHOUT_OCTAVES, WITHOUT_CPSD, STONE24, STONE24_SEMITONES),
+        *(STONE, STONE_SEMITONES, WITHOUT_OCTAVES, WITHOUT_CPSD, WITHOUT_EQUIVARIANCE),
+        *(STONE24, STONE24_SEMITONES),
         *(at_labels(SEMITONE, 1), at_labels(SEMITONE, 10), SEMITONE),
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),

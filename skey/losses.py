@@ -111,10 +111,15 @@ def cpsd_loss(views: Views, omega: int = 7, half: bool = True) -> PerItem:
     return invariance + equivariance + distance(b, moved, views.k, omega, half)
 
 
-def cross_entropy_loss(views: Views) -> PerItem:
-    """Eq. 9 with every distance replaced by a 12-class cross-entropy ("w/o CPSD", Table 2, STONE)."""
+def cross_entropy_loss(views: Views, rotated: bool = True) -> PerItem:
+    """Eq. 9 with every distance replaced by a 12-class cross-entropy ("w/o CPSD", Table 2, STONE).
+
+    The paper does not say what becomes of the crop: it may rotate the target, or be forgotten, so that
+    nothing in the loss asks for equivariance.
+    """
     a, b, moved = (signature_profile(y) for y in (views.a, views.b, views.a_moved))
-    pairs = ((a, b, 0), (a, moved, views.k), (b, moved, views.k))
+    k = views.k if rotated else 0
+    pairs = ((a, b, 0), (a, moved, k), (b, moved, k))
     return torch.stack([rotated_cross_entropy(*pair) for pair in pairs]).sum(0)
 
 
@@ -185,14 +190,15 @@ def oracle(
 class LossSettings:
     """Which terms a system is trained with, and how they weigh; the defaults are STONE at omega 7.
 
-    `signature` compares key signature profiles by CPSD or by cross-entropy. `mode` is nothing, the agreement
+    `signature` compares key signature profiles by CPSD, by cross-entropy, or by one that forgets the crop
+    ("invariance"). `mode` is nothing, the agreement
     of views (24-STONE, Eq. 16), or S-KEY's pseudo-label; `calibrated` ties the pseudo-label's row to the
     reference sound, `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels).
     `half` keeps the 1/2 of Eq. 5. The terms of the mode count from that share of the training on,
     `mode_from`; the papers have them from the beginning.
     """
 
-    signature: Literal["cpsd", "cross-entropy"] = "cpsd"
+    signature: Literal["cpsd", "cross-entropy", "invariance"] = "cpsd"
     omega: int = 7
     half: bool = True
     mode: Literal["none", "agreement", "pseudo-label"] = "none"
@@ -225,7 +231,7 @@ def loss_terms(
     signature = (
         cpsd_loss(views, settings.omega, settings.half)
         if settings.signature == "cpsd"
-        else cross_entropy_loss(views)
+        else cross_entropy_loss(views, rotated=settings.signature == "cross-entropy")
     )
     terms = {"signature": signature.mean()}
     if settings.mode == "agreement":

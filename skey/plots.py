@@ -35,6 +35,7 @@ COLOURS: Mapping[str, str] = {
     "stone-w1": "#4c5fd7",
     "stone-no-octaves": "#7a8ba8",
     "stone-no-cpsd": "#a07d5c",
+    "stone-invariance": "#6e6259",
     "stone24": "#6a51a3",
     "stone24-w1": "#b39ddb",
     "supervised": "#b59b00",

@@ -172,6 +172,13 @@ def test_a_right_pseudo_label_costs_nothing_in_all_three_views() -> None:
     assert pseudo_label_loss(three, torch.tensor([0.0])).item() == 300
 
 
+def test_a_cross_entropy_that_forgets_the_crop_is_content_with_one_answer_for_all() -> None:
+    stuck = views(one_hot(2), one_hot(2), one_hot(2), 5)
+    assert cross_entropy_loss(stuck, rotated=False).item() == pytest.approx(0, abs=1e-6)
+    assert cross_entropy_loss(stuck).item() > 100
+    assert loss_terms(LossSettings(signature="invariance"), stuck)["signature"] == 0
+
+
 def test_a_batch_that_is_half_major_costs_nothing_and_one_of_one_mode_a_quarter() -> None:
     half = torch.cat([matrix(0, 0), matrix(0, 1)])
     assert average_mode(views(half, half, half)).item() == 0
@@ -184,6 +191,7 @@ ALL = [
     LossSettings(),
     LossSettings(omega=1, half=False),
     LossSettings(signature="cross-entropy"),
+    LossSettings(signature="invariance"),
     LossSettings(mode="agreement"),
     LossSettings(mode="pseudo-label", mode_weight=1.5, average_weight=15.0),
     LossSettings(mode="pseudo-label", sign=3, calibrated=True),

@@ -208,7 +208,17 @@ def test_two_processes_with_half_the_batch_give_the_loss_and_gradient_of_one(
 
 
 @pytest.mark.parametrize(
-    "name", ["stone", "stone-no-cpsd", "stone24", "skey", "semitone", "suptone", "skey-calibrated"]
+    "name",
+    [
+        "stone",
+        "stone-no-cpsd",
+        "stone-invariance",
+        "stone24",
+        "skey",
+        "semitone",
+        "suptone",
+        "skey-calibrated",
+    ],
 )
 def test_every_kind_of_system_trains_and_its_weights_load(
     name: str, data: TrainingData, tmp_path: Path

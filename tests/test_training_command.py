@@ -54,15 +54,19 @@ def train(folder: Path, processes: int) -> Path:
     return folder / "skey-s0"
 
 
-def losses(run: Path) -> list[float]:
+def column(run: Path, name: str) -> list[float]:
     with (run / "log.csv").open() as file:
-        return [float(row["validation_loss"]) for row in csv.DictReader(file)]
+        return [float(row[name]) for row in csv.DictReader(file)]
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch cannot join processes")
 def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -> None:
     one, two = (train(tmp_path / str(processes), processes) for processes in (1, 2))
-    assert losses(two) == pytest.approx(losses(one), rel=1e-2)
+    for term in ("signature", "mode", "average"):
+        assert column(two, term) == pytest.approx(column(one, term), rel=1e-4)
+    # The norm of the modes takes offsets before it away, so their gradient is rounding alone, and AdamW makes
+    # whole steps of that; in evaluation the norm's running mean lags behind them.
+    assert column(two, "validation_loss") == pytest.approx(column(one, "validation_loss"), rel=1e-2)
     records = [read_training_record(run / "record.json") for run in (one, two)]
     assert [record.training["processes"] for record in records] == [1, 2]
     assert records[0].test == records[1].test

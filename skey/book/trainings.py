@@ -8,12 +8,11 @@ from skey.book.tables import download, markdown_table, with_interval
 from skey.curve_plots import systems_of
 from skey.paper import label
 from skey.record import RESULTS, find_checkout
-from skey.results.scores import flatten
 from skey.training.record import TrainingRecord, record_file
 from skey.training.shipping import choose
 
-OWN = ("name", "title", "architecture", "loss", "supervision", "labelled_share", "share")
-"""Settings that make a system what it is, and are told by its name."""
+SCALE = ("clips", "unlabelled", "batch", "steps", "epochs")
+"""Settings that say how much a system is trained; all others make it what it is, and its name tells them."""
 
 FRAMES = "frames averaged"
 """The one setting of an architecture that is a matter of scale."""
@@ -46,15 +45,16 @@ def common_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:
 
 def _scale(record: TrainingRecord) -> dict[str, Any]:
     """The settings of a run that do not follow from its system's name."""
-    kept = {name: value for name, value in record.settings.items() if name not in OWN}
+    scale = {name: record.settings[name] for name in SCALE} | {"rate": record.settings["optimiser"]["rate"]}
     frames = record.settings["architecture"].get("frames_per_step")
-    return {path[-1]: value for path, value in flatten(kept).items()} | ({FRAMES: frames} if frames else {})
+    return scale | ({FRAMES: frames} if frames else {})
 
 
 def settings_line(records: Sequence[TrainingRecord]) -> str:
     """What most runs share, in words."""
     usual = common_settings(records)
-    return ", ".join(f"{setting.replace('_', ' ')} {value}" for setting, value in usual.items())
+    shared = ", ".join(f"{setting.replace('_', ' ')} {value}" for setting, value in usual.items())
+    return f"What most runs share: {shared}. What differs stands with the run."
 
 
 def runs_table(records: Sequence[TrainingRecord]) -> str:

@@ -13,9 +13,9 @@ import yaml
 
 from skey.book import INDEX, build_book, script
 from skey.book.listening import answer_in_words, instructive_rows
-from skey.book.pages import HEADLINE, LOGO, PICTURE, headline_drawing, logo
+from skey.book.pages import HEADLINE, LOGO, PICTURE, headline_drawing, logo, parameters_words
 from skey.keys import KEYS
-from skey.notebooks import EXECUTED, FOLDER, notebook_names, run_notebooks
+from skey.notebooks import EXECUTED, FOLDER, Run, notebook_names, run_notebooks
 from skey.observations import recorded_observations
 from skey.record import RESULTS, find_checkout, recorded_experiments
 from skey.results import Predictions, read_experiment
@@ -252,6 +252,26 @@ def test_an_answer_is_told_in_words() -> None:
     assert answer_in_words(KEYS[21], 0) == "signature of C major, right"
     assert answer_in_words(KEYS[21], 7) == "signature of G major, not C"
     assert answer_in_words(KEYS[0], None) == "no answer"
+
+
+def test_the_landing_page_shows_both_claims(pages: list[Path]) -> None:
+    text = (ROOT / INDEX).parent.joinpath("book", "index.html").read_text(encoding="utf-8")
+    assert "Key signatures, system by system" in text and "MIREX score, system by system" in text
+    assert text.count("<audio") == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({}, "from the record"),
+        ({"recompute": True, "output": "build/x", "limit": 0}, "computed"),
+        ({"recompute": True, "limit": 48, "dataset": "folder"}, "computed, limit = 48, dataset = folder"),
+    ],
+)
+def test_the_status_page_says_whether_a_notebook_computed(
+    parameters: dict[str, str | int | float | bool], words: str
+) -> None:
+    assert parameters_words(Run("x", parameters, "2026-01-01T00:00:00Z", 1.0, "abc")) == words
 
 
 def test_commands_beside_this_python_are_found() -> None:

@@ -29,8 +29,11 @@ LOGO = Path("book") / "_static" / "logo.svg"
 LOGO_PROFILE = tuple(math.exp(-min(fifths, 12 - fifths) / 1.5) for fifths in range(12))
 """By fifths above C; falls off evenly on both sides."""
 
+SIGNATURES = "table-1-key-signature"
+"""The experiment of the first claim, which the landing page shows."""
+
 HEADLINE = "table-3-key-and-mode"
-"""The experiment that the landing page and the README show."""
+"""The experiment of the second claim, which the landing page and the README show."""
 
 ALIGNMENT = "released-alignment"
 """The observation that the model cards are written from."""
@@ -41,12 +44,13 @@ def write_pages(checkout: Path) -> None:
     experiments = [
         read_experiment(checkout / RESULTS, name) for name in recorded_experiments(checkout / RESULTS)
     ]
-    headline = next(each for each in experiments if each.name == HEADLINE)
+    headline = read_experiment(checkout / RESULTS, HEADLINE)
     parts = {
         "scoreboard.md": scoreboard(experiments),
         "papers.md": papers_table(),
         "records.md": records_table(experiments),
         "runs.md": runs_table(read_runs(checkout).values()),
+        "signatures.html": signatures_drawing(read_experiment(checkout / RESULTS, SIGNATURES))._repr_html_(),
         "headline.html": headline_drawing(headline)._repr_html_(),
         "listen.html": landing_clip(headline),
         **method_parts(checkout),
@@ -63,6 +67,12 @@ def write_pages(checkout: Path) -> None:
 def logo() -> Drawing:
     """The book's logo."""
     return circle_drawing([LOGO_PROFILE[7 * pitch_class % 12] for pitch_class in range(12)], "skey companion")
+
+
+def signatures_drawing(experiment: Experiment) -> Drawing:
+    """KSEA of every system on every part of the data, with the papers' values."""
+    papers = papers_percentages("stone-table-1")
+    return scores_drawing(experiment.record.scores, "ksea", papers, "Key signatures, system by system")
 
 
 def headline_drawing(experiment: Experiment) -> Drawing:
@@ -83,7 +93,7 @@ def records_table(experiments: Iterable[Experiment]) -> str:
         [
             f"[](notebooks/{experiment.name}.ipynb)",
             f"{experiment.record.data['title']}, {experiment.record.data['tracks']} tracks",
-            str(experiment.record.made["finished"]),
+            str(experiment.record.made["finished"]).replace("T", " "),
             f"`{experiment.record.made['commit']}`",
             str(experiment.record.made["machine"]),
             f"{experiment.record.made['seconds']:.1f}",
@@ -93,13 +103,20 @@ def records_table(experiments: Iterable[Experiment]) -> str:
     return markdown_table(["Record", "Data", "Computed (UTC)", "Commit", "Machine", "Seconds"], rows, text=5)
 
 
+def parameters_words(run: Run) -> str:
+    """Whether a notebook computed or read the record, and what else was set that is not where to write."""
+    said = {name: value for name, value in run.parameters.items() if name != "output" and value}
+    source = "computed" if said.pop("recompute", False) else "from the record"
+    return ", ".join([source, *(f"{name} = {value}" for name, value in said.items())])
+
+
 def runs_table(runs: Iterable[Run]) -> str:
     """When and for how long each notebook ran for this copy of the book, and with which parameters."""
     rows = [
         [
             f"[](notebooks/{run.notebook}.ipynb)",
-            ", ".join(f"{name}={value}" for name, value in run.parameters.items()) or "defaults",
-            run.finished,
+            parameters_words(run),
+            run.finished.replace("T", " "),
             f"`{run.commit}`",
             f"{run.seconds:.1f}",
         ]

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from skey.book import INDEX, build_book, script
 from skey.book.listening import answer_in_words, instructive_rows
@@ -99,11 +100,15 @@ def newest(files: Iterator[Path]) -> float:
 def pages() -> list[Path]:
     """Every page of the book; it is built first unless the built one is newer than all it is made of."""
     index = ROOT / INDEX
+    # jupyter-book leaves the first page alone, which only points to this one.
+    landing = index.parent / "book" / "index.html"
     parts = [*SOURCES, *(ROOT / "skey").rglob("*.py"), *(ROOT / RESULTS).rglob("*.*"), *ROOT.glob("_*.yml")]
     parts += [*(ROOT / "book" / "_ext").glob("*.py"), *(ROOT / "book" / "_static").glob("*.css")]
-    if not index.is_file() or index.stat().st_mtime < newest(iter(parts)):
-        run_notebooks(ROOT, {name: {} for name in notebook_names(ROOT)})
-        build_book(ROOT)
+    (ROOT / "build").mkdir(exist_ok=True)
+    with FileLock(ROOT / "build" / "book.lock"):
+        if not landing.is_file() or landing.stat().st_mtime < newest(iter(parts)):
+            run_notebooks(ROOT, {name: {} for name in notebook_names(ROOT)})
+            build_book(ROOT)
     return sorted(page for page in index.parent.rglob("*.html") if "_static" not in page.parts)
 
 

@@ -57,15 +57,11 @@ class Variation:
 
 def draw_variation(items: int, steps: int, generator: torch.Generator) -> Variation:
     """A variation of each of some segments, all amounts uniform in their ranges."""
-
-    def uniform(limits: tuple[float, float], *shape: int) -> Tensor:
-        return torch.empty(items, *shape).uniform_(*limits, generator=generator)
-
     return Variation(
-        uniform(REVERB_SECONDS),
-        uniform(WET_DB),
-        uniform(GAIN_DB, KNOTS),
-        uniform(SNR_DB),
+        torch.empty(items).uniform_(*REVERB_SECONDS, generator=generator),
+        torch.empty(items).uniform_(*WET_DB, generator=generator),
+        torch.empty(items, KNOTS).uniform_(*GAIN_DB, generator=generator),
+        torch.empty(items).uniform_(*SNR_DB, generator=generator),
         torch.empty(items, BINS, steps).exponential_(generator=generator),
     )
 

@@ -102,7 +102,7 @@ def _settings(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield "epochs", str(experiment.epochs)
     yield "largest learning rate", f"{experiment.optimiser.rate:g}"
     yield "frames averaged before the network", str(experiment.architecture.frames_per_step)
-    yield "steps an epoch", f"{music // experiment.batch:,}"
+    yield "steps an epoch", f"{min(experiment.steps, music // experiment.batch):,}"
     loss = experiment.loss
     if isinstance(loss, LossSettings):
         yield "ω", str(loss.omega)

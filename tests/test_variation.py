@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from skey.training.variation import FLOOR, Variation, draw_variation, vary
+from skey.training.variation import BELS, FLOOR, Variation, draw_variation, vary
 from skey.vqt import BINS
 
 STEPS = 40
+DECIBELS = 10 * BELS
+"""What a unit of the log-VQT is."""
 
 
 def quiet(items: int = 1, **amounts: torch.Tensor) -> Variation:
@@ -22,7 +24,7 @@ def quiet(items: int = 1, **amounts: torch.Tensor) -> Variation:
 
 
 def note(bin_: int = 40, until: int = STEPS // 2) -> torch.Tensor:
-    """A note at full level over a floor 80 dB below."""
+    """A note at full level over the floor."""
     segment = torch.full((1, BINS, STEPS), 1.1 - FLOOR)
     segment[:, bin_, :until] = 1.1
     return segment
@@ -36,14 +38,14 @@ def test_a_room_keeps_a_note_that_has_ended_and_lets_it_fall_by_60_db_in_its_tim
     room = quiet(wet_db=torch.tensor([0.0]), reverb_seconds=torch.tensor([1.0]))
     heard = vary(note(), room, 4)[0, 40]
     seconds = 4 * 512 / 22_050
-    falls = (heard[STEPS // 2 + 1 : STEPS // 2 + 8] - heard[STEPS // 2 : STEPS // 2 + 7]) * 80
+    falls = (heard[STEPS // 2 + 1 : STEPS // 2 + 8] - heard[STEPS // 2 : STEPS // 2 + 7]) * DECIBELS
     assert torch.allclose(falls, torch.full((7,), -60 * seconds), atol=0.05)
 
 
 def test_an_equaliser_weighs_bins_along_a_line() -> None:
     flat = torch.full((1, BINS, STEPS), 1.0)
     heard = vary(flat, quiet(gains_db=torch.tensor([[-8.0, -4.0, 0.0, 4.0, 8.0]])), 4)
-    decibels = (heard[0, :, 0] - heard[0, -1, 0]) * 80
+    decibels = (heard[0, :, 0] - heard[0, -1, 0]) * DECIBELS
     assert decibels[-1] == 0 and decibels[0].item() == pytest.approx(-16, abs=1e-3)
     assert decibels[(BINS - 1) // 2].item() == pytest.approx(-8, abs=1e-3)
 
@@ -53,7 +55,7 @@ def test_noise_lies_under_the_music_by_its_level() -> None:
     flat[:, 40] = 1.0
     heard = vary(flat, quiet(snr_db=torch.tensor([20.0])), 4)
     music = 10 * torch.log10(torch.tensor(1 / BINS)).item()
-    assert ((heard[0, 10, 0] - heard[0, 40, 0]) * 80).item() == pytest.approx(music - 20, abs=0.05)
+    assert ((heard[0, 10, 0] - heard[0, 40, 0]) * DECIBELS).item() == pytest.approx(music - 20, abs=0.05)
 
 
 def test_loudest_bin_and_floor_stay_where_they_are() -> None:

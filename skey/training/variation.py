@@ -14,8 +14,8 @@ from torch import Tensor
 from skey.audio import SAMPLE_RATE
 from skey.vqt import BINS, HOP
 
-BELS = 8.0
-"""One unit of the log-VQT is 80 dB, and the power of a bin is 10 to that many times its value."""
+BELS = 16.0
+"""The power of a bin is 10 to that many times its value: a unit is 8 powers of ten of a magnitude."""
 
 FLOOR = 1.0
 """The floor lies so many units under the loudest bin."""

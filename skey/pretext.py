@@ -38,7 +38,7 @@ ONE_COLUMN = ("stone", "released-stone12")
 TWO_COLUMNS = ("stone24", "released-semitone24")
 """Networks of 24 outputs that Figure 2 is drawn from, the first at hand."""
 
-TWO_COLUMNS_SKEY = ("skey", "released-skey")
+TWO_COLUMNS_SKEY = ("skey-late", "released-skey")
 """S-KEY, which Figure 2 shows beside it."""
 
 

@@ -42,6 +42,7 @@ NETWORKS = (
     "skey-no-average",
     "skey-calibrated",
     "skey-peaks",
+    "skey-late",
     *RELEASED,
 )
 """Networks whose rows are tried, where their weights are at hand."""

@@ -29,7 +29,7 @@ from skey.weights import available_weights, read_header
 NAME = "confidence"
 """The observation, and its notebook."""
 
-LISTENERS = ("krumhansl", "skey", "released-skey")
+LISTENERS = ("krumhansl", "skey-late", "released-skey")
 """What the estimator listens with: the template, and the networks whose weights are at hand."""
 
 BINS = 10

@@ -34,7 +34,7 @@ NAME = "degradation"
 """The observation, and its notebook."""
 
 LISTENERS = (
-    *("krumhansl", "temperley-peaks", "skey", "stone", "supervised"),
+    *("krumhansl", "temperley-peaks", "skey-late", "stone", "supervised"),
     *("released-skey", "released-stone12"),
 )
 """The systems that are asked, where they are at hand."""

@@ -13,7 +13,7 @@ from skey.observations import DIGITS
 from skey.systems import RELEASED
 from skey.weights import available_weights, read_weights
 
-NETWORKS = ("stone", "skey", *RELEASED)
+NETWORKS = ("stone", "skey-late", *RELEASED)
 """Networks that are looked at, where their weights are at hand."""
 
 MODES: tuple[Mode, Mode] = ("major", "minor")

@@ -31,7 +31,7 @@ from skey.training.record import (
     record_run,
     write_training_record,
 )
-from skey.training.shipping import SHIPPED, add_temperature, choose, finish_run, ship
+from skey.training.shipping import SHIPPED, add_temperature, choose, completed, finish_run, ship
 from skey.training.temperature import LEAST_CLIPS, confidence_of
 from skey.weights import read_header, read_weights, save_weights
 
@@ -184,6 +184,14 @@ def test_a_variant_is_recorded_and_never_chosen(checkout: Path) -> None:
     assert shipment.record.name == "skey-s1"
     assert record_file(checkout / "results", "skey-other-s0").is_file()
     assert faults(checkout) == []
+
+
+def test_a_setting_that_a_record_does_not_know_has_its_default() -> None:
+    old = {"name": "skey", "batch": 7, "loss": {"omega": 7}}
+    new = {**old, "varied": False, "loss": {"omega": 7, "mode_from": 0.0}}
+    assert completed(old) == completed(new)
+    assert completed(old)["batch"] == 7
+    assert completed(old) != completed({**new, "varied": True})
 
 
 def test_seeds_of_other_settings_are_not_mixed(

@@ -1,8 +1,9 @@
 """From finished runs to what ships: a record of every run, and the weights of one seed a system."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from skey.datasets import Dataset
 from skey.experiments import Experiment, find_experiment
@@ -134,12 +135,26 @@ def _refuse_mixture(records: Sequence[TrainingRecord]) -> None:
     """Raise ``RecordError`` where seeds of a system were trained with other settings or other data."""
     seeds = [record for record in records if record.is_candidate]
     for record in seeds[1:]:
-        same = record.settings == seeds[0].settings and record.training["data"] == seeds[0].training["data"]
+        settings = [completed(each.settings) for each in (record, seeds[0])]
+        same = settings[0] == settings[1] and record.training["data"] == seeds[0].training["data"]
         if not same:
             raise RecordError(
                 f"{record.name} and {seeds[0].name} differ in more than the seed: "
                 "give the folder of a variant another name"
             )
+
+
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded settings with the defaults of those that came after the record; they changed nothing in it."""
+    return _filled(settings, asdict(find_experiment(str(settings["name"]))))
+
+
+def _filled(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, and the defaults of what is not, level by level."""
+    return {
+        name: _filled(value, defaults.get(name, {})) if isinstance(value, Mapping) else value
+        for name, value in {**defaults, **given}.items()
+    }
 
 
 def _remove_others(results: Path, records: Iterable[TrainingRecord]) -> None:

@@ -18,11 +18,19 @@ TERMS: Mapping[str, tuple[str, str]] = {
     "signature": ("key signature", "-"),
     "mode": ("mode", "--"),
     "average": ("average of modes", ":"),
+    "keys": ("key", "-"),
 }
 """The terms of the losses: column of the log → name in a figure, line style."""
 
 KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}
 """Semitones above the tonic at which the row of the key signature lies."""
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "STONE": ("stone",),
+    "24 keys": ("stone24", "semitone", "suptone", "supervised"),
+    "S-KEY": ("skey",),
+}
+"""Which systems are drawn together: by the first part of their names."""
 
 WORDS = {"ksea": "KSEA", "mirex": "MIREX"}
 
@@ -42,6 +50,16 @@ def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingReco
     return found
 
 
+def family_curves(records: Sequence[TrainingRecord], metric: str) -> list[Drawing]:
+    """`score_curves` of each family of systems that has such a score."""
+    drawings = []
+    for family, names in FAMILIES.items():
+        runs = [run for run in records if run.system.split("-")[0] in names and metric in run.curve]
+        if runs:
+            drawings.append(score_curves(runs, metric, f"{family}: {WORDS[metric]} of held-out pieces"))
+    return drawings
+
+
 def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> Drawing:
     """A score on held-out pieces of the training split by step: a colour a system, a thin line a seed.
 
@@ -49,7 +67,7 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
     """
     scored = systems_of([record for record in records if metric in record.curve])
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+        figure = Figure(figsize=(5.6, 2.8 + 0.2 * len(scored)), layout="constrained")
         axes = figure.add_subplot()
         for system, runs in scored.items():
             for place, run in enumerate(runs):
@@ -58,7 +76,7 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
                 axes.plot(steps_of(run), values, color=colour(system), linewidth=1.1, label=name)
         axes.set(xlabel="steps", ylabel=f"{WORDS[metric]}, %", ylim=(0, 100))
         _grid(axes)
-        figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+        figure.legend(loc="outside lower left", frameon=False, fontsize=9)
     ends = (
         f"{label(system)} ends at {', '.join(f'{100 * run.curve[metric][-1]:.0f} %' for run in runs)}"
         for system, runs in scored.items()

@@ -33,10 +33,18 @@ from skey.book.trainings import (
     training_numbers,
 )
 from skey.calibration import reference_sound
-from skey.curve_plots import loss_curves, rows_drawing, score_curves, shares_by_row, steps_of
+from skey.curve_plots import (
+    FAMILIES,
+    family_curves,
+    loss_curves,
+    rows_drawing,
+    score_curves,
+    shares_by_row,
+    steps_of,
+)
 from skey.difference_plots import differences_drawing
 from skey.differences import Pair, differences
-from skey.experiments import find_experiment
+from skey.experiments import EXPERIMENTS, find_experiment
 from skey.keys import KEYS
 from skey.metrics import Interval
 from skey.observations import broken_seals, read_observation
@@ -94,6 +102,13 @@ def test_a_system_has_one_colour_and_each_of_its_seeds_a_line() -> None:
     assert drawing.svg.count(f"stroke: {colour('stone')}") == 2
     assert "S-KEY ends at 80 %, 80 %" in drawing.description
     assert label("stone") not in score_curves(RUNS, "mirex", "M").description
+    assert [drawing.title.split(":")[0] for drawing in family_curves(RUNS, "ksea")] == ["STONE", "S-KEY"]
+    assert len(family_curves(RUNS, "mirex")) == 1
+
+
+def test_every_system_that_is_trained_belongs_to_one_family() -> None:
+    for name in EXPERIMENTS:
+        assert sum(name.split("-")[0] in names for names in FAMILIES.values()) == 1
 
 
 def test_a_loss_is_drawn_term_by_term() -> None:
@@ -279,7 +294,7 @@ def test_papermill_draws_the_trainings_of_a_folder(tmp_path: Path) -> None:
     for run in RUNS:
         write_training_record(run, record_file(tmp_path, run.name))
     text = executed("training", tmp_path, "-p", "records", str(tmp_path))
-    assert text.count('class=\\"companion-figure\\"') == 2 + 2 + 2
+    assert text.count('class=\\"companion-figure\\"') == (2 + 1) + 2 + 2
     assert "skey-s1" in text and "In all" not in text
 
 

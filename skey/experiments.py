@@ -46,8 +46,7 @@ class Experiment:
     labels, and `share` is the part of both that is kept. `supervision` uses no labels, alternates epochs with
     and without them (Semi-TONE), or uses labels alone (Sup-TONE), those of `labelled_share` of the training
     clips. An epoch has at most `steps` batches (the released code's 512). `crops` are drawn as the paper says
-    or as the released code does (facts of Section 3). `varied` puts each segment into a room of its own
-    (`skey.training.variation`), which the papers do not.
+    or as the released code does (facts of Section 3).
     """
 
     name: str
@@ -64,7 +63,6 @@ class Experiment:
     epochs: int = 50
     optimiser: Optimiser = field(default_factory=Optimiser)
     crops: Literal["paper", "code"] = "paper"
-    varied: bool = False
 
     def network(self) -> Network:
         """A network of this system, its parameters drawn by chance."""
@@ -139,9 +137,6 @@ SKEY_LATE = replace(
     title="S-KEY, signature first, then the mode",
     loss=replace(_PEAKS, mode_from=0.35, mode_weight=0.3, average_weight=3.0),
 )
-SKEY_VARIED = replace(
-    SKEY_LATE, name="skey-varied", title="S-KEY, signature first, rooms varied", varied=True
-)
 SKEY_ENTROPY = replace(
     SKEY_PEAKS,
     name="skey-entropy",
@@ -173,7 +168,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
         *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SKEY_PEAKS, SKEY_LATE),
-        *(SKEY_VARIED, SKEY_ENTROPY, SUPERVISED),
+        *(SKEY_ENTROPY, SUPERVISED),
     )
 }
 """Name of each system that `skey train` knows."""

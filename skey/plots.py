@@ -53,7 +53,6 @@ COLOURS: Mapping[str, str] = {
     "skey-calibrated": "#8e0152",
     "skey-peaks": "#b5651d",
     "skey-late": "#e7298a",
-    "skey-varied": "#ad1457",
     "skey-entropy": "#7b1fa2",
 }
 """The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""

@@ -60,7 +60,7 @@ SKEY_TABLE = ("krumhansl", "temperley-peaks", "supervised", "skey", "skey-late",
 
 SKEY_ABLATIONS = (
     *("krumhansl", "skey", "skey-plus3", "skey-no-average", "skey-calibrated", "skey-peaks", "skey-late"),
-    *("skey-varied", "skey-entropy", "released-skey"),
+    *("skey-entropy", "released-skey"),
 )
 """S-KEY and its variants, with a template and the released network beside them."""
 

@@ -188,10 +188,10 @@ def test_a_variant_is_recorded_and_never_chosen(checkout: Path) -> None:
 
 def test_a_setting_that_a_record_does_not_know_has_its_default() -> None:
     old = {"name": "skey", "batch": 7, "loss": {"omega": 7}}
-    new = {**old, "varied": False, "loss": {"omega": 7, "mode_from": 0.0}}
+    new = {**old, "crops": "paper", "loss": {"omega": 7, "mode_from": 0.0}}
     assert completed(old) == completed(new)
     assert completed(old)["batch"] == 7
-    assert completed(old) != completed({**new, "varied": True})
+    assert completed(old) != completed({**new, "crops": "code"})
 
 
 def test_seeds_of_other_settings_are_not_mixed(

@@ -23,7 +23,6 @@ from skey.training.step import Batch, backward, clip_gradients, use_half_precisi
 from skey.training.tasks import task_of
 from skey.training.temperature import confidence_of
 from skey.training.validation import Watched, validate
-from skey.training.variation import draw_variation, vary
 from skey.weights import Header, LoadedModel, save_weights
 
 CALIBRATE_EVERY = 20
@@ -162,8 +161,7 @@ class Run:
             clips = order[number * self.batch : (number + 1) * self.batch]
             crops = draw_crops(self.batch, generator, self.experiment.crops)
             first = torch.randint(2, (self.batch,), generator=generator)
-            batch = self._batch(pool, clips, crops, first, supervised)
-            yield self._varied(batch, generator) if self.experiment.varied else batch
+            yield self._batch(pool, clips, crops, first, supervised)
 
     def _batch(
         self,
@@ -186,17 +184,6 @@ class Run:
             moved=crops[1][part].to(device),
             labels=pool.labels(clips[part]) if supervised else None,
         )
-
-    def _varied(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """The batch with each segment in a room of its own; chance is drawn for all processes alike."""
-        size, frames = len(batch.c), self.experiment.architecture.frames_per_step
-        own = slice(self.fabric.global_rank * size, (self.fabric.global_rank + 1) * size)
-        rooms = [draw_variation(self.batch, batch.a.shape[-1], generator).part(own) for _ in "ab"]
-        a, b = (
-            vary(segments.cpu(), room, frames).to(self.fabric.device)
-            for segments, room in zip((batch.a, batch.b), rooms, strict=True)
-        )
-        return replace(batch, a=a, b=b)
 
     def _step(self, number: int, batch: Batch) -> Mapping[str, float]:
         """One step of the optimiser; returns the terms of the loss."""

@@ -25,6 +25,7 @@ from skey.book.against import (
 )
 from skey.book.cards import shipped_cards
 from skey.book.trainings import (
+    averaging_words,
     budget_words,
     chosen_words,
     common_settings,
@@ -135,6 +136,18 @@ def test_the_table_of_runs_names_what_differs_and_the_chosen_one() -> None:
 
 def test_without_a_record_the_tables_say_how_to_make_one() -> None:
     assert "skey train" in runs_table(()) and "skey train" in budget_words(())
+
+
+def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else() -> None:
+    one = RUNS[2]
+    architecture = {**one.settings["architecture"], "frames_per_step": 4}
+    four = replace(one, name="stone-four", settings={**one.settings, "architecture": architecture})
+    said = averaging_words([*RUNS, four])
+    assert said.startswith(f"- {label('stone')}: every frame (`stone-s0`), KSEA ")
+    assert "; means of 4 frames (`stone-four`), KSEA " in said and said.count("\n") == 0
+    assert averaging_words(RUNS).startswith("No two runs")
+    other = replace(four, settings={**four.settings, "batch": 8})
+    assert averaging_words([*RUNS, other]).startswith("No two runs")
 
 
 def test_the_budget_is_added_up() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 from skey.book.tables import download, markdown_table, with_interval
@@ -55,6 +56,29 @@ def settings_line(records: Sequence[TrainingRecord]) -> str:
     usual = common_settings(records)
     shared = ", ".join(f"{setting.replace('_', ' ')} {value}" for setting, value in usual.items())
     return f"What most runs share: {shared}. What differs stands with the run."
+
+
+def averaging_words(records: Sequence[TrainingRecord]) -> str:
+    """What averaging frames costs, in words: runs with the same seed that differ in nothing else."""
+    lines = []
+    for one, other in combinations(records, 2):
+        settings = [_scale(run) for run in (one, other)]
+        frames = [each.pop(FRAMES, None) for each in settings]
+        same = (one.system, one.seed, settings[0]) == (other.system, other.seed, settings[1])
+        if same and None not in frames and frames[0] != frames[1]:
+            pair = sorted(zip(frames, (one, other), strict=True), key=lambda each: int(each[0] or 0))
+            lines.append(f"- {label(one.system)}: " + "; ".join(_averaged(*each) for each in pair) + ".")
+    return "\n".join(lines) or "No two runs on record differ in that alone."
+
+
+def _averaged(frames: int | None, record: TrainingRecord) -> str:
+    """How a run with so many averaged frames ended."""
+    said = "every frame" if frames == 1 else f"means of {frames} frames"
+    numbers = record.scores["all"]
+    metric = "mirex" if "mirex" in numbers else "ksea"
+    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
+    score = f"{metric.upper()} {value:.1f} % [{low:.1f}, {high:.1f}]"
+    return f"{said} (`{record.name}`), {score}, held-out loss {record.validation_loss:.4f}"
 
 
 def runs_table(records: Sequence[TrainingRecord]) -> str:

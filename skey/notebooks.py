@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import os
 import threading
 import time
@@ -103,18 +104,21 @@ def run_notebooks(
     """Execute several notebooks, as many at a time as there are cores, each computing on its share of them.
 
     Notebooks that run one after the other share a kernel, whose names are forgotten in between: importing
-    takes longer than what most of them compute. ``parameters``: name of the notebook → what is set. Returns
-    their runs in that order. Raises as ``run_notebook`` does, for the first that failed, after all ended.
+    takes longer than what most of them compute. Those that took longest last time begin, so that none is
+    waited for alone. ``parameters``: name of the notebook → what is set. Returns their runs in that order.
+    Raises as ``run_notebook`` does, for the first that failed, after all ended.
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(cores, len(parameters)))
     os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
+    took = {name: run.seconds for name, run in read_runs(checkout).items()}
+    order = sorted(parameters, key=lambda name: took.get(name, math.inf), reverse=True)
     with KeptKernels() as kernels, ThreadPoolExecutor(workers) as pool:
-        pending = [
-            pool.submit(run_notebook, checkout, name, parameters[name], publish, kernels)
-            for name in parameters
-        ]
-    return [each.result() for each in pending]
+        pending = {
+            name: pool.submit(run_notebook, checkout, name, parameters[name], publish, kernels)
+            for name in order
+        }
+    return [pending[name].result() for name in parameters]
 
 
 def run_notebook(

@@ -195,6 +195,19 @@ SUPERVISED_SCALE = Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_pe
 """The classifier learns slowly, at its own rate: 40 times all clips take a core some ten minutes."""
 
 
+def scale_of(experiment: Experiment) -> Scale:
+    """The scale that a system has as it stands."""
+    return Scale(
+        clips=experiment.clips,
+        unlabelled=experiment.unlabelled,
+        batch=experiment.batch,
+        steps=experiment.steps,
+        epochs=experiment.epochs,
+        rate=experiment.optimiser.rate,
+        frames_per_step=experiment.architecture.frames_per_step,
+    )
+
+
 def our_scale(experiment: Experiment) -> Scale:
     """The scale at which this repository trains a system."""
     return SUPERVISED_SCALE if isinstance(experiment.loss, CrossEntropy) else Scale()

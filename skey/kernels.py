@@ -2,7 +2,6 @@
 
 import threading
 from asyncio import AbstractEventLoop
-from types import TracebackType
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
@@ -65,9 +64,7 @@ class KeptKernels:
         """Kernels start when they are asked for."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop them all; the threads that used them have ended."""
         for kernel, loop in self._of_thread.values():
             loop.run_until_complete(kernel.stop())

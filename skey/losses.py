@@ -191,11 +191,10 @@ class LossSettings:
     """Which terms a system is trained with, and how they weigh; the defaults are STONE at omega 7.
 
     `signature` compares key signature profiles by CPSD, by cross-entropy, or by one that forgets the crop
-    ("invariance"). `mode` is nothing, the agreement
-    of views (24-STONE, Eq. 16), or S-KEY's pseudo-label; `calibrated` ties the pseudo-label's row to the
-    reference sound, `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels).
-    `half` keeps the 1/2 of Eq. 5. The terms of the mode count from that share of the training on,
-    `mode_from`; the papers have them from the beginning.
+    ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label;
+    `calibrated` ties the pseudo-label's row to the reference sound, `chroma` says how loud a bin counts in
+    the chroma it reads (the papers: its decibels). `half` keeps the 1/2 of Eq. 5. The terms of the mode count
+    from that share of the training on, `mode_from`; the papers have them from the beginning.
     """
 
     signature: Literal["cpsd", "cross-entropy", "invariance"] = "cpsd"

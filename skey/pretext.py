@@ -22,6 +22,7 @@ from skey.observations import DIGITS, Entries
 from skey.systems import RELEASED
 from skey.vqt import SEGMENT_SAMPLES, crop, log_vqt
 from skey.weights import LoadedModel, available_weights, read_weights
+from skey.weights.library import DEFAULT
 
 CROP = 2
 """c of Figure 1, in semitones."""
@@ -38,7 +39,7 @@ ONE_COLUMN = ("stone", "released-stone12")
 TWO_COLUMNS = ("stone24", "released-semitone24")
 """Networks of 24 outputs that Figure 2 is drawn from, the first at hand."""
 
-TWO_COLUMNS_SKEY = ("skey-late", "released-skey")
+TWO_COLUMNS_SKEY = (DEFAULT, "released-skey")
 """S-KEY, which Figure 2 shows beside it."""
 
 

@@ -12,8 +12,9 @@ from skey.keys import KEYS
 from skey.observations import Observation, read_observation, write_observation
 from skey.record import RESULTS, find_checkout, provenance
 from skey.weights import available_weights, read_header
+from skey.weights.library import DEFAULT
 
-LISTENERS = ("krumhansl", "supervised", "stone", "skey-late", "released-stone12", "released-skey")
+LISTENERS = ("krumhansl", "supervised", "stone", DEFAULT, "released-stone12", "released-skey")
 """The systems that listen, those of them whose weights are at hand."""
 
 

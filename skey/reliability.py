@@ -25,11 +25,12 @@ from skey.observations import DIGITS, Entries
 from skey.systems import windows
 from skey.threads import one_thread
 from skey.weights import available_weights, read_header
+from skey.weights.library import DEFAULT
 
 NAME = "confidence"
 """The observation, and its notebook."""
 
-LISTENERS = ("krumhansl", "skey-late", "released-skey")
+LISTENERS = ("krumhansl", DEFAULT, "released-skey")
 """What the estimator listens with: the template, and the networks whose weights are at hand."""
 
 BINS = 10

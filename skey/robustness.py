@@ -27,6 +27,7 @@ from skey.results.predictions import format_answer, is_signature, parse_answer
 from skey.systems import checksums, systems
 from skey.threads import one_thread
 from skey.vqt import log_vqt
+from skey.weights.library import DEFAULT
 
 Wave = Float32[np.ndarray, " samples"]
 
@@ -34,7 +35,7 @@ NAME = "degradation"
 """The observation, and its notebook."""
 
 LISTENERS = (
-    *("krumhansl", "temperley-peaks", "skey-late", "stone", "supervised"),
+    *("krumhansl", "temperley-peaks", DEFAULT, "stone", "supervised"),
     *("released-skey", "released-stone12"),
 )
 """The systems that are asked, where they are at hand."""

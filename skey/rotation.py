@@ -12,8 +12,9 @@ from skey.keys import Mode
 from skey.observations import DIGITS
 from skey.systems import RELEASED
 from skey.weights import available_weights, read_weights
+from skey.weights.library import DEFAULT
 
-NETWORKS = ("stone", "skey-late", *RELEASED)
+NETWORKS = ("stone", DEFAULT, *RELEASED)
 """Networks that are looked at, where their weights are at hand."""
 
 MODES: tuple[Mode, Mode] = ("major", "minor")

@@ -1,13 +1,16 @@
 """What the tests share: where the reference vectors lie, and how hypothesis runs."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from nbformat import NotebookNode
+from papermill import execute_notebook
 
 from skey.kernels import KeptKernels
+from skey.notebooks import FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +33,20 @@ def kernels() -> Iterator[KeptKernels]:
     """One process for the notebooks of all tests: starting one takes longer than most notebooks."""
     with KeptKernels() as kept:
         yield kept
+
+
+@pytest.fixture
+def execute(kernels: KeptKernels, tmp_path: Path) -> Callable[..., NotebookNode]:
+    """What papermill makes of a notebook of this repository, given its name and parameters."""
+
+    def executed(name: str, **parameters: str | int) -> NotebookNode:
+        source, out = ROOT / FOLDER / f"{name}.ipynb", tmp_path / "out.ipynb"
+        notebook: NotebookNode = execute_notebook(
+            str(source), str(out), parameters, cwd=str(ROOT), progress_bar=False, km=kernels.manager()
+        )
+        return notebook
+
+    return executed
 
 
 @pytest.fixture(scope="session")

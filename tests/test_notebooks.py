@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,10 +14,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 from nbformat import NotebookNode
-from papermill import execute_notebook
 
 from skey.book import script
-from skey.kernels import KeptKernels
 from skey.keys import KEYS, Key
 from skey.notebooks import (
     EXECUTED,
@@ -124,20 +123,12 @@ def test_every_command_line_that_is_refused_names_the_parameter() -> None:
     assert "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit" in done.stderr
 
 
-def execute(kernels: KeptKernels, name: str, folder: Path, **parameters: str | int) -> NotebookNode:
-    """Let papermill run an experiment of this repository, its results in a folder."""
-    given = {**parameters, "output": str(folder)}
-    out = str(folder / "out.ipynb")
-    executed: NotebookNode = execute_notebook(
-        str(source(name)), out, given, cwd=str(ROOT), progress_bar=False, km=kernels.manager()
-    )
-    return executed
-
-
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_papermill_runs_an_experiment_on_48_clips(kernels: KeptKernels, name: str, tmp_path: Path) -> None:
+def test_papermill_runs_an_experiment_on_48_clips(
+    execute: Callable[..., NotebookNode], name: str, tmp_path: Path
+) -> None:
     record = (ROOT / "results" / f"{name}.json").read_bytes()
-    executed = execute(kernels, name, tmp_path, limit=48)
+    executed = execute(name, limit=48, output=str(tmp_path))
     assert len(read_experiment(tmp_path, name).predictions) == 48
     assert "n\N{NO-BREAK SPACE}= 48" in text_of(executed)
     assert (ROOT / "results" / f"{name}.json").read_bytes() == record
@@ -145,10 +136,10 @@ def test_papermill_runs_an_experiment_on_48_clips(kernels: KeptKernels, name: st
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_papermill_runs_an_experiment_on_a_folder_of_ones_own(
-    kernels: KeptKernels, name: str, tmp_path: Path
+    execute: Callable[..., NotebookNode], name: str, tmp_path: Path
 ) -> None:
     make_folder(tmp_path / "songs")
-    executed = execute(kernels, name, tmp_path, dataset="folder", root=str(tmp_path / "songs"))
+    executed = execute(name, dataset="folder", root=str(tmp_path / "songs"), output=str(tmp_path))
     experiment = read_experiment(tmp_path, name)
     assert experiment.record.data["name"] == "folder"
     assert experiment.predictions.references == KEYS[::8]

@@ -1,7 +1,7 @@
 """The pages on training: curves, the table of runs, differences to the released networks, real recordings."""
 
 import shutil
-import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
+from nbformat import NotebookNode
 
 from skey.audio import SAMPLE_RATE
-from skey.book import script
 from skey.book.against import (
     NOTHING,
     PAIRS,
@@ -303,27 +303,23 @@ def test_agreement_is_counted() -> None:
 # The notebooks
 
 
-def test_papermill_draws_the_trainings_of_a_folder(tmp_path: Path) -> None:
+def test_papermill_draws_the_trainings_of_a_folder(
+    execute: Callable[..., NotebookNode], tmp_path: Path
+) -> None:
     for run in RUNS:
         write_training_record(run, record_file(tmp_path, run.name))
-    text = executed("training", tmp_path, "-p", "records", str(tmp_path))
+    execute("training", records=str(tmp_path))
+    text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
     assert text.count('class=\\"companion-figure\\"') == (2 + 1) + 2 + 2
     assert "skey-s1" in text and "In all" not in text
 
 
-def test_papermill_hears_a_folder_of_recordings(recordings: Path, tmp_path: Path) -> None:
-    text = executed("real-recordings", tmp_path, "-p", "root", str(recordings), "-p", "output", str(tmp_path))
+def test_papermill_hears_a_folder_of_recordings(
+    execute: Callable[..., NotebookNode], recordings: Path, tmp_path: Path
+) -> None:
+    execute("real-recordings", root=str(recordings), output=str(tmp_path))
+    text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
     assert "scale.wav" in text and "C major" in text
-
-
-def executed(name: str, folder: Path, *arguments: str) -> str:
-    """What papermill makes of a notebook."""
-    command = [str(script("papermill")), "--no-progress-bar", f"notebooks/{name}.ipynb"]
-    done = subprocess.run(
-        [*command, str(folder / "out.ipynb"), *arguments], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return (folder / "out.ipynb").read_text(encoding="utf-8")
 
 
 def test_predictions_of_the_page_have_an_answer_a_clip() -> None:

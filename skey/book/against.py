@@ -6,24 +6,25 @@ from skey.metrics import Interval
 from skey.observations import Entries
 from skey.paper import label
 from skey.results import Experiment, subsets
+from skey.weights.library import DEFAULT
 
 SYSTEMS = (
     *("krumhansl", "temperley-peaks", "supervised", "stone", "stone-no-cpsd", "stone24", "semitone"),
-    *("skey", "skey-late", "released-stone12", "released-semitone24", "released-skey"),
+    *("skey", DEFAULT, "released-stone12", "released-semitone24", "released-skey"),
 )
 """The systems that are asked, those at hand."""
 
 PAIRS = (
-    Pair("skey-late", "released-skey", "mirex"),
-    Pair("skey-late", "released-skey", "ksea"),
+    Pair(DEFAULT, "released-skey", "mirex"),
+    Pair(DEFAULT, "released-skey", "ksea"),
     Pair("skey", "released-skey", "mirex"),
     Pair("stone", "released-stone12", "ksea"),
     Pair("stone-no-cpsd", "released-stone12", "ksea"),
     Pair("semitone", "released-semitone24", "mirex"),
     Pair("supervised", "released-skey", "mirex"),
-    Pair("skey-late", "supervised", "mirex"),
-    Pair("skey-late", "krumhansl", "mirex"),
-    Pair("skey-late", "temperley-peaks", "mirex"),
+    Pair(DEFAULT, "supervised", "mirex"),
+    Pair(DEFAULT, "krumhansl", "mirex"),
+    Pair(DEFAULT, "temperley-peaks", "mirex"),
 )
 """Who is compared with whom."""
 

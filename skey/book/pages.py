@@ -41,16 +41,16 @@ ALIGNMENT = "released-alignment"
 
 def write_pages(checkout: Path) -> None:
     """Write every computed part below ``build/pages`` and the README's picture; what did not change stays."""
-    experiments = [
-        read_experiment(checkout / RESULTS, name) for name in recorded_experiments(checkout / RESULTS)
-    ]
-    headline = read_experiment(checkout / RESULTS, HEADLINE)
+    by_name = {
+        name: read_experiment(checkout / RESULTS, name) for name in recorded_experiments(checkout / RESULTS)
+    }
+    experiments, headline = list(by_name.values()), by_name[HEADLINE]
     parts = {
         "scoreboard.md": scoreboard(experiments),
         "papers.md": papers_table(),
         "records.md": records_table(experiments),
         "runs.md": runs_table(read_runs(checkout).values()),
-        "signatures.html": signatures_drawing(read_experiment(checkout / RESULTS, SIGNATURES))._repr_html_(),
+        "signatures.html": signatures_drawing(by_name[SIGNATURES])._repr_html_(),
         "headline.html": headline_drawing(headline)._repr_html_(),
         "listen.html": landing_clip(headline),
         **method_parts(checkout),

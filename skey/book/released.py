@@ -17,6 +17,7 @@ from skey.plots import side_by_side
 from skey.profile_plots import key_rings, timeline_drawing
 from skey.record import find_checkout
 from skey.results import Experiment
+from skey.results.scores import leading_metric
 from skey.systems import RELEASED
 
 
@@ -161,7 +162,7 @@ def score_rows(system: str, experiments: Sequence[Experiment]) -> list[list[str]
         numbers = experiment.record.scores.get(system, {}).get("all")
         if numbers is None:
             continue
-        metric = "mirex" if "mirex" in numbers else "ksea"
+        metric = leading_metric(numbers)
         score = with_interval(numbers, metric).replace("<br>", " ")
         link = f"[](notebooks/{experiment.name}.ipynb)"
         rows.append([f"{metric.upper()} here", f"{score} %, {experiment.record.data['title']}, {link}"])

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 from skey.book.tables import download, markdown_table, with_interval
@@ -47,8 +46,7 @@ def common_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:
 def _scale(record: TrainingRecord) -> dict[str, Any]:
     """The settings of a run that do not follow from its system's name."""
     scale = {name: record.settings[name] for name in SCALE} | {"rate": record.settings["optimiser"]["rate"]}
-    frames = record.settings["architecture"].get("frames_per_step")
-    return scale | ({FRAMES: frames} if frames else {})
+    return scale | {FRAMES: record.settings["architecture"]["frames_per_step"]}
 
 
 def settings_line(records: Sequence[TrainingRecord]) -> str:
@@ -60,25 +58,23 @@ def settings_line(records: Sequence[TrainingRecord]) -> str:
 
 def averaging_words(records: Sequence[TrainingRecord]) -> str:
     """What averaging frames costs, in words: runs with the same seed that differ in nothing else."""
-    lines = []
-    for one, other in combinations(records, 2):
-        settings = [_scale(run) for run in (one, other)]
-        frames = [each.pop(FRAMES, None) for each in settings]
-        same = (one.system, one.seed, settings[0]) == (other.system, other.seed, settings[1])
-        if same and None not in frames and frames[0] != frames[1]:
-            pair = sorted(zip(frames, (one, other), strict=True), key=lambda each: int(each[0] or 0))
-            lines.append(f"- {label(one.system)}: " + "; ".join(_averaged(*each) for each in pair) + ".")
+    alike: dict[tuple[object, ...], dict[int, TrainingRecord]] = {}
+    for record in records:
+        scale = _scale(record)
+        frames = int(scale.pop(FRAMES))
+        alike.setdefault((record.system, record.seed, *scale.values()), {})[frames] = record
+    lines = [
+        f"- {label(str(system))}: {'; '.join(_averaged(*each) for each in sorted(runs.items()))}."
+        for (system, *_), runs in alike.items()
+        if len(runs) > 1
+    ]
     return "\n".join(lines) or "No two runs on record differ in that alone."
 
 
-def _averaged(frames: int | None, record: TrainingRecord) -> str:
+def _averaged(frames: int, record: TrainingRecord) -> str:
     """How a run with so many averaged frames ended."""
     said = "every frame" if frames == 1 else f"means of {frames} frames"
-    numbers = record.scores["all"]
-    metric = "mirex" if "mirex" in numbers else "ksea"
-    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
-    score = f"{metric.upper()} {value:.1f} % [{low:.1f}, {high:.1f}]"
-    return f"{said} (`{record.name}`), {score}, held-out loss {record.validation_loss:.4f}"
+    return f"{said} (`{record.name}`), {record.score_words}, held-out loss {record.validation_loss:.4f}"
 
 
 def runs_table(records: Sequence[TrainingRecord]) -> str:
@@ -135,7 +131,7 @@ def chosen_words(records: Sequence[TrainingRecord]) -> str:
     """How the choice among seeds relates to their scores, system by system, in words."""
     chosen, lines = choose(records), []
     for system, runs in systems_of([record for record in records if record.is_candidate]).items():
-        metric = "mirex" if "mirex" in runs[0].scores["all"] else "ksea"
+        metric = runs[0].metric
         scores = [run.scores["all"][metric] for run in runs]
         if len(runs) > 1:
             mine = chosen[system].scores["all"][metric]

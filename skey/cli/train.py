@@ -77,21 +77,13 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | Non
     """The system at our scale or the papers', with what the options change."""
     from dataclasses import replace
 
-    from skey.experiments import at_scale, our_scale
+    from skey.experiments import at_scale, our_scale, scale_of
 
     chosen: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if "clips" in chosen and "unlabelled" not in chosen:
         chosen["unlabelled"] = chosen["clips"]
-    papers: dict[str, Any] = {
-        "clips": experiment.clips,
-        "unlabelled": experiment.unlabelled,
-        "batch": experiment.batch,
-        "steps": experiment.steps,
-        "epochs": experiment.epochs,
-        "rate": experiment.optimiser.rate,
-        "frames_per_step": experiment.architecture.frames_per_step,
-    }
-    return at_scale(experiment, replace(our_scale(experiment), **((papers if paper else {}) | chosen)))
+    usual = scale_of(experiment) if paper else our_scale(experiment)
+    return at_scale(experiment, replace(usual, **chosen))
 
 
 def _train(experiment: "Experiment", seed: int, folder: Path, machine: "Machine", resume: bool) -> None:
@@ -117,8 +109,4 @@ def _record(folder: Path, machine: "Machine") -> None:
     from skey.training.shipping import finish_run
 
     record = finish_run(folder, dataset=open_test_set(build=True, progress=machine.progress))
-    numbers = record.scores["all"]
-    metric = "mirex" if "mirex" in numbers else "ksea"
-    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
-    score = f"{metric.upper()} {value:.1f} % [{low:.1f}, {high:.1f}]"
-    click.echo(f"{record.name}: {score} on the test set", err=True)
+    click.echo(f"{record.name}: {record.score_words} on the test set", err=True)

@@ -61,6 +61,11 @@ METRICS = (*KEY_METRICS, "ksea")
 """Every score that has an interval."""
 
 
+def leading_metric(numbers: Mapping[str, int | float]) -> str:
+    """The score that a system is named with: MIREX where it has one, else KSEA."""
+    return "mirex" if "mirex" in numbers else "ksea"
+
+
 def points(metric: str, references: Sequence[Key], answers: Sequence[Answer]) -> Points:
     """Points of each track, 0 to 1, whose mean is the score ``metric`` (one of ``METRICS``)."""
     if metric == "ksea":

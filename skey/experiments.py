@@ -144,6 +144,12 @@ SKEY_ENTROPY = replace(
     loss=replace(_PEAKS, signature="cross-entropy", mode_from=0.35),
 )
 """The papers' weights: the cross-entropy of signatures is large enough to stand beside them."""
+SKEY_SHARP = replace(
+    SKEY_PEAKS,
+    name="skey-sharp",
+    title="S-KEY, CPSD first, then cross-entropy and the mode",
+    loss=replace(_PEAKS, opening="cpsd", signature="cross-entropy", mode_from=0.35),
+)
 
 
 def at_labels(experiment: Experiment, percent: int) -> Experiment:
@@ -168,7 +174,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
         *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SKEY_PEAKS, SKEY_LATE),
-        *(SKEY_ENTROPY, SUPERVISED),
+        *(SKEY_ENTROPY, SKEY_SHARP, SUPERVISED),
     )
 }
 """Name of each system that `skey train` knows."""

@@ -20,6 +20,9 @@ PITCH_CLASSES = 12
 LOWEST_LOG = -100.0
 """Where the logarithm of a probability of zero is cut (facts of the released code)."""
 
+Comparison = Literal["cpsd", "cross-entropy", "invariance"]
+"""How key signature profiles of two views are compared."""
+
 Profiles = Float[Tensor, "batch 12"]
 Modes = Float[Tensor, "batch 2"]
 PerItem = Float[Tensor, " batch"]
@@ -194,10 +197,12 @@ class LossSettings:
     ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label;
     `calibrated` ties the pseudo-label's row to the reference sound, `chroma` says how loud a bin counts in
     the chroma it reads (the papers: its decibels). `half` keeps the 1/2 of Eq. 5. The terms of the mode count
-    from that share of the training on, `mode_from`; the papers have them from the beginning.
+    from that share of the training on, `mode_from`; the papers have them from the beginning. Until then
+    `opening` compares the profiles, where it is another comparison than `signature`.
     """
 
-    signature: Literal["cpsd", "cross-entropy", "invariance"] = "cpsd"
+    signature: Comparison = "cpsd"
+    opening: Comparison | None = None
     omega: int = 7
     half: bool = True
     mode: Literal["none", "agreement", "pseudo-label"] = "none"
@@ -210,7 +215,9 @@ class LossSettings:
 
     def at(self, progress: float) -> "LossSettings":
         """What counts at a moment of the training, 0 its beginning and 1 its end."""
-        return self if progress >= self.mode_from else replace(self, mode="none", average_weight=0.0)
+        if progress >= self.mode_from:
+            return self
+        return replace(self, signature=self.opening or self.signature, mode="none", average_weight=0.0)
 
 
 def loss_terms(

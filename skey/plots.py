@@ -54,6 +54,7 @@ COLOURS: Mapping[str, str] = {
     "skey-peaks": "#b5651d",
     "skey-late": "#e7298a",
     "skey-entropy": "#7b1fa2",
+    "skey-sharp": "#d6006c",
 }
 """The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""
 

@@ -43,6 +43,7 @@ NETWORKS = (
     "skey-calibrated",
     "skey-peaks",
     "skey-late",
+    "skey-sharp",
     *RELEASED,
 )
 """Networks whose rows are tried, where their weights are at hand."""

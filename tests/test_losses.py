@@ -1,6 +1,7 @@
 """Each equation on profiles whose answer is known in closed form."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -225,3 +226,12 @@ def test_the_pseudo_label_needs_the_chroma() -> None:
     undecided = torch.full((4, 12, 2), 1 / 24)
     with pytest.raises(ValueError, match="chroma"):
         loss_terms(LossSettings(mode="pseudo-label"), views(*[undecided] * 3))
+
+
+def test_the_mode_waits_and_another_comparison_may_open() -> None:
+    late = LossSettings(mode="pseudo-label", average_weight=3.0, mode_from=0.35)
+    sharp = replace(late, signature="cross-entropy", opening="cpsd")
+    for settings in (late, sharp):
+        before, after = settings.at(0.34), settings.at(0.35)
+        assert (before.signature, before.mode, before.average_weight) == ("cpsd", "none", 0.0)
+        assert after == settings

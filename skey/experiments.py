@@ -197,6 +197,12 @@ class Scale:
     frames_per_step: int = 4
 
 
+LONG_SCALE = Scale(steps=140, epochs=12)
+"""Six times as many steps, which take a core some 25 minutes."""
+
+LONG = ("stone", "stone-no-cpsd", "skey", "skey-late", "skey-sharp")
+"""The systems that are trained longest: those that stand beside the released networks."""
+
 SUPERVISED_SCALE = Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_per_step=16)
 """The classifier learns slowly, at its own rate: 40 times all clips take a core some ten minutes."""
 
@@ -216,7 +222,9 @@ def scale_of(experiment: Experiment) -> Scale:
 
 def our_scale(experiment: Experiment) -> Scale:
     """The scale at which this repository trains a system."""
-    return SUPERVISED_SCALE if isinstance(experiment.loss, CrossEntropy) else Scale()
+    if isinstance(experiment.loss, CrossEntropy):
+        return SUPERVISED_SCALE
+    return LONG_SCALE if experiment.name in LONG else Scale()
 
 
 def at_scale(experiment: Experiment, scale: Scale | None = None) -> Experiment:

@@ -6,6 +6,8 @@ import pytest
 
 from skey.experiments import (
     EXPERIMENTS,
+    LONG,
+    LONG_SCALE,
     SEMITONE,
     SKEY,
     STONE,
@@ -18,6 +20,7 @@ from skey.experiments import (
     UnknownExperiment,
     at_scale,
     find_experiment,
+    our_scale,
 )
 from skey.losses import LossSettings
 from skey.model import ChromaNet, count_parameters
@@ -97,3 +100,9 @@ def test_an_unknown_system_is_told_the_known_ones() -> None:
     assert find_experiment("skey") is SKEY
     with pytest.raises(UnknownExperiment, match="stone24"):
         find_experiment("key-bert")
+
+
+def test_the_systems_that_are_trained_longest_are_systems() -> None:
+    assert set(LONG) < set(EXPERIMENTS)
+    assert {our_scale(EXPERIMENTS[name]).epochs for name in LONG} == {LONG_SCALE.epochs}
+    assert our_scale(EXPERIMENTS["stone24"]) == Scale()

@@ -10,7 +10,7 @@ from skey.book.tables import markdown_table
 from skey.circle_plots import plane_drawing
 from skey.corpus.plan import render_clip
 from skey.datasets import DATASETS, Dataset, load_dataset
-from skey.experiments import Experiment, Scale, at_scale, find_experiment
+from skey.experiments import Experiment, at_scale, find_experiment
 from skey.losses import LossSettings
 from skey.method_plots import clip_drawing
 from skey.model import Architecture, ChromaNet, count_parameters
@@ -88,7 +88,7 @@ def sizes_table() -> str:
 def settings_table() -> str:
     """The papers' settings of STONE and of S-KEY beside the scale at which this repository trains."""
     columns = {name: find_experiment(name) for name in ("stone", "skey")}
-    columns |= {f"{name}, here": at_scale(each, Scale()) for name, each in columns.items()}
+    columns |= {f"{name}, here": at_scale(each) for name, each in columns.items()}
     described = {name: dict(_settings(each)) for name, each in columns.items()}
     rows = [[setting, *(each[setting] for each in described.values())] for setting in described["stone"]]
     return markdown_table(["", "STONE", "S-KEY", "STONE, here", "S-KEY, here"], rows)

@@ -11,7 +11,7 @@ from skey.metrics import Interval
 from skey.plots import INK, STYLE, Drawing, colour, draw
 from skey.results import Predictions, subsets
 
-MARKERS = "os^Dv<>P"
+MARKERS = "os^Dv<>PX*"
 """Tell pairs apart whose first system is the same."""
 
 
@@ -23,13 +23,14 @@ def differences_drawing(predictions: Predictions, pairs: Sequence[Pair], title: 
     found = {pair: differences(predictions, pair) for pair in pairs}
     parts = list(subsets(predictions))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 1.4 + 0.17 * (len(pairs) + 1) * len(parts)), layout="constrained")
+        rows, legend = (len(pairs) + 1) * len(parts), len(pairs)
+        figure = Figure(figsize=(7.2, 1.0 + 0.17 * (rows + legend)), layout="constrained")
         axes = figure.add_subplot()
         for place, (pair, each) in enumerate(found.items()):
             shift = 0.8 * ((place + 0.5) / len(pairs) - 0.5)
             _draw_pair(axes, pair, [each[part] for part in parts], shift, MARKERS[place % len(MARKERS)])
         _label_parts(axes, parts)
-        figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=8)
+        figure.legend(loc="outside upper center", ncols=1, frameon=False, fontsize=8)
     return draw(figure, title, _spoken(found))
 
 

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from skey.filters import BINS_PER_OCTAVE
 from skey.keys import KEYS, Key
 from skey.templates import PROFILES as PROFILES
 from skey.templates import key_templates
-from skey.vqt import BINS_PER_OCTAVE, crop
+from skey.vqt import crop
 
 Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]
 """How loud a bin of the log-VQT counts; see :func:`track_chroma`."""

@@ -29,8 +29,9 @@ from skey.audio import (
 from skey.confidence import sharpen
 from skey.errors import SkeyError
 from skey.estimate import KeyEstimate, Segment, answer, merged
+from skey.filters import SEGMENT_SAMPLES
 from skey.listeners import Listener, listener
-from skey.spectrum import SEGMENT_SAMPLES, log_vqt
+from skey.spectrum import log_vqt
 from skey.threads import one_blas_thread
 from skey.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, tuning_cents
 

@@ -8,7 +8,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from skey.errors import SkeyError
-from skey.vqt import HOP, LogVQT, crop
+from skey.filters import HOP
+from skey.vqt import LogVQT, crop
 from skey.weights import LoadedModel
 
 INPUT, OUTPUT = "waveform", "profile"

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skey.architecture import PITCH_CLASSES, Architecture, refuse_too_few_frames
-from skey.spectrum import CROPPED_BINS
+from skey.filters import CROPPED_BINS
 from skey.weights.header import WeightsError
 
 _EPSILON = np.float32(1e-5)

@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from skey.architecture import Architecture
 from skey.confidence import softmax
+from skey.filters import CROPPED_BINS
 from skey.inference import NumpyChromaNet
-from skey.spectrum import CROPPED_BINS
 from skey.templates import correlations
 from skey.threads import one_thread
 from skey.weights.file import read_arrays, read_header

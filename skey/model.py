@@ -20,7 +20,7 @@ from skey.architecture import PITCH_CLASSES as PITCH_CLASSES
 from skey.architecture import Architecture as Architecture
 from skey.architecture import TooFewFrames as TooFewFrames
 from skey.architecture import refuse_too_few_frames
-from skey.vqt import CROPPED_BINS
+from skey.filters import CROPPED_BINS
 
 BINS = CROPPED_BINS
 

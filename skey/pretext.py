@@ -16,11 +16,12 @@ from torch import Tensor
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.experiments import EXPERIMENTS
+from skey.filters import SEGMENT_SAMPLES
 from skey.hearing import example_clips
 from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
 from skey.observations import DIGITS, Entries
 from skey.systems import RELEASED
-from skey.vqt import SEGMENT_SAMPLES, crop, log_vqt
+from skey.vqt import crop, log_vqt
 from skey.weights import LoadedModel, available_weights, read_weights
 from skey.weights.library import DEFAULT
 

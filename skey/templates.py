@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from skey.filters import BINS_PER_OCTAVE, CROPPED_BINS
 from skey.keys import KEYS
-from skey.spectrum import BINS_PER_OCTAVE, CROPPED_BINS
 
 Profile = Literal["krumhansl", "temperley"]
 

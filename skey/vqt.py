@@ -14,39 +14,33 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, UInt8
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-from skey.audio import SAMPLE_RATE, TooShortAudio
+from skey.audio import TooShortAudio
+from skey.filters import (
+    BINS,
+    BINS_PER_OCTAVE,
+    CROPPED_BINS,
+    DYNAMIC_RANGE,
+    HOP,
+    LOWPASS_TAPS,
+    MIN_VQT_SAMPLES,
+    OCTAVES,
+    OUTPUTS_PER_STEP,
+    SEGMENT_SAMPLES,
+    SMALLEST_MAGNITUDE,
+    normalisation,
+    octave_kernels,
+    stepped_lowpass,
+)
 
-BINS = 99
-"""Semitones of the whole log-VQT."""
-CROPPED_BINS = 84
-"""Semitones that the network sees: seven octaves."""
 MAX_CROP = BINS - CROPPED_BINS
 """The largest crop in semitones."""
-BINS_PER_OCTAVE = 12
-"""Bins are semitones."""
-HOP = 512
-"""Samples between two frames."""
-LOWEST_FREQUENCY = 27.5
-"""Frequency of bin 0 in hertz: A0."""
-SEGMENT_SAMPLES = 15 * SAMPLE_RATE
-"""Samples of the 15-s segments of both papers."""
 SEGMENT_FRAMES = SEGMENT_SAMPLES // HOP + 1
 """Frames of a 15-s segment."""
-MIN_VQT_SAMPLES = 65 * 256
-"""Fewest samples (0.75 s) whose lowest octave can be mirrored at its ends."""
 BYTE_RANGE = 1.25
 """The log-VQT value of byte 255. Those of peak-normalised music reach about 1.2: a range of 1 clips."""
-
-_OCTAVES = -(-BINS // BINS_PER_OCTAVE)
-_QUALITY = 1 / (2 ** (1 / BINS_PER_OCTAVE) - 1)
-_FREQUENCIES = LOWEST_FREQUENCY * 2 ** (np.arange(BINS) / BINS_PER_OCTAVE)
-_LOWPASS_TAPS = 256
-_OUTPUTS_PER_STEP = 64
-_DYNAMIC_RANGE = 80.0
-_SMALLEST_MAGNITUDE = 1e-10
 
 
 class LogVQT(nn.Module):
@@ -62,11 +56,9 @@ class LogVQT(nn.Module):
     def __init__(self) -> None:
         """Build the kernels of one octave, the half-band filter and the normalisation."""
         super().__init__()
-        self.register_buffer("kernels", torch.from_numpy(_octave_kernels())[:, None], persistent=False)
-        self.register_buffer("lowpass", torch.from_numpy(_stepped_lowpass())[:, None], persistent=False)
-        lengths = np.ceil(_QUALITY * SAMPLE_RATE / _FREQUENCIES)
-        scale = torch.from_numpy(np.sqrt(lengths).astype(np.float32))[:, None]
-        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("kernels", torch.from_numpy(octave_kernels())[:, None], persistent=False)
+        self.register_buffer("lowpass", torch.from_numpy(stepped_lowpass())[:, None], persistent=False)
+        self.register_buffer("scale", torch.from_numpy(normalisation()), persistent=False)
 
     def forward(self, wave: Float32[Tensor, "batch samples"]) -> Float32[Tensor, "batch 99 frames"]:
         """The log-VQT of each waveform, floored 80 dB under the maximum of that waveform.
@@ -97,7 +89,7 @@ class LogVQT(nn.Module):
         if wave.shape[-1] < MIN_VQT_SAMPLES:
             raise TooShortAudio(f"{wave.shape[-1]} samples: the log-VQT needs at least {MIN_VQT_SAMPLES}")
         octaves: list[Tensor] = []
-        for octave in range(_OCTAVES):
+        for octave in range(OCTAVES):
             wave = self._halved(wave) if octave else wave
             octaves.insert(0, self._octave(wave, HOP >> octave))
         return torch.cat(octaves, dim=1)[:, -BINS:] * self.scale
@@ -111,8 +103,8 @@ class LogVQT(nn.Module):
 
     def _halved(self, wave: Tensor) -> Tensor:
         """The same sound at half the sample rate."""
-        step = 2 * _OUTPUTS_PER_STEP
-        padded = nn.functional.pad(wave, (_LOWPASS_TAPS // 2 - 1, _LOWPASS_TAPS // 2 + step))
+        step = 2 * OUTPUTS_PER_STEP
+        padded = nn.functional.pad(wave, (LOWPASS_TAPS // 2 - 1, LOWPASS_TAPS // 2 + step))
         steps = nn.functional.conv1d(padded[:, None], self.lowpass, stride=step)
         return steps.transpose(1, 2).flatten(1)[:, : wave.shape[-1] // 2]
 
@@ -128,9 +120,9 @@ def log_compress(magnitude: Float[Tensor, "batch bins frames"]) -> Float[Tensor,
     Returns:
         (batch, bins, frames); 1 stands for a magnitude of 1, and 0 for 80 dB less.
     """
-    decibels = 10 * torch.log10(magnitude.clamp(min=_SMALLEST_MAGNITUDE))
-    floor = decibels.amax(dim=(-2, -1), keepdim=True) - _DYNAMIC_RANGE
-    return torch.maximum(decibels, floor) / _DYNAMIC_RANGE + 1
+    decibels = 10 * torch.log10(magnitude.clamp(min=SMALLEST_MAGNITUDE))
+    floor = decibels.amax(dim=(-2, -1), keepdim=True) - DYNAMIC_RANGE
+    return torch.maximum(decibels, floor) / DYNAMIC_RANGE + 1
 
 
 @lru_cache(maxsize=1)
@@ -212,38 +204,3 @@ def from_bytes(stored: UInt8[Tensor, "*shape"] | UInt8[np.ndarray, "*shape"]) ->
     """
     values = stored if isinstance(stored, Tensor) else torch.from_numpy(np.array(stored))
     return values.to(torch.float32) * (BYTE_RANGE / 255)
-
-
-def _octave_kernels() -> Float32[np.ndarray, "24 taps"]:
-    """The top octave: twelve real parts, then twelve negated imaginary ones."""
-    lengths = np.ceil(_QUALITY * SAMPLE_RATE / _FREQUENCIES[-BINS_PER_OCTAVE:]).astype(int)
-    taps = 2 ** int(np.ceil(np.log2(lengths.max())))
-    kernels = np.zeros((BINS_PER_OCTAVE, taps), np.complex64)
-    for row, frequency, length in zip(kernels, _FREQUENCIES[-BINS_PER_OCTAVE:], lengths, strict=True):
-        start = (taps - length) // 2
-        row[start : start + length] = _atom(float(frequency), int(length))
-    return np.concatenate([kernels.real, -kernels.imag])
-
-
-def _atom(frequency: float, length: int) -> np.ndarray:
-    """One complex exponential under a Hann window, absolute sum 1."""
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-    times = np.arange(length) - (length + 1) // 2
-    atom = window * np.exp(2j * np.pi * frequency / SAMPLE_RATE * times)
-    return np.asarray(atom / np.abs(atom).sum())
-
-
-def _lowpass() -> Float64[np.ndarray, "256"]:
-    """The half-band filter: frequency sampling under a Hamming window, as ``scipy.signal.firwin2``."""
-    grid = np.linspace(0, 1, _LOWPASS_TAPS + 1)
-    gains = np.interp(grid, [0, 0.5 / 1.001, 0.5 * 1.001, 1], [1, 1, 0, 0])
-    delay = np.exp(-0.5j * np.pi * (_LOWPASS_TAPS - 1) * grid)
-    return np.asarray(np.fft.irfft(gains * delay)[:_LOWPASS_TAPS] * np.hamming(_LOWPASS_TAPS))
-
-
-def _stepped_lowpass() -> Float32[np.ndarray, "outputs taps"]:
-    """The half-band filter once for each output sample of a step, two input samples further each time."""
-    rows = np.zeros((_OUTPUTS_PER_STEP, _LOWPASS_TAPS + 2 * (_OUTPUTS_PER_STEP - 1)), np.float32)
-    for output, row in enumerate(rows):
-        row[2 * output : 2 * output + _LOWPASS_TAPS] = _lowpass()
-    return rows

@@ -11,8 +11,9 @@ import soundfile
 import torch
 from torch import Tensor
 
+from skey.filters import SEGMENT_SAMPLES
 from skey.keys import KEYS, parse_key
-from skey.vqt import SEGMENT_SAMPLES, log_vqt
+from skey.vqt import log_vqt
 from skey.weights import LoadedModel, import_checkpoint
 
 NUMBERS = (0, 1, 2, 4, 5, 9, 11, 13, 14, 15, 16, 21, *range(25, 34))

@@ -6,9 +6,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skey import vqt
 from skey.audio import SAMPLE_RATE, TooShortAudio
-from skey.vqt import LogVQT, chroma, crop, from_bytes, log_compress, log_vqt, to_bytes
+from skey.filters import LOWPASS_TAPS, MIN_VQT_SAMPLES, SEGMENT_SAMPLES
+from skey.vqt import (
+    MAX_CROP,
+    SEGMENT_FRAMES,
+    LogVQT,
+    chroma,
+    crop,
+    from_bytes,
+    log_compress,
+    log_vqt,
+    to_bytes,
+)
 
 PARITY_WITH_FRONT_END = ("00_nocturne_n02_in_e-flat_major", "01_Cmajor", "25_cadence_C_22050_float")
 SHORTEST_PARITY = "33_exactly_65024_samples"
@@ -58,11 +68,11 @@ def test_one_octave_of_kernels_is_bit_for_bit_all_nine_of_nnaudio(nnaudio):
 
 
 def test_the_half_band_filter_is_that_of_nnaudio(nnaudio):
-    first = LogVQT().lowpass[0, 0, : vqt._LOWPASS_TAPS]
+    first = LogVQT().lowpass[0, 0, :LOWPASS_TAPS]
     assert (first - nnaudio.lowpass_filter[0, 0]).abs().max() < 1e-8
 
 
-@pytest.mark.parametrize("samples", [vqt.MIN_VQT_SAMPLES, 65_024, 100_003, vqt.SEGMENT_SAMPLES])
+@pytest.mark.parametrize("samples", [MIN_VQT_SAMPLES, 65_024, 100_003, SEGMENT_SAMPLES])
 def test_the_transform_is_that_of_nnaudio_to_float_precision(nnaudio, samples):
     wave = noise(2, samples)
     reference, ours = nnaudio(wave), LogVQT().magnitude(wave)
@@ -98,7 +108,7 @@ def test_a_sine_peaks_at_the_bin_of_its_pitch(frequency, bin_):
 
 
 def test_frames_are_512_samples_apart_and_a_segment_has_646():
-    assert log_vqt(noise(vqt.SEGMENT_SAMPLES)).shape == (99, vqt.SEGMENT_FRAMES) == (99, 646)
+    assert log_vqt(noise(SEGMENT_SAMPLES)).shape == (99, SEGMENT_FRAMES) == (99, 646)
 
 
 def test_the_floor_lies_80_db_under_the_maximum_of_each_item_alone():
@@ -123,7 +133,7 @@ def test_silence_is_flat():
 
 def test_less_than_three_quarters_of_a_second_is_refused():
     with pytest.raises(TooShortAudio, match="16640"):
-        log_vqt(torch.zeros(vqt.MIN_VQT_SAMPLES - 1))
+        log_vqt(torch.zeros(MIN_VQT_SAMPLES - 1))
 
 
 @pytest.mark.parametrize("semitones", [1, 5, 7, 12])
@@ -139,7 +149,7 @@ def test_cropping_equals_transposing(semitones):
 
 def test_the_crop_keeps_84_bins_from_the_chosen_one():
     bins = torch.arange(99.0)[:, None].expand(99, 3)
-    for c in range(vqt.MAX_CROP + 1):
+    for c in range(MAX_CROP + 1):
         kept = crop(bins, c)
         assert kept.shape == (84, 3)
         assert kept[0, 0] == c

@@ -17,7 +17,7 @@ from filelock import FileLock
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from skey import vqt
+from skey import filters, vqt
 from skey.corpus.plan import Clip, Split, plan_clips, render_clip
 from skey.corpus.processes import default_jobs, in_processes, rare_collection
 from skey.corpus.shards import FeatureStore, Shard, is_sound, storage_errors, write_shard
@@ -69,7 +69,8 @@ def recipe_digest() -> str:
     """
     here = Path(__file__).parent
     sources = [path for path in sorted(here.glob("*.py")) if path.name not in _SOUNDLESS]
-    parts = [_bare_code(path) for path in [*sources, Path(str(vqt.__file__))]]
+    sources += [Path(str(module.__file__)) for module in (filters, vqt)]
+    parts = [_bare_code(path) for path in sources]
     parts += [f"{package} {version(package)}" for package in PACKAGES[:2]]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 

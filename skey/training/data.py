@@ -15,9 +15,10 @@ from skey.corpus.plan import Clip, Split, plan_clips
 from skey.corpus.shards import FeatureStore
 from skey.errors import SkeyError
 from skey.experiments import Experiment
+from skey.filters import CROPPED_BINS
 from skey.keys import Key
 from skey.model import average_frames
-from skey.vqt import CROPPED_BINS, MAX_CROP, SEGMENT_FRAMES, from_bytes
+from skey.vqt import MAX_CROP, SEGMENT_FRAMES, from_bytes
 
 VALIDATION_PART = 10
 """One in so many groups of pieces is held out of the training splits for validation; never a test piece."""

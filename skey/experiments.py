@@ -144,11 +144,18 @@ SKEY_ENTROPY = replace(
     loss=replace(_PEAKS, signature="cross-entropy", mode_from=0.35),
 )
 """The papers' weights: the cross-entropy of signatures is large enough to stand beside them."""
+_SHARP = replace(_PEAKS, opening="cpsd", signature="cross-entropy", mode_from=0.35)
 SKEY_SHARP = replace(
     SKEY_PEAKS,
     name="skey-sharp",
     title="S-KEY, CPSD first, then cross-entropy and the mode",
-    loss=replace(_PEAKS, opening="cpsd", signature="cross-entropy", mode_from=0.35),
+    loss=_SHARP,
+)
+SKEY_FIFTHS = replace(
+    SKEY_PEAKS,
+    name="skey-fifths",
+    title="S-KEY, CPSD first, then cross-entropy and a label from fifths",
+    loss=replace(_SHARP, with_fifth=True),
 )
 
 
@@ -174,7 +181,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
         *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SKEY_PEAKS, SKEY_LATE),
-        *(SKEY_ENTROPY, SKEY_SHARP, SUPERVISED),
+        *(SKEY_ENTROPY, SKEY_SHARP, SKEY_FIFTHS, SUPERVISED),
     )
 }
 """Name of each system that `skey train` knows."""
@@ -200,7 +207,7 @@ class Scale:
 LONG_SCALE = Scale(steps=140, epochs=12)
 """Six times as many steps, which take a core some 25 minutes."""
 
-LONG = ("stone", "stone-no-cpsd", "skey", "skey-late", "skey-sharp")
+LONG = ("stone", "stone-no-cpsd", "skey", "skey-late", "skey-sharp", "skey-fifths")
 """The systems that are trained longest: those that stand beside the released networks."""
 
 SUPERVISED_SCALE = Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_per_step=16)

@@ -17,6 +17,8 @@ from torch import Tensor
 from skey.baselines import Scale
 
 PITCH_CLASSES = 12
+FIFTH = 7
+"""Semitones."""
 LOWEST_LOG = -100.0
 """Where the logarithm of a probability of zero is cut (facts of the released code)."""
 
@@ -148,7 +150,11 @@ def average_mode(views: Views) -> Float[Tensor, ""]:
 
 @torch.no_grad()
 def pseudo_label(
-    views: Views, chroma: Profiles, sign: Literal[-3, 3] = -3, row_of_first_bin: int = 0
+    views: Views,
+    chroma: Profiles,
+    sign: Literal[-3, 3] = -3,
+    row_of_first_bin: int = 0,
+    with_fifth: bool = False,
 ) -> Float[Tensor, " batch"]:
     """S-KEY's label of mode, one a track, without gradient (Eq. 5 of S-KEY as quoted).
 
@@ -159,6 +165,8 @@ def pseudo_label(
             paper), or above (+3, the released code).
         row_of_first_bin: the row that stands for the chroma's first pitch class as a major tonic. The papers
             take 0; calibration on the reference sound finds it.
+        with_fifth: root and rival each count with the fifth above them, which is ours: two notes of the tonic
+            triad tell more than one.
 
     Returns:
         1 where the root is louder than its rival (major), else 0.
@@ -166,7 +174,8 @@ def pseudo_label(
     row = ((signature_profile(views.a) + signature_profile(views.b)) / 2).argmax(1)
     root = (row - row_of_first_bin) % PITCH_CLASSES
     rival = (root + sign) % PITCH_CLASSES
-    louder = chroma.gather(1, root[:, None]) > chroma.gather(1, rival[:, None])
+    loudness = chroma + chroma.roll(-FIFTH, 1) if with_fifth else chroma
+    louder = loudness.gather(1, root[:, None]) > loudness.gather(1, rival[:, None])
     return louder[:, 0].to(chroma.dtype)
 
 
@@ -195,10 +204,11 @@ class LossSettings:
 
     `signature` compares key signature profiles by CPSD, by cross-entropy, or by one that forgets the crop
     ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label;
-    `calibrated` ties the pseudo-label's row to the reference sound, `chroma` says how loud a bin counts in
-    the chroma it reads (the papers: its decibels). `half` keeps the 1/2 of Eq. 5. The terms of the mode count
-    from that share of the training on, `mode_from`; the papers have them from the beginning. Until then
-    `opening` compares the profiles, where it is another comparison than `signature`.
+    `calibrated` ties the pseudo-label's row to the reference sound, `with_fifth` lets it hear fifths (see
+    `pseudo_label`), `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels).
+    `half` keeps the 1/2 of Eq. 5. The terms of the mode count from that share of the training on, `mode_from`;
+    the papers have them from the beginning. Until then `opening` compares the profiles, where it is another
+    comparison than `signature`.
     """
 
     signature: Comparison = "cpsd"
@@ -210,6 +220,7 @@ class LossSettings:
     average_weight: float = 0.0
     sign: Literal[-3, 3] = -3
     calibrated: bool = False
+    with_fifth: bool = False
     chroma: Scale = "decibels"
     mode_from: float = 0.0
 
@@ -245,7 +256,7 @@ def loss_terms(
     if settings.mode == "pseudo-label":
         if chroma is None:
             raise ValueError("the pseudo-label of mode needs the chroma of the segments")
-        labels = pseudo_label(views, chroma, settings.sign, row_of_first_bin)
+        labels = pseudo_label(views, chroma, settings.sign, row_of_first_bin, settings.with_fifth)
         terms["mode"] = settings.mode_weight * pseudo_label_loss(views, labels).mean()
     if settings.average_weight:
         terms["average"] = settings.average_weight * average_mode(views)

@@ -55,6 +55,7 @@ COLOURS: Mapping[str, str] = {
     "skey-late": "#e7298a",
     "skey-entropy": "#7b1fa2",
     "skey-sharp": "#d6006c",
+    "skey-fifths": "#ff4fa3",
 }
 """The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""
 

@@ -44,6 +44,7 @@ NETWORKS = (
     "skey-peaks",
     "skey-late",
     "skey-sharp",
+    "skey-fifths",
     *RELEASED,
 )
 """Networks whose rows are tried, where their weights are at hand."""

@@ -39,7 +39,7 @@ TABLE_2 = (
 
 TABLE_3 = (
     *BASELINES,
-    *("stone24-w1", "stone24", "supervised", "skey", "skey-late", "skey-sharp"),
+    *("stone24-w1", "stone24", "supervised", "skey", "skey-late", "skey-fifths"),
     *("released-semitone24", "released-skey"),
 )
 """The systems of Table 3, STONE, with more templates, S-KEY, and the released networks beside them."""
@@ -57,13 +57,13 @@ FIGURE_4 = (
 """Those of Figure 4, STONE (a network of key signatures, one of keys), ours, released, and the baselines."""
 
 SKEY_TABLE = (
-    *("krumhansl", "temperley-peaks", "supervised", "skey", "skey-late", "skey-sharp", "released-skey"),
+    *("krumhansl", "temperley-peaks", "supervised", "skey", "skey-late", "skey-fifths", "released-skey"),
 )
 """The systems of S-KEY's table, the strongest template, and the variants of S-KEY that learn the mode."""
 
 SKEY_ABLATIONS = (
     *("krumhansl", "skey", "skey-plus3", "skey-no-average", "skey-calibrated", "skey-peaks", "skey-late"),
-    *("skey-entropy", "skey-sharp", "released-skey"),
+    *("skey-entropy", "skey-sharp", "skey-fifths", "released-skey"),
 )
 """S-KEY and its variants, with a template and the released network beside them."""
 

@@ -161,6 +161,15 @@ def test_a_calibrated_pseudo_label_follows_the_rotation_of_the_rows() -> None:
             assert pseudo_label(rotated, u, row_of_first_bin=shift).tolist() == [label]
 
 
+def test_a_pseudo_label_with_fifths_hears_two_notes_of_each_triad() -> None:
+    agreed = views(matrix(4, 0), matrix(4, 1), matrix(0, 0))
+    loud_rival = torch.zeros(1, 12)
+    loud_rival[0, [4, 11, 1, 8]] = torch.tensor([2.0, 3.0, 3.0, 1.0])
+    assert pseudo_label(agreed, loud_rival).tolist() == [0]
+    assert pseudo_label(agreed, loud_rival, with_fifth=True).tolist() == [1]
+    assert pseudo_label(agreed, loud_rival, sign=3, with_fifth=True).tolist() == [1]
+
+
 def test_the_pseudo_label_has_no_gradient() -> None:
     y = torch.rand(2, 24, requires_grad=True)
     label = pseudo_label(views(*[y.softmax(1).reshape(2, 12, 2)] * 3), torch.rand(2, 12))

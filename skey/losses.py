@@ -206,9 +206,9 @@ class LossSettings:
     ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label;
     `calibrated` ties the pseudo-label's row to the reference sound, `with_fifth` lets it hear fifths (see
     `pseudo_label`), `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels).
-    `half` keeps the 1/2 of Eq. 5. The terms of the mode count from that share of the training on, `mode_from`;
-    the papers have them from the beginning. Until then `opening` compares the profiles, where it is another
-    comparison than `signature`.
+    `half` keeps the 1/2 of Eq. 5. The terms of the mode count from that share of the training on,
+    `mode_from`; the papers have them from the beginning. Until then `opening` compares the profiles, where it
+    is another comparison than `signature`.
     """
 
     signature: Comparison = "cpsd"

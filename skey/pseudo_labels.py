@@ -61,13 +61,14 @@ class Study:
 
     ``signatures``: key signatures as pitch classes; ``major``: whether the key is major; ``parts``: which
     clips belong to each part; ``louder``: scale of the chroma → (clips, 12), whether a pitch class, C first,
-    is louder than the one three semitones below.
+    is louder than the one three semitones below; ``fifths``: the same, each with its fifth.
     """
 
     signatures: Roots
     major: PerClip
     parts: Mapping[str, PerClip]
     louder: Mapping[str, Bool[np.ndarray, "clips 12"]]
+    fifths: Mapping[str, Bool[np.ndarray, "clips 12"]]
 
 
 def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
@@ -77,8 +78,8 @@ def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
         limit: the first so many clips; 0 for all.
 
     Returns:
-        ``clips``: their keys, levels and sources. Each scale of the chroma → ``louder``: a text of twelve 0
-        and 1 a clip. Each network at hand → what :func:`observe_rows` says.
+        ``clips``: their keys, levels and sources. Each scale of the chroma → ``louder`` and ``fifths``: a
+        text of twelve 0 and 1 a clip. Each network at hand → what :func:`observe_rows` says.
 
     Raises:
         MissingData: the features of the clips were not built.
@@ -92,9 +93,7 @@ def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
             "levels": [clip.level for clip in clips],
             "sources": [clip.source for clip in clips],
         },
-        **{
-            scale: {"louder": [_comparisons(track_chroma(each, scale)) for each in heard]} for scale in SCALES
-        },
+        **{scale: _labels([track_chroma(each, scale) for each in heard]) for scale in SCALES},
         **{name: observe_rows(read_weights(files[name]), heard) for name in NETWORKS if name in files},
     }
 
@@ -130,25 +129,32 @@ def read_study(entries: Entries) -> Study:
             part: everything if part == "all" else (tags["levels"] == part) | (tags["sources"] == part)
             for part in PARTS
         },
-        {
-            scale: np.array([list(bits) for bits in entries[scale]["louder"]], dtype=int).astype(bool)
-            for scale in SCALES
-        },
+        {scale: _bits(entries[scale]["louder"]) for scale in SCALES},
+        {scale: _bits(entries[scale]["fifths"]) for scale in SCALES},
     )
 
 
-def says_major(study: Study, roots: Roots, sign: Sign, scale: str = "decibels") -> PerClip:
+def _bits(texts: Sequence[str]) -> Bool[np.ndarray, "clips 12"]:
+    """Texts of 0 and 1 as truth values."""
+    return np.array([list(text) for text in texts], dtype=int).astype(bool)
+
+
+def says_major(
+    study: Study, roots: Roots, sign: Sign, scale: str = "decibels", with_fifth: bool = False
+) -> PerClip:
     """What the rule says if q* is this pitch class: the signs are one comparison, seen from either end."""
-    louder = study.louder[scale]
+    louder = (study.fifths if with_fifth else study.louder)[scale]
     clips = np.arange(len(roots))
     if sign == -3:
         return np.asarray(louder[clips, roots % 12])
     return np.asarray(~louder[clips, (roots + 3) % 12])
 
 
-def right(study: Study, roots: Roots, sign: Sign, scale: str = "decibels") -> PerClip:
+def right(
+    study: Study, roots: Roots, sign: Sign, scale: str = "decibels", with_fifth: bool = False
+) -> PerClip:
     """Whether the label is right, clip by clip."""
-    return np.asarray(says_major(study, roots, sign, scale) == study.major)
+    return np.asarray(says_major(study, roots, sign, scale, with_fifth) == study.major)
 
 
 def trained_roots(entry: Mapping[str, Any], study: Study) -> Roots:
@@ -202,11 +208,20 @@ def offsets(entry: Mapping[str, Any], study: Study) -> dict[str, list[int]]:
     }
 
 
-def _comparisons(chroma: Float[Tensor, "12"]) -> str:
+def _labels(chromas: Sequence[Float[Tensor, "12"]]) -> dict[str, list[str]]:
+    """What the rule says of each clip, of roots alone and of roots with their fifths."""
+    return {
+        name: [_comparisons(chroma, with_fifth) for chroma in chromas]
+        for name, with_fifth in (("louder", False), ("fifths", True))
+    }
+
+
+def _comparisons(chroma: Float[Tensor, "12"], with_fifth: bool) -> str:
     """For each pitch class whether the rule calls a clip major that has it for its root, as 0 and 1."""
     rows = torch.eye(12)
     views = Views(rows, rows, rows, torch.zeros(12, dtype=torch.long))
-    return "".join(str(int(label)) for label in pseudo_label(views, chroma.expand(12, 12), -3))
+    labels = pseudo_label(views, chroma.expand(12, 12), -3, with_fifth=with_fifth)
+    return "".join(str(int(label)) for label in labels)
 
 
 @torch.inference_mode()

@@ -244,11 +244,12 @@ def chroma_of(*loud: int) -> Tensor:
 
 def study_of(*chromas: Tensor, major: bool = True) -> pseudo_labels.Study:
     """Clips with the signature of C and these chromas."""
-    bits = [list(pseudo_labels._comparisons(chroma)) for chroma in chromas]
-    louder = np.array(bits, dtype=int).astype(bool)
+    louder, fifths = (
+        {"decibels": pseudo_labels._bits(bits)} for bits in pseudo_labels._labels(chromas).values()
+    )
     everything = np.ones(len(chromas), dtype=bool)
     signatures = np.zeros(len(chromas), dtype=int)
-    return pseudo_labels.Study(signatures, major * everything, {"all": everything}, {"decibels": louder})
+    return pseudo_labels.Study(signatures, major * everything, {"all": everything}, louder, fifths)
 
 
 def test_c_louder_than_a_is_c_major_and_a_louder_than_c_is_a_minor() -> None:
@@ -262,11 +263,12 @@ def test_with_plus_3_the_rival_of_c_is_e_flat_which_neither_key_has() -> None:
 
 
 @pytest.mark.parametrize("sign", [-3, 3])
-def test_the_record_of_comparisons_gives_what_the_rule_of_training_gives(sign: Any) -> None:
+@pytest.mark.parametrize("with_fifth", [False, True])
+def test_the_record_of_comparisons_gives_what_the_rule_of_training_gives(sign: Any, with_fifth: bool) -> None:
     chroma, roots = torch.rand(200, 12), torch.randint(12, (200,))
     rows = torch.nn.functional.one_hot(roots, 12).float()
-    trained = pseudo_label(Views(rows, rows, rows, roots), chroma, sign)
-    said = pseudo_labels.says_major(study_of(*chroma), roots.numpy(), sign)
+    trained = pseudo_label(Views(rows, rows, rows, roots), chroma, sign, with_fifth=with_fifth)
+    said = pseudo_labels.says_major(study_of(*chroma), roots.numpy(), sign, with_fifth=with_fifth)
     assert said.tolist() == trained.bool().tolist()
 
 

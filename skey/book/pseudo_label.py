@@ -80,6 +80,18 @@ def modes_table(entries: Entries) -> str:
     return markdown_table(["Chroma", "Sign", "major clips", "minor clips"], rows, text=2)
 
 
+def fifths_table(entries: Entries) -> str:
+    """Accuracy with the true signature and the paper's sign: a root alone, and a root with its fifth."""
+    study = read_study(entries)
+    rows = []
+    for scale in SCALES:
+        alone, both = (right(study, study.signatures, -3, scale, with_fifth) for with_fifth in (False, True))
+        parts = [number(share(both[study.major == (mode == "major")])) for mode in MODES]
+        rows.append([SCALE_NAMES[scale], number(share(alone)), number(share(both)), *parts])
+    header = ["Chroma", "root alone", "root and fifth", "major clips", "minor clips"]
+    return markdown_table(header, rows)
+
+
 def rows_table(entries: Entries) -> str:
     """Accuracy with q* from the truth, from networks calibrated and as trained, and moved at random."""
     study = read_study(entries)
@@ -190,6 +202,8 @@ def numbers(entries: Entries) -> dict[str, float]:
         "plus": right(study, study.signatures, 3),
         "plus_peaks": right(study, study.signatures, 3, "peaks"),
         "peaks": right(study, study.signatures, -3, "peaks"),
+        "fifths": right(study, study.signatures, -3, with_fifth=True),
+        "fifths_peaks": right(study, study.signatures, -3, "peaks", with_fifth=True),
     }
     return {
         "clips": float(len(study.major)),

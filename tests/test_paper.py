@@ -27,6 +27,8 @@ from skey.record import RESULTS, recorded_experiments
 from skey.results import Predictions, read_experiment
 from skey.results.scores import METRICS
 from skey.systems import EVALUATIONS
+from skey.weights import read_header
+from skey.weights.library import SHIPPED
 
 ROWS = [(table, system) for table in paper_tables().values() for system in table.systems]
 NAMES = [f"{table.id} {system}" for table, system in ROWS]
@@ -162,3 +164,15 @@ def test_a_table_of_claims_says_whose_they_are_and_how_well_their_numbers_are_kn
     assert "{cite}`kong2025skey`" in text and "*Ours.*" in text and "no number" in text
     assert "(I) inferred" in text and "(Q1) quoted by one source" in text and "(P)" not in text
     assert verdict_counts(judge_all([])) == f"{len(claims())} not computed here"
+
+
+def test_a_claim_says_where_its_networks_were_trained_for_unequally_long() -> None:
+    rows = {each.claim.id: claims_table([each]) for each in judge_all([])}
+    steps = [
+        int(read_header(SHIPPED / f"{name}.safetensors").training["steps"])
+        for name in ("stone", "supervised")
+    ]
+    assert steps[0] != steps[1]
+    assert f"{steps[0]:,} against {steps[1]:,} steps" in rows["stone-near-supervised"]
+    assert "steps*" not in rows["released-stone-beats-chroma"]
+    assert "steps*" not in rows["stone-beats-chroma"]

@@ -8,6 +8,7 @@ from skey.book.tables import METRIC_TITLES, markdown_table
 from skey.claims import RULES, Judgement, Verdict
 from skey.metrics import Interval
 from skey.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
+from skey.weights import available_weights, read_header
 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
@@ -54,9 +55,19 @@ def _text(claim: Claim) -> str:
 
 
 def _compared(claim: Claim) -> str:
-    """By which score which system stands how to which."""
+    """By which score which system stands how to which, and where they were trained for unequally long."""
     names = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
-    return f"{METRIC_TITLES[claim.metric]}: {names}"
+    return f"{METRIC_TITLES[claim.metric]}: {names}{_unequal_steps(claim)}"
+
+
+def _unequal_steps(claim: Claim) -> str:
+    """How many steps each network was trained for, where both are ours and the numbers differ."""
+    files = available_weights()
+    headers = [read_header(files[name]) for name in (claim.better, claim.worse) if name in files]
+    steps = [int(header.training["steps"]) for header in headers if "steps" in header.training]
+    if len(set(steps)) < 2:
+        return ""
+    return f"<br>*{steps[0]:,} against {steps[1]:,} steps*"
 
 
 def _papers_evidence(claim: Claim) -> str:

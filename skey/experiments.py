@@ -157,6 +157,12 @@ SKEY_FIFTHS = replace(
     title="S-KEY, CPSD first, then cross-entropy and a label from fifths",
     loss=replace(_SHARP, with_fifth=True),
 )
+SKEY_FRAMES = replace(
+    SKEY_FIFTHS,
+    name="skey-frames",
+    title="S-KEY, CPSD first, then cross-entropy and a label from fifths, norms of frames",
+    architecture=Architecture(norms="frame"),
+)
 
 
 def at_labels(experiment: Experiment, percent: int) -> Experiment:
@@ -181,7 +187,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
         *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SKEY_PEAKS, SKEY_LATE),
-        *(SKEY_ENTROPY, SKEY_SHARP, SKEY_FIFTHS, SUPERVISED),
+        *(SKEY_ENTROPY, SKEY_SHARP, SKEY_FIFTHS, SKEY_FRAMES, SUPERVISED),
     )
 }
 """Name of each system that `skey train` knows."""
@@ -207,7 +213,7 @@ class Scale:
 LONG_SCALE = Scale(steps=140, epochs=12)
 """Six times as many steps, which take a core some 25 minutes."""
 
-LONG = ("stone", "stone-no-cpsd", "skey", "skey-late", "skey-sharp", "skey-fifths")
+LONG = ("stone", "stone-no-cpsd", "skey", "skey-late", "skey-sharp", "skey-fifths", "skey-frames")
 """The systems that are trained longest: those that stand beside the released networks."""
 
 SUPERVISED_SCALE = Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_per_step=16)

@@ -210,14 +210,18 @@ class Scale:
     frames_per_step: int = 4
 
 
-LONG_SCALE = Scale(steps=140, epochs=12)
-"""Six times as many steps, which take a core some 25 minutes."""
-
-LONG = ("stone", "stone-no-cpsd", "skey", "skey-late", "skey-sharp", "skey-fifths", "skey-frames")
-"""The systems that are trained longest: those that stand beside the released networks."""
-
 SUPERVISED_SCALE = Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_per_step=16)
 """The classifier learns slowly, at its own rate: 40 times all clips take a core some ten minutes."""
+
+OUR_SCALES: Mapping[str, Scale] = {
+    **dict.fromkeys(("stone", "stone-w1", "stone-no-octaves"), Scale(steps=140)),
+    **dict.fromkeys(
+        ("stone-no-cpsd", "skey-late", "skey-sharp", "skey-fifths", "skey-frames"),
+        Scale(steps=140, epochs=12),
+    ),
+    SUPERVISED.name: SUPERVISED_SCALE,
+}
+"""The systems whose scale is not the usual one: where more steps made a difference on held-out pieces."""
 
 
 def scale_of(experiment: Experiment) -> Scale:
@@ -235,9 +239,7 @@ def scale_of(experiment: Experiment) -> Scale:
 
 def our_scale(experiment: Experiment) -> Scale:
     """The scale at which this repository trains a system."""
-    if isinstance(experiment.loss, CrossEntropy):
-        return SUPERVISED_SCALE
-    return LONG_SCALE if experiment.name in LONG else Scale()
+    return OUR_SCALES.get(experiment.name, Scale())
 
 
 def at_scale(experiment: Experiment, scale: Scale | None = None) -> Experiment:

@@ -20,8 +20,6 @@ class Architecture:
 
     `outputs` is 12 (key signatures) or 24 (key signatures times modes). `octave_equivalence=False` is the
     ablation of Table 2. `frames_per_step` averages so many frames before the first block; 1 is the papers'.
-    `norms` are layer norms of an item or of each of its frames, by default as in the papers: of frames for 12
-    outputs, of items for 24.
     """
 
     outputs: Literal[12, 24] = 24
@@ -32,12 +30,6 @@ class Architecture:
     stochastic_depth: float = 0.1
     octave_equivalence: bool = True
     frames_per_step: int = 1
-    norms: Literal["item", "frame"] | None = None
-
-    @property
-    def norms_frames(self) -> bool:
-        """Whether each frame has a norm of its own, with a gain and an offset."""
-        return self.norms == "frame" if self.norms else self.outputs == PITCH_CLASSES
 
     @property
     def modes(self) -> int:

@@ -97,8 +97,8 @@ class NumpyChromaNet:
         return result
 
     def _norm(self, x: Block, name: str) -> Block:
-        """The layer norm before a step: of the item, or of each frame with a gain."""
-        if not self.architecture.norms_frames:
+        """The layer norm before a step: of the item for 24 outputs, of each frame with gain for 12."""
+        if self.architecture.outputs == 24:
             return np.asarray((x - x.mean()) / np.sqrt(x.var() + _EPSILON))
         mean, variance = x.mean(axis=(0, 2), keepdims=True), x.var(axis=(0, 2), keepdims=True)
         gain, offset = self._weights[f"{name}.norm.weight"], self._weights[f"{name}.norm.bias"]
@@ -134,7 +134,7 @@ def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     ):
         shapes |= _linear_shapes(f"blocks.{2 * block}.pairs", channels, 2 * inputs)
         shapes |= _convnext_shapes(f"blocks.{2 * block + 1}", channels, kernel, architecture.expansion)
-        if architecture.norms_frames:
+        if architecture.outputs == 12:
             norms = ((2 * block, inputs), (2 * block + 1, channels))
             for number, width in norms:
                 shapes |= {

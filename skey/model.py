@@ -3,7 +3,7 @@
 Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time and keep frequency
 (f, Section 3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. Every step
 treats all frequencies alike, so an input moved by k semitones gives a profile rotated by k; only the borders,
-and norms with a gain a bin (in the papers those of the network with 12 outputs), break this.
+and the affine norms of the network with 12 outputs, break this.
 
 Inside, arrays are (batch, bins, frames, channels): the channels of a point lie side by side, so that every
 convolution but the depthwise one is a product with a small matrix.
@@ -29,7 +29,7 @@ NARROW_BLOCKS = 2
 
 
 class ItemNorm(nn.Module):
-    """Layer norm over (channel, frequency, time) of an item, without parameters (24 outputs in the paper)."""
+    """Layer norm over (channel, frequency, time) of an item, without parameters (24 outputs)."""
 
     def forward(
         self, x: Float[Tensor, "batch bins frames channels"]
@@ -40,7 +40,7 @@ class ItemNorm(nn.Module):
 
 
 class FrameNorm(nn.Module):
-    """Layer norm over (frequency, channel), frame by frame, with a gain and an offset (12 outputs there)."""
+    """Layer norm over (frequency, channel), frame by frame, with a gain and an offset (12 outputs)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -57,8 +57,8 @@ class FrameNorm(nn.Module):
 
 
 def layer_norm(architecture: Architecture, channels: int) -> nn.Module:
-    """The layer norm of the network: in the papers `ItemNorm` for 24 outputs and `FrameNorm` for 12."""
-    return FrameNorm(channels) if architecture.norms_frames else ItemNorm()
+    """The layer norm of the network in question: `ItemNorm` for 24 outputs, `FrameNorm` for 12."""
+    return ItemNorm() if architecture.outputs == 24 else FrameNorm(channels)
 
 
 class TimeDownsampling(nn.Module):

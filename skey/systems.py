@@ -20,6 +20,7 @@ from skey.experiments import EXPERIMENTS
 from skey.keys import KEYS, Key
 from skey.vqt import SEGMENT_FRAMES
 from skey.weights import LoadedModel, available_weights, read_header, read_weights
+from skey.weights.library import DEFAULT
 
 RELEASED: Mapping[str, str] = {
     "released-skey": "skey",
@@ -39,8 +40,7 @@ TABLE_2 = (
 
 TABLE_3 = (
     *BASELINES,
-    *("stone24-w1", "stone24", "supervised", "skey", "skey-late", "skey-fifths"),
-    *("released-semitone24", "released-skey"),
+    *("stone24-w1", "stone24", "supervised", "skey", DEFAULT, "released-semitone24", "released-skey"),
 )
 """The systems of Table 3, STONE, with more templates, S-KEY, and the released networks beside them."""
 
@@ -56,10 +56,8 @@ FIGURE_4 = (
 )
 """Those of Figure 4, STONE (a network of key signatures, one of keys), ours, released, and the baselines."""
 
-SKEY_TABLE = (
-    *("krumhansl", "temperley-peaks", "supervised", "skey", "skey-late", "skey-fifths", "released-skey"),
-)
-"""The systems of S-KEY's table, the strongest template, and the variants of S-KEY that learn the mode."""
+SKEY_TABLE = ("krumhansl", "temperley-peaks", "supervised", "skey", DEFAULT, "released-skey")
+"""The systems of S-KEY's table, the strongest template, and the strongest variant of S-KEY."""
 
 SKEY_ABLATIONS = (
     *("krumhansl", "skey", "skey-plus3", "skey-no-average", "skey-calibrated", "skey-peaks", "skey-late"),

@@ -20,7 +20,6 @@ class Architecture:
 
     `outputs` is 12 (key signatures) or 24 (key signatures times modes). `octave_equivalence=False` is the
     ablation of Table 2. `frames_per_step` averages so many frames before the first block; 1 is the papers'.
-    `sharpness` multiplies what the softmax takes; the papers' norm of two modes leaves it a variance of one.
     """
 
     outputs: Literal[12, 24] = 24
@@ -31,7 +30,6 @@ class Architecture:
     stochastic_depth: float = 0.1
     octave_equivalence: bool = True
     frames_per_step: int = 1
-    sharpness: float = 1.0
 
     @property
     def modes(self) -> int:

@@ -157,12 +157,6 @@ SKEY_FIFTHS = replace(
     title="S-KEY, CPSD first, then cross-entropy and a label from fifths",
     loss=replace(_SHARP, with_fifth=True),
 )
-SKEY_DECIDED = replace(
-    SKEY_FIFTHS,
-    name="skey-decided",
-    title="S-KEY, CPSD first, then cross-entropy and a label from fifths, sharper",
-    architecture=Architecture(sharpness=3.0),
-)
 
 
 def at_labels(experiment: Experiment, percent: int) -> Experiment:
@@ -187,7 +181,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
         *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SKEY_PEAKS, SKEY_LATE),
-        *(SKEY_ENTROPY, SKEY_SHARP, SKEY_FIFTHS, SKEY_DECIDED, SUPERVISED),
+        *(SKEY_ENTROPY, SKEY_SHARP, SKEY_FIFTHS, SUPERVISED),
     )
 }
 """Name of each system that `skey train` knows."""
@@ -216,7 +210,7 @@ SUPERVISED_SCALE = Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_pe
 OUR_SCALES: Mapping[str, Scale] = {
     **dict.fromkeys(("stone", "stone-w1", "stone-no-octaves"), Scale(steps=140)),
     **dict.fromkeys(
-        ("stone-no-cpsd", "skey-late", "skey-sharp", "skey-fifths", "skey-decided"),
+        ("stone-no-cpsd", "skey-late", "skey-sharp", "skey-fifths"),
         Scale(steps=140, epochs=12),
     ),
     SUPERVISED.name: SUPERVISED_SCALE,

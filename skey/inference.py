@@ -64,7 +64,7 @@ class NumpyChromaNet:
             x = self._time_downsampling(x, f"blocks.{2 * block}")
             x = self._convnext(x, f"blocks.{2 * block + 1}")
         logits = self._mode_norm(self._linear(self._octaves(x).mean(axis=1), "classifier"))
-        likelihoods = np.exp(self.architecture.sharpness * (logits - logits.max()))
+        likelihoods = np.exp(logits - logits.max())
         return np.asarray(likelihoods / likelihoods.sum())
 
     def _time_downsampling(self, x: Block, name: str) -> Float[np.ndarray, "bins half outputs"]:

@@ -202,7 +202,7 @@ class ChromaNet(nn.Module):
     def head(self, pooled: Float[Tensor, "batch 12 channels"]) -> Float[Tensor, "batch 12 modes"]:
         """The last map and, for two modes, the norm of each mode over the batch (Section 5.2)."""
         modes: Tensor = self.mode_norm(self.classifier(pooled).transpose(1, 2))
-        return self.architecture.sharpness * modes.transpose(1, 2)
+        return modes.transpose(1, 2)
 
     def forward(
         self, cropped: Float[Tensor, "batch 84 frames"]

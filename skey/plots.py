@@ -56,7 +56,6 @@ COLOURS: Mapping[str, str] = {
     "skey-entropy": "#7b1fa2",
     "skey-sharp": "#d6006c",
     "skey-fifths": "#ff4fa3",
-    "skey-decided": "#ad1457",
 }
 """The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""
 

@@ -25,7 +25,6 @@ ARCHITECTURES = [
     Architecture(frames_per_step=4),
     Architecture(outputs=12, frames_per_step=4, kernels=(5,) * 7),
     Architecture(octave_equivalence=False),
-    Architecture(sharpness=3.0),
     Architecture(channels=(2, 8, 3), kernels=(3, 9, 5), expansion=2),
 ]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from skey.record import RESULTS, RecordError, digest, find_checkout, provenance, write_if_changed
 from skey.results.scores import flatten
+from skey.systems import RELEASED
 
 FOLDER = "observations"
 """Where they lie, below the folder of the record."""
@@ -95,7 +96,7 @@ def observe(
             record is only compared in what it holds, and never takes the place of the shipped one.
 
     Returns:
-        The observation; entries that were not computed are those of the shipped record.
+        The observation; entries of released networks that were not computed are those of the shipped record.
 
     Raises:
         RecordError: there is no record.
@@ -104,8 +105,9 @@ def observe(
     if not recompute:
         return read_observation(checkout / RESULTS, name)
     computed, recorded = compute(), _recorded_entries(checkout / RESULTS, name)
-    carried = [entry for entry in recorded if entry not in computed]
-    order = [*(entry for entry in recorded), *(entry for entry in computed if entry not in recorded)]
+    carried = [entry for entry in recorded if entry in RELEASED and entry not in computed]
+    kept = [entry for entry in recorded if entry in computed or entry in carried]
+    order = [*kept, *(entry for entry in computed if entry not in recorded)]
     entries = {entry: computed.get(entry) or recorded[entry] for entry in order}
     made = {**provenance(checkout, time.monotonic() - began), "carried": carried}
     observation = Observation(name, entries, {**made, "limit": limit} if limit else made)

@@ -211,12 +211,7 @@ def _label_cells(axes: Axes, columns: Sequence[str]) -> None:
         axes.axvline(line, color=INK, alpha=0.15, linewidth=0.6)
 
 
-def scores_drawing(
-    scores: Scores,
-    metric: str,
-    papers: Mapping[str, int | float],
-    title: str,
-) -> Drawing:
+def scores_drawing(scores: Scores, metric: str, papers: Mapping[str, int | float], title: str) -> Drawing:
     """Each system's score on each part of the data with its 95 % interval, and the papers' value beside it.
 
     ``scores``: as in a record; systems without ``metric`` are left out. ``papers``: system → percent, drawn

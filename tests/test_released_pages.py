@@ -266,11 +266,12 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_an_entry_that_cannot_be_computed_here_is_taken_from_the_record(checkout: Path) -> None:
-    observe("sounds", lambda: {"a": {"p": [0.5]}, "b": {"p": [0.25]}}, recompute=True)
+def test_what_released_networks_said_is_taken_from_the_record_and_nothing_else_is(checkout: Path) -> None:
+    old = {"released-skey": {"p": [0.5]}, "b": {"p": [0.25]}, "asked no more": {"p": [0.3]}}
+    observe("sounds", lambda: old, recompute=True)
     again = observe("sounds", lambda: {"b": {"p": [0.75]}, "c": {"p": [0.1]}}, recompute=True)
-    assert again.entries == {"a": {"p": [0.5]}, "b": {"p": [0.75]}, "c": {"p": [0.1]}}
-    assert again.made["carried"] == ["a"]
+    assert again.entries == {"released-skey": {"p": [0.5]}, "b": {"p": [0.75]}, "c": {"p": [0.1]}}
+    assert again.made["carried"] == ["released-skey"]
     assert observe("sounds", dict) == again
 
 

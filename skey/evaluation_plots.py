@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skey.collapse import Spread
+from skey.metrics import Interval
 from skey.paper import PaperNumber, label
 from skey.plots import INK, SIGNATURE_LABELS, STYLE, Drawing, colour, draw
 from skey.record import Scores
+from skey.results.scores import recorded_interval
 
 REFERENCE = "reference"
 """Stands for the annotated keys where a figure otherwise shows systems."""
@@ -21,15 +23,6 @@ _MARKERS = "osD^"
 """One for each curve of a panel, for whoever cannot tell its colours apart."""
 _STEP = 1.08
 """How far the points of a curve stand beside those of the one before, so that intervals do not overlap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A score in percent; the ends of its interval lie on it where it has none."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +36,7 @@ class Panel:
 
     title: str
     curves: Mapping[str, Mapping[float, str]]
-    values: Mapping[str, Value]
+    values: Mapping[str, Interval]
     ticks: Mapping[float, str]
     dashed: Sequence[str] = field(default=())
 
@@ -52,18 +45,18 @@ class Panel:
         return {place: system for place, system in self.curves[curve].items() if system in self.values}
 
 
-def our_values(scores: Scores, metric: str) -> dict[str, Value]:
+def our_values(scores: Scores, metric: str) -> dict[str, Interval]:
     """Score and interval of each system on all tracks."""
     return {
-        system: Value(*(float(parts["all"][metric + end]) for end in ("", "_low", "_high")))
+        system: recorded_interval(parts["all"], metric)
         for system, parts in scores.items()
         if metric in parts["all"]
     }
 
 
-def papers_values(numbers: Mapping[str, PaperNumber]) -> dict[str, Value]:
-    """The papers' scores, which have no interval."""
-    return {system: Value(*[float(number.percent)] * 3) for system, number in numbers.items()}
+def papers_values(numbers: Mapping[str, PaperNumber]) -> dict[str, Interval]:
+    """The papers' scores; the ends of the interval that they do not have lie on them."""
+    return {system: Interval(*[float(number.percent)] * 3) for system, number in numbers.items()}
 
 
 def spread_drawing(spread: Spread, system: str) -> Drawing:
@@ -138,7 +131,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def _draw_curve(
-    axes: Axes, points: Mapping[float, str], values: Mapping[str, Value], curve: str, number: int
+    axes: Axes, points: Mapping[float, str], values: Mapping[str, Interval], curve: str, number: int
 ) -> None:
     """A line through the points, with their intervals, in the colour of the last system."""
     places = np.array(list(points)) * _STEP**number

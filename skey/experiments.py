@@ -137,14 +137,15 @@ SKEY_LATE = replace(
     title="S-KEY, signature first, then the mode",
     loss=replace(_PEAKS, mode_from=0.35, mode_weight=0.3, average_weight=3.0),
 )
+_ENTROPY = replace(_PEAKS, signature="cross-entropy", mode_from=0.35)
 SKEY_ENTROPY = replace(
     SKEY_PEAKS,
     name="skey-entropy",
     title="S-KEY, cross-entropy for CPSD, the mode later",
-    loss=replace(_PEAKS, signature="cross-entropy", mode_from=0.35),
+    loss=_ENTROPY,
 )
 """The papers' weights: the cross-entropy of signatures is large enough to stand beside them."""
-_SHARP = replace(_PEAKS, opening="cpsd", signature="cross-entropy", mode_from=0.35)
+_SHARP = replace(_ENTROPY, opening="cpsd")
 SKEY_SHARP = replace(
     SKEY_PEAKS,
     name="skey-sharp",

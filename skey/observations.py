@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from skey.record import RESULTS, RecordError, digest, find_checkout, provenance, write_if_changed
+from skey.results.carried import only_on_record
 from skey.results.scores import flatten
-from skey.systems import RELEASED
 
 FOLDER = "observations"
 """Where they lie, below the folder of the record."""
@@ -105,11 +105,10 @@ def observe(
     if not recompute:
         return read_observation(checkout / RESULTS, name)
     computed, recorded = compute(), _recorded_entries(checkout / RESULTS, name)
-    carried = [entry for entry in recorded if entry in RELEASED and entry not in computed]
-    kept = [entry for entry in recorded if entry in computed or entry in carried]
-    order = [*kept, *(entry for entry in computed if entry not in recorded)]
-    entries = {entry: computed.get(entry) or recorded[entry] for entry in order}
-    made = {**provenance(checkout, time.monotonic() - began), "carried": carried}
+    carried = only_on_record(recorded, computed)
+    known = {entry: recorded[entry] for entry in carried} | dict(computed)
+    entries = {entry: known[entry] for entry in dict.fromkeys((*recorded, *known)) if entry in known}
+    made = {**provenance(checkout, time.monotonic() - began), "carried": list(carried)}
     observation = Observation(name, entries, {**made, "limit": limit} if limit else made)
     write_observation(observation, checkout / (output or (f"build/{RESULTS}/limited" if limit else RESULTS)))
     return observation

@@ -24,9 +24,10 @@ from skey.book.tables import sources_line
 from skey.claims import judge_all, verdict_lines
 from skey.cli import main
 from skey.collapse import spread
-from skey.evaluation_plots import Panel, Value, growth_drawing, our_values
+from skey.evaluation_plots import Panel, growth_drawing, our_values
 from skey.experiments import EXPERIMENTS
 from skey.keys import KEYS
+from skey.metrics import Interval
 from skey.notebooks import EXECUTED, FOLDER, read_notebook
 from skey.paper import claims, label, paper_tables
 from skey.plots import COLOURS
@@ -224,9 +225,9 @@ def test_the_spread_is_drawn_for_the_keys_and_for_each_system() -> None:
 
 def test_a_curve_has_the_points_that_were_computed_and_dashed_lines_are_named() -> None:
     values = {
-        "semitone-1": Value(50.0, 40.0, 60.0),
-        "semitone": Value(70.0, 65.0, 75.0),
-        "stone24": Value(45.0, 40.0, 50.0),
+        "semitone-1": Interval(50.0, 40.0, 60.0),
+        "semitone": Interval(70.0, 65.0, 75.0),
+        "stone24": Interval(45.0, 40.0, 50.0),
     }
     curves = {
         "Semi-TONE": {1.0: "semitone-1", 10.0: "semitone-10", 100.0: "semitone"},

@@ -17,6 +17,7 @@ from skey.pseudo_labels import (
     PARTS,
     SCALES,
     SIGNS,
+    PerClip,
     Roots,
     Sign,
     Study,
@@ -75,9 +76,13 @@ def modes_table(entries: Entries) -> str:
     for sign in SIGNS:
         for scale in SCALES:
             found = right(study, study.signatures, sign, scale)
-            cells = [number(share(found[study.major == (mode == "major")])) for mode in MODES]
-            rows.append([SCALE_NAMES[scale], SIGN_NAMES[sign], *cells])
+            rows.append([SCALE_NAMES[scale], SIGN_NAMES[sign], *_by_mode(found, study)])
     return markdown_table(["Chroma", "Sign", "major clips", "minor clips"], rows, text=2)
+
+
+def _by_mode(found: PerClip, study: Study) -> list[str]:
+    """How many labels are right, of the major clips and of the minor ones."""
+    return [number(share(found[study.major == (mode == "major")])) for mode in MODES]
 
 
 def fifths_table(entries: Entries) -> str:
@@ -86,8 +91,8 @@ def fifths_table(entries: Entries) -> str:
     rows = []
     for scale in SCALES:
         alone, both = (right(study, study.signatures, -3, scale, with_fifth) for with_fifth in (False, True))
-        parts = [number(share(both[study.major == (mode == "major")])) for mode in MODES]
-        rows.append([SCALE_NAMES[scale], number(share(alone)), number(share(both)), *parts])
+        cells = [number(share(alone)), number(share(both)), *_by_mode(both, study)]
+        rows.append([SCALE_NAMES[scale], *cells])
     header = ["Chroma", "root alone", "root and fifth", "major clips", "minor clips"]
     return markdown_table(header, rows)
 

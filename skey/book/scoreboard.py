@@ -7,6 +7,7 @@ from skey.book.verdicts import claims_table, rules_list, verdict_counts
 from skey.claims import judge_all, verdict_lines
 from skey.paper import Number, papers_numbers
 from skey.results import Experiment
+from skey.results.scores import recorded_interval
 from skey.systems import EVALUATIONS
 
 CAUTION = (
@@ -85,5 +86,5 @@ def _score_lines(experiments: Sequence[Experiment]) -> Iterator[str]:
 
 def _cell(numbers: Mapping[str, Number], metric: str) -> str:
     """A score, its interval, and on how many tracks."""
-    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
-    return f"{value:5.1f} [{low:5.1f}, {high:5.1f}]  n = {numbers['n']}"
+    score = recorded_interval(numbers, metric)
+    return f"{score.value:5.1f} [{score.low:5.1f}, {score.high:5.1f}]  n = {numbers['n']}"

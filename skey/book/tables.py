@@ -17,6 +17,7 @@ from skey.paper import (
 )
 from skey.record import find_checkout, predictions_path, record_path
 from skey.results import Experiment
+from skey.results.scores import recorded_interval
 from skey.systems import EVALUATIONS
 
 METRIC_TITLES: Mapping[str, str] = {
@@ -36,8 +37,8 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text: i
 
 def with_interval(numbers: Mapping[str, Number], metric: str) -> str:
     """A score in percent, and below it the 95 % interval: ``73.2`` and ``[67.1, 79.0]``."""
-    value, low, high = (numbers[metric + end] for end in ("", "_low", "_high"))
-    return f"**{value:.1f}**<br>[{low:.1f},\N{NO-BREAK SPACE}{high:.1f}]"
+    score = recorded_interval(numbers, metric)
+    return f"**{score.value:.1f}**<br>[{score.low:.1f},\N{NO-BREAK SPACE}{score.high:.1f}]"
 
 
 def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:

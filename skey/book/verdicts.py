@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import get_args
 
 from skey.book.tables import METRIC_TITLES, markdown_table
 from skey.claims import RULES, Judgement, Verdict
 from skey.metrics import Interval
 from skey.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
-from skey.weights import available_weights, read_header
+from skey.weights import read_header
+from skey.weights.library import SHIPPED, SUFFIX
 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
@@ -62,12 +64,17 @@ def _compared(claim: Claim) -> str:
 
 def _unequal_steps(claim: Claim) -> str:
     """How many steps each network was trained for, where both are ours and the numbers differ."""
-    files = available_weights()
-    headers = [read_header(files[name]) for name in (claim.better, claim.worse) if name in files]
-    steps = [int(header.training["steps"]) for header in headers if "steps" in header.training]
-    if len(set(steps)) < 2:
+    first, second = _trained_steps(claim.better), _trained_steps(claim.worse)
+    if first is None or second is None or first == second:
         return ""
-    return f"<br>*{steps[0]:,} against {steps[1]:,} steps*"
+    return f"<br>*{first:,} against {second:,} steps*"
+
+
+@cache
+def _trained_steps(system: str) -> int | None:
+    """The steps behind the shipped weights of a system; a user's own of that name are not what is judged."""
+    file = SHIPPED / f"{system}{SUFFIX}"
+    return int(read_header(file).training["steps"]) if file.is_file() else None
 
 
 def _papers_evidence(claim: Claim) -> str:

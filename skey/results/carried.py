@@ -1,6 +1,6 @@
 """Rows of a record whose weights are not on this machine: they stay in it, and are named as not computed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +36,11 @@ def answers_on(recorded: Predictions, dataset: Dataset, experiment: str) -> Pred
     return recorded.select([row_of[track] for track in tracks])
 
 
+def only_on_record(recorded: Iterable[str], computed: Container[str]) -> tuple[str, ...]:
+    """The released networks that the record has and that were not asked now, in the order of the record."""
+    return tuple(name for name in recorded if name in RELEASED and name not in computed)
+
+
 def with_carried(computed: Answered, recorded: Answered | None) -> Answered:
     """Add what the record says on the same tracks for released networks whose weights are not at hand.
 
@@ -45,7 +50,7 @@ def with_carried(computed: Answered, recorded: Answered | None) -> Answered:
     if recorded is None:
         return computed
     old, new = recorded.predictions.answers, computed.predictions.answers
-    carried = tuple(name for name in old if name in RELEASED and name not in new)
+    carried = only_on_record(old, new)
     every = {**{name: old[name] for name in carried}, **new}
     order = list(old) if set(every) == set(old) else [*new, *carried]
     weights = {**computed.weights, **{name: recorded.weights[name] for name in carried}}

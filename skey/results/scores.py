@@ -66,6 +66,11 @@ def leading_metric(numbers: Mapping[str, int | float]) -> str:
     return "mirex" if "mirex" in numbers else "ksea"
 
 
+def recorded_interval(numbers: Mapping[str, int | float], metric: str) -> Interval:
+    """A recorded score in percent with the ends of its 95 % interval."""
+    return Interval(*(float(numbers[metric + end]) for end in ("", "_low", "_high")))
+
+
 def points(metric: str, references: Sequence[Key], answers: Sequence[Answer]) -> Points:
     """Points of each track, 0 to 1, whose mean is the score ``metric`` (one of ``METRICS``)."""
     if metric == "ksea":

@@ -14,7 +14,7 @@ from skey.datasets.open_corpus import OpenCorpus
 from skey.record import RecordError, digest, find_checkout, provenance, write_if_changed
 from skey.results.experiment import compute_predictions, describe, labelled_tracks, tags_of
 from skey.results.predictions import Answer, Predictions, format_answer, parse_answer
-from skey.results.scores import leading_metric, score_predictions
+from skey.results.scores import leading_metric, recorded_interval, score_predictions
 from skey.systems import NetworkSystem
 from skey.weights import Header, read_header
 
@@ -76,8 +76,8 @@ class TrainingRecord:
     @property
     def score_words(self) -> str:
         """That score on the whole test set with its interval: ``MIREX 81.5 % [77.5, 85.5]``."""
-        value, low, high = (self.scores["all"][self.metric + end] for end in ("", "_low", "_high"))
-        return f"{self.metric.upper()} {value:.1f} % [{low:.1f}, {high:.1f}]"
+        score = recorded_interval(self.scores["all"], self.metric)
+        return f"{self.metric.upper()} {score.value:.1f} % [{score.low:.1f}, {score.high:.1f}]"
 
     @property
     def uses_labels(self) -> bool:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The door to this project: prepares ``.venv`` once, then hands over to the command ``skey`` inside it.
+"""The door to this project: prepares ``.venv`` once, then hands over to ``python -m companion`` inside it.
 
 Needs nothing but Python's standard library, on Linux, macOS and Windows.
 """
@@ -27,7 +27,10 @@ COMMANDS = {
 def usage() -> str:
     """What this script can do, a line each."""
     lines = [f"  python3 run.py {name:<10} {what}" for name, what in COMMANDS.items()]
-    lines += ["", "Anything else is handed to the command `skey` inside .venv."]
+    lines += [
+        "",
+        "Others: check, ship, record-corpus, and those of `skey`: detect, train, corpus, weights, ...",
+    ]
     return "\n".join(["usage: python3 run.py COMMAND [OPTIONS]", "", *lines])
 
 
@@ -87,7 +90,7 @@ def main() -> int:
     # Whoever switches off compiled modules pays for it at every start: hundreds of processes in the tests.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.run(
-        [str(venv_python()), "-m", "skey", *arguments], cwd=ROOT, env=environment
+        [str(venv_python()), "-m", "companion", *arguments], cwd=ROOT, env=environment
     ).returncode
 
 

@@ -9,8 +9,8 @@ from hypothesis import settings
 from nbformat import NotebookNode
 from papermill import execute_notebook
 
-from skey.kernels import KeptKernels
-from skey.notebooks import FOLDER
+from companion.kernels import KeptKernels
+from companion.notebooks import FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
 

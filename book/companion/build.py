@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from skey.book.pages import write_pages
+from companion.pages.parts import write_pages
 from skey.errors import SkeyError
 
 OUTPUT = Path("build") / "book"

@@ -1,4 +1,4 @@
-"""``skey check``: do the recorded numbers still hold?"""
+"""``python3 run.py check``: do the recorded numbers still hold?"""
 
 from pathlib import Path
 
@@ -13,16 +13,17 @@ def check(recompute: bool, results: Path | None) -> None:
 
     Exits with status 1 where any did; otherwise lists the papers' claims with their verdicts.
     """
-    from skey.observations import check_observations
-    from skey.record import RESULTS, find_checkout, recorded_experiments
-    from skey.results import check_records, not_recomputed
-    from skey.systems import systems
-    from skey.training.check import check_training
-    from skey.training.shipping import SHIPPED
+    from companion.corpus import check_corpus
+    from companion.observations import check_observations
+    from companion.record import RESULTS, find_checkout, recorded_experiments
+    from companion.results import check_records, not_recomputed
+    from companion.systems import systems
+    from companion.training.check import check_training
+    from companion.training.shipping import SHIPPED
 
     folder, at_hand = results or find_checkout() / RESULTS, systems()
     faults = check_records(folder, at_hand if recompute else None) + check_observations(folder)
-    faults += check_training(folder, folder.parent / SHIPPED, recompute)
+    faults += check_training(folder, folder.parent / SHIPPED, recompute) + check_corpus(folder, recompute)
     for fault in faults:
         click.echo(fault)
     for line in not_recomputed(folder, at_hand) if recompute else ():
@@ -36,9 +37,9 @@ def check(recompute: bool, results: Path | None) -> None:
 
 def _print_claims(folder: Path) -> None:
     """The papers' claims with the verdicts of the record, as the scoreboard of the book has them."""
-    from skey.claims import judge_all, verdict_lines
-    from skey.record import recorded_experiments
-    from skey.results import read_experiment
+    from companion.claims import judge_all, verdict_lines
+    from companion.record import recorded_experiments
+    from companion.results import read_experiment
 
     experiments = (read_experiment(folder, name) for name in recorded_experiments(folder))
     for line in verdict_lines(judge_all(experiments)):

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from companion.paper import Claim, ClaimKind, claims
+from companion.results import Experiment, Predictions, points
 from skey.metrics import Interval, paired_bootstrap
-from skey.paper import Claim, ClaimKind, claims
-from skey.results import Experiment, Predictions, points
 
 Verdict = Literal["holds", "does not hold", "undecided at this size", "not computed here"]
 
@@ -91,7 +91,7 @@ def judgements(experiment: Experiment) -> list[Judgement]:
 
 
 def judge_all(experiments: Iterable[Experiment]) -> list[Judgement]:
-    """Every claim with its verdict: what the scoreboard, ``skey check`` and ``skey reproduce`` show."""
+    """Every claim with its verdict: what scoreboard, check and reproduce show."""
     found = {
         judgement.claim.id: judgement for experiment in experiments for judgement in judgements(experiment)
     }

@@ -14,10 +14,10 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from companion.kernels import KERNEL, KeptKernels
+from companion.record import current_commit, write_if_changed
+from companion.results.parameters import ParameterError
 from skey.errors import SkeyError
-from skey.kernels import KERNEL, KeptKernels
-from skey.record import current_commit, write_if_changed
-from skey.results.parameters import ParameterError
 
 Value = str | int | float | bool
 

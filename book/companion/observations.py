@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skey.record import RESULTS, RecordError, digest, find_checkout, provenance, write_if_changed
-from skey.results.carried import only_on_record
-from skey.results.scores import flatten
+from companion.record import RESULTS, RecordError, digest, find_checkout, provenance, write_if_changed
+from companion.results.carried import only_on_record
+from companion.results.scores import flatten
 
 FOLDER = "observations"
 """Where they lie, below the folder of the record."""

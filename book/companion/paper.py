@@ -89,8 +89,8 @@ class Claim:
     """What a paper says of two systems, and what our data can test.
 
     By ``metric`` the first system, ``better``, is ``"better"`` than the second, ``worse``, the ``"same"``, or
-    ``"no worse"``: that is the ``kind``, for which ``skey.claims`` has the rules. ``experiment`` tests it on
-    our data. The paper's numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` where these
+    ``"no worse"``: that is the ``kind``, for which ``companion.claims`` has the rules. ``experiment`` tests
+    it on our data. The numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` where these
     are not the same two; ``numbers`` is false where it has none. Without a ``paper`` the question is ours.
     """
 
@@ -119,7 +119,7 @@ class Claim:
 @cache
 def _content() -> Mapping[str, Any]:
     """The whole of ``paper.toml``."""
-    return tomllib.loads(files("skey").joinpath("paper.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(files("companion").joinpath("paper.toml").read_text(encoding="utf-8"))
 
 
 @cache
@@ -180,7 +180,7 @@ def find_number(system: str, dataset: str, metric: str) -> PaperNumber:
     """What the papers say of a system on a data set by a score; raises ``PaperError`` where they do not."""
     found = papers_numbers(metric, dataset)
     if system not in found:
-        raise PaperError(f"the papers have no {metric} of {system!r} on {dataset!r}: see skey/paper.toml")
+        raise PaperError(f"the papers have no {metric} of {system!r} on {dataset!r}: see paper.toml")
     return found[system]
 
 
@@ -189,7 +189,7 @@ def label(system: str) -> str:
     try:
         return str(_content()["labels"][system])
     except KeyError:
-        raise PaperError(f"{system!r} has no label: give it one in skey/paper.toml") from None
+        raise PaperError(f"{system!r} has no label: give it one in book/companion/paper.toml") from None
 
 
 def mark_note(number: PaperNumber) -> str:

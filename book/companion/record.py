@@ -180,19 +180,12 @@ def versions() -> dict[str, str]:
 
 def current_commit(checkout: Path) -> str:
     """The commit, 12 digits, with ``+changes`` where tracked files differ; ``unknown`` without git."""
-    commit = _git(checkout, "rev-parse", "--short=12", "HEAD")
-    if not commit:
-        return "unknown"
-    return f"{commit}+changes" if _git(checkout, "status", "--porcelain", "--untracked-files=no") else commit
-
-
-def _git(checkout: Path, *arguments: str) -> str:
-    """What git answers, or nothing where it cannot."""
+    question = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes")
     try:
-        answer = subprocess.run(["git", *arguments], cwd=checkout, capture_output=True, text=True, check=True)
+        said = subprocess.run(["git", *question], cwd=checkout, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return ""
-    return answer.stdout.strip()
+        return "unknown"
+    return said.stdout.strip()
 
 
 def _is_recorded(record: Record, folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""``skey reproduce``, ``skey test`` and ``skey book``: what a reader and continuous integration run."""
+"""``python3 run.py reproduce``, ``test`` and ``book``: what a reader and continuous integration run."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from skey.notebooks import Value
+    from companion.notebooks import Value
 
 Result = TypeVar("Result")
 
@@ -28,10 +28,10 @@ ANSWERS = "build/answers"
 """Where the notebooks of one run find what another of them has already asked a system."""
 
 CHECKS = (["ruff", "check", "."], ["mypy"])
-"""The modules that ``skey test`` runs before the tests."""
+"""The modules that ``run.py test`` runs before the tests."""
 
 SIDE_BY_SIDE = ("--quiet", "--numprocesses=logical", "--dist=worksteal")
-"""How ``skey test`` runs pytest: one process a core."""
+"""How ``run.py test`` runs pytest: one process a core."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
     Ends with the scoreboard: the papers' claims with their verdicts, then the scores, as computed here.
     Exits with status 1 where a notebook raised or a number moved.
     """
-    from skey.record import find_checkout
+    from companion.record import find_checkout
 
     checkout, steps = find_checkout(), Steps()
     limit = SMOKE_CLIPS if smoke else 0
@@ -86,7 +86,7 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
 @click.command()
 def book() -> None:
     """Build the book from the record alone: no features, no sound but the examples, no network."""
-    from skey.record import find_checkout
+    from companion.record import find_checkout
 
     checkout, steps = find_checkout(), Steps()
     _read_notebooks(checkout, steps)
@@ -102,7 +102,7 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
 
     Exits with status 1 where any of the three failed, after running all of them.
     """
-    from skey.record import find_checkout
+    from companion.record import find_checkout
 
     checkout, steps = find_checkout(), Steps()
     commands = [*CHECKS, ["pytest", *SIDE_BY_SIDE, *pytest_arguments]]
@@ -126,8 +126,8 @@ def _build_features(clips: int | None, jobs: int | None) -> None:
 
 def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
     """Execute every notebook anew; a smoke run (``limit``) leaves the book's copies alone."""
-    from skey.notebooks import FOLDER, default_parameters, notebook_names
-    from skey.results.shared import VARIABLE
+    from companion.notebooks import FOLDER, default_parameters, notebook_names
+    from companion.results.shared import VARIABLE
 
     for folder in (RECOMPUTED, ANSWERS):
         shutil.rmtree(checkout / folder, ignore_errors=True)
@@ -143,7 +143,7 @@ def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
 
 def _read_notebooks(checkout: Path, steps: Steps) -> None:
     """Execute every notebook from the record, for the book."""
-    from skey.notebooks import notebook_names
+    from companion.notebooks import notebook_names
 
     _run_notebooks(checkout, steps, {name: {} for name in notebook_names(checkout)})
 
@@ -152,7 +152,7 @@ def _run_notebooks(
     checkout: Path, steps: Steps, parameters: Mapping[str, Mapping[str, "Value"]], publish: bool = True
 ) -> None:
     """Execute notebooks side by side, and say how long each took."""
-    from skey.notebooks import run_notebooks
+    from companion.notebooks import run_notebooks
 
     title = f"{len(parameters)} notebooks, {'computed' if any(parameters.values()) else 'from the record'}"
     for run in steps.run(title, partial(run_notebooks, checkout, parameters, publish)):
@@ -161,9 +161,9 @@ def _run_notebooks(
 
 def _moved_numbers(checkout: Path) -> list[str]:
     """What the record says otherwise than its own predictions, or than the results computed here."""
-    from skey.observations import check_observations, compare_observations
-    from skey.record import RESULTS, recorded_experiments
-    from skey.results import check_records, compare_with_record, read_experiment
+    from companion.observations import check_observations, compare_observations
+    from companion.record import RESULTS, recorded_experiments
+    from companion.results import check_records, compare_with_record, read_experiment
 
     faults = check_records(checkout / RESULTS) + check_observations(checkout / RESULTS)
     faults += compare_observations(checkout / RESULTS, checkout / RECOMPUTED)
@@ -175,9 +175,9 @@ def _moved_numbers(checkout: Path) -> list[str]:
 
 def _print_not_recomputed(checkout: Path) -> None:
     """Name the rows that stayed as recorded, because the weights of their networks are not here."""
-    from skey.record import RESULTS
-    from skey.results import not_recomputed
-    from skey.systems import systems
+    from companion.record import RESULTS
+    from companion.results import not_recomputed
+    from companion.systems import systems
 
     for line in not_recomputed(checkout / RESULTS, systems()):
         click.echo(line)
@@ -185,7 +185,7 @@ def _print_not_recomputed(checkout: Path) -> None:
 
 def _build_book(checkout: Path) -> Path:
     """Build the book; returns its first page."""
-    from skey.book import build_book
+    from companion.build import build_book
 
     return build_book(checkout)
 
@@ -201,9 +201,9 @@ def _conclude(faults: list[str], index: Path) -> None:
 
 def _print_scoreboard(checkout: Path, folder: str) -> None:
     """Print every claim with its verdict and every score, from the records in a folder."""
-    from skey.book.scoreboard import scoreboard_lines
-    from skey.record import recorded_experiments
-    from skey.results import read_experiment
+    from companion.pages.scoreboard import scoreboard_lines
+    from companion.record import recorded_experiments
+    from companion.results import read_experiment
 
     names = recorded_experiments(checkout / folder)
     for line in scoreboard_lines([read_experiment(checkout / folder, name) for name in names]):

@@ -1,6 +1,7 @@
 """The command ``skey``: each sub-command is imported when it is called, so that ``--help`` is quick."""
 
 import importlib
+from collections.abc import Mapping
 
 import click
 
@@ -13,45 +14,57 @@ COMMANDS = {
     "weights": ("skey.cli.weights", "List and show network weights, import the authors' checkpoints."),
     "train": ("skey.cli.train", "Train the systems of both papers."),
     "export": ("skey.cli.export", "Write front end and network as one ONNX graph."),
-    "check": ("skey.cli.check", "Compare the recorded results with recomputed ones."),
-    "reproduce": ("skey.cli.companion", "Run the notebooks, check the record, build the book."),
     "bench": ("skey.cli.bench", "Measure start-up, speed and memory on this machine."),
-    "test": ("skey.cli.companion", "Run the checks that continuous integration runs."),
-    "book": ("skey.cli.companion", "Build the book from the record alone."),
 }
 """Name of each sub-command: the module that defines it and its line in ``skey --help``."""
+
+EXTRAS = {
+    **dict.fromkeys(("torch", "music21", "pretty_midi", "lightning_fabric", "nnAudio", "filelock"), "train"),
+    **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
+    **dict.fromkeys(("papermill", "nbformat", "jupyter_client", "matplotlib", "pandas", "seaborn"), "book"),
+}
+"""Package → the extra of this project that brings it."""
 
 
 class LazyGroup(click.Group):
     """A group that lists its commands without importing them and turns typed errors into one clear line."""
 
+    table: Mapping[str, tuple[str, str]] = COMMANDS
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all sub-commands, in the order of the table above."""
-        return list(COMMANDS)
+        """The names of all sub-commands, in the order of the table."""
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one sub-command, or None where there is no such name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        module = self.table[cmd_name][0]
+        command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name][0]}.{cmd_name} is not a click command")
+            raise TypeError(f"{module}.{cmd_name} is not a click command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of sub-commands from the table, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the chosen sub-command; a typed error becomes ``Error: …`` and exit status 1."""
+        """Run the chosen sub-command; typed errors and missing extras become ``Error: …``, status 1."""
         try:
             return super().invoke(ctx)
         except SkeyError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            package = str(error.name).split(".")[0]
+            if package not in EXTRAS:
+                raise
+            extra = f"pip install 'skey-companion[{EXTRAS[package]}]'"
+            raise click.ClickException(f"this needs {package}: {extra}") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="skey")
 def main() -> None:
-    """Musical keys from sound, and the reproducible companion to STONE and S-KEY."""
+    """Musical keys from sound: estimate them, train for them, build the open corpus."""

@@ -51,9 +51,9 @@ def build(split: "Split", clips: int | None, seed: int, jobs: int | None) -> Non
 @corpus.command()
 @plan_options
 def verify(split: "Split", clips: int | None, seed: int) -> None:
-    """Check every byte of the built features, and the test clips against the record of this checkout.
+    """Check every byte of the built features.
 
-    Exits with status 1 and names the clips where something is missing, damaged, or differs from the record.
+    Exits with status 1 and names the clips where something is missing or damaged.
     """
     from skey.corpus.build import corpus_folder, plan_shards
     from skey.corpus.plan import plan_clips
@@ -64,25 +64,6 @@ def verify(split: "Split", clips: int | None, seed: int) -> None:
     if bad:
         _fail(bad, f"missing or damaged; mend them with `skey corpus build --split {split}`")
     click.echo(f"{sum(len(shard.clip_ids) for shard in shards)} clips are as they were built")
-    if split == "test" and seed == 0:
-        _compare_with_record(clips)
-
-
-def _compare_with_record(clips: int | None) -> None:
-    """Compare the built test clips with the record, where there is a checkout."""
-    from skey.corpus import build, description, fingerprint
-    from skey.record import RESULTS, CheckoutError, find_checkout
-
-    try:
-        recorded = description.read_corpus_record(find_checkout() / RESULTS)
-    except CheckoutError:
-        click.echo("no checkout here, so there is no record to compare them with")
-        return
-    built = fingerprint.fingerprint(build.open_store("test", clips, verify=False))
-    differing = fingerprint.compare_fingerprints(recorded["fingerprints"], built)
-    if differing:
-        _fail(differing, "not as recorded; the versions of numpy, torch or the code may differ")
-    click.echo(f"{len(built)} clips sound as recorded, within {fingerprint.TOLERANCE} of 255")
 
 
 def _fail(clips: list[str], what: str) -> None:
@@ -95,32 +76,16 @@ def _fail(clips: list[str], what: str) -> None:
 @corpus.command()
 @plan_options
 @click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--record", is_flag=True, help="Write the built test clips' description into results/.")
-def describe(
-    split: "Split", clips: int | None, seed: int, layout: Literal["text", "json"], record: bool
-) -> None:
-    """Count the clips of a split by source, level, mode and key. Only --record needs built features."""
+def describe(split: "Split", clips: int | None, seed: int, layout: Literal["text", "json"]) -> None:
+    """Count the clips of a split by source, level, mode and key. Needs no built features."""
     import json
 
     from skey.corpus import description
     from skey.corpus.plan import plan_clips
 
-    if record:
-        return _record()
     counts = description.describe(plan_clips(split, clips, seed))
     lines = [json.dumps(counts, indent=1)] if layout == "json" else description.lines(split, counts)
     click.echo("\n".join(lines))
-
-
-def _record() -> None:
-    """Write the description and the fingerprints of the test split into the record."""
-    from skey.corpus import build, description
-    from skey.corpus.plan import plan_clips
-    from skey.record import RESULTS, find_checkout
-
-    results = find_checkout() / RESULTS
-    changed = description.write_corpus_record(results, build.open_store("test"), plan_clips("test"))
-    click.echo(f"{results / description.CORPUS_RECORD}: {'written' if changed else 'says the same already'}")
 
 
 @corpus.command()

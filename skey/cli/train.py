@@ -53,8 +53,8 @@ def train(
 ) -> None:
     """Train EXPERIMENTS, e.g. `skey train skey --clips 200 --epochs 3 --seed 0`.
 
-    Each run has a folder with its checkpoint, a log (one row an epoch) and, at the end, its weights and its
-    record with the scores on the open test set; `skey weights ship` copies both into the repository.
+    Each run has a folder with its checkpoint, a log (one row an epoch) and, at the end, its weights, which
+    are scored on the open test set; in a checkout `python3 run.py ship` records them and copies them there.
     """
     from skey.corpus.build import data_directory
     from skey.experiments import EXPERIMENTS, find_experiment
@@ -104,9 +104,8 @@ def _train(experiment: "Experiment", seed: int, folder: Path, machine: "Machine"
 
 
 def _record(folder: Path, machine: "Machine") -> None:
-    """Score the finished run on the open test set, which is built where it is not, and write its record."""
-    from skey.training.record import open_test_set
-    from skey.training.shipping import finish_run
+    """Score the finished run on the open test set, which is built where it is not."""
+    from skey.training.scoring import open_test_set, score_run
 
-    record = finish_run(folder, dataset=open_test_set(build=True, progress=machine.progress))
-    click.echo(f"{record.name}: {record.score_words} on the test set", err=True)
+    score = score_run(folder, open_test_set(build=True, progress=machine.progress))
+    click.echo(f"{score.name}: {score.score_words} on the test set", err=True)

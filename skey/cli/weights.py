@@ -1,4 +1,4 @@
-"""`skey weights`: what is at hand and says of itself, import of the authors', shipping of our own."""
+"""`skey weights`: what is at hand and says of itself, import of the authors'."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +10,7 @@ PATH = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def weights() -> None:
-    """List, show, import and ship network weights."""
+    """List, show and import network weights."""
 
 
 @weights.command("list")
@@ -52,23 +52,3 @@ def import_weights(file: Path, output: Path | None) -> None:
     target = output or user_folder() / f"released-{file.stem}.safetensors"
     header = save_weights(target, loaded.network, loaded.header)
     click.echo(f"{target}: {header.title}, {header.architecture.outputs} outputs, sha256 {header.checksum}")
-
-
-@weights.command("ship")
-@click.argument(
-    "runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
-def ship_weights(runs: tuple[Path, ...]) -> None:
-    """Put the finished RUNS (folders of `skey train`) into the repository.
-
-    Every run gets its record in results/training. Of each system the weights of one seed go to skey/weights:
-    those with the lowest loss on held-out training pieces, whatever their scores. Give all seeds of a system
-    at once: records of others are removed. A folder with another name than SYSTEM-sSEED is a variant, which
-    is recorded and never chosen.
-    """
-    from skey.record import find_checkout
-    from skey.training.shipping import ship
-
-    for shipment in ship(find_checkout(), runs):
-        loss = f"validation loss {shipment.record.validation_loss:.4f}"
-        click.echo(f"{shipment.weights}: {shipment.record.name}, {loss}")

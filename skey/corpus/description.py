@@ -1,26 +1,13 @@
-"""What a split of the open corpus holds, and the small file of the record that says so."""
+"""What a split of the open corpus holds."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from skey.corpus.fingerprint import fingerprint
 from skey.corpus.plan import Clip
-from skey.corpus.shards import FeatureStore
 from skey.corpus.sources import index_row
-from skey.errors import SkeyError
 from skey.keys import CIRCLE_OF_FIFTHS
-from skey.record import write_if_changed
-
-CORPUS_RECORD = Path("data", "open-corpus.json")
-"""Where the record keeps the corpus, below ``results/``."""
-
-
-class CorpusRecordError(SkeyError):
-    """The recorded corpus is absent or unreadable; the message says how to make it again."""
 
 
 def labels_and_notes_digest(clips: Sequence[Clip]) -> str:
@@ -48,25 +35,6 @@ def describe(clips: Sequence[Clip]) -> dict[str, Any]:
         "kinds": dict(sorted(Counter(_kind(clip) for clip in clips).items())),
         "keys": {key: keys[key] for key in circle if keys[key]},
     }
-
-
-def write_corpus_record(results: Path, store: FeatureStore, clips: Sequence[Clip]) -> bool:
-    """Write description and fingerprints below the folder ``results``; returns whether the file changed."""
-    record = {**describe(clips), "fingerprints": fingerprint(store)}
-    return write_if_changed(results / CORPUS_RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-
-
-def read_corpus_record(results: Path) -> dict[str, Any]:
-    """The recorded corpus below the folder ``results``; raises ``CorpusRecordError`` where there is none."""
-    path = results / CORPUS_RECORD
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {**content, "fingerprints": dict(content["fingerprints"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorpusRecordError(
-            f"{path} is missing or unreadable: restore it with git, or write it anew with "
-            "`skey corpus build && skey corpus describe --record`"
-        ) from error
 
 
 def lines(split: str, counts: Mapping[str, Any]) -> list[str]:

@@ -3,10 +3,19 @@
 import importlib
 from pathlib import Path
 
-from skey.datasets.base import Dataset, Track
+from skey.datasets.base import Dataset, Track, labelled_tracks
 from skey.datasets.errors import LabelError, MissingData, UnknownDataset
 
-__all__ = ["DATASETS", "Dataset", "LabelError", "MissingData", "Track", "UnknownDataset", "load_dataset"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "LabelError",
+    "MissingData",
+    "Track",
+    "UnknownDataset",
+    "labelled_tracks",
+    "load_dataset",
+]
 
 DATASETS = {
     "open-corpus": "skey.datasets.open_corpus:OpenCorpus",

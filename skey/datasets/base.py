@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from skey.audio import read_audio
-from skey.datasets.errors import MissingData
+from skey.datasets.errors import LabelError, MissingData
 from skey.keys import Key
 from skey.vqt import log_vqt
 
@@ -198,6 +198,14 @@ class Dataset(ABC):
         if not self.root.is_dir():
             raise MissingData(f"{self.title}: there is no folder {self.root}. {self.advice()}")
         return self.root
+
+
+def labelled_tracks(dataset: Dataset) -> list[Track]:
+    """The tracks of a data set that have a key; raises ``LabelError`` where there is none."""
+    tracks = [track for track in dataset.tracks() if track.key is not None]
+    if not tracks:
+        raise LabelError(f"{dataset.title} has no track with a key: nothing can be scored")
+    return tracks
 
 
 def evenly_spread(tracks: Sequence[Track], limit: int | None) -> tuple[Track, ...]:

@@ -2,19 +2,26 @@
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 import torch
 
-from skey.record import CheckoutError, current_commit, find_checkout
+COMMIT = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes")
+"""What git is asked for the commit of a clone: 12 digits, with ``+changes`` where tracked files differ."""
 
 
 def code_commit() -> str:
-    """The commit of the code that runs, ``+changes`` where it was edited; ``unknown`` outside a checkout."""
+    """The commit of the code that runs; ``unknown`` where git does not keep it."""
+    here = Path(__file__)
     try:
-        return current_commit(find_checkout(Path(__file__).parent))
-    except CheckoutError:
+        for question in (("ls-files", "--error-unmatch", here.name), COMMIT):
+            said = subprocess.run(
+                ["git", *question], cwd=here.parent, capture_output=True, text=True, check=True
+            )
+    except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return said.stdout.strip()
 
 
 def machine_name(device: torch.device) -> str:

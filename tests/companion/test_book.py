@@ -12,16 +12,16 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from skey.book import INDEX, build_book, script
-from skey.book.listening import answer_in_words, instructive_rows
-from skey.book.pages import HEADLINE, LOGO, PICTURE, headline_drawing, logo, parameters_words
+from companion.build import INDEX, build_book, script
+from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, run_notebooks
+from companion.observations import recorded_observations
+from companion.pages.listening import answer_in_words, instructive_rows
+from companion.pages.parts import HEADLINE, LOGO, PICTURE, headline_drawing, logo, parameters_words
+from companion.record import RESULTS, find_checkout, recorded_experiments
+from companion.results import Predictions, read_experiment
 from skey.keys import KEYS
-from skey.notebooks import EXECUTED, FOLDER, Run, notebook_names, run_notebooks
-from skey.observations import recorded_observations
-from skey.record import RESULTS, find_checkout, recorded_experiments
-from skey.results import Predictions, read_experiment
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*(ROOT / "book").rglob("*.md"), *(ROOT / FOLDER).glob("*.ipynb")]
 LOADED = {"img": "src", "script": "src", "audio": "src", "source": "src", "iframe": "src", "video": "src"}
 FETCHED_LINKS = {"stylesheet", "preload", "icon", "shortcut icon", "modulepreload", "prefetch", "preconnect"}

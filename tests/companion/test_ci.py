@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 import yaml
 
-from skey.book import INDEX, STRICT
-from skey.cli import COMMANDS
-from skey.cli.companion import CHECKS, SMOKE_CLIPS
+from companion.__main__ import COMMANDS
+from companion.build import INDEX, STRICT
+from companion.notebooks import FOLDER, default_parameters, notebook_names
+from companion.record import RESULTS, recorded_experiments
+from companion.results import compare_answers, read_experiment
+from companion.results.experiment import predict
+from companion.run import CHECKS, SMOKE_CLIPS
+from companion.systems import checksums, systems
 from skey.corpus.build import build, corpus_folder
 from skey.datasets.open_corpus import OpenCorpus
-from skey.notebooks import FOLDER, default_parameters, notebook_names
-from skey.record import RESULTS, recorded_experiments
-from skey.results import compare_answers, read_experiment
-from skey.results.experiment import predict
-from skey.systems import checksums, systems
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -139,7 +139,7 @@ def test_each_week_the_same_is_run_without_the_lock() -> None:
     install, listing, *rest = commands("weekly.yml")
     assert "--upgrade-strategy eager" in install and "requirements.lock" not in install
     assert listing == "python -m pip list"
-    assert [f"python3 run.py {line.removeprefix('skey ')}" for line in rest] == ci_commands()
+    assert [f"python3 run.py {line.removeprefix('python -m companion ')}" for line in rest] == ci_commands()
 
 
 def test_a_release_publishes_the_book_that_the_readme_builds() -> None:

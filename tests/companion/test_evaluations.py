@@ -9,9 +9,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from skey.baselines import BASELINES
-from skey.book.comparison import comparison_table, relations_table
-from skey.book.evaluations import (
+from companion.__main__ import main
+from companion.claims import judge_all, verdict_lines
+from companion.notebooks import EXECUTED, FOLDER, read_notebook
+from companion.pages.comparison import comparison_table, relations_table
+from companion.pages.evaluations import (
     collections_table,
     data_drawing,
     modes_table,
@@ -19,23 +21,21 @@ from skey.book.evaluations import (
     spread_table,
     supervision_drawing,
 )
-from skey.book.scoreboard import in_order, metrics_of, scoreboard, scoreboard_lines
-from skey.book.tables import sources_line
-from skey.claims import judge_all, verdict_lines
-from skey.cli import main
-from skey.collapse import spread
-from skey.evaluation_plots import Panel, growth_drawing, our_values
+from companion.pages.scoreboard import in_order, metrics_of, scoreboard, scoreboard_lines
+from companion.pages.tables import sources_line
+from companion.paper import claims, label, paper_tables
+from companion.plots import COLOURS
+from companion.plots.evaluation import Panel, growth_drawing, our_values
+from companion.record import RESULTS, read_record, recorded_experiments
+from companion.results import Experiment, Predictions, read_experiment, score_predictions
+from companion.studies.collapse import spread
+from companion.systems import EVALUATIONS, RELEASED
+from skey.baselines import BASELINES
 from skey.experiments import EXPERIMENTS
 from skey.keys import KEYS
 from skey.metrics import Interval
-from skey.notebooks import EXECUTED, FOLDER, read_notebook
-from skey.paper import claims, label, paper_tables
-from skey.plots import COLOURS
-from skey.record import RESULTS, read_record, recorded_experiments
-from skey.results import Experiment, Predictions, read_experiment, score_predictions
-from skey.systems import EVALUATIONS, RELEASED
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 IN_THE_PAPERS = (
     "Table 1",
     "Table 2",

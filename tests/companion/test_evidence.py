@@ -8,17 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from skey import disagreement, reliability, robustness
-from skey.audio import SAMPLE_RATE
-from skey.book import evidence, script
-from skey.confidence import calibration_error, expected_error
-from skey.corpus.plan import plan_clips, render_clip
-from skey.corpus.tuning import intonation
-from skey.estimator import KeyEstimator
-from skey.keys import KEYS, Key, parse_key
-from skey.listeners import Template
-from skey.notebooks import default_parameters
-from skey.observations import (
+from companion.notebooks import default_parameters
+from companion.observations import (
     Observation,
     broken_seals,
     check_observations,
@@ -29,16 +20,25 @@ from skey.observations import (
     read_observation,
     write_observation,
 )
-from skey.plots import colour
-from skey.record import RESULTS
-from skey.reliability import Judged
-from skey.reliability_plots import coverage_drawing, reliability_drawing
-from skey.results import Predictions, read_experiment
-from skey.robustness import CLEAN, CONDITIONS, EFFECTS, LISTENERS, condition
-from skey.robustness_plots import effect_drawing, effect_drawings
+from companion.pages import evidence, script
+from companion.plots import colour
+from companion.plots.reliability import coverage_drawing, reliability_drawing
+from companion.plots.robustness import effect_drawing, effect_drawings
+from companion.record import RESULTS
+from companion.results import Predictions, read_experiment
+from companion.studies import disagreement, reliability, robustness
+from companion.studies.reliability import Judged
+from companion.studies.robustness import CLEAN, CONDITIONS, EFFECTS, LISTENERS, condition
+from skey.audio import SAMPLE_RATE
+from skey.confidence import calibration_error, expected_error
+from skey.corpus.plan import plan_clips, render_clip
+from skey.corpus.tuning import intonation
+from skey.estimator import KeyEstimator
+from skey.keys import KEYS, Key, parse_key
+from skey.listeners import Template
 from skey.vqt import from_bytes, log_vqt, to_bytes
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = (robustness.NAME, reliability.NAME, disagreement.NAME)
 C, G, F, AM = (parse_key(text) for text in ("C", "G", "F", "Am"))
 
@@ -409,7 +409,7 @@ def test_every_recorded_profile_of_a_clip_to_hear_is_the_answer_of_table_3() -> 
 
 
 def test_a_clip_without_a_recorded_profile_still_has_its_answers() -> None:
-    from skey.results import Parameters, open_dataset
+    from companion.results import Parameters, open_dataset
 
     predictions = table()
     row = disagreement.disagreed_rows(predictions, 1)[0]

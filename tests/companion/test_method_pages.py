@@ -13,23 +13,23 @@ import soundfile
 import torch
 from torch import Tensor
 
-from skey import pretext, pseudo_labels, rotation, transform
-from skey.book import chapters, method
-from skey.book import pseudo_label as pages
+from companion.observations import Entries, broken_seals, read_observation
+from companion.pages import chapters, method
+from companion.pages import pseudo_label as pages
+from companion.plots.circle import many_points_drawing, places, plane_drawing, terms_drawing
+from companion.plots.method import clip_drawing, profile_drawing, structure_drawing, view_drawing
+from companion.record import RESULTS
+from companion.studies import pretext, pseudo_labels, rotation, transform
+from companion.systems import RELEASED
 from skey.calibration import Calibration, reference_profile, reference_profiles
-from skey.circle_plots import many_points_drawing, places, plane_drawing, terms_drawing
 from skey.datasets import DATASETS
 from skey.experiments import Experiment
 from skey.keys import KEYS, Key
 from skey.losses import LossSettings, Views, cpsd_loss, distance, pseudo_label
-from skey.method_plots import clip_drawing, profile_drawing, structure_drawing, view_drawing
 from skey.model import Architecture, ChromaNet
-from skey.observations import Entries, broken_seals, read_observation
-from skey.record import RESULTS
-from skey.systems import RELEASED
 from skey.weights import FrontEnd, Header, LoadedModel
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
     "figure-1-pretext-task",
     "figure-2-structured-output",

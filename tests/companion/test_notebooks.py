@@ -15,9 +15,8 @@ import pytest
 import soundfile as sf
 from nbformat import NotebookNode
 
-from skey.book import script
-from skey.keys import KEYS, Key
-from skey.notebooks import (
+from companion.build import script
+from companion.notebooks import (
     EXECUTED,
     FOLDER,
     RUNS,
@@ -33,9 +32,10 @@ from skey.notebooks import (
     run_notebooks,
     stable,
 )
-from skey.results import ParameterError, Parameters, read_experiment
+from companion.results import ParameterError, Parameters, read_experiment
+from skey.keys import KEYS, Key
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = notebook_names(ROOT)
 EXPERIMENTS = [name for name in NAMES if "dataset" in default_parameters(ROOT / FOLDER / f"{name}.ipynb")]
 

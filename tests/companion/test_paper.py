@@ -5,11 +5,9 @@ from typing import get_args
 
 import pytest
 
-from skey.book.verdicts import SAID, claims_table, verdict_counts
-from skey.claims import MARGIN, RULES, judge, judge_all, verdict, verdict_lines
-from skey.keys import KEYS, Key
-from skey.metrics import Interval, RelationCounts
-from skey.paper import (
+from companion.claims import MARGIN, RULES, judge, judge_all, verdict, verdict_lines
+from companion.pages.verdicts import SAID, claims_table, verdict_counts
+from companion.paper import (
     MARKS,
     ClaimKind,
     PaperError,
@@ -23,10 +21,12 @@ from skey.paper import (
     paper_tables,
     papers_numbers,
 )
-from skey.record import RESULTS, recorded_experiments
-from skey.results import Predictions, read_experiment
-from skey.results.scores import METRICS
-from skey.systems import EVALUATIONS
+from companion.record import RESULTS, recorded_experiments
+from companion.results import Predictions, read_experiment
+from companion.results.scores import METRICS
+from companion.systems import EVALUATIONS
+from skey.keys import KEYS, Key
+from skey.metrics import Interval, RelationCounts
 from skey.weights import read_header
 from skey.weights.library import SHIPPED
 

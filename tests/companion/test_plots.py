@@ -7,11 +7,8 @@ from functools import cache
 
 import pytest
 
-from skey.baselines import BASELINES
-from skey.experiments import EXPERIMENTS
-from skey.keys import CIRCLE_OF_FIFTHS, KEYS
-from skey.paper import label
-from skey.plots import (
+from companion.paper import label
+from companion.plots import (
     COLOURS,
     INK,
     Drawing,
@@ -23,8 +20,11 @@ from skey.plots import (
     scores_drawing,
     side_by_side,
 )
-from skey.results import Predictions, score_predictions
-from skey.systems import RELEASED
+from companion.results import Predictions, score_predictions
+from companion.systems import RELEASED
+from skey.baselines import BASELINES
+from skey.experiments import EXPERIMENTS
+from skey.keys import CIRCLE_OF_FIFTHS, KEYS
 
 TABLE = Predictions(
     tracks=tuple(map(str, KEYS)),

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from companion.pages.readme import with_results
+from companion.record import RESULTS
+from companion.results import read_experiment
 from skey.bench import SOURCE_RATE, cadence
-from skey.book.readme import with_results
-from skey.record import RESULTS
-from skey.results import read_experiment
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines()]
@@ -68,7 +68,7 @@ def test_the_import_of_the_readme_gives_the_authors_answer(
 
 def test_the_table_of_the_readme_is_that_of_the_record(root: Path) -> None:
     record = read_experiment(root / RESULTS, "table-3-key-and-mode")
-    assert with_results(README, record) == README, "run: python -m skey.book.readme"
+    assert with_results(README, record) == README, "run: python -m companion.pages.readme"
 
 
 def test_the_files_that_the_readme_names_exist(root: Path) -> None:

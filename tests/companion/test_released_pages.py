@@ -11,21 +11,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from skey.alignment import key_if_modes_were_aligned, mode_offset, observe_alignment
-from skey.audio import SAMPLE_RATE
-from skey.baselines import BASELINES
-from skey.book import script
-from skey.book.released import alignment_table, apart, heard_clip, model_cards
-from skey.book.usage import PAGE, Snippet, SnippetError, run_snippets, snippets
-from skey.calibration import Calibration
-from skey.cli import main
-from skey.corpus.plan import plan_clips, render_clip
-from skey.datasets import DATASETS, Dataset, Track
-from skey.estimator import KeyEstimator
-from skey.hearing import HEARD, example_clips, hear, stretches
-from skey.keys import KEYS, Key, parse_key
-from skey.model import ChromaNet
-from skey.observations import (
+from companion.__main__ import main
+from companion.build import script
+from companion.observations import (
     Observation,
     broken_seals,
     check_observations,
@@ -36,17 +24,30 @@ from skey.observations import (
     read_observation,
     write_observation,
 )
-from skey.profile_plots import alignment_drawings, key_rings, timeline_drawing
-from skey.record import RESULTS, RecordError
-from skey.results import Parameters, check_records, read_experiment, run_experiment
-from skey.results.carried import Answered, with_carried
-from skey.results.check import compare_with_record
-from skey.results.predictions import Predictions
-from skey.systems import RELEASED, TABLE_1, TABLE_3, NetworkSystem, UnknownSystem, checksums, systems, windows
+from companion.pages.released import alignment_table, apart, heard_clip, model_cards
+from companion.pages.usage import PAGE, Snippet, SnippetError, run_snippets, snippets
+from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
+from companion.record import RESULTS, RecordError
+from companion.results import Parameters, check_records, read_experiment, run_experiment
+from companion.results.carried import Answered, with_carried
+from companion.results.check import compare_with_record
+from companion.results.predictions import Predictions
+from companion.studies.alignment import key_if_modes_were_aligned, mode_offset, observe_alignment
+from companion.studies.hearing import HEARD, example_clips, hear, stretches
+from companion.systems import RELEASED, TABLE_1, TABLE_3, UnknownSystem, checksums, systems
+from skey.audio import SAMPLE_RATE
+from skey.baselines import BASELINES
+from skey.calibration import Calibration
+from skey.corpus.plan import plan_clips, render_clip
+from skey.datasets import DATASETS, Dataset, Track
+from skey.estimator import KeyEstimator
+from skey.keys import KEYS, Key, parse_key
+from skey.model import ChromaNet
 from skey.vqt import log_vqt
 from skey.weights import FrontEnd, Header, import_checkpoint, save_weights
+from skey.weights.system import NetworkSystem, windows
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 646
 
 

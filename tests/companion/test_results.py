@@ -11,11 +11,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from skey.baselines import BASELINES
-from skey.cli import main
-from skey.datasets import DATASETS, Dataset, MissingData, Track
-from skey.keys import KEYS, Key
-from skey.record import (
+from companion.__main__ import main
+from companion.record import (
     RESULTS,
     CheckoutError,
     RecordError,
@@ -25,7 +22,7 @@ from skey.record import (
     record_path,
     write_if_changed,
 )
-from skey.results import (
+from companion.results import (
     Experiment,
     ParameterError,
     Parameters,
@@ -39,9 +36,12 @@ from skey.results import (
     score_predictions,
     subsets,
 )
-from skey.results.check import compare_with_record
-from skey.results.predictions import format_answer, parse_answer, predictions_to_csv
-from skey.results.scores import flatten, score_system
+from companion.results.check import compare_with_record
+from companion.results.predictions import format_answer, parse_answer, predictions_to_csv
+from companion.results.scores import flatten, score_system
+from skey.baselines import BASELINES
+from skey.datasets import DATASETS, Dataset, MissingData, Track
+from skey.keys import KEYS, Key
 
 NAME = "made-up"
 
@@ -300,7 +300,7 @@ def test_an_installed_wheel_says_that_it_has_no_record(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("skey.record.__file__", str(tmp_path / "record.py"))
+    monkeypatch.setattr("companion.record.__file__", str(tmp_path / "record.py"))
     with pytest.raises(CheckoutError, match="clone"):
         find_checkout()
 

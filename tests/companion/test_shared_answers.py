@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from companion.results import shared
+from companion.results.predictions import Answer
+from companion.results.shared import VARIABLE, are_shared, code_digest, identity, shared_answers
 from skey.baselines import BASELINES, AlwaysCMajor, TemplateMatching
 from skey.calibration import Calibration
 from skey.keys import KEYS
 from skey.model import ChromaNet
-from skey.results import shared
-from skey.results.predictions import Answer
-from skey.results.shared import VARIABLE, are_shared, code_digest, identity, shared_answers
-from skey.systems import NetworkSystem
 from skey.weights import FrontEnd, Header, save_weights
+from skey.weights.system import NetworkSystem
 
 MUSIC = {"hash": "a", "tracks": ["1", "2", "3"]}
 

@@ -11,8 +11,8 @@ import pytest
 import soundfile as sf
 from nbformat import NotebookNode
 
-from skey.audio import SAMPLE_RATE
-from skey.book.against import (
+from companion.observations import broken_seals, read_observation
+from companion.pages.against import (
     NOTHING,
     PAIRS,
     SYSTEMS,
@@ -23,8 +23,8 @@ from skey.book.against import (
     pairs_of,
     recordings_table,
 )
-from skey.book.cards import shipped_cards
-from skey.book.trainings import (
+from companion.pages.cards import shipped_cards
+from companion.pages.trainings import (
     averaging_words,
     budget_words,
     chosen_words,
@@ -33,8 +33,9 @@ from skey.book.trainings import (
     runs_table,
     training_numbers,
 )
-from skey.calibration import reference_sound
-from skey.curve_plots import (
+from companion.paper import label
+from companion.plots import colour
+from companion.plots.curve import (
     FAMILIES,
     family_curves,
     loss_curves,
@@ -43,22 +44,21 @@ from skey.curve_plots import (
     shares_by_row,
     steps_of,
 )
-from skey.difference_plots import differences_drawing
-from skey.differences import Pair, differences
+from companion.plots.difference import differences_drawing
+from companion.record import RESULTS
+from companion.results import Predictions, read_experiment
+from companion.results.scores import score_system
+from companion.studies.differences import Pair, differences
+from companion.studies.recordings import NAME, NoRecordings, hear_recordings, observe_recordings
+from companion.systems import systems
+from companion.training.record import TrainingRecord, record_file, write_training_record
+from skey.audio import SAMPLE_RATE
+from skey.calibration import reference_sound
 from skey.experiments import EXPERIMENTS, find_experiment
 from skey.keys import KEYS
 from skey.metrics import Interval
-from skey.observations import broken_seals, read_observation
-from skey.paper import label
-from skey.plots import colour
-from skey.record import RESULTS
-from skey.recordings import NAME, NoRecordings, hear_recordings, observe_recordings
-from skey.results import Predictions, read_experiment
-from skey.results.scores import score_system
-from skey.systems import systems
-from skey.training.record import TrainingRecord, record_file, write_training_record
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
 
 

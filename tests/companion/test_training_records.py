@@ -3,24 +3,17 @@
 import json
 import math
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from click.testing import CliRunner
 from test_training import run, synthetic_data
 
-from skey.cli import main
-from skey.datasets import DATASETS, Dataset, Track
-from skey.keys import KEYS
-from skey.record import RecordError
-from skey.training import TrainingData
-from skey.training.check import check_training
-from skey.training.data import Pool
-from skey.training.record import (
+from companion.__main__ import main
+from companion.record import RecordError
+from companion.training.check import check_training
+from companion.training.record import (
     TrainingRecord,
     answers_of,
     is_sealed,
@@ -31,34 +24,14 @@ from skey.training.record import (
     record_run,
     write_training_record,
 )
-from skey.training.shipping import SHIPPED, add_temperature, choose, completed, finish_run, ship
+from companion.training.shipping import SHIPPED, add_temperature, choose, completed, finish_run, ship
+from skey.datasets import DATASETS
+from skey.training import RunError, TrainingData
+from skey.training.data import Pool
 from skey.training.temperature import LEAST_CLIPS, confidence_of
 from skey.weights import read_header, read_weights, save_weights
 
 SYSTEMS = (("stone", 0), ("skey", 0), ("skey", 1))
-
-
-class Noise(Dataset):
-    """A track a key whose loudest pitch class is its tonic."""
-
-    name = "open-corpus"
-    title = "A made-up corpus"
-    licence = citation = url = layout = "none"
-
-    def __init__(self, root: Any = None, limit: Any = None, **_: Any) -> None:
-        super().__init__(root, limit)
-
-    def read_tracks(self) -> Sequence[Track]:
-        return [Track(f"{key}", key, f"{key}", None, {"level": "full", "source": "tunes"}) for key in KEYS]
-
-    def missing(self) -> str | None:
-        return None
-
-    def log_vqt(self, track: Track) -> Any:
-        assert track.key is not None
-        heard = torch.rand(99, 646, generator=torch.Generator().manual_seed(track.key.index)) / 2
-        heard[(track.key.tonic + 3) % 12 :: 12] += 0.5
-        return heard
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +101,7 @@ def test_a_record_comes_back_as_it_was_written_and_is_written_once(checkout: Pat
 
 def test_a_run_that_is_not_finished_has_no_record(checkout: Path) -> None:
     (checkout / "runs" / "skey-s0" / "skey-s0.safetensors").unlink()
-    with pytest.raises(RecordError, match="no finished run"):
+    with pytest.raises(RunError, match="no finished run"):
         record_run(checkout / "runs" / "skey-s0")
 
 
@@ -152,7 +125,7 @@ def test_among_seeds_the_lowest_last_validation_loss_is_chosen_whatever_the_scor
 
 
 def test_shipping_records_every_seed_and_copies_one_file_of_weights_a_system(checkout: Path) -> None:
-    shipped = CliRunner().invoke(main, ["weights", "ship", *map(str, folders(checkout))])
+    shipped = CliRunner().invoke(main, ["ship", *map(str, folders(checkout))])
     assert shipped.exit_code == 0, shipped.output
     records = read_training_records(checkout / "results")
     assert [record.name for record in records] == ["skey-s0", "skey-s1", "stone-s0"]
@@ -260,7 +233,7 @@ def test_an_answer_that_the_weights_no_longer_give_is_named(checkout: Path) -> N
     record = read_training_record(record_file(checkout / "results", "stone-s0"))
     wrong = {"answers": ", ".join(["C"] * 24)}
     changed = replace(record, **wrong)
-    from skey.results import score_predictions
+    from companion.results import score_predictions
 
     scores = score_predictions(answers_of([changed], open_test_set()))["stone-s0"]
     write_training_record(replace(changed, scores=scores), record_file(checkout / "results", "stone-s0"))

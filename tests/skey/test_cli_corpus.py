@@ -13,7 +13,6 @@ from skey.audio import SAMPLE_RATE
 from skey.cli import main
 from skey.corpus import build as build_module
 from skey.corpus.degradation import apply_degradation
-from skey.corpus.description import CORPUS_RECORD
 from skey.corpus.listening import find_clip, hear
 from skey.corpus.plan import plan_clips, render_clip
 from skey.corpus.shards import CLIP_SHAPE
@@ -26,15 +25,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Call the command with its data in a fresh folder."""
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
     return lambda *arguments: CliRunner().invoke(main, ["corpus", *map(str, arguments)])
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that looks like a checkout, to keep the real record as it is."""
-    (tmp_path / "repository" / "notebooks").mkdir(parents=True)
-    (tmp_path / "repository" / "_toc.yml").touch()
-    monkeypatch.chdir(tmp_path / "repository")
-    return tmp_path / "repository"
 
 
 @pytest.fixture
@@ -65,32 +55,6 @@ def test_verifying_names_the_damaged_clips_and_the_command_that_mends_them(
     assert answer.exit_code == 1
     assert answer.stdout.split() == [plan_clips("test", 13)[-1].id]
     assert "skey corpus build --split test" in answer.stderr
-
-
-def test_clips_that_differ_from_the_record_are_named(run: Run, silent: None, checkout: Path) -> None:
-    assert run("build", "--jobs", 1).exit_code == 0
-    assert run("describe", "--record").exit_code == 0
-    agreeing = run("verify")
-    assert agreeing.exit_code == 0 and "240 clips sound as recorded" in agreeing.stdout
-    path = checkout / "results" / CORPUS_RECORD
-    content = json.loads(path.read_text("utf-8"))
-    clip = plan_clips("test")[7].id
-    content["fingerprints"][clip] = "ff" * 99
-    path.write_text(json.dumps(content), encoding="utf-8")
-    differing = run("verify")
-    assert differing.exit_code == 1 and clip in differing.stdout.split()
-
-
-def test_recording_twice_changes_nothing(run: Run, silent: None, checkout: Path) -> None:
-    run("build", "--jobs", 1)
-    assert "written" in run("describe", "--record").stdout
-    assert "says the same already" in run("describe", "--record").stdout
-
-
-def test_without_a_record_the_command_that_makes_it_is_named(run: Run, silent: None, checkout: Path) -> None:
-    run("build", "--clips", 2, "--jobs", 1)
-    answer = run("verify", "--clips", 2)
-    assert answer.exit_code == 1 and "skey corpus describe --record" in answer.stderr
 
 
 def test_the_description_counts_every_clip_once(run: Run) -> None:

@@ -16,7 +16,6 @@ import torch
 
 from skey.corpus import build as build_module
 from skey.corpus.build import build_clips, data_directory, plan_digest, plan_shards, recipe_digest
-from skey.corpus.fingerprint import TOLERANCE, clip_fingerprint, compare_fingerprints, fingerprint
 from skey.corpus.plan import Clip
 from skey.corpus.shards import CLIP_SHAPE, StoreError, is_sound
 from skey.errors import SkeyError
@@ -181,36 +180,3 @@ def test_the_number_of_threads_is_given_back() -> None:
     with one_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
-
-
-def spectrum() -> np.ndarray:
-    """A made-up clip in which one pitch class is loud."""
-    levels = np.random.default_rng(0).integers(60, 80, CLIP_SHAPE)
-    levels[0::12] += 60
-    return levels.astype(np.uint8)
-
-
-def test_rounding_on_another_machine_is_within_the_tolerance() -> None:
-    jitter = np.random.default_rng(1).integers(-1, 2, CLIP_SHAPE)
-    here = {"c": clip_fingerprint(spectrum()).tobytes().hex()}
-    there = {"c": clip_fingerprint((spectrum() + jitter).astype(np.uint8)).tobytes().hex()}
-    assert compare_fingerprints(there, here) == []
-
-
-def test_a_semitone_or_two_decibels_are_outside_the_tolerance() -> None:
-    here = clip_fingerprint(spectrum())
-    semitone = clip_fingerprint(np.roll(spectrum(), 1, axis=0))
-    two_decibels = clip_fingerprint(spectrum() + np.uint8(round(2 / 80 * 255 / 1.25)))
-    for other in (semitone, two_decibels):
-        assert np.abs(here.astype(int) - other).max() > TOLERANCE
-        built = {"c": here.tobytes().hex()}
-        assert compare_fingerprints({"c": other.tobytes().hex()}, built) == ["c"]
-
-
-def test_a_clip_that_the_record_does_not_know_differs(tmp_path: Path) -> None:
-    built = fingerprint(build_clips(planned(3), tmp_path, noise))
-    recorded = {clip: value for clip, value in built.items() if clip != "c1"}
-    assert set(built) == {"c0", "c1", "c2"}
-    assert compare_fingerprints(recorded, built) == ["c1"]
-    assert compare_fingerprints(built, recorded) == []
-    assert compare_fingerprints(built | {"c0": "00"}, built) == ["c0"]

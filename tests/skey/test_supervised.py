@@ -21,12 +21,12 @@ from skey.export import INPUT, WaveformToProfile, export_onnx, shortest_input
 from skey.keys import KEYS
 from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
-from skey.systems import NetworkSystem
 from skey.training import Machine, Run, RunState, TrainingData, load_data
 from skey.training.data import Pool, cropped
 from skey.training.schedule import rate_at
 from skey.training.speed import measure_speed
 from skey.weights import Header, WeightsError, load_weights, read_header, save_weights
+from skey.weights.system import NetworkSystem
 
 SMALL = AllConvolutional(filters=8, dropout=0.0, frames_per_step=64)
 TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7)}

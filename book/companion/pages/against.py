@@ -1,11 +1,11 @@
 """Our weights against the released ones: which pairs, their differences as a table and for the prose."""
 
-from skey.book.tables import markdown_table
-from skey.differences import Pair, differences
+from companion.observations import Entries
+from companion.pages.tables import markdown_table
+from companion.paper import label
+from companion.results import Experiment, subsets
+from companion.studies.differences import Pair, differences
 from skey.metrics import Interval
-from skey.observations import Entries
-from skey.paper import label
-from skey.results import Experiment, subsets
 from skey.weights.library import DEFAULT
 
 SYSTEMS = (

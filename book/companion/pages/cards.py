@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skey.alignment import mode_offset
-from skey.book.released import apart, card
-from skey.book.tables import METRIC_TITLES, download, with_interval
-from skey.record import RESULTS
-from skey.training.record import TrainingRecord, read_training_records, record_file
-from skey.training.shipping import SHIPPED, choose
+from companion.pages.released import apart, card
+from companion.pages.tables import METRIC_TITLES, download, with_interval
+from companion.record import RESULTS
+from companion.studies.alignment import mode_offset
+from companion.training.record import TrainingRecord, read_training_records, record_file
+from companion.training.shipping import SHIPPED, choose
 from skey.weights import Header, read_header
 
 NOTHING = "No weights of our own ship yet."

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import torch
 
-from skey.book import pseudo_label
-from skey.book.tables import markdown_table
-from skey.circle_plots import plane_drawing
+from companion.observations import read_observation
+from companion.pages import pseudo_label
+from companion.pages.tables import markdown_table
+from companion.plots import Drawing, side_by_side
+from companion.plots.circle import plane_drawing
+from companion.plots.method import clip_drawing
+from companion.record import RESULTS
+from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, points, pretext_clips
 from skey.corpus.plan import render_clip
 from skey.datasets import DATASETS, Dataset, load_dataset
 from skey.experiments import Experiment, at_scale, find_experiment
 from skey.losses import LossSettings
-from skey.method_plots import clip_drawing
 from skey.model import Architecture, ChromaNet, count_parameters
-from skey.observations import read_observation
-from skey.plots import Drawing, side_by_side
-from skey.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, points, pretext_clips
-from skey.record import RESULTS
 from skey.vqt import SEGMENT_FRAMES
 
 FOLDER = "method"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from skey.book.tables import markdown_table, with_interval
+from companion.pages.tables import markdown_table, with_interval
+from companion.paper import Number, PaperTable, dataset_title, label, paper_tables
+from companion.results import Experiment
+from companion.systems import EVALUATIONS
 from skey.metrics import RelationCounts, SignatureCounts
-from skey.paper import Number, PaperTable, dataset_title, label, paper_tables
-from skey.results import Experiment
-from skey.systems import EVALUATIONS
 
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "ksea": ("", "Correct", "Fifth", "Wrong", "KSEA"),

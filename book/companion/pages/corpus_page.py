@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from skey.book.tables import markdown_table
+from companion.pages.tables import markdown_table
 from skey.corpus.plan import Clip
 from skey.corpus.sources import IndexRow
 

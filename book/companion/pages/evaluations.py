@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from skey.book.tables import markdown_table, paper_cell, with_interval
-from skey.collapse import Spread, spread
-from skey.evaluation_plots import (
+from companion.pages.tables import markdown_table, paper_cell, with_interval
+from companion.paper import dataset_title, label, papers_numbers
+from companion.plots import Drawing
+from companion.plots.evaluation import (
     REFERENCE,
     Panel,
     growth_drawing,
@@ -13,11 +14,10 @@ from skey.evaluation_plots import (
     papers_values,
     spread_drawing,
 )
+from companion.results import Answer, Experiment, Predictions
+from companion.studies.collapse import Spread, spread
+from companion.systems import EVALUATIONS
 from skey.keys import Key
-from skey.paper import dataset_title, label, papers_numbers
-from skey.plots import Drawing
-from skey.results import Answer, Experiment, Predictions
-from skey.systems import EVALUATIONS
 
 LABEL_CURVES: Mapping[str, Mapping[float, str]] = {
     "Semi-TONE": {1.0: "semitone-1", 10.0: "semitone-10", 100.0: "semitone"},

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
-from skey import disagreement, reliability, robustness
-from skey.book.listening import RELATION_WORDS, clip_file, listen, player
-from skey.book.tables import markdown_table
+from companion.observations import Entries
+from companion.pages.listening import RELATION_WORDS, clip_file, listen, player
+from companion.pages.tables import markdown_table
+from companion.paper import label
+from companion.plots import Drawing, side_by_side
+from companion.plots.profile import key_rings
+from companion.plots.robustness import scored_systems
+from companion.results import Answer, Predictions, format_answer
+from companion.studies import disagreement, reliability, robustness
+from companion.studies.robustness import CLEAN, EFFECTS, condition, percent, score_change, score_points
 from skey.corpus.plan import Clip
 from skey.datasets import Dataset
 from skey.keys import KEYS, Key, relation
 from skey.metrics import Interval, bootstrap_interval
-from skey.observations import Entries
-from skey.paper import label
-from skey.plots import Drawing, side_by_side
-from skey.profile_plots import key_rings
-from skey.results import Answer, Predictions, format_answer
-from skey.robustness import CLEAN, EFFECTS, condition, percent, score_change, score_points
-from skey.robustness_plots import scored_systems
 
 _SPACE = "\N{NO-BREAK SPACE}"
 

@@ -11,13 +11,13 @@ import numpy as np
 import soundfile as sf
 from jaxtyping import Float32
 
+from companion.paper import label
+from companion.record import find_checkout
+from companion.results import Answer, Predictions, format_answer, points
 from skey.audio import SAMPLE_RATE
 from skey.corpus.build import recipe_digest
 from skey.datasets import Dataset, Track
 from skey.keys import Key, relation
-from skey.paper import label
-from skey.record import find_checkout
-from skey.results import Answer, Predictions, format_answer, points
 
 CLIPS = Path("build") / "clips"
 """Where the sound of the book lies, below the top of the checkout."""

@@ -5,18 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from skey.alignment import mode_offset
-from skey.book.released import apart
-from skey.book.tables import download, markdown_table
-from skey.calibration import Calibration
-from skey.keys import Key
-from skey.metrics import Interval, bootstrap_interval
-from skey.observations import Entries, Observation, observation_path
-from skey.paper import label
-from skey.pretext import Term, terms
-from skey.record import find_checkout
-from skey.rotation import agreeing, calibrated_row
-from skey.transform import (
+from companion.observations import Entries, Observation, observation_path
+from companion.pages.released import apart
+from companion.pages.tables import download, markdown_table
+from companion.paper import label
+from companion.record import find_checkout
+from companion.studies.alignment import mode_offset
+from companion.studies.pretext import Term, terms
+from companion.studies.rotation import agreeing, calibrated_row
+from companion.studies.transform import (
     INTERVALS,
     OMEGAS,
     cost,
@@ -25,6 +22,9 @@ from skey.transform import (
     example_profiles,
     length,
 )
+from skey.calibration import Calibration
+from skey.keys import Key
+from skey.metrics import Interval, bootstrap_interval
 
 BETWEEN: Mapping[str, str] = {
     "L_AB": r"$T_c A$ and $T_c B$, Eq. 6",

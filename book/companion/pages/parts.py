@@ -4,18 +4,18 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from skey.book.cards import shipped_cards
-from skey.book.chapters import method_parts
-from skey.book.listening import instructive_rows, listen
-from skey.book.released import model_cards
-from skey.book.scoreboard import scoreboard
-from skey.book.tables import markdown_table, papers_percentages, papers_table
-from skey.book.usage import write_outputs
-from skey.notebooks import Run, read_runs
-from skey.observations import read_observation
-from skey.plots import Drawing, circle_drawing, scores_drawing
-from skey.record import RESULTS, recorded_experiments, write_if_changed
-from skey.results import Experiment, Parameters, open_dataset, read_experiment
+from companion.notebooks import Run, read_runs
+from companion.observations import read_observation
+from companion.pages.cards import shipped_cards
+from companion.pages.chapters import method_parts
+from companion.pages.listening import instructive_rows, listen
+from companion.pages.released import model_cards
+from companion.pages.scoreboard import scoreboard
+from companion.pages.tables import markdown_table, papers_percentages, papers_table
+from companion.pages.usage import write_outputs
+from companion.plots import Drawing, circle_drawing, scores_drawing
+from companion.record import RESULTS, recorded_experiments, write_if_changed
+from companion.results import Experiment, Parameters, open_dataset, read_experiment
 
 PAGES = Path("build") / "pages"
 """Where the computed parts lie, for the pages in ``book/`` to include."""

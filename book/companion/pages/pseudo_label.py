@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skey.book.method import number
-from skey.book.tables import markdown_table
-from skey.circle_plots import offsets_drawing
-from skey.method_plots import grid_drawing
-from skey.observations import Entries
-from skey.paper import label
-from skey.plots import Drawing, colour
-from skey.pseudo_labels import (
+from companion.observations import Entries
+from companion.pages.method import number
+from companion.pages.tables import markdown_table
+from companion.paper import label
+from companion.plots import Drawing, colour
+from companion.plots.circle import offsets_drawing
+from companion.plots.method import grid_drawing
+from companion.studies.pseudo_labels import (
     MODES,
     NETWORKS,
     PARTS,

@@ -1,17 +1,17 @@
 """The README's table of results, computed from the record like every other number.
 
-``python -m skey.book.readme`` writes it into the README; a test compares the two.
+``python -m companion.pages.readme`` writes it into the README; a test compares the two.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from skey.book.tables import markdown_table, papers_percentages
-from skey.paper import label
-from skey.record import RESULTS, find_checkout, write_if_changed
-from skey.results import Experiment, read_experiment
+from companion.pages.tables import markdown_table, papers_percentages
+from companion.paper import label
+from companion.record import RESULTS, find_checkout, write_if_changed
+from companion.results import Experiment, read_experiment
 
-BEGIN, END = "<!-- results: computed by python -m skey.book.readme -->", "<!-- end of results -->"
+BEGIN, END = "<!-- results: computed by python -m companion.pages.readme -->", "<!-- end of results -->"
 """What stands around the table in the README."""
 
 HALVES = ("all", "full", "hard")

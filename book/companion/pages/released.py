@@ -4,21 +4,21 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skey.alignment import key_if_modes_were_aligned, mode_offset
-from skey.book.listening import answer_in_words, clip_file, player
-from skey.book.tables import download, markdown_table, with_interval
+from companion.observations import Entries, Observation, observation_path
+from companion.pages.listening import answer_in_words, clip_file, player
+from companion.pages.tables import download, markdown_table, with_interval
+from companion.paper import label
+from companion.plots import side_by_side
+from companion.plots.profile import key_rings, timeline_drawing
+from companion.record import find_checkout
+from companion.results import Experiment
+from companion.results.scores import leading_metric
+from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
+from companion.systems import RELEASED
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, render_clip
 from skey.keys import Key, parse_key
 from skey.listeners import TEMPLATE_TEMPERATURE
-from skey.observations import Entries, Observation, observation_path
-from skey.paper import label
-from skey.plots import side_by_side
-from skey.profile_plots import key_rings, timeline_drawing
-from skey.record import find_checkout
-from skey.results import Experiment
-from skey.results.scores import leading_metric
-from skey.systems import RELEASED
 
 
 def apart(steps: int) -> str:

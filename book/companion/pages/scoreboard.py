@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from skey.book.tables import METRIC_TITLES, scores_table, sources_line
-from skey.book.verdicts import claims_table, rules_list, verdict_counts
-from skey.claims import judge_all, verdict_lines
-from skey.paper import Number, papers_numbers
-from skey.results import Experiment
-from skey.results.scores import recorded_interval
-from skey.systems import EVALUATIONS
+from companion.claims import judge_all, verdict_lines
+from companion.pages.tables import METRIC_TITLES, scores_table, sources_line
+from companion.pages.verdicts import claims_table, rules_list, verdict_counts
+from companion.paper import Number, papers_numbers
+from companion.results import Experiment
+from companion.results.scores import recorded_interval
+from companion.systems import EVALUATIONS
 
 CAUTION = (
     "Anything else is *undecided at this size* of the test set. The intervals are over tracks: they say what "

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from skey.paper import (
+from companion.paper import (
     MARKS,
     Number,
     PaperNumber,
@@ -15,10 +15,10 @@ from skey.paper import (
     mark_note,
     paper_tables,
 )
-from skey.record import find_checkout, predictions_path, record_path
-from skey.results import Experiment
-from skey.results.scores import recorded_interval
-from skey.systems import EVALUATIONS
+from companion.record import find_checkout, predictions_path, record_path
+from companion.results import Experiment
+from companion.results.scores import recorded_interval
+from companion.systems import EVALUATIONS
 
 METRIC_TITLES: Mapping[str, str] = {
     "mirex": "MIREX",

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from skey.book.tables import download, markdown_table, with_interval
-from skey.curve_plots import systems_of
-from skey.paper import label
-from skey.record import RESULTS, find_checkout
-from skey.training.record import TrainingRecord, record_file
-from skey.training.shipping import choose
+from companion.pages.tables import download, markdown_table, with_interval
+from companion.paper import label
+from companion.plots.curve import systems_of
+from companion.record import RESULTS, find_checkout
+from companion.training.record import TrainingRecord, record_file
+from companion.training.shipping import choose
 
 SCALE = ("clips", "unlabelled", "batch", "steps", "epochs")
 """Settings that say how much a system is trained; all others make it what it is, and its name tells them."""
@@ -17,7 +17,7 @@ SCALE = ("clips", "unlabelled", "batch", "steps", "epochs")
 FRAMES = "frames averaged"
 """The one setting of an architecture that is a matter of scale."""
 
-NOTHING = "No run is on record yet: `skey train` makes one, and `skey weights ship` records it."
+NOTHING = "No run is on record yet: `skey train` makes one, and `python3 run.py ship` records it."
 
 
 def differing_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:

@@ -13,12 +13,12 @@ from typing import Any
 
 import soundfile
 
+from companion.pages.listening import PEAK
+from companion.record import write_if_changed
+from companion.studies.hearing import example_clips
 from skey.audio import SAMPLE_RATE
-from skey.book.listening import PEAK
 from skey.corpus.plan import render_clip
 from skey.errors import SkeyError
-from skey.hearing import example_clips
-from skey.record import write_if_changed
 
 PAGE = Path("book") / "using-the-estimator.md"
 """The page whose snippets are run."""

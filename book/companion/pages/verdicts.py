@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import get_args
 
-from skey.book.tables import METRIC_TITLES, markdown_table
-from skey.claims import RULES, Judgement, Verdict
+from companion.claims import RULES, Judgement, Verdict
+from companion.pages.tables import METRIC_TITLES, markdown_table
+from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
 from skey.metrics import Interval
-from skey.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
 from skey.weights import read_header
 from skey.weights.library import SHIPPED, SUFFIX
 

@@ -15,12 +15,12 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from companion.paper import label
+from companion.record import Scores
+from companion.results.predictions import Predictions, is_signature
 from skey.errors import SkeyError
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
 from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
-from skey.paper import label
-from skey.record import Scores
-from skey.results.predictions import Predictions, is_signature
 
 COLOURS: Mapping[str, str] = {
     "always-c-major": "#8c8c8c",
@@ -150,7 +150,7 @@ def _accessible(svg: str, title: str, description: str) -> str:
 def colour(system: str) -> str:
     """The colour of a system; raises ``PlotError`` for one that has none."""
     if system not in COLOURS:
-        raise PlotError(f"{system!r} has no colour: give it one in skey/plots.py")
+        raise PlotError(f"{system!r} has no colour: give it one in book/companion/plots/__init__.py")
     return COLOURS[system]
 
 

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from companion.plots import INK, MODE_COLOURS, STYLE, Drawing, colour, draw
+from companion.plots.method import VIEW_COLOURS, VIEW_NAMES
+from companion.studies.pretext import Term
 from skey.keys import TONIC_NAMES
-from skey.method_plots import VIEW_COLOURS, VIEW_NAMES
 from skey.metrics import Interval
-from skey.plots import INK, MODE_COLOURS, STYLE, Drawing, colour, draw
-from skey.pretext import Term
 
 OMEGA_COLOURS: Mapping[int, str] = {7: colour("stone"), 1: colour("stone-w1")}
 OMEGA_STYLES: Mapping[int, tuple[str, str]] = {7: ("o", "-"), 1: ("s", "--")}

@@ -10,9 +10,9 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from skey.paper import label
-from skey.plots import INK, STYLE, Drawing, colour, draw
-from skey.training.record import TrainingRecord
+from companion.paper import label
+from companion.plots import INK, STYLE, Drawing, colour, draw
+from companion.training.record import TrainingRecord
 
 TERMS: Mapping[str, tuple[str, str]] = {
     "signature": ("key signature", "-"),

@@ -6,10 +6,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skey.differences import Pair, differences
+from companion.plots import INK, STYLE, Drawing, colour, draw
+from companion.results import Predictions, subsets
+from companion.studies.differences import Pair, differences
 from skey.metrics import Interval
-from skey.plots import INK, STYLE, Drawing, colour, draw
-from skey.results import Predictions, subsets
 
 MARKERS = "os^Dv<>PX*"
 """Tell pairs apart whose first system is the same."""

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skey.collapse import Spread
+from companion.paper import PaperNumber, label
+from companion.plots import INK, SIGNATURE_LABELS, STYLE, Drawing, colour, draw
+from companion.record import Scores
+from companion.results.scores import recorded_interval
+from companion.studies.collapse import Spread
 from skey.metrics import Interval
-from skey.paper import PaperNumber, label
-from skey.plots import INK, SIGNATURE_LABELS, STYLE, Drawing, colour, draw
-from skey.record import Scores
-from skey.results.scores import recorded_interval
 
 REFERENCE = "reference"
 """Stands for the annotated keys where a figure otherwise shows systems."""

@@ -14,9 +14,9 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 from torch import Tensor
 
+from companion.plots import INK, MODE_COLOURS, SIGNATURE_LABELS, STYLE, Drawing, draw
 from skey.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS
-from skey.plots import INK, MODE_COLOURS, SIGNATURE_LABELS, STYLE, Drawing, draw
 from skey.vqt import SEGMENT_FRAMES
 
 VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#d55e00"}

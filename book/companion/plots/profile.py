@@ -11,9 +11,9 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from companion.plots import INK, KEY_LABELS, MODE_COLOURS, STYLE, Drawing, colour, draw
 from skey.calibration import Calibration
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, Notation, format_key
-from skey.plots import INK, KEY_LABELS, MODE_COLOURS, STYLE, Drawing, colour, draw
 
 RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}
 """The rings of the two modes, as the circle of fifths is usually drawn: minor inside."""

@@ -6,9 +6,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skey.paper import label
-from skey.plots import INK, STYLE, Drawing, colour, draw
-from skey.reliability import COVERAGES, Class, Judged, classes, coverage_curve
+from companion.paper import label
+from companion.plots import INK, STYLE, Drawing, colour, draw
+from companion.studies.reliability import COVERAGES, Class, Judged, classes, coverage_curve
 
 
 def reliability_drawing(system: str, answers: Judged) -> Drawing:

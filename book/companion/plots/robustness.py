@@ -6,11 +6,19 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from companion.observations import Entries
+from companion.paper import label
+from companion.plots import INK, STYLE, Drawing, colour, draw
+from companion.studies.robustness import (
+    EFFECTS,
+    Effect,
+    positions,
+    score_curve,
+    spread,
+    systems_of,
+    tells_keys,
+)
 from skey.metrics import Interval
-from skey.observations import Entries
-from skey.paper import label
-from skey.plots import INK, STYLE, Drawing, colour, draw
-from skey.robustness import EFFECTS, Effect, positions, score_curve, spread, systems_of, tells_keys
 
 NEEDS_KEYS = ("mirex", "mode")
 """Scores that a system without modes does not have."""

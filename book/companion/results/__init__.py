@@ -1,11 +1,11 @@
 """What is computed, how it is written to ``results/``, and how it is compared with the record."""
 
-from skey.results.carried import not_recomputed
-from skey.results.check import check_records, compare_answers, compare_with_record
-from skey.results.experiment import Experiment, open_dataset, read_experiment, run_experiment
-from skey.results.parameters import ParameterError, Parameters, notebook_parameters, refuse_unknown
-from skey.results.predictions import Answer, Predictions, format_answer, read_predictions
-from skey.results.scores import compare, points, score_predictions, subsets
+from companion.results.carried import not_recomputed
+from companion.results.check import check_records, compare_answers, compare_with_record
+from companion.results.experiment import Experiment, open_dataset, read_experiment, run_experiment
+from companion.results.parameters import ParameterError, Parameters, notebook_parameters, refuse_unknown
+from companion.results.predictions import Answer, Predictions, format_answer, read_predictions
+from companion.results.scores import compare, points, score_predictions, subsets
 
 __all__ = [
     "Answer",

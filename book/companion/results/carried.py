@@ -4,10 +4,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from companion.record import RecordError, command, read_record, recorded_experiments
+from companion.results.predictions import Predictions
+from companion.systems import RELEASED
 from skey.datasets import Dataset
-from skey.record import RecordError, command, read_record, recorded_experiments
-from skey.results.predictions import Predictions
-from skey.systems import RELEASED
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,21 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from skey.datasets import Track
-from skey.record import RecordError, predictions_path, recorded_experiments, seal_is_broken, sha256
-from skey.results.experiment import (
+from companion.record import RecordError, predictions_path, recorded_experiments, seal_is_broken, sha256
+from companion.results.experiment import (
     Experiment,
     System,
     describe,
-    labelled_tracks,
     open_dataset,
     predict,
     read_experiment,
     tags_of,
 )
-from skey.results.parameters import Parameters
-from skey.results.predictions import Predictions, format_answer
-from skey.results.scores import compare, score_predictions
-from skey.systems import RELEASED, checksums
+from companion.results.parameters import Parameters
+from companion.results.predictions import Predictions, format_answer
+from companion.results.scores import compare, score_predictions
+from companion.systems import RELEASED, checksums
+from skey.datasets import Track, labelled_tracks
 
 
 def parameters_of(experiment: Experiment, root: str = "") -> Parameters:

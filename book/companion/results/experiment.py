@@ -7,10 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from skey.datasets import Dataset, Track, load_dataset
-from skey.errors import SkeyError
-from skey.keys import Key
-from skey.record import (
+from companion.record import (
     RESULTS,
     Record,
     RecordError,
@@ -22,12 +19,14 @@ from skey.record import (
     write_if_changed,
     write_record,
 )
-from skey.results.carried import Answered, answers_on, with_carried
-from skey.results.parameters import Parameters
-from skey.results.predictions import Answer, Predictions, predictions_to_csv, read_predictions
-from skey.results.scores import score_predictions
-from skey.results.shared import are_shared, shared_answers
-from skey.systems import EVALUATIONS, checksums
+from companion.results.carried import Answered, answers_on, with_carried
+from companion.results.parameters import Parameters
+from companion.results.predictions import Answer, Predictions, predictions_to_csv, read_predictions
+from companion.results.scores import score_predictions
+from companion.results.shared import are_shared, shared_answers
+from companion.systems import EVALUATIONS, checksums
+from skey.datasets import Dataset, Track, labelled_tracks, load_dataset
+from skey.keys import Key
 
 Value = TypeVar("Value")
 
@@ -150,14 +149,6 @@ def _answers(
 def describe(dataset: Dataset) -> dict[str, str | int]:
     """What the record says of the data: name, title, hash."""
     return {"name": dataset.name, "title": dataset.title, "hash": dataset.data_hash()}
-
-
-def labelled_tracks(dataset: Dataset) -> list[Track]:
-    """The tracks of a data set that have a key; raises ``SkeyError`` where there is none."""
-    tracks = [track for track in dataset.tracks() if track.key is not None]
-    if not tracks:
-        raise SkeyError(f"{dataset.title} has no track with a key: nothing can be scored")
-    return tracks
 
 
 def predict(features: Iterable[Any], systems: Mapping[str, System]) -> dict[str, tuple[Answer, ...]]:

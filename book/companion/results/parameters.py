@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from companion.record import RESULTS
 from skey.errors import SkeyError
-from skey.record import RESULTS
 
 INJECTED = "# Parameters"
 """How papermill begins the cell in which it sets the parameters it was given."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from companion.record import RecordError
 from skey.keys import TONIC_NAMES, Key, parse_key
-from skey.record import RecordError
 
 Answer = Key | int | None
 """A key; or a key signature as the pitch class of its major tonic (C = 0); or None for no answer."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from companion.record import Scores
+from companion.results.predictions import Answer, Predictions, is_signature
 from skey.keys import Key
 from skey.metrics import (
     Interval,
@@ -17,8 +19,6 @@ from skey.metrics import (
     mirex_points,
     mode_points,
 )
-from skey.record import Scores
-from skey.results.predictions import Answer, Predictions, is_signature
 
 SUBSET_TAGS = ("level", "source")
 """Columns of the predictions whose values name a part of the data that gets rows of its own."""

@@ -1,7 +1,7 @@
-"""Answers that several notebooks need are computed once per `skey reproduce`, in a folder that it names.
+"""Answers that several notebooks need are computed once per `run.py reproduce`, in a folder that it names.
 
 Many experiments ask the same networks about the same clips. An answer is found again only if the code of this
-package, the packages below it, the system with its weights, the music and its tracks are all the same.
+project, the packages below it, the system with its weights, the music and its tracks are all the same.
 """
 
 import json
@@ -15,10 +15,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from skey.record import digest, versions, write_if_changed
-from skey.results.predictions import Answer, format_answer, parse_answer
-from skey.systems import NetworkSystem
+import skey
+from companion.record import digest, versions, write_if_changed
+from companion.results.predictions import Answer, format_answer, parse_answer
 from skey.weights import read_header
+from skey.weights.system import NetworkSystem
 
 VARIABLE = "SKEY_ANSWERS"
 """The environment variable that names the folder of shared answers; without it nothing is shared."""
@@ -36,7 +37,7 @@ def shared_answers(system: Callable[..., Any], music: Mapping[str, Any], ask: As
     """The answers of one system, from the folder of shared answers or by asking.
 
     Args:
-        system: a system of ``skey.systems``; any other callable is asked each time.
+        system: a system of ``companion.systems``; any other callable is asked each time.
         music: what identifies the tracks and their sound, as JSON can hold it.
         ask: computes the answers. Whoever else wants the same waits for it.
 
@@ -64,9 +65,9 @@ def identity(system: Callable[..., Any]) -> str | None:
 
 @cache
 def code_digest() -> str:
-    """Sha256 of every module of this package."""
-    package = Path(__file__).parents[1]
+    """Sha256 of every module of the library, and of those that ask its systems."""
     found = sha256()
-    for path in sorted(package.rglob("*.py")):
-        found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    for package in (Path(skey.__file__).parent, Path(__file__).parent):
+        for path in sorted(package.rglob("*.py")):
+            found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return found.hexdigest()

@@ -9,11 +9,11 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from companion.observations import DIGITS
+from companion.systems import RELEASED
 from skey.calibration import Calibration, reference_profile
 from skey.keys import Key
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
-from skey.observations import DIGITS
-from skey.systems import RELEASED
 from skey.weights import LoadedModel, available_weights, read_weights
 
 _FIFTH = 7

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from companion.results import Answer
 from skey.keys import SIGNATURES_BY_FIFTHS, TONIC_NAMES, Key
-from skey.results import Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from companion.paper import label
+from companion.results import Predictions, points, subsets
 from skey.metrics import Interval, paired_bootstrap
-from skey.paper import label
-from skey.results import Predictions, points, subsets
 
 
 @dataclass(frozen=True, slots=True)

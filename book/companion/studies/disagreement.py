@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 
+from companion.observations import DIGITS
+from companion.record import RESULTS, find_checkout
+from companion.results import Answer, Predictions, read_experiment
+from companion.results.predictions import is_signature
+from companion.systems import systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
-from skey.observations import DIGITS
-from skey.record import RESULTS, find_checkout
-from skey.results import Answer, Predictions, read_experiment
-from skey.results.predictions import is_signature
-from skey.systems import NetworkSystem, systems, windows
 from skey.threads import one_thread
 from skey.vqt import from_bytes, log_vqt, to_bytes
+from skey.weights.system import NetworkSystem, windows
 
 NAME = "disagreement"
 """The observation, and its notebook."""

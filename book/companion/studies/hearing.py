@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from companion.observations import DIGITS
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.estimate import KeyEstimate
 from skey.estimator import KeyEstimator
-from skey.observations import DIGITS
 from skey.weights import available_weights, read_header
 
 KINDS = (("chorales", "full", "major"), ("tunes", "full", "minor"), ("chorales", "hard", "minor"))

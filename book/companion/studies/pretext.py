@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from companion.observations import DIGITS, Entries
+from companion.studies.hearing import example_clips
+from companion.systems import RELEASED
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.experiments import EXPERIMENTS
 from skey.filters import SEGMENT_SAMPLES
-from skey.hearing import example_clips
 from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
-from skey.observations import DIGITS, Entries
-from skey.systems import RELEASED
 from skey.vqt import crop, log_vqt
 from skey.weights import LoadedModel, available_weights, read_weights
 from skey.weights.library import DEFAULT

@@ -14,15 +14,15 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from skey.alignment import chroma_net
+from companion.observations import Entries
+from companion.studies.alignment import chroma_net
+from companion.systems import RELEASED
 from skey.baselines import Scale, track_chroma
 from skey.calibration import signature_row
 from skey.datasets.open_corpus import OpenCorpus
 from skey.keys import parse_key
 from skey.losses import Views, mode_profile, pseudo_label, signature_profile
 from skey.metrics import Interval, bootstrap_interval
-from skey.observations import Entries
-from skey.systems import RELEASED
 from skey.vqt import SEGMENT_FRAMES, crop
 from skey.weights import LoadedModel, available_weights, read_weights
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from companion.observations import Observation, read_observation, write_observation
+from companion.record import RESULTS, find_checkout, provenance
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator, Outcome
 from skey.folders import SUFFIXES
 from skey.keys import KEYS
-from skey.observations import Observation, read_observation, write_observation
-from skey.record import RESULTS, find_checkout, provenance
 from skey.weights import available_weights, read_header
 from skey.weights.library import DEFAULT
 

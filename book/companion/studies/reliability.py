@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
+from companion.observations import DIGITS, Entries
 from skey.audio import SAMPLE_RATE
 from skey.confidence import expected_error, sharpen
 from skey.corpus.plan import render_clip
@@ -21,11 +22,10 @@ from skey.estimator import KeyEstimator
 from skey.keys import KEYS
 from skey.listeners import Network, Template
 from skey.metrics import Interval, bootstrap_interval
-from skey.observations import DIGITS, Entries
-from skey.systems import windows
 from skey.threads import one_thread
 from skey.weights import available_weights, read_header
 from skey.weights.library import DEFAULT
+from skey.weights.system import windows
 
 NAME = "confidence"
 """The observation, and its notebook."""

@@ -14,6 +14,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 
+from companion.observations import Entries
+from companion.results import Answer, points
+from companion.results.predictions import format_answer, is_signature, parse_answer
+from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generator
 from skey.corpus.degradation import RANGES, add_noise, normalise_peak, reverb, saturate
@@ -21,10 +25,6 @@ from skey.corpus.plan import Clip, arrangements, plan_clips
 from skey.corpus.soundfont import default_soundfont
 from skey.keys import Key, parse_key
 from skey.metrics import Interval, bootstrap_interval, paired_bootstrap
-from skey.observations import Entries
-from skey.results import Answer, points
-from skey.results.predictions import format_answer, is_signature, parse_answer
-from skey.systems import checksums, systems
 from skey.threads import one_thread
 from skey.vqt import log_vqt
 from skey.weights.library import DEFAULT

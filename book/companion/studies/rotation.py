@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from skey.alignment import chroma_net
+from companion.observations import DIGITS
+from companion.studies.alignment import chroma_net
+from companion.systems import RELEASED
 from skey.calibration import Calibration, reference_profiles
 from skey.keys import Mode
-from skey.observations import DIGITS
-from skey.systems import RELEASED
 from skey.weights import available_weights, read_weights
 from skey.weights.library import DEFAULT
 

@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from skey.alignment import chroma_net
+from companion.observations import DIGITS
+from companion.studies.alignment import chroma_net
 from skey.baselines import PROFILES, Scale, track_chroma
 from skey.datasets.open_corpus import OpenCorpus
 from skey.losses import dft, distance
 from skey.model import Architecture, ChromaNet
-from skey.observations import DIGITS
 from skey.vqt import SEGMENT_FRAMES, crop
 from skey.weights import available_weights, read_weights
 

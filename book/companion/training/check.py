@@ -3,24 +3,24 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from skey.datasets import Dataset
-from skey.record import RecordError
-from skey.results.check import compare_answers
-from skey.results.experiment import describe, labelled_tracks, predict
-from skey.results.scores import compare, flatten, score_predictions
-from skey.systems import NetworkSystem
-from skey.training.record import (
+from companion.record import RecordError
+from companion.results.check import compare_answers
+from companion.results.experiment import describe, predict
+from companion.results.scores import compare, flatten, score_predictions
+from companion.training.record import (
     TrainingRecord,
     answers_of,
     facts_of,
     is_sealed,
-    open_test_set,
     read_training_record,
     record_file,
     recorded_runs,
 )
-from skey.training.shipping import choose
+from companion.training.shipping import choose
+from skey.datasets import Dataset, labelled_tracks
+from skey.training.scoring import open_test_set
 from skey.weights import Header, WeightsError, read_weights
+from skey.weights.system import NetworkSystem
 
 
 def check_training(results: Path, weights: Path, recompute: bool = False) -> list[str]:

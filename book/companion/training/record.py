@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from skey.datasets import Dataset, load_dataset
-from skey.datasets.open_corpus import OpenCorpus
-from skey.record import RecordError, digest, find_checkout, provenance, write_if_changed
-from skey.results.experiment import compute_predictions, describe, labelled_tracks, tags_of
-from skey.results.predictions import Answer, Predictions, format_answer, parse_answer
-from skey.results.scores import leading_metric, recorded_interval, score_predictions
-from skey.systems import NetworkSystem
+from companion.record import RecordError, digest, find_checkout, provenance, write_if_changed
+from companion.results.experiment import compute_predictions, describe, tags_of
+from companion.results.predictions import Answer, Predictions, format_answer, parse_answer
+from companion.results.scores import leading_metric, recorded_interval, score_predictions
+from skey.datasets import Dataset, labelled_tracks
+from skey.training.scoring import open_test_set, weights_of
 from skey.weights import Header, read_header
+from skey.weights.system import NetworkSystem
 
 FOLDER = "training"
 """Where the records lie, below the folder of the record."""
@@ -94,19 +94,6 @@ class TrainingRecord:
         return tuple(parse_answer(text) for text in self.answers.split(SEPARATOR))
 
 
-def open_test_set(build: bool = False, progress: bool = False) -> Dataset:
-    """The labelled clips on which every run is scored.
-
-    Args:
-        build: make those features that are missing.
-        progress: show a bar on standard error while building.
-    """
-    dataset = load_dataset("open-corpus")
-    if build and isinstance(dataset, OpenCorpus):
-        dataset.build, dataset.progress = True, progress
-    return dataset
-
-
 def record_run(folder: Path, dataset: Dataset | None = None) -> TrainingRecord:
     """Score the weights in the folder of a finished run, and put together its record.
 
@@ -115,7 +102,7 @@ def record_run(folder: Path, dataset: Dataset | None = None) -> TrainingRecord:
         dataset: what to score on; by default the open test set, built where it is not.
 
     Raises:
-        RecordError: the folder holds no finished run.
+        RunError: the folder holds no finished run.
     """
     began, file = time.monotonic(), weights_of(folder)
     header = read_header(file)
@@ -129,7 +116,7 @@ def record_run(folder: Path, dataset: Dataset | None = None) -> TrainingRecord:
         test={**describe(dataset), "tracks": len(predictions)},
         answers=SEPARATOR.join(map(format_answer, predictions.answers["run"])),
         scores=scores,
-        made=provenance(find_checkout(Path(__file__).parent), time.monotonic() - began),
+        made=provenance(find_checkout(), time.monotonic() - began),
     )
 
 
@@ -146,14 +133,6 @@ def facts_of(header: Header) -> dict[str, Any]:
         "weights": header.checksum,
         "calibration": header.calibration.as_dict(),
     }
-
-
-def weights_of(folder: Path) -> Path:
-    """The weights of a finished run; raises ``RecordError`` where there is not exactly one file of them."""
-    found = sorted(folder.glob("*.safetensors"))
-    if len(found) != 1 or not (folder / "log.csv").is_file():
-        raise RecordError(f"{folder} holds no finished run: expected log.csv and one file of weights")
-    return found[0]
 
 
 def read_curve(log: Path) -> Curve:

@@ -5,11 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from skey.datasets import Dataset
-from skey.experiments import Experiment, find_experiment
-from skey.record import RESULTS, RecordError
-from skey.training.data import Pool, load_data
-from skey.training.record import (
+from companion.record import RESULTS, RecordError
+from companion.training.record import (
     IN_RUN,
     TrainingRecord,
     is_sealed,
@@ -17,10 +14,12 @@ from skey.training.record import (
     record_file,
     record_run,
     recorded_runs,
-    weights_of,
     write_training_record,
 )
-from skey.training.temperature import confidence_of
+from skey.datasets import Dataset
+from skey.experiments import find_experiment
+from skey.training.data import Pool
+from skey.training.scoring import add_temperature, weights_of
 from skey.weights import read_header, read_weights, save_weights
 
 SHIPPED = Path("skey") / "weights"
@@ -71,7 +70,7 @@ def finish_run(
         The record, which is computed only where the folder holds none of these weights.
 
     Raises:
-        RecordError: the folder holds no finished run.
+        RunError: the folder holds no finished run.
     """
     add_temperature(weights_of(folder), validation)
     path = folder / IN_RUN
@@ -82,24 +81,6 @@ def finish_run(
     record = record_run(folder, dataset)
     write_training_record(record, path)
     return record
-
-
-def add_temperature(file: Path, validation: Pool | None = None) -> None:
-    """Fit the temperature of weights whose header knows of none; the weights stay as they are."""
-    header = read_header(file)
-    if "temperature_clips" in header.training:
-        return
-    pool = validation or load_data(experiment_of(header.training["experiment"])).validation
-    loaded = read_weights(file)
-    training = {**header.training, **confidence_of(loaded, pool)}
-    save_weights(file, loaded.network, replace(header, training=training))
-
-
-def experiment_of(settings: Mapping[str, object]) -> Experiment:
-    """The experiment behind recorded settings, as far as its data go: clips of each split and shares."""
-    named = find_experiment(str(settings["name"]))
-    kept = {name: settings[name] for name in ("clips", "unlabelled", "share", "labelled_share")}
-    return replace(named, **kept)  # type: ignore[arg-type]
 
 
 def ship(checkout: Path, folders: Sequence[Path], dataset: Dataset | None = None) -> list[Shipment]:
@@ -116,7 +97,8 @@ def ship(checkout: Path, folders: Sequence[Path], dataset: Dataset | None = None
         What was shipped, a system each.
 
     Raises:
-        RecordError: a folder holds no finished run, or the seeds of a system differ in more than the seed.
+        RunError: a folder holds no finished run.
+        RecordError: the seeds of a system differ in more than the seed.
     """
     records = {folder: finish_run(folder, dataset=dataset) for folder in map(Path.resolve, folders)}
     for system in {record.system for record in records.values()}:

@@ -1,0 +1,35 @@
+"""``python -m companion``: what ``run.py`` hands over to; it knows the commands of ``skey`` too."""
+
+from collections.abc import Mapping
+
+import click
+
+from skey import __version__
+from skey.cli import COMMANDS as LIBRARY
+from skey.cli import LazyGroup
+
+COMMANDS = {
+    "reproduce": ("companion.run", "Run the notebooks, check the record, build the book."),
+    "test": ("companion.run", "Run the checks that continuous integration runs."),
+    "book": ("companion.run", "Build the book from the record alone."),
+    "check": ("companion.check", "Compare the recorded results with recomputed ones."),
+    "ship": ("companion.ship", "Put finished runs and their weights into the repository."),
+    "record-corpus": ("companion.ship", "Write what the test clips hold into the record."),
+}
+"""Name of each command of the companion: the module that defines it and its line in the help."""
+
+
+class Companion(LazyGroup):
+    """The commands of the companion, then those of the library."""
+
+    table: Mapping[str, tuple[str, str]] = {**COMMANDS, **LIBRARY}
+
+
+@click.group(cls=Companion, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="companion")
+def main() -> None:
+    """The reproducible companion to STONE and S-KEY, and the library below it."""
+
+
+if __name__ == "__main__":
+    main(prog_name="python3 run.py")

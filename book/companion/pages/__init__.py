@@ -1,0 +1,1 @@
+"""What the notebooks and pages of the book show."""

@@ -1,0 +1,38 @@
+"""What goes into the repository: finished runs with their weights, and the open corpus as it was built."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument(
+    "runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+def ship(runs: tuple[Path, ...]) -> None:
+    """Put the finished RUNS (folders of `skey train`) into the repository.
+
+    Every run gets its record in results/training. Of each system the weights of one seed go to skey/weights:
+    those with the lowest loss on held-out training pieces, whatever their scores. Give all seeds of a system
+    at once: records of others are removed. A folder with another name than SYSTEM-sSEED is a variant, which
+    is recorded and never chosen.
+    """
+    from companion.record import find_checkout
+    from companion.training import shipping
+
+    for shipment in shipping.ship(find_checkout(), runs):
+        loss = f"validation loss {shipment.record.validation_loss:.4f}"
+        click.echo(f"{shipment.weights}: {shipment.record.name}, {loss}")
+
+
+@click.command("record-corpus")
+def record_corpus() -> None:
+    """Write the description and the fingerprints of the built test clips into results/."""
+    from companion.corpus import CORPUS_RECORD, write_corpus_record
+    from companion.record import RESULTS, find_checkout
+    from skey.corpus.build import open_store
+    from skey.corpus.plan import plan_clips
+
+    results = find_checkout() / RESULTS
+    changed = write_corpus_record(results, open_store("test"), plan_clips("test"))
+    click.echo(f"{results / CORPUS_RECORD}: {'written' if changed else 'says the same already'}")

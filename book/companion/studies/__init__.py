@@ -1,0 +1,1 @@
+"""What is observed beside the papers' tables, and recorded in results/observations."""

@@ -1,0 +1,1 @@
+"""The records of trainings, and how finished runs ship."""

@@ -1,0 +1,117 @@
+"""The open corpus on record: its description, and the fingerprint of each clip."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from test_corpus_build import noise, planned
+
+from companion.__main__ import main
+from companion.corpus import (
+    CORPUS_RECORD,
+    TOLERANCE,
+    check_corpus,
+    clip_fingerprint,
+    compare_fingerprints,
+    fingerprint,
+)
+from skey.corpus import build as build_module
+from skey.corpus.build import build, build_clips
+from skey.corpus.plan import plan_clips
+from skey.corpus.shards import CLIP_SHAPE
+from skey.datasets.open_corpus import OpenCorpus
+
+
+def spectrum() -> np.ndarray:
+    """A made-up clip in which one pitch class is loud."""
+    levels = np.random.default_rng(0).integers(60, 80, CLIP_SHAPE)
+    levels[0::12] += 60
+    return levels.astype(np.uint8)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like a checkout, to keep the real record as it is."""
+    (tmp_path / "repository" / "notebooks").mkdir(parents=True)
+    (tmp_path / "repository" / "_toc.yml").touch()
+    monkeypatch.chdir(tmp_path / "repository")
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def silent(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test clips built without sound, each of another loudness, and recorded."""
+
+    def constant(clip) -> np.ndarray:
+        return np.full(CLIP_SHAPE, len(clip.piece_id) * 3, np.uint8)
+
+    monkeypatch.setenv("SKEY_DATA", str(checkout / "data"))
+    monkeypatch.setattr(build_module, "clip_features", constant)
+    build("test", jobs=1)
+    assert "written" in CliRunner().invoke(main, ["record-corpus"]).stdout
+
+
+def test_recording_twice_changes_nothing(silent: None) -> None:
+    assert "says the same already" in CliRunner().invoke(main, ["record-corpus"]).stdout
+
+
+def test_clips_that_differ_from_the_record_are_named(silent: None, checkout: Path) -> None:
+    assert check_corpus(checkout / "results", recompute=True) == []
+    path = checkout / "results" / CORPUS_RECORD
+    content = json.loads(path.read_text("utf-8"))
+    clip = plan_clips("test")[7].id
+    content["fingerprints"][clip] = "ff" * 99
+    path.write_text(json.dumps({**content, "pieces": 239}), encoding="utf-8")
+    pieces, sound = check_corpus(checkout / "results", recompute=True)
+    assert "pieces: record 239, planned 240" in pieces and clip in sound
+
+
+def test_without_a_record_the_command_that_makes_it_is_named(checkout: Path) -> None:
+    (fault,) = check_corpus(checkout / "results")
+    assert "record-corpus" in fault
+
+
+def test_the_record_in_the_repository_is_of_the_planned_clips(root: Path) -> None:
+    assert check_corpus(root / "results") == []
+
+
+def test_rounding_on_another_machine_is_within_the_tolerance() -> None:
+    jitter = np.random.default_rng(1).integers(-1, 2, CLIP_SHAPE)
+    here = {"c": clip_fingerprint(spectrum()).tobytes().hex()}
+    there = {"c": clip_fingerprint((spectrum() + jitter).astype(np.uint8)).tobytes().hex()}
+    assert compare_fingerprints(there, here) == []
+
+
+def test_a_semitone_or_two_decibels_are_outside_the_tolerance() -> None:
+    here = clip_fingerprint(spectrum())
+    semitone = clip_fingerprint(np.roll(spectrum(), 1, axis=0))
+    two_decibels = clip_fingerprint(spectrum() + np.uint8(round(2 / 80 * 255 / 1.25)))
+    for other in (semitone, two_decibels):
+        assert np.abs(here.astype(int) - other).max() > TOLERANCE
+        built = {"c": here.tobytes().hex()}
+        assert compare_fingerprints({"c": other.tobytes().hex()}, built) == ["c"]
+
+
+def test_a_clip_that_the_record_does_not_know_differs(tmp_path: Path) -> None:
+    built = fingerprint(build_clips(planned(3), tmp_path, noise))
+    recorded = {clip: value for clip, value in built.items() if clip != "c1"}
+    assert set(built) == {"c0", "c1", "c2"}
+    assert compare_fingerprints(recorded, built) == ["c1"]
+    assert compare_fingerprints(built, recorded) == []
+    assert compare_fingerprints(built | {"c0": "00"}, built) == ["c0"]
+
+
+def test_no_clip_passes_for_another_nor_for_itself_a_semitone_higher(tmp_path: Path) -> None:
+    built = OpenCorpus(tmp_path, 4, build=True, jobs=1)
+    prints = {
+        clip: clip_fingerprint(built.features[clip]).tobytes().hex() for clip in built.features.clip_ids
+    }
+    for clip, own in prints.items():
+        semitone = clip_fingerprint(np.roll(built.features[clip], 1, axis=0)).tobytes().hex()
+        others = [value for other, value in prints.items() if other != clip]
+        assert compare_fingerprints({clip: own}, {clip: own}) == []
+        assert all(
+            compare_fingerprints({clip: other}, {clip: own}) == [clip] for other in [semitone, *others]
+        )

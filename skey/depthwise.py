@@ -67,7 +67,7 @@ def depthwise(
     weight: Float[Tensor, "channels 1 kernel kernel"],
     bias: Float[Tensor, "channels"],
 ) -> Float[Tensor, "batch channels inner_height inner_width"]:
-    """Each channel convolved with its own kernel, without padding; equal to `torch.conv2d` with as many groups.
+    """Each channel convolved with its own kernel, without padding, as `torch.conv2d` with as many groups.
 
     Args:
         x: padded input.

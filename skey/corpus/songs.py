@@ -14,8 +14,18 @@ from jaxtyping import Float64
 from skey.corpus.accompaniment import Row, as_notes
 from skey.corpus.arrangement import Arrangement, Track, draw_cents, generator, sound_tracks
 from skey.corpus.events import Level
-from skey.corpus.instruments import BASS, CHORDS, CLOSED_HAT, KICK, MELODY, OPEN_HAT, RIDE, SNARE
-from skey.corpus.instruments import drum_kit, pitched
+from skey.corpus.instruments import (
+    BASS,
+    CHORDS,
+    CLOSED_HAT,
+    KICK,
+    MELODY,
+    OPEN_HAT,
+    RIDE,
+    SNARE,
+    drum_kit,
+    pitched,
+)
 from skey.keys import KEYS, Key, Mode
 
 MAJOR, MINOR, DIMINISHED, DOMINANT = (0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 7, 10)
@@ -170,7 +180,7 @@ def _parse_chord(text: str) -> Chord:
 
 
 def compose(seed_text: str, level: Level, seconds: float) -> Arrangement:
-    """A stretch of a song, from anywhere in it: a pure function of its arguments; :func:`song_key` is its key."""
+    """A stretch of the song whose key is :func:`song_key`, from anywhere in it."""
     rng, key = generator(seed_text, "song"), song_key(seed_text)
     styles = [style for style in STYLES if style.mode == key.mode]
     style = styles[_drawn(rng, [style.weight for style in styles])]
@@ -285,9 +295,7 @@ def _power(chords: list[list[Chord]], key: Key, centre: int, rng: np.random.Gene
     for bar, pair in enumerate(chords):
         for onset, after in zip(hits, np.append(hits[1:], 4.0), strict=True):
             root = 40 + (key.tonic + pair[int(onset >= 2)].root - 40) % 12
-            rows += [
-                (4 * bar + float(onset), float(short * (after - onset)), root + up) for up in (0, 7, 12)
-            ]
+            rows += [(4 * bar + float(onset), float(short * (after - onset)), root + up) for up in (0, 7, 12)]
     return rows
 
 

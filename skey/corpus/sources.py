@@ -18,7 +18,7 @@ from skey.errors import SkeyError
 from skey.keys import Key, parse_key
 
 Source = Literal["chorales", "tunes", "polyphony", "songs"]
-"""Bach's chorales (experts' keys), folk tunes (the books' keys), polyphony (no key), songs (composed here)."""
+"""Bach's chorales (experts' keys), folk tunes (the books' keys), polyphony (no key), songs (our own)."""
 
 Split = Literal["test", "train", "unlabelled"]
 """What a piece serves for."""

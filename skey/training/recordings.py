@@ -1,4 +1,4 @@
-"""Segments of one's own recordings, without labels: 15 s from different places of each track, as in the papers."""
+"""Recordings without labels: 15-s segments from different places of each track, as in the papers."""
 
 import hashlib
 import zlib
@@ -33,7 +33,7 @@ HELD_OUT_PART = 10
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The features of one track: ``digest`` is the SHA-256 of its file, ``path`` the array of its segments."""
+    """The features of one track: the SHA-256 of its file, and where the array of its segments lies."""
 
     digest: str
     path: Path
@@ -45,7 +45,7 @@ class Recording:
 
 
 class Recordings:
-    """The segments of several tracks in pairs: ``len()`` of them; ``[i]`` is uint8 (99, 1292), two of a track.
+    """The segments of several tracks in pairs: ``[i]`` is uint8 (99, 1292), two segments of one track.
 
     Each segment is the first of one pair; the second lies half of the track's segments further on.
     """
@@ -105,10 +105,16 @@ def open_recordings(
         NoRecordings: nothing is left.
     """
     skipped: list[Skipped] = []
-    files = list(sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why))))
+    files = list(
+        sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why)))
+    )
     tracks: dict[str, Recording] = {}
     wanted = jobs or default_jobs()
-    found = in_processes(prepare, files, min(wanted, len(files))) if wanted > 1 and len(files) > 1 else map(prepare, files)
+    found = (
+        in_processes(prepare, files, min(wanted, len(files)))
+        if wanted > 1 and len(files) > 1
+        else map(prepare, files)
+    )
     for result in tqdm(found, "recordings", total=len(files), unit="track", disable=not progress):
         if isinstance(result, Recording):
             tracks[result.digest] = result
@@ -117,7 +123,9 @@ def open_recordings(
     if not tracks:
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in skipped[:3]) or "no sound files there"
         raise NoRecordings(f"nothing to train on in {', '.join(map(str, folders))} ({reasons})")
-    return tuple(tracks[digest] for digest in sorted(tracks)), tuple(sorted(skipped, key=lambda each: each.path))
+    return tuple(tracks[digest] for digest in sorted(tracks)), tuple(
+        sorted(skipped, key=lambda each: each.path)
+    )
 
 
 def prepare(file: Path) -> Recording | Skipped:

@@ -36,7 +36,7 @@ _SOUNDLESS = frozenset(
     f"{name}.py"
     for name in (
         *("__init__", "build", "description", "fingerprint", "listening", "processes", "shards"),
-        *("groups", "indexing", "tuning"),
+        *("groups", "indexing", "packages", "tuning"),
     )
 )
 """Modules of this folder that change no sample."""

@@ -135,7 +135,7 @@ def load_data(
     kept = training.kept(_part(len(training), experiment.share))
     labelled = kept.labelled()
     labelled = labelled.kept(_part(len(labelled), experiment.labelled_share))
-    recorded, tracks, skipped = Pool((), ()), (), ()
+    recorded, tracks, skipped = Pool((), ()), tuple[Recording, ...](), tuple[Skipped, ...]()
     if audio:
         tracks, skipped = open_recordings(audio, jobs, progress)
         recorded, held_out, digest = _load_recordings(tracks)
@@ -151,7 +151,7 @@ def load_data(
     clips = len(training) + len(recorded)
     digest = "-".join(digests)
     return TrainingData(
-        kept + recorded, labelled, validation, digest, clips, len(recorded), len(tracks), tuple(skipped)
+        kept + recorded, labelled, validation, digest, clips, len(recorded), len(tracks), skipped
     )
 
 

@@ -130,6 +130,17 @@ def test_a_folder_without_sound_says_so(tmp_path):
     assert "no sound files there" in ran.stderr
 
 
+def test_what_a_folder_holds_and_is_left_out_is_named(folder):
+    (folder / "tune.MID").write_bytes(b"MThd")
+    (folder / ".album").mkdir()
+    ran = detect("-r", folder)
+    assert ran.exit_code == 0
+    for name, reason in ((".hidden.wav", "dot"), (".album", "dot"), ("tune.MID", "cannot be decoded")):
+        (line,) = [line for line in ran.stderr.splitlines() if f"{name}: left out" in line]
+        assert reason in line
+    assert "cover.jpg" not in ran.stderr
+
+
 def test_uncertain_keys_can_be_withheld(folder):
     ran = detect(folder / "a.wav", "--min-confidence", "1")
     assert ran.stdout.startswith("-\t0.00\t")

@@ -32,6 +32,10 @@ class Messages:
         self.failures += 1
         self.note(reason if str(path) in reason else f"{path}: {reason}")
 
+    def leave_out(self, path: Path, reason: str) -> None:
+        """Say that a file is left out, which is no failure."""
+        self.note(f"{path}: {reason}")
+
     def note(self, text: str) -> None:
         """Say something."""
         from tqdm import tqdm
@@ -153,7 +157,10 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     from skey.reports import Format, Layout
     from skey.weights.library import default_weights
 
-    files = list(sound_files(paths, recursive=options["recursive"], report=messages.fail))
+    found = sound_files(
+        paths, recursive=options["recursive"], report=messages.fail, leave_out=messages.leave_out
+    )
+    files = list(found)
     if not files and not messages.failures:
         messages.fail(paths[0], "no sound files there")
     if options["weights"] is None and default_weights() is None:

@@ -17,7 +17,7 @@ from skey import __version__
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "skey").rglob("*.py"))
 FLOORS = {
-    1: "errors keys notation metrics bootstrap confusion audio decoding ffmpeg folders",
+    1: "errors keys notation metrics bootstrap confusion audio decoding ffmpeg folders id3",
     2: "filters vqt spectrum architecture outputs model supervised networks inference templates losses"
     " calibration baselines weights export tonality confidence threads",
     3: "estimate estimator listeners tags reports datasets corpus experiments training bench"

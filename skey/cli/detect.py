@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FORMATS = ("text", "csv", "json", "jsonl")
 """The values of :class:`skey.reports.Format`, which is too slow to import for ``--help``."""
 
+TAG_NOTATIONS = ("tkey", "camelot", "open-key")
+"""The values of :data:`skey.tags.TAG_NOTATIONS`, for the same reason."""
+
 
 @dataclass
 class Messages:
@@ -50,9 +53,7 @@ class Detection:
     estimator: "KeyEstimator"
     report: "Report"
     messages: Messages
-    min_confidence: float
-    write_tags: bool
-    dry_run: bool
+    options: dict[str, Any]
 
     def run(self, files: list[Path], jobs: int) -> None:
         """Estimate and report all files."""
@@ -67,26 +68,48 @@ class Detection:
         if outcome.estimate is None:
             self.messages.fail(outcome.path, str(outcome.error))
             return
-        estimate = outcome.estimate.at_least(self.min_confidence)
+        estimate = outcome.estimate.at_least(self.options["min_confidence"])
         self.report.add(str(outcome.path), estimate)
         if estimate.reason is not None:
             self.messages.note(f"{outcome.path}: no key: {estimate.reason}")
-        if self.write_tags and estimate.key is not None:
-            self.tag(outcome.path, estimate.key)
+        if self.options["write_tags"] and estimate.key is not None:
+            self.tag(outcome.path, estimate.key, estimate.confidence)
 
-    def tag(self, path: Path, key: "Key") -> None:
+    def tag(self, path: Path, key: "Key", confidence: float) -> None:
         """Write the key of one file into its tags, or say what would be written."""
         from skey.tags import TagError, write_key
 
+        least, dry_run = self.options["tag_confidence"], self.options["dry_run"]
+        if confidence < least:
+            note = f"confidence {confidence:.2f} is under {least:g} (--tag-confidence)"
+            self.messages.note(f"{path}: {key} is not written into the tags: {note}")
+            return
         try:
-            change = write_key(path, key, dry_run=self.dry_run)
+            change = write_key(path, key, notation=Notation(self.options["tag_notation"]), dry_run=dry_run)
         except TagError as error:
             self.messages.fail(path, str(error))
             return
-        verb = "would write" if self.dry_run else "wrote"
+        verb = "would write" if dry_run else "wrote"
         self.messages.note(
             f"{path}: {verb} {change}" if change else f"{path}: has this key in its tags already"
         )
+
+
+def without_tagged(files: list[Path], messages: Messages) -> list[Path]:
+    """The files that have no key in their tags; where the tags cannot be read, the sound may be."""
+    from skey.tags import TagError, tagged_key
+
+    kept = []
+    for file in files:
+        try:
+            key = tagged_key(file)
+        except TagError:
+            key = None
+        if key is None:
+            kept.append(file)
+        else:
+            messages.note(f"{file}: skipped, since its tags have the key {key}")
+    return kept
 
 
 @contextmanager
@@ -128,6 +151,21 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Files at a time.")
 @click.option("--write-tags", is_flag=True, help="Write the key into the tags of each file.")
+@click.option(
+    "--tag-notation",
+    type=click.Choice(TAG_NOTATIONS),
+    default="tkey",
+    show_default=True,
+    help="With --write-tags: how the key is written there (Ebm, 2A or 7m).",
+)
+@click.option(
+    "--tag-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="With --write-tags: write no key that is less certain than this.",
+)
+@click.option("--skip-tagged", is_flag=True, help="Leave out files that have a key in their tags.")
 @click.option("--dry-run", is_flag=True, help="With --write-tags: only say what would be written.")
 def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - one of several types each
     """Print the key, its confidence and the name of each sound file in PATHS.
@@ -169,5 +207,6 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
     with opened_report(options["output"], layout, options["resume"]) as (report, finished):
         wanted = [file for file in files if layout.written(str(file)) not in finished]
-        chosen = {name: options[name] for name in ("min_confidence", "write_tags", "dry_run")}
-        Detection(estimator, report, messages, **chosen).run(wanted, options["jobs"])
+        if options["skip_tagged"]:
+            wanted = without_tagged(wanted, messages)
+        Detection(estimator, report, messages, options).run(wanted, options["jobs"])

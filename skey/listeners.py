@@ -37,6 +37,10 @@ class Listener(Protocol):
         """What to call it."""
 
     @property
+    def identity(self) -> str:
+        """What tells it from any other: its name and, of trained weights, their checksum."""
+
+    @property
     def outputs(self) -> int:
         """24 for keys, 12 for key signatures."""
 
@@ -51,7 +55,7 @@ class Listener(Protocol):
 class Template:
     """Template matching with Krumhansl's profiles (Table 3, STONE); it needs no weights."""
 
-    name = "Krumhansl template"
+    name = identity = "Krumhansl template"
     outputs = 24
     temperature = TEMPLATE_TEMPERATURE
 
@@ -66,6 +70,7 @@ class _Trained:
     def __init__(self, header: Header) -> None:
         self._header = header
         self.name = header.title
+        self.identity = f"{header.name} {header.checksum}"
         self.outputs: int = header.architecture.outputs
         self.temperature = float(header.training.get("temperature", 1.0))
 

@@ -1,5 +1,6 @@
 """What people throw at a key estimator: no crash, no hang, no gigabytes, and no key where there is none."""
 
+import json
 import os
 import subprocess
 import sys
@@ -234,13 +235,15 @@ def test_any_name_is_read_and_printed(tmp_path, name):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow text alone in names")
-def test_a_name_that_is_no_text_passes_through_as_its_bytes(tmp_path):
+def test_a_name_that_is_no_text_passes_through_as_its_bytes_and_is_escaped_in_json(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.wav")
     with path.open("wb") as file:
         soundfile.write(file, music(), RATE, format="WAV")
-    ran = CliRunner().invoke(main, ["detect", str(path), "--format", "jsonl"])
+    ran = CliRunner().invoke(main, ["detect", str(path)])
     assert ran.exit_code == 0
     assert b"caf\xe9.wav" in ran.stdout_bytes
+    ran = CliRunner().invoke(main, ["detect", str(path), "--format", "jsonl"])
+    assert json.loads(ran.stdout_bytes.decode("utf-8"))["path"] == str(path)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")

@@ -1,19 +1,23 @@
 """``skey detect``: the keys of files and folders."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
+from skey import __version__
 from skey.notation import Notation
 
 if TYPE_CHECKING:
+    import os
+
     from skey.estimator import KeyEstimator, Outcome
+    from skey.journal import Entry, Journal, Settings
     from skey.keys import Key
     from skey.reports import Layout, Report
 
@@ -52,6 +56,7 @@ class Detection:
 
     estimator: "KeyEstimator"
     report: "Report"
+    journal: "Journal | None"
     messages: Messages
     options: dict[str, Any]
 
@@ -59,12 +64,18 @@ class Detection:
         """Estimate and report all files."""
         from tqdm import tqdm
 
+        from skey.journal import status_of
+
+        # As they were before they were heard.
+        statuses = {file: status_of(file) for file in files} if self.journal is not None else {}
         outcomes = self.estimator.estimate_many(files, jobs)
         for outcome in tqdm(outcomes, total=len(files), unit="file", file=sys.stderr, disable=None):
-            self.conclude(outcome)
+            self.conclude(outcome, statuses.get(outcome.path))
 
-    def conclude(self, outcome: "Outcome") -> None:
-        """Report one file, and tag it where that is asked for."""
+    def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:
+        """Report one file, tag it where that is asked for, and write it down."""
+        from skey.journal import Entry, status_of
+
         if outcome.estimate is None:
             self.messages.fail(outcome.path, str(outcome.error))
             return
@@ -72,27 +83,43 @@ class Detection:
         self.report.add(str(outcome.path), estimate)
         if estimate.reason is not None:
             self.messages.note(f"{outcome.path}: no key: {estimate.reason}")
-        if self.options["write_tags"] and estimate.key is not None:
-            self.tag(outcome.path, estimate.key, estimate.confidence)
+        if estimate.key is not None and self.tag(outcome.path, estimate.key, estimate.confidence):
+            status = status_of(outcome.path)
+        if self.journal is not None:
+            self.journal.add(Entry.of(outcome.path, estimate, status))
 
-    def tag(self, path: Path, key: "Key", confidence: float) -> None:
-        """Write the key of one file into its tags, or say what would be written."""
+    def tag_finished(self, entries: Iterable["Entry"]) -> None:
+        """Tag what was heard in an earlier run."""
+        from skey.journal import status_of
+
+        for entry in entries:
+            path, key = Path(entry.path), entry.named_key
+            if key is not None and self.tag(path, key, entry.confidence):
+                status = status_of(path)
+                if self.journal is not None and status is not None:
+                    self.journal.add(replace(entry, size=status.st_size, modified=status.st_mtime_ns))
+
+    def tag(self, path: Path, key: "Key", confidence: float) -> bool:
+        """Write the key of one file into its tags, or say what would be written; whether the file changed."""
+        if not self.options["write_tags"]:
+            return False
         from skey.tags import TagError, write_key
 
         least, dry_run = self.options["tag_confidence"], self.options["dry_run"]
         if confidence < least:
             note = f"confidence {confidence:.2f} is under {least:g} (--tag-confidence)"
             self.messages.note(f"{path}: {key} is not written into the tags: {note}")
-            return
+            return False
         try:
             change = write_key(path, key, notation=Notation(self.options["tag_notation"]), dry_run=dry_run)
         except TagError as error:
             self.messages.fail(path, str(error))
-            return
+            return False
         verb = "would write" if dry_run else "wrote"
         self.messages.note(
             f"{path}: {verb} {change}" if change else f"{path}: has this key in its tags already"
         )
+        return bool(change) and not dry_run
 
 
 def without_tagged(files: list[Path], messages: Messages) -> list[Path]:
@@ -113,17 +140,30 @@ def without_tagged(files: list[Path], messages: Messages) -> list[Path]:
 
 
 @contextmanager
-def opened_report(output: Path | None, layout: "Layout", resume: bool) -> Iterator[tuple["Report", set[str]]]:
-    """Where results go, and the names of the files that have theirs already."""
-    from skey.reports import Report, cut_to_whole_entries
+def opened_report(
+    options: dict[str, Any], layout: "Layout", settings: "Settings", inputs: list[Path]
+) -> Iterator[tuple["Report", "Journal | None", dict[str, "Entry"]]]:
+    """Where results go, their journal, and the entries of the files that have their results already."""
+    from skey.journal import Journal, locked, refuse_to_destroy, resumed
+    from skey.reports import Report
 
-    finished: set[str] = cut_to_whole_entries(output, layout) if output is not None and resume else set()
-    with opened_stream(output, "a" if finished else "w") as stream:
+    output = options["output"]
+    if output is None or (output.exists() and not output.is_file()):
+        with opened_stream(output, "w") as stream:
+            report = Report(stream, layout)
+            try:
+                yield report, None, {}
+            finally:
+                report.end()
+        return
+    with locked(output), ExitStack() as stack:
+        refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or options["resume"])
+        finished = resumed(output, layout, settings) if options["resume"] else {}
+        stream = stack.enter_context(opened_stream(output, "a" if finished else "w"))
+        journal = stack.enter_context(closing(Journal(output, settings, continued=bool(finished))))
         report = Report(stream, layout, continued=bool(finished))
-        try:
-            yield report, finished
-        finally:
-            report.end()
+        stack.callback(report.end)
+        yield report, journal, finished
 
 
 @contextmanager
@@ -143,6 +183,7 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option("-r", "--recursive", is_flag=True, help="Go through folders and their subfolders.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write results here.")
+@click.option("--overwrite", is_flag=True, help="Let --output replace a file that holds no results.")
 @click.option("--resume", is_flag=True, help="Continue the results in --output where they break off.")
 @click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name", show_default=True)
 @click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 s or more.")
@@ -177,6 +218,10 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         raise click.UsageError("--dry-run is for --write-tags")
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
+    if options["resume"] and options["overwrite"]:
+        raise click.UsageError(
+            "--resume continues results and --overwrite replaces them: ask for one of them"
+        )
     messages = Messages()
     try:
         detect_all(paths, options, messages)
@@ -205,8 +250,18 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
         messages.note("no --weights given: the Krumhansl template answers; trained networks know better")
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
-    with opened_report(options["output"], layout, options["resume"]) as (report, finished):
-        wanted = [file for file in files if layout.written(str(file)) not in finished]
+    settings = settings_of(options, estimator)
+    with opened_report(options, layout, settings, files) as (report, journal, finished):
+        detection = Detection(estimator, report, journal, messages, options)
+        detection.tag_finished(entry for name, entry in finished.items() if Path(name) in set(files))
+        wanted = [file for file in files if str(file) not in finished]
         if options["skip_tagged"]:
             wanted = without_tagged(wanted, messages)
-        Detection(estimator, report, messages, options).run(wanted, options["jobs"])
+        detection.run(wanted, options["jobs"])
+
+
+def settings_of(options: dict[str, Any], estimator: "KeyEstimator") -> "Settings":
+    """What results depend on."""
+    chosen = ("format_", "notation", "segments", "whole_track", "min_confidence")
+    settings = {name.strip("_").replace("_", "-"): options[name] for name in chosen}
+    return {"version": __version__, "weights": estimator.listener.identity, **settings}

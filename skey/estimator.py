@@ -33,7 +33,7 @@ from skey.filters import SEGMENT_SAMPLES
 from skey.listeners import Listener, listener
 from skey.spectrum import log_vqt
 from skey.threads import one_blas_thread
-from skey.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, tuning_cents
+from skey.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, sounding, tuning_cents
 
 if TYPE_CHECKING:
     import torch
@@ -74,10 +74,15 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What was heard in one window; no profile where nothing tonal sounds."""
+    """What was heard in one window; no profile where nothing tonal sounds.
+
+    `sounding` are the seconds of it that are not silent, `own` those of what it speaks for.
+    """
 
     start: float
     end: float
+    sounding: float
+    own: float
     peak: float
     tonality: Tonality
     profile: Float[np.ndarray, "keys"] | None
@@ -168,10 +173,13 @@ class KeyEstimator:
         start, end = window.start / SAMPLE_RATE, window.end / SAMPLE_RATE
         peak = float(np.abs(window.own).max())
         if window.wave.size < MIN_SAMPLES or peak < SILENCE_PEAK:
-            return _Heard(start, end, peak, Tonality(0.0, 0.0, 0j), None)
+            return _Heard(start, end, 0.0, 0.0, peak, Tonality(0.0, 0.0, 0j), None)
+        wave = sounding(window.wave)
+        wave = wave if wave.size >= MIN_SAMPLES else window.wave
         tonality = measure_tonality(window.wave)
-        profile = self._profile(window.wave) if tonality.tonal else None
-        return _Heard(start, end, peak, tonality, profile)
+        profile = self._profile(wave) if tonality.tonal else None
+        own = sounding(window.own).size / SAMPLE_RATE
+        return _Heard(start, end, wave.size / SAMPLE_RATE, own, peak, tonality, profile)
 
     def _profile(self, wave: Wave) -> Float[np.ndarray, "keys"]:
         """What the listener says to a stretch of sound."""
@@ -239,7 +247,11 @@ def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | 
 
 
 def _mean_profile(heard: Sequence[_Heard]) -> Float[np.ndarray, "keys"]:
-    """The mean of the profiles of the tonal windows; a rest of less than half a window has no say."""
+    """The mean of the profiles of the tonal windows by how long they sound; a short rest has no say."""
     tonal = [h for h in heard if h.profile is not None]
-    voting = [h for h in tonal if h.end - h.start >= LEAST_VOTE_SECONDS] or tonal
-    return np.asarray(np.mean([h.profile for h in voting if h.profile is not None], axis=0))
+    voting = [h for h in tonal if h.own >= LEAST_VOTE_SECONDS] or tonal
+    profiles = [h.profile for h in voting if h.profile is not None]
+    weights = [h.sounding for h in voting]
+    if len(set(weights)) == 1:
+        return np.asarray(np.mean(profiles, axis=0))
+    return np.asarray(np.average(profiles, axis=0, weights=weights))

@@ -180,6 +180,25 @@ def test_where_there_is_no_key_none_is_invented(listen, samples, reason):
     assert len(set(estimate.probabilities)) == 1
 
 
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 32_000, 37_913, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_constants_and_ramps_are_silence_at_every_rate(listen, rate, subtype):
+    """The rounding of the resampler used to count as sound, and to be heard in D major."""
+    for samples in (np.full(12 * rate, 0.5), np.linspace(-0.9, 0.9, 12 * rate), np.full(12 * rate, -1e-2)):
+        estimate = listen(samples.astype(np.float32), rate=rate, subtype=subtype)
+        assert estimate.key is None
+        assert "too little sound" in estimate.reason
+
+
+@pytest.mark.parametrize("before", [0, 5, 12, 14, 40])
+@pytest.mark.parametrize("after", [0, 5, 40])
+def test_digital_silence_around_music_has_no_say(estimator, before, after):
+    silence = [np.zeros(seconds * RATE, np.float32) for seconds in (before, after)]
+    estimate = estimator.estimate(np.concatenate([silence[0], music(9), silence[1]]), RATE)
+    assert estimate.key == Key(0, "major")
+    assert estimate.duration == pytest.approx(before + 9 + after, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("rate", "subtype"),
     [

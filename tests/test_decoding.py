@@ -267,6 +267,7 @@ def test_memory_does_not_grow_with_the_length_of_what_ffmpeg_decodes(tmp_path):
         ("alac.m4a", "Am", 10),
         ("wavpack.wv", "Am", 10),
         ("opus.webm", "Am", 10),
+        ("silence-12s-then-10s-Am.flac", "Am", 22),
     ],
 )
 def test_the_cases_on_record_have_their_key_and_their_length(shared, name, key, seconds):

@@ -100,7 +100,8 @@ def prepare(
     """Do to an array what :func:`read_audio` does to a file.
 
     Args:
-        samples: (samples,) or (samples, channels); integers are taken as full-scale PCM.
+        samples: (samples,), (samples, channels) or (channels, samples), whichever makes more samples than
+            channels; integers are taken as full-scale PCM.
         sample_rate: samples per second.
         min_samples: fewest samples at 22,050 Hz that are accepted.
 
@@ -190,8 +191,13 @@ def stream_array(
         AudioError: for a wrong shape, an impossible rate, samples that are not finite.
     """
     table = samples[:, None] if samples.ndim == 1 else samples
-    if table.ndim != 2 or table.shape[1] > max(table.shape[0], 1):
-        raise AudioError(f"expected (samples,) or (samples, channels), got {samples.shape}; transpose it?")
+    if table.ndim != 2:
+        raise AudioError(
+            f"expected (samples,), (samples, channels) or (channels, samples), not {samples.shape}"
+        )
+    if not (np.issubdtype(table.dtype, np.integer) or np.issubdtype(table.dtype, np.floating)):
+        raise AudioError(f"expected an array of real numbers, not of {table.dtype}")
+    table = table.T if 0 < table.shape[0] < table.shape[1] else table
     check_rate(sample_rate)
     frames = block_frames(sample_rate, table.shape[1])
     blocks = (as_float(table[i : i + frames]) for i in range(0, len(table), frames))

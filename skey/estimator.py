@@ -4,11 +4,12 @@ By default a recording is heard in windows of 15 s, read block by block, and the
 are averaged as in STONE, so that memory does not grow with its length. What holds no tonality gets no key.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -17,6 +18,8 @@ from skey.audio import (
     MIN_SAMPLES,
     SAMPLE_RATE,
     SILENCE_PEAK,
+    AudioError,
+    BinaryFile,
     PathLike,
     SilentAudio,
     TooShortAudio,
@@ -46,7 +49,8 @@ QUIET = 1e-3
 LEAST_VOTE_SECONDS = SEGMENT_SAMPLES / SAMPLE_RATE / 2
 """A rest at the end that is shorter has no say (STONE drops every rest), unless there is nothing else."""
 
-Sound = PathLike | Shaped[np.ndarray, "..."]
+Sound = Any
+"""A file, a binary file object, or samples: an array, a list, or a tensor of torch on any device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ class KeyEstimator:
         """Estimate the key of one recording.
 
         Args:
-            sound: a file, or an array (samples,) or (samples, channels).
+            sound: a file, a binary file object, or samples (an array, a list, a tensor of torch): (samples,),
+                (samples, channels) or (channels, samples).
             sample_rate: samples per second of the array; not for a file, which knows its own.
 
         Returns:
@@ -216,11 +221,19 @@ class KeyEstimator:
 def _blocks(sound: Sound, sample_rate: int | float | None) -> Iterator[Wave]:
     """The sound of a file or an array in blocks of one window."""
     seconds = SEGMENT_SAMPLES / SAMPLE_RATE
-    if isinstance(sound, np.ndarray):
-        if sample_rate is None:
-            raise ValueError("an array needs its sample_rate")
-        return stream_array(sound, sample_rate, seconds)
-    return stream_audio(sound, seconds)
+    if isinstance(sound, str | os.PathLike | BinaryFile):
+        return stream_audio(sound, seconds)
+    if sample_rate is None:
+        raise ValueError("an array needs its sample_rate")
+    return stream_array(_as_array(sound), sample_rate, seconds)
+
+
+def _as_array(samples: Any) -> Shaped[np.ndarray, "..."]:  # noqa: ANN401 - whatever numpy makes an array of
+    """Samples as an array, of a tensor on any device, too."""
+    try:
+        return np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
+    except (TypeError, ValueError) as error:
+        raise AudioError(f"expected a file or samples, not {type(samples).__name__}: {error}") from error
 
 
 def _windows(blocks: Iterable[Wave]) -> Iterator[_Window]:

@@ -154,7 +154,7 @@ def test_no_samples_are_empty_and_few_are_too_short():
     assert prepare(sine(SAMPLE_RATE)[:MIN_SAMPLES], SAMPLE_RATE).size == MIN_SAMPLES
 
 
-@pytest.mark.parametrize("shape", [(), (2, 44_100), (4, 4, 4)])
+@pytest.mark.parametrize("shape", [(), (4, 4, 4)])
 def test_an_array_of_the_wrong_shape_is_refused(shape):
     with pytest.raises(AudioError, match="expected"):
         prepare(np.zeros(shape), 44_100)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from skey.architecture import Architecture
 from skey.confidence import softmax
+from skey.errors import SkeyError
 from skey.filters import CROPPED_BINS
 from skey.inference import NumpyChromaNet
 from skey.templates import correlations
@@ -27,6 +28,10 @@ TEMPLATE = "krumhansl"
 TEMPLATE_TEMPERATURE = 0.12
 """Of the Krumhansl template: :func:`skey.confidence.fit_temperature` on the first 360 training clips of the
 open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips: 48, 53)."""
+
+
+class DeviceError(SkeyError):
+    """A network cannot run on that device."""
 
 
 class Listener(Protocol):
@@ -122,7 +127,12 @@ class TorchNetwork(_Trained):
 
         self._loaded = weights if isinstance(weights, LoadedModel) else read_weights(find_weights(weights))
         super().__init__(self._loaded.header)
-        self._loaded.network.to(device)
+        try:
+            self._loaded.network.to(device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise DeviceError(
+                f"there is no device {str(device)!r} here ({error}); use device='cpu'"
+            ) from error
         self._device = device
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:

@@ -144,6 +144,12 @@ def test_what_a_folder_holds_and_is_left_out_is_named(folder):
     assert "cover.jpg" not in ran.stderr
 
 
+def test_quiet_says_results_and_failures_alone(folder):
+    ran = detect("-r", folder, folder / "missing.wav", "--quiet")
+    assert ran.stdout.count("\n") == 3
+    assert ran.stderr == f"{folder / 'missing.wav'}: there is no such file; check the name\n"
+
+
 def test_uncertain_keys_can_be_withheld(folder):
     ran = detect(folder / "a.wav", "--min-confidence", "1")
     assert ran.stdout.startswith("-\t0.00\t")

@@ -33,18 +33,24 @@ class Messages:
     """What goes to stderr, above the progress bar, and how many files failed."""
 
     failures: int = 0
+    quiet: bool = False
 
     def fail(self, path: Path, reason: str) -> None:
         """Say why something about a file failed."""
         self.failures += 1
-        self.note(reason if str(path) in reason else f"{path}: {reason}")
+        self._write(reason if str(path) in reason else f"{path}: {reason}")
 
     def leave_out(self, path: Path, reason: str) -> None:
         """Say that a file is left out, which is no failure."""
         self.note(f"{path}: {reason}")
 
     def note(self, text: str) -> None:
-        """Say something."""
+        """Say something that is no failure."""
+        if not self.quiet:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        """Write a line above the progress bar."""
         from tqdm import tqdm
 
         tqdm.write(text, file=sys.stderr)
@@ -69,7 +75,9 @@ class Detection:
         # As they were before they were heard.
         statuses = {file: status_of(file) for file in files} if self.journal is not None else {}
         outcomes = self.estimator.estimate_many(files, jobs)
-        for outcome in tqdm(outcomes, total=len(files), unit="file", file=sys.stderr, disable=None):
+        for outcome in tqdm(
+            outcomes, total=len(files), unit="file", file=sys.stderr, disable=self.options["quiet"] or None
+        ):
             self.conclude(outcome, statuses.get(outcome.path))
 
     def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:
@@ -190,6 +198,7 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
 @click.option("--whole-track", is_flag=True, help="One pass over the whole track, as in the S-KEY release.")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
+@click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Files at a time.")
 @click.option("--write-tags", is_flag=True, help="Write the key into the tags of each file.")
 @click.option(
@@ -222,7 +231,7 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         raise click.UsageError(
             "--resume continues results and --overwrite replaces them: ask for one of them"
         )
-    messages = Messages()
+    messages = Messages(quiet=options["quiet"])
     try:
         detect_all(paths, options, messages)
     except BrokenPipeError:

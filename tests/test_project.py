@@ -17,10 +17,10 @@ from skey import __version__
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "skey").rglob("*.py"))
 FLOORS = {
-    1: "errors keys notation metrics bootstrap confusion audio folders",
+    1: "errors keys notation metrics bootstrap confusion audio decoding ffmpeg folders id3",
     2: "filters vqt spectrum architecture outputs model supervised networks inference templates losses"
     " calibration baselines weights export tonality confidence threads",
-    3: "estimate estimator listeners tags reports datasets corpus experiments training bench"
+    3: "estimate estimator listeners tags reports journal datasets corpus experiments training bench"
     " results record claims paper plots kernels notebooks book systems observations alignment hearing"
     " profile_plots collapse evaluation_plots"
     " robustness robustness_plots reliability reliability_plots disagreement"

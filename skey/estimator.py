@@ -5,6 +5,7 @@ are averaged as in STONE, so that memory does not grow with its length. What hol
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -48,6 +49,9 @@ QUIET = 1e-3
 
 LEAST_VOTE_SECONDS = SEGMENT_SAMPLES / SAMPLE_RATE / 2
 """A rest at the end that is shorter has no say (STONE drops every rest), unless there is nothing else."""
+
+STANDARD_INPUT = Path("-")
+"""The path that stands for standard input among many files."""
 
 Sound = Any
 """A file, a binary file object, or samples: an array, a list, or a tensor of torch on any device."""
@@ -137,7 +141,7 @@ class KeyEstimator:
         """Estimate the keys of many files; one that cannot be read does not stop the others.
 
         Args:
-            paths: the files.
+            paths: the files; ``-`` is standard input.
             jobs: how many to work on at the same time, in threads.
 
         Yields:
@@ -152,7 +156,7 @@ class KeyEstimator:
     def _outcome(self, path: Path) -> Outcome:
         """The estimate or the error of one file."""
         try:
-            return Outcome(path, self.estimate(path), None)
+            return Outcome(path, self.estimate(sys.stdin.buffer if path == STANDARD_INPUT else path), None)
         except SkeyError as error:
             return Outcome(path, None, error)
         except Exception as error:  # Nobody's folder of music is to be lost over a fault of ours in one file.

@@ -356,3 +356,14 @@ def test_help_imports_nothing_heavy():
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "PATHS" in ran.stdout
     assert ran.stdout.endswith("set()\n")
+
+
+def test_a_dash_is_standard_input(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "skey", "detect", "-", "--weights", "krumhansl"],
+        input=(folder / "a.wav").read_bytes(),
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.stdout.decode().strip().endswith("\t-")
+    assert done.returncode == 0

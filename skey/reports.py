@@ -36,6 +36,21 @@ class Format(StrEnum):
     """An array, one record in a line."""
     JSONL = "jsonl"
     """One record in a line."""
+    KEY = "key"
+    """The key alone, an empty line where there is none: what calls us as a program reads it."""
+    MIREX = "mirex"
+    """``C#<TAB>minor``, as MIREX has it."""
+    LAB = "lab"
+    """``start<TAB>end<TAB>key`` of the file or, with segments, of each segment that has one."""
+    JAMS = "jams"
+    """One JAMS document in a line, in the namespace ``key_mode``."""
+
+
+EXCHANGE = (Format.KEY, Format.MIREX, Format.LAB, Format.JAMS)
+"""Formats for other programs, which do not name the files, so that they cannot be resumed."""
+
+SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+"""Tonics as MIREX spells them."""
 
 
 class ResumeError(SkeyError):
@@ -66,6 +81,8 @@ class Layout:
         Returns:
             Whole lines without the last line feed.
         """
+        if self.format in EXCHANGE:
+            return self._exchanged(estimate)
         record = self._record(path, estimate)
         if self.format in (Format.JSON, Format.JSONL):
             return _json(record | {"probabilities": self._probabilities(estimate)})
@@ -79,6 +96,34 @@ class Layout:
             f"{_INDENT}{r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows
         ]
         return "\n".join(lines)
+
+    def _exchanged(self, estimate: KeyEstimate) -> str:
+        """What other programs read about one file."""
+        key, name = estimate.key, self._named(estimate.key, estimate.signature) or ""
+        if self.format == Format.KEY:
+            return name
+        if self.format == Format.MIREX:
+            return f"{SHARPS[key.tonic]}\t{key.mode}" if key else ""
+        spans = [(s.start, s.end, s.key, s.confidence) for s in estimate.segments]
+        if not self.segments:
+            spans = [(0.0, estimate.duration, key, estimate.confidence)]
+        named = [span for span in spans if span[2] is not None]
+        if self.format == Format.LAB:
+            lines = [(start, end, self._named(of, None)) for start, end, of, _ in named]
+            return "\n".join(f"{start:.2f}\t{end:.2f}\t{of}" for start, end, of in lines)
+        data = [
+            {
+                "time": round(start, 2),
+                "duration": round(end - start, 2),
+                "value": f"{format_key(of, Notation.NAME).split()[0]}:{of.mode}",
+                "confidence": round(confidence, 4),
+            }
+            for start, end, of, confidence in named
+            if of is not None
+        ]
+        annotation = {"namespace": "key_mode", "data": data, "annotation_metadata": {}, "sandbox": {}}
+        metadata = {"duration": round(estimate.duration, 3)}
+        return _json({"annotations": [annotation], "file_metadata": metadata, "sandbox": {}})
 
     def header(self) -> str:
         """What comes before the first entry."""

@@ -17,7 +17,7 @@ from skey.cli import main
 from skey.estimator import KeyEstimator
 from skey.journal import locked
 from skey.keys import KEYS, Notation, format_key, parse_key
-from skey.reports import Format
+from skey.reports import EXCHANGE, Format
 from skey.weights import library
 
 RATE = 22_050
@@ -163,7 +163,7 @@ def test_nothing_is_written_into_the_music_folder(folder):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-@pytest.mark.parametrize("format_", list(Format))
+@pytest.mark.parametrize("format_", [each for each in Format if each not in EXCHANGE])
 @pytest.mark.parametrize("segments", [False, True])
 def test_a_run_that_was_interrupted_anywhere_continues_to_the_same_results(
     folder, tmp_path, format_, segments
@@ -367,3 +367,24 @@ def test_a_dash_is_standard_input(folder):
     )
     assert done.stdout.decode().strip().endswith("\t-")
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"), [("key", "C major"), ("mirex", "C\tmajor"), ("lab", "0.00\t4.00\tC major")]
+)
+def test_other_programs_get_the_key_in_their_own_format(folder, layout, expected):
+    assert detect(folder / "a.wav", "--format", layout).stdout == f"{expected}\n"
+
+
+def test_jams_holds_the_key_of_the_whole_file_as_key_mode(folder):
+    document = json.loads(detect(folder / "a.wav", "--format", "jams").stdout)
+    (annotation,) = document["annotations"]
+    assert annotation["namespace"] == "key_mode"
+    assert annotation["data"][0]["value"] == "C:major"
+    assert annotation["data"][0]["duration"] == document["file_metadata"]["duration"] == 4.0
+
+
+def test_what_names_no_files_is_not_resumed(folder, tmp_path):
+    done = detect(folder / "a.wav", "--format", "key", "-o", tmp_path / "keys.txt", "--resume")
+    assert done.exit_code == 2
+    assert "cannot be resumed" in done.stderr

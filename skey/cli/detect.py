@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from skey.keys import Key
     from skey.reports import Layout, Report
 
-FORMATS = ("text", "csv", "json", "jsonl")
+FORMATS = ("text", "csv", "json", "jsonl", "key", "mirex", "lab", "jams")
+EXCHANGE = FORMATS[4:]
 """The values of :class:`skey.reports.Format`, which is too slow to import for ``--help``."""
 
 TAG_NOTATIONS = ("tkey", "camelot", "open-key")
@@ -231,6 +232,8 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         raise click.UsageError(
             "--resume continues results and --overwrite replaces them: ask for one of them"
         )
+    if options["resume"] and options["format_"] in EXCHANGE:
+        raise click.UsageError(f"--format {options['format_']} names no files, so that it cannot be resumed")
     messages = Messages(quiet=options["quiet"])
     try:
         detect_all(paths, options, messages)

@@ -4,11 +4,13 @@ By default a recording is heard in windows of 15 s, read block by block, and the
 are averaged as in STONE, so that memory does not grow with its length. What holds no tonality gets no key.
 """
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -17,6 +19,8 @@ from skey.audio import (
     MIN_SAMPLES,
     SAMPLE_RATE,
     SILENCE_PEAK,
+    AudioError,
+    BinaryFile,
     PathLike,
     SilentAudio,
     TooShortAudio,
@@ -33,7 +37,7 @@ from skey.filters import SEGMENT_SAMPLES
 from skey.listeners import Listener, listener
 from skey.spectrum import log_vqt
 from skey.threads import one_blas_thread
-from skey.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, tuning_cents
+from skey.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, sounding, tuning_cents
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +50,11 @@ QUIET = 1e-3
 LEAST_VOTE_SECONDS = SEGMENT_SAMPLES / SAMPLE_RATE / 2
 """A rest at the end that is shorter has no say (STONE drops every rest), unless there is nothing else."""
 
-Sound = PathLike | Shaped[np.ndarray, "..."]
+STANDARD_INPUT = Path("-")
+"""The path that stands for standard input among many files."""
+
+Sound = Any
+"""A file, a binary file object, or samples: an array, a list, or a tensor of torch on any device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +82,15 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What was heard in one window; no profile where nothing tonal sounds."""
+    """What was heard in one window; no profile where nothing tonal sounds.
+
+    `sounding` are the seconds of it that are not silent, `own` those of what it speaks for.
+    """
 
     start: float
     end: float
+    sounding: float
+    own: float
     peak: float
     tonality: Tonality
     profile: Float[np.ndarray, "keys"] | None
@@ -110,7 +123,8 @@ class KeyEstimator:
         """Estimate the key of one recording.
 
         Args:
-            sound: a file, or an array (samples,) or (samples, channels).
+            sound: a file, a binary file object, or samples (an array, a list, a tensor of torch): (samples,),
+                (samples, channels) or (channels, samples).
             sample_rate: samples per second of the array; not for a file, which knows its own.
 
         Returns:
@@ -127,7 +141,7 @@ class KeyEstimator:
         """Estimate the keys of many files; one that cannot be read does not stop the others.
 
         Args:
-            paths: the files.
+            paths: the files; ``-`` is standard input.
             jobs: how many to work on at the same time, in threads.
 
         Yields:
@@ -142,7 +156,7 @@ class KeyEstimator:
     def _outcome(self, path: Path) -> Outcome:
         """The estimate or the error of one file."""
         try:
-            return Outcome(path, self.estimate(path), None)
+            return Outcome(path, self.estimate(sys.stdin.buffer if path == STANDARD_INPUT else path), None)
         except SkeyError as error:
             return Outcome(path, None, error)
         except Exception as error:  # Nobody's folder of music is to be lost over a fault of ours in one file.
@@ -168,10 +182,13 @@ class KeyEstimator:
         start, end = window.start / SAMPLE_RATE, window.end / SAMPLE_RATE
         peak = float(np.abs(window.own).max())
         if window.wave.size < MIN_SAMPLES or peak < SILENCE_PEAK:
-            return _Heard(start, end, peak, Tonality(0.0, 0.0, 0j), None)
+            return _Heard(start, end, 0.0, 0.0, peak, Tonality(0.0, 0.0, 0j), None)
+        wave = sounding(window.wave)
+        wave = wave if wave.size >= MIN_SAMPLES else window.wave
         tonality = measure_tonality(window.wave)
-        profile = self._profile(window.wave) if tonality.tonal else None
-        return _Heard(start, end, peak, tonality, profile)
+        profile = self._profile(wave) if tonality.tonal else None
+        own = sounding(window.own).size / SAMPLE_RATE
+        return _Heard(start, end, wave.size / SAMPLE_RATE, own, peak, tonality, profile)
 
     def _profile(self, wave: Wave) -> Float[np.ndarray, "keys"]:
         """What the listener says to a stretch of sound."""
@@ -208,11 +225,19 @@ class KeyEstimator:
 def _blocks(sound: Sound, sample_rate: int | float | None) -> Iterator[Wave]:
     """The sound of a file or an array in blocks of one window."""
     seconds = SEGMENT_SAMPLES / SAMPLE_RATE
-    if isinstance(sound, np.ndarray):
-        if sample_rate is None:
-            raise ValueError("an array needs its sample_rate")
-        return stream_array(sound, sample_rate, seconds)
-    return stream_audio(sound, seconds)
+    if isinstance(sound, str | os.PathLike | BinaryFile):
+        return stream_audio(sound, seconds)
+    if sample_rate is None:
+        raise ValueError("an array needs its sample_rate")
+    return stream_array(_as_array(sound), sample_rate, seconds)
+
+
+def _as_array(samples: Any) -> Shaped[np.ndarray, "..."]:  # noqa: ANN401 - whatever numpy makes an array of
+    """Samples as an array, of a tensor on any device, too."""
+    try:
+        return np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
+    except (TypeError, ValueError) as error:
+        raise AudioError(f"expected a file or samples, not {type(samples).__name__}: {error}") from error
 
 
 def _windows(blocks: Iterable[Wave]) -> Iterator[_Window]:
@@ -239,7 +264,11 @@ def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | 
 
 
 def _mean_profile(heard: Sequence[_Heard]) -> Float[np.ndarray, "keys"]:
-    """The mean of the profiles of the tonal windows; a rest of less than half a window has no say."""
+    """The mean of the profiles of the tonal windows by how long they sound; a short rest has no say."""
     tonal = [h for h in heard if h.profile is not None]
-    voting = [h for h in tonal if h.end - h.start >= LEAST_VOTE_SECONDS] or tonal
-    return np.asarray(np.mean([h.profile for h in voting if h.profile is not None], axis=0))
+    voting = [h for h in tonal if h.own >= LEAST_VOTE_SECONDS] or tonal
+    profiles = [h.profile for h in voting if h.profile is not None]
+    weights = [h.sounding for h in voting]
+    if len(set(weights)) == 1:
+        return np.asarray(np.mean(profiles, axis=0))
+    return np.asarray(np.average(profiles, axis=0, weights=weights))

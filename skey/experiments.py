@@ -45,8 +45,10 @@ class Experiment:
     `clips` are those of the training split that are used at most, `unlabelled` those of the split without
     labels, and `share` is the part of both that is kept. `supervision` uses no labels, alternates epochs with
     and without them (Semi-TONE), or uses labels alone (Sup-TONE), those of `labelled_share` of the training
-    clips. An epoch has at most `steps` batches (the released code's 512). `crops` are drawn as the paper says
-    or as the released code does (facts of Section 3).
+    clips. `songs` are composed ones with labels (`skey.corpus.songs`), `recorded` the share of recordings in
+    epochs without labels where there are any, `recolour` gives each segment another spectral envelope. An
+    epoch has at most `steps` batches (the released code's 512). `crops` are drawn as the paper says or as the
+    released code does (facts of Section 3).
     """
 
     name: str
@@ -58,6 +60,9 @@ class Experiment:
     share: float = 1.0
     clips: int = 30_000
     unlabelled: int = 30_000
+    songs: int = 0
+    recorded: float = 0.5
+    recolour: bool = False
     batch: int = 128
     steps: int = 512
     epochs: int = 50
@@ -160,6 +165,24 @@ SKEY_FIFTHS = replace(
 )
 
 
+SKEY_OPEN = replace(
+    SKEY_FIFTHS,
+    name="skey-open",
+    title="S-KEY, signature first, label from fifths; recordings, songs, recoloured",
+    songs=2600,
+    recolour=True,
+)
+SEMITONE_OPEN = replace(
+    SEMITONE,
+    name="semitone-open",
+    title="Semi-TONE with labels of scores alone; recordings, songs, recoloured",
+    loss=LossSettings(signature="cross-entropy", mode="agreement", mode_weight=0.3, labels="keys"),
+    songs=2600,
+    recolour=True,
+)
+"""The labels cost nothing: they are the keys of scores that were rendered. Of recordings none is known."""
+
+
 def at_labels(experiment: Experiment, percent: int) -> Experiment:
     """The system with that part of the labels (Figure 3, STONE)."""
     title = f"{experiment.title.split(',')[0]}, {percent} % of the labels"
@@ -182,7 +205,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
         *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SKEY_PEAKS, SKEY_LATE),
-        *(SKEY_ENTROPY, SKEY_SHARP, SKEY_FIFTHS, SUPERVISED),
+        *(SKEY_ENTROPY, SKEY_SHARP, SKEY_FIFTHS, SKEY_OPEN, SEMITONE_OPEN, SUPERVISED),
     )
 }
 """Name of each system that `skey train` knows."""
@@ -214,6 +237,7 @@ OUR_SCALES: Mapping[str, Scale] = {
         ("stone-no-cpsd", "skey-late", "skey-sharp", "skey-fifths"),
         Scale(steps=140, epochs=12),
     ),
+    **dict.fromkeys(("skey-open", "semitone-open"), Scale(steps=140, epochs=14)),
     SUPERVISED.name: SUPERVISED_SCALE,
 }
 """The systems whose scale is not the usual one.

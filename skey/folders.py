@@ -6,16 +6,25 @@ from pathlib import Path
 
 SUFFIXES = frozenset(
     [
-        *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".snd"),
-        *(".w64", ".wav", ".wave"),
-        *(".aac", ".m4a", ".wma"),
+        *(".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf"),
+        *(".dff", ".dsf", ".dts", ".flac", ".m4a", ".m4b", ".m4r", ".m4v", ".mka", ".mkv", ".mov"),
+        *(".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".ogv", ".ogx", ".opus", ".ra"),
+        *(".rf64", ".rm", ".shn", ".snd", ".spx", ".tak", ".tta", ".voc", ".w64", ".wav", ".wave"),
+        *(".weba", ".webm", ".wma", ".wmv", ".wv"),
     ]
 )
-"""Suffixes, in lower case, of what counts as a sound file in a folder; the last ones cannot be decoded."""
+"""Suffixes, in lower case, of what counts as a sound file in a folder; videos have sound, too."""
+
+NOT_DECODED = frozenset([".aa", ".aax", ".kar", ".m4p", ".mid", ".midi", ".mod", ".ofr", ".s3m", ".xm"])
+"""Suffixes of music that cannot be decoded: notes, trackers' modules, protected files."""
 
 
 def sound_files(
-    paths: Iterable[Path], *, recursive: bool, report: Callable[[Path, str], None]
+    paths: Iterable[Path],
+    *,
+    recursive: bool,
+    report: Callable[[Path, str], None],
+    leave_out: Callable[[Path, str], None] = lambda path, reason: None,
 ) -> Iterator[Path]:
     """The files that were named, and the sound files of the folders that were named.
 
@@ -24,20 +33,24 @@ def sound_files(
         recursive: whether folders are entered, with all their subfolders; links that lead round in a circle
             are followed once.
         report: called with a folder that is not entered and the reason.
+        leave_out: called with what is left out on purpose and the reason: music that cannot be decoded, and
+            names that begin with a dot.
 
     Yields:
-        Files in the order of the paths, those of a folder by name; hidden files are left out.
+        Files in the order of the paths, those of a folder by name.
     """
     for path in paths:
         if not path.is_dir():
             yield path
         elif recursive:
-            yield from _walk(path, report)
+            yield from _walk(path, report, leave_out)
         else:
             report(path, "is a folder; add -r to go through folders")
 
 
-def _walk(top: Path, report: Callable[[Path, str], None]) -> Iterator[Path]:
+def _walk(
+    top: Path, report: Callable[[Path, str], None], leave_out: Callable[[Path, str], None]
+) -> Iterator[Path]:
     """The sound files of one folder, each real folder once."""
     seen: set[tuple[int, int]] = set()
 
@@ -46,11 +59,25 @@ def _walk(top: Path, report: Callable[[Path, str], None]) -> Iterator[Path]:
         report(Path(error.filename), f"cannot be entered: {error.strerror}")
 
     for folder, subfolders, names in os.walk(top, followlinks=True, onerror=refuse):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        if _is_new(folder, seen):
-            yield from (Path(folder, name) for name in sorted(names) if _is_sound(name))
-        else:
+        if not _is_new(folder, seen):
             subfolders.clear()
+            continue
+        for name in sorted([*subfolders, *names]):
+            reason = _why_left_out(name, is_folder=name in subfolders)
+            if reason is not None:
+                leave_out(Path(folder, name), reason)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if _is_sound(name))
+
+
+def _why_left_out(name: str, *, is_folder: bool) -> str | None:
+    """Why a name that may stand for music is left out, or None."""
+    suffix = Path(name).suffix.lower()
+    if name.startswith(".") and (is_folder or suffix in SUFFIXES):
+        return "left out, since its name begins with a dot; name it in the command to hear it"
+    if not is_folder and suffix in NOT_DECODED:
+        return f"left out: {suffix} files cannot be decoded; export it as flac, wav or mp3"
+    return None
 
 
 def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:

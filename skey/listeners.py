@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from skey.architecture import Architecture
 from skey.confidence import softmax
+from skey.errors import SkeyError
 from skey.filters import CROPPED_BINS
 from skey.inference import NumpyChromaNet
 from skey.templates import correlations
@@ -29,12 +30,20 @@ TEMPLATE_TEMPERATURE = 0.12
 open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips: 48, 53)."""
 
 
+class DeviceError(SkeyError):
+    """A network cannot run on that device."""
+
+
 class Listener(Protocol):
     """One opinion on a stretch of sound."""
 
     @property
     def name(self) -> str:
         """What to call it."""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from any other: its name and, of trained weights, their checksum."""
 
     @property
     def outputs(self) -> int:
@@ -51,7 +60,7 @@ class Listener(Protocol):
 class Template:
     """Template matching with Krumhansl's profiles (Table 3, STONE); it needs no weights."""
 
-    name = "Krumhansl template"
+    name = identity = "Krumhansl template"
     outputs = 24
     temperature = TEMPLATE_TEMPERATURE
 
@@ -66,6 +75,7 @@ class _Trained:
     def __init__(self, header: Header) -> None:
         self._header = header
         self.name = header.title
+        self.identity = f"{header.name} {header.checksum}"
         self.outputs: int = header.architecture.outputs
         self.temperature = float(header.training.get("temperature", 1.0))
 
@@ -117,7 +127,12 @@ class TorchNetwork(_Trained):
 
         self._loaded = weights if isinstance(weights, LoadedModel) else read_weights(find_weights(weights))
         super().__init__(self._loaded.header)
-        self._loaded.network.to(device)
+        try:
+            self._loaded.network.to(device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise DeviceError(
+                f"there is no device {str(device)!r} here ({error}); use device='cpu'"
+            ) from error
         self._device = device
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:

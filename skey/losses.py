@@ -206,9 +206,10 @@ class LossSettings:
     ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label;
     `calibrated` ties the pseudo-label's row to the reference sound, `with_fifth` lets it hear fifths (see
     `pseudo_label`), `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels).
-    `half` keeps the 1/2 of Eq. 5. The terms of the mode count from that share of the training on,
-    `mode_from`; the papers have them from the beginning. Until then `opening` compares the profiles, where it
-    is another comparison than `signature`.
+    `half` keeps the 1/2 of Eq. 5. `labels` says what supervised epochs compare: the views with the oracle in
+    the place of B (Section 6.1, STONE), or both views of A with the key by a 24-class cross-entropy (ours).
+    The terms of the mode count from that share of the training on, `mode_from`; the papers have them from the
+    beginning. Until then `opening` compares the profiles, where it is another comparison than `signature`.
     """
 
     signature: Comparison = "cpsd"
@@ -223,12 +224,21 @@ class LossSettings:
     with_fifth: bool = False
     chroma: Scale = "decibels"
     mode_from: float = 0.0
+    labels: Literal["oracle", "keys"] = "oracle"
 
     def at(self, progress: float) -> "LossSettings":
         """What counts at a moment of the training, 0 its beginning and 1 its end."""
         if progress >= self.mode_from:
             return self
         return replace(self, signature=self.opening or self.signature, mode="none", average_weight=0.0)
+
+
+def key_loss(
+    views: Views, of_a: Float[Tensor, "batch 12 2"], of_moved: Float[Tensor, "batch 12 2"]
+) -> PerItem:
+    """Cross-entropy of the 24 outputs of both views of A with the oracles of their crops (ours)."""
+    pairs = ((of_a, views.a), (of_moved, views.a_moved))
+    return torch.stack([cross_entropy(key.flatten(1), y.flatten(1)) for key, y in pairs]).sum(0)
 
 
 def loss_terms(

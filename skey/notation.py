@@ -28,6 +28,14 @@ _ACCIDENTAL_WORDS = (
     (r"(?<=[a-g])-(?=\s)", "b"),
 )
 _NAME = re.compile(r"([A-Ga-g])([#b]{0,2})(?:[\s:_-]*([A-Za-z]+))?")
+_ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")
+"""Two names of one tonic: ``F#/Gb minor``."""
+_GERMAN = re.compile(r"([A-Ha-h])(is|es|s)?[\s-]*(dur|moll)", re.IGNORECASE)
+_FRENCH = re.compile(
+    r"(do|ut|ré|re|mi|fa|sol|la|si)\s*(dièse|diese|#|bémol|bemol|b)?\s*(majeur|mineur)", re.IGNORECASE
+)
+_FRENCH_TONICS = {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
+_CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
 _CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
 _MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
 _CIRCLE_LETTERS: dict[str, tuple[int, Mode]] = {
@@ -64,8 +72,9 @@ def read_key(text: str) -> tuple[int, Mode]:
     """The tonic and mode that a text names, in any notation that data sets and tools are known to write.
 
     Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
-    music21's ``e- minor``, lower case for minor (``a``), Open Key (``1d``), Camelot-compatible codes (``8B``)
-    and ``sf=-6 mi=1``.
+    music21's ``e- minor``, lower case for minor (``a``), German and French names (``fis-Moll``, ``si bémol
+    majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open Key (``1d``), Camelot-compatible
+    codes (``8B``) and ``sf=-6 mi=1``.
 
     Args:
         text: the key as written; surrounding blanks do not matter.
@@ -77,13 +86,44 @@ def read_key(text: str) -> tuple[int, Mode]:
         KeyParseError: the text names none of the 24 keys.
     """
     plain = unicodedata.normalize("NFKC", text).replace("♭", "b").replace("♯", "#").strip()
-    found = _read_circle_code(plain) or _read_midi(plain) or _read_name(plain)
+    plain = _CENTS.sub("", plain)
+    readers = (_read_circle_code, _read_midi, _read_german, _read_french, _read_enharmonic, _read_name)
+    found = next((key for reader in readers if (key := reader(plain))), None)
     if found is None:
         raise KeyParseError(
             f"{text!r} is not a key: expected a tonic and a mode such as 'Eb minor', 'C:maj' or 'F#m', "
             "an Open Key code '1d' to '12m', a Camelot-compatible code '1A' to '12B', or 'sf=-6 mi=1'"
         )
     return found
+
+
+def _read_german(text: str) -> tuple[int, Mode] | None:
+    """A German name (``fis-Moll``, ``Es-Dur``, ``B-Dur`` for B flat, ``H-Dur`` for B), or None."""
+    match = _GERMAN.fullmatch(text)
+    if not match:
+        return None
+    letter, change = match[1].upper(), (match[2] or "").lower()
+    tonic = {"H": 11, "B": 10}.get(letter, _LETTERS.get(letter, 0))
+    step = 1 if change == "is" else -1 if change else 0
+    return (tonic + step) % 12, "major" if match[3].lower() == "dur" else "minor"
+
+
+def _read_french(text: str) -> tuple[int, Mode] | None:
+    """A French name (``fa dièse mineur``, ``si bémol majeur``), or None."""
+    match = _FRENCH.fullmatch(text)
+    if not match:
+        return None
+    sign = (match[2] or "").lower()
+    step = 1 if sign in ("#", "dièse", "diese") else -1 if sign else 0
+    mode: Mode = "major" if match[3].lower() == "majeur" else "minor"
+    return (_FRENCH_TONICS[match[1].lower()] + step) % 12, mode
+
+
+def _read_enharmonic(text: str) -> tuple[int, Mode] | None:
+    """Two names of one tonic (``F#/Gb minor``), or None, also where they are of two."""
+    match = _ENHARMONIC.fullmatch(text)
+    first = match and _read_name(match[1] + match[3])
+    return first if match and first == _read_name(match[2] + match[3]) else None
 
 
 def _read_name(text: str) -> tuple[int, Mode] | None:

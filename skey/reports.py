@@ -3,11 +3,11 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, TextIO
 
 from skey.errors import SkeyError
@@ -36,6 +36,21 @@ class Format(StrEnum):
     """An array, one record in a line."""
     JSONL = "jsonl"
     """One record in a line."""
+    KEY = "key"
+    """The key alone, an empty line where there is none: what calls us as a program reads it."""
+    MIREX = "mirex"
+    """``C#<TAB>minor``, as MIREX has it."""
+    LAB = "lab"
+    """``start<TAB>end<TAB>key`` of the file or, with segments, of each segment that has one."""
+    JAMS = "jams"
+    """One JAMS document in a line, in the namespace ``key_mode``."""
+
+
+EXCHANGE = (Format.KEY, Format.MIREX, Format.LAB, Format.JAMS)
+"""Formats for other programs, which do not name the files, so that they cannot be resumed."""
+
+SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+"""Tonics as MIREX spells them."""
 
 
 class ResumeError(SkeyError):
@@ -66,18 +81,49 @@ class Layout:
         Returns:
             Whole lines without the last line feed.
         """
+        if self.format in EXCHANGE:
+            return self._exchanged(estimate)
         record = self._record(path, estimate)
         if self.format in (Format.JSON, Format.JSONL):
-            return json.dumps(record | {"probabilities": self._probabilities(estimate)}, ensure_ascii=False)
+            return _json(record | {"probabilities": self._probabilities(estimate)})
         rows = record.get("segments", [])
         if self.format == Format.CSV:
-            whole = [[record[column] for column in _COLUMNS]]
-            return _csv([[path, *row.values()] for row in rows] if self.segments else whole)
+            name = self.written(path)
+            whole = [[name, *(record[column] for column in _COLUMNS[1:])]]
+            return _csv([[name, *row.values()] for row in rows] if self.segments else whole)
         lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{_on_one_line(path)}"]
         lines += [
             f"{_INDENT}{r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows
         ]
         return "\n".join(lines)
+
+    def _exchanged(self, estimate: KeyEstimate) -> str:
+        """What other programs read about one file."""
+        key, name = estimate.key, self._named(estimate.key, estimate.signature) or ""
+        if self.format == Format.KEY:
+            return name
+        if self.format == Format.MIREX:
+            return f"{SHARPS[key.tonic]}\t{key.mode}" if key else ""
+        spans = [(s.start, s.end, s.key, s.confidence) for s in estimate.segments]
+        if not self.segments:
+            spans = [(0.0, estimate.duration, key, estimate.confidence)]
+        named = [span for span in spans if span[2] is not None]
+        if self.format == Format.LAB:
+            lines = [(start, end, self._named(of, None)) for start, end, of, _ in named]
+            return "\n".join(f"{start:.2f}\t{end:.2f}\t{of}" for start, end, of in lines)
+        data = [
+            {
+                "time": round(start, 2),
+                "duration": round(end - start, 2),
+                "value": f"{format_key(of, Notation.NAME).split()[0]}:{of.mode}",
+                "confidence": round(confidence, 4),
+            }
+            for start, end, of, confidence in named
+            if of is not None
+        ]
+        annotation = {"namespace": "key_mode", "data": data, "annotation_metadata": {}, "sandbox": {}}
+        metadata = {"duration": round(estimate.duration, 3)}
+        return _json({"annotations": [annotation], "file_metadata": metadata, "sandbox": {}})
 
     def header(self) -> str:
         """What comes before the first entry."""
@@ -107,6 +153,8 @@ class Layout:
 
     def written(self, path: str) -> str:
         """The name of a file as :meth:`entries` gives it back."""
+        if self.format == Format.CSV:
+            return _as_cell(path)
         return _on_one_line(path) if self.format == Format.TEXT else path
 
     def _record(self, path: str, estimate: KeyEstimate) -> dict[str, Any]:
@@ -188,43 +236,64 @@ class Report:
         self._stream.flush()
 
 
-def cut_to_whole_entries(file: Path, layout: Layout) -> set[str]:
-    """Prepare a file of results that breaks off for being continued.
+def kept_entries(text: str, layout: Layout, valid: Collection[str]) -> tuple[str, list[str]]:
+    """What stays of results that break off, so that they can be continued.
 
     Args:
-        file: the results; it need not exist.
+        text: the results.
         layout: what they look like.
+        valid: the names of files whose results may stay, as :meth:`Layout.written` gives them.
 
     Returns:
-        The names of the files that have a result; the file ends after the last of them.
+        The text, which ends after a whole entry, and the names of the files that have a result there.
 
     Raises:
-        ResumeError: they cannot be continued.
+        ResumeError: these are no results in this layout.
     """
-    text = file.read_bytes().decode(errors="surrogateescape") if file.is_file() else ""
     if layout.header().startswith(text):
-        return set()
+        return "", []
     entries = layout.entries(text)
     if layout.segments and layout.format in (Format.TEXT, Format.CSV):
         # Several lines a file: nothing tells whether the last file has all of its own, so it is heard again.
         entries = [entry for entry in entries if entry[0] != entries[-1][0]]
+    entries = [entry for entry in entries if entry[0] in valid]
+    if not entries:
+        return "", []
     separator, end = (",\n", "") if layout.format == Format.JSON else ("\n", "\n")
-    kept = layout.header() + separator.join(entry for _, entry in entries) + (end if entries else "")
-    with file.open("r+b") as results:
-        results.truncate(len(kept.encode(errors="surrogateescape")))
-    return {name for name, _ in entries}
+    kept = layout.header() + separator.join(entry for _, entry in entries) + end
+    return kept, [name for name, _ in entries]
 
 
 def _csv(rows: list[Any]) -> str:
-    """Rows as CSV without the last line feed."""
+    """Rows as CSV without the last line feed; both characters that could end a line are quoted."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    for row in rows:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\r\n").writerow(row)
+        buffer.write(line.getvalue().removesuffix("\r\n") + "\n")
     return buffer.getvalue().removesuffix("\n")
+
+
+def _json(record: dict[str, Any]) -> str:
+    """A record as JSON; bytes of a name that are no text are escaped as Python reads them back."""
+    return _escaped(json.dumps(record, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
+    """A text that UTF-8 can hold: what stands for other bytes is written as an escape sequence."""
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _as_cell(path: str) -> str:
+    """A name for a spreadsheet, which would compute ``=1+1.wav``; it stands for the same file."""
+    return _escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
 
 
 def _on_one_line(path: str) -> str:
     """A name that breaks no line."""
-    return path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") if "\n" in path else path
+    if not {"\n", "\r"} & set(path):
+        return path
+    return path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _text_entries(text: str) -> Iterator[tuple[str, str]]:

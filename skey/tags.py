@@ -1,120 +1,281 @@
-"""The key in the tags of a music file, and nothing else touched."""
+"""The key in the tags of a music file, and nothing else touched: as a whole or not at all.
 
+The new tags go into a copy in the same folder. Only when the key reads back from there, all other tags are
+the same and the sound is the same to the last sample, the copy takes the place of the file.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import mutagen
 from mutagen.aiff import AIFF
-from mutagen.id3 import ID3, TKEY, ID3FileType
+from mutagen.apev2 import APEv2
+from mutagen.asf import ASFTags
+from mutagen.flac import FLAC
+from mutagen.id3 import ID3, ID3FileType
 from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
-from skey.errors import SkeyError
-from skey.keys import Key, Notation, format_key
+from skey.decoding import AudioError, decoded
+from skey.id3 import Part, Tag, TagError, is_key_field, plan
+from skey.keys import Key, KeyParseError, Notation, format_key, parse_key
+
+__all__ = ["TAG_NOTATIONS", "TagError", "tagged_key", "write_key"]
+
+TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)
+"""The ways to write a key into tags: all have at most three characters, as ID3 asks for."""
 
 ID3_KEY = "TKEY"
-MP4_KEY = "----:com.apple.iTunes:initialkey"
+MP4_PREFIX = "----:com.apple.iTunes:"
+MP4_KEY = f"{MP4_PREFIX}initialkey"
 VORBIS_KEY = "INITIALKEY"
-OTHER_VORBIS_KEY = "KEY"
-"""Read by other players; written only where it is there already, so that the two do not contradict."""
+APE_KEY = "KEY"
+ASF_KEY = "WM/InitialKey"
 
-_ID3_VERSION_22 = 2
-_ID3V1_BYTES = 128
-
-
-class TagError(SkeyError):
-    """The key cannot be written into a file; the file is as it was."""
+_FLAC_PADDING, _FLAC_COMMENTS = 1, 4
 
 
-def write_key(path: Path, key: Key, *, dry_run: bool = False) -> str:
-    """Write a key into the tags of a file: TKEY of ID3v2 (mp3, wav, aiff), INITIALKEY of Vorbis or MP4.
+def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_run: bool = False) -> str:
+    """Write a key into the tags of a file: TKEY of ID3v2 (mp3, wav, aiff), INITIALKEY of Vorbis or MP4, ….
 
-    The version of an ID3 tag, its other frames and an ID3v1 tag stay as they are.
+    Fields of other programs that name another key (TXXX:initialkey, KEY, …) get this one, too. Everything
+    else, permissions and times among it, stays as it is.
 
     Args:
         path: the file.
-        key: its key, written as ID3v2.4 prescribes: ``Ebm``.
+        key: its key.
+        notation: one of :data:`TAG_NOTATIONS`; by default as ID3v2.4 prescribes, ``Ebm``.
         dry_run: only say what would be written.
 
     Returns:
         What is changed, such as ``TKEY: Am -> Ebm``; empty where the key is there already.
 
     Raises:
-        TagError: a format without tags, a damaged or ID3v2.2 tag, a file that cannot be written.
+        TagError: a format without tags, a damaged or ID3v2.2 tag, a file that cannot be written; the file is
+            as it was.
     """
-    text = format_key(key, Notation.TKEY)
-    try:
+    text = format_key(key, notation)
+    with _typed(path):
         file = _opened(path)
-        changed = {name: old for name in _fields(file.tags) if (old := _value(file.tags, name)) != text}
+        changed = _to_change(file.tags, key, text)
         if changed and not dry_run:
-            for name in changed:
-                _set(file.tags, name, text)
-            _save(file, path)
-    except (mutagen.MutagenError, OSError) as error:
-        raise TagError(f"{path}: its tags cannot be read or written: {error}") from error
+            _replace(path.resolve(), type(file), key, text)
     return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items())
 
 
-def _opened(path: Path) -> Any:  # noqa: ANN401 - mutagen has no types
-    """The file with its tags, new ones where it has none; ID3 frames in the version that they are in."""
-    file = mutagen.File(path)
+def tagged_key(path: Path) -> str | None:
+    """What the tags of a file say about its key.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The text of the first field that holds a key, or None.
+
+    Raises:
+        TagError: its tags cannot be read.
+    """
+    with _typed(path):
+        tags = _opened(path).tags
+        return next((value for name in _key_fields(tags) if (value := _value(tags, name))), None)
+
+
+@contextmanager
+def _typed(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with the tags of one file is a TagError: a damaged tag can raise anything."""
+    try:
+        yield
+    except TagError as error:
+        raise error if str(path) in str(error) else TagError(f"{path}: {error}") from error
+    except (mutagen.MutagenError, OSError) as error:
+        raise TagError(f"{path}: its tags cannot be read or written: {error}") from error
+    except Exception as error:
+        raise TagError(f"{path}: its tags cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _opened(path: Path, kind: Any = None) -> Any:  # noqa: ANN401 - mutagen has no types
+    """The file with its tags, empty ones where it has none; ID3 frames in the version that they are in."""
+    file = kind(path) if kind else mutagen.File(path)
     if file is None:
-        raise TagError(f"{path}: a format without tags that mutagen knows")
-    if isinstance(file, ID3FileType | WAVE | AIFF):
-        file = _opened_id3(type(file), path)
+        raise TagError("a format without tags that mutagen knows")
+    if _has_plain_id3(type(file)):
+        file = type(file)(path, translate=False, load_v1=False)
     if file.tags is None:
         file.add_tags()
     return file
 
 
-def _opened_id3(kind: Any, path: Path) -> Any:  # noqa: ANN401 - mutagen has no types
-    """The ID3 tag untranslated; frames of an ID3v1 tag only where there is no other tag."""
-    file = kind(path, translate=False, load_v1=False)
-    if file.tags is None:
-        return kind(path, translate=False)
-    if file.tags.version[1] == _ID3_VERSION_22:
-        raise TagError(
-            f"{path}: its ID3v2.2 tag would have to be rewritten; bring it to ID3v2.3 or 2.4 first"
-        )
-    return file
+def _has_plain_id3(kind: Any) -> bool:  # noqa: ANN401 - mutagen has no types
+    """Whether :mod:`skey.id3` writes the tags of such files."""
+    return issubclass(kind, ID3FileType | WAVE | AIFF)
 
 
-def _fields(tags: Any) -> tuple[str, ...]:  # noqa: ANN401 - mutagen has no types
-    """The fields that hold the key in tags of this kind."""
+def _main_field(tags: Any) -> str:  # noqa: ANN401 - mutagen has no types
+    """The field that holds the key in tags of this kind."""
     if isinstance(tags, ID3):
-        return (ID3_KEY,)
+        return ID3_KEY
     if isinstance(tags, MP4Tags):
-        return (MP4_KEY,)
-    return (VORBIS_KEY, OTHER_VORBIS_KEY) if OTHER_VORBIS_KEY in tags else (VORBIS_KEY,)
+        return MP4_KEY
+    if isinstance(tags, APEv2):
+        return APE_KEY
+    return ASF_KEY if isinstance(tags, ASFTags) else VORBIS_KEY
+
+
+def _key_fields(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
+    """The main field, and the fields of other programs that are there."""
+    main = _main_field(tags)
+    prefix = {ID3_KEY: "TXXX:", MP4_KEY: MP4_PREFIX}.get(main, "")
+    others = [
+        name
+        for name in tags.keys()  # noqa: SIM118 - no mapping
+        if name.startswith(prefix) and is_key_field(name.removeprefix(prefix).removeprefix("WM/"))
+    ]
+    if main == VORBIS_KEY:  # Their case does not matter.
+        others = [name.upper() for name in others]
+    return [main, *sorted(set(others) - {main})]
 
 
 def _value(tags: Any, name: str) -> str | None:  # noqa: ANN401 - mutagen has no types
     """What a field holds now."""
     if name not in tags:
         return None
-    value = tags[name] if isinstance(tags, ID3) else tags[name][0]
+    value = tags[name]
+    value = value[0] if isinstance(value, list) else value
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _set(tags: Any, name: str, text: str) -> None:  # noqa: ANN401 - mutagen has no types
-    """Put the key into a field."""
-    if isinstance(tags, ID3):
-        frame = TKEY(encoding=0, text=[text])  # type: ignore[no-untyped-call]
-        tags.setall(name, [frame])  # type: ignore[no-untyped-call]
-    elif isinstance(tags, MP4Tags):
-        tags[name] = [MP4FreeForm(text.encode())]  # type: ignore[no-untyped-call]
-    else:
-        tags[name] = [text]
+def _to_change(tags: Any, key: Key, text: str) -> dict[str, str | None]:  # noqa: ANN401 - mutagen has no types
+    """The fields to write and what they hold: the main one, and others that name another key."""
+    main, *others = _key_fields(tags)
+    old = {name: _value(tags, name) for name in (main, *others)}
+    return {
+        name: old[name] for name in old if not (old[name] == text if name == main else _says(old[name], key))
+    }
 
 
-def _save(file: Any, path: Path) -> None:  # noqa: ANN401 - mutagen has no types
-    """Write the tags back; mutagen would make an ID3v1 tag anew, so its bytes are put back."""
-    if not isinstance(file.tags, ID3):
-        file.save()
+def _says(value: str | None, key: Key) -> bool:
+    """Whether a field names this key, in whatever notation."""
+    try:
+        return parse_key(value or "") == key
+    except KeyParseError:
+        return False
+
+
+def _replace(path: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
+    """Write the tags into a copy, look at it, and put it in the place of the file."""
+    if not os.access(path, os.W_OK):
+        raise TagError("the file is write-protected")
+    handle, name = tempfile.mkstemp(prefix=".skey-", suffix=".part", dir=path.parent)
+    os.close(handle)
+    copy = Path(name)
+    try:
+        _write_copy(path, copy, kind, key, text)
+        _verify(path, copy, kind, key, text)
+        status = path.stat()
+        with suppress(OSError, AttributeError):  # Only root may give files away.
+            os.chown(copy, status.st_uid, status.st_gid)
+        shutil.copystat(path, copy)
+        copy.replace(path)
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _write_copy(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
+    """The file with the key in its tags, handed over to the disk."""
+    with path.open("rb") as source, copy.open("r+b") as target:
+        size = source.seek(0, os.SEEK_END)
+        edit = partial(_edited, key=key, text=text)
+        for part in plan(source, edit) if _has_plain_id3(kind) else [(0, size)]:
+            _copy_part(source, target, part)
+        target.flush()
+        if not _has_plain_id3(kind):
+            _save(copy, kind, key, text)
+        os.fsync(target.fileno())
+
+
+def _edited(tag: Tag, *, key: Key, text: str) -> Tag:
+    """An ID3 tag with the key."""
+    return tag.with_key(text, lambda value: _says(value, key))
+
+
+def _save(copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
+    """Let mutagen write the key into a copy."""
+    file = _opened(copy, kind)
+    for name in _to_change(file.tags, key, text):
+        file.tags[name] = [MP4FreeForm(text.encode()) if isinstance(file.tags, MP4Tags) else text]  # type: ignore[no-untyped-call]
+    file.save()
+
+
+def _copy_part(source: IO[bytes], target: IO[bytes], part: Part) -> None:
+    """Write new bytes or a stretch of the old file."""
+    if isinstance(part, bytes):
+        target.write(part)
         return
-    old = path.read_bytes()[-_ID3V1_BYTES:]
-    file.save(v2_version=3 if file.tags.version[1] == 3 else 4)
-    if old.startswith(b"TAG"):
-        with path.open("r+b") as raw:
-            raw.seek(-_ID3V1_BYTES, 2)
-            raw.write(old)
+    place, end = part
+    source.seek(place)
+    while place < end:
+        block = source.read(min(end - place, 2**20))
+        if not block:
+            raise TagError("the file became shorter meanwhile")
+        target.write(block)
+        place += len(block)
+
+
+def _verify(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
+    """Refuse a copy with another sound, other tags, or without the key.
+
+    Raises:
+        TagError: the copy must not take the place of the file.
+    """
+    old, new = _opened(path, kind).tags, _opened(copy, kind).tags
+    if _to_change(new, key, text):
+        raise TagError("the key does not read back from its tags; the file was not touched")
+    if _others(old) != _others(new) and not (isinstance(old, ID3) and not old):
+        raise TagError("other tags would change with the key; the file was not touched")
+    if issubclass(kind, FLAC) and _flac_blocks(path) != _flac_blocks(copy):
+        raise TagError("other blocks would change with the tags; the file was not touched")
+    if _fingerprint(path) != _fingerprint(copy):
+        raise TagError("its sound would change with the tags; the file was not touched")
+
+
+def _others(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
+    """All fields but those of the key, as text."""
+    keys = {name.lower() for name in _key_fields(tags)}
+    pairs = ((name, tags[name]) for name in tags.keys())  # noqa: SIM118 - no mapping
+    fields = [f"{name}={value!r}" for name, value in pairs if name.lower() not in keys]
+    if any("\ufffd" in field for field in fields):
+        raise TagError("its tags hold bytes that are no text; write them anew first")
+    return sorted(fields)
+
+
+def _flac_blocks(path: Path) -> list[bytes]:
+    """Digests of all blocks of a flac file before its sound but comments and padding."""
+    blocks: list[bytes] = []
+    with path.open("rb") as file:
+        file.seek(file.read(1 << 20).index(b"fLaC") + 4)
+        while len(head := file.read(4)) == 4:
+            content = file.read(int.from_bytes(head[1:], "big"))
+            if head[0] & 0x7F not in (_FLAC_PADDING, _FLAC_COMMENTS):
+                blocks.append(hashlib.blake2b(content).digest())
+            if head[0] & 0x80:
+                break
+    return blocks
+
+
+def _fingerprint(path: Path) -> str:
+    """A digest of all samples, or why there are none."""
+    digest = hashlib.blake2b()
+    try:
+        for rate, block in decoded(path):
+            digest.update(f"{rate} {block.shape}".encode())
+            digest.update(block.tobytes())
+    except AudioError as error:
+        return type(error).__name__
+    return digest.hexdigest()

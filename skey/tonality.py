@@ -24,6 +24,9 @@ MIN_ACTIVE_SECONDS = 1.5
 """The least sound that counts as more than a click."""
 
 _ACTIVE_RANGE = 1e-5
+_ROUNDING = 2e-5
+"""Share of the largest value; a resampled constant or ramp, which is no sound, stays under it."""
+_SILENT_RANGE = 1e-4
 _NOISE_PROMINENCE = 0.65
 _NEIGHBOURS = 12
 _LINE_BINS = slice(int(60 * FRAME / SAMPLE_RATE), int(4_000 * FRAME / SAMPLE_RATE))
@@ -53,6 +56,24 @@ class Tonality:
         return self.prominence > TONAL_PROMINENCE
 
 
+def sounding(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "sounding"]:
+    """Cut out silence: half seconds that stay 80 dB under the peak, which the front end cannot hear.
+
+    Args:
+        wave: (samples,) at 22,050 Hz.
+
+    Returns:
+        What is left; the same samples where nothing is silent.
+    """
+    level = np.abs(wave - wave.mean()) if wave.size else wave
+    starts = np.arange(0, wave.size, SAMPLE_RATE // 2)
+    peaks = np.maximum.reduceat(level, starts) if wave.size else level
+    loud = peaks > _SILENT_RANGE * level.max(initial=0)
+    if loud.all():
+        return wave
+    return np.asarray(wave[np.repeat(loud, SAMPLE_RATE // 2)[: wave.size]])
+
+
 def tuning_cents(tuning: complex) -> float:
     """The tuning offset: the circular mean of the peaks' distances from equal temperament.
 
@@ -74,7 +95,8 @@ def measure_tonality(wave: Float32[np.ndarray, "samples"]) -> Tonality:
     Returns:
         How long it sounds, how far its lines stand out, where its peaks lie.
     """
-    power = _active(_power_spectra(wave - wave.mean()))
+    floor = 1.5 * (FRAME / 4 * _ROUNDING * float(np.abs(wave).max())) ** 2  # Of a sine in a Hann window.
+    power = _active(_power_spectra(wave - wave.mean()), floor)
     if not len(power):
         return Tonality(0.0, 0.0, 0j)
     return Tonality(len(power) * STEP / SAMPLE_RATE, _line_prominence(power), _tuning(power))
@@ -92,10 +114,10 @@ def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, 
     return (spectra.real**2 + spectra.imag**2).astype(np.float32)
 
 
-def _active(power: Float32[np.ndarray, "frames bins"]) -> Float32[np.ndarray, "active bins"]:
+def _active(power: Float32[np.ndarray, "frames bins"], floor: float) -> Float32[np.ndarray, "active bins"]:
     """The frames that sound; what lies 120 dB below their mean is rounding noise and filled up."""
     energy = power[:, _LINE_BINS].sum(axis=1)
-    sounding = power[energy > max(_ACTIVE_RANGE * energy.max(), np.finfo(np.float32).tiny)]
+    sounding = power[energy > max(_ACTIVE_RANGE * energy.max(), floor, np.finfo(np.float32).tiny)]
     return np.asarray(sounding + np.float32(1e-12 * sounding.mean()) if len(sounding) else sounding)
 
 

@@ -119,6 +119,35 @@ def listen(
 
 
 @corpus.command()
+@click.argument("packages", nargs=-1)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder; by default your own.")
+@click.option("--list", "listing", is_flag=True, help="Name the packages with their licences and stop.")
+def music(packages: tuple[str, ...], out: Path | None, listing: bool) -> None:
+    """Fetch recorded music without labels for `skey train --audio`: all of it, or some PACKAGES.
+
+    It comes from the music packages of Debian 12, by the system's own package tool; nothing is installed.
+    """
+    from tqdm import tqdm
+
+    from skey.corpus.build import data_directory
+    from skey.corpus.packages import digest, fetch, read_packages
+
+    known = {package.package: package for package in read_packages()}
+    unknown = [name for name in packages if name not in known]
+    if unknown:
+        raise click.UsageError(f"no package {', '.join(unknown)}: --list names them")
+    chosen = [known[name] for name in packages or known]
+    if listing:
+        for package in chosen:
+            click.echo(f"{package.package:<28} {package.version:<14} {package.licence}")
+        return
+    folder = out or data_directory() / "music"
+    pieces = [piece for package in tqdm(chosen, unit="package") for piece in fetch(package, folder)]
+    click.echo(f"{len(pieces)} pieces in {folder}")
+    click.echo(f"sha256 of the pieces: {digest(pieces)}")
+
+
+@corpus.command()
 @click.option("--jobs", type=POSITIVE, help="Processes; as many as there are cores by default.")
 def index(jobs: int | None) -> None:
     """Examine every score of the installed music21 and write the committed index anew (slow)."""

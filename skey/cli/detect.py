@@ -1,24 +1,32 @@
 """``skey detect``: the keys of files and folders."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
+from skey import __version__
 from skey.notation import Notation
 
 if TYPE_CHECKING:
+    import os
+
     from skey.estimator import KeyEstimator, Outcome
+    from skey.journal import Entry, Journal, Settings
     from skey.keys import Key
     from skey.reports import Layout, Report
 
-FORMATS = ("text", "csv", "json", "jsonl")
+FORMATS = ("text", "csv", "json", "jsonl", "key", "mirex", "lab", "jams")
+EXCHANGE = FORMATS[4:]
 """The values of :class:`skey.reports.Format`, which is too slow to import for ``--help``."""
+
+TAG_NOTATIONS = ("tkey", "camelot", "open-key")
+"""The values of :data:`skey.tags.TAG_NOTATIONS`, for the same reason."""
 
 
 @dataclass
@@ -26,14 +34,24 @@ class Messages:
     """What goes to stderr, above the progress bar, and how many files failed."""
 
     failures: int = 0
+    quiet: bool = False
 
     def fail(self, path: Path, reason: str) -> None:
         """Say why something about a file failed."""
         self.failures += 1
-        self.note(reason if str(path) in reason else f"{path}: {reason}")
+        self._write(reason if str(path) in reason else f"{path}: {reason}")
+
+    def leave_out(self, path: Path, reason: str) -> None:
+        """Say that a file is left out, which is no failure."""
+        self.note(f"{path}: {reason}")
 
     def note(self, text: str) -> None:
-        """Say something."""
+        """Say something that is no failure."""
+        if not self.quiet:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        """Write a line above the progress bar."""
         from tqdm import tqdm
 
         tqdm.write(text, file=sys.stderr)
@@ -45,58 +63,116 @@ class Detection:
 
     estimator: "KeyEstimator"
     report: "Report"
+    journal: "Journal | None"
     messages: Messages
-    min_confidence: float
-    write_tags: bool
-    dry_run: bool
+    options: dict[str, Any]
 
     def run(self, files: list[Path], jobs: int) -> None:
         """Estimate and report all files."""
         from tqdm import tqdm
 
-        outcomes = self.estimator.estimate_many(files, jobs)
-        for outcome in tqdm(outcomes, total=len(files), unit="file", file=sys.stderr, disable=None):
-            self.conclude(outcome)
+        from skey.journal import status_of
 
-    def conclude(self, outcome: "Outcome") -> None:
-        """Report one file, and tag it where that is asked for."""
+        # As they were before they were heard.
+        statuses = {file: status_of(file) for file in files} if self.journal is not None else {}
+        outcomes = self.estimator.estimate_many(files, jobs)
+        for outcome in tqdm(
+            outcomes, total=len(files), unit="file", file=sys.stderr, disable=self.options["quiet"] or None
+        ):
+            self.conclude(outcome, statuses.get(outcome.path))
+
+    def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:
+        """Report one file, tag it where that is asked for, and write it down."""
+        from skey.journal import Entry, status_of
+
         if outcome.estimate is None:
             self.messages.fail(outcome.path, str(outcome.error))
             return
-        estimate = outcome.estimate.at_least(self.min_confidence)
+        estimate = outcome.estimate.at_least(self.options["min_confidence"])
         self.report.add(str(outcome.path), estimate)
         if estimate.reason is not None:
             self.messages.note(f"{outcome.path}: no key: {estimate.reason}")
-        if self.write_tags and estimate.key is not None:
-            self.tag(outcome.path, estimate.key)
+        if estimate.key is not None and self.tag(outcome.path, estimate.key, estimate.confidence):
+            status = status_of(outcome.path)
+        if self.journal is not None:
+            self.journal.add(Entry.of(outcome.path, estimate, status))
 
-    def tag(self, path: Path, key: "Key") -> None:
-        """Write the key of one file into its tags, or say what would be written."""
+    def tag_finished(self, entries: Iterable["Entry"]) -> None:
+        """Tag what was heard in an earlier run."""
+        from skey.journal import status_of
+
+        for entry in entries:
+            path, key = Path(entry.path), entry.named_key
+            if key is not None and self.tag(path, key, entry.confidence):
+                status = status_of(path)
+                if self.journal is not None and status is not None:
+                    self.journal.add(replace(entry, size=status.st_size, modified=status.st_mtime_ns))
+
+    def tag(self, path: Path, key: "Key", confidence: float) -> bool:
+        """Write the key of one file into its tags, or say what would be written; whether the file changed."""
+        if not self.options["write_tags"]:
+            return False
         from skey.tags import TagError, write_key
 
+        least, dry_run = self.options["tag_confidence"], self.options["dry_run"]
+        if confidence < least:
+            note = f"confidence {confidence:.2f} is under {least:g} (--tag-confidence)"
+            self.messages.note(f"{path}: {key} is not written into the tags: {note}")
+            return False
         try:
-            change = write_key(path, key, dry_run=self.dry_run)
+            change = write_key(path, key, notation=Notation(self.options["tag_notation"]), dry_run=dry_run)
         except TagError as error:
             self.messages.fail(path, str(error))
-            return
-        verb = "would write" if self.dry_run else "wrote"
+            return False
+        verb = "would write" if dry_run else "wrote"
         self.messages.note(
             f"{path}: {verb} {change}" if change else f"{path}: has this key in its tags already"
         )
+        return bool(change) and not dry_run
+
+
+def without_tagged(files: list[Path], messages: Messages) -> list[Path]:
+    """The files that have no key in their tags; where the tags cannot be read, the sound may be."""
+    from skey.tags import TagError, tagged_key
+
+    kept = []
+    for file in files:
+        try:
+            key = tagged_key(file)
+        except TagError:
+            key = None
+        if key is None:
+            kept.append(file)
+        else:
+            messages.note(f"{file}: skipped, since its tags have the key {key}")
+    return kept
 
 
 @contextmanager
-def opened_report(output: Path | None, layout: "Layout", resume: bool) -> Iterator[tuple["Report", set[str]]]:
-    """Where results go, and the names of the files that have theirs already."""
-    from skey.reports import Report, cut_to_whole_entries
+def opened_report(
+    options: dict[str, Any], layout: "Layout", settings: "Settings", inputs: list[Path]
+) -> Iterator[tuple["Report", "Journal | None", dict[str, "Entry"]]]:
+    """Where results go, their journal, and the entries of the files that have their results already."""
+    from skey.journal import Journal, locked, refuse_to_destroy, resumed
+    from skey.reports import Report
 
-    finished: set[str] = cut_to_whole_entries(output, layout) if output is not None and resume else set()
-    with opened_stream(output, "a" if finished else "w") as stream:
+    output = options["output"]
+    if output is None or (output.exists() and not output.is_file()):
+        with opened_stream(output, "w") as stream:
+            report = Report(stream, layout)
+            try:
+                yield report, None, {}
+            finally:
+                report.end()
+        return
+    with locked(output), ExitStack() as stack:
+        refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or options["resume"])
+        finished = resumed(output, layout, settings) if options["resume"] else {}
+        stream = stack.enter_context(opened_stream(output, "a" if finished else "w"))
+        journal = stack.enter_context(closing(Journal(output, settings, continued=bool(finished))))
         report = Report(stream, layout, continued=bool(finished))
-        try:
-            yield report, finished
-        finally:
-            report.end()
+        stack.callback(report.end)
+        yield report, journal, finished
 
 
 @contextmanager
@@ -116,14 +192,31 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option("-r", "--recursive", is_flag=True, help="Go through folders and their subfolders.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write results here.")
+@click.option("--overwrite", is_flag=True, help="Let --output replace a file that holds no results.")
 @click.option("--resume", is_flag=True, help="Continue the results in --output where they break off.")
 @click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name", show_default=True)
 @click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 s or more.")
 @click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
 @click.option("--whole-track", is_flag=True, help="One pass over the whole track, as in the S-KEY release.")
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
+@click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Files at a time.")
 @click.option("--write-tags", is_flag=True, help="Write the key into the tags of each file.")
+@click.option(
+    "--tag-notation",
+    type=click.Choice(TAG_NOTATIONS),
+    default="tkey",
+    show_default=True,
+    help="With --write-tags: how the key is written there (Ebm, 2A or 7m).",
+)
+@click.option(
+    "--tag-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="With --write-tags: write no key that is less certain than this.",
+)
+@click.option("--skip-tagged", is_flag=True, help="Leave out files that have a key in their tags.")
 @click.option("--dry-run", is_flag=True, help="With --write-tags: only say what would be written.")
 def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - one of several types each
     """Print the key, its confidence and the name of each sound file in PATHS.
@@ -135,7 +228,13 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         raise click.UsageError("--dry-run is for --write-tags")
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
-    messages = Messages()
+    if options["resume"] and options["overwrite"]:
+        raise click.UsageError(
+            "--resume continues results and --overwrite replaces them: ask for one of them"
+        )
+    if options["resume"] and options["format_"] in EXCHANGE:
+        raise click.UsageError(f"--format {options['format_']} names no files, so that it cannot be resumed")
+    messages = Messages(quiet=options["quiet"])
     try:
         detect_all(paths, options, messages)
     except BrokenPipeError:
@@ -153,14 +252,28 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     from skey.reports import Format, Layout
     from skey.weights.library import default_weights
 
-    files = list(sound_files(paths, recursive=options["recursive"], report=messages.fail))
+    found = sound_files(
+        paths, recursive=options["recursive"], report=messages.fail, leave_out=messages.leave_out
+    )
+    files = list(found)
     if not files and not messages.failures:
         messages.fail(paths[0], "no sound files there")
     if options["weights"] is None and default_weights() is None:
         messages.note("no --weights given: the Krumhansl template answers; trained networks know better")
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
-    with opened_report(options["output"], layout, options["resume"]) as (report, finished):
-        wanted = [file for file in files if layout.written(str(file)) not in finished]
-        chosen = {name: options[name] for name in ("min_confidence", "write_tags", "dry_run")}
-        Detection(estimator, report, messages, **chosen).run(wanted, options["jobs"])
+    settings = settings_of(options, estimator)
+    with opened_report(options, layout, settings, files) as (report, journal, finished):
+        detection = Detection(estimator, report, journal, messages, options)
+        detection.tag_finished(entry for name, entry in finished.items() if Path(name) in set(files))
+        wanted = [file for file in files if str(file) not in finished]
+        if options["skip_tagged"]:
+            wanted = without_tagged(wanted, messages)
+        detection.run(wanted, options["jobs"])
+
+
+def settings_of(options: dict[str, Any], estimator: "KeyEstimator") -> "Settings":
+    """What results depend on."""
+    chosen = ("format_", "notation", "segments", "whole_track", "min_confidence")
+    settings = {name.strip("_").replace("_", "-"): options[name] for name in chosen}
+    return {"version": __version__, "weights": estimator.listener.identity, **settings}

@@ -25,6 +25,16 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--rate", type=float, help="Highest learning rate.")
 @click.option("--frames-per-step", type=POSITIVE, help="Frames averaged before the network; 1 in the papers.")
 @click.option("--paper", is_flag=True, help="Start from the papers' scale instead of ours.")
+@click.option(
+    "--audio",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="A folder of recordings without labels, of any format, with all below it; may be repeated.",
+)
+@click.option("--no-corpus", is_flag=True, help="Train on --audio alone.")
+@click.option(
+    "--recorded", type=click.FloatRange(0, 1), help="Share of --audio among the clips; half of them."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 @click.option(
@@ -49,6 +59,9 @@ def train(
     out: Path | None,
     resume: bool,
     listing: bool,
+    audio: tuple[Path, ...],
+    no_corpus: bool,
+    recorded: float | None,
     **scale: float | None,
 ) -> None:
     """Train EXPERIMENTS, e.g. `skey train skey --clips 200 --epochs 3 --seed 0`.
@@ -56,6 +69,8 @@ def train(
     Each run has a folder with its checkpoint, a log (one row an epoch) and, at the end, its weights, which
     are scored on the open test set; in a checkout `python3 run.py ship` records them and copies them there.
     """
+    from dataclasses import replace
+
     from skey.corpus.build import data_directory
     from skey.experiments import EXPERIMENTS, find_experiment
     from skey.training import Machine
@@ -67,10 +82,17 @@ def train(
     names = tuple(EXPERIMENTS) if every else experiments
     if not names:
         raise click.UsageError("name a system, or say --all; --list names them")
+    if no_corpus and not audio:
+        raise click.UsageError("--no-corpus leaves nothing to train on: name a folder with --audio")
     machine = Machine(device, processes, half_precision, progress=True)
     folder = out or data_directory() / "runs"
     for experiment in [find_experiment(name) for name in names]:
-        _train(_scaled(experiment, paper, scale), seed, folder, machine, resume)
+        scaled = _scaled(experiment, paper, scale)
+        if no_corpus:
+            scaled = replace(scaled, clips=0, unlabelled=0, songs=0)
+        if recorded is not None:
+            scaled = replace(scaled, recorded=recorded)
+        _train(scaled, seed, folder, machine, resume, audio)
 
 
 def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | None]) -> "Experiment":
@@ -86,11 +108,20 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | Non
     return at_scale(experiment, replace(usual, **chosen))
 
 
-def _train(experiment: "Experiment", seed: int, folder: Path, machine: "Machine", resume: bool) -> None:
+def _train(
+    experiment: "Experiment",
+    seed: int,
+    folder: Path,
+    machine: "Machine",
+    resume: bool,
+    audio: tuple[Path, ...] = (),
+) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
     from skey.training import Run, load_data
 
-    data = load_data(experiment, progress=machine.progress)
+    data = load_data(experiment, progress=machine.progress, audio=audio)
+    for skipped in data.skipped:
+        click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
     run = Run(experiment, seed, data, folder / f"{experiment.name}-s{seed}", machine)
     if resume:
         run.resume()

@@ -16,13 +16,17 @@ def weights() -> None:
 @weights.command("list")
 def list_weights() -> None:
     """Names of the weights at hand: shipped, imported, trained."""
-    from skey.weights import available_weights, read_header
+    from skey.weights import WeightsError, available_weights, read_header
 
     found = available_weights()
     if not found:
         click.echo("no weights yet: import the authors' with `skey weights import FILE.pt`", err=True)
     for name, file in found.items():
-        header = read_header(file)
+        try:
+            header = read_header(file)
+        except WeightsError as error:
+            click.echo(f"{name:<16} cannot be used: {error}", err=True)
+            continue
         click.echo(f"{name:<16} {header.architecture.outputs} outputs  {header.title}  ({header.licence})")
 
 

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Shaped
@@ -83,13 +83,22 @@ def arrange(
     window = (seconds + SPARE_SECONDS) * tempo / 60
     start = start_of(piece, window, place)
     shift = draw_transposition(seed_text)
-    events = [
-        _events(_window(track.notes, piece, start, window), track, number, tempo, shift, seed_text)
-        for number, track in enumerate(tracks)
-    ]
-    cents = float(generator(seed_text, "tuning").uniform(-1.0, 1.0)) * DETUNING[level]
+    heard = [replace(track, notes=_window(track.notes, piece, start, window)) for track in tracks]
+    return sound_tracks(heard, tempo, shift, draw_cents(level, seed_text), seed_text)
+
+
+def sound_tracks(
+    tracks: Sequence[Track], tempo: float, shift: int, cents: float, seed_text: str
+) -> Arrangement:
+    """What the sampler plays of these players' notes, ``shift`` semitones higher."""
+    events = [_events(track, number, tempo, shift, seed_text) for number, track in enumerate(tracks)]
     notes = np.sort(np.concatenate(events), order=["onset", "track", "pitch"])
     return Arrangement(notes, tuple(track.program for track in tracks), shift, tempo, cents)
+
+
+def draw_cents(level: Level, seed_text: str) -> float:
+    """How far an arrangement is out of tune, in cents."""
+    return float(generator(seed_text, "tuning").uniform(-1.0, 1.0)) * DETUNING[level]
 
 
 def draw_tempo(piece: Piece, seed_text: str) -> float:
@@ -202,10 +211,10 @@ def _window(
 
 
 def _events(
-    notes: Shaped[np.ndarray, " notes"], track: Track, number: int, tempo: float, shift: int, seed_text: str
+    track: Track, number: int, tempo: float, shift: int, seed_text: str
 ) -> Shaped[np.ndarray, " events"]:
     """The ``EVENT`` rows of one track: in seconds, transposed, in range, with a player's accents."""
-    rng = generator(seed_text, f"touch {number}")
+    notes, rng = track.notes, generator(seed_text, f"touch {number}")
     events = np.zeros(len(notes), dtype=EVENT)
     events["onset"] = notes["onset"] * 60 / tempo
     events["duration"] = notes["duration"] * 60 / tempo * rng.uniform(0.8, 1.0)

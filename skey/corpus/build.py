@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from tqdm import tqdm
 
 from skey import filters, vqt
-from skey.corpus.plan import Clip, Split, plan_clips, render_clip
+from skey.corpus.plan import Clip, Split, plan_clips, plan_songs, render_clip
 from skey.corpus.processes import default_jobs, in_processes, rare_collection
 from skey.corpus.shards import FeatureStore, Shard, is_sound, storage_errors, write_shard
 from skey.threads import one_thread
@@ -36,7 +36,7 @@ _SOUNDLESS = frozenset(
     f"{name}.py"
     for name in (
         *("__init__", "build", "description", "fingerprint", "listening", "processes", "shards"),
-        *("groups", "indexing", "tuning"),
+        *("groups", "indexing", "packages", "tuning"),
     )
 )
 """Modules of this folder that change no sample."""
@@ -121,6 +121,14 @@ def build(
     plan = plan_clips(split, clips, seed)
     folder = corpus_folder(split, directory)
     return build_clips(plan, folder, clip_features, jobs or default_jobs(), progress)
+
+
+def build_songs(
+    clips: int, jobs: int | None = None, directory: Path | None = None, progress: bool = False
+) -> FeatureStore:
+    """Build what is missing of the songs for training (``plan_songs``), and open it; see ``build``."""
+    folder = corpus_folder("train", directory).with_name("songs")
+    return build_clips(plan_songs(clips), folder, clip_features, jobs or default_jobs(), progress)
 
 
 def build_clips(

@@ -18,12 +18,13 @@ from skey.corpus.arrangement import CLIP_SECONDS, Arrangement, arrange, draw_tra
 from skey.corpus.degradation import degrade, normalise_peak
 from skey.corpus.events import Level
 from skey.corpus.polyphony import school_of
+from skey.corpus.songs import compose, song_key
 from skey.corpus.soundfont import default_soundfont
 from skey.corpus.sources import IndexRow, Piece, Source, Split, load_piece, read_index
 from skey.errors import SkeyError
 from skey.keys import Key
 
-__all__ = ["Clip", "Split", "arrangements", "clip_of", "plan_clips", "render_clip"]
+__all__ = ["Clip", "Split", "arrangements", "clip_of", "plan_clips", "plan_songs", "render_clip"]
 
 TRAINING_CLIPS = 2000
 """Clips of a training split, unless told otherwise."""
@@ -116,8 +117,22 @@ def _places(seed_text: str, labelled: bool) -> tuple[float, ...]:
     return tuple(round(place, 6) for place in (first, first + distance))
 
 
+SONG_LEVELS: tuple[Level, ...] = ("full", "full", "hard")
+"""Levels of songs in turn: popular music is more often clean than not."""
+
+
+def plan_songs(clips: int, seed: int = 0) -> tuple[Clip, ...]:
+    """Songs of :mod:`skey.corpus.songs`, for training alone; each is a piece and a group of its own."""
+    return tuple(
+        Clip(name, name, "songs", name, "train", SONG_LEVELS[number % 3], song_key(name), name, (0.0,))
+        for number, name in ((number, f"songs/{number}-{seed}") for number in range(clips))
+    )
+
+
 def arrangements(clip: Clip) -> tuple[Arrangement, ...]:
     """The arrangements whose sound, one after the other, makes the clip; raises as ``load_piece`` does."""
+    if clip.source == "songs":
+        return (compose(clip.seed_text, clip.level, CLIP_SECONDS),)
     piece = _remembered(clip.piece_id)
     seconds = CLIP_SECONDS / len(clip.places)
     return tuple(arrange(piece, clip.level, clip.seed_text, place, seconds) for place in clip.places)

@@ -87,6 +87,13 @@ def write_whole(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
+def write_array(path: Path, features: UInt8[np.ndarray, "..."]) -> None:
+    """Write one array as a ``.npy`` file, whole or not at all. Raises ``StoreError``."""
+    with storage_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, _npy_bytes(features))
+
+
 def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -> str:
     """Write the features, then the manifest that seals them.
 
@@ -181,7 +188,7 @@ def _mapped(shard: Shard) -> Features:
     return array
 
 
-def _npy_bytes(features: Features) -> bytes:
+def _npy_bytes(features: UInt8[np.ndarray, "..."]) -> bytes:
     """The file that ``np.save`` would write."""
     buffer = io.BytesIO()
     np.save(buffer, features, allow_pickle=False)

@@ -17,8 +17,8 @@ from skey.corpus.scores import TIME_GRID, parse_abc, parse_file, score_bars, sco
 from skey.errors import SkeyError
 from skey.keys import Key, parse_key
 
-Source = Literal["chorales", "tunes", "polyphony"]
-"""Bach's chorales (experts' keys), folk tunes (the books' keys), polyphony (no key)."""
+Source = Literal["chorales", "tunes", "polyphony", "songs"]
+"""Bach's chorales (experts' keys), folk tunes (the books' keys), polyphony (no key), songs (our own)."""
 
 Split = Literal["test", "train", "unlabelled"]
 """What a piece serves for."""

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class RunFolder:
     path: Path
     experiment: Experiment
     seed: int
+    data: str = ""
 
     @property
     def name(self) -> str:
@@ -83,6 +84,7 @@ class RunFolder:
         """What a checkpoint holds: tensors, numbers and texts alone."""
         return {
             "settings": self.settings(),
+            "data": self.data,
             "epoch": state.epoch,
             "network": state.network.state_dict(),
             "optimiser": state.optimiser.state_dict(),
@@ -109,7 +111,15 @@ class RunFolder:
         except Exception as error:
             raise RunError(f"{self.checkpoint} is damaged: remove it and start again ({error})") from error
         if content["settings"] != self.settings():
-            raise RunError(f"{self.checkpoint} belongs to other settings: choose another --out, or remove it")
+            changed = ", ".join(_changed(json.loads(content["settings"]), json.loads(self.settings())))
+            raise RunError(
+                f"{self.checkpoint} belongs to other settings ({changed}): choose another --out, or remove it"
+            )
+        if content["data"] != self.data:
+            raise RunError(
+                f"{self.checkpoint} was trained on other clips or recordings: give the same --audio, "
+                "choose another --out, or remove it"
+            )
         state.network.load_state_dict(content["network"])
         state.optimiser.load_state_dict(content["optimiser"])
         state.epoch, state.log = content["epoch"], json.loads(content["log"])
@@ -124,6 +134,15 @@ class RunFolder:
             f"step {step}: the loss or a gradient is not finite ({said}). The state is in {path}; the last "
             f"sound epoch is in {self.checkpoint}. Try a lower --rate."
         )
+
+
+def _changed(old: Any, new: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
+    """The names of the settings that differ, the outer ones before a dot."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*old, *new)):
+            yield from _changed(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+    elif old != new:
+        yield name
 
 
 def _write_csv(path: Path, rows: Sequence[Row]) -> None:

@@ -3,25 +3,34 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from skey.corpus.build import build
-from skey.corpus.plan import Clip, Split, plan_clips
+from skey.corpus.build import build, build_songs
+from skey.corpus.plan import Clip, Split, plan_clips, plan_songs
 from skey.corpus.shards import FeatureStore
 from skey.errors import SkeyError
 from skey.experiments import Experiment
 from skey.filters import CROPPED_BINS
 from skey.keys import Key
 from skey.model import average_frames
+from skey.training.recordings import Recording, Recordings, Skipped, open_recordings
 from skey.vqt import MAX_CROP, SEGMENT_FRAMES, from_bytes
 
 VALIDATION_PART = 10
 """One in so many groups of pieces is held out of the training splits for validation; never a test piece."""
+
+WATCHED_BESIDES = 100
+"""Held-out songs, and pairs of held-out recordings, that are watched at most; of the scores all are."""
+
+NEPERS = 8 * float(np.log(10))
+"""Natural logarithm of a magnitude per unit of the log-VQT."""
 
 Crops = Int[Tensor, " batch"]
 
@@ -34,7 +43,7 @@ class TooFewClips(SkeyError, ValueError):
 class Pool:
     """Clips that are drawn from: where their features lie, and their keys where those are known."""
 
-    places: tuple[tuple[FeatureStore, int], ...]
+    places: tuple[tuple[FeatureStore | Recordings, int], ...]
     keys: tuple[Key | None, ...]
 
     def __len__(self) -> int:
@@ -62,6 +71,10 @@ class Pool:
         signatures = torch.tensor([key.signature for key in known])
         return signatures, torch.tensor([int(key.mode == "minor") for key in known])
 
+    def __add__(self, other: "Pool") -> "Pool":
+        """These clips, then those."""
+        return Pool(self.places + other.places, self.keys + other.keys)
+
     def kept(self, rows: Sequence[int]) -> "Pool":
         """The pool of these clips alone."""
         return Pool(tuple(self.places[row] for row in rows), tuple(self.keys[row] for row in rows))
@@ -76,7 +89,8 @@ class TrainingData:
     """What one system learns from and is watched on.
 
     `digest` identifies the bytes; `clips` is how many there were to train on before a share of them was
-    taken, so that a system with fewer clips takes as many steps.
+    taken, so that a system with fewer clips takes as many steps. The last `recorded` clips of `training` are
+    pairs of segments of `tracks` recordings; `skipped` are files that could not be used.
     """
 
     training: Pool
@@ -84,6 +98,9 @@ class TrainingData:
     validation: Pool
     digest: str
     clips: int
+    recorded: int = 0
+    tracks: int = 0
+    skipped: tuple[Skipped, ...] = ()
 
 
 def is_held_out(clip: Clip) -> bool:
@@ -91,13 +108,16 @@ def is_held_out(clip: Clip) -> bool:
     return zlib.crc32(f"{clip.group}|validation".encode()) % VALIDATION_PART == 0
 
 
-def load_data(experiment: Experiment, jobs: int | None = None, progress: bool = False) -> TrainingData:
+def load_data(
+    experiment: Experiment, jobs: int | None = None, progress: bool = False, audio: Sequence[Path] = ()
+) -> TrainingData:
     """Build what is missing of the features, and divide them into training and validation by groups.
 
     Args:
         experiment: how many clips of each split, and which part of clips and labels it may use.
         jobs: processes that build.
         progress: show bars on standard error.
+        audio: folders of recordings without labels, which are mixed with the corpus.
 
     Raises:
         TooFewClips: nothing is left to train on or to watch.
@@ -106,15 +126,54 @@ def load_data(experiment: Experiment, jobs: int | None = None, progress: bool = 
     for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
         if count:
             part, held_out, digest = _load_split(split, count, jobs, progress)  # type: ignore[arg-type]
-            training = Pool(training.places + part.places, training.keys + part.keys)
-            validation = Pool(validation.places + held_out.places, validation.keys + held_out.keys)
+            training, validation = training + part, validation + held_out
             digests.append(digest)
+    if experiment.songs:
+        part, held_out, digest = _load_songs(experiment.songs, jobs, progress)
+        training, validation = training + part, validation + held_out
+        digests.append(digest)
     kept = training.kept(_part(len(training), experiment.share))
     labelled = kept.labelled()
     labelled = labelled.kept(_part(len(labelled), experiment.labelled_share))
-    if not len(kept) or not len(validation):
-        raise TooFewClips(f"{len(kept)} clips to train on, {len(validation)} to watch: ask for more --clips")
-    return TrainingData(kept, labelled, validation, "-".join(digests), len(training))
+    recorded, tracks, skipped = Pool((), ()), tuple[Recording, ...](), tuple[Skipped, ...]()
+    if audio:
+        tracks, skipped = open_recordings(audio, jobs, progress)
+        recorded, held_out, digest = _load_recordings(tracks)
+        validation = validation + held_out
+        digests.append(digest)
+    if experiment.supervision != "none" and not len(labelled):
+        raise TooFewClips(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
+    if not len(kept + recorded) or not len(validation):
+        raise TooFewClips(
+            f"{len(kept + recorded)} clips to train on, {len(validation)} to watch: ask for more --clips, "
+            "or give more --audio"
+        )
+    clips = len(training) + len(recorded)
+    digest = "-".join(digests)
+    return TrainingData(
+        kept + recorded, labelled, validation, digest, clips, len(recorded), len(tracks), skipped
+    )
+
+
+def _load_songs(songs: int, jobs: int | None, progress: bool) -> tuple[Pool, Pool, str]:
+    """Songs to train on, those to watch, and the digest of the features."""
+    plan, store = plan_songs(songs), build_songs(songs, jobs, progress=progress)
+    pool = Pool(tuple((store, row) for row in range(len(plan))), tuple(clip.key for clip in plan))
+    watched = [row for row, clip in enumerate(plan) if is_held_out(clip)]
+    heard = [row for row, clip in enumerate(plan) if not is_held_out(clip)]
+    return pool.kept(heard), pool.kept(watched[:WATCHED_BESIDES]), store.digest()[:16]
+
+
+def _load_recordings(tracks: Sequence[Recording]) -> tuple[Pool, Pool, str]:
+    """Pairs to train on, those to watch (of one track at least), and the digest of all files."""
+    held_out = [track for track in tracks if track.held_out] or list(tracks[:1])
+    watched = Recordings(held_out)
+    heard = Recordings([track for track in tracks if track not in held_out] or tracks)
+    pools = [
+        Pool(tuple((store, row) for row in range(count)), (None,) * count)
+        for store, count in ((heard, len(heard)), (watched, min(len(watched), WATCHED_BESIDES)))
+    ]
+    return pools[0], pools[1], Recordings(tracks).digest()[:16]
 
 
 def _load_split(split: Split, clips: int, jobs: int | None, progress: bool) -> tuple[Pool, Pool, str]:
@@ -141,6 +200,55 @@ def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int
     rounds = -(-wanted // clips)
     permutations = [torch.randperm(clips, generator=generator) for _ in range(rounds)]
     return [int(place) for place in torch.cat(permutations)[:wanted]]
+
+
+def mixed_order(data: TrainingData, share: float, wanted: int, generator: torch.Generator) -> list[int]:
+    """Random places in the training clips, of which a share are recordings.
+
+    Args:
+        data: what there is.
+        share: of recordings; 1 where there is nothing else, 0 where there are none.
+        wanted: how many places.
+        generator: the source of chance.
+    """
+    corpus = len(data.training) - data.recorded
+    recorded = 0 if not data.recorded else wanted if not corpus else round(share * wanted)
+    order = epoch_order(corpus, wanted - recorded, generator) if recorded < wanted else []
+    if recorded:
+        order += [corpus + place for place in epoch_order(data.recorded, recorded, generator)]
+        order = [order[place] for place in torch.randperm(wanted, generator=generator).tolist()]
+    return order
+
+
+def recoloured(
+    segments: Float[Tensor, "batch 2 99 steps"], generator: torch.Generator
+) -> Float[Tensor, "batch 2 99 steps"]:
+    """Each segment with another spectral envelope and an unpitched layer (ours, not the papers').
+
+    One SoundFont has one envelope, and a network learns it. Here each segment is equalised by a smooth random
+    curve of some 10 dB, and noise of a random level, slope and rhythm is added to it.
+
+    Args:
+        segments: log-VQT in units of 80 dB (of ten per decade of magnitude).
+        generator: the source of chance.
+
+    Returns:
+        The same shape; each segment keeps its maximum, and its floor 80 dB below it.
+    """
+    items = segments.flatten(0, 1)
+    count, bins, steps = items.shape
+
+    def curve(knots: int, size: int, deviation: float) -> Tensor:
+        """A smooth random curve for each segment."""
+        points = deviation * torch.randn(count, 1, knots, generator=generator)
+        return F.interpolate(points, size=size, mode="linear", align_corners=True)[:, 0]
+
+    peak = items.amax(dim=(1, 2), keepdim=True)
+    level = peak - torch.empty(count, 1, 1).uniform_(0.2, 0.8, generator=generator)
+    noise = level + curve(4, bins, 0.08)[:, :, None] + curve(max(steps // 4, 2), steps, 0.08)[:, None]
+    coloured = torch.logaddexp(NEPERS * (items + curve(8, bins, 0.06)[:, :, None]), NEPERS * noise) / NEPERS
+    coloured = coloured - coloured.amax(dim=(1, 2), keepdim=True) + peak
+    return torch.maximum(coloured, peak - 1).reshape(segments.shape)
 
 
 def draw_crops(
@@ -174,4 +282,5 @@ def _allowed(c: int, moved: int, rule: Literal["paper", "code"]) -> bool:
 
 def cropped(segments: Float[Tensor, "batch 99 steps"], crops: Crops) -> Float[Tensor, "batch 84 steps"]:
     """T_c of each item with its own crop (Section 3.1, STONE)."""
-    return torch.stack([item[c : c + CROPPED_BINS] for item, c in zip(segments, crops.tolist(), strict=True)])
+    bins = crops[:, None] + torch.arange(CROPPED_BINS, device=segments.device)
+    return segments.gather(1, bins[:, :, None].expand(-1, -1, segments.shape[2]))

@@ -16,7 +16,7 @@ from skey.experiments import Experiment
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
 from skey.networks import Network
 from skey.training.checkpoint import Row, RunFolder, RunState
-from skey.training.data import Pool, TrainingData, draw_crops, epoch_order
+from skey.training.data import Pool, TrainingData, draw_crops, epoch_order, mixed_order, recoloured
 from skey.training.origin import code_commit, machine_name
 from skey.training.schedule import make_optimiser, set_step
 from skey.training.step import Batch, backward, clip_gradients, use_half_precision
@@ -29,6 +29,8 @@ CALIBRATE_EVERY = 20
 """Steps after which a calibrated pseudo-label listens to the reference sound again."""
 
 ROW_OF_A_ABOVE_C = 9
+
+SEGMENT_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Run:
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
         self.task = task_of(experiment)
-        self.folder = RunFolder(path, experiment, seed)
+        self.folder = RunFolder(path, experiment, seed, data.digest)
         self.fabric = self.machine.fabric()
         self.fabric.launch()
         self._sow("weights")
@@ -154,14 +156,19 @@ class Run:
         supervised = self.is_supervised(self.state.epoch)
         pool = self.data.labelled if supervised else self.data.training
         generator = self._sow(f"order {self.state.epoch}")
-        order = epoch_order(len(pool), self.steps_per_epoch * self.batch, generator)
+        wanted = self.steps_per_epoch * self.batch
+        order = (
+            epoch_order(len(pool), wanted, generator)
+            if supervised
+            else mixed_order(self.data, self.experiment.recorded, wanted, generator)
+        )
         title = f"{self.folder.name} epoch {self.state.epoch + 1}/{self.experiment.epochs}"
         hidden = not (self.machine.progress and self.fabric.is_global_zero)
         for number in tqdm(range(self.steps_per_epoch), title, disable=hidden, leave=False):
             clips = order[number * self.batch : (number + 1) * self.batch]
             crops = draw_crops(self.batch, generator, self.experiment.crops)
             first = torch.randint(2, (self.batch,), generator=generator)
-            yield self._batch(pool, clips, crops, first, supervised)
+            yield self._batch(pool, clips, crops, first, supervised, number)
 
     def _batch(
         self,
@@ -170,11 +177,15 @@ class Run:
         crops: tuple[torch.Tensor, torch.Tensor],
         first: torch.Tensor,
         supervised: bool,
+        number: int,
     ) -> Batch:
         """This process's part of a batch, on its device; either segment may be A."""
         size = self.batch // self.fabric.world_size
         part = slice(self.fabric.global_rank * size, (self.fabric.global_rank + 1) * size)
         segments = pool.segments(clips[part], self.experiment.architecture.frames_per_step)
+        if self.experiment.recolour:
+            colours = self._sow(f"colours {self.state.epoch} {number} {self.fabric.global_rank}")
+            segments = recoloured(segments, colours)
         rows, a = torch.arange(size), first[part]
         device = self.fabric.device
         return Batch(
@@ -236,6 +247,8 @@ class Run:
             "seed": self.seed,
             "data": self.data.digest,
             "clips": len(self.data.training),
+            "recorded_tracks": self.data.tracks,
+            "recorded_hours": round(self.data.recorded * SEGMENT_SECONDS / 3600, 2),
             "labelled_clips": len(self.data.labelled) if self.experiment.supervision != "none" else 0,
             "steps": self.experiment.epochs * self.steps_per_epoch,
             "parameters": count_parameters(self.state.network),
@@ -259,8 +272,8 @@ def gradients_are_finite(network: Network) -> bool:
 def log_of(watched: Watched) -> dict[str, float | int | str]:
     """The columns of the log that validation fills."""
     row: dict[str, float | int | str] = {f"validation_{name}": value for name, value in watched.terms.items()}
-    row |= {"validation_loss": watched.loss, "ksea": watched.ksea}
-    if watched.mirex is not None:
-        row["mirex"] = watched.mirex
+    scores = {"ksea": watched.ksea, "mirex": watched.mirex}
+    row |= {"validation_loss": watched.loss}
+    row |= {name: score for name, score in scores.items() if score is not None}
     rows = {f"rows_{mode}": " ".join(map(str, counts)) for mode, counts in watched.rows.items()}
     return row | rows

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from skey.baselines import loudness
-from skey.losses import LossSettings, Views, loss_terms, oracle
+from skey.losses import LossSettings, Views, key_loss, loss_terms, oracle
 from skey.model import ChromaNet, ConvNeXt, profile_of
 from skey.networks import Network
 from skey.supervised import CrossEntropy, KeyClassifier, key_in_crop, logits_by_key
@@ -90,6 +90,9 @@ def batch_loss(
     a, moved, *b = profiles.reshape(len(seen), -1, *profiles.shape[1:])
     steps = gathered(fabric, torch.stack([batch.c, batch.moved])[:, :, None].float())[..., 0].long()
     third = b[0] if b else _oracle(fabric, batch, steps[0])
+    if batch.labels is not None and settings.labels == "keys":
+        views = Views(a, third, moved, steps[1] - steps[0])
+        return {"keys": key_loss(views, third, _oracle(fabric, batch, steps[1])).mean()}
     views = Views(_one_mode(a), _one_mode(third), _one_mode(moved), steps[1] - steps[0])
     if settings.mode == "pseudo-label" and batch.labels is None:
         heard = torch.stack([chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]).mean(0)

@@ -29,13 +29,13 @@ class Watched:
     """What validation found.
 
     `terms` are the weighted terms of the loss, the self-supervised one wherever there is one. `ksea` and
-    `mirex` (None without modes) are parts of one over the labelled clips. `rows` counts, for major and for
-    minor pieces, by how many semitones the largest row of the calibrated signature profile lies above the
-    tonic: 0 and 3 where it is the key signature, 0 and 0 where it is the tonic.
+    `mirex` (None without modes) are parts of one over the labelled clips, None where there are none. `rows`
+    counts, for major and for minor pieces, by how many semitones the largest row of the calibrated signature
+    profile lies above the tonic: 0 and 3 where it is the key signature, 0 and 0 where it is the tonic.
     """
 
     terms: Mapping[str, float]
-    ksea: float
+    ksea: float | None
     mirex: float | None
     rows: Mapping[str, tuple[int, ...]]
 
@@ -61,12 +61,14 @@ def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0)
     network.eval()
     with torch.inference_mode():
         terms = _mean_terms(network, experiment, labelled if task.reads_labels else pool, row)
-        signatures, keys = _answers(network, task.calibrate(network), labelled)
+        signatures, keys = _answers(network, task.calibrate(network), labelled) if len(labelled) else ([], [])
     network.train()
     references = [key for key in labelled.keys if key is not None]
     return Watched(
         terms,
-        float(ksea(count_signatures([key.signature for key in references], signatures))),
+        float(ksea(count_signatures([key.signature for key in references], signatures)))
+        if references
+        else None,
         float(mirex_score(count_relations(references, keys))) if keys else None,
         {mode: _row_counts(references, signatures, mode) for mode in ("major", "minor")},
     )

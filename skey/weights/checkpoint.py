@@ -7,6 +7,7 @@ is refused before it runs.
 
 import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,6 +28,12 @@ STORAGES = {
     "IntStorage": torch.int32,
 }
 """The element type behind each of PyTorch's storage classes."""
+
+
+MOST_BYTES = 256 << 20
+"""What the tensors of a checkpoint may take; the authors' have a few MB."""
+
+_MOST_PICKLE_BYTES = 4 << 20
 
 
 class UnsafeCheckpoint(WeightsError):
@@ -68,6 +75,13 @@ def _tensor(
     return torch.as_strided(storage.values, size, stride, offset).clone()
 
 
+def _refuse_bombs(pickled: bytes) -> None:
+    """Refuse a pickle that keeps an object at a place beyond its own length: the table would grow to it."""
+    for code, argument, _ in pickletools.genops(pickled):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(pickled):
+            raise UnsafeCheckpoint("The checkpoint's pickle asks for a table that is larger than itself.")
+
+
 ALLOWED: dict[tuple[str, str], Callable[..., Any] | torch.dtype] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
@@ -85,8 +99,11 @@ class TensorUnpickler(pickle.Unpickler):
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
         """Open `data.pkl` under `folder` of the archive."""
-        super().__init__(io.BytesIO(archive.read(f"{folder}/data.pkl")))
+        pickled = archive.read(f"{folder}/data.pkl")
+        _refuse_bombs(pickled)
+        super().__init__(io.BytesIO(pickled))
         self.archive, self.folder = archive, folder
+        self.budget = MOST_BYTES
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - the signature of the standard library
         """The stand-in for a name.
@@ -99,14 +116,36 @@ class TensorUnpickler(pickle.Unpickler):
                 f"The checkpoint asks for {module}.{name}, which tensors do not need. Nothing of it was "
                 "executed; do not load it with other tools either, unless you trust where it comes from."
             )
-        return ALLOWED[module, name]
+        return self.tensor if name == "_rebuild_tensor_v2" else ALLOWED[module, name]
+
+    def tensor(self, *description: Any) -> Tensor:  # noqa: ANN401 - whatever the pickle says
+        """A tensor, as long as all of them together fit in memory.
+
+        Raises:
+            UnsafeCheckpoint: it is described wrongly, or they are too many.
+        """
+        tensor = _tensor(*description)
+        self.spend(tensor.numel() * tensor.element_size())
+        return tensor
+
+    def spend(self, size: int) -> None:
+        """Count bytes that were read.
+
+        Raises:
+            UnsafeCheckpoint: they are more than any checkpoint has.
+        """
+        self.budget -= size
+        if self.budget < 0:
+            raise UnsafeCheckpoint(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")
 
     def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - the signature of the standard library
         """The storage that the pickle refers to, read from its own member of the archive."""
         kind, dtype, key = pid[:3]
         if kind != "storage" or not isinstance(dtype, torch.dtype) or not str(key).isdigit():
             raise UnsafeCheckpoint("The checkpoint refers to something that is no storage of numbers.")
-        raw = bytearray(self.archive.read(f"{self.folder}/data/{key}"))
+        name = f"{self.folder}/data/{key}"
+        self.spend(self.archive.getinfo(name).file_size)
+        raw = bytearray(self.archive.read(name))
         return Storage(torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype))
 
 
@@ -126,6 +165,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+            if archive.getinfo(pickled).file_size > _MOST_PICKLE_BYTES:
+                raise UnsafeCheckpoint("The checkpoint describes more than tensors: its pickle is too long.")
             content = TensorUnpickler(archive, pickled.removesuffix("/data.pkl")).load()
     except WeightsError:
         raise

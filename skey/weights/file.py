@@ -12,6 +12,9 @@ from skey.weights.header import Header, WeightsError
 
 METADATA_KEY = "skey"
 
+MOST_BYTES = 256 << 20
+"""The largest file of weights that is read; those that ship have a few MB."""
+
 
 def checksum(tensors: Mapping[str, Any]) -> str:
     """SHA-256 over the names, types, shapes and bytes of tensors or arrays, in the order of their names."""
@@ -41,6 +44,9 @@ def read_arrays(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
     header, arrays = _open(path, with_arrays=True)
     if checksum(arrays) != header.checksum:
         raise WeightsError(f"{path} is damaged: its checksum differs. Fetch or import it again.")
+    for name, array in arrays.items():
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            raise WeightsError(f"{path} holds NaN or infinite numbers in {name}: train or fetch it again.")
     return header, arrays
 
 
@@ -51,13 +57,18 @@ def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.n
             f"{path} is a PyTorch checkpoint: first run  skey weights import {path} -o NAME.safetensors"
         )
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise WeightsError(f"{path} is larger than any weights of ours ({MOST_BYTES >> 20} MiB)")
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()} if with_arrays else {}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
     if METADATA_KEY not in metadata:
         raise WeightsError(
             f"{path} has no header of skey: it was not written by `skey weights import` or `skey train`"
         )
-    return Header.from_json(metadata[METADATA_KEY]), arrays
+    try:
+        return Header.from_json(metadata[METADATA_KEY]), arrays
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error

@@ -5,12 +5,28 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from skey.architecture import KINDS, Settings
+from skey.architecture import KINDS, Architecture, Settings
 from skey.errors import SkeyError
 from skey.outputs import Calibration
 
 FORMAT = 1
 """Raised when a reader of today could not understand a file of tomorrow."""
+
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    "outputs": (12, 24),
+    "channels": (1, 512),
+    "kernels": (1, 99),
+    "expansion": (1, 16),
+    "layer_scale": (0.0, 100.0),
+    "stochastic_depth": (0.0, 1.0),
+    "octave_equivalence": (0, 1),
+    "frames_per_step": (1, 256),
+    "filters": (1, 128),
+    "dropout": (0.0, 1.0),
+}
+"""The least and the greatest value of each setting of a network."""
+
+_MOST_BLOCKS = 12
 
 OLDEST_KIND = "chromanet"
 """Of a header that says nothing: the first files held nothing else."""
@@ -76,7 +92,7 @@ class Header:
         """
         try:
             return cls(**_typed(json.loads(text)))
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise WeightsError(f"The header of the weights file cannot be read: {error}") from error
 
 
@@ -92,13 +108,51 @@ def _typed(raw: dict[str, Any]) -> dict[str, Any]:
     kind = raw.pop("kind", OLDEST_KIND)
     if kind not in KINDS:
         raise ValueError(f"it holds a network of the unknown kind {kind!r}. Upgrade skey-companion.")
+    _check_fields(raw)
     front_end = FrontEnd(**raw["front_end"])
     if front_end != FrontEnd():
         changed = [f.name for f in fields(FrontEnd) if getattr(front_end, f.name) != f.default]
         raise ValueError(f"it was trained on another front end ({', '.join(changed)})")
-    typed = {
-        "architecture": KINDS[kind](**architecture),
-        "calibration": Calibration(**raw["calibration"]),
-        "front_end": front_end,
-    }
-    return raw | typed
+    settings, calibration = KINDS[kind](**architecture), Calibration(**raw["calibration"])
+    _check_settings(settings)
+    _check_calibration(calibration, settings.outputs)
+    return raw | {"architecture": settings, "calibration": calibration, "front_end": front_end}
+
+
+def _check_fields(raw: dict[str, Any]) -> None:
+    """Refuse texts that are none, and a temperature that no profile can have."""
+    for name in ("name", "title", "licence", "source", "checksum"):
+        if not isinstance(raw[name], str):
+            raise TypeError(f"its {name} is no text")
+    if not isinstance(raw.get("whole_track", False), bool) or not isinstance(raw.get("training", {}), dict):
+        raise TypeError("its whole_track or its training is of the wrong type")
+    temperature = raw.get("training", {}).get("temperature", 1.0)
+    if isinstance(temperature, bool) or not 1e-3 <= temperature <= 1e3:
+        raise ValueError(f"its temperature is {temperature!r}")
+
+
+def _check_settings(architecture: Settings) -> None:
+    """Refuse settings that no network has: to build it, or repeat a sound for it, could take any memory."""
+    for name, value in asdict(architecture).items():
+        limits = _LIMITS[name]
+        for number in value if isinstance(value, tuple) else (value,):
+            if type(number) not in (int, float, bool) or not limits[0] <= number <= limits[1]:
+                raise ValueError(f"its {name} is {value!r}: expected {limits[0]} to {limits[1]}")
+            if isinstance(number, float) and isinstance(limits[1], int):
+                raise TypeError(f"its {name} is no whole number")
+    if isinstance(architecture, Architecture):
+        channels, kernels = architecture.channels, architecture.kernels
+        whole = isinstance(channels, tuple) and isinstance(kernels, tuple)
+        if not whole or not 1 <= len(channels) == len(kernels) <= _MOST_BLOCKS:
+            raise ValueError("its channels and kernels are not as many as there are blocks")
+        if architecture.outputs not in (12, 24):
+            raise ValueError(f"it has {architecture.outputs} outputs: expected 12 or 24")
+
+
+def _check_calibration(calibration: Calibration, outputs: int) -> None:
+    """Refuse a calibration of other outputs, or of tonics that are none."""
+    numbers = (calibration.major, calibration.minor, calibration.major_column)
+    if calibration.outputs != outputs or any(type(number) is not int for number in numbers):
+        raise ValueError("its calibration is of another network")
+    if not all(number in range(12) for number in numbers[:2]) or numbers[2] not in (0, 1):
+        raise ValueError("its calibration names no pitch classes")

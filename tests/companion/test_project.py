@@ -30,8 +30,9 @@ MAY_IMPORT = {
 """Each part of the library, and on which others it stands."""
 PART_OF = {
     **dict.fromkeys(("errors", "keys", "notation", "metrics", "bootstrap", "confusion", "audio"), "music"),
+    **dict.fromkeys(("decoding", "ffmpeg", "id3"), "music"),
     **dict.fromkeys(("folders", "tags"), "music"),
-    **dict.fromkeys(("estimator", "reports"), "estimator"),
+    **dict.fromkeys(("estimator", "reports", "journal"), "estimator"),
     "__main__": "cli",
 }
 """Modules at the top of the library; the others are networks, and a folder is a part of its own name."""

@@ -154,7 +154,7 @@ def test_no_samples_are_empty_and_few_are_too_short():
     assert prepare(sine(SAMPLE_RATE)[:MIN_SAMPLES], SAMPLE_RATE).size == MIN_SAMPLES
 
 
-@pytest.mark.parametrize("shape", [(), (2, 44_100), (4, 4, 4)])
+@pytest.mark.parametrize("shape", [(), (4, 4, 4)])
 def test_an_array_of_the_wrong_shape_is_refused(shape):
     with pytest.raises(AudioError, match="expected"):
         prepare(np.zeros(shape), 44_100)
@@ -176,9 +176,9 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path):
         read_audio(tmp_path / "missing.wav")
     with pytest.raises(UnreadableAudio, match="not a readable sound file"):
         read_audio(text)
-    with pytest.raises(UnreadableAudio, match="not a readable sound file"):
+    with pytest.raises(EmptyAudio, match="0 bytes"):
         read_audio(tmp_path / "empty.mp3")
-    with pytest.raises(UnreadableAudio, match="install ffmpeg"):
+    with pytest.raises(UnreadableAudio, match="not a readable sound file"):
         read_audio(song)
     with pytest.raises(UnreadableAudio, match="folder"):
         read_audio(tmp_path)
@@ -187,7 +187,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(MissingAudio):
+    with pytest.raises(UnreadableAudio, match="FIFO"):
         read_audio(tmp_path / "pipe.wav")
 
 

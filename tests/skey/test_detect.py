@@ -2,19 +2,22 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from io import StringIO
 
 import numpy as np
+import pandas
 import pytest
 import soundfile
 from click.testing import CliRunner
 
 from skey.cli import main
 from skey.estimator import KeyEstimator
+from skey.journal import locked
 from skey.keys import KEYS, Notation, format_key, parse_key
-from skey.reports import Format, Layout
+from skey.reports import EXCHANGE, Format
 from skey.weights import library
 
 RATE = 22_050
@@ -130,6 +133,23 @@ def test_a_folder_without_sound_says_so(tmp_path):
     assert "no sound files there" in ran.stderr
 
 
+def test_what_a_folder_holds_and_is_left_out_is_named(folder):
+    (folder / "tune.MID").write_bytes(b"MThd")
+    (folder / ".album").mkdir()
+    ran = detect("-r", folder)
+    assert ran.exit_code == 0
+    for name, reason in ((".hidden.wav", "dot"), (".album", "dot"), ("tune.MID", "cannot be decoded")):
+        (line,) = [line for line in ran.stderr.splitlines() if f"{name}: left out" in line]
+        assert reason in line
+    assert "cover.jpg" not in ran.stderr
+
+
+def test_quiet_says_results_and_failures_alone(folder):
+    ran = detect("-r", folder, folder / "missing.wav", "--quiet")
+    assert ran.stdout.count("\n") == 3
+    assert ran.stderr == f"{folder / 'missing.wav'}: there is no such file; check the name\n"
+
+
 def test_uncertain_keys_can_be_withheld(folder):
     ran = detect(folder / "a.wav", "--min-confidence", "1")
     assert ran.stdout.startswith("-\t0.00\t")
@@ -143,7 +163,7 @@ def test_nothing_is_written_into_the_music_folder(folder):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-@pytest.mark.parametrize("format_", list(Format))
+@pytest.mark.parametrize("format_", [each for each in Format if each not in EXCHANGE])
 @pytest.mark.parametrize("segments", [False, True])
 def test_a_run_that_was_interrupted_anywhere_continues_to_the_same_results(
     folder, tmp_path, format_, segments
@@ -154,26 +174,113 @@ def test_a_run_that_was_interrupted_anywhere_continues_to_the_same_results(
     content = whole.read_bytes()
     for cut in (0, 3, len(content) // 3, len(content) // 2, len(content) - 3, len(content)):
         output.write_bytes(content[:cut])
+        (tmp_path / "output.run").write_bytes((tmp_path / "whole.run").read_bytes())
         assert detect("-r", folder, *options, "-o", output, "--resume").exit_code == 0
         assert output.read_bytes() == content
 
 
-def test_a_resumed_run_does_not_listen_again(folder, tmp_path):
+def keys_of(output):
+    with output.open(newline="") as file:
+        return {row["path"].rsplit("/", 1)[-1]: row["key"] for row in csv.DictReader(file)}
+
+
+def test_a_resumed_run_hears_only_what_is_new_or_has_changed(folder, tmp_path):
     output = tmp_path / "keys.csv"
-    output.write_text(f"{Layout(Format.CSV).header()}{folder / 'a.wav'},F major,1,,0,,4,\n")
-    detect("-r", folder, "--format", "csv", "-o", output, "--resume")
-    rows = list(csv.DictReader(StringIO(output.read_text())))
-    assert [row["key"] for row in rows if row["path"] == str(folder / "a.wav")] == ["F major"]
-    assert len(rows) == 3
+    options = ["--format", "csv", "-o", output]
+    detect("-r", folder, *options)
+    output.write_text(output.read_text().replace("C major", "F major").replace("D major", "G major"))
+    soundfile.write(folder / "more" / "b.FLAC", song(4, 5), RATE, format="FLAC")
+    soundfile.write(folder / "new.wav", song(9), RATE)
+    assert detect("-r", folder, *options, "--resume").exit_code == 0
+    assert keys_of(output) == {"a.wav": "F major", "b.FLAC": "E major", "new.wav": "A major", "noise.ogg": ""}
 
 
-def test_results_of_another_format_are_not_continued(folder, tmp_path):
-    output = tmp_path / "keys"
-    output.write_text("path,key\n")
-    ran = detect("-r", folder, "-o", output, "--resume", "--format", "json")
+def test_a_resumed_run_tags_what_was_heard_before(folder, tmp_path):
+    options = ["-o", tmp_path / "keys"]
+    detect("-r", folder, *options)
+    for _ in range(2):
+        ran = detect("-r", folder, *options, "--resume", "--write-tags", "--tag-confidence", "0")
+        assert (tmp_path / "keys").read_text().count("\n") == 3
+    assert ran.stderr.count("has this key in its tags already") == 2
+
+
+@pytest.mark.parametrize("text", ["a shopping list", "path,key\n", "C major\t0.9\tx.wav\n"])
+@pytest.mark.parametrize("options", [[], ["--resume"], ["--resume", "--format", "csv"]])
+def test_what_is_no_result_of_ours_is_never_written_over(folder, tmp_path, text, options):
+    output = tmp_path / "notes.txt"
+    output.write_text(text)
+    ran = detect("-r", folder, "-o", output, *options)
     assert ran.exit_code == 1
-    assert "another format" in ran.stderr
-    assert output.read_text() == "path,key\n"
+    assert "Error" in ran.stderr
+    assert output.read_text() == text
+    if not options:
+        assert detect("-r", folder, "-o", output, "--overwrite").exit_code == 0
+        assert "C major" in output.read_text()
+        assert detect("-r", folder, "-o", output).exit_code == 0
+
+
+def test_a_sound_file_is_never_written_over(folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder / "a.wav")
+    before = (folder / "a.wav").read_bytes()
+    for output in (folder / "a.wav", folder / "new.mp3", tmp_path / "link"):
+        ran = detect(folder / "a.wav", "-o", output, "--overwrite")
+        assert ran.exit_code == 1
+        assert "sound file" in ran.stderr
+    assert (folder / "a.wav").read_bytes() == before
+    assert not (folder / "new.mp3").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [["--notation", "camelot"], ["--format", "json"], ["--segments"], ["--min-confidence", "0.1"]]
+)
+def test_results_of_other_settings_are_not_continued(folder, tmp_path, change):
+    output = tmp_path / "keys"
+    detect(folder / "a.wav", "-o", output)
+    before = output.read_bytes()
+    ran = detect("-r", folder, "-o", output, "--resume", *change)
+    assert ran.exit_code == 1
+    assert change[0].strip("-") in ran.stderr and "other settings" in ran.stderr
+    assert output.read_bytes() == before
+
+
+def test_results_of_other_weights_or_another_version_are_not_continued(folder, tmp_path):
+    output = tmp_path / "keys"
+    detect(folder / "a.wav", "-o", output)
+    journal = tmp_path / "keys.run"
+    for name in ("version", "weights"):
+        first, *others = journal.read_text().splitlines()
+        changed = json.dumps(json.loads(first) | {name: "other"})
+        journal.write_text("\n".join([changed, *others]) + "\n")
+        ran = detect("-r", folder, "-o", output, "--resume")
+        assert ran.exit_code == 1
+        assert f"{name} 'other', now" in ran.stderr
+        journal.write_text("\n".join([first, *others]) + "\n")
+
+
+def test_the_second_of_two_runs_on_one_output_is_refused(folder, tmp_path):
+    with locked(tmp_path / "keys"):
+        ran = detect(folder / "a.wav", "-o", tmp_path / "keys")
+    assert ran.exit_code == 1
+    assert "another run" in ran.stderr
+    assert detect(folder / "a.wav", "-o", tmp_path / "keys").exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["keys", "keys.run"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are freer elsewhere")
+def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
+    names = ["a\nb.wav", "a\rb.wav", 'a"b,c;d.wav', "a\tb.wav", "=1+1.wav", "\u2028.wav", "-x.wav", " .wav"]
+    monkeypatch.chdir(tmp_path)
+    for name in [*names, os.fsdecode(b"caf\xe9.wav")]:
+        with open(name, "wb") as file:  # noqa: PTH123 - a name as it stands
+            soundfile.write(file, song(0), RATE, format="WAV")
+    files = ["--", *names, os.fsdecode(b"caf\xe9.wav")]
+    detect("-o", "keys.csv", "--format", "csv", *files)
+    rows = pandas.read_csv("keys.csv")["path"]
+    assert [name.removeprefix("./") for name in rows] == [*names, "caf\\udce9.wav"]
+    assert not any(name.startswith(("=", "-")) for name in rows)
+    detect("-o", "keys.json", "--format", "json", *files)
+    read = json.loads((tmp_path / "keys.json").read_text("utf-8"))
+    assert [record["path"] for record in read] == files[1:]
 
 
 @pytest.mark.parametrize(
@@ -249,3 +356,35 @@ def test_help_imports_nothing_heavy():
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "PATHS" in ran.stdout
     assert ran.stdout.endswith("set()\n")
+
+
+def test_a_dash_is_standard_input(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "skey", "detect", "-", "--weights", "krumhansl"],
+        input=(folder / "a.wav").read_bytes(),
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.stdout.decode().strip().endswith("\t-")
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"), [("key", "C major"), ("mirex", "C\tmajor"), ("lab", "0.00\t4.00\tC major")]
+)
+def test_other_programs_get_the_key_in_their_own_format(folder, layout, expected):
+    assert detect(folder / "a.wav", "--format", layout).stdout == f"{expected}\n"
+
+
+def test_jams_holds_the_key_of_the_whole_file_as_key_mode(folder):
+    document = json.loads(detect(folder / "a.wav", "--format", "jams").stdout)
+    (annotation,) = document["annotations"]
+    assert annotation["namespace"] == "key_mode"
+    assert annotation["data"][0]["value"] == "C:major"
+    assert annotation["data"][0]["duration"] == document["file_metadata"]["duration"] == 4.0
+
+
+def test_what_names_no_files_is_not_resumed(folder, tmp_path):
+    done = detect(folder / "a.wav", "--format", "key", "-o", tmp_path / "keys.txt", "--resume")
+    assert done.exit_code == 2
+    assert "cannot be resumed" in done.stderr

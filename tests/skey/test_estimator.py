@@ -1,5 +1,6 @@
 """The key estimator: answers that hold in every form of asking, and none where there is no tonality."""
 
+import io
 import sys
 from zlib import crc32
 
@@ -10,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skey.audio import SAMPLE_RATE, MissingAudio, prepare
+from skey.audio import SAMPLE_RATE, AudioError, MissingAudio, prepare
 from skey.bench import measure
 from skey.confidence import calibration_error, fit_temperature, sharpen
 from skey.estimate import KeyEstimate, Segment, merged
@@ -111,6 +112,21 @@ def test_a_fault_of_ours_in_one_file_is_reported_like_any_other(tmp_path, estima
 def test_an_array_needs_its_sample_rate(estimator):
     with pytest.raises(ValueError, match="sample_rate"):
         estimator.estimate(np.zeros(100_000))
+
+
+def test_lists_tensors_and_file_objects_are_heard_as_arrays_are(tmp_path, estimator):
+    song = cadence(Key(2, "major"))
+    expected = estimator.estimate(song, SAMPLE_RATE)
+    stereo = np.stack([song, song])
+    for sound in (song.tolist(), torch.from_numpy(song), torch.from_numpy(stereo), stereo, stereo.T):
+        assert estimator.estimate(sound, SAMPLE_RATE).key == expected.key
+    soundfile.write(tmp_path / "a.wav", song, SAMPLE_RATE, subtype="FLOAT")
+    assert estimator.estimate(io.BytesIO((tmp_path / "a.wav").read_bytes())) == expected
+    with (tmp_path / "a.wav").open("rb") as file:
+        assert estimator.estimate(file) == expected
+    for nonsense in ([[1.0], [1.0, 2.0]], ["a"], None, {"a": 1}):
+        with pytest.raises(AudioError):
+            estimator.estimate(nonsense, SAMPLE_RATE)
 
 
 def test_modulation_shows_in_the_segments(estimator):

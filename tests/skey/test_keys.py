@@ -253,3 +253,32 @@ def test_a_midi_file_with_our_signature_holds_the_same_key(key: Key) -> None:
     data = bytes([0xFF, 0x59, 2, sharps % 256, minor])
     assert parse_key(mido.MetaMessage.from_bytes(data).key) == key
     assert -6 <= sharps <= 6
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("c-Moll", "C minor"),
+        ("Es-Dur", "Eb major"),
+        ("As-Dur", "Ab major"),
+        ("fis-Moll", "F# minor"),
+        ("B-Dur", "Bb major"),
+        ("H-Dur", "B major"),
+        ("h-moll", "B minor"),
+        ("la mineur", "A minor"),
+        ("fa dièse mineur", "F# minor"),
+        ("Si bémol majeur", "Bb major"),
+        ("F#/Gb minor", "F# minor"),
+        ("G♯/A♭ major", "Ab major"),
+        ("A#m +50", "Bb minor"),
+        ("Am -12 cents", "A minor"),
+    ],
+)
+def test_keys_as_musicians_elsewhere_spell_them_are_read(text, expected):
+    assert parse_key(text) == parse_key(expected)
+
+
+@pytest.mark.parametrize("text", ["F#/G minor", "Xis-Dur", "la bizarre", "+50"])
+def test_what_is_no_key_there_is_none_here(text):
+    with pytest.raises(KeyParseError):
+        parse_key(text)

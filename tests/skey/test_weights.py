@@ -69,7 +69,8 @@ def test_the_header_keeps_every_setting_of_the_architecture(
     tmp_path: Path, architecture: Architecture
 ) -> None:
     path = tmp_path / "a.safetensors"
-    save_weights(path, ChromaNet(architecture), header())
+    calibration = Calibration(architecture.outputs, 9, 11)
+    save_weights(path, ChromaNet(architecture), header(calibration=calibration))
     assert load_weights(path).network.architecture == architecture
 
 
@@ -249,3 +250,104 @@ def test_import_show_and_list_work_from_the_command_line(
     shown = json.loads(runner.invoke(weights, ["show", "released-skey"], catch_exceptions=False).stdout)
     assert shown["output_keys"][0] == "A major"
     assert shown["output_keys"][12] == "B minor"
+
+
+def rewritten(path: Path, change: dict[str, object], **arrays: torch.Tensor) -> Path:
+    """The same file with another header, or other weights, sealed anew."""
+    from safetensors import safe_open
+
+    from skey.weights.file import METADATA_KEY, checksum
+
+    with safe_open(path, framework="pt") as file:
+        raw = json.loads(file.metadata()[METADATA_KEY])
+        tensors = {name: file.get_tensor(name) for name in file.keys()} | arrays  # noqa: SIM118
+    raw = raw | {"checksum": checksum(tensors)} | change
+    save_file(tensors, path, metadata={METADATA_KEY: json.dumps(raw)})
+    return path
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_at_load(weights_file: Path, bad: float) -> None:
+    from skey.listeners import listener
+
+    name = "classifier.weight"
+    tensor = load_weights(weights_file).network.state_dict()[name].clone()
+    tensor.flatten()[0] = bad
+    for load in (load_weights, listener):
+        with pytest.raises(WeightsError, match="NaN or infinite"):
+            load(rewritten(weights_file, {}, **{name: tensor}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"architecture": {"frames_per_step": 10**9}},
+        {"architecture": {"frames_per_step": 2.5}},
+        {"architecture": {"channels": [10**6] * 7}},
+        {"architecture": {"channels": [2] * 60, "kernels": [3] * 60}},
+        {"architecture": {"channels": 7}},
+        {"architecture": {"outputs": 13}},
+        {"architecture": {"expansion": None}},
+        {"architecture": {"layer_scale": float("nan")}},
+        {"architecture": None},
+        {"calibration": {"outputs": 12, "major": 0, "minor": 0}},
+        {"calibration": {"outputs": 24, "major": 99, "minor": 0}},
+        {"calibration": {"outputs": 24, "major": 0, "minor": None}},
+        {"calibration": []},
+        {"title": None},
+        {"front_end": None},
+        {"training": None},
+        {"training": {"temperature": 0}},
+        {"training": {"temperature": float("nan")}},
+        {"training": {"temperature": "hot"}},
+        {"surprise": 1},
+    ],
+    ids=str,
+)
+def test_a_header_that_lies_is_refused_at_load(weights_file: Path, change: dict[str, object]) -> None:
+    with pytest.raises(WeightsError, match=r"test\.safetensors: The header"):
+        load_weights(rewritten(weights_file, change))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "null", "[]", "7", '{"format": 1}', "{"])
+def test_a_header_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(WeightsError, match="cannot be read"):
+        Header.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "pickled", [b"\x80\x02}r\xff\xff\xff\x1f.", b"\x80\x02}p536870911\n.", b"\x80\x04]" + b"]" * 10**6 + b"."]
+)
+def test_a_pickle_bomb_is_refused(tmp_path: Path, pickled: bytes) -> None:
+    """Nine bytes could ask for a table of 4 GB."""
+    with pytest.raises(WeightsError):
+        read_checkpoint(checkpoint(tmp_path / "bomb.pt", pickled))
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.pt"
+    torch.save({"w": torch.zeros(4)}, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for bomb in ("data/0", "data.pkl"):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                with archive.open(name, "w") as member:
+                    member.write(content)
+                    for _ in range(300 if name.endswith(bomb) else 0):
+                        member.write(bytes(1 << 20))
+        with pytest.raises(UnsafeCheckpoint, match=r"unpacks to more|too long"):
+            read_checkpoint(path)
+
+
+def test_one_bad_file_does_not_end_the_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights_file: Path
+) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "broken.safetensors").write_bytes(b"no weights")
+    weights_file.rename(tmp_path / "weights" / "mine.safetensors")
+    ran = CliRunner().invoke(weights, ["list"], catch_exceptions=False)
+    assert ran.exit_code == 0
+    assert "broken" in ran.stderr and "cannot be used" in ran.stderr
+    assert "mine" in ran.stdout

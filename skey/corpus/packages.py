@@ -1,0 +1,135 @@
+"""Recorded music that anyone can have: free game music in packages of Debian 12, for training without labels.
+
+The packages are fetched by the system's own package tool and unpacked without being installed. The list, with
+checksums and licences, is ``packages.csv``. None of this music is ever labelled or tested on.
+"""
+
+import csv
+import hashlib
+import io
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from skey.corpus.shards import storage_errors, write_whole
+from skey.errors import SkeyError
+from skey.folders import SUFFIXES
+
+LIST = Path(__file__).with_name("packages.csv")
+"""The committed list of packages."""
+
+ARCHIVE = ".pk3"
+"""Ending of the zip archives in which some games keep their music."""
+
+
+class PackageError(SkeyError):
+    """A package cannot be fetched or is not the listed one; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package: the SHA-256 of its file, what the path of its music contains, and the music's licences."""
+
+    package: str
+    version: str
+    sha256: str
+    path: str
+    licence: str
+
+
+def read_packages(file: Path = LIST) -> tuple[Package, ...]:
+    """The packages of the list."""
+    with file.open(encoding="utf-8", newline="") as rows:
+        return tuple(Package(**row) for row in csv.DictReader(rows))
+
+
+def fetch(package: Package, folder: Path) -> list[Path]:
+    """The pieces of one package in a folder of its own, fetched unless they are all there.
+
+    Raises:
+        PackageError: there is no package tool, it does not have this version, or the checksum differs.
+    """
+    target = folder / package.package
+    seal = target / f"{package.sha256[:16]}.txt"
+    if seal.is_file():
+        pieces = [target / name for name in seal.read_text(encoding="utf-8").splitlines()]
+        if all(piece.is_file() for piece in pieces):
+            return pieces
+    with storage_errors(folder):
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            pieces = [
+                _write(target, name, content)
+                for name, content in unpack(download(package, Path(temporary)), package.path)
+            ]
+        write_whole(seal, "\n".join(piece.name for piece in pieces).encode())
+    return pieces
+
+
+def download(package: Package, folder: Path) -> Path:
+    """The file of a package, checked; raises ``PackageError``."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise PackageError(
+            "the package tools of Debian are not on this system: collect music in a folder yourself and give "
+            "it to `skey train --audio`; `skey corpus music --list` names the packages"
+        )
+    wanted = f"{package.package}={package.version}"
+    done = subprocess.run(["apt-get", "download", wanted], cwd=folder, capture_output=True, text=True)
+    files = list(folder.glob("*.deb"))
+    if done.returncode or len(files) != 1:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise PackageError(f"{wanted} cannot be fetched ({said}); try `apt-get update`. Debian 12 has it")
+    with files[0].open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != package.sha256:
+        raise PackageError(f"{wanted} has the checksum {found}, not the listed one: it is another package")
+    return files[0]
+
+
+def unpack(deb: Path, path: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each sound file in a package whose path contains ``path``, by name."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        found: dict[str, bytes] = {}
+        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is not None:
+                    found.update(_music(member.name, content.read, path))
+    yield from sorted(found.items())
+
+
+def _music(name: str, read: Callable[[], bytes], path: str) -> dict[str, bytes]:
+    """The music in one file of a package: itself, or what an archive holds."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix == ARCHIVE:
+        with zipfile.ZipFile(io.BytesIO(read())) as archive:
+            return {_flat(inner): archive.read(inner) for inner in archive.namelist() if _wanted(inner, path)}
+    return {_flat(name): read()} if _wanted(name, path) else {}
+
+
+def _wanted(name: str, path: str) -> bool:
+    """Whether a file is music that is asked for."""
+    return path in name and PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _flat(name: str) -> str:
+    """The last two parts of a path as one name, which no other piece of the package has."""
+    return "-".join(PurePosixPath(name).parts[-2:]).replace(" ", "_")
+
+
+def _write(folder: Path, name: str, content: bytes) -> Path:
+    """Write one piece, whole or not at all."""
+    write_whole(folder / name, content)
+    return folder / name
+
+
+def digest(pieces: Sequence[Path]) -> str:
+    """SHA-256 over the contents of all pieces, whatever their order and names."""
+    sums = sorted(hashlib.sha256(piece.read_bytes()).hexdigest() for piece in pieces)
+    return hashlib.sha256("".join(sums).encode()).hexdigest()

@@ -1,0 +1,220 @@
+"""Sound files to blocks of samples: libsndfile where it hears all that a file holds, FFmpeg everywhere else.
+
+libsndfile (through soundfile) believes what an mp3 says of its length or guesses it from the first frame,
+refuses some sound files, and knows neither AAC nor WavPack. FFmpeg (through PyAV) is imported only for those.
+"""
+
+import io
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import soundfile
+from jaxtyping import Float32, Shaped
+
+from skey.errors import SkeyError
+from skey.ffmpeg import BinaryFile, frames, packet_seconds
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Block: TypeAlias = Float32[np.ndarray, "samples channels"]
+Samples: TypeAlias = Shaped[np.ndarray, "samples channels"]
+
+_SAMPLE_RATES = range(1_000, 1_000_001)
+_BLOCK_VALUES = 2**20
+_BLOCK_SECONDS = 10
+_LEAST_LOSS_SECONDS = 0.5
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISDIR, "a folder, not a sound file (`skey detect -r` walks folders)"),
+    (stat.S_ISFIFO, "a named pipe (FIFO), not a sound file; pass its content to `skey detect -`"),
+    (stat.S_ISCHR, "a device, not a sound file"),
+    (stat.S_ISBLK, "a device, not a sound file"),
+    (stat.S_ISSOCK, "a socket, not a sound file"),
+)
+
+
+class AudioError(SkeyError):
+    """A recording that cannot be used; the message says why and what to do."""
+
+
+class MissingAudio(AudioError):
+    """There is no such file."""
+
+
+class UnreadableAudio(AudioError):
+    """The file is there, but it cannot be decoded."""
+
+
+class EmptyAudio(AudioError):
+    """The recording has no samples at all."""
+
+
+def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
+    """Decode a sound file block by block.
+
+    Args:
+        sound: a file that libsndfile or FFmpeg decodes, or a binary file object, read from its start.
+
+    Yields:
+        Samples per second and (samples, channels) float32, full scale being -1..1. The rate can change where
+        files were joined.
+
+    Raises:
+        MissingAudio, UnreadableAudio, EmptyAudio: as soon as it is known.
+    """
+    if isinstance(sound, str | os.PathLike):
+        path = Path(sound)
+        _check_file(path)
+        with path.open("rb") as file:
+            yield from _decoded(path, file)
+    else:
+        with _seekable(sound) as file:
+            yield from _decoded(file, file)
+
+
+def check_rate(sample_rate: int | float) -> None:
+    """Refuse sample rates that no recording has: resampling them could take any amount of memory.
+
+    Args:
+        sample_rate: samples per second.
+
+    Raises:
+        UnreadableAudio: it is not in 1 kHz to 1 MHz.
+    """
+    if not _SAMPLE_RATES.start <= sample_rate < _SAMPLE_RATES.stop:
+        raise UnreadableAudio(
+            f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz); export it again"
+        )
+
+
+def block_frames(sample_rate: int | float, channels: int) -> int:
+    """How many frames to decode at once: few enough for memory before and after resampling.
+
+    Args:
+        sample_rate: samples per second.
+        channels: how many.
+
+    Returns:
+        One at least.
+    """
+    return max(1, min(_BLOCK_VALUES // max(channels, 1), int(sample_rate * _BLOCK_SECONDS)))
+
+
+def as_float(block: Samples) -> Block:
+    """Samples of any type as float32.
+
+    Args:
+        block: integers are full-scale PCM, unsigned ones around their middle; floats stay as they are.
+
+    Returns:
+        Full scale is -1..1.
+    """
+    if not np.issubdtype(block.dtype, np.integer):
+        return np.asarray(block, dtype=np.float32)
+    info = np.iinfo(block.dtype)
+    half = (float(info.max) - float(info.min) + 1) / 2
+    return ((block.astype(np.float64) - (float(info.min) + half)) / half).astype(np.float32)
+
+
+def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int, Block]]:
+    """What libsndfile decodes; FFmpeg from where libsndfile refuses or stops short."""
+    heard, missing, reason = 0.0, True, "no samples"
+    try:
+        with _soundfile(source) as sound:
+            check_rate(sound.samplerate)
+            if not _holds_more(sound, file):
+                for block in _blocks(sound):
+                    heard += len(block) / sound.samplerate
+                    yield sound.samplerate, block
+                missing = heard < max(sound.frames / sound.samplerate - _LEAST_LOSS_SECONDS, 1e-9)
+                reason = ""
+    except soundfile.SoundFileError as error:
+        reason = str(getattr(error, "error_string", error)).rstrip(".")
+    if missing:
+        found = False
+        for rate, block in _after(heard, frames(file)):
+            check_rate(rate)
+            found = True
+            yield rate, as_float(block)
+        if not found and reason:
+            raise UnreadableAudio(
+                f"{getattr(file, 'name', 'the sound')}: not a readable sound file ({reason}); "
+                "is it damaged, protected, or no sound at all?"
+            )
+
+
+def _soundfile(source: Path | BinaryFile) -> soundfile.SoundFile:
+    """libsndfile on a file; a format without a header, whose settings it would ask for, is unreadable."""
+    if isinstance(source, Path):
+        opened: Any = os.fsencode(source) if os.name == "posix" else str(source)
+    else:
+        source.seek(0)
+        opened = source
+    try:
+        return soundfile.SoundFile(opened)
+    except TypeError as error:
+        raise soundfile.SoundFileRuntimeError(str(error)) from error
+
+
+def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
+    """What can be decoded; soundfile's own `blocks` fills up a truncated mp3 with uninitialised memory."""
+    frames = block_frames(file.samplerate, file.channels)
+    while len(block := file.read(frames, dtype="float32", always_2d=True)):
+        yield block
+
+
+def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
+    """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
+    if not sound.subtype.startswith("MPEG"):
+        return False
+    promised = sound.frames / sound.samplerate + _LEAST_LOSS_SECONDS
+    return bool(packet_seconds(file) > promised)
+
+
+def _after(seconds: float, blocks: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
+    """The blocks without what was heard already."""
+    for rate, block in blocks:
+        skipped = min(round(seconds * rate), len(block))
+        seconds -= skipped / rate
+        if skipped < len(block):
+            yield rate, block[skipped:]
+
+
+@contextmanager
+def _seekable(file: BinaryFile) -> Iterator[BinaryFile]:
+    """A file object that can be read twice; a pipe is copied into a temporary file."""
+    if not file.seekable():
+        import shutil
+        import tempfile
+
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            yield _not_empty(copy)
+    else:
+        yield _not_empty(file)
+
+
+def _not_empty(file: BinaryFile) -> BinaryFile:
+    """A file object that holds something."""
+    if not file.seek(0, io.SEEK_END):
+        raise EmptyAudio("the sound is empty: it has 0 bytes")
+    return file
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no readable regular file (a pipe or a device could block for ever)."""
+    try:
+        status = path.stat()
+        kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), None)
+        if kind is not None:
+            raise UnreadableAudio(f"{path} is {kind}")
+        path.open("rb").close()
+    except FileNotFoundError as error:
+        raise MissingAudio(f"{path}: there is no such file; check the name") from error
+    except (OSError, ValueError) as error:
+        raise UnreadableAudio(f"{path} cannot be opened: {error}; check its permissions") from error
+    if status.st_size == 0:
+        raise EmptyAudio(f"{path} is empty: it has 0 bytes; export or download it again")

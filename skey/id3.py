@@ -1,0 +1,267 @@
+"""The key in an ID3v2 tag, byte by byte: every other frame, its order and its encoding stay as they are.
+
+A tag stands at the start of a file (mp3) or in a chunk of its own (wav, aiff). Nothing is written here: a
+plan says of which bytes the new file consists.
+"""
+
+import io
+import re
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO, TypeAlias
+
+from mutagen.id3 import ID3, ParseID3v1
+
+from skey.errors import SkeyError
+
+KEY_FRAME = b"TKEY"
+TEXT_FRAME = b"TXXX"
+NEW_PADDING = 1024
+"""Room that a tag gets when it has to grow, so that it need not grow again."""
+
+Part: TypeAlias = bytes | tuple[int, int]
+"""New bytes, or a stretch (start, end) of the old file."""
+
+_HEADER = 10
+_UNSYNCHRONISED, _REFUSED_FLAGS = 0x80, 0x50
+_CODECS = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
+_V1_BYTES = 128
+
+
+class TagError(SkeyError):
+    """The key cannot be written into a file; the file is as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """An ID3v2.3 or 2.4 tag.
+
+    Args:
+        version: 3 or 4.
+        flags: of its header.
+        frames: each with its own header, in their order.
+        size: bytes after the header, padding among them.
+    """
+
+    version: int
+    flags: int
+    frames: tuple[bytes, ...]
+    size: int
+
+    def to_bytes(self) -> bytes:
+        """The tag in as many bytes as before, or in more where it does not fit."""
+        body = b"".join(self.frames)
+        body = body.ljust(self.size, b"\0") if len(body) <= self.size else body + bytes(NEW_PADDING)
+        if self.version == 3 and self.flags & _UNSYNCHRONISED:
+            body = re.sub(rb"\xff(?=[\xe0-\xff\0]|\Z)", b"\xff\0", body)
+        return b"ID3" + bytes([self.version, 0, self.flags]) + _syncsafe(len(body)) + body
+
+    def with_key(self, text: str, agrees: Callable[[str], bool]) -> "Tag":
+        """Put a key into TKEY, and into fields of other programs that contradict it.
+
+        Args:
+            text: the key, in ASCII.
+            agrees: whether what another field says is that key.
+
+        Returns:
+            The tag with one TKEY, at the place of the old one or at the end.
+        """
+        places = [i for i, frame in enumerate(self.frames) if frame.startswith(KEY_FRAME)]
+        key = _frame(KEY_FRAME, b"\0" + text.encode())
+        frames = list(self.frames if places else (*self.frames, key))
+        for place in places:
+            frames[place] = key if place == places[0] else b""
+        for i, frame in enumerate(frames):
+            field = text_field(frame)
+            if field is not None and is_key_field(field[0]) and not agrees(field[1]):
+                frames[i] = _text_frame(frame, field[0], text)
+        return replace(self, frames=tuple(frames))
+
+
+def is_key_field(name: str) -> bool:
+    """Whether programs keep a key in a field of that name (``initialkey``, ``INITIAL_KEY``, ``KEY``)."""
+    return re.sub(r"[\s_-]", "", name).lower() in ("initialkey", "key")
+
+
+def text_field(frame: bytes) -> tuple[str, str] | None:
+    """Name and content of a TXXX frame; None for another frame, or one that is packed."""
+    if not frame.startswith(TEXT_FRAME) or frame[8:10] != b"\0\0" or frame[_HEADER] not in _CODECS:
+        return None
+    text = frame[_HEADER + 1 :].decode(_CODECS[frame[_HEADER]], errors="replace")
+    name, _, value = text.partition("\0")
+    return name, value.strip("\0\ufeff")
+
+
+def read_tag(data: bytes) -> Tag:
+    """Take a tag apart.
+
+    Args:
+        data: the whole tag.
+
+    Returns:
+        Its frames.
+
+    Raises:
+        TagError: it is damaged, ID3v2.2, or has a checksum, an extended header or a footer.
+    """
+    version, flags = data[3], data[5]
+    if version == 2:
+        raise TagError("its ID3v2.2 tag would have to be rewritten; bring it to ID3v2.3 or 2.4 first")
+    if version not in (3, 4) or flags & _REFUSED_FLAGS:
+        raise TagError("its ID3 tag has an extended header or is of an unknown version; write it anew first")
+    body = data[_HEADER:]
+    if version == 3 and flags & _UNSYNCHRONISED:
+        body = body.replace(b"\xff\0", b"\xff")
+    sizes = (_plain,) if version == 3 else (_from_syncsafe, _plain)
+    for size in sizes:  # Some programs write plain sizes into 2.4, too.
+        frames = _frames(body, size)
+        if frames is not None:
+            return Tag(version, flags, frames, len(body))
+    raise TagError("its ID3 tag is damaged; write it anew first")
+
+
+def plan(file: BinaryIO, edit: Callable[[Tag], Tag]) -> list[Part]:
+    """Say of which parts a file with an edited tag consists.
+
+    Args:
+        file: mp3, wav or aiff (or what else begins with an ID3 tag).
+        edit: what to do to the tag.
+
+    Returns:
+        Parts in order; all of the old file but the tag among them.
+
+    Raises:
+        TagError: the tag or the chunks of the file are damaged.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    for magic, forms, order, name in (
+        (b"RIFF", (b"WAVE",), "<", b"id3 "),
+        (b"FORM", (b"AIFF", b"AIFC"), ">", b"ID3 "),
+    ):
+        if head[:4] == magic and head[8:12] in forms:
+            return _plan_chunks(file, size, order, name, edit)
+    end = _tag_end(head) if head.startswith(b"ID3") else 0
+    if end > size:
+        raise TagError("its ID3 tag claims more bytes than the file has")
+    return [edit(_tag_at(file, 0, end) if end else _new_tag(file, size)).to_bytes(), (end, size)]
+
+
+def _plan_chunks(
+    file: BinaryIO, size: int, order: str, name: bytes, edit: Callable[[Tag], Tag]
+) -> list[Part]:
+    """The parts of a wav or an aiff."""
+    file.seek(0)
+    head, place = file.read(12), 12
+    parts: list[Part] = []
+    found = False
+    while place < size:
+        file.seek(place)
+        header = file.read(8)
+        if len(header) < 8 or (end := place + 8 + _number(order, header[4:])) > size:
+            raise TagError("its header claims another length than the file has; export it again")
+        if header[:4].lower() == b"id3 " and not found:
+            found = True
+            tag = edit(_tag_at(file, place + 8, end))
+            parts.append(_chunk(order, header[:4], tag.to_bytes()))
+        else:
+            parts += [(place, end), bytes((end - place) % 2)]
+        place = end + (end - place) % 2
+    if not found:
+        parts.append(_chunk(order, name, edit(Tag(4, 0, (), 0)).to_bytes()))
+    length = 4 + sum(_length(part) for part in parts)
+    if length > 0xFFFFFFFF:
+        raise TagError("it is longer than 4 GB, which its format cannot say")
+    return [head[:4] + struct.pack(order + "I", length) + head[8:], *parts]
+
+
+def _chunk(order: str, name: bytes, content: bytes) -> bytes:
+    """A chunk of a wav or an aiff, padded to an even length."""
+    return name + struct.pack(order + "I", len(content)) + content + bytes(len(content) % 2)
+
+
+def _length(part: Part) -> int:
+    """How many bytes a part has."""
+    return len(part) if isinstance(part, bytes) else part[1] - part[0]
+
+
+def _tag_end(head: bytes) -> int:
+    """Where a tag at the start of a file ends."""
+    return _HEADER + _from_syncsafe(head[6:10]) + (_HEADER if head[5] & 0x10 else 0)
+
+
+def _tag_at(file: BinaryIO, start: int, end: int) -> Tag:
+    """The tag in a stretch of a file, which may be longer than the tag."""
+    file.seek(start)
+    data = file.read(end - start)
+    if not data.startswith(b"ID3") or len(data) < _HEADER or _tag_end(data) > len(data):
+        raise TagError("its ID3 tag is damaged; write it anew first")
+    return read_tag(data[: _tag_end(data)])
+
+
+def _new_tag(file: BinaryIO, size: int) -> Tag:
+    """A tag for a file that has none: with what its ID3v1 tag says, which it would hide."""
+    file.seek(max(size - _V1_BYTES, 0))
+    old = file.read()
+    if not old.startswith(b"TAG"):
+        return Tag(4, 0, (), 0)
+    if not old[3:-1].isascii():
+        raise TagError(
+            "its ID3v1 tag is in an encoding that nobody can tell, and the new tag would hide it; "
+            "bring it to ID3v2 first"
+        )
+    tags = ID3()  # type: ignore[no-untyped-call]
+    for frame in (ParseID3v1(old) or {}).values():  # type: ignore[no-untyped-call]
+        tags.add(frame)  # type: ignore[no-untyped-call]
+    buffer = io.BytesIO()
+    tags.save(buffer, v1=0, padding=lambda info: 0)
+    return read_tag(buffer.getvalue()) if buffer.getvalue() else Tag(4, 0, (), 0)
+
+
+def _frames(body: bytes, size: Callable[[bytes], int]) -> tuple[bytes, ...] | None:
+    """The frames up to the padding, or None where sizes written like that do not add up."""
+    frames: list[bytes] = []
+    place = 0
+    while place < len(body) and body[place]:
+        end = place + _HEADER + size(body[place + 4 : place + 8].ljust(4, b"\xff"))
+        if end > len(body) or not re.fullmatch(rb"[A-Z0-9]{3}[A-Z0-9 ]", body[place : place + 4]):
+            return None
+        frames.append(body[place:end])
+        place = end
+    return tuple(frames) if not any(body[place:]) else None
+
+
+def _frame(name: bytes, content: bytes) -> bytes:
+    """A frame of less than 128 bytes, which 2.3 and 2.4 write alike."""
+    return name + struct.pack(">I", len(content)) + b"\0\0" + content
+
+
+def _text_frame(old: bytes, name: str, text: str) -> bytes:
+    """A TXXX frame with another content in the encoding that it has."""
+    codec = _CODECS[old[_HEADER]]
+    nothing = "\0".encode(codec.replace("utf-16", "utf-16-be").replace("be-be", "be"))
+    return _frame(TEXT_FRAME, old[_HEADER : _HEADER + 1] + name.encode(codec) + nothing + text.encode(codec))
+
+
+def _number(order: str, four: Sequence[int]) -> int:
+    """Four bytes as a number."""
+    return int(struct.unpack(order + "I", bytes(four))[0])
+
+
+def _plain(four: bytes) -> int:
+    """A size of ID3v2.3."""
+    return int.from_bytes(four, "big")
+
+
+def _from_syncsafe(four: bytes) -> int:
+    """A size of seven bits a byte; more than any tag holds where an eighth is set."""
+    if any(byte & 0x80 for byte in four):
+        return 1 << 32
+    return four[0] << 21 | four[1] << 14 | four[2] << 7 | four[3]
+
+
+def _syncsafe(number: int) -> bytes:
+    """A size of seven bits a byte."""
+    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))

@@ -1,0 +1,235 @@
+"""Results in a file: never in the place of something else, and continued only where they are known to fit.
+
+Beside a file of results ``keys.csv`` stands its journal ``keys.csv.run``: the settings of the run in the
+first line, then a line for each file with its size, its time and its key. ``--resume`` needs it.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from skey.errors import SkeyError
+from skey.estimate import KeyEstimate
+from skey.folders import SUFFIXES
+from skey.keys import KEYS, Key
+from skey.reports import Layout, ResumeError, kept_entries
+
+Settings = Mapping[str, str | bool | float]
+"""What results depend on, by the name of the option."""
+
+_MAGIC = "skey detect"
+
+
+class OutputError(SkeyError):
+    """Results cannot be written there without harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the journal knows of one file.
+
+    Args:
+        path: its name.
+        size: in bytes.
+        modified: time of its last change, in nanoseconds.
+        key: index of its key in KEYS, or None.
+        confidence: of the key.
+    """
+
+    path: str
+    size: int
+    modified: int
+    key: int | None
+    confidence: float
+
+    @classmethod
+    def of(cls, path: Path, estimate: KeyEstimate, status: os.stat_result | None) -> "Entry":
+        """The entry of a file with its estimate, and its status when it was heard."""
+        size, modified = (status.st_size, status.st_mtime_ns) if status else (-1, -1)
+        key = None if estimate.key is None else estimate.key.index
+        return cls(str(path), size, modified, key, estimate.confidence)
+
+    @property
+    def named_key(self) -> Key | None:
+        """Its key."""
+        return None if self.key is None else KEYS[self.key]
+
+    def is_of(self, status: os.stat_result | None) -> bool:
+        """Whether a file is still what was heard; one that is gone counts as unchanged."""
+        return status is None or (self.size, self.modified) == (status.st_size, status.st_mtime_ns)
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """Size and time of a file, or None where there is none."""
+    with suppress(OSError, ValueError):
+        return path.stat()
+    return None
+
+
+def journal_of(output: Path) -> Path:
+    """Where the journal of a file of results stands."""
+    return output.with_name(output.name + ".run")
+
+
+def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse to write results where something else would be lost.
+
+    Args:
+        output: where results are to go.
+        inputs: the files that are heard.
+        overwrite: whether a file that holds no results of ours may be replaced; never a sound file.
+
+    Raises:
+        OutputError: the message says what is there.
+    """
+    if output.suffix.lower() in SUFFIXES or any(_is_same(output, path) for path in inputs):
+        raise OutputError(f"{output} is a sound file, or has the name of one: write the results elsewhere")
+    if overwrite or not output.is_file() or not output.stat().st_size:
+        return
+    try:
+        read_journal(output)
+    except ResumeError as error:
+        raise OutputError(
+            f"{output} exists and is not known to hold results of `skey detect`: choose another name, or "
+            "replace it with --overwrite"
+        ) from error
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Keep other runs from writing the same results.
+
+    Args:
+        output: the file of results.
+
+    Raises:
+        OutputError: another run writes it, or there is no such folder.
+    """
+    from filelock import FileLock, Timeout
+
+    if not output.parent.is_dir():
+        raise OutputError(f"{output}: there is no folder {output.parent}; make it first")
+    lock = FileLock(str(output.with_name(f".{output.name}.lock")))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            f"{output} is being written by another run: wait for it, or write elsewhere"
+        ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+def read_journal(output: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
+    """Read the journal of a file of results, up to where it breaks off.
+
+    Args:
+        output: the results.
+
+    Returns:
+        The settings of the run, and the last entry of each file by its name.
+
+    Raises:
+        ResumeError: there is no journal.
+    """
+    try:
+        lines = journal_of(output).read_text("utf-8").splitlines()
+        settings = json.loads(lines[0])
+        if settings.pop("journal") != _MAGIC:
+            raise ValueError
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ResumeError(
+            f"{output} was not written by `skey detect -o`, or its journal {journal_of(output).name} is "
+            "lost: write the results elsewhere"
+        ) from error
+    entries: dict[str, Entry] = {}
+    for line in lines[1:]:
+        with suppress(ValueError, TypeError):
+            entry = Entry(**json.loads(line))
+            entries[entry.path] = entry
+    return settings, entries
+
+
+def resumed(output: Path, layout: Layout, settings: Settings) -> dict[str, Entry]:
+    """Prepare results that break off for being continued.
+
+    Args:
+        output: the results; they need not exist.
+        layout: what they look like.
+        settings: of the run that continues them.
+
+    Returns:
+        The entries of the files whose results stay, by name. The results of files that changed are gone from
+        the file, which ends after a whole result.
+
+    Raises:
+        ResumeError: they were not written by us or with other settings; the message says which.
+    """
+    if not output.exists() or not (output.stat().st_size or journal_of(output).exists()):
+        return {}
+    before, entries = read_journal(output)
+    other = [
+        f"{name} {before.get(name)!r}, now {settings[name]!r}"
+        for name in settings
+        if before.get(name) != settings[name]
+    ]
+    if other:
+        raise ResumeError(
+            f"{output} was written with other settings ({'; '.join(other)}): continue with those, or write "
+            "elsewhere"
+        )
+    valid = {layout.written(n): e for n, e in entries.items() if e.is_of(status_of(Path(n)))}
+    text = output.read_bytes().decode(errors="surrogateescape")
+    content, names = kept_entries(text, layout, valid)
+    partial = output.with_name(f".{output.name}.part")
+    partial.write_bytes(content.encode(errors="surrogateescape"))
+    partial.replace(output)
+    return {valid[name].path: valid[name] for name in names}
+
+
+class Journal:
+    """Writes down what was heard, file by file.
+
+    Args:
+        output: the results.
+        settings: of the run.
+        continued: whether there is one already.
+    """
+
+    def __init__(self, output: Path, settings: Settings, *, continued: bool) -> None:
+        """Begin the journal, or go on with it."""
+        self._stream = journal_of(output).open("a" if continued else "w", encoding="utf-8")
+        self._write("" if continued else json.dumps({"journal": _MAGIC, **settings}))
+
+    def add(self, entry: Entry) -> None:
+        """Write down one file and hand it to the system.
+
+        Args:
+            entry: what is known of it.
+        """
+        self._write(json.dumps(asdict(entry)))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+    def _write(self, line: str) -> None:
+        """Write one line; an empty one ends what a broken run left."""
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two names stand for one file."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.absolute() == other.absolute()

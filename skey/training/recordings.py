@@ -1,0 +1,174 @@
+"""Recordings without labels: 15-s segments from different places of each track, as in the papers."""
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from tqdm import tqdm
+
+from skey.audio import AudioError, normalise, stream_audio
+from skey.corpus.build import data_directory
+from skey.corpus.processes import default_jobs, in_processes
+from skey.corpus.shards import write_array
+from skey.errors import SkeyError
+from skey.filters import SEGMENT_SAMPLES
+from skey.folders import sound_files
+from skey.threads import one_thread
+from skey.vqt import SEGMENT_FRAMES, log_vqt, to_bytes
+
+MOST_SEGMENTS = 16
+"""Segments that are kept of a track at most, evenly spread over it."""
+
+FOLDER = "recordings-1"
+"""Where features lie below the data directory; the number changes with what they are made of."""
+
+HELD_OUT_PART = 10
+"""One in so many tracks is watched and not trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The features of one track: the SHA-256 of its file, and where the array of its segments lies."""
+
+    digest: str
+    path: Path
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the track is for validation: decided by its content alone."""
+        return zlib.crc32(f"{self.digest}|validation".encode()) % HELD_OUT_PART == 0
+
+
+class Recordings:
+    """The segments of several tracks in pairs: ``[i]`` is uint8 (99, 1292), two segments of one track.
+
+    Each segment is the first of one pair; the second lies half of the track's segments further on.
+    """
+
+    def __init__(self, tracks: Sequence[Recording]) -> None:
+        """Open the arrays by memory map."""
+        self.tracks = tuple(tracks)
+        self._arrays = [np.load(track.path, mmap_mode="r") for track in self.tracks]
+        self._places = [(n, row) for n, array in enumerate(self._arrays) for row in range(len(array))]
+
+    def __len__(self) -> int:
+        """Number of pairs, which is that of segments."""
+        return len(self._places)
+
+    def __getitem__(self, place: int) -> UInt8[np.ndarray, "99 1292"]:
+        """Two segments side by side."""
+        track, row = self._places[place]
+        array = self._arrays[track]
+        return np.concatenate([array[row], array[(row + len(array) // 2) % len(array)]], axis=1)
+
+    @property
+    def hours(self) -> float:
+        """How long all segments are."""
+        return len(self) * SEGMENT_SAMPLES / 22_050 / 3600
+
+    def digest(self) -> str:
+        """SHA-256 over the contents of all files, in no order."""
+        return hashlib.sha256("".join(sorted(track.digest for track in self.tracks)).encode()).hexdigest()
+
+
+class NoRecordings(SkeyError, ValueError):
+    """No track of the folders can be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that is not trained on, and why."""
+
+    path: Path
+    reason: str
+
+
+def open_recordings(
+    folders: Sequence[Path], jobs: int | None = None, progress: bool = False
+) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
+    """Features of every usable sound file in these folders and below them, made where they are missing.
+
+    Args:
+        folders: folders and files, of any format that can be decoded.
+        jobs: processes; as many as there are cores by default.
+        progress: show a bar on standard error.
+
+    Returns:
+        The tracks by content, each once, and the files that are left out with the reason of each.
+
+    Raises:
+        NoRecordings: nothing is left.
+    """
+    skipped: list[Skipped] = []
+    files = list(
+        sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why)))
+    )
+    tracks: dict[str, Recording] = {}
+    wanted = jobs or default_jobs()
+    found = (
+        in_processes(prepare, files, min(wanted, len(files)))
+        if wanted > 1 and len(files) > 1
+        else map(prepare, files)
+    )
+    for result in tqdm(found, "recordings", total=len(files), unit="track", disable=not progress):
+        if isinstance(result, Recording):
+            tracks[result.digest] = result
+        else:
+            skipped.append(result)
+    if not tracks:
+        reasons = "; ".join(f"{each.path}: {each.reason}" for each in skipped[:3]) or "no sound files there"
+        raise NoRecordings(f"nothing to train on in {', '.join(map(str, folders))} ({reasons})")
+    return tuple(tracks[digest] for digest in sorted(tracks)), tuple(
+        sorted(skipped, key=lambda each: each.path)
+    )
+
+
+def prepare(file: Path) -> Recording | Skipped:
+    """The features of one file, cached by its content; or why it has none."""
+    try:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        path = data_directory() / FOLDER / f"{digest}.npy"
+        if not path.is_file():
+            write_array(path, segments(file))
+        return Recording(digest, path)
+    except OSError as error:
+        return Skipped(file, error.strerror or str(error))
+    except AudioError as error:
+        return Skipped(file, str(error))
+
+
+class TooShortTrack(AudioError):
+    """A track without two separate segments of 15 s in which something sounds."""
+
+
+def segments(file: Path) -> UInt8[np.ndarray, "segments 99 646"]:
+    """The log-VQT of up to 16 segments of a track, evenly spread, each with its own peak and floor.
+
+    Raises:
+        AudioError: the file cannot be decoded, or holds fewer than two segments that sound.
+    """
+    kept = []
+    with one_thread(), torch.inference_mode():
+        for wave in stream_audio(file):
+            features = _features(wave)
+            if features is not None:
+                kept.append(features)
+    if len(kept) < 2:
+        raise TooShortTrack("fewer than two segments of 15 s in which something sounds")
+    chosen = np.linspace(0, len(kept) - 1, min(len(kept), MOST_SEGMENTS)).round().astype(int)
+    return np.stack([kept[place] for place in chosen])
+
+
+def _features(wave: Float32[np.ndarray, " samples"]) -> UInt8[np.ndarray, "99 646"] | None:
+    """The log-VQT of one segment; None where it is a rest at the end, or silent."""
+    try:
+        peak_one = normalise(wave, min_samples=SEGMENT_SAMPLES)
+    except AudioError:
+        return None
+    return np.asarray(to_bytes(log_vqt(torch.from_numpy(peak_one))))[:, :SEGMENT_FRAMES]

@@ -1,0 +1,276 @@
+"""Every sound file is heard in full, by libsndfile where it is right and by FFmpeg where it is not."""
+
+import io
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from skey.audio import (
+    SAMPLE_RATE,
+    AudioError,
+    EmptyAudio,
+    MissingAudio,
+    UnreadableAudio,
+    read_audio,
+    stream_audio,
+)
+from skey.bench import measure
+from skey.estimator import KeyEstimator
+from skey.keys import parse_key
+
+RATE = 44_100
+COPY = "import sys, shutil; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
+
+
+def sine(frequency, seconds=4.0, rate=RATE, amplitude=0.5):
+    times = np.arange(int(seconds * rate)) / rate
+    return (amplitude * np.sin(2 * np.pi * frequency * times)).astype(np.float32)
+
+
+def pitch(wave):
+    return np.abs(np.fft.rfft(wave * np.hanning(wave.size))).argmax() * SAMPLE_RATE / wave.size
+
+
+def encode(path, codec, container=None, *, rate=RATE, samples=None, **options):
+    """Write a mono sound by FFmpeg."""
+    samples = sine(440, rate=rate) if samples is None else samples
+    with av.open(str(path), "w", format=container) as out:
+        stream = out.add_stream(codec, rate=rate, layout="mono", options=options)
+        for start in range(0, len(samples), RATE):
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + RATE], "fltp", "mono")
+            frame.sample_rate, frame.pts = rate, start
+            for packet in stream.encode(frame):
+                out.mux(packet)
+        for packet in stream.encode(None):
+            out.mux(packet)
+    return path
+
+
+def mp3_frames(samples, level):
+    """An mp3 of constant bit rate without the frame that tells its length."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, RATE, format="MP3", bitrate_mode="CONSTANT", compression_level=level)
+    content = buffer.getvalue()
+    first = content.index(b"\xff\xfb")
+    second = content.index(content[first : first + 2], first + 4)
+    has_header = any(word in content[first:second] for word in (b"Xing", b"Info"))
+    return content[second if has_header else first :]
+
+
+@pytest.fixture
+def joined(tmp_path):
+    """An mp3 whose loud bit rate of the first second says nothing of the seven that follow."""
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(mp3_frames(sine(440, 1), 0.0) + mp3_frames(sine(660, 7), 0.9))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "container", "rate"),
+    [
+        ("a.m4a", "aac", "ipod", 44_100),
+        ("a.aac", "aac", "adts", 44_100),
+        ("a.mp4", "aac", "mp4", 48_000),
+        ("alac.m4a", "alac", "ipod", 44_100),
+        ("a.wv", "wavpack", "wv", 44_100),
+        ("a.webm", "libopus", "webm", 48_000),
+        ("a.mka", "flac", "matroska", 44_100),
+        ("flac.oga", "flac", "ogg", 44_100),
+        ("a.tta", "tta", "tta", 44_100),
+        ("a.ac3", "ac3", "ac3", 48_000),
+    ],
+)
+def test_what_libsndfile_does_not_know_is_heard_in_full(tmp_path, name, codec, container, rate):
+    with pytest.raises(soundfile.SoundFileError):
+        soundfile.SoundFile(encode(tmp_path / name, codec, container, rate=rate))
+    wave = read_audio(tmp_path / name)
+    assert wave.size / SAMPLE_RATE == pytest.approx(4, abs=0.1)
+    assert pitch(wave) == pytest.approx(440, abs=0.5)
+
+
+def test_an_mp3_whose_length_was_guessed_from_its_first_frame_is_heard_in_full(joined):
+    with soundfile.SoundFile(joined) as file:
+        assert file.frames / RATE < 5
+    wave = read_audio(joined)
+    assert wave.size / SAMPLE_RATE == pytest.approx(8, abs=0.2)
+    assert pitch(wave[-2 * SAMPLE_RATE :]) == pytest.approx(660, abs=0.5)
+
+
+def test_an_ordinary_mp3_is_heard_by_libsndfile_to_the_last_bit(tmp_path):
+    soundfile.write(tmp_path / "a.mp3", sine(440), SAMPLE_RATE)
+    with soundfile.SoundFile(tmp_path / "a.mp3") as file:
+        theirs = file.read(10 * SAMPLE_RATE, dtype="float32")
+    assert np.array_equal(np.concatenate(list(stream_audio(tmp_path / "a.mp3"))), theirs)
+
+
+def test_ffmpeg_is_not_imported_for_what_libsndfile_reads_alone(tmp_path):
+    soundfile.write(tmp_path / "a.flac", sine(440), RATE)
+    code = "import sys; from skey import audio; audio.read_audio(sys.argv[1]); assert 'av' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.flac")]).returncode == 0
+
+
+def test_a_flac_of_unknown_length_is_heard_in_full(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, sine(440), RATE)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert read_audio(path).size == 4 * SAMPLE_RATE
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_wav_that_was_written_to_a_pipe_is_heard_in_full(tmp_path, size):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, sine(440), RATE)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    content[4:8] = content[place : place + 4] = struct.pack("<I", size)
+    path.write_bytes(content)
+    assert read_audio(path).size == 4 * SAMPLE_RATE
+
+
+@pytest.mark.parametrize("zeros", [100_000, 400_000])
+def test_zeros_before_the_first_frame_do_not_hide_an_mp3(tmp_path, zeros):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(bytes(zeros) + mp3_frames(sine(440), 0.5))
+    assert read_audio(path).size / SAMPLE_RATE == pytest.approx(4, abs=0.1)
+
+
+def test_files_of_two_sample_rates_joined_to_one_are_heard_in_full(tmp_path):
+    path = tmp_path / "a.mp3"
+    second = encode(tmp_path / "b.mp3", "libmp3lame", "mp3", rate=32_000, samples=sine(440, 4, 32_000))
+    path.write_bytes(mp3_frames(sine(440, 1), 0.0) + second.read_bytes())
+    assert pitch(read_audio(path)) == pytest.approx(440, abs=0.5)
+    assert read_audio(path).size / SAMPLE_RATE == pytest.approx(5, abs=0.3)
+
+
+def test_tags_that_are_no_text_do_not_hide_the_sound(tmp_path, joined):
+    title = "Песня".encode("cp1251")
+    joined.write_bytes(joined.read_bytes() + b"TAG" + title.ljust(30, b"\0") + bytes(94) + b"\xff")
+    assert read_audio(joined).size / SAMPLE_RATE == pytest.approx(8, abs=0.2)
+
+
+def test_a_file_object_is_heard_as_its_file(tmp_path, joined):
+    soundfile.write(tmp_path / "a.flac", sine(440), RATE)
+    for path in (tmp_path / "a.flac", joined):
+        expected = read_audio(path)
+        with path.open("rb") as file:
+            assert np.array_equal(read_audio(file), expected)
+        assert np.array_equal(read_audio(io.BytesIO(path.read_bytes())), expected)
+    with pytest.raises(EmptyAudio, match="0 bytes"):
+        read_audio(io.BytesIO())
+
+
+def test_a_pipe_passed_as_a_file_object_is_heard_to_its_end(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sine(440), RATE)
+    with subprocess.Popen(
+        [sys.executable, "-c", COPY, tmp_path / "a.wav"],
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert np.array_equal(read_audio(process.stdout), read_audio(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize("name", ["empty.wav", "empty.mp3", "empty.m4a"])
+def test_an_empty_file_is_empty_and_not_absent(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(EmptyAudio, match=f"{name} is empty: it has 0 bytes"):
+        read_audio(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_is_called_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(UnreadableAudio, match="FIFO"):
+        read_audio(tmp_path / "pipe.wav")
+    with pytest.raises(UnreadableAudio, match="device"):
+        read_audio("/dev/null")
+    with socket.socket(socket.AF_UNIX) as listening:
+        os.chdir(tmp_path)
+        listening.bind("s.wav")
+        with pytest.raises(UnreadableAudio, match="socket"):
+            read_audio("s.wav")
+    with pytest.raises(UnreadableAudio, match="folder"):
+        read_audio(tmp_path)
+    with pytest.raises(MissingAudio, match="no such file"):
+        read_audio(tmp_path / "missing.wav")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.m3u8", b"#EXTM3U\n#EXTINF:4,\na.mp3\n"),
+        ("list.txt", b"ffconcat version 1.0\nfile a.mp3\n"),
+        ("list.mp3", b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.aac\n#EXT-X-ENDLIST\n"),
+    ],
+)
+def test_a_list_opens_no_other_file(tmp_path, monkeypatch, name, content):
+    encode(tmp_path / "a.mp3", "libmp3lame", "mp3")
+    encode(tmp_path / "a.aac", "aac", "adts")
+    (tmp_path / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreadableAudio, match="not a readable sound file"):
+        read_audio(tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.m4a", "aac"), ("a.wv", "wavpack"), ("a.mp3", "libmp3lame")])
+def test_damaged_files_are_heard_in_part_or_refused_by_a_typed_error(tmp_path, name, codec):
+    content = encode(tmp_path / name, codec).read_bytes()
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        damaged = bytearray(content[: int(len(content) * generator.uniform(0.05, 1))])
+        for place in generator.integers(0, len(damaged), 30):
+            damaged[place] ^= 0x55
+        (tmp_path / name).write_bytes(damaged)
+        try:
+            seconds = sum(block.size for block in stream_audio(tmp_path / name)) / SAMPLE_RATE
+        except AudioError as error:
+            assert str(error)
+        else:
+            assert seconds < 60
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")
+def test_memory_does_not_grow_with_the_length_of_what_ffmpeg_decodes(tmp_path):
+    code = "import sys; from skey.audio import stream_audio\nfor _ in stream_audio(sys.argv[1]): pass"
+    minute = sine(440, 60)
+    peaks = []
+    for minutes in (1, 10):
+        path = encode(tmp_path / f"{minutes}.m4a", "aac", samples=np.tile(minute, minutes))
+        peaks.append(measure("stream", [sys.executable, "-c", code, str(path)]).peak_megabytes)
+    assert peaks[1] - peaks[0] < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "seconds"),
+    [
+        ("wav-data-size-ffffffff.wav", "Am", 10),
+        ("wav-data-size-zero.wav", "Am", 10),
+        ("wav-odd-data-without-pad.wav", "Am", 10),
+        ("vbr-no-xing-C-then-Gb.mp3", "F# major", 32.05),
+        ("vbr-with-xing-C-then-Gb.mp3", "F# major", 32.05),
+        ("mp3-vbr-no-xing.mp3", "Am", 10.06),
+        ("mp3-xing-zero-frames.mp3", "Am", 10),
+        ("mp3-xing-a-third.mp3", "Am", 10),
+        ("mp3-zeros-after-tag.mp3", "Am", 10),
+        ("mp3-zeros-before.mp3", "Am", 10),
+        ("flac-zero-total-samples.flac", "Am", 10),
+        ("ogg-flac.oga", "Am", 10),
+        ("aac.m4a", "Am", 10),
+        ("alac.m4a", "Am", 10),
+        ("wavpack.wv", "Am", 10),
+        ("opus.webm", "Am", 10),
+        ("silence-12s-then-10s-Am.flac", "Am", 22),
+    ],
+)
+def test_the_cases_on_record_have_their_key_and_their_length(shared, name, key, seconds):
+    estimate = KeyEstimator().estimate(shared / "cases" / name)
+    assert estimate.key == parse_key(key)
+    assert estimate.duration == pytest.approx(seconds, abs=0.06)

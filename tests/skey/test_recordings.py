@@ -1,0 +1,152 @@
+"""Training on one's own recordings: what is taken of them, in which proportion, and what is left out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from test_training import small
+
+from skey.corpus.plan import plan_songs
+from skey.experiments import EXPERIMENTS, Scale, at_scale
+from skey.keys import KEYS
+from skey.losses import Views, key_loss
+from skey.training import Machine, Run, RunError
+from skey.training.data import Pool, TooFewClips, TrainingData, load_data, mixed_order, recoloured
+from skey.training.recordings import NoRecordings, Recordings, open_recordings, segments
+from skey.weights import read_header
+
+RATE = 22_050
+
+
+def write_music(path: Path, seconds: float, tonic: int = 0) -> Path:
+    """A major triad over a tonic, another note of it each second."""
+    times = np.arange(int(seconds * RATE)) / RATE
+    semitone = tonic + np.choose(times.astype(int) % 3, [0, 4, 7])
+    wave = 0.3 * np.sin(2 * np.pi * np.cumsum(220 * 2 ** (semitone / 12)) / RATE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, wave, RATE)
+    return path
+
+
+@pytest.fixture
+def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three tracks in two folders, one of them twice, a broken file and one that is too short."""
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    folder = tmp_path / "music"
+    for number in range(3):
+        write_music(folder / "album" / f"{number}.flac", 46 + 15 * number, number)
+    (folder / "copy.flac").write_bytes((folder / "album" / "0.flac").read_bytes())
+    (folder / "broken.mp3").write_bytes(b"no music at all")
+    write_music(folder / "short.wav", 20)
+    return folder
+
+
+def test_each_track_gives_its_segments_of_15_s_in_pairs_from_different_places(music: Path) -> None:
+    tracks, _ = open_recordings([music], jobs=1)
+    pairs = Recordings(tracks)
+    assert len(tracks) == 3
+    assert len(pairs) == 3 + 4 + 5
+    assert pairs[0].shape == (99, 1292)
+    assert pairs.hours == pytest.approx(12 * 15 / 3600)
+
+
+def test_broken_short_and_repeated_files_are_left_out_with_a_reason(music: Path) -> None:
+    _, skipped = open_recordings([music], jobs=1)
+    reasons = {each.path.name: each.reason for each in skipped}
+    assert set(reasons) == {"broken.mp3", "short.wav"}
+    assert "two segments" in reasons["short.wav"]
+
+
+def test_silent_stretches_are_no_segments(tmp_path: Path) -> None:
+    wave = np.concatenate([np.zeros(30 * RATE), 0.3 * np.sin(np.arange(30 * RATE) / 10)])
+    soundfile.write(tmp_path / "late.wav", wave, RATE)
+    assert len(segments(tmp_path / "late.wav")) == 2
+
+
+def test_features_depend_on_the_content_and_not_on_the_name(music: Path) -> None:
+    before = Recordings(open_recordings([music], jobs=1)[0]).digest()
+    (music / "album").rename(music / "another")
+    after = Recordings(open_recordings([music], jobs=1)[0])
+    assert after.digest() == before
+
+
+def test_a_folder_without_music_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NoRecordings, match="nothing to train on"):
+        open_recordings([tmp_path], jobs=1)
+
+
+def test_recordings_have_their_share_of_each_epoch_and_each_comes_once_before_any_twice() -> None:
+    pool = Pool(((Recordings([]), 0),) * 30, (None,) * 30)
+    data = TrainingData(pool, Pool((), ()), pool, "", 30, recorded=10)
+    order = mixed_order(data, 0.25, 40, torch.Generator().manual_seed(0))
+    assert sorted(place for place in order if place >= 20) == list(range(20, 30))
+    assert len(order) == 40
+    assert mixed_order(replace(data, recorded=0), 0.25, 30, torch.Generator()) != order
+
+
+def test_without_the_corpus_every_clip_is_a_recording(music: Path) -> None:
+    alone = replace(at_scale(EXPERIMENTS["stone"], Scale()), clips=0, unlabelled=0)
+    data = load_data(alone, jobs=1, audio=[music])
+    assert data.recorded == len(data.training) == 12 - len(data.validation)
+    with pytest.raises(TooFewClips, match="labels"):
+        load_data(replace(alone, supervision="alternate"), jobs=1, audio=[music])
+
+
+def test_another_colour_keeps_the_loudest_point_and_the_range_of_80_db() -> None:
+    x = torch.rand(4, 2, 99, 40) * 0.6 + 0.4
+    y = recoloured(x, torch.Generator().manual_seed(0))
+    assert torch.allclose(y.amax(dim=(2, 3)), x.amax(dim=(2, 3)), atol=1e-5)
+    assert bool((y >= x.amax(dim=(2, 3), keepdim=True) - 1 - 1e-6).all())
+    assert not torch.allclose(y, x, atol=0.02)
+    assert torch.equal(y, recoloured(x, torch.Generator().manual_seed(0)))
+
+
+def test_another_colour_leaves_a_melody_where_it_is() -> None:
+    x = torch.zeros(1, 2, 99, 40)
+    x[:, :, 40], x[:, :, 47] = 1.0, 0.95
+    y = recoloured(x, torch.Generator().manual_seed(1))
+    assert set(y[0, 0].mean(1).topk(2).indices.tolist()) == {40, 47}
+
+
+def test_a_run_on_recordings_goes_on_where_it_was_stopped_and_refuses_others(
+    music: Path, tmp_path: Path
+) -> None:
+    experiment = replace(small("stone", epochs=2), clips=0, unlabelled=0, recolour=True)
+    data, machine = load_data(experiment, jobs=1, audio=[music]), Machine("cpu", half_precision=False)
+    whole = Run(experiment, 0, data, tmp_path / "whole", machine).train()
+    first = Run(experiment, 0, data, tmp_path / "parts", machine)
+    next(first.epochs())
+    second = Run(experiment, 0, data, tmp_path / "parts", machine)
+    second.resume()
+    resumed = second.train()
+    pairs = zip(whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    header = read_header(second.folder.weights)
+    assert header.training["recorded_tracks"] == 3
+    write_music(music / "new.wav", 50, 5)
+    more = Run(experiment, 0, load_data(experiment, jobs=1, audio=[music]), tmp_path / "parts", machine)
+    with pytest.raises(RunError, match="other clips or recordings"):
+        more.resume()
+
+
+def test_a_run_with_other_settings_says_which(music: Path, tmp_path: Path) -> None:
+    experiment = replace(small("stone", epochs=1), clips=0, unlabelled=0)
+    data, machine = load_data(experiment, jobs=1, audio=[music]), Machine("cpu", half_precision=False)
+    Run(experiment, 0, data, tmp_path / "run", machine).train()
+    with pytest.raises(RunError, match=r"\(experiment\.batch\)"):
+        Run(replace(experiment, batch=5), 0, data, tmp_path / "run", machine).resume()
+
+
+def test_the_network_of_labels_learns_from_both_views_of_a() -> None:
+    certain = torch.zeros(1, 12, 2)
+    certain[0, 3, 1] = 1.0
+    uniform = torch.full((1, 12, 2), 1 / 24)
+    views = Views(uniform, certain, certain, torch.tensor([0]))
+    assert key_loss(views, certain, certain).item() == pytest.approx(np.log(24), rel=1e-6)
+
+
+def test_keys_of_songs_are_uniform_over_all_24() -> None:
+    assert {clip.key for clip in plan_songs(400)} == set(KEYS)

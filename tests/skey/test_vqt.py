@@ -88,7 +88,7 @@ def test_the_log_vqt_is_that_of_the_authors_where_float32_resolves_it(shared, na
     found = log_vqt(torch.from_numpy(stored["wave"]))
     # The upper 40 of the 80 dB are four decades of magnitude; below, nnAudio itself differs more from double.
     assert (found - reference).abs()[reference > reference.max() - 0.5].max() < 1e-4
-    # Everywhere the magnitudes are equal to float precision: 2e-6 as above, and the rounding of two logarithms.
+    # Magnitudes are equal to float precision everywhere: 2e-6 as above, and the rounding of two logarithms.
     magnitudes = [10 ** (8 * (x - reference.max())) for x in (found, reference)]
     assert (magnitudes[0] - magnitudes[1]).abs().max() < 4e-6
 

@@ -18,7 +18,7 @@ HOUSES = {"skey": ROOT / "skey", "companion": ROOT / "book" / "companion"}
 SOURCES = sorted(file for house in HOUSES.values() for file in house.rglob("*.py"))
 MAY_IMPORT = {
     "music": "",
-    "inference": "music weights",
+    "inference": "music",
     "networks": "music inference",
     "weights": "music inference networks",
     "estimator": "music inference weights",
@@ -29,11 +29,16 @@ MAY_IMPORT = {
 }
 """Each part of the library, and on which others it stands."""
 PART_OF = {
-    **dict.fromkeys(("errors", "keys", "notation", "metrics", "bootstrap", "confusion", "audio"), "music"),
-    **dict.fromkeys(("decoding", "ffmpeg", "id3"), "music"),
-    **dict.fromkeys(("folders", "tags"), "music"),
-    **dict.fromkeys(("estimator", "reports", "journal"), "estimator"),
-    "__main__": "cli",
+    module: part
+    for part, modules in {
+        "music": "errors keys notation metrics bootstrap confusion audio decoding ffmpeg id3 folders tags"
+        " threads",
+        "inference": "filters spectrum templates tonality confidence architecture outputs estimate",
+        "weights": "export",
+        "estimator": "estimator listeners inference reports journal",
+        "cli": "__main__ bench",
+    }.items()
+    for module in modules.split()
 }
 """Modules at the top of the library; the others are networks, and a folder is a part of its own name."""
 HEAVY = {"torch", "music21", "matplotlib", "pandas", "nnAudio", "scipy", "lightning"}

@@ -52,7 +52,7 @@ def checkout(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(runs, tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
-    monkeypatch.setitem(DATASETS, "open-corpus", f"{__name__}:Noise")
+    monkeypatch.setitem(DATASETS, "open-corpus", "test_training:Noise")
     return tmp_path
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from companion.build import script
 from companion.notebooks import default_parameters
 from companion.observations import (
     Observation,
@@ -20,7 +21,7 @@ from companion.observations import (
     read_observation,
     write_observation,
 )
-from companion.pages import evidence, script
+from companion.pages import evidence
 from companion.plots import colour
 from companion.plots.reliability import coverage_drawing, reliability_drawing
 from companion.plots.robustness import effect_drawing, effect_drawings

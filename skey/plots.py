@@ -56,6 +56,8 @@ COLOURS: Mapping[str, str] = {
     "skey-entropy": "#7b1fa2",
     "skey-sharp": "#d6006c",
     "skey-fifths": "#ff4fa3",
+    "skey-open": "#6a3d9a",
+    "semitone-open": "#33691e",
 }
 """The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""
 

@@ -46,7 +46,7 @@ TABLE_3 = (
 
 FIGURE_3 = (
     *("krumhansl", "stone24", "semitone-1", "semitone-10", "semitone"),
-    *("suptone-1", "suptone-10", "suptone", "supervised", "released-semitone24"),
+    *("semitone-open", "suptone-1", "suptone-10", "suptone", "supervised", "released-semitone24"),
 )
 """The systems of Figure 3, STONE, with a template and the released network beside them."""
 
@@ -61,7 +61,7 @@ SKEY_TABLE = ("krumhansl", "temperley-peaks", "supervised", "skey", DEFAULT, "re
 
 SKEY_ABLATIONS = (
     *("krumhansl", "skey", "skey-plus3", "skey-no-average", "skey-calibrated", "skey-peaks", "skey-late"),
-    *("skey-entropy", "skey-sharp", "skey-fifths", "released-skey"),
+    *("skey-entropy", "skey-sharp", "skey-fifths", "skey-open", "released-skey"),
 )
 """S-KEY and its variants, with a template and the released network beside them."""
 

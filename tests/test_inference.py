@@ -78,7 +78,8 @@ def test_the_front_ends_agree_on_the_authors_audio(shared: Path) -> None:
             continue
         wave = read_audio(file)
         theirs = vqt.log_vqt(torch.from_numpy(wave)).numpy()
-        loud = theirs > theirs.max() - 0.5
+        # The upper 32 of the 80 dB, which float32 resolves to 1e-4 with some room.
+        loud = theirs > theirs.max() - 0.4
         np.testing.assert_allclose(spectrum.log_vqt(wave)[loud], theirs[loud], atol=1e-4, err_msg=file.name)
 
 

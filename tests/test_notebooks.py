@@ -114,11 +114,11 @@ def test_code_cells_are_short(name: str) -> None:
     assert max(len(cell.source.splitlines()) for cell in cells) <= 20
 
 
-def test_every_command_line_that_is_refused_names_the_parameter() -> None:
+def test_every_command_line_that_is_refused_names_the_parameter(tmp_path: Path) -> None:
     name = EXPERIMENTS[0]
     with pytest.raises(ParameterError, match="limti"):
         refuse_unknown_parameters(source(name), {"limti": 48})
-    done = papermill(f"{FOLDER}/{name}.ipynb", "build/refused.ipynb", "-p", "limti", "48")
+    done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "refused.ipynb"), "-p", "limti", "48")
     assert done.returncode != 0
     assert "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit" in done.stderr
 

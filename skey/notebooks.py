@@ -35,6 +35,9 @@ RUNS = WORK / "runs.json"
 
 _LOCK = threading.Lock()
 
+IOPUB_SECONDS = 120
+"""How long the output of a cell may keep us waiting; nbclient's own 4 s are too few on a busy machine."""
+
 MUTED = ["--IPKernelApp.log_level=50"]
 """Keeps the kernel from warning that it speaks TCP and from reporting its own shutdown."""
 
@@ -166,6 +169,7 @@ def _execute(
             kernel_name=KERNEL,
             progress_bar=False,
             extra_arguments=MUTED,
+            iopub_timeout=IOPUB_SECONDS,
             km=kernels.manager() if kernels else None,
         )
     except DeadKernelError as error:

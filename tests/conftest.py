@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from papermill import execute_notebook
 
 from skey.kernels import KeptKernels
-from skey.notebooks import FOLDER
+from skey.notebooks import FOLDER, IOPUB_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,7 +42,13 @@ def execute(kernels: KeptKernels, tmp_path: Path) -> Callable[..., NotebookNode]
     def executed(name: str, **parameters: str | int) -> NotebookNode:
         source, out = ROOT / FOLDER / f"{name}.ipynb", tmp_path / "out.ipynb"
         notebook: NotebookNode = execute_notebook(
-            str(source), str(out), parameters, cwd=str(ROOT), progress_bar=False, km=kernels.manager()
+            str(source),
+            str(out),
+            parameters,
+            cwd=str(ROOT),
+            progress_bar=False,
+            km=kernels.manager(),
+            iopub_timeout=IOPUB_SECONDS,
         )
         return notebook
 

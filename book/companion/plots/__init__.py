@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
@@ -173,6 +174,26 @@ def confusion_drawing(predictions: Predictions, system: str, part: str = "all") 
         figure,
         f"{label(system)}, {part}",
         f"Confusion matrix of {len(predictions)} tracks along the circle of fifths, {right} of them right.",
+    )
+
+
+def heatmap_drawing(shares: pandas.DataFrame, system: str) -> Drawing:
+    """A table of shares as a heat map in the colour of a system; rows are references, columns answers."""
+    import seaborn
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 5.2), layout="constrained")
+        axes = figure.add_subplot()
+        shades = seaborn.light_palette(colour(system), as_cmap=True)
+        empty = shares == 0
+        seaborn.heatmap(shares, mask=empty, vmin=0, vmax=1, cmap=shades, square=True, cbar=False, ax=axes)
+        axes.set(title=label(system), xlabel="answer", ylabel="reference")
+        axes.tick_params(length=0, labelsize=7)
+    diagonal = float(np.trace(shares.to_numpy())) / len(shares)
+    return draw(
+        figure,
+        f"{label(system)}, keys",
+        f"Answers to each key along the circle of fifths; {100 * diagonal:.0f} % lie on the diagonal.",
     )
 
 

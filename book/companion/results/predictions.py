@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas
+
 from companion.record import RecordError
 from skey.keys import TONIC_NAMES, Key, parse_key
 
@@ -29,6 +31,16 @@ class Predictions:
     def __len__(self) -> int:
         """The number of tracks."""
         return len(self.tracks)
+
+    @property
+    def of_keys(self) -> list[str]:
+        """The systems that answer keys, not key signatures."""
+        return [name for name, answers in self.answers.items() if not is_signature(answers)]
+
+    def frame(self) -> pandas.DataFrame:
+        """The same as a table: a row a track, with its tags, its reference and a column a system."""
+        columns = {"track": self.tracks, **self.tags, "reference": self.references, **self.answers}
+        return pandas.DataFrame({name: list(column) for name, column in columns.items()})
 
     def select(self, rows: Sequence[int]) -> "Predictions":
         """The same table with only these rows, in this order."""

@@ -237,7 +237,7 @@ OUR_SCALES: Mapping[str, Scale] = {
         ("stone-no-cpsd", "skey-late", "skey-sharp", "skey-fifths"),
         Scale(steps=140, epochs=12),
     ),
-    **dict.fromkeys(("skey-open", "semitone-open"), Scale(steps=140, epochs=14)),
+    **dict.fromkeys(("skey-open", "semitone-open"), Scale(steps=140, epochs=40)),
     SUPERVISED.name: SUPERVISED_SCALE,
 }
 """The systems whose scale is not the usual one.

@@ -41,7 +41,7 @@ class RunFolder:
     path: Path
     experiment: Experiment
     seed: int
-    data: str = ""
+    recordings: str = ""
 
     @property
     def name(self) -> str:
@@ -84,7 +84,7 @@ class RunFolder:
         """What a checkpoint holds: tensors, numbers and texts alone."""
         return {
             "settings": self.settings(),
-            "data": self.data,
+            "recordings": self.recordings,
             "epoch": state.epoch,
             "network": state.network.state_dict(),
             "optimiser": state.optimiser.state_dict(),
@@ -115,9 +115,9 @@ class RunFolder:
             raise RunError(
                 f"{self.checkpoint} belongs to other settings ({changed}): choose another --out, or remove it"
             )
-        if content["data"] != self.data:
+        if content.get("recordings", "") != self.recordings:
             raise RunError(
-                f"{self.checkpoint} was trained on other clips or recordings: give the same --audio, "
+                f"{self.checkpoint} was trained on other recordings: give the same --audio, "
                 "choose another --out, or remove it"
             )
         state.network.load_state_dict(content["network"])

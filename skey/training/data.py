@@ -90,7 +90,8 @@ class TrainingData:
 
     `digest` identifies the bytes; `clips` is how many there were to train on before a share of them was
     taken, so that a system with fewer clips takes as many steps. The last `recorded` clips of `training` are
-    pairs of segments of `tracks` recordings; `skipped` are files that could not be used.
+    pairs of segments of `tracks` recordings, whose contents `recordings` identifies; `skipped` are files that
+    could not be used.
     """
 
     training: Pool
@@ -100,6 +101,7 @@ class TrainingData:
     clips: int
     recorded: int = 0
     tracks: int = 0
+    recordings: str = ""
     skipped: tuple[Skipped, ...] = ()
 
 
@@ -148,10 +150,16 @@ def load_data(
             f"{len(kept + recorded)} clips to train on, {len(validation)} to watch: ask for more --clips, "
             "or give more --audio"
         )
-    clips = len(training) + len(recorded)
-    digest = "-".join(digests)
     return TrainingData(
-        kept + recorded, labelled, validation, digest, clips, len(recorded), len(tracks), skipped
+        kept + recorded,
+        labelled,
+        validation,
+        digest="-".join(digests),
+        clips=len(training) + len(recorded),
+        recorded=len(recorded),
+        tracks=len(tracks),
+        recordings=Recordings(tracks).digest() if tracks else "",
+        skipped=skipped,
     )
 
 
@@ -226,7 +234,7 @@ def recoloured(
     """Each segment with another spectral envelope and an unpitched layer (ours, not the papers').
 
     One SoundFont has one envelope, and a network learns it. Here each segment is equalised by a smooth random
-    curve of some 10 dB, and noise of a random level, slope and rhythm is added to it.
+    curve of some 6 dB, and noise of a random level, slope and rhythm is added to it.
 
     Args:
         segments: log-VQT in units of 80 dB (of ten per decade of magnitude).
@@ -244,9 +252,9 @@ def recoloured(
         return F.interpolate(points, size=size, mode="linear", align_corners=True)[:, 0]
 
     peak = items.amax(dim=(1, 2), keepdim=True)
-    level = peak - torch.empty(count, 1, 1).uniform_(0.2, 0.8, generator=generator)
+    level = peak - torch.empty(count, 1, 1).uniform_(0.3, 0.9, generator=generator)
     noise = level + curve(4, bins, 0.08)[:, :, None] + curve(max(steps // 4, 2), steps, 0.08)[:, None]
-    coloured = torch.logaddexp(NEPERS * (items + curve(8, bins, 0.06)[:, :, None]), NEPERS * noise) / NEPERS
+    coloured = torch.logaddexp(NEPERS * (items + curve(8, bins, 0.04)[:, :, None]), NEPERS * noise) / NEPERS
     coloured = coloured - coloured.amax(dim=(1, 2), keepdim=True) + peak
     return torch.maximum(coloured, peak - 1).reshape(segments.shape)
 

@@ -70,7 +70,7 @@ class Run:
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
         self.task = task_of(experiment)
-        self.folder = RunFolder(path, experiment, seed, data.digest)
+        self.folder = RunFolder(path, experiment, seed, data.recordings)
         self.fabric = self.machine.fabric()
         self.fabric.launch()
         self._sow("weights")

@@ -128,7 +128,7 @@ def test_a_run_on_recordings_goes_on_where_it_was_stopped_and_refuses_others(
     assert header.training["recorded_tracks"] == 3
     write_music(music / "new.wav", 50, 5)
     more = Run(experiment, 0, load_data(experiment, jobs=1, audio=[music]), tmp_path / "parts", machine)
-    with pytest.raises(RunError, match="other clips or recordings"):
+    with pytest.raises(RunError, match="other recordings"):
         more.resume()
 
 

@@ -88,10 +88,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_array(path: Path, features: UInt8[np.ndarray, "..."]) -> None:
-    """Write one array as a ``.npy`` file, whole or not at all. Raises ``StoreError``."""
+    """Write one array as a ``.npy`` file, whole or not at all, whoever else writes it. Raises ``StoreError``."""
+    own = path.with_name(f"{os.getpid()}-{path.name}")
     with storage_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, _npy_bytes(features))
+        write_whole(own, _npy_bytes(features))
+        own.replace(path)
 
 
 def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -> str:

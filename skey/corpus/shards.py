@@ -88,7 +88,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_array(path: Path, features: UInt8[np.ndarray, "..."]) -> None:
-    """Write one array as a ``.npy`` file, whole or not at all, whoever else writes it. Raises ``StoreError``."""
+    """Write one array as a ``.npy`` file, whole whoever else writes it too. Raises ``StoreError``."""
     own = path.with_name(f"{os.getpid()}-{path.name}")
     with storage_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,7 @@ def pip_install(*arguments: str) -> None:
     """Install into the virtual environment; an unfinished environment is never stamped as finished."""
     pip = [str(venv_python()), "-m", "pip", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*pip, "install", *arguments], cwd=ROOT).returncode:
-        sys.exit("Installation failed (see above). The network may be down: run the same command again.")
+        sys.exit("Installation failed: pip says above why. Run the same command again when that is mended.")
 
 
 def prepare_environment() -> None:

@@ -1,7 +1,10 @@
 """A first estimate starts quickly: on the CPU nothing of it imports torch, or another heavy package."""
 
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +150,17 @@ def test_numpy_computes_on_one_thread_until_the_last_one_has_left() -> None:
                 assert set(blas_threads()) == {1}
             assert set(blas_threads()) == {1}
         assert blas_threads() == before
+
+
+def test_a_plain_installation_brings_what_an_estimate_needs_and_no_torch() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    core = {re.split(r"[<>=]", name)[0].lower() for name in project["dependencies"]}
+    assert not core & {name.lower() for name in HEAVY}
+    code = "import sys, skey.cli.detect, skey.journal, skey.reports, skey.tags"
+    code += "; from skey.estimator import KeyEstimator; KeyEstimator()"
+    code += "; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    brought = packages_distributions()
+    used = {name.lower() for module in done.stdout.split() for name in brought.get(module, ())}
+    theirs = {"cffi", "pycparser", "setuptools", "typing-extensions", "typing_extensions"}
+    assert used - core <= theirs | {"skey-companion"}

@@ -8,17 +8,32 @@ must look like depends on what is claimed of the first system (``RULES`` says th
 ``no worse``: does not hold below zero, else holds above minus ``MARGIN``.
 
 Where the interval lies across such a border, the claim is undecided at this size of the test set.
+
+A claim of a paper is not tested by a network that saw a small part of the paper's examples: unless it holds
+all the same, the verdict is "not a test". Nor is it by a loser that saw fewer examples than the winner.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from companion.paper import Claim, ClaimKind, claims
 from companion.results import Experiment, Predictions, points
 from skey.metrics import Interval, paired_bootstrap
+from skey.weights import read_header
+from skey.weights.library import SHIPPED, SUFFIX
 
-Verdict = Literal["holds", "does not hold", "undecided at this size", "not computed here"]
+Verdict = Literal["holds", "does not hold", "undecided at this size", "not a test", "not computed here"]
+
+PAPERS_EXAMPLES = 60_000 * 50
+"""Pairs of segments that the papers' networks saw: 60 thousand tracks in 50 epochs (Section 4.1, STONE)."""
+
+LEAST_SHARE = 0.1
+"""The part of them from which on a network of ours tests what a paper claims."""
+
+OTHER_TRAINING = ("supervised",)
+"""Networks of ours that no paper trained on those examples."""
 
 MARGIN = 5.0
 """Percentage points within which two systems count as equally good."""
@@ -41,6 +56,32 @@ class Judgement:
     claim: Claim
     difference: Interval | None
     verdict: Verdict
+
+
+@cache
+def examples_seen(system: str) -> int | None:
+    """How many examples the shipped network of a system saw in training; None for what was not trained here.
+
+    Weights of that name in a user's own folder are not what is judged.
+    """
+    file = SHIPPED / f"{system}{SUFFIX}"
+    if not file.is_file():
+        return None
+    training = read_header(file).training
+    return int(training["steps"]) * int(training["experiment"]["batch"])
+
+
+def is_test(claim: Claim, found: Verdict) -> bool:
+    """Whether the networks behind a verdict saw enough for it to be one on the paper."""
+    if not claim.paper:
+        return True
+    first, second = (
+        None if system in OTHER_TRAINING else examples_seen(system) for system in (claim.better, claim.worse)
+    )
+    too_few = [seen is not None and seen < LEAST_SHARE * PAPERS_EXAMPLES for seen in (first, second)]
+    if found != "holds":
+        return not any(too_few)
+    return not (too_few[1] and second is not None and second < (first or PAPERS_EXAMPLES))
 
 
 def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
@@ -80,7 +121,8 @@ def judge(claim: Claim, predictions: Predictions, seed: int = 0) -> Judgement:
     )
     share = paired_bootstrap(first, second, seed=seed)
     difference = Interval(100 * share.value, 100 * share.low, 100 * share.high)
-    return Judgement(claim, difference, verdict(difference, claim.kind))
+    found = verdict(difference, claim.kind)
+    return Judgement(claim, difference, found if is_test(claim, found) else "not a test")
 
 
 def judgements(experiment: Experiment) -> list[Judgement]:

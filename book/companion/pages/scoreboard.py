@@ -11,8 +11,9 @@ from companion.results.scores import recorded_interval
 from companion.systems import EVALUATIONS
 
 CAUTION = (
-    "Anything else is *undecided at this size* of the test set. The intervals are over tracks: they say what "
-    "other music of the same kind might have given, and not what another training might have."
+    "A comparison that these rules leave open is *undecided at this size* of the test set. The intervals are "
+    "over tracks: they say what other music of the same kind might have given, and not what another training "
+    "might have."
 )
 """What follows the rules."""
 

@@ -2,15 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import get_args
 
-from companion.claims import RULES, Judgement, Verdict
+from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, RULES, Judgement, Verdict, examples_seen
 from companion.pages.tables import METRIC_TITLES, markdown_table
 from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
 from skey.metrics import Interval
-from skey.weights import read_header
-from skey.weights.library import SHIPPED, SUFFIX
 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
@@ -41,8 +38,14 @@ def verdict_counts(found: Iterable[Judgement]) -> str:
 
 
 def rules_list() -> str:
-    """The rule that decides each kind of claim, as a list."""
-    return "\n".join(f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items())
+    """The rule that decides each kind of claim, as a list, and what is not a test."""
+    rules = [f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items()]
+    rules.append(
+        "- *not a test*: a paper's claim that does not hold, or is undecided, with a network of ours that saw "
+        f"less than {LEAST_SHARE:.0%} of the paper's {PAPERS_EXAMPLES / 1e6:.1f} million examples; or that "
+        "holds against such a network which saw fewer than its rival"
+    )
+    return "\n".join(rules)
 
 
 def marks_legend(marks: Iterable[str]) -> str:
@@ -57,24 +60,17 @@ def _text(claim: Claim) -> str:
 
 
 def _compared(claim: Claim) -> str:
-    """By which score which system stands how to which, and where they were trained for unequally long."""
+    """By which score which system stands how to which, and how many examples our networks saw."""
     names = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
-    return f"{METRIC_TITLES[claim.metric]}: {names}{_unequal_steps(claim)}"
+    return f"{METRIC_TITLES[claim.metric]}: {names}{_examples(claim)}"
 
 
-def _unequal_steps(claim: Claim) -> str:
-    """How many steps each network was trained for, where both are ours and the numbers differ."""
-    first, second = _trained_steps(claim.better), _trained_steps(claim.worse)
-    if first is None or second is None or first == second:
-        return ""
-    return f"<br>*{first:,} against {second:,} steps*"
-
-
-@cache
-def _trained_steps(system: str) -> int | None:
-    """The steps behind the shipped weights of a system; a user's own of that name are not what is judged."""
-    file = SHIPPED / f"{system}{SUFFIX}"
-    return int(read_header(file).training["steps"]) if file.is_file() else None
+def _examples(claim: Claim) -> str:
+    """What each network of ours saw in training, beside what the paper's networks saw."""
+    seen = [examples_seen(system) for system in (claim.better, claim.worse)]
+    shown = " against ".join(f"{each:,}" for each in seen if each is not None)
+    papers = f" of the paper's {PAPERS_EXAMPLES:,}" if claim.paper else ""
+    return f"<br>*examples seen: {shown}{papers}*" if shown else ""
 
 
 def _papers_evidence(claim: Claim) -> str:

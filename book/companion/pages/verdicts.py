@@ -42,8 +42,8 @@ def rules_list() -> str:
     rules = [f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items()]
     rules.append(
         "- *not a test*: a paper's claim that does not hold, or is undecided, with a network of ours that "
-        f"saw less than {LEAST_SHARE:.0%} of the paper's {PAPERS_EXAMPLES / 1e6:.1f} million examples; or that "
-        "holds against such a network which saw fewer than its rival"
+        f"saw less than {LEAST_SHARE:.0%} of the paper's {PAPERS_EXAMPLES / 1e6:.1f} million examples; or "
+        "that holds against such a network which saw fewer than its rival"
     )
     return "\n".join(rules)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from companion.notebooks import Run, read_runs
 from companion.observations import read_observation
+from companion.pages.browser import browser_script
 from companion.pages.cards import shipped_cards
 from companion.pages.chapters import method_parts
 from companion.pages.listening import instructive_rows, listen
@@ -19,6 +20,9 @@ from companion.results import Experiment, Parameters, open_dataset, read_experim
 
 PAGES = Path("build") / "pages"
 """Where the computed parts lie, for the pages in ``book/`` to include."""
+
+BROWSER = Path("build") / "browser" / "skey-network.js"
+"""The estimator of *Try your own file* as data; the build copies its folder to the book's static files."""
 
 PICTURE = Path("book") / "_static" / "scoreboard.svg"
 """The picture of the README, kept in the repository."""
@@ -59,6 +63,7 @@ def write_pages(checkout: Path) -> None:
     }
     for name, text in parts.items():
         write_if_changed(checkout / PAGES / name, text + "\n")
+    write_if_changed(checkout / BROWSER, browser_script())
     write_outputs(checkout)
     write_if_changed(checkout / LOGO, logo().standalone())
     write_if_changed(checkout / PICTURE, headline_drawing(headline).standalone())

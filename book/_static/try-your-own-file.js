@@ -1,0 +1,501 @@
+/* Try your own file: the estimator of `skey detect` in plain JavaScript, and the page around it.
+ *
+ * `window.SKEY`, which the build writes into skey-network.js from the shipped default network, holds the weights
+ * and every constant; this file holds the steps. They have the names of the Python functions that they repeat.
+ */
+"use strict";
+
+/* The estimator. It uses nothing from outside this function, so that its text can be handed to a Web Worker. */
+function skeyEstimator(SKEY) {
+  const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)).buffer);
+  const weights = Object.fromEntries(Object.entries(SKEY.weights).map(([name, text]) => [name, floats(text)]));
+  const kernels = floats(SKEY.kernels);
+  const lowpass = floats(SKEY.lowpass);
+  const normalisation = floats(SKEY.normalisation);
+  const sum = (values) => {
+    let total = 0;
+    for (let i = 0; i < values.length; i++) total += values[i];
+    return total;
+  };
+  const peakOf = (wave) => wave.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0);
+  const maximum = (values) => values.reduce((most, value) => Math.max(most, value), -Infinity);
+  const digits = (number, places) => String(Number(number.toPrecision(places)));
+
+  // --- The log-VQT (skey.spectrum): (samples) to (bins, frames), each a row after the other.
+
+  function logVqt(wave, peak) {
+    const frames = Math.floor(wave.length / SKEY.hop) + 1;
+    const result = new Float64Array(SKEY.bins * frames);
+    let sound = wave.map((sample) => sample / peak);
+    for (let octave = 0; octave < SKEY.octaves; octave++) {
+      if (octave) sound = halved(sound);
+      const firstBin = SKEY.bins - (octave + 1) * SKEY.binsPerOctave;
+      octaveMagnitudes(sound, SKEY.hop >> octave, firstBin, frames, result);
+    }
+    result.forEach((magnitude, i) => (result[i] = 10 * Math.log10(Math.max(magnitude, SKEY.smallestMagnitude))));
+    const floor = maximum(result) - SKEY.dynamicRange;
+    return { frames, values: result.map((decibels) => Math.max(decibels, floor) / SKEY.dynamicRange + 1) };
+  }
+
+  // The twelve bins that are the top octave of this sample rate; the lowest octave lacks some.
+  function octaveMagnitudes(wave, hop, firstBin, frames, result) {
+    const taps = kernels.length / (2 * SKEY.binsPerOctave);
+    const mirrored = new Float32Array(wave.length + taps);
+    for (let i = 0; i < mirrored.length; i++) {
+      const place = Math.abs(i - taps / 2);
+      mirrored[i] = wave[place < wave.length ? place : 2 * (wave.length - 1) - place];
+    }
+    for (let row = Math.max(0, -firstBin); row < SKEY.binsPerOctave; row++) {
+      const bin = firstBin + row;
+      for (let frame = 0; frame < frames; frame++) {
+        let [real, imaginary] = [0, 0];
+        for (let tap = 0; tap < taps; tap++) {
+          const sample = mirrored[frame * hop + tap];
+          real += sample * kernels[row * taps + tap];
+          imaginary += sample * kernels[(row + SKEY.binsPerOctave) * taps + tap];
+        }
+        result[bin * frames + frame] = Math.sqrt(real * real + imaginary * imaginary) * normalisation[bin];
+      }
+    }
+  }
+
+  function halved(wave) {
+    const padded = new Float32Array(wave.length + 2 * lowpass.length);
+    padded.set(wave, lowpass.length / 2 - 1);
+    const half = new Float32Array(wave.length >> 1);
+    for (let n = 0; n < half.length; n++) {
+      const end = 2 * n + lowpass.length - 1;
+      let total = 0; // The filter is symmetric: each tap serves two samples.
+      for (let i = 0; i < lowpass.length / 2; i++) total += lowpass[i] * (padded[2 * n + i] + padded[end - i]);
+      half[n] = total;
+    }
+    return half;
+  }
+
+  // --- ChromaNet (skey.inference): values lie as (bins, frames, channels).
+
+  function networkProfile({ frames, values }) {
+    const step = SKEY.framesPerStep;
+    const available = frames * Math.max(1, Math.ceil(SKEY.minimumFrames / frames)); // Short sounds are repeated.
+    let x = { frames: Math.floor(available / step), channels: 1 };
+    x.data = new Float64Array(SKEY.croppedBins * x.frames);
+    for (let bin = 0; bin < SKEY.croppedBins; bin++) {
+      for (let frame = 0; frame < x.frames * step; frame++) {
+        const value = values[(SKEY.crop + bin) * frames + (frame % frames)];
+        x.data[bin * x.frames + Math.floor(frame / step)] += value / step;
+      }
+    }
+    SKEY.kernelSizes.forEach((size, block) => {
+      x = convnext(timeDownsampling(x, `blocks.${2 * block}`), `blocks.${2 * block + 1}`, size);
+    });
+    // Octave equivalence and the mean over time in one: bins of one pitch class are averaged.
+    const classes = SKEY.binsPerOctave;
+    const means = new Float64Array(classes * x.channels);
+    const perClass = x.data.length / means.length;
+    const width = x.frames * x.channels;
+    x.data.forEach((value, i) => {
+      means[(Math.floor(i / width) % classes) * x.channels + (i % x.channels)] += value / perClass;
+    });
+    const logits = linear(means, "classifier").map((logit, i) => {
+      const mode = i % 2;
+      const variance = weights["mode_norm.running_var"][mode] + SKEY.epsilon;
+      return (logit - weights["mode_norm.running_mean"][mode]) / Math.sqrt(variance);
+    });
+    const profile = softmax(logits);
+    return SKEY.order.map((output) => profile[output]); // Calibration: from outputs to keys.
+  }
+
+  function timeDownsampling(x, name) {
+    const data = norm(x.data);
+    const width = 2 * x.channels * (x.frames >> 1);
+    const pairs = new Float64Array(SKEY.croppedBins * width);
+    for (let bin = 0; bin < SKEY.croppedBins; bin++) {
+      const start = bin * x.frames * x.channels;
+      pairs.set(data.subarray(start, start + width), bin * width);
+    }
+    const result = gelu(linear(pairs, `${name}.pairs`));
+    return { frames: x.frames >> 1, channels: weights[`${name}.pairs.bias`].length, data: result };
+  }
+
+  function convnext(x, name, size) {
+    const wide = gelu(linear(norm(depthwise(x, `${name}.depthwise`, size)), `${name}.widen`));
+    const scale = weights[`${name}.scale`];
+    const branch = linear(wide, `${name}.narrow`);
+    return { ...x, data: x.data.map((value, i) => value + branch[i] * scale[i % x.channels]) };
+  }
+
+  // Each channel with its own kernel; the values at the borders are repeated.
+  function depthwise({ frames, channels, data }, name, size) {
+    const kernel = weights[`${name}.weight`];
+    const bias = weights[`${name}.bias`];
+    const result = new Float64Array(data.length);
+    const within = (place, count) => Math.min(Math.max(place, 0), count - 1);
+    for (let bin = 0; bin < SKEY.croppedBins; bin++) {
+      for (let frame = 0; frame < frames; frame++) {
+        const to = (bin * frames + frame) * channels;
+        for (let c = 0; c < channels; c++) result[to + c] = bias[c];
+        for (let i = 0; i < size; i++) {
+          const row = within(bin + i - (size >> 1), SKEY.croppedBins) * frames;
+          for (let j = 0; j < size; j++) {
+            const from = (row + within(frame + j - (size >> 1), frames)) * channels;
+            const tap = i * size + j;
+            for (let c = 0; c < channels; c++) result[to + c] += data[from + c] * kernel[c * size * size + tap];
+          }
+        }
+      }
+    }
+    return result;
+  }
+
+  function norm(data) {
+    const mean = sum(data) / data.length;
+    const variance = data.reduce((total, value) => total + (value - mean) ** 2, 0) / data.length;
+    const deviation = Math.sqrt(variance + SKEY.epsilon);
+    return data.map((value) => (value - mean) / deviation);
+  }
+
+  function linear(data, name) {
+    const [matrix, bias] = [weights[`${name}.weight`], weights[`${name}.bias`]];
+    const [outputs, inputs] = [bias.length, matrix.length / bias.length];
+    const result = new Float64Array((data.length / inputs) * outputs);
+    for (let from = 0, to = 0; from < data.length; from += inputs, to += outputs) {
+      for (let output = 0; output < outputs; output++) {
+        let total = bias[output];
+        for (let input = 0; input < inputs; input++) total += data[from + input] * matrix[output * inputs + input];
+        result[to + output] = total;
+      }
+    }
+    return result;
+  }
+
+  // x times the normal distribution function at x, with the polynomial of Abramowitz and Stegun, 7.1.26.
+  function gelu(data) {
+    const [a, b, c, d, e] = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
+    return data.map((x) => {
+      const size = Math.abs(x);
+      const near = 1 / (1 + (0.3275911 / Math.SQRT2) * size);
+      const tail = (((((a * near + b) * near + c) * near + d) * near + e) * near) / 2;
+      return Math.max(x, 0) - tail * Math.exp(-0.5 * x * x) * size;
+    });
+  }
+
+  function softmax(logits) {
+    const most = maximum(logits);
+    const likelihoods = Array.from(logits, (logit) => Math.exp(logit - most));
+    const total = sum(likelihoods);
+    return likelihoods.map((likelihood) => likelihood / total);
+  }
+
+  const sharpen = (profile) =>
+    softmax(profile.map((share) => Math.log(Math.max(share, SKEY.tiny)) / SKEY.temperature));
+
+  // --- Is there a tonality? (skey.tonality)
+
+  const T = SKEY.tonality;
+  const hann = Float64Array.from({ length: T.frame }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / (T.frame - 1)));
+  const roots = Float64Array.from({ length: T.frame }, (_, i) => {
+    const angle = (-2 * Math.PI * (i >> 1)) / T.frame;
+    return i % 2 ? Math.sin(angle) : Math.cos(angle);
+  });
+
+  // Half seconds that stay far under the peak are cut out.
+  function sounding(wave) {
+    const half = SKEY.sampleRate >> 1;
+    const mean = sum(wave) / wave.length;
+    const peaks = [];
+    wave.forEach((sample, i) => {
+      const at = Math.floor(i / half);
+      peaks[at] = Math.max(peaks[at] ?? 0, Math.abs(sample - mean));
+    });
+    const floor = T.silentRange * maximum(peaks);
+    return peaks.every((peak) => peak > floor) ? wave : wave.filter((_, i) => peaks[Math.floor(i / half)] > floor);
+  }
+
+  function measureTonality(wave) {
+    const floor = 1.5 * ((T.frame / 4) * T.rounding * peakOf(wave)) ** 2;
+    const power = active(powerSpectra(wave), floor);
+    if (!power.length) return { seconds: 0, tonal: false };
+    return { seconds: (power.length * T.step) / SKEY.sampleRate, tonal: linesStandOut(power) };
+  }
+
+  function powerSpectra(wave) {
+    const mean = sum(wave) / wave.length;
+    const spectra = [];
+    for (let start = 0; start + T.frame <= wave.length; start += T.step) {
+      const real = hann.map((weight, i) => weight * (wave[start + i] - mean));
+      const imaginary = new Float64Array(T.frame);
+      fourier(real, imaginary);
+      spectra.push(real.subarray(0, T.frame / 2 + 1).map((value, i) => value ** 2 + imaginary[i] ** 2));
+    }
+    return spectra;
+  }
+
+  // The discrete Fourier transform in place, radix 2 (T.frame is a power of two).
+  function fourier(real, imaginary) {
+    for (let i = 1, j = 0; i < T.frame; i++) {
+      let bit = T.frame >> 1;
+      for (; j & bit; bit >>= 1) j ^= bit;
+      j ^= bit;
+      if (i < j) [real[i], real[j]] = [real[j], real[i]]; // The imaginary part is still zero.
+    }
+    for (let size = 2; size <= T.frame; size *= 2) {
+      for (let start = 0; start < T.frame; start += size) {
+        for (let k = 0; k < size / 2; k++) {
+          const [a, b, root] = [start + k, start + k + size / 2, (2 * k * T.frame) / size];
+          const re = real[b] * roots[root] - imaginary[b] * roots[root + 1];
+          const im = real[b] * roots[root + 1] + imaginary[b] * roots[root];
+          real[b] = real[a] - re;
+          imaginary[b] = imaginary[a] - im;
+          real[a] += re;
+          imaginary[a] += im;
+        }
+      }
+    }
+  }
+
+  function active(power, floor) {
+    const energy = power.map((spectrum) => sum(spectrum.subarray(...T.lineBins)));
+    const least = Math.max(T.activeRange * maximum(energy), floor, T.smallestFloat);
+    const kept = power.filter((_, i) => energy[i] > least);
+    const mean = sum(kept.map(sum)) / (kept.length * (T.frame / 2 + 1));
+    return kept.map((spectrum) => spectrum.map((value) => value + 1e-12 * mean));
+  }
+
+  function linesStandOut(power) {
+    const spectrum = new Float64Array(T.frame / 2 + 1);
+    for (const frame of power) frame.forEach((value, bin) => (spectrum[bin] += Math.log(value) / power.length));
+    const side = (start) => sum(spectrum.subarray(start, start + T.neighbours)) / T.neighbours;
+    const [first, last] = T.lineBins;
+    let total = 0;
+    for (let bin = first; bin < last; bin++) {
+      total += Math.max(spectrum[bin] - Math.max(side(bin - T.neighbours), side(bin + 1)), 0) ** 2;
+    }
+    const byChance = (T.noiseProminence ** 2 * Math.PI ** 2) / 6 / power.length;
+    return Math.sqrt(Math.max(total / (last - first) - byChance, 0)) > T.tonalProminence;
+  }
+
+  // --- From windows to an estimate (skey.estimator).
+
+  function hear(samples, start, end) {
+    const wave = samples.subarray(start ? end - SKEY.segmentSamples : 0, end); // The last window reaches back.
+    const own = samples.subarray(start, end);
+    const times = { start: start / SKEY.sampleRate, end: end / SKEY.sampleRate, peak: peakOf(own) };
+    if (wave.length < SKEY.minSamples || times.peak < SKEY.silencePeak) {
+      return { ...times, sounding: 0, own: 0, active: 0, profile: null };
+    }
+    const cut = sounding(wave);
+    const heard = cut.length >= SKEY.minSamples ? cut : wave;
+    const { seconds, tonal } = measureTonality(wave);
+    return {
+      ...times,
+      sounding: heard.length / SKEY.sampleRate,
+      own: sounding(own).length / SKEY.sampleRate,
+      active: seconds,
+      profile: tonal ? networkProfile(logVqt(heard, peakOf(heard))) : null,
+    };
+  }
+
+  function whyNoKey(heard, samples, peak) {
+    const seconds = sum(heard.map((h) => h.active));
+    const [length, least] = [samples, SKEY.minSamples].map((count) => digits(count / SKEY.sampleRate, 3));
+    if (samples < SKEY.minSamples)
+      return `the recording is too short: ${length} s, and at least ${least} s are needed`;
+    if (peak < SKEY.silencePeak)
+      return "the recording is silent: nothing above -80 dB of full scale is left after mixing down " +
+        "(channels in opposite phase cancel each other)";
+    if (seconds < T.minActiveSeconds)
+      return `too little sound: ${digits(seconds, 2)} s in all, and at least ${T.minActiveSeconds} s are needed`;
+    if (heard.every((h) => !h.profile))
+      return "no tonality: the spectrum has no lines that stand out as those of pitches do (noise?)";
+    return null;
+  }
+
+  function meanProfile(heard) {
+    const tonal = heard.filter((h) => h.profile);
+    const long = tonal.filter((h) => h.own >= SKEY.leastVoteSeconds);
+    const voting = long.length ? long : tonal;
+    const total = sum(voting.map((h) => h.sounding));
+    return SKEY.keys.map((_, key) => sum(voting.map((h) => (h.profile[key] * h.sounding) / total)));
+  }
+
+  // Neighbours with the same key become one segment; its confidence is the mean by duration.
+  function segmentsOf(heard) {
+    const segments = [];
+    for (const { start, end, profile } of heard) {
+      const confidence = profile ? maximum(sharpen(profile)) : 0;
+      const key = profile ? sharpen(profile).indexOf(confidence) : null;
+      const last = segments.at(-1);
+      if (last && last.key === key) {
+        const before = last.end - last.start;
+        last.confidence = (last.confidence * before + confidence * (end - start)) / (before + end - start);
+        last.end = end;
+      } else segments.push({ start, end, key, confidence });
+    }
+    return segments;
+  }
+
+  /* The key of a recording: mono samples at 22,050 Hz in, and out what KeyEstimate says: `key` (index of
+   * SKEY.keys) or null with a `reason`, 24 `probabilities`, `duration` and `segments`.
+   * `progress` is called with the share of the recording that has been read. */
+  return function estimate(samples, sampleRate, progress = () => {}) {
+    if (sampleRate !== SKEY.sampleRate) throw new RangeError(`expected ${SKEY.sampleRate} samples per second`);
+    if (!samples.length) throw new RangeError("the recording is empty: it has no samples; export or download it again");
+    if (!samples.every(Number.isFinite)) throw new RangeError("the recording holds NaN or infinite samples; export it again");
+    const windows = [];
+    for (let start = 0; start < samples.length; start += SKEY.segmentSamples) {
+      const end = Math.min(start + SKEY.segmentSamples, samples.length);
+      windows.push(hear(samples, start, end));
+      progress(end / samples.length);
+    }
+    const peak = maximum(windows.map((h) => h.peak));
+    const heard = windows.map((h) => (h.peak >= SKEY.quiet * peak ? h : { ...h, profile: null }));
+    const duration = samples.length / SKEY.sampleRate;
+    const reason = whyNoKey(heard, samples.length, peak);
+    if (reason) {
+      const segments = [{ start: 0, end: duration, key: null, confidence: 0 }];
+      const equal = SKEY.keys.map(() => 1 / SKEY.keys.length);
+      return { key: null, reason, probabilities: equal, duration, segments };
+    }
+    const probabilities = sharpen(meanProfile(heard));
+    const key = probabilities.indexOf(maximum(probabilities));
+    return { key, reason: null, probabilities, duration, segments: segmentsOf(heard) };
+  };
+}
+
+/* The example: 45 s of I IV V I in G major, then 15 s of i iv V i in E minor, four harmonics per note. */
+function exampleSamples(sampleRate) {
+  const parts = [[55, [[0, 4, 7], [5, 9, 12], [7, 11, 14], [0, 4, 7]]], [52, [[0, 3, 7], [5, 8, 12], [7, 11, 14], [0, 3, 7]]]];
+  const samples = new Float32Array(60 * sampleRate);
+  for (let beat = 0; beat < 60; beat++) {
+    const [tonic, chords] = parts[beat < 45 ? 0 : 1];
+    const chord = chords[beat % 4];
+    for (const pitch of [...chord, chord[0] - 12].map((step) => tonic + step)) {
+      const turn = (2 * Math.PI * 440 * 2 ** ((pitch - 69) / 12)) / sampleRate;
+      for (let i = 0; i < sampleRate; i++) {
+        const loudness = 0.05 * Math.exp((-2 * i) / sampleRate) * Math.min(1, i / 400);
+        for (let n = 1; n <= 4; n++) samples[beat * sampleRate + i] += (loudness / n) * Math.sin(n * turn * i);
+      }
+    }
+  }
+  return samples;
+}
+
+/* The page: a file or the example in, words and drawings out. */
+function tryYourOwnFile(page, SKEY) {
+  const [input, example, bar, said, result] = ["input", "button", "progress", "[role=status]", ".skey-result"].map(
+    (selector) => page.querySelector(selector),
+  );
+  const program = `const SKEY = ${JSON.stringify(SKEY)}; const estimate = (${skeyEstimator})(SKEY);
+    onmessage = ({ data }) => {
+      try {
+        postMessage({ estimate: estimate(data, SKEY.sampleRate, (progress) => postMessage({ progress })) });
+      } catch (error) { postMessage({ error: error.message }); }
+    };`;
+  const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
+  const percent = (share) => `${Math.round(100 * share)} %`;
+  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+  const nameOf = (key) => (key === null ? "no key" : SKEY.keys[key]);
+  let worker = null;
+
+  async function run(name, read) {
+    worker?.terminate(); // Who chooses another recording no longer waits for the one before.
+    const mine = (worker = new Worker(address));
+    result.hidden = true;
+    bar.hidden = false;
+    bar.removeAttribute("value");
+    const finish = (words) => {
+      bar.hidden = true;
+      said.textContent = `${name}: ${words}`;
+    };
+    said.textContent = `${name}: reading …`;
+    mine.onmessage = ({ data }) => {
+      if (data.progress) bar.value = data.progress;
+      if (data.error) finish(data.error);
+      if (data.estimate) finish(show(data.estimate));
+    };
+    try {
+      const samples = await read();
+      if (mine === worker) mine.postMessage(samples, [samples.buffer]);
+    } catch {
+      if (mine === worker) finish("this browser cannot decode the file; a WAV, FLAC or MP3 file works in most");
+    }
+  }
+
+  // The browser decodes and resamples; the channels are averaged as in skey.audio.
+  async function decoded(file) {
+    const context = new OfflineAudioContext(1, 1, SKEY.sampleRate);
+    const sound = await context.decodeAudioData(await file.arrayBuffer());
+    const mono = new Float32Array(sound.length);
+    for (let channel = 0; channel < sound.numberOfChannels; channel++) {
+      sound.getChannelData(channel).forEach((sample, i) => (mono[i] += sample / sound.numberOfChannels));
+    }
+    return mono;
+  }
+
+  // Draws an estimate and returns it in words.
+  function show({ key, reason, probabilities, segments, duration }) {
+    if (key === null) return `no key. ${reason[0].toUpperCase()}${reason.slice(1)}.`;
+    const ranked = SKEY.keys.map((_, i) => i).sort((a, b) => probabilities[b] - probabilities[a]);
+    const times = segments.map((s) => [`${clock(s.start)} to ${clock(s.end)}`, nameOf(s.key), percent(s.confidence)]);
+    result.innerHTML = `<div>${circle(probabilities, key)}</div>
+      <div><p><strong>Key over time</strong></p>${timeline(segments, duration)}
+      ${table("Key over time as a table", ["Time", "Key", "Confidence"], times)}
+      ${table("All 24 probabilities", ["Key", "Camelot", "Probability"],
+        ranked.map((i) => [SKEY.keys[i], SKEY.camelot[i], `${(100 * probabilities[i]).toFixed(1)} %`]))}</div>`;
+    result.hidden = false;
+    const [best, second] = ranked;
+    return `${SKEY.keys[best]} (Camelot ${SKEY.camelot[best]}), confidence ${percent(probabilities[best])}; ` +
+      `runner-up ${SKEY.keys[second]}, ${percent(probabilities[second])}.`;
+  }
+
+  // C on top; each bar grows outwards with its probability, the minor keys in the inner ring.
+  function circle(probabilities, best) {
+    const at = (radius, degrees) => {
+      const angle = (degrees * Math.PI) / 180;
+      return `${(radius * Math.sin(angle)).toFixed(1)} ${(-radius * Math.cos(angle)).toFixed(1)}`;
+    };
+    const wedge = (middle, inner, outer) => {
+      const [from, to] = [middle - 14, middle + 14];
+      return `M${at(inner, from)}A${inner} ${inner} 0 0 1 ${at(inner, to)}L${at(outer, to)}` +
+        `A${outer} ${outer} 0 0 0 ${at(outer, from)}Z`;
+    };
+    const parts = SKEY.circle.map((key, place) => {
+      const [degrees, mode] = [30 * Math.floor(place / 2), place % 2 ? "minor" : "major"];
+      const [inner, label] = place % 2 ? [32, 88] : [104, 161];
+      const [x, y] = at(label, degrees).split(" ");
+      return `<g class="${mode}"><title>${SKEY.keys[key]}, ${percent(probabilities[key])}</title>
+        <path class="ring" d="${wedge(degrees, inner, inner + 44)}"/>
+        <path d="${wedge(degrees, inner, inner + 44 * probabilities[key])}"/>
+        <text x="${x}" y="${y}" ${key === best ? 'class="best"' : ""}>${SKEY.short[key]}</text></g>`;
+    });
+    const words = `Circle of fifths with C on top: ${nameOf(best)} is the likeliest key, ${percent(probabilities[best])}`;
+    return `<svg viewBox="-178 -174 356 348" role="img" aria-label="${words}">${parts.join("")}</svg>`;
+  }
+
+  function timeline(segments, duration) {
+    const rows = [...new Set(segments.map((s) => s.key))].map((key) => {
+      const bars = segments.filter((s) => s.key === key).map((s) => `<i style="left: ${(100 * s.start) / duration}%;
+        width: ${(100 * (s.end - s.start)) / duration}%"></i>`);
+      return `<span>${nameOf(key)}</span><span class="track ${nameOf(key).split(" ")[1]}">${bars.join("")}</span>`;
+    });
+    return `<div class="skey-time" aria-hidden="true">${rows.join("")}
+      <span></span><span class="ends"><span>0:00</span><span>${clock(duration)}</span></span></div>`;
+  }
+
+  const cells = (kind, row) => `<tr>${row.map((text) => `<${kind}>${text}</${kind}>`).join("")}</tr>`;
+  const table = (title, head, rows) => `<details><summary>${title}</summary><table class="table">
+    <thead>${cells("th", head)}</thead><tbody>${rows.map((row) => cells("td", row)).join("")}</tbody></table></details>`;
+
+  const take = (file) => file && run(file.name, () => decoded(file));
+  input.addEventListener("change", () => take(input.files[0]));
+  example.addEventListener("click", () => run("The example", async () => exampleSamples(SKEY.sampleRate)));
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    page.addEventListener(kind, (event) => {
+      event.preventDefault();
+      page.classList.toggle("over", kind === "dragover");
+      if (kind === "drop") take(event.dataTransfer.files[0]);
+    });
+  }
+}
+
+if (document.querySelector(".skey-try")) tryYourOwnFile(document.querySelector(".skey-try"), window.SKEY);

@@ -1,0 +1,96 @@
+"""What the page *Try your own file* computes with: the shipped network and every constant, as a script."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+
+from skey import audio, confidence, estimator, filters, inference, tonality
+from skey.architecture import Architecture
+from skey.keys import CIRCLE_OF_FIFTHS, KEYS, Notation, format_key
+from skey.weights.file import read_arrays
+from skey.weights.header import WeightsError
+from skey.weights.library import DEFAULT, default_weights, find_weights
+
+
+def browser_script() -> str:
+    """``window.SKEY = {…}``: weights, kernels and constants of the default estimator.
+
+    Raises:
+        WeightsError: the default network does not ship, or is of a kind that the page does not compute.
+    """
+    header, arrays = read_arrays(default_weights() or find_weights(DEFAULT))
+    settings = header.architecture
+    if not isinstance(settings, Architecture) or settings.outputs != 24 or not settings.octave_equivalence:
+        raise WeightsError(f"{header.title}: the page computes a ChromaNet of 24 outputs only")
+    outputs = np.arange(float(settings.outputs)).reshape(1, -1, settings.modes)
+    network = {
+        "title": header.title,
+        "temperature": header.training.get("temperature", 1.0),
+        "order": header.calibration.key_profile(outputs)[0].astype(int).tolist(),
+        "crop": header.front_end.crop,
+        "kernelSizes": settings.kernels,
+        "framesPerStep": settings.frames_per_step,
+        "minimumFrames": settings.minimum_frames,
+        "epsilon": float(inference._EPSILON),
+        "weights": {name: _base64(array) for name, array in arrays.items()},
+    }
+    return f"window.SKEY = {json.dumps(network | _keys() | _front_end() | _estimator())};\n"
+
+
+def _base64(array: np.ndarray) -> str:
+    """The values as 32-bit floats, little-endian."""
+    return base64.b64encode(array.astype("<f4").tobytes()).decode()
+
+
+def _keys() -> dict[str, Any]:
+    """The 24 keys in order, and their places along the circle of fifths."""
+    return {
+        "keys": [str(key) for key in KEYS],
+        "short": [format_key(key, Notation.SHORT) for key in KEYS],
+        "camelot": [format_key(key, Notation.CAMELOT) for key in KEYS],
+        "circle": [key.index for key in CIRCLE_OF_FIFTHS],
+    }
+
+
+def _front_end() -> dict[str, Any]:
+    """The log-VQT."""
+    return {
+        "sampleRate": audio.SAMPLE_RATE,
+        "hop": filters.HOP,
+        "bins": filters.BINS,
+        "croppedBins": filters.CROPPED_BINS,
+        "binsPerOctave": filters.BINS_PER_OCTAVE,
+        "octaves": filters.OCTAVES,
+        "dynamicRange": filters.DYNAMIC_RANGE,
+        "smallestMagnitude": filters.SMALLEST_MAGNITUDE,
+        "kernels": _base64(filters.octave_kernels()),
+        "lowpass": _base64(filters.stepped_lowpass()[0, : filters.LOWPASS_TAPS]),
+        "normalisation": _base64(filters.normalisation()),
+    }
+
+
+def _estimator() -> dict[str, Any]:
+    """Windows, silence, tonality."""
+    return {
+        "segmentSamples": filters.SEGMENT_SAMPLES,
+        "minSamples": audio.MIN_SAMPLES,
+        "silencePeak": audio.SILENCE_PEAK,
+        "quiet": estimator.QUIET,
+        "leastVoteSeconds": estimator.LEAST_VOTE_SECONDS,
+        "tiny": confidence._TINY,
+        "tonality": {
+            "frame": tonality.FRAME,
+            "step": tonality.STEP,
+            "tonalProminence": tonality.TONAL_PROMINENCE,
+            "minActiveSeconds": tonality.MIN_ACTIVE_SECONDS,
+            "activeRange": tonality._ACTIVE_RANGE,
+            "rounding": tonality._ROUNDING,
+            "silentRange": tonality._SILENT_RANGE,
+            "noiseProminence": tonality._NOISE_PROMINENCE,
+            "neighbours": tonality._NEIGHBOURS,
+            "lineBins": [tonality._LINE_BINS.start, tonality._LINE_BINS.stop],
+            "smallestFloat": float(np.finfo(np.float32).tiny),
+        },
+    }

@@ -392,8 +392,11 @@ function tryYourOwnFile(page, SKEY) {
       } catch (error) { postMessage({ error: error.message }); }
     };`;
   const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));
-  const percent = (share) => `${Math.round(100 * share)} %`;
-  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+  const percent = (share, places = 0) => `${(100 * share).toFixed(places)}\u00a0%`;
+  const clock = (seconds) => {
+    const whole = Math.round(seconds);
+    return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  };
   const nameOf = (key) => (key === null ? "no key" : SKEY.keys[key]);
   let worker = null;
 
@@ -404,6 +407,7 @@ function tryYourOwnFile(page, SKEY) {
     bar.hidden = false;
     bar.removeAttribute("value");
     const finish = (words) => {
+      mine.terminate();
       bar.hidden = true;
       said.textContent = `${name}: ${words}`;
     };
@@ -441,7 +445,7 @@ function tryYourOwnFile(page, SKEY) {
       <div><p><strong>Key over time</strong></p>${timeline(segments, duration)}
       ${table("Key over time as a table", ["Time", "Key", "Confidence"], times)}
       ${table("All 24 probabilities", ["Key", "Camelot", "Probability"],
-        ranked.map((i) => [SKEY.keys[i], SKEY.camelot[i], `${(100 * probabilities[i]).toFixed(1)} %`]))}</div>`;
+        ranked.map((i) => [SKEY.keys[i], SKEY.camelot[i], percent(probabilities[i], 1)]))}</div>`;
     result.hidden = false;
     const [best, second] = ranked;
     return `${SKEY.keys[best]} (Camelot ${SKEY.camelot[best]}), confidence ${percent(probabilities[best])}; ` +
@@ -461,15 +465,15 @@ function tryYourOwnFile(page, SKEY) {
     };
     const parts = SKEY.circle.map((key, place) => {
       const [degrees, mode] = [30 * Math.floor(place / 2), place % 2 ? "minor" : "major"];
-      const [inner, label] = place % 2 ? [32, 88] : [104, 161];
+      const [inner, label] = place % 2 ? [31, 91] : [109, 165];
       const [x, y] = at(label, degrees).split(" ");
       return `<g class="${mode}"><title>${SKEY.keys[key]}, ${percent(probabilities[key])}</title>
-        <path class="ring" d="${wedge(degrees, inner, inner + 44)}"/>
-        <path d="${wedge(degrees, inner, inner + 44 * probabilities[key])}"/>
+        <path class="ring" d="${wedge(degrees, inner, inner + 42)}"/>
+        <path d="${wedge(degrees, inner, inner + 42 * probabilities[key])}"/>
         <text x="${x}" y="${y}" ${key === best ? 'class="best"' : ""}>${SKEY.short[key]}</text></g>`;
     });
     const words = `Circle of fifths with C on top: ${nameOf(best)} is the likeliest key, ${percent(probabilities[best])}`;
-    return `<svg viewBox="-178 -174 356 348" role="img" aria-label="${words}">${parts.join("")}</svg>`;
+    return `<svg viewBox="-180 -176 360 352" role="img" aria-label="${words}">${parts.join("")}</svg>`;
   }
 
   function timeline(segments, duration) {

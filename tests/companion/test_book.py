@@ -103,7 +103,7 @@ def pages() -> list[Path]:
     # jupyter-book leaves the first page alone, which only points to this one.
     landing = index.parent / "book" / "index.html"
     parts = [*SOURCES, *(ROOT / "skey").rglob("*.py"), *(ROOT / RESULTS).rglob("*.*"), *ROOT.glob("_*.yml")]
-    parts += [*(ROOT / "book" / "_ext").glob("*.py"), *(ROOT / "book" / "_static").glob("*.css")]
+    parts += [*(ROOT / "book" / "_ext").glob("*.py"), *(ROOT / "book" / "_static").glob("*.[cj]s*")]
     (ROOT / "build").mkdir(exist_ok=True)
     with FileLock(ROOT / "build" / "book.lock"):
         if not landing.is_file() or landing.stat().st_mtime < newest(iter(parts)):

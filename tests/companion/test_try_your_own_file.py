@@ -2,15 +2,20 @@
 
 import base64
 import html
+import io
 import json
 import re
 import shutil
 import subprocess
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from test_estimator import noise
 
 from companion.pages.browser import browser_script
@@ -19,6 +24,7 @@ from skey.estimator import KeyEstimator
 from skey.keys import KEYS, parse_key
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "book" / "try-your-own-file.md"
 PROGRAM = ROOT / "book" / "_static" / "try-your-own-file.js"
 CHROMIUM = shutil.which("chromium")
 SECONDS = 300
@@ -30,6 +36,16 @@ const answers = CLIPS.map((clip) => estimate(floats(clip), window.SKEY.sampleRat
 document.body.textContent = JSON.stringify(answers);
 """
 
+DROP = """
+const wav = Uint8Array.from(atob(WAV), (byte) => byte.charCodeAt(0));
+const transfer = new DataTransfer();
+transfer.items.add(new File([wav], "clip.wav"));
+const drop = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+document.querySelector(".skey-try").dispatchEvent(drop);
+const said = document.querySelector(".skey-try [role=status]");
+const report = () => said.textContent.includes("reading") || fetch("/done");
+new MutationObserver(report).observe(said, { childList: true });
+"""
 
 CADENCES = {"major": "047 59c 7be 047", "minor": "037 58c 7be 037"}
 """I IV V I and i iv V i: semitones above the tonic, in hexadecimal."""
@@ -63,30 +79,34 @@ CLIPS = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser_answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What the JavaScript says to each clip, in headless Chromium."""
+def shown(address: str, profile: Path) -> str:
+    """A page after its scripts have run, as headless Chromium writes it down."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium here, in which the page's JavaScript could run")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--dump-dom"]
+    done = subprocess.run(
+        [CHROMIUM, *options, address], capture_output=True, encoding="utf-8", timeout=SECONDS, check=True
+    )
+    return done.stdout
+
+
+def page(body: str, script: str) -> str:
+    """A page with the program of the book, and a script that uses it."""
+    scripts = [browser_script(), PROGRAM.read_text(encoding="utf-8"), script]
+    return f"<!doctype html><meta charset=utf-8><body>{body}" + "".join(
+        f"<script>{each}</script>" for each in scripts
+    )
+
+
+@pytest.fixture(scope="module")
+def browser_answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What the JavaScript says to each clip."""
     folder = tmp_path_factory.mktemp("page")
     clips = json.dumps([base64.b64encode(clip.astype("<f4").tobytes()).decode() for clip in CLIPS.values()])
-    scripts = [browser_script(), PROGRAM.read_text(encoding="utf-8"), f"const CLIPS = {clips};{RUN}"]
-    page = folder / "page.html"
-    page.write_text(
-        "<!doctype html><meta charset=utf-8><body>" + "".join(f"<script>{text}</script>" for text in scripts),
-        encoding="utf-8",
-    )
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
-    done = subprocess.run(
-        [CHROMIUM, *options, "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-        check=True,
-    )
-    body = re.search(r"<body>(.*)</body>", done.stdout, flags=re.DOTALL)
-    assert body, done.stderr
+    (folder / "page.html").write_text(page("", f"const CLIPS = {clips};{RUN}"), encoding="utf-8")
+    text = shown((folder / "page.html").as_uri(), folder / "profile")
+    body = re.search(r"<body>(.*)</body>", text, flags=re.DOTALL)
+    assert body, text[:1000]
     return dict(zip(CLIPS, json.loads(html.unescape(body[1])), strict=True))
 
 
@@ -108,3 +128,36 @@ def test_the_browser_answers_as_the_estimator_does(
 def test_the_clips_have_keys_of_both_modes_and_none() -> None:
     keys = [KeyEstimator().estimate(clip, SAMPLE_RATE).key for clip in CLIPS.values()]
     assert {key.mode if key else None for key in keys} == {"major", "minor", None}
+
+
+class Waiting(SimpleHTTPRequestHandler):
+    """Serves a folder; `/wait`, a picture of the page, loads until `/done`, and Chromium waits for it."""
+
+    done = Event()
+
+    def do_GET(self) -> None:
+        if self.path not in ("/wait", "/done"):
+            return super().do_GET()
+        self.done.wait(SECONDS) if self.path == "/wait" else self.done.set()
+        return self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_the_page_decodes_a_dropped_file_and_draws_its_key(tmp_path: Path) -> None:
+    clip, sound = sung("Bb major", 16), io.BytesIO()
+    soundfile.write(sound, np.stack([clip, clip], axis=1).repeat(2, axis=0), 2 * SAMPLE_RATE, format="WAV")
+    wav = base64.b64encode(sound.getvalue()).decode()
+    box = re.search(r'<div class="skey-try">.*?\n</div>', PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert box
+    text = page(f'{box[0]}<img src="/wait">', f"const WAV = {wav!r};{DROP}")
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Waiting, directory=str(tmp_path))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        drawn = shown(f"http://127.0.0.1:{server.server_port}/page.html", tmp_path / "profile")
+        server.shutdown()
+    assert re.search(r'role="status"[^>]*>clip.wav: Bb major \(Camelot 6B\), confidence', drawn)
+    assert len(re.findall(r'<text x="-?\d', drawn)) == len(KEYS)
+    assert re.findall(r'<text [^>]*class="best">([^<$]*)</text>', drawn) == ["Bb"]
+    assert '<span>Bb major</span><span class="track major">' in drawn

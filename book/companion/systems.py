@@ -33,13 +33,14 @@ TABLE_2 = (
 
 TABLE_3 = (
     *BASELINES,
-    *("stone24-w1", "stone24", "supervised", "skey", DEFAULT, "released-semitone24", "released-skey"),
+    *("stone24-w1", "stone24", "supervised", "skey", "skey-fifths", DEFAULT),
+    *("released-semitone24", "released-skey"),
 )
 """The systems of Table 3, STONE, with more templates, S-KEY, and the released networks beside them."""
 
 FIGURE_3 = (
     *("krumhansl", "stone24", "semitone-1", "semitone-10", "semitone"),
-    *("semitone-open", "suptone-1", "suptone-10", "suptone", "supervised", "released-semitone24"),
+    *(DEFAULT, "suptone-1", "suptone-10", "suptone", "supervised", "released-semitone24"),
 )
 """The systems of Figure 3, STONE, with a template and the released network beside them."""
 
@@ -49,7 +50,7 @@ FIGURE_4 = (
 )
 """Those of Figure 4, STONE (a network of key signatures, one of keys), ours, released, and the baselines."""
 
-SKEY_TABLE = ("krumhansl", "temperley-peaks", "supervised", "skey", DEFAULT, "released-skey")
+SKEY_TABLE = ("krumhansl", "temperley-peaks", "supervised", "skey", "skey-fifths", "released-skey")
 """The systems of S-KEY's table, the strongest template, and the strongest variant of S-KEY."""
 
 SKEY_ABLATIONS = (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent
-DEFAULT = "skey-fifths"
+DEFAULT = "semitone-open"
 """The shipped weights that estimate where none are asked for."""
 
 

@@ -10,17 +10,19 @@ from skey.weights.library import DEFAULT
 
 SYSTEMS = (
     *("krumhansl", "temperley-peaks", "supervised", "stone", "stone-no-cpsd", "stone24", "semitone"),
-    *("skey", DEFAULT, "released-stone12", "released-semitone24", "released-skey"),
+    *("skey", "skey-fifths", DEFAULT, "released-stone12", "released-semitone24", "released-skey"),
 )
 """The systems that are asked, those at hand."""
 
 PAIRS = (
     Pair(DEFAULT, "released-skey", "mirex"),
-    Pair(DEFAULT, "released-skey", "ksea"),
+    Pair("skey-fifths", "released-skey", "mirex"),
+    Pair("skey-fifths", "released-skey", "ksea"),
     Pair("skey", "released-skey", "mirex"),
     Pair("stone", "released-stone12", "ksea"),
     Pair("stone-no-cpsd", "released-stone12", "ksea"),
     Pair("semitone", "released-semitone24", "mirex"),
+    Pair(DEFAULT, "released-semitone24", "mirex"),
     Pair("supervised", "released-skey", "mirex"),
     Pair(DEFAULT, "supervised", "mirex"),
     Pair(DEFAULT, "krumhansl", "mirex"),

@@ -23,7 +23,6 @@ from skey.filters import SEGMENT_SAMPLES
 from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
 from skey.vqt import crop, log_vqt
 from skey.weights import LoadedModel, available_weights, read_weights
-from skey.weights.library import DEFAULT
 
 CROP = 2
 """c of Figure 1, in semitones."""
@@ -40,7 +39,7 @@ ONE_COLUMN = ("stone", "released-stone12")
 TWO_COLUMNS = ("stone24", "released-semitone24")
 """Networks of 24 outputs that Figure 2 is drawn from, the first at hand."""
 
-TWO_COLUMNS_SKEY = (DEFAULT, "released-skey")
+TWO_COLUMNS_SKEY = ("skey-fifths", "released-skey")
 """S-KEY, which Figure 2 shows beside it."""
 
 

@@ -14,7 +14,7 @@ from skey.keys import Mode
 from skey.weights import available_weights, read_weights
 from skey.weights.library import DEFAULT
 
-NETWORKS = ("stone", DEFAULT, *RELEASED)
+NETWORKS = ("stone", "skey-fifths", DEFAULT, *RELEASED)
 """Networks that are looked at, where their weights are at hand."""
 
 MODES: tuple[Mode, Mode] = ("major", "minor")

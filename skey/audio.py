@@ -1,7 +1,8 @@
 """Sound files and arrays to mono waveforms at 22,050 Hz: decoded, mixed down, resampled, peak-normalised.
 
-Files are decoded by :mod:`skey.decoding` and resampled by the SoX resampler (through soxr), block by block,
-so that memory does not grow with the sample rate or with the length that a damaged header claims.
+Files are decoded by :mod:`skey.files.decoding` and resampled by the SoX resampler (through soxr),
+block by block, so that memory does not grow with the sample rate or with the length that a damaged header
+claims.
 The stream and the whole file give the same numbers to the last bit. What can be wrong is an AudioError.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 import soxr  # type: ignore[import-untyped]
 from jaxtyping import Float32, Shaped
 
-from skey.decoding import (
+from skey.files.decoding import (
     AudioError,
     Block,
     EmptyAudio,
@@ -27,7 +28,7 @@ from skey.decoding import (
     check_rate,
     decoded,
 )
-from skey.ffmpeg import BinaryFile
+from skey.files.ffmpeg import BinaryFile
 
 __all__ = [
     "MIN_SAMPLES",

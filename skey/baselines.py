@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from skey.filters import BINS_PER_OCTAVE
+from skey.inference.filters import BINS_PER_OCTAVE
+from skey.inference.templates import PROFILES as PROFILES
+from skey.inference.templates import key_templates
 from skey.keys import KEYS, Key
-from skey.templates import PROFILES as PROFILES
-from skey.templates import key_templates
 from skey.vqt import crop
 
 Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]

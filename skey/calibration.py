@@ -14,11 +14,11 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from skey.audio import SAMPLE_RATE
-from skey.filters import SEGMENT_SAMPLES
+from skey.inference.filters import SEGMENT_SAMPLES
+from skey.inference.outputs import Calibration as Calibration
+from skey.inference.outputs import NotCalibrated as NotCalibrated
 from skey.keys import Mode
 from skey.model import PITCH_CLASSES, ChromaNet
-from skey.outputs import Calibration as Calibration
-from skey.outputs import NotCalibrated as NotCalibrated
 from skey.vqt import crop, log_vqt
 
 CROPS = range(PITCH_CLASSES)

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from skey.architecture import AllConvolutional, Architecture, Settings
 from skey.errors import SkeyError
+from skey.inference.architecture import AllConvolutional, Architecture, Settings
 from skey.losses import LossSettings
-from skey.networks import Network, build_network
-from skey.supervised import CrossEntropy
+from skey.supervised import CrossEntropy, Network, build_network
 
 
 class UnknownExperiment(SkeyError, ValueError):

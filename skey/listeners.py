@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from jaxtyping import Float
 
-from skey.architecture import Architecture
-from skey.confidence import softmax
 from skey.errors import SkeyError
-from skey.filters import CROPPED_BINS
-from skey.inference import NumpyChromaNet
-from skey.templates import correlations
-from skey.threads import one_thread
+from skey.inference.architecture import Architecture
+from skey.inference.confidence import softmax
+from skey.inference.filters import CROPPED_BINS
+from skey.inference.network import NumpyChromaNet
+from skey.inference.templates import correlations
+from skey.inference.threads import one_thread
 from skey.weights.file import read_arrays, read_header
 from skey.weights.header import Header, WeightsError
 from skey.weights.library import default_weights, find_weights
@@ -26,8 +26,9 @@ TEMPLATE = "krumhansl"
 """What to ask for in the place of weights for the template."""
 
 TEMPLATE_TEMPERATURE = 0.12
-"""Of the Krumhansl template: :func:`skey.confidence.fit_temperature` on the first 360 training clips of the
-open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips: 48, 53)."""
+"""Of the Krumhansl template: :func:`skey.inference.confidence.fit_temperature` on the first 360 training
+clips of the open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips:
+48, 53)."""
 
 
 class DeviceError(SkeyError):
@@ -51,7 +52,7 @@ class Listener(Protocol):
 
     @property
     def temperature(self) -> float:
-        """What makes the mean of its profiles honest: see :mod:`skey.confidence`."""
+        """What makes the mean of its profiles honest: see :mod:`skey.inference.confidence`."""
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
         """Probabilities of the 24 keys in the order of KEYS, or of the 12 key signatures from C."""

@@ -8,42 +8,173 @@ Conventions
 - A *score* is a mean in 0..1; *points* are its contributions, one a track, of which it is the mean.
 - Fifths: STONE and S-KEY credit both directions (``"both"``), ``mir_eval`` 0.8 the ascending fifth only
   (``"ascending"``).
-- Intervals come from :mod:`skey.bootstrap`, matrices from :mod:`skey.confusion`; their names are here too.
+- Intervals are percentile bootstraps over tracks: one system, or the difference of two (Efron & Tibshirani,
+  1993).
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer, Num
 
-from skey.bootstrap import Interval, MetricError, bootstrap_interval, check_pairs, paired_bootstrap
-from skey.confusion import confusion_matrix, normalise_rows, signature_confusion
-from skey.keys import Key, Relation, relation
+from skey.errors import SkeyError
+from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, Key, Relation, relation
 
-__all__ = [
-    "MIREX_WEIGHTS",
-    "Fifths",
-    "Interval",
-    "MetricError",
-    "RelationCounts",
-    "SignatureCounts",
-    "bootstrap_interval",
-    "confusion_matrix",
-    "count_relations",
-    "count_signatures",
-    "ksea",
-    "ksea_points",
-    "mirex_points",
-    "mirex_score",
-    "mode_accuracy",
-    "mode_points",
-    "normalise_rows",
-    "paired_bootstrap",
-    "signature_confusion",
-]
+_BLOCK = 2_000_000
+"""Numbers drawn at a time by the bootstrap: 16 MB."""
+
+
+class MetricError(SkeyError, ValueError):
+    """Something that cannot be scored: no tracks at all, or not one estimate a reference."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the two ends of its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def check_pairs(references: Sized, estimates: Sized) -> None:
+    """Refuse references and estimates that do not pair up.
+
+    Raises:
+        MetricError: the two differ in length.
+    """
+    if len(references) != len(estimates):
+        raise MetricError(
+            f"{len(references)} references but {len(estimates)} estimates: expected one a track"
+        )
+
+
+def bootstrap_interval(
+    points: Float[np.ndarray, "tracks"], level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """The mean of the points and its percentile bootstrap interval over tracks.
+
+    Args:
+        points: one number a track, shape (tracks,).
+        level: probability that the interval holds, in 0..1.
+        resamples: how often the tracks are drawn again.
+        seed: of the random numbers; the same seed gives the same interval.
+
+    Returns:
+        The mean and the two ends, in the unit of the points.
+
+    Raises:
+        MetricError: there are no points.
+    """
+    if points.size == 0:
+        raise MetricError("there is nothing to score: no tracks")
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(_resampled_means(points, resamples, seed), tails)
+    return Interval(float(points.mean()), float(low), float(high))
+
+
+def _resampled_means(
+    points: Float[np.ndarray, "tracks"], resamples: int, seed: int
+) -> Float[np.ndarray, "resamples"]:
+    """Means of resampled tracks: drawing how often each distinct value occurs is the same, in less memory."""
+    values, counts = np.unique(points, return_counts=True)
+    rng, shares = np.random.default_rng(seed), counts / points.size
+    block = max(1, _BLOCK // values.size)
+    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
+    return (
+        np.concatenate([rng.multinomial(points.size, shares, size=size) @ values for size in sizes])
+        / points.size
+    )
+
+
+def paired_bootstrap(
+    points_a: Float[np.ndarray, "tracks"],
+    points_b: Float[np.ndarray, "other_tracks"],
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """How much better system A is than system B on the same tracks, with its interval.
+
+    Args:
+        points_a: one number a track of system A, shape (tracks,).
+        points_b: those of system B on the same tracks.
+        level: probability that the interval holds, in 0..1.
+        resamples: how often the tracks are drawn again, each with both its numbers.
+        seed: of the random numbers.
+
+    Returns:
+        Mean of A minus mean of B; an interval that excludes zero tells the two apart.
+
+    Raises:
+        MetricError: the two differ in length, or there are no points.
+    """
+    check_pairs(points_a, points_b)
+    return bootstrap_interval(points_a - points_b, level, resamples, seed)
+
+
+def confusion_matrix(
+    references: Sequence[Key], estimates: Sequence[Key | None]
+) -> Integer[np.ndarray, "references=24 estimates=24"]:
+    """Count estimates by reference, along the circle of fifths with relatives side by side (Figure 4, STONE).
+
+    Args:
+        references: the annotated keys.
+        estimates: one key a reference; a track without an estimate has no column and is left out.
+
+    Returns:
+        Counts of shape (24, 24), rows the reference, columns the estimate, both along CIRCLE_OF_FIFTHS.
+
+    Raises:
+        MetricError: the two differ in length.
+    """
+    check_pairs(references, estimates)
+    pairs = [
+        (reference, key) for reference, key in zip(references, estimates, strict=True) if key is not None
+    ]
+    rows, columns = ([CIRCLE_OF_FIFTHS.index(pair[side]) for pair in pairs] for side in (0, 1))
+    return _count_cells(rows, columns, len(CIRCLE_OF_FIFTHS))
+
+
+def signature_confusion(
+    references: Sequence[Key], signatures: Sequence[int]
+) -> Integer[np.ndarray, "references=24 signatures=12"]:
+    """Count estimated key signatures by reference key (Figure 4, STONE, left).
+
+    Args:
+        references: the annotated keys.
+        signatures: one estimated key signature a reference, the pitch class of its major key.
+
+    Returns:
+        Counts of shape (24, 12), rows along CIRCLE_OF_FIFTHS, columns along SIGNATURES_BY_FIFTHS.
+
+    Raises:
+        MetricError: the two differ in length.
+    """
+    check_pairs(references, signatures)
+    rows = [CIRCLE_OF_FIFTHS.index(reference) for reference in references]
+    return _count_cells(
+        rows, [SIGNATURES_BY_FIFTHS.index(each) for each in signatures], len(SIGNATURES_BY_FIFTHS)
+    )
+
+
+def _count_cells(rows: list[int], columns: list[int], width: int) -> Integer[np.ndarray, "24 width"]:
+    """A matrix of 24 rows that counts how often each cell is named."""
+    matrix = np.zeros((len(CIRCLE_OF_FIFTHS), width), dtype=np.int64)
+    np.add.at(matrix, (np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp)), 1)
+    return matrix
+
+
+def normalise_rows(matrix: Num[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """Divide each row by its sum, so that it shows where one reference key goes; an empty row stays zero."""
+    sums = matrix.sum(axis=1, keepdims=True)
+    shares = np.zeros(matrix.shape)
+    np.divide(matrix, sums, out=shares, where=sums > 0)
+    return shares
+
 
 Fifths = Literal["both", "ascending"]
 """Which fifths earn half a point."""

@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from skey.architecture import PITCH_CLASSES as PITCH_CLASSES
-from skey.architecture import Architecture as Architecture
-from skey.architecture import TooFewFrames as TooFewFrames
-from skey.architecture import refuse_too_few_frames
-from skey.filters import CROPPED_BINS
+from skey.inference.architecture import PITCH_CLASSES as PITCH_CLASSES
+from skey.inference.architecture import Architecture as Architecture
+from skey.inference.architecture import TooFewFrames as TooFewFrames
+from skey.inference.architecture import refuse_too_few_frames
+from skey.inference.filters import CROPPED_BINS
 
 BINS = CROPPED_BINS
 

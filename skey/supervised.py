@@ -34,9 +34,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from skey.architecture import PITCH_CLASSES, AllConvolutional, refuse_too_few_frames
-from skey.model import ItemNorm, average_frames, profile_of
-from skey.outputs import Calibration
+from skey.inference.architecture import PITCH_CLASSES, AllConvolutional, Settings, refuse_too_few_frames
+from skey.inference.outputs import Calibration
+from skey.model import ChromaNet, ItemNorm, average_frames, profile_of
 
 MODES = 2
 KEYS_BY_NAME = Calibration(outputs=24, major=0, minor=0)
@@ -127,3 +127,11 @@ def key_in_crop(
 def logits_by_key(logits: Float[Tensor, "batch 12 2"]) -> Float[Tensor, "batch 24"]:
     """Column after column: the order of `skey.keys.KEYS`."""
     return logits.transpose(1, 2).flatten(1)
+
+
+Network = ChromaNet | KeyClassifier
+
+
+def build_network(settings: Settings) -> Network:
+    """The network that the settings describe, its parameters drawn by chance."""
+    return KeyClassifier(settings) if isinstance(settings, AllConvolutional) else ChromaNet(settings)

@@ -18,7 +18,7 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from skey.audio import TooShortAudio
-from skey.filters import (
+from skey.inference.filters import (
     BINS,
     BINS_PER_OCTAVE,
     CROPPED_BINS,

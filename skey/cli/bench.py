@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from skey.bench import Cost
+    from skey.cli.measure import Cost
 
 
 @click.group()
@@ -18,7 +18,7 @@ def bench() -> None:
 @click.option("--runs", default=5, show_default=True, help="How often each is started; the median counts.")
 def startup(runs: int) -> None:
     """Start-up of the command and of a first estimate."""
-    from skey.bench import startup as measured
+    from skey.cli.measure import startup as measured
 
     show(measured(runs))
 
@@ -27,7 +27,7 @@ def startup(runs: int) -> None:
 @click.option("--minutes", default=3.0, show_default=True, help="Length of the recording (44.1 kHz stereo).")
 def speed(minutes: float) -> None:
     """Time of one estimate, beside nnAudio's transform of the whole track."""
-    from skey.bench import tracks
+    from skey.cli.measure import tracks
 
     show(tracks(60 * minutes, reference=True))
 
@@ -37,7 +37,7 @@ def speed(minutes: float) -> None:
 @click.option("--reference", is_flag=True, help="Run nnAudio on the whole track too (13 GB for an hour).")
 def memory(minutes: float, reference: bool) -> None:
     """Peak memory of one estimate of a long recording."""
-    from skey.bench import tracks
+    from skey.cli.measure import tracks
 
     show(tracks(60 * minutes, reference))
 

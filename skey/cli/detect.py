@@ -16,17 +16,17 @@ from skey.notation import Notation
 if TYPE_CHECKING:
     import os
 
+    from skey.cli.journal import Entry, Journal, Settings
+    from skey.cli.reports import Layout, Report
     from skey.estimator import KeyEstimator, Outcome
-    from skey.journal import Entry, Journal, Settings
     from skey.keys import Key
-    from skey.reports import Layout, Report
 
 FORMATS = ("text", "csv", "json", "jsonl", "key", "mirex", "lab", "jams")
 EXCHANGE = FORMATS[4:]
-"""The values of :class:`skey.reports.Format`, which is too slow to import for ``--help``."""
+"""The values of :class:`skey.cli.reports.Format`, which is too slow to import for ``--help``."""
 
 TAG_NOTATIONS = ("tkey", "camelot", "open-key")
-"""The values of :data:`skey.tags.TAG_NOTATIONS`, for the same reason."""
+"""The values of :data:`skey.files.tags.TAG_NOTATIONS`, for the same reason."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Detection:
         """Estimate and report all files."""
         from tqdm import tqdm
 
-        from skey.journal import status_of
+        from skey.cli.journal import status_of
 
         # As they were before they were heard.
         statuses = {file: status_of(file) for file in files} if self.journal is not None else {}
@@ -83,7 +83,7 @@ class Detection:
 
     def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:
         """Report one file, tag it where that is asked for, and write it down."""
-        from skey.journal import Entry, status_of
+        from skey.cli.journal import Entry, status_of
 
         if outcome.estimate is None:
             self.messages.fail(outcome.path, str(outcome.error))
@@ -99,7 +99,7 @@ class Detection:
 
     def tag_finished(self, entries: Iterable["Entry"]) -> None:
         """Tag what was heard in an earlier run."""
-        from skey.journal import status_of
+        from skey.cli.journal import status_of
 
         for entry in entries:
             path, key = Path(entry.path), entry.named_key
@@ -112,7 +112,7 @@ class Detection:
         """Write the key of one file into its tags, or say what would be written; whether the file changed."""
         if not self.options["write_tags"]:
             return False
-        from skey.tags import TagError, write_key
+        from skey.files.tags import TagError, write_key
 
         least, dry_run = self.options["tag_confidence"], self.options["dry_run"]
         if confidence < least:
@@ -133,7 +133,7 @@ class Detection:
 
 def without_tagged(files: list[Path], messages: Messages) -> list[Path]:
     """The files that have no key in their tags; where the tags cannot be read, the sound may be."""
-    from skey.tags import TagError, tagged_key
+    from skey.files.tags import TagError, tagged_key
 
     kept = []
     for file in files:
@@ -153,8 +153,8 @@ def opened_report(
     options: dict[str, Any], layout: "Layout", settings: "Settings", inputs: list[Path]
 ) -> Iterator[tuple["Report", "Journal | None", dict[str, "Entry"]]]:
     """Where results go, their journal, and the entries of the files that have their results already."""
-    from skey.journal import Journal, locked, refuse_to_destroy, resumed
-    from skey.reports import Report
+    from skey.cli.journal import Journal, locked, refuse_to_destroy, resumed
+    from skey.cli.reports import Report
 
     output = options["output"]
     if output is None or (output.exists() and not output.is_file()):
@@ -247,9 +247,9 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
 
 def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messages) -> None:
     """Find the files, load the weights, report."""
+    from skey.cli.reports import Format, Layout
     from skey.estimator import KeyEstimator
-    from skey.folders import sound_files
-    from skey.reports import Format, Layout
+    from skey.files.folders import sound_files
     from skey.weights.library import default_weights
 
     found = sound_files(

@@ -15,8 +15,8 @@ def export(name: str, onnx: Path) -> None:
 
     It takes mono sound at 22,050 Hz with peak 1, of any length, and gives the probabilities of the keys.
     """
-    from skey.export import INPUT, OUTPUT, export_onnx, shortest_input
     from skey.weights import load_weights
+    from skey.weights.export import INPUT, OUTPUT, export_onnx, shortest_input
 
     loaded = load_weights(name)
     export_onnx(loaded, onnx)

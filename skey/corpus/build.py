@@ -17,11 +17,12 @@ from filelock import FileLock
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from skey import filters, vqt
+from skey import vqt
 from skey.corpus.plan import Clip, Split, plan_clips, plan_songs, render_clip
 from skey.corpus.processes import default_jobs, in_processes, rare_collection
 from skey.corpus.shards import FeatureStore, Shard, is_sound, storage_errors, write_shard
-from skey.threads import one_thread
+from skey.inference import filters
+from skey.inference.threads import one_thread
 
 SHARD_CLIPS = 12
 """Clips in a shard: 1.5 MB, a few seconds of work to lose, and 48 or 240 clips fill two cores evenly."""

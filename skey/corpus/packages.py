@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from skey.corpus.shards import storage_errors, write_whole
 from skey.errors import SkeyError
-from skey.folders import SUFFIXES
+from skey.files.folders import SUFFIXES
 
 LIST = Path(__file__).with_name("packages.csv")
 """The committed list of packages."""

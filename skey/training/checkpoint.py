@@ -11,7 +11,7 @@ import torch
 
 from skey.errors import SkeyError
 from skey.experiments import Experiment
-from skey.networks import Network
+from skey.supervised import Network
 
 Row = Mapping[str, float | int | str]
 

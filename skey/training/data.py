@@ -17,7 +17,7 @@ from skey.corpus.plan import Clip, Split, plan_clips, plan_songs
 from skey.corpus.shards import FeatureStore
 from skey.errors import SkeyError
 from skey.experiments import Experiment
-from skey.filters import CROPPED_BINS
+from skey.inference.filters import CROPPED_BINS
 from skey.keys import Key
 from skey.model import average_frames
 from skey.training.recordings import Recording, Recordings, Skipped, open_recordings

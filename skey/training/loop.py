@@ -14,7 +14,7 @@ from skey import __version__
 from skey.calibration import signature_row
 from skey.experiments import Experiment
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
-from skey.networks import Network
+from skey.supervised import Network
 from skey.training.checkpoint import Row, RunFolder, RunState
 from skey.training.data import Pool, TrainingData, draw_crops, epoch_order, mixed_order, recoloured
 from skey.training.origin import code_commit, machine_name

@@ -16,9 +16,9 @@ from skey.corpus.build import data_directory
 from skey.corpus.processes import default_jobs, in_processes
 from skey.corpus.shards import write_array
 from skey.errors import SkeyError
-from skey.filters import SEGMENT_SAMPLES
-from skey.folders import sound_files
-from skey.threads import one_thread
+from skey.files.folders import sound_files
+from skey.inference.filters import SEGMENT_SAMPLES
+from skey.inference.threads import one_thread
 from skey.vqt import SEGMENT_FRAMES, log_vqt, to_bytes
 
 MOST_SEGMENTS = 16

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from skey.architecture import Architecture
 from skey.errors import SkeyError
 from skey.experiments import Experiment
+from skey.inference.architecture import Architecture
 from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
 from skey.training.data import cropped, draw_crops

@@ -17,8 +17,7 @@ from torch import Tensor
 from skey.baselines import loudness
 from skey.losses import LossSettings, Views, key_loss, loss_terms, oracle
 from skey.model import ChromaNet, ConvNeXt, profile_of
-from skey.networks import Network
-from skey.supervised import CrossEntropy, KeyClassifier, key_in_crop, logits_by_key
+from skey.supervised import CrossEntropy, KeyClassifier, Network, key_in_crop, logits_by_key
 from skey.training.data import cropped
 from skey.vqt import chroma
 

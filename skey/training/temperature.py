@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from skey.confidence import fit_temperature
+from skey.inference.confidence import fit_temperature
 from skey.training.data import Pool
 from skey.weights import LoadedModel
 
@@ -28,7 +28,7 @@ def confidence_of(loaded: LoadedModel, validation: Pool) -> Mapping[str, float |
 
     Returns:
         ``temperature_clips``, how many labelled clips there are, and, where they are at least
-        ``LEAST_CLIPS``, the ``temperature`` for `skey.confidence.sharpen`.
+        ``LEAST_CLIPS``, the ``temperature`` for `skey.inference.confidence.sharpen`.
     """
     labelled = validation.labelled()
     if len(labelled) < LEAST_CLIPS:

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from skey.calibration import Calibration
 from skey.experiments import Experiment
-from skey.filters import CROPPED_BINS
+from skey.inference.filters import CROPPED_BINS
 from skey.keys import KEYS, Key
 from skey.metrics import count_relations, count_signatures, ksea, mirex_score
 from skey.model import PITCH_CLASSES, profile_of
-from skey.networks import Network
+from skey.supervised import Network
 from skey.training.data import Pool, draw_crops
 from skey.training.step import Batch, pool_in_groups
 from skey.training.tasks import task_of

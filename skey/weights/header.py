@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from skey.architecture import KINDS, Architecture, Settings
-from skey.errors import SkeyError
-from skey.outputs import Calibration
+from skey.errors import WeightsError as WeightsError
+from skey.inference.architecture import KINDS, Architecture, Settings
+from skey.inference.outputs import Calibration
 
 FORMAT = 1
 """Raised when a reader of today could not understand a file of tomorrow."""
@@ -30,10 +30,6 @@ _MOST_BLOCKS = 12
 
 OLDEST_KIND = "chromanet"
 """Of a header that says nothing: the first files held nothing else."""
-
-
-class WeightsError(SkeyError):
-    """A weights file cannot be found, read or trusted; the message says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ class Header:
 
     @property
     def kind(self) -> str:
-        """Which kind of network it is, a name of `skey.architecture.KINDS`."""
+        """Which kind of network it is, a name of `skey.inference.architecture.KINDS`."""
         return next(name for name, settings in KINDS.items() if isinstance(self.architecture, settings))
 
     def to_json(self) -> str:

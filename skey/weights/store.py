@@ -8,7 +8,7 @@ from jaxtyping import Float
 from safetensors.torch import save
 from torch import Tensor
 
-from skey.networks import Network, build_network
+from skey.supervised import Network, build_network
 from skey.vqt import crop
 from skey.weights.file import METADATA_KEY, read_arrays
 from skey.weights.file import checksum as checksum

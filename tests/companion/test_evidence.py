@@ -31,10 +31,10 @@ from companion.studies import disagreement, reliability, robustness
 from companion.studies.reliability import Judged
 from companion.studies.robustness import CLEAN, CONDITIONS, EFFECTS, LISTENERS, condition
 from skey.audio import SAMPLE_RATE
-from skey.confidence import calibration_error, expected_error
 from skey.corpus.plan import plan_clips, render_clip
 from skey.corpus.tuning import intonation
 from skey.estimator import KeyEstimator
+from skey.inference.confidence import calibration_error, expected_error
 from skey.keys import KEYS, Key, parse_key
 from skey.listeners import Template
 from skey.vqt import from_bytes, log_vqt, to_bytes

@@ -29,16 +29,9 @@ MAY_IMPORT = {
 }
 """Each part of the library, and on which others it stands."""
 PART_OF = {
-    module: part
-    for part, modules in {
-        "music": "errors keys notation metrics bootstrap confusion audio decoding ffmpeg id3 folders tags"
-        " threads",
-        "inference": "filters spectrum templates tonality confidence architecture outputs estimate",
-        "weights": "export",
-        "estimator": "estimator listeners inference reports journal",
-        "cli": "__main__ bench",
-    }.items()
-    for module in modules.split()
+    **dict.fromkeys(["errors", "keys", "notation", "metrics", "audio", "files"], "music"),
+    "listeners": "estimator",
+    "__main__": "cli",
 }
 """Modules at the top of the library; the others are networks, and a folder is a part of its own name."""
 HEAVY = {"torch", "music21", "matplotlib", "pandas", "nnAudio", "scipy", "lightning"}

@@ -14,7 +14,7 @@ import soundfile
 from companion.pages.readme import with_results
 from companion.record import RESULTS
 from companion.results import read_experiment
-from skey.bench import SOURCE_RATE, cadence
+from skey.cli.measure import SOURCE_RATE, cadence
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

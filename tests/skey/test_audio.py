@@ -22,7 +22,7 @@ from skey.audio import (
     stream_array,
     stream_audio,
 )
-from skey.bench import measure
+from skey.cli.measure import measure
 
 
 def sine(rate, frequency=440.0, seconds=4.0, amplitude=0.5):

@@ -18,8 +18,8 @@ from skey.audio import (
     NonFiniteAudio,
     UnreadableAudio,
 )
-from skey.bench import measure
 from skey.cli import main
+from skey.cli.measure import measure
 from skey.estimator import KeyEstimator
 from skey.keys import Key
 

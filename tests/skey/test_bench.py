@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from skey.bench import SOURCE_RATE, cadence, made_up_recording, measure
+from skey.cli.measure import SOURCE_RATE, cadence, made_up_recording, measure
 from skey.errors import SkeyError
 
 

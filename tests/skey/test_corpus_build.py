@@ -19,8 +19,8 @@ from skey.corpus.build import build_clips, data_directory, plan_digest, plan_sha
 from skey.corpus.plan import Clip
 from skey.corpus.shards import CLIP_SHAPE, StoreError, is_sound
 from skey.errors import SkeyError
+from skey.inference.threads import one_thread
 from skey.keys import Key
-from skey.threads import one_thread
 
 HERE = Path(__file__).parent
 CLIPS = 30

@@ -21,7 +21,7 @@ from skey.audio import (
     read_audio,
     stream_audio,
 )
-from skey.bench import measure
+from skey.cli.measure import measure
 from skey.estimator import KeyEstimator
 from skey.keys import parse_key
 

@@ -14,10 +14,10 @@ import soundfile
 from click.testing import CliRunner
 
 from skey.cli import main
+from skey.cli.journal import locked
+from skey.cli.reports import EXCHANGE, Format
 from skey.estimator import KeyEstimator
-from skey.journal import locked
 from skey.keys import KEYS, Notation, format_key, parse_key
-from skey.reports import EXCHANGE, Format
 from skey.weights import library
 
 RATE = 22_050

@@ -12,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skey.audio import SAMPLE_RATE, AudioError, MissingAudio, prepare
-from skey.bench import measure
-from skey.confidence import calibration_error, fit_temperature, sharpen
-from skey.estimate import KeyEstimate, Segment, merged
-from skey.estimator import KeyEstimator
+from skey.cli.measure import measure
+from skey.estimator import KeyEstimate, KeyEstimator, Segment, merged
+from skey.inference.confidence import calibration_error, fit_temperature, sharpen
+from skey.inference.tonality import TONAL_PROMINENCE, measure_tonality, tuning_cents
 from skey.keys import KEYS, Key, parse_key
-from skey.tonality import TONAL_PROMINENCE, measure_tonality, tuning_cents
 from skey.vqt import log_vqt
 
 CADENCES = {

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from skey.calibration import reference_sound
-from skey.export import INPUT, WaveformToProfile, export_onnx, shortest_input
 from skey.keys import KEYS, Key
 from skey.weights import LoadedModel, import_checkpoint
+from skey.weights.export import INPUT, WaveformToProfile, export_onnx, shortest_input
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnx", reason="the extra `onnx` is not installed")

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from skey import spectrum, vqt
+from skey import vqt
 from skey.audio import TooShortAudio, read_audio
 from skey.baselines import TemplateMatching, track_chroma
 from skey.calibration import reference_sound
-from skey.filters import MIN_VQT_SAMPLES
-from skey.inference import NumpyChromaNet, parameter_shapes
+from skey.inference import spectrum
+from skey.inference.filters import MIN_VQT_SAMPLES
+from skey.inference.network import NumpyChromaNet, parameter_shapes
+from skey.inference.outputs import Calibration
+from skey.inference.templates import correlations, energy_chroma
 from skey.listeners import Network, TorchNetwork
 from skey.model import Architecture, ChromaNet, TooFewFrames
-from skey.outputs import Calibration
-from skey.templates import correlations, energy_chroma
 from skey.weights import Header, LoadedModel, WeightsError, import_checkpoint, load_weights, save_weights
 
 RELEASED = ("skey", "semitone24", "stone12")

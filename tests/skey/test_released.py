@@ -11,7 +11,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from skey.filters import SEGMENT_SAMPLES
+from skey.inference.filters import SEGMENT_SAMPLES
 from skey.keys import KEYS, parse_key
 from skey.vqt import log_vqt
 from skey.weights import LoadedModel, import_checkpoint

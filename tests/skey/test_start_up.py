@@ -13,13 +13,13 @@ import soundfile
 from click.testing import CliRunner
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skey.bench import cadence
 from skey.cli import main
+from skey.cli.measure import cadence
 from skey.estimator import KeyEstimator
+from skey.inference.outputs import Calibration
+from skey.inference.threads import one_blas_thread
 from skey.listeners import Network, Template, TorchNetwork
 from skey.model import Architecture, ChromaNet
-from skey.outputs import Calibration
-from skey.threads import one_blas_thread
 from skey.weights import Header, WeightsError, library, save_weights
 
 HEAVY = ("torch", "scipy", "pandas", "music21", "matplotlib", "nnAudio")
@@ -156,7 +156,7 @@ def test_a_plain_installation_brings_what_an_estimate_needs_and_no_torch() -> No
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     core = {re.split(r"[<>=]", name)[0].lower() for name in project["dependencies"]}
     assert not core & {name.lower() for name in HEAVY}
-    code = "import sys, skey.cli.detect, skey.journal, skey.reports, skey.tags"
+    code = "import sys, skey.cli.detect, skey.cli.journal, skey.cli.reports, skey.files.tags"
     code += "; from skey.estimator import KeyEstimator; KeyEstimator()"
     code += "; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

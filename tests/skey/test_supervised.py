@@ -11,13 +11,12 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from skey.architecture import AllConvolutional, TooFewFrames
 from skey.calibration import reference_sound
 from skey.corpus.shards import FeatureStore, Shard, write_shard
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, Scale, at_scale
-from skey.export import INPUT, WaveformToProfile, export_onnx, shortest_input
+from skey.inference.architecture import AllConvolutional, TooFewFrames
 from skey.keys import KEYS
 from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
@@ -26,6 +25,7 @@ from skey.training.data import Pool, cropped
 from skey.training.schedule import rate_at
 from skey.training.speed import measure_speed
 from skey.weights import Header, WeightsError, load_weights, read_header, save_weights
+from skey.weights.export import INPUT, WaveformToProfile, export_onnx, shortest_input
 from skey.weights.system import NetworkSystem
 
 SMALL = AllConvolutional(filters=8, dropout=0.0, frames_per_step=64)

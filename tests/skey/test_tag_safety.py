@@ -17,10 +17,10 @@ import soundfile
 from click.testing import CliRunner
 from mutagen.id3 import ID3, TXXX
 
-from skey import tags
 from skey.cli import main
+from skey.files import tags
+from skey.files.tags import TagError, tagged_key, write_key
 from skey.keys import Notation, parse_key
-from skey.tags import TagError, tagged_key, write_key
 
 EB_MINOR = parse_key("Eb minor")
 RATE = 22_050
@@ -300,7 +300,8 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(song, name):
     path = song(name, 20)
     sound = tags._fingerprint(path)
     code = (
-        "import sys; from pathlib import Path; from skey.tags import write_key; from skey.keys import KEYS\n"
+        "import sys; from pathlib import Path\n"
+        "from skey.files.tags import write_key; from skey.keys import KEYS\n"
         "print(flush=True)\n"
         "while True:\n    for key in KEYS: write_key(Path(sys.argv[1]), key)"
     )

@@ -9,8 +9,8 @@ import soundfile
 from mutagen.id3 import APIC, COMM, ID3, TIT2, TKEY, TXXX
 from mutagen.mp4 import MP4
 
+from skey.files.tags import MP4_KEY, TagError, write_key
 from skey.keys import KEYS, parse_key
-from skey.tags import MP4_KEY, TagError, write_key
 
 EB_MINOR = parse_key("Eb minor")
 RATE = 22_050

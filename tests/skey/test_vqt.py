@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skey.audio import SAMPLE_RATE, TooShortAudio
-from skey.filters import LOWPASS_TAPS, MIN_VQT_SAMPLES, SEGMENT_SAMPLES
+from skey.inference.filters import LOWPASS_TAPS, MIN_VQT_SAMPLES, SEGMENT_SAMPLES
 from skey.vqt import (
     MAX_CROP,
     SEGMENT_FRAMES,

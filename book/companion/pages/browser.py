@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from skey import audio, confidence, estimator, filters, inference, tonality
-from skey.architecture import Architecture
+from skey import audio, estimator
+from skey.inference import confidence, filters, tonality
+from skey.inference import network as inference
+from skey.inference.architecture import Architecture
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, Notation, format_key
 from skey.weights.file import read_arrays
 from skey.weights.header import WeightsError

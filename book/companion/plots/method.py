@@ -15,7 +15,7 @@ from matplotlib.path import Path
 from torch import Tensor
 
 from companion.plots import INK, MODE_COLOURS, SIGNATURE_LABELS, STYLE, Drawing, draw
-from skey.filters import CROPPED_BINS, HOP
+from skey.inference.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS
 from skey.vqt import SEGMENT_FRAMES
 

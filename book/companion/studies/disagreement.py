@@ -12,7 +12,7 @@ from companion.results import Answer, Predictions, read_experiment
 from companion.results.predictions import is_signature
 from companion.systems import systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
-from skey.threads import one_thread
+from skey.inference.threads import one_thread
 from skey.vqt import from_bytes, log_vqt, to_bytes
 from skey.weights.system import NetworkSystem, windows
 

@@ -9,8 +9,7 @@ from jaxtyping import Float32
 from companion.observations import DIGITS
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import Clip, plan_clips, render_clip
-from skey.estimate import KeyEstimate
-from skey.estimator import KeyEstimator
+from skey.estimator import KeyEstimate, KeyEstimator
 from skey.weights import available_weights, read_header
 
 KINDS = (("chorales", "full", "major"), ("tunes", "full", "minor"), ("chorales", "hard", "minor"))

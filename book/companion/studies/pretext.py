@@ -19,7 +19,7 @@ from companion.systems import RELEASED
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.experiments import EXPERIMENTS
-from skey.filters import SEGMENT_SAMPLES
+from skey.inference.filters import SEGMENT_SAMPLES
 from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
 from skey.vqt import crop, log_vqt
 from skey.weights import LoadedModel, available_weights, read_weights

@@ -9,7 +9,7 @@ from companion.observations import Observation, read_observation, write_observat
 from companion.record import RESULTS, find_checkout, provenance
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator, Outcome
-from skey.folders import SUFFIXES
+from skey.files.folders import SUFFIXES
 from skey.keys import KEYS
 from skey.weights import available_weights, read_header
 from skey.weights.library import DEFAULT

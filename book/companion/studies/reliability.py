@@ -15,14 +15,14 @@ from torch import Tensor
 
 from companion.observations import DIGITS, Entries
 from skey.audio import SAMPLE_RATE
-from skey.confidence import expected_error, sharpen
 from skey.corpus.plan import render_clip
 from skey.datasets.open_corpus import OpenCorpus
 from skey.estimator import KeyEstimator
+from skey.inference.confidence import expected_error, sharpen
+from skey.inference.threads import one_thread
 from skey.keys import KEYS
 from skey.listeners import Network, Template
 from skey.metrics import Interval, bootstrap_interval
-from skey.threads import one_thread
 from skey.weights import available_weights, read_header
 from skey.weights.library import DEFAULT
 from skey.weights.system import windows

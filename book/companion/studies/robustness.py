@@ -23,9 +23,9 @@ from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generat
 from skey.corpus.degradation import RANGES, add_noise, normalise_peak, reverb, saturate
 from skey.corpus.plan import Clip, arrangements, plan_clips
 from skey.corpus.soundfont import default_soundfont
+from skey.inference.threads import one_thread
 from skey.keys import Key, parse_key
 from skey.metrics import Interval, bootstrap_interval, paired_bootstrap
-from skey.threads import one_thread
 from skey.vqt import log_vqt
 from skey.weights.library import DEFAULT
 

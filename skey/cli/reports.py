@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, TextIO
 
 from skey.errors import SkeyError
-from skey.estimate import KeyEstimate
+from skey.estimator import KeyEstimate
 from skey.keys import KEYS, Key, Notation, format_key
 
 NO_KEY = "-"

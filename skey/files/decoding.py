@@ -17,7 +17,7 @@ import soundfile
 from jaxtyping import Float32, Shaped
 
 from skey.errors import SkeyError
-from skey.ffmpeg import BinaryFile, frames, packet_seconds
+from skey.files.ffmpeg import BinaryFile, frames, packet_seconds
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Block: TypeAlias = Float32[np.ndarray, "samples channels"]

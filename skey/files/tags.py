@@ -23,8 +23,8 @@ from mutagen.id3 import ID3, ID3FileType
 from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
-from skey.decoding import AudioError, decoded
-from skey.id3 import Part, Tag, TagError, is_key_field, plan
+from skey.files.decoding import AudioError, decoded
+from skey.files.id3 import Part, Tag, TagError, is_key_field, plan
 from skey.keys import Key, KeyParseError, Notation, format_key, parse_key
 
 __all__ = ["TAG_NOTATIONS", "TagError", "tagged_key", "write_key"]
@@ -113,7 +113,7 @@ def _opened(path: Path, kind: Any = None) -> Any:  # noqa: ANN401 - mutagen has 
 
 
 def _has_plain_id3(kind: Any) -> bool:  # noqa: ANN401 - mutagen has no types
-    """Whether :mod:`skey.id3` writes the tags of such files."""
+    """Whether :mod:`skey.files.id3` writes the tags of such files."""
     return issubclass(kind, ID3FileType | WAVE | AIFF)
 
 

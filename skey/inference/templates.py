@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from skey.filters import BINS_PER_OCTAVE, CROPPED_BINS
+from skey.inference.filters import BINS_PER_OCTAVE, CROPPED_BINS
 from skey.keys import KEYS
 
 Profile = Literal["krumhansl", "temperley"]

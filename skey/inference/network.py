@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float, Float32
 from numpy.lib.stride_tricks import sliding_window_view
 
-from skey.architecture import PITCH_CLASSES, Architecture, refuse_too_few_frames
-from skey.filters import CROPPED_BINS
-from skey.weights.header import WeightsError
+from skey.errors import WeightsError
+from skey.inference.architecture import PITCH_CLASSES, Architecture, refuse_too_few_frames
+from skey.inference.filters import CROPPED_BINS
 
 _EPSILON = np.float32(1e-5)
 _VALUES = 2**13

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from skey.errors import SkeyError
-from skey.filters import HOP
+from skey.inference.filters import HOP
 from skey.vqt import LogVQT, crop
 from skey.weights import LoadedModel
 

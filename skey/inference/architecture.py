@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from skey.errors import SkeyError
-from skey.filters import BINS_PER_OCTAVE
+from skey.inference.filters import BINS_PER_OCTAVE
 
 PITCH_CLASSES = BINS_PER_OCTAVE
 

@@ -1,4 +1,4 @@
-"""The constants and kernels of the log-VQT, which :mod:`skey.spectrum` and :mod:`skey.vqt` both compute with.
+"""The constants and kernels of the log-VQT, for :mod:`skey.inference.spectrum` and :mod:`skey.vqt`.
 
 The variable-Q transform is that of nnAudio 0.3.4 (``features.vqt.VQT``, gamma 0, librosa normalisation). One
 octave of kernels serves all nine, because halving the sample rate halves every frequency.

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from skey.cli.reports import Layout, ResumeError, kept_entries
 from skey.errors import SkeyError
-from skey.estimate import KeyEstimate
-from skey.folders import SUFFIXES
+from skey.estimator import KeyEstimate
+from skey.files.folders import SUFFIXES
 from skey.keys import KEYS, Key
-from skey.reports import Layout, ResumeError, kept_entries
 
 Settings = Mapping[str, str | bool | float]
 """What results depend on, by the name of the option."""

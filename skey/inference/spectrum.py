@@ -2,7 +2,7 @@
 
 Importing torch takes longer than hearing a minute of music, so the estimator listens with this module.
 Training, batches and gradients need tensors and use :mod:`skey.vqt`; both have their constants and kernels
-from :mod:`skey.filters`, and the tests hold the two together.
+from :mod:`skey.inference.filters`, and the tests hold the two together.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skey.audio import TooShortAudio, Wave
-from skey.filters import (
+from skey.inference.filters import (
     BINS,
     DYNAMIC_RANGE,
     HOP,

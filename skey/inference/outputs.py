@@ -5,8 +5,8 @@ from typing import Any, Literal, TypeVar
 
 from jaxtyping import Float
 
-from skey.architecture import PITCH_CLASSES
 from skey.errors import SkeyError
+from skey.inference.architecture import PITCH_CLASSES
 from skey.keys import KEYS, Key
 
 Profile = TypeVar("Profile")

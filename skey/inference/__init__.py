@@ -1,0 +1,1 @@
+"""An estimate without torch: log-VQT, network and templates in numpy, tonality, confidence."""

@@ -15,8 +15,9 @@ from filelock import FileLock
 from companion.build import INDEX, build_book, script
 from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, run_notebooks
 from companion.observations import recorded_observations
+from companion.pages.landing import HEADLINE, StaleSentence, holds_while
 from companion.pages.listening import answer_in_words, instructive_rows
-from companion.pages.parts import HEADLINE, LOGO, PICTURE, headline_drawing, logo, parameters_words
+from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo, parameters_words
 from companion.record import RESULTS, find_checkout, recorded_experiments
 from companion.results import Predictions, read_experiment
 from skey.keys import KEYS
@@ -259,10 +260,19 @@ def test_an_answer_is_told_in_words() -> None:
     assert answer_in_words(KEYS[0], None) == "no answer"
 
 
-def test_the_landing_page_shows_both_claims(pages: list[Path]) -> None:
+def test_the_landing_page_answers_shows_three_doors_and_folds_the_key(pages: list[Path]) -> None:
     text = (ROOT / INDEX).parent.joinpath("book", "index.html").read_text(encoding="utf-8")
-    assert "Key signatures, system by system" in text and "MIREX score, system by system" in text
+    places = [text.index(words) for words in ("What reproduced.", "What did not", "What is new.")]
+    assert places == sorted(places)
+    assert all(f">{door}</a>" in text for door in ("Use it", "Check it", "Learn it"))
     assert text.count("<audio") == 1
+    assert "<details><summary>" in text[text.index("<audio") :]
+
+
+def test_a_sentence_that_the_record_refutes_stops_the_build() -> None:
+    assert holds_while(2 > 1, "Two is more.") == "Two is more."
+    with pytest.raises(StaleSentence, match="One is more"):
+        holds_while(1 > 2, "One is more.")
 
 
 @pytest.mark.parametrize(

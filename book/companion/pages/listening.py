@@ -78,13 +78,18 @@ def player(source: str, caption: str) -> str:
     )
 
 
-def listen(predictions: Predictions, dataset: Dataset, rows: Sequence[int]) -> str:
-    """Players for some rows of the predictions, with the reference and every system's answer, as HTML."""
+def listen(predictions: Predictions, dataset: Dataset, rows: Sequence[int], folded: str = "") -> str:
+    """Players for some rows of the predictions, with the reference and every system's answer, as HTML.
+
+    With ``folded``, the reader opens reference and answers by a click on these words.
+    """
     tracks = {track.id: track for track in dataset.tracks()}
-    return "\n".join(_clip(predictions, dataset, row, tracks[predictions.tracks[row]]) for row in rows)
+    return "\n".join(
+        _clip(predictions, dataset, row, tracks[predictions.tracks[row]], folded) for row in rows
+    )
 
 
-def _clip(predictions: Predictions, dataset: Dataset, row: int, track: Track) -> str:
+def _clip(predictions: Predictions, dataset: Dataset, row: int, track: Track, folded: str) -> str:
     """One player with its table of answers."""
     reference = predictions.references[row]
     tags = [column[row] for name, column in predictions.tags.items() if name != "group"]
@@ -94,8 +99,13 @@ def _clip(predictions: Predictions, dataset: Dataset, row: int, track: Track) ->
         f"<tr><th>{html.escape(label(system))}</th><td>{answer_in_words(reference, column[row])}</td></tr>"
         for system, column in predictions.answers.items()
     )
-    heard = player(source, f"<strong>{reference}</strong><br>{words}")
-    return f'<div class="companion-heard">{heard}<table class="table">{answers}</table></div>'
+    caption, table = f"<strong>{reference}</strong><br>{words}", f'<table class="table">{answers}</table>'
+    if folded:
+        shown = player(source, "Which key is this?")
+        table = f"<details><summary>{html.escape(folded)}</summary><p>{caption}</p>{table}</details>"
+    else:
+        shown = player(source, caption)
+    return f'<div class="companion-heard">{shown}{table}</div>'
 
 
 def answer_in_words(reference: Key, answer: Answer) -> str:

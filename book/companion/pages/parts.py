@@ -9,14 +9,17 @@ from companion.observations import read_observation
 from companion.pages.browser import browser_script
 from companion.pages.cards import shipped_cards
 from companion.pages.chapters import method_parts
-from companion.pages.listening import instructive_rows, listen
+from companion.pages.landing import HEADLINE, answer, few_systems, quiz
 from companion.pages.released import model_cards
 from companion.pages.scoreboard import scoreboard
 from companion.pages.tables import markdown_table, papers_percentages, papers_table
 from companion.pages.usage import write_outputs
 from companion.plots import Drawing, circle_drawing, scores_drawing
 from companion.record import RESULTS, recorded_experiments, write_if_changed
-from companion.results import Experiment, Parameters, open_dataset, read_experiment
+from companion.results import Experiment, read_experiment
+from companion.training.record import read_training_records
+from companion.training.shipping import choose
+from skey.weights.library import DEFAULT
 
 PAGES = Path("build") / "pages"
 """Where the computed parts lie, for the pages in ``book/`` to include."""
@@ -33,12 +36,6 @@ LOGO = Path("book") / "_static" / "logo.svg"
 LOGO_PROFILE = tuple(math.exp(-min(fifths, 12 - fifths) / 1.5) for fifths in range(12))
 """By fifths above C; falls off evenly on both sides."""
 
-SIGNATURES = "table-1-key-signature"
-"""The experiment of the first claim, which the landing page shows."""
-
-HEADLINE = "table-3-key-and-mode"
-"""The experiment of the second claim, which the landing page and the README show."""
-
 ALIGNMENT = "released-alignment"
 """The observation that the model cards are written from."""
 
@@ -54,9 +51,9 @@ def write_pages(checkout: Path) -> None:
         "papers.md": papers_table(),
         "records.md": records_table(experiments),
         "runs.md": runs_table(read_runs(checkout).values()),
-        "signatures.html": signatures_drawing(by_name[SIGNATURES])._repr_html_(),
-        "headline.html": headline_drawing(headline)._repr_html_(),
-        "listen.html": landing_clip(headline),
+        "answer.md": answer(by_name, choose(read_training_records(checkout / RESULTS))[DEFAULT]),
+        "few-systems.md": few_systems(by_name),
+        "quiz.html": quiz(headline),
         **method_parts(checkout),
         "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), experiments),
         "shipped-cards.md": shipped_cards(checkout),
@@ -74,22 +71,10 @@ def logo() -> Drawing:
     return circle_drawing([LOGO_PROFILE[7 * pitch_class % 12] for pitch_class in range(12)], "skey companion")
 
 
-def signatures_drawing(experiment: Experiment) -> Drawing:
-    """KSEA of every system on every part of the data, with the papers' values."""
-    papers = papers_percentages("stone-table-1")
-    return scores_drawing(experiment.record.scores, "ksea", papers, "Key signatures, system by system")
-
-
 def headline_drawing(experiment: Experiment) -> Drawing:
     """MIREX of every system on every part of the data, with the papers' values."""
     papers = papers_percentages("stone-table-3")
     return scores_drawing(experiment.record.scores, "mirex", papers, "MIREX score, system by system")
-
-
-def landing_clip(experiment: Experiment) -> str:
-    """One track to hear, halfway between easy and hard."""
-    rows = instructive_rows(experiment.predictions)
-    return listen(experiment.predictions, open_dataset(Parameters()), rows[1:2])
 
 
 def records_table(experiments: Iterable[Experiment]) -> str:

@@ -4,11 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from companion.claims import judge_all, verdict_lines
 from companion.pages.tables import METRIC_TITLES, scores_table, sources_line
-from companion.pages.verdicts import claims_table, rules_list, verdict_counts
+from companion.pages.verdicts import claims_table, claims_total, rules_list, verdict_counts
 from companion.paper import Number, papers_numbers
 from companion.results import Experiment
 from companion.results.scores import recorded_interval
 from companion.systems import EVALUATIONS
+
+INTRODUCTION = (
+    "The verdict is computed, never written by hand: the two systems answer the same tracks, the difference "
+    "of their points is resampled, and the 95 % interval of that difference, in percentage points, decides. "
+    "What it must look like depends on what is claimed of the first system beside the second:"
+)
+"""What precedes the rules."""
 
 CAUTION = (
     "A comparison that these rules leave open is *undecided at this size* of the test set. The intervals are "
@@ -19,13 +26,12 @@ CAUTION = (
 
 
 def scoreboard(experiments: Iterable[Experiment]) -> str:
-    """The page: rules, claims, and for each experiment its scores and downloads, in the papers' order."""
+    """The page: total, rules, claims, and each experiment's scores and downloads, in the papers' order."""
     ordered = in_order(experiments)
     judged = judge_all(ordered)
     sections = [_section(experiment) for experiment in ordered]
-    head = [rules_list(), CAUTION, "## Claims", claims_table(judged)]
-    counted = f"Of {len(judged)} claims: {verdict_counts(judged)}."
-    return "\n\n".join([*head, counted, "## Scores", *sections])
+    head = [claims_total(judged), "## Claims", INTRODUCTION, rules_list(), CAUTION, claims_table(judged)]
+    return "\n\n".join([*head, "## Scores", *sections])
 
 
 def in_order(experiments: Iterable[Experiment]) -> list[Experiment]:

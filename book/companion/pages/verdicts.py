@@ -37,6 +37,16 @@ def verdict_counts(found: Iterable[Judgement]) -> str:
     return ", ".join(f"{counted[name]} {name}" for name in names if counted[name])
 
 
+def claims_total(found: Iterable[Judgement]) -> str:
+    """How many claims have which verdict, those of the papers apart from ours, as a list."""
+    judged = list(found)
+    papers, ours = ([each for each in judged if bool(each.claim.paper) is paper] for paper in (True, False))
+    return (
+        f"- **{len(papers)} claims of the papers:** {verdict_counts(papers)}.\n"
+        f"- **{len(ours)} of this companion:** {verdict_counts(ours)}."
+    )
+
+
 def rules_list() -> str:
     """The rule that decides each kind of claim, as a list, and what is not a test."""
     rules = [f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items()]

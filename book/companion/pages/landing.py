@@ -1,0 +1,167 @@
+"""The landing page's computed parts: three sentences, a table of few systems, a clip with its answer folded.
+
+A sentence that the numbers no longer support raises ``StaleSentence``, so that the build stops.
+"""
+
+from collections.abc import Mapping
+
+from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Judgement, examples_seen, judge_all
+from companion.pages.listening import instructive_rows, listen
+from companion.pages.tables import markdown_table, paper_cell, with_interval
+from companion.pages.verdicts import marks_legend
+from companion.paper import label, papers_numbers
+from companion.results import Experiment, Parameters, open_dataset
+from companion.training.record import TrainingRecord
+from skey.errors import SkeyError
+from skey.weights.library import DEFAULT
+
+SIGNATURES = "table-1-key-signature"
+"""The experiment of STONE's claim on key signatures."""
+
+ABLATIONS = "table-2-ablations"
+"""That of the losses in the place of CPSD."""
+
+HEADLINE = "table-3-key-and-mode"
+"""That of the claims on keys, which the README shows too."""
+
+LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    SIGNATURES: ("ksea", ("feature-engineering", "stone", "released-stone12", "supervised")),
+    HEADLINE: ("mirex", ("krumhansl", "skey", "skey-fifths", DEFAULT, "released-skey", "supervised")),
+}
+"""Experiment → its score and the systems that the landing page shows."""
+
+SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (MIREX, %)"}
+"""What each score is about."""
+
+QUESTION = "The answer, and what each system predicts"
+"""What stands on the folded answer."""
+
+
+class StaleSentence(SkeyError):
+    """A sentence of a page that the record no longer supports; the message quotes it."""
+
+
+def holds_while(premise: bool, sentence: str) -> str:
+    """A sentence that stands as long as its premise does.
+
+    Args:
+        premise: what the sentence says, as a comparison of recorded numbers.
+        sentence: the sentence.
+
+    Returns:
+        The sentence.
+
+    Raises:
+        StaleSentence: the premise is false.
+    """
+    if not premise:
+        raise StaleSentence(f"the record no longer supports this sentence, rewrite it: {sentence!r}")
+    return sentence
+
+
+def answer(experiments: Mapping[str, Experiment], default: TrainingRecord) -> str:
+    """What reproduced, what did not or was not tested, and what is new: as a list.
+
+    Args:
+        experiments: the recorded experiments by name.
+        default: the record of the run behind the network that ``skey detect`` uses by default.
+
+    Returns:
+        Markdown.
+    """
+    judged = judge_all(experiments.values())
+    sentences = (
+        _reproduced(experiments, judged),
+        _not_reproduced(experiments, judged),
+        _new(experiments, default),
+    )
+    return "\n".join(sentences)
+
+
+def _score(experiments: Mapping[str, Experiment], name: str, system: str, metric: str) -> float:
+    """A recorded score on all clips, in percent."""
+    return float(experiments[name].record.scores[system]["all"][metric])
+
+
+def _reproduced(experiments: Mapping[str, Experiment], judged: list[Judgement]) -> str:
+    """The released networks and our STONE against what needs no training."""
+    stone, released, chroma = (
+        _score(experiments, SIGNATURES, system, "ksea")
+        for system in ("stone", "released-stone12", "feature-engineering")
+    )
+    skey, template = (
+        _score(experiments, HEADLINE, system, "mirex") for system in ("released-skey", "krumhansl")
+    )
+    papers = [each.verdict for each in judged if each.claim.paper]
+    return holds_while(
+        min(stone, released) > chroma and skey > template and "does not hold" not in papers,
+        "- **What reproduced.** A network learns key signatures without a label: STONE trained here has a "
+        f"KSEA of {stone:.1f} % and the released STONE {released:.1f} %, against {chroma:.1f} % for the "
+        f"strongest pitch class; the released S-KEY has a MIREX score of {skey:.1f} %, against "
+        f"{template:.1f} % for template matching. Of the papers' {len(papers)} claims "
+        f"{papers.count('holds')} hold, and none failed a fair test.",
+    )
+
+
+def _not_reproduced(experiments: Mapping[str, Experiment], judged: list[Judgement]) -> str:
+    """What our scale could not test."""
+    papers = [each.verdict for each in judged if each.claim.paper]
+    skey, template = (_score(experiments, HEADLINE, system, "mirex") for system in ("skey", "krumhansl"))
+    share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
+    return holds_while(
+        skey < template and 0 < share < LEAST_SHARE,
+        f"- **What did not, or was not tested.** {papers.count('not a test')} claims are *not a test*, "
+        f"because our networks saw far fewer examples than the papers' {PAPERS_EXAMPLES / 1e6:.0f} million: "
+        f"S-KEY by the paper's recipe, with {100 * share:.1f} % of them, has {skey:.1f} %. "
+        f"Undecided on {clips(experiments)} clips: {papers.count('undecided at this size')}. "
+        "Nothing was run on FMAKv2, the papers' test set, whose audio was not at hand.",
+    )
+
+
+def _new(experiments: Mapping[str, Experiment], default: TrainingRecord) -> str:
+    """Findings of this companion."""
+    cpsd, entropy = (_score(experiments, ABLATIONS, system, "ksea") for system in ("stone", "stone-no-cpsd"))
+    skey, fifths = (_score(experiments, HEADLINE, system, "mirex") for system in ("skey", "skey-fifths"))
+    longer = (examples_seen("stone-no-cpsd") or 0) / (examples_seen("stone") or 1)
+    minutes = float(default.training["seconds"]) / 60
+    return holds_while(
+        entropy > cpsd and fifths > skey and longer > 1,
+        "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "
+        f"({entropy:.1f} % in {longer:.0f} times the steps; CPSD {cpsd:.1f} %). S-KEY learns the mode "
+        "from few examples if the signature comes first and the pseudo-label compares root and fifth "
+        f"({fifths:.1f} %). The network of `skey detect` was trained in {minutes:.0f} minutes on "
+        f"{default.training['machine'].rpartition(', ')[2]}, without the key of any recording "
+        f"({default.scores['all']['mirex']:.1f} %).",
+    )
+
+
+def clips(experiments: Mapping[str, Experiment]) -> int:
+    """How many clips the test set has."""
+    return int(experiments[HEADLINE].record.data["tracks"])
+
+
+def few_systems(experiments: Mapping[str, Experiment]) -> str:
+    """Both claims in one table: few systems, examples seen in training, the paper's value and ours."""
+    rows, marks = [], set()
+    for name, (metric, systems) in LANDING.items():
+        papers, scores = papers_numbers(metric), experiments[name].record.scores
+        for system in (system for system in systems if system in scores):
+            number = papers.get(system)
+            seen = examples_seen(system)
+            marks |= {number.mark} if number else set()
+            rows.append(
+                [
+                    f"{label(system)}<br>*{SCORED[metric]}*",
+                    f"{seen:,}" if seen else "–",
+                    paper_cell(number),
+                    with_interval(scores[system]["all"], metric),
+                ]
+            )
+    header = ["System", "Examples seen here", "Paper, FMAKv2", f"Here, {clips(experiments)} clips"]
+    return "\n\n".join([markdown_table(header, rows), marks_legend(marks)])
+
+
+def quiz(experiment: Experiment) -> str:
+    """One track to hear, halfway between easy and hard; key and predictions are folded."""
+    rows = instructive_rows(experiment.predictions)[1:2]
+    return listen(experiment.predictions, open_dataset(Parameters()), rows, folded=QUESTION)

@@ -25,7 +25,7 @@ from companion.observations import (
     write_observation,
 )
 from companion.pages.released import alignment_table, apart, heard_clip, model_cards
-from companion.pages.usage import PAGE, Snippet, SnippetError, run_snippets, snippets
+from companion.pages.usage import PAGE, Snippet, SnippetError, codes_table, run_snippets, snippets
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
 from companion.results import Parameters, check_records, read_experiment, run_experiment
@@ -41,7 +41,7 @@ from skey.calibration import Calibration
 from skey.corpus.plan import plan_clips, render_clip
 from skey.datasets import DATASETS, Dataset, Track
 from skey.estimator import KeyEstimator
-from skey.keys import KEYS, Key, parse_key
+from skey.keys import KEYS, Key, Notation, format_key, parse_key
 from skey.model import ChromaNet
 from skey.vqt import log_vqt
 from skey.weights import FrontEnd, Header, import_checkpoint, save_weights
@@ -483,6 +483,16 @@ def test_on_the_page_a_file_without_sound_stops_nothing(outputs: dict[str, str])
 def test_every_included_output_belongs_to_a_snippet(outputs: dict[str, str]) -> None:
     page = (ROOT / PAGE).read_text(encoding="utf-8")
     assert page.count("{literalinclude}") == len(outputs) == len(snippets(page))
+
+
+def test_beets_reads_a_key_in_one_word(outputs: dict[str, str]) -> None:
+    assert outputs["beets"].split() == [format_key(example_clips()[0].key, Notation.SHORT)]
+
+
+def test_the_codes_for_djs_name_each_key_once() -> None:
+    table = codes_table()
+    assert all(table.count(f"| {key} |") == 1 for key in KEYS)
+    assert "| C major | A minor | 8B, 8A | 1d, 1m |" in table
 
 
 def test_a_snippet_that_raises_is_shown() -> None:

@@ -13,7 +13,7 @@ from companion.pages.landing import HEADLINE, answer, few_systems, quiz
 from companion.pages.released import model_cards
 from companion.pages.scoreboard import scoreboard
 from companion.pages.tables import markdown_table, papers_percentages, papers_table
-from companion.pages.usage import write_outputs
+from companion.pages.usage import using_parts, write_outputs
 from companion.plots import Drawing, circle_drawing, scores_drawing
 from companion.record import RESULTS, recorded_experiments, write_if_changed
 from companion.results import Experiment, read_experiment
@@ -46,15 +46,17 @@ def write_pages(checkout: Path) -> None:
         name: read_experiment(checkout / RESULTS, name) for name in recorded_experiments(checkout / RESULTS)
     }
     experiments, headline = list(by_name.values()), by_name[HEADLINE]
+    default = choose(read_training_records(checkout / RESULTS))[DEFAULT]
     parts = {
         "scoreboard.md": scoreboard(experiments),
         "papers.md": papers_table(),
         "records.md": records_table(experiments),
         "runs.md": runs_table(read_runs(checkout).values()),
-        "answer.md": answer(by_name, choose(read_training_records(checkout / RESULTS))[DEFAULT]),
+        "answer.md": answer(by_name, default),
         "few-systems.md": few_systems(by_name),
         "quiz.html": quiz(headline),
         **method_parts(checkout),
+        **using_parts(default),
         "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), experiments),
         "shipped-cards.md": shipped_cards(checkout),
     }

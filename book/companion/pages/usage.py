@@ -1,4 +1,4 @@
-"""Runs the snippets of the page on using the estimator and keeps what they print, for the page to include."""
+"""The computed parts of *Use it*: what its snippets print, DJ codes, tag fields, formats, and the scores."""
 
 import contextlib
 import io
@@ -14,11 +14,17 @@ from typing import Any
 import soundfile
 
 from companion.pages.listening import PEAK
+from companion.pages.tables import markdown_table
 from companion.record import write_if_changed
+from companion.results.scores import recorded_interval
 from companion.studies.hearing import example_clips
+from companion.training.record import TrainingRecord
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.errors import SkeyError
+from skey.folders import NOT_DECODED, SUFFIXES
+from skey.keys import CIRCLE_OF_FIFTHS, Notation, format_key
+from skey.tags import APE_KEY, ASF_KEY, ID3_KEY, MP4_KEY, VORBIS_KEY
 
 PAGE = Path("book") / "using-the-estimator.md"
 """The page whose snippets are run."""
@@ -31,6 +37,96 @@ SNIPPET = re.compile(
     flags=re.DOTALL | re.MULTILINE,
 )
 """A block of code with the include of its output right below it."""
+
+
+TAG_FIELDS = {
+    "mp3, wav, aiff (ID3v2)": ID3_KEY,
+    "flac, ogg, opus (Vorbis comments)": VORBIS_KEY,
+    "m4a, mp4": MP4_KEY,
+    "wma (ASF)": ASF_KEY,
+    "WavPack, Monkey's Audio (APEv2)": APE_KEY,
+}
+"""Kind of file → the field that holds the key."""
+
+PARTS = {
+    "all": "all clips",
+    "full": "clean sound",
+    "hard": "degraded sound",
+    "chorales": "Bach chorales",
+    "tunes": "folk tunes",
+}
+"""Part of the test set → how the page calls it."""
+
+
+_CODES = (Notation.CAMELOT, Notation.OPEN_KEY)
+
+_KINDS = {
+    "right, %": ("same",),
+    "a fifth off": ("fifth_up", "fifth_down"),
+    "relative key": ("relative",),
+    "other": ("parallel", "other"),
+}
+
+
+def using_parts(default: TrainingRecord) -> dict[str, str]:
+    """The tables of the page: path below ``build/pages`` → Markdown.
+
+    Args:
+        default: the record of the run behind the network that estimates by default.
+    """
+    return {
+        "codes.md": codes_table(),
+        "tag-fields.md": markdown_table(
+            ["Files", "Field"], ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items()), text=2
+        ),
+        "formats.md": f"Read in folders: {_suffixes(SUFFIXES)}. Not decoded: {_suffixes(NOT_DECODED)}.",
+        "how-right.md": accuracy_table(default),
+        "trained-on.md": training_sentence(default),
+    }
+
+
+def codes_table() -> str:
+    """The 24 keys along the circle of fifths with their Camelot and Open Key codes."""
+    minors = {key.signature: key for key in CIRCLE_OF_FIFTHS if key.mode == "minor"}
+    pairs = [(key, minors[key.signature]) for key in CIRCLE_OF_FIFTHS if key.mode == "major"]
+    rows = [
+        [
+            *(format_key(key, Notation.NAME) for key in pair),
+            *(", ".join(format_key(key, code) for key in pair) for code in _CODES),
+        ]
+        for pair in pairs
+    ]
+    return markdown_table(["Major key", "its relative minor", "Camelot", "Open Key"], rows, text=4)
+
+
+def accuracy_table(default: TrainingRecord) -> str:
+    """How often the default network is right on the open test set, and what its errors are, part by part."""
+    rows = [
+        [
+            f"{PARTS[part]} ({counts['n']})",
+            *(f"{100 * sum(counts[name] for name in kinds) / counts['n']:.0f}" for kinds in _KINDS.values()),
+            f"{recorded_interval(counts, 'mirex').value:.1f}",
+        ]
+        for part, counts in default.scores.items()
+        if part in PARTS
+    ]
+    return markdown_table(["Test clips", *_KINDS, "MIREX"], rows)
+
+
+def training_sentence(default: TrainingRecord) -> str:
+    """What the default network was trained on, in words."""
+    training = default.training
+    return (
+        f"It was trained on {training['clips']:,} clips: {training['labelled_clips']:,} are rendered "
+        "scores and composed songs, with their keys; the others have no key, among them segments of "
+        f"{training['recorded_tracks']} recordings of free game music, "
+        f"{training['recorded_hours']:.0f} hours."
+    )
+
+
+def _suffixes(suffixes: frozenset[str]) -> str:
+    """File suffixes without their dots, in alphabetical order."""
+    return ", ".join(sorted(suffix.removeprefix(".") for suffix in suffixes))
 
 
 class SnippetError(SkeyError):

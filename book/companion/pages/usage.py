@@ -22,9 +22,9 @@ from companion.training.record import TrainingRecord
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.errors import SkeyError
-from skey.folders import NOT_DECODED, SUFFIXES
+from skey.files.folders import NOT_DECODED, SUFFIXES
+from skey.files.tags import APE_KEY, ASF_KEY, ID3_KEY, MP4_KEY, VORBIS_KEY
 from skey.keys import CIRCLE_OF_FIFTHS, Notation, format_key
-from skey.tags import APE_KEY, ASF_KEY, ID3_KEY, MP4_KEY, VORBIS_KEY
 
 PAGE = Path("book") / "using-the-estimator.md"
 """The page whose snippets are run."""

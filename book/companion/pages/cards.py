@@ -43,7 +43,7 @@ def _card_of(header: Header, record: TrainingRecord, checkout: Path) -> str:
         ["Licence", header.licence],
         ["Checksum", f"`{header.checksum}`"],
         ["Size", f"{training['parameters']:,} trainable parameters"],
-        ["Data", f"{training['clips']:,} training clips of [the open corpus](notebooks/open-corpus.ipynb)"],
+        ["Data", _data_words(training)],
         ["Labels", LABELS[record.settings["supervision"]].format(**training)],
         ["Training", _training_words(training)],
         ["Chosen", f"among its seeds by the loss on held-out training pieces, {record.validation_loss:.4f}"],
@@ -52,6 +52,13 @@ def _card_of(header: Header, record: TrainingRecord, checkout: Path) -> str:
         *_score_rows(record),
     ]
     return card(header.title, rows)
+
+
+def _data_words(training: Mapping[str, Any]) -> str:
+    """How many clips, and how many recordings gave some of them."""
+    said = f"{training['clips']:,} training clips of [the open corpus](notebooks/open-corpus.ipynb)"
+    recorded = training.get("recorded_tracks")
+    return f"{said}, segments of {recorded:,} recordings of free game music among them" if recorded else said
 
 
 def _training_words(training: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from companion.pages.tables import download, markdown_table
 from companion.paper import label
 from companion.record import find_checkout
 from companion.studies.alignment import mode_offset
-from companion.studies.pretext import Term, terms
+from companion.studies.pretext import Term, named_structure, sums, terms
 from companion.studies.rotation import agreeing, calibrated_row
 from companion.studies.transform import (
     INTERVALS,
@@ -23,7 +23,7 @@ from companion.studies.transform import (
     length,
 )
 from skey.calibration import Calibration
-from skey.keys import Key
+from skey.keys import TONIC_NAMES, Key
 from skey.metrics import Interval, bootstrap_interval
 
 BETWEEN: Mapping[str, str] = {
@@ -175,6 +175,17 @@ def alignment_words(entry: Mapping[str, Any]) -> dict[str, str]:
     return {
         "pair": pair,
         "apart": apart(mode_offset(calibration)).replace("relatives", "with their relatives"),
+    }
+
+
+def strongest(entry: Mapping[str, Any], key: Key) -> dict[str, str]:
+    """A clip of Figure 2 in words: key, tonic of its signature, strongest row of λ, and larger part of μ."""
+    signatures, modes = sums(named_structure(entry, key.mode))
+    return {
+        "key": str(key),
+        "signature": TONIC_NAMES[key.signature],
+        "row": TONIC_NAMES[int(signatures.argmax())],
+        "mode": ("major", "minor")[int(modes.argmax())],
     }
 
 

@@ -22,6 +22,7 @@ DATASETS = {
     "fmakv2": "skey.datasets.fmakv2:FMAKv2",
     "gtzan": "skey.datasets.gtzan:GTZAN",
     "giantsteps": "skey.datasets.giantsteps:GiantSteps",
+    "giantsteps-mtg": "skey.datasets.giantsteps:GiantStepsMTG",
     "folder": "skey.datasets.folder:Folder",
 }
 """Name of each data set: module and class, imported when it is loaded."""

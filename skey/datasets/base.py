@@ -35,6 +35,7 @@ class Track:
         group: what it shares with other recordings of the same music; a group never straddles a split.
         audio: where its sound lies or should lie, or None where the sound is made on demand.
         tags: what else the data set knows (genre, source, level), for rows of a table.
+        unlabelled: why there is no key, such as ``several keys: E minor / G minor``.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Track:
     group: str
     audio: Path | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: str = ""
 
 
 class Dataset(ABC):

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from skey.datasets.base import AUDIO_SUFFIXES, Dataset, Track
 from skey.datasets.errors import LabelError, MissingData
-from skey.datasets.labels import Row, read_table
-from skey.keys import parse_key
+from skey.datasets.labels import Row, parse_label, read_table
 
 _DEPTHS = ("*", "*/*", "*/*/*")
 """Flat, in folders of thousands, or with one more folder around those (``fma_large``, ``000-019``)."""
@@ -32,22 +31,26 @@ class FMAKv2(Dataset):
 
         Raises:
             MissingData: there is no ``fmakv2.csv`` under the root.
-            LabelError: lines of it are wrong.
+            LabelError: lines of it are wrong, or name a track twice.
         """
         table = self.folder() / "fmakv2.csv"
         if not table.is_file():
             raise MissingData(f"{self.title}: {table} is missing. {self.advice()}")
         audio = find_numbered_audio(self.folder())
-        return read_table(table, ("track_id", "key_and_mode"), lambda row: self._track(row, audio))
+        seen: set[int] = set()
+        return read_table(table, ("track_id", "key_and_mode"), lambda row: self._track(row, audio, seen))
 
-    def _track(self, row: Row, audio: dict[int, Path]) -> Track:
+    def _track(self, row: Row, audio: dict[int, Path], seen: set[int]) -> Track:
         """One line of the table."""
         if not row["track_id"].isdecimal():
             raise LabelError(f"{row['track_id']!r} is not a track_id: expected a number")
         number = int(row["track_id"])
+        if number in seen:
+            raise LabelError(f"track {number} stands above already: expected each track once")
+        seen.add(number)
         expected = self.folder() / f"{number:06d}"[:3] / f"{number:06d}.mp3"
-        key = parse_key(row["key_and_mode"])
-        return Track(str(number), key, group=str(number), audio=audio.get(number, expected))
+        key, unlabelled = parse_label(row["key_and_mode"])
+        return Track(str(number), key, str(number), audio.get(number, expected), unlabelled=unlabelled)
 
 
 def find_numbered_audio(root: Path) -> dict[int, Path]:

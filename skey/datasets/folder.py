@@ -5,8 +5,7 @@ from pathlib import Path
 
 from skey.datasets.base import Dataset, Track
 from skey.datasets.errors import LabelError, MissingData
-from skey.datasets.labels import Row, read_table
-from skey.keys import parse_key
+from skey.datasets.labels import Row, parse_label, read_table
 
 
 class Folder(Dataset):
@@ -63,4 +62,5 @@ def _track(row: Row, folder: Path, seen: set[str]) -> Track:
         )
     seen.add(file)
     tags = {name: text for name, text in row.items() if name not in ("file", "key", "group")}
-    return Track(file, parse_key(row["key"]), group=row.get("group") or file, audio=folder / file, tags=tags)
+    key, unlabelled = parse_label(row["key"])
+    return Track(file, key, row.get("group") or file, folder / file, tags, unlabelled)

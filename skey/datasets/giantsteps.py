@@ -1,19 +1,21 @@
-"""GiantSteps: keys of 604 two-minute previews of electronic dance music, as listeners corrected them."""
+"""GiantSteps: keys of two-minute previews of electronic dance music, 604 for tests and 1,486 for training."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from skey.datasets.base import AUDIO_SUFFIXES, Dataset, Track
-from skey.datasets.errors import MissingData
-from skey.datasets.labels import parse_each
-from skey.keys import parse_key
+from skey.datasets.errors import LabelError, MissingData
+from skey.datasets.labels import Row, parse_each, parse_label, read_table
+
+_LABELS = ("annotations/key/*.key", "keys_gs+/*.txt")
+"""Where the collection itself, and mirdata, keep a file with the key of each track."""
 
 
 class GiantSteps(Dataset):
-    """The original 604 tracks of the GiantSteps key data set, not the revised 600 that mirdata loads."""
+    """The 604 tracks of the GiantSteps key data set, or the 600 of its revision in the folders of mirdata."""
 
     name = "giantsteps"
-    title = "GiantSteps (604)"
+    title = "GiantSteps"
     licence = "keys: CC BY-SA 4.0; audio: previews of Beatport, not redistributable"
     citation = (
         "P. Knees, Á. Faraldo, P. Herrera, R. Vogl, S. Böck, F. Hörschläger and M. Le Goff, Two Data Sets "
@@ -21,7 +23,7 @@ class GiantSteps(Dataset):
         "ISMIR 2015"
     )
     url = "https://github.com/GiantSteps/giantsteps-key-dataset (its audio_dl.sh fetches the audio)"
-    layout = "annotations/key/10089.LOFI.key … and audio/10089.LOFI.mp3 …"
+    layout = "annotations/key/10089.LOFI.key … (or mirdata's keys_gs+) and audio/10089.LOFI.mp3 …"
 
     def read_tracks(self) -> Sequence[Track]:
         """Read the tracks in the order of their names, with the genre where there is one.
@@ -30,24 +32,61 @@ class GiantSteps(Dataset):
             MissingData: there are no key files under the root.
             LabelError: key files hold something else.
         """
-        folder = self.folder() / "annotations" / "key"
-        files = sorted(folder.glob("*.key"))
-        if not files:
-            raise MissingData(
-                f"{self.title}: {folder / '10089.LOFI.key'} and all others are missing. {self.advice()}"
-            )
-        return parse_each(str(folder), ((file.name, file) for file in files), self._track)
+        files = next((found for each in _LABELS if (found := sorted(self.folder().glob(each)))), None)
+        if files is None:
+            expected = self.folder() / "annotations" / "key" / "10089.LOFI.key"
+            raise MissingData(f"{self.title}: {expected} and all others are missing. {self.advice()}")
+        places = ((file.name, file) for file in files)
+        return parse_each(str(files[0].parent), places, self._labelled)
 
     def published_checksums(self) -> Mapping[str, str]:
         """MD5 of each audio file by path under the root, from the folder ``md5`` of the collection."""
         files = sorted((self.folder() / "md5").glob("*.md5"))
         return {f"audio/{file.stem}.mp3": file.read_text(encoding="utf-8").split()[0] for file in files}
 
-    def _track(self, file: Path) -> Track:
+    def _labelled(self, file: Path) -> Track:
         """The track that one key file annotates."""
-        genre = self.folder() / "annotations" / "genre" / f"{file.stem}.genre"
+        return self._track(file.stem, file.read_text(encoding="utf-8", errors="replace"))
+
+    def _track(self, name: str, label: str) -> Track:
+        """The track of a name, annotated by a label."""
+        genre = self.folder() / "annotations" / "genre" / f"{name}.genre"
         tags = {"genre": genre.read_text(encoding="utf-8").strip()} if genre.is_file() else {}
-        candidates = [self.folder() / "audio" / f"{file.stem}{suffix}" for suffix in AUDIO_SUFFIXES]
+        candidates = [self.folder() / "audio" / f"{name}{suffix}" for suffix in AUDIO_SUFFIXES]
         audio = next((each for each in candidates if each.is_file()), candidates[0])
-        key = parse_key(file.read_text(encoding="utf-8", errors="replace"))
-        return Track(file.stem, key, group=file.stem, audio=audio, tags=tags)
+        key, unlabelled = parse_label(label)
+        return Track(name, key, name, audio, tags, unlabelled)
+
+
+class GiantStepsMTG(GiantSteps):
+    """The larger set of the Music Technology Group: 1,486 labels, some of several keys and some of none."""
+
+    name = "giantsteps-mtg"
+    title = "GiantSteps MTG"
+    citation = (
+        "Á. Faraldo, Tonality Estimation in Electronic Dance Music: A Computational and Musically Informed "
+        "Examination, PhD thesis, Universitat Pompeu Fabra, Barcelona, 2017"
+    )
+    url = "https://github.com/GiantSteps/giantsteps-mtg-key-dataset (its audio_dl.sh fetches the audio)"
+    layout = "annotations/annotations.txt and audio/5061.LOFI.mp3 …"
+
+    def read_tracks(self) -> Sequence[Track]:
+        """Read ``annotations.txt``, in its order; a track without one agreed key has none.
+
+        Raises:
+            MissingData: there is no such table under the root.
+            LabelError: lines of it are wrong, or name a track twice.
+        """
+        table = self.folder() / "annotations" / "annotations.txt"
+        if not table.is_file():
+            raise MissingData(f"{self.title}: {table} is missing. {self.advice()}")
+        seen: set[str] = set()
+        columns = ("ID", "MANUAL KEY")
+        return read_table(table, columns, lambda row: self._row(row, seen), delimiter="\t")
+
+    def _row(self, row: Row, seen: set[str]) -> Track:
+        """One line of the table."""
+        if row["ID"] in seen:
+            raise LabelError(f"track {row['ID']} stands above already: expected each track once")
+        seen.add(row["ID"])
+        return self._track(f"{row['ID']}.LOFI", row["MANUAL KEY"])

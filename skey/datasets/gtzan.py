@@ -9,8 +9,8 @@ from skey.datasets.labels import parse_each
 from skey.keys import parse_gtzan
 
 _ENDING = ".lerch.txt"
-_AUDIO_FOLDERS = ("genres", "genres_original", "Data/genres_original", ".")
-"""Where the archive, and the copy that most people have, keep the folders of genres."""
+_AUDIO_FOLDERS = ("genres", "genres_original", "Data/genres_original", "gtzan_genre/genres", ".")
+"""Where the archive, the copy that most people have, and mirdata keep the folders of genres."""
 
 
 class GTZAN(Dataset):

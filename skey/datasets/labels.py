@@ -1,12 +1,13 @@
 """Reading labels so that every wrong line is reported at once, with its number and what was expected."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from skey.datasets.errors import LabelError
-from skey.keys import KeyParseError
+from skey.keys import Key, KeyParseError, parse_key
 
 Row = Mapping[str, str]
 """One line of a table: the text of each column."""
@@ -14,17 +15,54 @@ _Cells = Mapping[str | Any, str | Any]
 Parsed = TypeVar("Parsed")
 Raw = TypeVar("Raw")
 
+_NO_KEY = ("", "-", "unknown", "none", "n/a")
+"""Labels of a track that has no key."""
+
+_BETWEEN_KEYS = re.compile(r"[|/]|-(?=[A-G])")
+"""What stands between the keys of a label with several."""
+
 _LISTED = 50
 """How many wrong lines a message lists."""
 
 
-def read_table(path: Path, columns: Sequence[str], parse: Callable[[Row], Parsed]) -> list[Parsed]:
+def parse_label(text: str) -> tuple[Key | None, str]:
+    """Read a label that may say that there is no key, or name several.
+
+    Args:
+        text: the label; what stands behind a tab or on further lines is a comment.
+
+    Returns:
+        The key on which all names in the label agree, and an empty text; or None and why there is none.
+
+    Raises:
+        KeyParseError: the label is something else.
+    """
+    label = text.strip().split("\n")[0].split("\t")[0].strip()
+    if label.lower() in _NO_KEY:
+        return None, "no key"
+    try:
+        return parse_key(label), ""
+    except KeyParseError:
+        names = _BETWEEN_KEYS.split(label)
+        if len(names) == 1:
+            raise
+    try:
+        (key,) = {parse_key(name) for name in names}
+    except ValueError:  # two keys, or half a name as in "A/E major"
+        return None, f"several keys: {label}"
+    return key, ""
+
+
+def read_table(
+    path: Path, columns: Sequence[str], parse: Callable[[Row], Parsed], delimiter: str = ","
+) -> list[Parsed]:
     """Read a CSV file with a header and parse each line.
 
     Args:
-        path: the file, in UTF-8, separated by commas.
+        path: the file, in UTF-8.
         columns: the columns that must be there; others may be.
         parse: turns one line into what is wanted, or raises LabelError or KeyParseError.
+        delimiter: what separates the columns.
 
     Returns:
         What was parsed, in the order of the lines.
@@ -32,17 +70,17 @@ def read_table(path: Path, columns: Sequence[str], parse: Callable[[Row], Parsed
     Raises:
         LabelError: the file is no such table, or lines are wrong; each wrong line is listed with its number.
     """
-    rows = _read_rows(path, columns)
+    rows = _read_rows(path, columns, delimiter)
     return parse_each(
         path.name, ((f"line {number}", row) for number, row in rows), lambda row: parse(_cells(row))
     )
 
 
-def _read_rows(path: Path, columns: Sequence[str]) -> list[tuple[int, _Cells]]:
+def _read_rows(path: Path, columns: Sequence[str], delimiter: str) -> list[tuple[int, _Cells]]:
     """The lines of a table with their numbers, the header being line 1."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="", strict=True)
+            reader = csv.DictReader(file, restval="", strict=True, delimiter=delimiter)
             header = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = header
             rows: list[tuple[int, _Cells]] = [(reader.line_num, row) for row in reader]

@@ -10,10 +10,19 @@ import pytest
 import soundfile
 
 from skey.audio import SAMPLE_RATE, AudioError
-from skey.datasets import DATASETS, LabelError, MissingData, Track, UnknownDataset, load_dataset
+from skey.datasets import (
+    DATASETS,
+    LabelError,
+    MissingData,
+    Track,
+    UnknownDataset,
+    labelled_tracks,
+    load_dataset,
+)
 from skey.datasets.base import Dataset, evenly_spread
 from skey.datasets.fmakv2 import FMAKv2
 from skey.datasets.giantsteps import GiantSteps
+from skey.datasets.labels import parse_label
 from skey.errors import SkeyError
 from skey.keys import KEYS, Key, parse_key
 
@@ -84,10 +93,20 @@ def make_folder(root: Path) -> list[str]:
     return ["A minor", "Eb major", "Eb minor"]
 
 
+def make_giantsteps_mtg(root: Path) -> list[str]:
+    labels = {"5061": "D# minor", "10981": "B major / Cb major"}
+    lines = ["ID\tMANUAL KEY\tC", *(f"{name}\t{label}\t2" for name, label in labels.items())]
+    write_text(root / "annotations" / "annotations.txt", "\n".join(lines) + "\n")
+    write_tone(root / "audio" / "5061.LOFI.mp3", parse_key("Ebm"))
+    write_tone(root / "audio" / "10981.LOFI.mp3", parse_key("B"))
+    return ["Eb minor", "B major"]
+
+
 LAYOUTS: dict[str, Callable[[Path], list[str]]] = {
     "fmakv2": make_fmakv2,
     "gtzan": make_gtzan,
     "giantsteps": make_giantsteps,
+    "giantsteps-mtg": make_giantsteps_mtg,
     "folder": make_folder,
 }
 
@@ -195,7 +214,9 @@ def test_damaged_audio_is_a_typed_error(collection: tuple[Dataset, list[str]], t
 
 
 def test_an_unknown_name_lists_the_data_sets() -> None:
-    with pytest.raises(UnknownDataset, match="open-corpus, fmakv2, gtzan, giantsteps, folder") as caught:
+    with pytest.raises(
+        UnknownDataset, match="open-corpus, fmakv2, gtzan, giantsteps, giantsteps-mtg, folder"
+    ) as caught:
         load_dataset("fma")
     assert isinstance(caught.value, SkeyError)
 
@@ -248,6 +269,64 @@ def test_another_fmakv2_csv_than_the_published_one_is_noticed(tmp_path: Path) ->
     assert FMAKv2(tmp_path).changed_files() == ("fmakv2.csv",)
 
 
+def test_fmakv2_may_not_name_a_track_twice(tmp_path: Path) -> None:
+    write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode\n10,C Major\n000010,A minor\n")
+    with pytest.raises(LabelError, match=r"line 3: track 10 stands above"):
+        load_dataset("fmakv2", tmp_path).tracks()
+
+
+@pytest.mark.parametrize(
+    ("label", "key", "reason"),
+    [
+        ("", None, "no key"),
+        ("-", None, "no key"),
+        ("Unknown", None, "no key"),
+        ("E minor / G minor", None, "several keys: E minor / G minor"),
+        ("E minor | G minor", None, "several keys: E minor | G minor"),
+        ("G minor/major", None, "several keys: G minor/major"),
+        ("A/E major", None, "several keys: A/E major"),
+        ("A-A# minor", None, "several keys: A-A# minor"),
+        ("F#/Gb minor", "F# minor", ""),
+        ("D# minor | Eb minor", "Eb minor", ""),
+        ("B major \tsure\nnoted by ear", "B major", ""),
+        ("E-flat major", "Eb major", ""),
+    ],
+)
+def test_a_label_has_one_agreed_key_or_says_why_not(label: str, key: str | None, reason: str) -> None:
+    assert parse_label(label) == (key and parse_key(key), reason)
+
+
+@pytest.mark.parametrize("name", ["fmakv2", "giantsteps", "giantsteps-mtg", "folder"])
+def test_a_track_without_an_agreed_key_is_no_labelled_track(name: str, tmp_path: Path) -> None:
+    keys = LAYOUTS[name](tmp_path)
+    table = min(tmp_path.glob("**/*.key"), default=None) or next(tmp_path.glob("**/*.[ct][sx][vt]"))
+    text = table.read_text(encoding="utf-8")
+    for found in ("Bb minor", "D# minor", "d# min"):
+        text = text.replace(found, "C | G")
+    table.write_text(text, encoding="utf-8")
+    dataset = load_dataset(name, tmp_path)
+    (without,) = [track.unlabelled for track in dataset.tracks() if track.key is None]
+    assert without == "several keys: C | G"
+    assert len(labelled_tracks(dataset)) == len(keys) - 1
+
+
+def test_mtgs_repeated_track_is_named(tmp_path: Path) -> None:
+    write_text(tmp_path / "annotations" / "annotations.txt", "ID\tMANUAL KEY\tC\n5\t-\t0\n5\tA minor\t2\n")
+    with pytest.raises(LabelError, match=r"line 3: track 5 stands above"):
+        load_dataset("giantsteps-mtg", tmp_path).tracks()
+
+
+def test_the_folders_of_mirdata_are_read(tmp_path: Path) -> None:
+    write_text(tmp_path / "gs" / "keys_gs+" / "10089 Anna - One.txt", "D major\n")
+    write_tone(tmp_path / "gs" / "audio" / "10089 Anna - One.mp3", parse_key("D"))
+    make_gtzan(tmp_path / "gtzan")
+    (tmp_path / "gtzan" / "gtzan_genre").mkdir()
+    (tmp_path / "gtzan" / "genres").rename(tmp_path / "gtzan" / "gtzan_genre" / "genres")
+    for dataset in (GiantSteps(tmp_path / "gs"), load_dataset("gtzan", tmp_path / "gtzan")):
+        assert dataset.missing() is None
+    assert [track.key for track in GiantSteps(tmp_path / "gs").tracks()] == [parse_key("D")]
+
+
 def test_giantsteps_publishes_a_checksum_for_each_recording(tmp_path: Path) -> None:
     make_giantsteps(tmp_path)
     assert GiantSteps(tmp_path).changed_files() == ()
@@ -296,18 +375,16 @@ def test_every_wrong_line_is_reported_with_its_number_and_what_was_expected(tmp_
         ",D major",
         "a.wav,E major",
         "c.wav,C,minor",
-        "d.wav,",
     ]
     write_text(tmp_path / "labels.csv", "\n".join(lines) + "\n")
     with pytest.raises(LabelError) as caught:
         load_dataset("folder", tmp_path).tracks()
     report = str(caught.value).splitlines()
-    assert report[0] == "5 wrong label(s):"
+    assert report[0] == "4 wrong label(s):"
     assert report[1].startswith("labels.csv, line 3: 'H minor' is not a key: expected a tonic and a mode")
     assert report[2] == "labels.csv, line 4: file '': expected a file name"
     assert report[3] == "labels.csv, line 5: file 'a.wav': expected another file, this one stands above"
     assert report[4].startswith("labels.csv, line 6: 2 columns but more cells: expected")
-    assert report[5].startswith("labels.csv, line 7: '' is not a key: expected")
 
 
 def test_wrong_lines_of_fmakv2_are_reported_alike(tmp_path: Path) -> None:

@@ -37,15 +37,16 @@ class RecordError(SkeyError):
 class Record:
     """What ``results/<experiment>.json`` holds.
 
-    ``parameters`` of the notebook; ``data``: name, title, tracks and hash of the data set; ``weights``:
-    system → sha256 of its weights; ``predictions``: sha256 of the CSV and the number of its rows; ``scores``
-    in percent and counts; ``made``: commit, time, machine, seconds and versions, which say who computed the
-    numbers but are none themselves, and ``carried``: systems that were not computed but taken over.
+    ``parameters`` of the notebook; ``data``: name, title, tracks and hash of the data set, and ``skipped``
+    where tracks of a collection could not be scored (track → why); ``weights``: system → sha256 of its
+    weights; ``predictions``: sha256 of the CSV and the number of its rows; ``scores`` in percent and counts;
+    ``made``: commit, time, machine, seconds and versions, which say who computed the numbers but are none
+    themselves, and ``carried``: systems that were not computed but taken over.
     """
 
     experiment: str
     parameters: Mapping[str, str | int | bool]
-    data: Mapping[str, str | int]
+    data: Mapping[str, Any]
     weights: Mapping[str, str]
     predictions: Mapping[str, str | int]
     scores: Scores

@@ -127,7 +127,7 @@ def _build_features(clips: int | None, jobs: int | None) -> None:
 def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
     """Execute every notebook anew; a smoke run (``limit``) leaves the book's copies alone."""
     from companion.notebooks import FOLDER, default_parameters, notebook_names
-    from companion.results.shared import VARIABLE
+    from companion.results.kept import VARIABLE
 
     for folder in (RECOMPUTED, ANSWERS):
         shutil.rmtree(checkout / folder, ignore_errors=True)

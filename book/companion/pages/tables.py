@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from companion.paper import (
     MARKS,
@@ -27,6 +28,9 @@ METRIC_TITLES: Mapping[str, str] = {
     "ksea": "KSEA",
 }
 """How the book calls each score."""
+
+_LISTED = 50
+"""How many skipped tracks are named below a table."""
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text: int = 1) -> str:
@@ -101,20 +105,33 @@ def _papers_row(number: PaperNumber) -> list[str]:
 
 
 def sources_line(experiment: Experiment) -> str:
-    """Under a table: notebook, parameters, commit, data hash, JSON and CSV as downloads, what is missing."""
+    """Under a table: notebook, parameters, commit, data, JSON and CSV as downloads, what is missing."""
     record = experiment.record
     parameters = ", ".join(f"{name}={value}" for name, value in record.parameters.items())
     parts = [
         download("notebook", find_checkout() / "notebooks" / f"{record.experiment}.ipynb"),
         f"parameters `{parameters}`",
         f"commit `{record.made['commit']}`",
-        f"data: {record.data['title']} `{record.data['hash']}`",
+        f"data: {record.data['title']} `{record.data['hash']}`, {record.data['tracks']} tracks",
         *_weights(record.weights),
         download("JSON", record_path(experiment.folder, record.experiment)),
         download("CSV", predictions_path(experiment.folder, record.experiment)),
         *_absent(experiment),
     ]
-    return " · ".join(parts)
+    return "\n".join([" · ".join(parts), *_skipped(record.data)])
+
+
+def _skipped(data: Mapping[str, Any]) -> list[str]:
+    """How many tracks of a collection were not scored, and which, with the reason of each."""
+    reasons: Mapping[str, str] = data.get("skipped", {})
+    if not reasons:
+        return []
+    more = len(reasons) - _LISTED
+    return [
+        f"\n**Skipped: {len(reasons)} of {data['tracks'] + len(reasons)} tracks**\n",
+        *(f"- `{track}`: {reason}" for track, reason in list(reasons.items())[:_LISTED]),
+        *([f"- and {more} more, in the JSON"] if more > 0 else []),
+    ]
 
 
 def _weights(checksums: Mapping[str, str]) -> list[str]:

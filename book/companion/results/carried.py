@@ -1,7 +1,7 @@
 """Rows of a record whose weights are not on this machine: they stay in it, and are named as not computed."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from companion.record import RecordError, command, read_record, recorded_experiments
@@ -15,12 +15,15 @@ class Answered:
     """Predictions with the checksums of the weights behind them.
 
     ``weights``: system → sha256, for those that have any; ``carried``: systems whose answers were not
-    computed but taken over from the record.
+    computed but taken over from the record; ``skipped``: tracks that could not be scored → why;
+    ``sounds``: what identifies the sound of each track that was.
     """
 
     predictions: Predictions
     weights: Mapping[str, str]
     carried: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    sounds: tuple[str, ...] = ()
 
 
 def answers_on(recorded: Predictions, dataset: Dataset, experiment: str) -> Predictions:

@@ -8,7 +8,6 @@ from typing import Any
 from companion.record import RecordError, predictions_path, recorded_experiments, seal_is_broken, sha256
 from companion.results.experiment import (
     Experiment,
-    System,
     describe,
     open_dataset,
     predict,
@@ -16,7 +15,7 @@ from companion.results.experiment import (
     tags_of,
 )
 from companion.results.parameters import Parameters
-from companion.results.predictions import Predictions, format_answer
+from companion.results.predictions import Predictions, System, format_answer
 from companion.results.scores import compare, score_predictions
 from companion.systems import RELEASED, checksums
 from skey.datasets import Track, labelled_tracks

@@ -1,16 +1,20 @@
 """From the parameters of a notebook to its record: read what is recorded, or compute it from the features."""
 
+import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tqdm import tqdm
+
 from companion.record import (
     RESULTS,
     Record,
     RecordError,
+    digest,
     find_checkout,
     predictions_path,
     provenance,
@@ -20,18 +24,22 @@ from companion.record import (
     write_record,
 )
 from companion.results.carried import Answered, answers_on, with_carried
+from companion.results.kept import KeptAnswers, are_shared, kept_answers, sound_of
 from companion.results.parameters import Parameters
-from companion.results.predictions import Answer, Predictions, predictions_to_csv, read_predictions
+from companion.results.predictions import (
+    Answer,
+    Predictions,
+    System,
+    as_answer,
+    predictions_to_csv,
+    read_predictions,
+)
 from companion.results.scores import score_predictions
-from companion.results.shared import are_shared, shared_answers
 from companion.systems import EVALUATIONS, checksums
-from skey.datasets import Dataset, Track, labelled_tracks, load_dataset
-from skey.keys import Key
+from skey.audio import AudioError
+from skey.datasets import Dataset, MissingData, Track, labelled_tracks, load_dataset
 
 Value = TypeVar("Value")
-
-System = Callable[..., Any]
-"""Log-VQT of a track, (99, frames), to its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +67,22 @@ def run_experiment(experiment: str, systems: Mapping[str, System], parameters: P
     The shipped record answers for the open corpus (``limit`` and ``seed`` are applied to its predictions)
     unless ``recompute``; any other data set is computed. The result is written to ``parameters.folder``.
     ``systems``: name → callable from log-VQT (99, frames) to a ``Key`` or the pitch class of a key signature.
-    Raises ``RecordError`` without a record, ``MissingData`` without the data set's files.
+    Tracks of a collection that cannot be scored are skipped, and named in the record with the reason.
+    Raises ``RecordError`` without a record, ``MissingData`` without the data set's files, ``AudioError``
+    where none can be used, ``ParameterError`` where the result would overwrite the shipped record.
     """
     checkout, began = find_checkout(), time.monotonic()
+    parameters.refuse_to_overwrite(checkout)
     if parameters == Parameters():
         return read_experiment(checkout / RESULTS, experiment)
     dataset = open_dataset(parameters)
     if replace(parameters, limit=0, seed=0).shipped and not parameters.recompute:
         answered = recorded_answers(experiment, dataset)
     else:
-        dataset.require()
-        computed = Answered(compute_predictions(dataset, systems), checksums(systems))
+        with kept_answers(checkout, systems, parameters.recompute) as kept:
+            computed = replace(ask_all(dataset, kept), weights=checksums(systems))
         answered = with_carried(computed, answers_to_carry(experiment, parameters, dataset))
-    return _write(experiment, parameters, answered, describe(dataset), began)
+    return _write(experiment, parameters, answered, describe(dataset, answered.sounds), began)
 
 
 def read_experiment(folder: Path, experiment: str) -> Experiment:
@@ -117,48 +128,78 @@ def answers_to_carry(experiment: str, parameters: Parameters, dataset: Dataset) 
         return None
 
 
-def compute_predictions(dataset: Dataset, systems: Mapping[str, System]) -> Predictions:
-    """Ask every system for every track that has a key.
+def ask_all(dataset: Dataset, kept: KeptAnswers) -> Answered:
+    """Ask every system for every track that has a key; skip files that cannot be used.
 
-    Raises ``MissingData`` or ``AudioError`` where the sound or the features of a track cannot be had.
+    Raises ``MissingData`` or ``AudioError`` where there is no sound or no features at all.
     """
     tracks = labelled_tracks(dataset)
+    labels = dataset.data_hash()
+    found: dict[str, tuple[str, dict[str, Answer]]] = {}
+    wrong: dict[str, str] = {}
+    # Notebooks side by side ask the same systems: in orders of their own they meet few tracks at once.
+    order = random.sample(tracks, len(tracks)) if are_shared() else tracks
+    # A bar that writes seldom: a reader's papermill waits 4 s for the output of a cell.
+    for track in tqdm(order, dataset.title, unit="track", mininterval=10, disable=tracks[0].audio is None):
+        try:
+            sound = sound_of(dataset, track, labels)
+            found[track.id] = sound, kept.ask(sound, partial(dataset.log_vqt, track))
+        except (AudioError, MissingData, OSError) as error:
+            if track.audio is None:
+                raise
+            wrong[track.id] = reason_of(error, track)
+    if not found:
+        dataset.require()
+        raise AudioError(f"{dataset.title}: no track can be used; the first: {next(iter(wrong.items()))}")
+    used = [track for track in tracks if track.id in found]
+    no_key = {track.id: track.unlabelled or "no key" for track in dataset.tracks() if track.key is None}
+    reasons = no_key | wrong
+    return Answered(
+        table_of(used, {name: tuple(found[track.id][1][name] for track in used) for name in kept.systems}),
+        {},
+        skipped={track.id: reasons[track.id] for track in dataset.tracks() if track.id in reasons},
+        sounds=tuple(found[track.id][0] for track in used),
+    )
+
+
+def reason_of(error: Exception, track: Track) -> str:
+    """Why a track is skipped, in one line that names no folder of this machine."""
+    if isinstance(error, FileNotFoundError):
+        return "the audio is missing"
+    return " ".join(str(error).replace(str(track.audio), track.id).split())
+
+
+def compute_predictions(dataset: Dataset, systems: Mapping[str, System]) -> Predictions:
+    """Ask every system for every track that has a key; every one must have features."""
+    tracks = labelled_tracks(dataset)
+    return table_of(tracks, predict((dataset.log_vqt(track) for track in tracks), systems))
+
+
+def table_of(tracks: Sequence[Track], answers: Mapping[str, tuple[Answer, ...]]) -> Predictions:
+    """The answers about labelled tracks, in their order, with tags and references."""
     return Predictions(
         tracks=tuple(track.id for track in tracks),
         tags=tags_of(tracks),
         references=tuple(track.key for track in tracks if track.key is not None),
-        answers=_answers(dataset, tracks, systems),
+        answers=answers,
     )
 
 
-def _answers(
-    dataset: Dataset, tracks: Sequence[Track], systems: Mapping[str, System]
-) -> dict[str, tuple[Answer, ...]]:
-    """Answers of each system: a track after the other, or where they are shared a system after the other."""
-    if not are_shared():
-        return predict((dataset.log_vqt(track) for track in tracks), systems)
-    music = {**describe(dataset), "tracks": [track.id for track in tracks]}
+def describe(dataset: Dataset, sounds: Sequence[str] = ()) -> dict[str, str | int]:
+    """What the record says of the data: name, title, and the hash of its labels.
 
-    def ask(name: str) -> tuple[Answer, ...]:
-        """One system about every track."""
-        return predict((dataset.log_vqt(track) for track in tracks), {name: systems[name]})[name]
-
-    return {name: shared_answers(system, music, partial(ask, name)) for name, system in systems.items()}
-
-
-def describe(dataset: Dataset) -> dict[str, str | int]:
-    """What the record says of the data: name, title, hash."""
-    return {"name": dataset.name, "title": dataset.title, "hash": dataset.data_hash()}
+    ``sounds``: what identifies the sound of each track; the hash of a collection of files depends on it too.
+    """
+    labels = dataset.data_hash()
+    made = all(track.audio is None for track in dataset.tracks())
+    known = labels if made else digest({"labels": labels, "sounds": list(sounds)})[: len(labels)]
+    return {"name": dataset.name, "title": dataset.title, "hash": known}
 
 
 def predict(features: Iterable[Any], systems: Mapping[str, System]) -> dict[str, tuple[Answer, ...]]:
     """Answers of each system on each track's log-VQT, (99, frames)."""
-    answers: dict[str, list[Answer]] = {name: [] for name in systems}
-    for log_vqt in features:
-        for name, system in systems.items():
-            answer = system(log_vqt)
-            answers[name].append(answer if isinstance(answer, Key) or answer is None else int(answer))
-    return {name: tuple(column) for name, column in answers.items()}
+    rows = [{name: as_answer(system(log_vqt)) for name, system in systems.items()} for log_vqt in features]
+    return {name: tuple(row[name] for row in rows) for name in systems}
 
 
 def tags_of(tracks: Sequence[Track]) -> dict[str, tuple[str, ...]]:
@@ -174,18 +215,19 @@ def _write(
     experiment: str,
     parameters: Parameters,
     answered: Answered,
-    data: Mapping[str, str | int],
+    data: Mapping[str, Any],
     began: float,
 ) -> Experiment:
     """Score the predictions and write both files, each only if something in it changed."""
     checkout, predictions = find_checkout(), answered.predictions
-    folder = parameters.folder(checkout)
+    skipped = {"skipped": answered.skipped} if answered.skipped else {}
+    folder = parameters.folder(checkout, str(data["hash"]))
     table = predictions_path(folder, experiment)
     write_if_changed(table, predictions_to_csv(predictions))
     record = Record(
         experiment=experiment,
         parameters=parameters.recorded(),
-        data={**data, "tracks": len(predictions)},
+        data={**data, "tracks": len(predictions), **skipped},
         weights=answered.weights,
         predictions={"sha256": sha256(table), "rows": len(predictions)},
         scores=score_predictions(predictions, parameters.seed),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from companion.record import RESULTS
+from skey.datasets import DATASETS
 from skey.errors import SkeyError
 
 INJECTED = "# Parameters"
@@ -22,7 +23,8 @@ class Parameters:
 
     ``dataset``: a name in ``skey.datasets``; ``root``: where its files lie; ``limit``: keep this many tracks,
     spread evenly (0: all); ``recompute``: from the features, not from the record; ``seed`` of the bootstrap;
-    ``output``: folder for the record (empty: ``results/`` for the defaults, else below ``build/results/``).
+    ``output``: folder for the record (empty: ``results/`` for the defaults, else below ``build/results/``, in
+    a folder named by the data set, the hash of its content, ``limit`` and ``seed``).
     """
 
     dataset: str = "open-corpus"
@@ -33,17 +35,37 @@ class Parameters:
     output: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse negative limits."""
+        """Refuse negative limits, and a folder of music without a word of what it holds."""
         if self.limit < 0:
             raise ParameterError(f"limit={self.limit}: expected 0 (all tracks) or a number of tracks")
+        if self.root and self.dataset == type(self)().dataset:
+            others = ", ".join(name for name in DATASETS if name != self.dataset)
+            raise ParameterError(
+                f"root={self.root!r}: {self.dataset} is made on this machine and has no root; name the data "
+                f"set that lies there with `-p dataset NAME`, one of {others}"
+            )
 
     @property
     def shipped(self) -> bool:
         """Whether these are the parameters of the record in the repository."""
         return replace(self, recompute=False, output="") == Parameters()
 
-    def folder(self, checkout: Path) -> Path:
-        """Where the record goes: never to the shipped one unless the parameters are its own."""
+    def refuse_to_overwrite(self, checkout: Path) -> None:
+        """Raise ``ParameterError`` where ``output`` is the shipped record and the parameters are others."""
+        shipped = (checkout / RESULTS).resolve()
+        output = (checkout / self.output).resolve()
+        if self.output and not self.shipped and shipped in (output, *output.parents):
+            asked = ", ".join(f"{name}={value}" for name, value in self.recorded().items())
+            raise ParameterError(
+                f"output={self.output!r} holds the shipped record, and {asked} is something else: name "
+                f"another folder, or leave `output` away and find the result below build/{RESULTS}/"
+            )
+
+    def folder(self, checkout: Path, data_hash: str) -> Path:
+        """Where the record goes: never to the shipped one unless the parameters are its own.
+
+        ``data_hash``: the hash of labels and sound, by which two collections of one data set never meet.
+        """
         if self.output:
             return checkout / self.output
         if self.shipped:
@@ -53,7 +75,8 @@ class Parameters:
             for field in fields(self)
             if field.name in ("limit", "seed") and getattr(self, field.name) != field.default
         }
-        name = "-".join([self.dataset, *(f"{key}{value}" for key, value in changed.items())])
+        which = [self.dataset, data_hash] if self.root else [self.dataset]
+        name = "-".join([*which, *(f"{key}{value}" for key, value in changed.items())])
         return checkout / "build" / RESULTS / name
 
     def recorded(self) -> dict[str, str | int | bool]:

@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, SupportsInt
 
 import pandas
 
@@ -13,6 +14,9 @@ from skey.keys import TONIC_NAMES, Key, parse_key
 
 Answer = Key | int | None
 """A key; or a key signature as the pitch class of its major tonic (C = 0); or None for no answer."""
+
+System = Callable[..., Any]
+"""Log-VQT of a track, (99, frames), to its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,11 @@ class Predictions:
 def is_signature(answers: Sequence[Answer]) -> bool:
     """Whether a system answers key signatures (12 classes) and not keys (24)."""
     return any(isinstance(answer, int) for answer in answers)
+
+
+def as_answer(said: SupportsInt | Key | None) -> Answer:
+    """What a system said, as a key, a pitch class or no answer."""
+    return said if isinstance(said, Key) or said is None else int(said)
 
 
 def format_answer(answer: Answer) -> str:

@@ -1,0 +1,141 @@
+"""Real collections: what cannot be scored is skipped and named, and no result is lost or overwritten."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from companion.pages.tables import sources_line
+from companion.record import RESULTS
+from companion.results import Experiment, ParameterError, Parameters, read_experiment, run_experiment
+from companion.results.kept import VARIABLE
+from skey.audio import AudioError
+from skey.baselines import BASELINES
+from skey.datasets import LabelError, MissingData
+from skey.keys import KEYS, Key
+
+NAME = "table-3-key-and-mode"
+SYSTEMS = {name: BASELINES[name] for name in ("always-c-major", "krumhansl")}
+
+
+def write_triad(path: Path, key: Key, seconds: float = 4) -> None:
+    """A key's tonic triad."""
+    pitches = [key.tonic, key.tonic + (4 if key.mode == "major" else 3), key.tonic + 7]
+    time = np.arange(int(seconds * 22_050)) / 22_050
+    chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
+    soundfile.write(path, chord / 3, 22_050)
+
+
+def make_collection(folder: Path, keys: tuple[Key, ...] = KEYS[::8]) -> Path:
+    """A triad of each key; one file is no sound, one too short, one absent, one without a key."""
+    folder.mkdir()
+    for number, key in enumerate(keys):
+        write_triad(folder / f"{number}.wav", key)
+    (folder / "broken.wav").write_bytes(b"this is no sound")
+    write_triad(folder / "short.wav", KEYS[0], seconds=1)
+    write_triad(folder / "no key.wav", KEYS[0])
+    lines = ["file,key", *(f"{number}.wav,C major" for number in range(len(keys)))]
+    lines += ["broken.wav,C major", "short.wav,C major", "absent.wav,C major", "no key.wav,unknown"]
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty checkout."""
+    folder = tmp_path / "checkout"
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "_toc.yml").touch()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    return folder
+
+
+def run(root: Path, systems: dict[str, Any] | None = None, **given: Any) -> Experiment:
+    return run_experiment(NAME, systems or SYSTEMS, Parameters("folder", str(root), **given))
+
+
+def test_what_cannot_be_scored_is_skipped_named_and_counted(checkout: Path, tmp_path: Path) -> None:
+    experiment = run(make_collection(tmp_path / "songs"))
+    assert experiment.predictions.tracks == ("0.wav", "1.wav", "2.wav")
+    assert experiment.predictions.answers["krumhansl"] == KEYS[::8]
+    skipped = experiment.record.data["skipped"]
+    assert list(skipped) == ["broken.wav", "short.wav", "absent.wav", "no key.wav"]
+    assert "too short: 1 s" in skipped["short.wav"]
+    assert (skipped["absent.wav"], skipped["no key.wav"]) == ("the audio is missing", "no key")
+    shown = sources_line(experiment)
+    assert "Folder with a CSV" in shown and "3 tracks" in shown
+    assert "**Skipped: 4 of 7 tracks**" in shown
+    assert all(f"- `{track}`: {reason}" in shown for track, reason in skipped.items())
+    assert str(tmp_path) not in (experiment.folder / f"{NAME}.json").read_text()
+
+
+def test_a_progress_bar_is_shown_over_the_tracks(
+    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(make_collection(tmp_path / "songs"))
+    assert "6/6" in capsys.readouterr().err
+
+
+def test_a_stopped_run_goes_on_where_it_stopped(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_collection(tmp_path / "songs")
+    template = type(BASELINES["krumhansl"])
+    asked: list[int] = []
+    answer = template.__call__
+
+    def stopping(self: Any, log_vqt: Any) -> Key:
+        asked.append(len(asked))
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return answer(self, log_vqt)
+
+    monkeypatch.setattr(template, "__call__", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(root)
+    assert run(root).predictions.answers["krumhansl"] == KEYS[::8]
+    assert len(asked) == 2 + 2, "the first track is not asked about again"
+    run(root.rename(tmp_path / "elsewhere"))
+    assert len(asked) == 2 + 2, "the sound is known by its content"
+
+
+def test_two_collections_with_equal_labels_keep_a_result_each(checkout: Path, tmp_path: Path) -> None:
+    one = run(make_collection(tmp_path / "one"))
+    two = run(make_collection(tmp_path / "two", KEYS[1::8]))
+    assert one.folder != two.folder
+    assert read_experiment(one.folder, NAME) == one
+    for each in (one, two):
+        assert each.folder.name == f"folder-{each.record.data['hash']}"
+    assert run(tmp_path / "one").folder == one.folder
+
+
+@pytest.mark.parametrize(
+    "given", [{"limit": 24}, {"seed": 1}, {"dataset": "folder", "root": "songs"}, {"dataset": "fmakv2"}]
+)
+@pytest.mark.parametrize("output", ["results", "./results/", "results/mine"])
+def test_nothing_else_is_written_into_the_shipped_record(
+    checkout: Path, given: dict[str, Any], output: str
+) -> None:
+    with pytest.raises(ParameterError, match="name another folder, or leave `output` away"):
+        run_experiment(NAME, SYSTEMS, Parameters(**given, output=output))
+    assert not (checkout / RESULTS).exists()
+
+
+def test_a_root_without_a_data_set_asks_which_one_lies_there(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"-p dataset NAME`, one of fmakv2, gtzan, .*folder$"):
+        Parameters(root=str(tmp_path))
+
+
+def test_a_collection_of_which_nothing_can_be_used_says_why(checkout: Path, tmp_path: Path) -> None:
+    root = make_collection(tmp_path / "songs", ())
+    with pytest.raises(MissingData, match=r"1 of 4 tracks is missing"):
+        run(root)
+    (root / "labels.csv").write_text("file,key\nbroken.wav,C major\nno key.wav,-\n")
+    with pytest.raises(AudioError, match=r"no track can be used; the first: .*broken\.wav"):
+        run(root)
+    (root / "labels.csv").write_text("file,key\nno key.wav,-\n")
+    with pytest.raises(LabelError, match="no track with a key"):
+        run(root)

@@ -1,0 +1,116 @@
+"""Kept answers: asked once, and again as soon as anything changed that they depend on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from companion.results import kept
+from companion.results.kept import VARIABLE, code_digest, identity, kept_answers
+from companion.results.predictions import Answer
+from skey.baselines import BASELINES, AlwaysCMajor, TemplateMatching
+from skey.calibration import Calibration
+from skey.keys import KEYS
+from skey.model import ChromaNet
+from skey.weights import FrontEnd, Header, save_weights
+from skey.weights.system import NetworkSystem
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """A system with an answer that counts how often it is asked."""
+
+    answer: Answer = KEYS[3]
+    asked: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    def __call__(self, log_vqt: str) -> Answer:
+        self.asked.append(log_vqt)
+        return self.answer
+
+
+def ask(folder: Path, systems: dict[str, Any], sound: str = "a", afresh: bool = False) -> dict[str, Answer]:
+    with kept_answers(folder, systems, afresh) as answers:
+        return answers.ask(sound, lambda: f"log-VQT of {sound}")
+
+
+@pytest.fixture(autouse=True)
+def no_shared_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Callable[[int, int], NetworkSystem]:
+    """A network with random weights and some calibration."""
+
+    def save(seed: int, major: int) -> NetworkSystem:
+        torch.manual_seed(seed)
+        made = ChromaNet().eval()
+        header = Header(
+            name="made-up",
+            title="made up",
+            architecture=made.architecture,
+            calibration=Calibration(24, major, 6),
+            licence="MIT",
+            source="a test",
+            checksum="",
+            front_end=FrontEnd(),
+        )
+        path = tmp_path / f"{seed}-{major}.safetensors"
+        save_weights(path, made, header)
+        return NetworkSystem(path)
+
+    return save
+
+
+def test_a_second_run_finds_the_answers_of_the_first(tmp_path: Path) -> None:
+    systems = {"key": MadeUp(), "signature": MadeUp(7), "silent": MadeUp(None)}
+    first = ask(tmp_path, systems)
+    assert first == ask(tmp_path, systems) == {"key": KEYS[3], "signature": 7, "silent": None}
+    assert [each.asked for each in systems.values()] == [["log-VQT of a"]] * 3
+
+
+def test_other_sound_another_setting_and_a_new_system_are_asked(tmp_path: Path) -> None:
+    old, new = MadeUp(), MadeUp(KEYS[4])
+    ask(tmp_path, {"system": old})
+    ask(tmp_path, {"system": old}, "b")
+    assert ask(tmp_path, {"system": new, "old": old})["system"] == KEYS[4]
+    assert (len(old.asked), len(new.asked)) == (2, 1)
+
+
+def test_other_code_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = MadeUp()
+    ask(tmp_path, {"system": system})
+    monkeypatch.setattr(kept, "code_digest", lambda: "other code")
+    ask(tmp_path, {"system": system})
+    assert len(system.asked) == 2 and len(code_digest()) == 64
+
+
+def test_recomputing_asks_anew_but_notebooks_of_one_run_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = MadeUp()
+    for _ in range(2):
+        ask(tmp_path, {"system": system}, afresh=True)
+    assert len(system.asked) == 2
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "shared"))
+    for _ in range(2):
+        ask(tmp_path, {"system": system}, afresh=True)
+    assert len(system.asked) == 3
+
+
+def test_a_function_without_a_name_that_lasts_is_always_asked(tmp_path: Path) -> None:
+    asked: list[str] = []
+    for _ in range(2):
+        ask(tmp_path, {"function": asked.append})
+    assert len(asked) == 2
+
+
+def test_every_baseline_and_network_is_told_from_every_other(network: Callable[..., NetworkSystem]) -> None:
+    systems = [*BASELINES.values(), network(1, 9), network(2, 9), network(1, 8)]
+    names = [identity(system) for system in systems]
+    assert None not in names and len(set(names)) == len(systems)
+    assert identity(network(1, 9)) == identity(network(1, 9))
+    assert identity(AlwaysCMajor()) != identity(TemplateMatching())

@@ -63,6 +63,7 @@ def test_what_cannot_be_scored_is_skipped_named_and_counted(checkout: Path, tmp_
     assert experiment.predictions.answers["krumhansl"] == KEYS[::8]
     skipped = experiment.record.data["skipped"]
     assert list(skipped) == ["broken.wav", "short.wav", "absent.wav", "no key.wav"]
+    assert skipped["broken.wav"].startswith("not a readable sound file")
     assert "too short: 1 s" in skipped["short.wav"]
     assert (skipped["absent.wav"], skipped["no key.wav"]) == ("the audio is missing", "no key")
     shown = sources_line(experiment)

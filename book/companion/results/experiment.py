@@ -166,7 +166,8 @@ def reason_of(error: Exception, track: Track) -> str:
     """Why a track is skipped, in one line that names no folder of this machine."""
     if isinstance(error, FileNotFoundError):
         return "the audio is missing"
-    return " ".join(str(error).replace(str(track.audio), track.id).split())
+    said = " ".join(str(error).replace(str(track.audio), track.id).split())
+    return said.removeprefix(f"{track.id}: ")
 
 
 def compute_predictions(dataset: Dataset, systems: Mapping[str, System]) -> Predictions:

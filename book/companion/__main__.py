@@ -14,6 +14,7 @@ COMMANDS = {
     "book": ("companion.run", "Build the book from the record alone."),
     "check": ("companion.check", "Compare the recorded results with recomputed ones."),
     "ship": ("companion.ship", "Put finished runs and their weights into the repository."),
+    "record-excerpts": ("companion.ship", "Score the systems on real excerpts that cannot be shipped."),
     "record-corpus": ("companion.ship", "Write what the test clips hold into the record."),
 }
 """Name of each command of the companion: the module that defines it and its line in the help."""

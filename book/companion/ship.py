@@ -36,3 +36,15 @@ def record_corpus() -> None:
     results = find_checkout() / RESULTS
     changed = write_corpus_record(results, open_store("test"), plan_clips("test"))
     click.echo(f"{results / CORPUS_RECORD}: {'written' if changed else 'says the same already'}")
+
+
+@click.command("record-excerpts")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def record_excerpts(folder: Path) -> None:
+    """Score the systems of Table 3 on the excerpts in FOLDER (features.npz, keys.csv), and record it."""
+    from companion.record import RESULTS, find_checkout
+    from companion.studies.excerpts import TABLE, score_excerpts
+
+    path = find_checkout() / RESULTS / TABLE
+    score_excerpts(folder).to_csv(path, index=False)
+    click.echo(f"{path}: written")

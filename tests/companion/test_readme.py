@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from companion.pages.readme import with_results
 from companion.record import RESULTS
 from companion.results import read_experiment
+from companion.studies.excerpts import recorded_excerpts, score_excerpts
 from skey.cli.measure import SOURCE_RATE, cadence
+from skey.weights.library import DEFAULT
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -68,7 +71,24 @@ def test_the_import_of_the_readme_gives_the_authors_answer(
 
 def test_the_table_of_the_readme_is_that_of_the_record(root: Path) -> None:
     record = read_experiment(root / RESULTS, "table-3-key-and-mode")
-    assert with_results(README, record) == README, "run: python -m companion.pages.readme"
+    excerpts = recorded_excerpts(root / RESULTS)
+    assert with_results(README, record, excerpts) == README, "run: python -m companion.pages.readme"
+
+
+def test_the_scores_on_real_excerpts_are_those_of_the_weights(root: Path, shared: Path) -> None:
+    recorded = recorded_excerpts(root / RESULTS)
+    computed = score_excerpts(shared / "real-dev")
+    here = recorded[recorded["system"].isin(computed["system"])].reset_index(drop=True)
+    assert not computed.empty
+    pd.testing.assert_frame_equal(computed, here)
+
+
+def test_rendered_music_does_not_rank_systems_as_real_music_does(root: Path) -> None:
+    """What the page of real recordings says of the supervised network."""
+    rendered = read_experiment(root / RESULTS, "table-3-key-and-mode").record.scores
+    real = recorded_excerpts(root / RESULTS).query("part == 'all'").set_index("system")["mirex"]
+    assert rendered["supervised"]["all"]["mirex"] > rendered[DEFAULT]["all"]["mirex"]
+    assert real["supervised"] < real[DEFAULT]
 
 
 def test_the_files_that_the_readme_names_exist(root: Path) -> None:

@@ -11,6 +11,7 @@ from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.estimator import KeyEstimate, KeyEstimator
 from skey.weights import available_weights, read_header
+from skey.weights.library import DEFAULT
 
 KINDS = (("chorales", "full", "major"), ("tunes", "full", "minor"), ("chorales", "hard", "minor"))
 """Source, level and mode of the three clips."""
@@ -19,8 +20,8 @@ STRETCH_SECONDS = 7.5
 STEP_SECONDS = 2.5
 """The profile over time: so long is each stretch that the estimator hears, so far apart do they begin."""
 
-HEARD = ("krumhansl", "released-skey")
-"""The systems that listen."""
+HEARD = ("krumhansl", DEFAULT, "released-skey")
+"""The systems that are asked: the template, what `skey detect` uses, and the released network."""
 
 
 def example_clips() -> tuple[Clip, ...]:

@@ -70,12 +70,9 @@ def answer(experiments: Mapping[str, Experiment], default: TrainingRecord) -> st
         Markdown.
     """
     judged = judge_all(experiments.values())
-    sentences = (
-        _reproduced(experiments, judged),
-        _not_reproduced(experiments, judged),
-        _new(experiments, default),
-    )
-    return "\n".join(sentences)
+    reproduced, failed = _reproduced(experiments, judged), _not_reproduced(experiments, judged)
+    sentences = "\n".join([reproduced, failed, _new(experiments, default)])
+    return sentences.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _score(experiments: Mapping[str, Experiment], name: str, system: str, metric: str) -> float:

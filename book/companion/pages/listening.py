@@ -101,7 +101,7 @@ def _clip(predictions: Predictions, dataset: Dataset, row: int, track: Track, fo
     )
     caption, table = f"<strong>{reference}</strong><br>{words}", f'<table class="table">{answers}</table>'
     if folded:
-        shown = player(source, "Which key is this?")
+        shown = player(source, "Listen first.")
         table = f"<details><summary>{html.escape(folded)}</summary><p>{caption}</p>{table}</details>"
     else:
         shown = player(source, caption)

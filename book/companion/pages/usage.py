@@ -62,8 +62,8 @@ _CODES = (Notation.CAMELOT, Notation.OPEN_KEY)
 
 _KINDS = {
     "right, %": ("same",),
-    "a fifth off": ("fifth_up", "fifth_down"),
-    "relative key": ("relative",),
+    "fifth": ("fifth_up", "fifth_down"),
+    "relative": ("relative",),
     "other": ("parallel", "other"),
 }
 

@@ -264,7 +264,7 @@ def test_the_landing_page_answers_shows_three_doors_and_folds_the_key(pages: lis
     text = (ROOT / INDEX).parent.joinpath("book", "index.html").read_text(encoding="utf-8")
     places = [text.index(words) for words in ("What reproduced.", "What did not", "What is new.")]
     assert places == sorted(places)
-    assert all(f">{door}</a>" in text for door in ("Use it", "Check it", "Learn it"))
+    assert all(f">{door}</span></a></strong>" in text for door in ("Use it", "Check it", "Learn it"))
     assert text.count("<audio") == 1
     assert "<details><summary>" in text[text.index("<audio") :]
 

@@ -17,6 +17,7 @@ from companion.pages.usage import using_parts, write_outputs
 from companion.plots import Drawing, circle_drawing, scores_drawing
 from companion.record import RESULTS, recorded_experiments, write_if_changed
 from companion.results import Experiment, read_experiment
+from companion.studies.excerpts import recorded_excerpts
 from companion.training.record import read_training_records
 from companion.training.shipping import choose
 from skey.weights.library import DEFAULT
@@ -56,7 +57,7 @@ def write_pages(checkout: Path) -> None:
         "few-systems.md": few_systems(by_name),
         "quiz.html": quiz(headline),
         **method_parts(checkout),
-        **using_parts(default),
+        **using_parts(default, recorded_excerpts(checkout / RESULTS)),
         "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), experiments),
         "shipped-cards.md": shipped_cards(checkout),
     }

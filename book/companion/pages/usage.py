@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import soundfile
 
 from companion.pages.listening import PEAK
@@ -68,11 +69,12 @@ _KINDS = {
 }
 
 
-def using_parts(default: TrainingRecord) -> dict[str, str]:
+def using_parts(default: TrainingRecord, excerpts: pd.DataFrame) -> dict[str, str]:
     """The tables of the page: path below ``build/pages`` → Markdown.
 
     Args:
         default: the record of the run behind the network that estimates by default.
+        excerpts: the recorded scores on excerpts of real recordings.
     """
     return {
         "codes.md": codes_table(),
@@ -81,6 +83,7 @@ def using_parts(default: TrainingRecord) -> dict[str, str]:
         ),
         "formats.md": f"Read in folders: {_suffixes(SUFFIXES)}. Not decoded: {_suffixes(NOT_DECODED)}.",
         "how-right.md": accuracy_table(default),
+        "how-right-real.md": real_sentence(default.system, excerpts),
         "trained-on.md": training_sentence(default),
     }
 
@@ -111,6 +114,20 @@ def accuracy_table(default: TrainingRecord) -> str:
         if part in PARTS
     ]
     return markdown_table(["Test clips", *_KINDS, "MIREX"], rows)
+
+
+def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
+    """The default's MIREX score on real recordings beside the released S-KEY's, with intervals, in words."""
+    of_all = excerpts[excerpts["part"] == "all"].set_index("system")
+    ours, released = (
+        "{mirex:.1f} % [{low:.1f}, {high:.1f}]".format_map(of_all.loc[name].to_dict())
+        for name in (default, "released-skey")
+    )
+    return (
+        f"On {of_all['n'].iloc[0]} excerpts of real recordings, popular and classical, its MIREX score is "
+        f"{ours}, that of S-KEY as released {released} "
+        "([all systems](notebooks/real-recordings.ipynb))."
+    )
 
 
 def training_sentence(default: TrainingRecord) -> str:

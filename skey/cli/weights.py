@@ -15,8 +15,9 @@ def weights() -> None:
 
 @weights.command("list")
 def list_weights() -> None:
-    """Names of the weights at hand: shipped, imported, trained."""
+    """Names of the weights at hand (shipped, imported, trained), and how many examples trained them."""
     from skey.weights import WeightsError, available_weights, read_header
+    from skey.weights.library import DEFAULT
 
     found = available_weights()
     if not found:
@@ -25,9 +26,14 @@ def list_weights() -> None:
         try:
             header = read_header(file)
         except WeightsError as error:
-            click.echo(f"{name:<16} cannot be used: {error}", err=True)
+            click.echo(f"{name:<19} cannot be used: {error}", err=True)
             continue
-        click.echo(f"{name:<16} {header.architecture.outputs} outputs  {header.title}  ({header.licence})")
+        mark = "  [default]" if name == DEFAULT else ""
+        examples = "–" if header.examples is None else f"{header.examples:,}"
+        click.echo(
+            f"{name:<19} {header.architecture.outputs} outputs  {examples:>7} examples  "
+            f"{header.title}  ({header.licence}){mark}"
+        )
 
 
 @weights.command("show")

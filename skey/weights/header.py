@@ -75,6 +75,12 @@ class Header:
         """Which kind of network it is, a name of `skey.inference.architecture.KINDS`."""
         return next(name for name, settings in KINDS.items() if isinstance(self.architecture, settings))
 
+    @property
+    def examples(self) -> int | None:
+        """How many examples the training saw; None where the header does not say."""
+        steps, batch = self.training.get("steps"), self.training.get("experiment", {}).get("batch")
+        return None if steps is None or batch is None else int(steps) * int(batch)
+
     def to_json(self) -> str:
         """The header as one line of JSON with sorted keys."""
         return json.dumps(asdict(self) | {"kind": self.kind}, sort_keys=True)

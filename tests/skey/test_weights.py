@@ -26,6 +26,7 @@ from skey.weights import (
     read_header,
     save_weights,
 )
+from skey.weights.library import DEFAULT, find_weights
 
 RELEASED = ("skey", "semitone24", "stone12")
 
@@ -247,6 +248,9 @@ def test_import_show_and_list_work_from_the_command_line(
     assert read_header(target).whole_track
     listed = runner.invoke(weights, ["list"], catch_exceptions=False).stdout
     assert "S-KEY as released" in listed
+    (default,) = [line for line in listed.splitlines() if line.endswith("[default]")]
+    header = read_header(find_weights(DEFAULT))
+    assert default.startswith(DEFAULT) and f"{header.examples:,} examples" in default
     shown = json.loads(runner.invoke(weights, ["show", "released-skey"], catch_exceptions=False).stdout)
     assert shown["output_keys"][0] == "A major"
     assert shown["output_keys"][12] == "B minor"

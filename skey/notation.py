@@ -56,6 +56,8 @@ class Notation(StrEnum):
 
     NAME = "name"
     """``Eb minor``"""
+    SPELLED = "spelled"
+    """``E♭ minor``, ``C♯ minor``, ``D♭ major``: as musicians spell them, by the key signature."""
     SHORT = "short"
     """``Ebm``"""
     OPEN_KEY = "open-key"
@@ -179,6 +181,8 @@ def write_key(tonic: int, mode: Mode, notation: Notation) -> str:
     """
     if notation is Notation.NAME:
         return f"{TONIC_NAMES[tonic]} {mode}"
+    if notation is Notation.SPELLED:
+        return f"{_spelled(tonic, mode)} {mode}"
     if notation in (Notation.SHORT, Notation.TKEY):
         return TONIC_NAMES[tonic] + ("m" if mode == "minor" else "")
     if notation is Notation.MIDI:
@@ -187,6 +191,13 @@ def write_key(tonic: int, mode: Mode, notation: Notation) -> str:
     letter = letters[mode == "minor"]
     number = (signature_sharps(tonic, mode) + _CIRCLE_LETTERS[letter.lower()][0] - 1) % 12 + 1
     return f"{number}{letter}"
+
+
+def _spelled(tonic: int, mode: Mode) -> str:
+    """The tonic by its key signature: the line of fifths goes F C G D A E B, then F♯ and so on."""
+    fifths_above_f = signature_sharps(tonic, mode) + (1 if mode == "major" else 4)
+    accidentals, letter = divmod(fifths_above_f, 7)
+    return "FCGDAEB"[letter] + {-1: "♭", 0: "", 1: "♯"}[accidentals]
 
 
 def signature_sharps(tonic: int, mode: Mode) -> int:

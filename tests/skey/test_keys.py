@@ -108,6 +108,13 @@ def test_every_key_returns_from_every_notation(key: Key, notation: Notation) -> 
     assert parse_key(format_key(key, notation)) == key
 
 
+def test_keys_are_spelled_by_their_key_signature() -> None:
+    minor = [format_key(Key(tonic, "minor"), Notation.SPELLED).removesuffix(" minor") for tonic in range(12)]
+    major = [format_key(Key(tonic, "major"), Notation.SPELLED).removesuffix(" major") for tonic in range(12)]
+    assert minor == ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "G♯", "A", "B♭", "B"]
+    assert major == ["C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]
+
+
 @pytest.mark.parametrize("notation", list(Notation))
 def test_no_two_keys_are_written_alike(notation: Notation) -> None:
     assert len({format_key(key, notation) for key in KEYS}) == 24

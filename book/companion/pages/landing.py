@@ -122,13 +122,12 @@ def _new(experiments: Mapping[str, Experiment], default: TrainingRecord) -> str:
     longer = (examples_seen("stone-no-cpsd") or 0) / (examples_seen("stone") or 1)
     minutes = float(default.training["seconds"]) / 60
     return holds_while(
-        entropy > cpsd and fifths > skey and longer > 1,
+        entropy > cpsd and fifths > skey and longer > 1 and default.training["device"] == "cpu",
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "
         f"({entropy:.1f} % in {longer:.0f} times the steps; CPSD {cpsd:.1f} %). S-KEY learns the mode "
         "from few examples if the signature comes first and the pseudo-label compares root and fifth "
-        f"({fifths:.1f} %). The network of `skey detect` was trained in {minutes:.0f} minutes on "
-        f"{default.training['machine'].rpartition(', ')[2]}, without the key of any recording "
-        f"({default.scores['all']['mirex']:.1f} %).",
+        f"({fifths:.1f} %). The network of `skey detect` was trained in {minutes:.0f} minutes without a GPU "
+        f"and without the key of any recording ({default.scores['all']['mirex']:.1f} %).",
     )
 
 

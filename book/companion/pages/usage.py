@@ -94,7 +94,7 @@ def codes_table() -> str:
     pairs = [(key, minors[key.signature]) for key in CIRCLE_OF_FIFTHS if key.mode == "major"]
     rows = [
         [
-            *(format_key(key, Notation.NAME) for key in pair),
+            *(format_key(key, Notation.SPELLED) for key in pair),
             *(", ".join(format_key(key, code) for key in pair) for code in _CODES),
         ]
         for pair in pairs

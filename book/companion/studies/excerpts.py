@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from companion.pages.tables import markdown_table
+from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.systems import TABLE_3, systems
 from skey.keys import Key, parse_key
@@ -56,9 +56,11 @@ def recorded_excerpts(results: Path) -> pd.DataFrame:
 def excerpts_table(scores: pd.DataFrame) -> str:
     """Systems by kind of music, each score with its 95 % interval, as Markdown."""
     sizes = scores.groupby("part", sort=False)["n"].first()
+    numbers = scores.rename(columns={"low": "mirex_low", "high": "mirex_high"}).to_dict("records")
     cells = scores.assign(
-        cell=[f"{row.mirex:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in scores.itertuples()]
-    ).pivot(index="system", columns="part", values="cell")
+        cell=[with_interval({str(name): value for name, value in each.items()}, "mirex") for each in numbers]
+    )
+    cells = cells.pivot(index="system", columns="part", values="cell")
     order = scores[scores["part"] == ALL].sort_values("mirex")["system"]
     rows = [[label(name), *cells.loc[name, list(sizes.index)]] for name in order]
     return markdown_table(["MIREX, %", *(f"{part} ({n} excerpts)" for part, n in sizes.items())], rows)

@@ -18,7 +18,7 @@ Raw = TypeVar("Raw")
 _NO_KEY = ("", "-", "unknown", "none", "n/a")
 """Labels of a track that has no key."""
 
-_BETWEEN_KEYS = re.compile(r"[|/]|-(?=[A-G])")
+_BETWEEN_KEYS = re.compile(r"[|/]|-(?=[A-Ga-g](?:[#b]|\b))")
 """What stands between the keys of a label with several."""
 
 _LISTED = 50

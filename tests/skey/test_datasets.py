@@ -286,6 +286,7 @@ def test_fmakv2_may_not_name_a_track_twice(tmp_path: Path) -> None:
         ("G minor/major", None, "several keys: G minor/major"),
         ("A/E major", None, "several keys: A/E major"),
         ("A-A# minor", None, "several keys: A-A# minor"),
+        ("a-a# minor", None, "several keys: a-a# minor"),
         ("F#/Gb minor", "F# minor", ""),
         ("D# minor | Eb minor", "Eb minor", ""),
         ("B major \tsure\nnoted by ear", "B major", ""),

@@ -390,7 +390,7 @@ def test_the_clips_to_hear_are_of_the_test_split_and_of_both_modes() -> None:
 
 
 def test_every_system_heard_every_clip_and_its_probabilities_sum_to_one() -> None:
-    assert tuple(heard().entries) == HEARD
+    assert set(heard().entries) == set(HEARD)
     for entry in heard().entries.values():
         assert set(entry) == {"checksum", *(clip.id for clip in example_clips())}
         for clip in example_clips():
@@ -417,7 +417,7 @@ def test_stretches_overlap_and_reach_from_the_first_second_to_the_last() -> None
 def test_the_page_of_a_clip_has_its_player_its_answers_and_two_figures_a_system() -> None:
     text = heard_clip(example_clips()[0], heard().entries)
     assert text.count("<audio") == 1
-    assert text.count("<figure") == 1 + 4
+    assert text.count("<figure") == 1 + 2 * len(HEARD)
     assert text.count("<tr>") == 1 + len(HEARD)
 
 
@@ -509,7 +509,7 @@ def test_papermill_reads_an_observation_without_any_weights(
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     made = read_observation(tmp_path, name)
-    assert made.made["carried"] == [entry for entry in made.entries if entry != "krumhansl"]
+    assert made.made["carried"] == [entry for entry in made.entries if entry.startswith("released-")]
     assert compare_observations(ROOT / RESULTS, tmp_path) == []
     text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
     assert "from the record, as their weights are not here" in text and text.count("role=") >= 6

@@ -73,13 +73,13 @@ def storage_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
     """Replace ``path`` by ``content`` so that a reader sees the old file or the new one, never a part.
 
-    The temporary name is fixed: only the holder of the shard's lock writes it, and what a killed builder left
-    is overwritten instead of piling up. Raises ``OSError``.
+    The ending of the temporary name is fixed where one process alone writes, such as the holder of a shard's
+    lock: what a killed builder left is overwritten instead of piling up. Raises ``OSError``.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + ending)
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
@@ -89,11 +89,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_array(path: Path, features: UInt8[np.ndarray, "..."]) -> None:
     """Write one array as a ``.npy`` file, whole whoever else writes it too. Raises ``StoreError``."""
-    own = path.with_name(f"{os.getpid()}-{path.name}")
     with storage_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(own, _npy_bytes(features))
-        own.replace(path)
+        write_whole(path, _npy_bytes(features), ending=f".{os.getpid()}.partial")
 
 
 def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from skey.datasets.base import AUDIO_SUFFIXES, Dataset, Track
-from skey.datasets.errors import LabelError, MissingData
-from skey.datasets.labels import Row, parse_each, parse_label, read_table
+from skey.datasets.errors import MissingData
+from skey.datasets.labels import Row, parse_each, parse_label, read_table, refuse_second
 
 _LABELS = ("annotations/key/*.key", "keys_gs+/*.txt")
 """Where the collection itself, and mirdata, keep a file with the key of each track."""
@@ -86,7 +86,5 @@ class GiantStepsMTG(GiantSteps):
 
     def _row(self, row: Row, seen: set[str]) -> Track:
         """One line of the table."""
-        if row["ID"] in seen:
-            raise LabelError(f"track {row['ID']} stands above already: expected each track once")
-        seen.add(row["ID"])
+        refuse_second(row["ID"], seen)
         return self._track(f"{row['ID']}.LOFI", row["MANUAL KEY"])

@@ -53,6 +53,13 @@ def parse_label(text: str) -> tuple[Key | None, str]:
     return key, ""
 
 
+def refuse_second(track: str, seen: set[str]) -> None:
+    """Note a track of a table; raises ``LabelError`` where it stands above already."""
+    if track in seen:
+        raise LabelError(f"track {track} stands above already: expected each track once")
+    seen.add(track)
+
+
 def read_table(
     path: Path, columns: Sequence[str], parse: Callable[[Row], Parsed], delimiter: str = ","
 ) -> list[Parsed]:

@@ -1,8 +1,9 @@
 """Our weights against the released ones: which pairs, their differences as a table and for the prose."""
 
 from companion.observations import Entries
-from companion.pages.tables import markdown_table
+from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
+from companion.record import Scores
 from companion.results import Experiment, subsets
 from companion.studies.differences import Pair, differences
 from skey.metrics import Interval
@@ -69,6 +70,16 @@ def recordings_table(entries: Entries) -> str:
     files = list(dict.fromkeys(file for entry in entries.values() for file in entry["keys"]))
     rows = [[f"`{file}`", *(entries[name]["keys"].get(file) or "–" for name in names)] for file in files]
     return markdown_table(["Recording", *map(label, names)], rows, text=1 + len(names))
+
+
+def excerpts_table(scores: Scores) -> str:
+    """Systems by kind of music, the least right first, each score with its 95 % interval."""
+    sizes = {part: numbers["n"] for part, numbers in next(iter(scores.values())).items()}
+    rows = [
+        [label(name), *(with_interval(scores[name][part], "mirex") for part in sizes)]
+        for name in sorted(scores, key=lambda name: scores[name]["all"]["mirex"])
+    ]
+    return markdown_table(["MIREX, %", *(f"{part} ({n} excerpts)" for part, n in sizes.items())], rows)
 
 
 def agreement_words(entries: Entries, ours: str, other: str) -> str:

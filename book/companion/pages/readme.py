@@ -5,13 +5,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from companion.pages.tables import markdown_table, papers_percentages
 from companion.paper import label
-from companion.record import RESULTS, find_checkout, write_if_changed
+from companion.record import RESULTS, Scores, find_checkout, write_if_changed
 from companion.results import Experiment, read_experiment
 from companion.studies.excerpts import recorded_excerpts
 
@@ -22,7 +19,7 @@ HALVES = ("all", "full", "hard")
 """The parts of the open corpus that the README shows."""
 
 
-def results_table(experiment: Experiment, excerpts: pd.DataFrame) -> str:
+def results_table(experiment: Experiment, excerpts: Scores) -> str:
     """Systems by halves of the open corpus: MIREX in percent with 95 % intervals, beside the papers' value.
 
     Args:
@@ -34,27 +31,26 @@ def results_table(experiment: Experiment, excerpts: pd.DataFrame) -> str:
     """
     papers = papers_percentages("stone-table-3")
     scores = {name: parts for name, parts in experiment.record.scores.items() if "mirex" in parts["all"]}
-    real = excerpts[excerpts["part"] == "all"].rename(columns={"low": "mirex_low", "high": "mirex_high"})
-    of_real = {str(row["system"]): row for row in real.to_dict("records")}
     rows = [
         [
             label(name),
             f"{papers[name]:g}" if name in papers else "–",
             *map(_cell, (parts[half] for half in HALVES)),
-            _cell(of_real[name]),
+            _cell(excerpts[name]["all"]),
         ]
         for name, parts in scores.items()
     ]
     sizes = [f"{half} ({next(iter(scores.values()))[half]['n']} clips)" for half in HALVES]
-    return markdown_table(["MIREX, %", "paper, FMAKv2", *sizes, f"real ({real['n'].iloc[0]} excerpts)"], rows)
+    real = f"real ({next(iter(excerpts.values()))['all']['n']} excerpts)"
+    return markdown_table(["MIREX, %", "paper, FMAKv2", *sizes, real], rows)
 
 
-def _cell(numbers: Mapping[Any, Any]) -> str:
+def _cell(numbers: Mapping[str, int | float]) -> str:
     """A score and its interval."""
     return f"{numbers['mirex']:.1f} [{numbers['mirex_low']:.1f}, {numbers['mirex_high']:.1f}]"
 
 
-def with_results(readme: str, experiment: Experiment, excerpts: pd.DataFrame) -> str:
+def with_results(readme: str, experiment: Experiment, excerpts: Scores) -> str:
     """The README with the table of results between its two marks.
 
     Args:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import soundfile
 
 from companion.pages.listening import PEAK
 from companion.pages.tables import markdown_table
-from companion.record import write_if_changed
+from companion.record import Scores, write_if_changed
 from companion.results.scores import recorded_interval
 from companion.studies.hearing import example_clips
 from companion.training.record import TrainingRecord
@@ -69,7 +68,7 @@ _KINDS = {
 }
 
 
-def using_parts(default: TrainingRecord, excerpts: pd.DataFrame) -> dict[str, str]:
+def using_parts(default: TrainingRecord, excerpts: Scores) -> dict[str, str]:
     """The tables of the page: path below ``build/pages`` → Markdown.
 
     Args:
@@ -116,15 +115,12 @@ def accuracy_table(default: TrainingRecord) -> str:
     return markdown_table(["Test clips", *_KINDS, "MIREX"], rows)
 
 
-def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
+def real_sentence(default: str, excerpts: Scores) -> str:
     """The default's MIREX score on real recordings beside the released S-KEY's, with intervals, in words."""
-    of_all = excerpts[excerpts["part"] == "all"].set_index("system")
-    ours, released = (
-        "{mirex:.1f} % [{low:.1f}, {high:.1f}]".format_map(of_all.loc[name].to_dict())
-        for name in (default, "released-skey")
-    )
+    both = [excerpts[name]["all"] for name in (default, "released-skey")]
+    ours, released = ("{mirex:.1f} % [{mirex_low:.1f}, {mirex_high:.1f}]".format_map(each) for each in both)
     return (
-        f"On {of_all['n'].iloc[0]} excerpts of real recordings, popular and classical, its MIREX score is "
+        f"On {both[0]['n']} excerpts of real recordings, popular and classical, its MIREX score is "
         f"{ours}, that of S-KEY as released {released} "
         "([all systems](notebooks/real-recordings.ipynb))."
     )

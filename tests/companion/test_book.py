@@ -13,7 +13,7 @@ import yaml
 from filelock import FileLock
 
 from companion.build import INDEX, build_book, script
-from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, run_notebooks
+from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, read_runs, run_notebooks
 from companion.observations import recorded_observations
 from companion.pages.landing import HEADLINE, StaleSentence, holds_while
 from companion.pages.listening import answer_in_words, instructive_rows
@@ -103,7 +103,13 @@ def pages() -> list[Path]:
     index = ROOT / INDEX
     # jupyter-book leaves the first page alone, which only points to this one.
     landing = index.parent / "book" / "index.html"
-    parts = [*SOURCES, *(ROOT / "skey").rglob("*.py"), *(ROOT / RESULTS).rglob("*.*"), *ROOT.glob("_*.yml")]
+    code = [*(ROOT / "skey").rglob("*.py"), *(ROOT / "book" / "companion").rglob("*.*")]
+    parts = [
+        *SOURCES,
+        *(path for path in code if path.suffix in (".py", ".toml")),
+        *(ROOT / RESULTS).rglob("*.*"),
+        *ROOT.glob("_*.yml"),
+    ]
     parts += [*(ROOT / "book" / "_ext").glob("*.py"), *(ROOT / "book" / "_static").glob("*.[cj]s*")]
     (ROOT / "build").mkdir(exist_ok=True)
     with FileLock(ROOT / "build" / "book.lock"):
@@ -219,8 +225,12 @@ def downloads(page: Path) -> dict[str, Path]:
 
 
 def test_every_file_that_a_page_offers_is_in_the_book_as_it_is_in_the_repository(pages: list[Path]) -> None:
-    folders = (FOLDER, RESULTS, f"{RESULTS}/predictions", f"{RESULTS}/observations", f"{RESULTS}/training")
+    runs = read_runs(ROOT)
     for page in pages:
+        # After `reproduce`, a notebook's page offers what was computed then, beside the record.
+        computed = str(runs[page.stem].parameters.get("output", RESULTS)) if page.stem in runs else RESULTS
+        kinds = ("", "predictions", "observations", "training")
+        folders = [FOLDER, *(f"{made}/{kind}" for made in {RESULTS, computed} for kind in kinds)]
         for name, file in downloads(page).items():
             assert file.is_file(), f"{page.name} offers {name}"
             sources = [ROOT / folder / name for folder in folders if (ROOT / folder / name).is_file()]

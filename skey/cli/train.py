@@ -35,6 +35,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option(
     "--recorded", type=click.FloatRange(0, 1), help="Share of --audio among the clips; half of them."
 )
+@click.option("--from", "start", help="Name or file of weights to start from, instead of random ones.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 @click.option(
@@ -62,6 +63,7 @@ def train(
     audio: tuple[Path, ...],
     no_corpus: bool,
     recorded: float | None,
+    start: str | None,
     **scale: float | None,
 ) -> None:
     """Train EXPERIMENTS, e.g. `skey train skey --clips 200 --epochs 3 --seed 0`.
@@ -92,7 +94,7 @@ def train(
             scaled = replace(scaled, clips=0, unlabelled=0, songs=0)
         if recorded is not None:
             scaled = replace(scaled, recorded=recorded)
-        _train(scaled, seed, folder, machine, resume, audio)
+        _train(scaled, seed, folder, machine, resume, audio, start)
 
 
 def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | None]) -> "Experiment":
@@ -115,14 +117,17 @@ def _train(
     machine: "Machine",
     resume: bool,
     audio: tuple[Path, ...] = (),
+    start: str | None = None,
 ) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
     from skey.training import Run, load_data
+    from skey.weights import load_weights
 
     data = load_data(experiment, progress=machine.progress, audio=audio)
     for skipped in data.skipped:
         click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
-    run = Run(experiment, seed, data, folder / f"{experiment.name}-s{seed}", machine)
+    origin = load_weights(start) if start else None
+    run = Run(experiment, seed, data, folder / f"{experiment.name}-s{seed}", machine, origin)
     if resume:
         run.resume()
     for row in run.epochs():

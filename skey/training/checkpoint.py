@@ -36,12 +36,16 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where one run of one experiment writes."""
+    """Where one run of one experiment writes.
+
+    `recordings` identifies the recordings and `start` the weights that it started from, if any.
+    """
 
     path: Path
     experiment: Experiment
     seed: int
     recordings: str = ""
+    start: str = ""
 
     @property
     def name(self) -> str:
@@ -85,6 +89,7 @@ class RunFolder:
         return {
             "settings": self.settings(),
             "recordings": self.recordings,
+            "start": self.start,
             "epoch": state.epoch,
             "network": state.network.state_dict(),
             "optimiser": state.optimiser.state_dict(),
@@ -119,6 +124,11 @@ class RunFolder:
             raise RunError(
                 f"{self.checkpoint} was trained on other recordings: give the same --audio, "
                 "choose another --out, or remove it"
+            )
+        if content.get("start", "") != self.start:
+            raise RunError(
+                f"{self.checkpoint} started from other weights: give the same --from, choose another --out, "
+                "or remove it"
             )
         state.network.load_state_dict(content["network"])
         state.optimiser.load_state_dict(content["optimiser"])

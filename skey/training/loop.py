@@ -15,7 +15,7 @@ from skey.calibration import signature_row
 from skey.experiments import Experiment
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
 from skey.supervised import Network
-from skey.training.checkpoint import Row, RunFolder, RunState
+from skey.training.checkpoint import Row, RunError, RunFolder, RunState
 from skey.training.data import Pool, TrainingData, draw_crops, epoch_order, mixed_order, recoloured
 from skey.training.origin import code_commit, machine_name
 from skey.training.schedule import make_optimiser, set_step
@@ -65,16 +65,23 @@ class Run:
         data: TrainingData,
         path: Path,
         machine: Machine | None = None,
+        start: LoadedModel | None = None,
     ) -> None:
-        """Prepare a run from scratch, in `path`."""
+        """Prepare a run in `path`, from random weights or from those of `start`.
+
+        Raises:
+            RunError: the network of `start` is another one.
+        """
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
         self.task = task_of(experiment)
-        self.folder = RunFolder(path, experiment, seed, data.recordings)
+        self.start = start.header if start else None
+        checksum = self.start.checksum if self.start else ""
+        self.folder = RunFolder(path, experiment, seed, data.recordings, checksum)
         self.fabric = self.machine.fabric()
         self.fabric.launch()
         self._sow("weights")
-        network = experiment.network().to(self.fabric.device)
+        network = (start_of(experiment, start) if start else experiment.network()).to(self.fabric.device)
         use_half_precision(network, self.machine.uses_half_precision())
         self.state = RunState(network, make_optimiser(network, experiment.optimiser))
         self._chroma_row = 0
@@ -239,12 +246,20 @@ class Run:
         summary = {**header.training, **confidence}
         save_weights(self.folder.weights, network, replace(header, training=summary))
 
+    def _origin(self) -> dict[str, object]:
+        """The weights that the run started from, and the examples that they had seen."""
+        if not self.start:
+            return {}
+        origin = {"name": self.start.name, "checksum": self.start.checksum, "examples": self.start.examples}
+        return {"started_from": origin}
+
     def _summary(self) -> dict[str, object]:
         """What the header of the weights says about the training."""
         last = self.state.log[-1] if self.state.log else {}
         return {
             "experiment": asdict(self.experiment),
             "seed": self.seed,
+            **self._origin(),
             "data": self.data.digest,
             "clips": len(self.data.training),
             "recorded_tracks": self.data.tracks,
@@ -261,6 +276,22 @@ class Run:
             "commit": code_commit(),
             "last_epoch": dict(last),
         }
+
+
+def start_of(experiment: Experiment, start: LoadedModel) -> Network:
+    """A network of the experiment with the weights of another run.
+
+    Raises:
+        RunError: the weights are those of another network.
+    """
+    wanted, given = experiment.network(), start.network.architecture
+    if wanted.architecture != given:
+        raise RunError(
+            f"{start.header.name} is another network than {experiment.name} at this scale: --from wants the "
+            "same architecture and --frames-per-step"
+        )
+    wanted.load_state_dict(start.network.state_dict())
+    return wanted
 
 
 def gradients_are_finite(network: Network) -> bool:

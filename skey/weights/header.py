@@ -77,9 +77,10 @@ class Header:
 
     @property
     def examples(self) -> int | None:
-        """How many examples the training saw; None where the header does not say."""
+        """How many examples trained it, earlier runs included; None where the header does not say."""
         steps, batch = self.training.get("steps"), self.training.get("experiment", {}).get("batch")
-        return None if steps is None or batch is None else int(steps) * int(batch)
+        before = self.training.get("started_from", {}).get("examples", 0)
+        return None if steps is None or batch is None or before is None else int(steps) * int(batch) + before
 
     def to_json(self) -> str:
         """The header as one line of JSON with sorted keys."""

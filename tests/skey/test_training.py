@@ -25,7 +25,7 @@ from skey.training.data import Pool, cropped, draw_crops, epoch_order, is_held_o
 from skey.training.schedule import decay_at, make_optimiser, rate_at
 from skey.training.speed import PlainChromaNet
 from skey.training.step import Batch, batch_loss, clip_gradients
-from skey.weights import load_weights
+from skey.weights import LoadedModel, load_weights
 
 SMALL = Architecture(channels=(2, 3, 4, 4, 3), kernels=(3, 3, 3, 3, 3), frames_per_step=8)
 
@@ -84,8 +84,15 @@ def data(tmp_path: Path) -> TrainingData:
     return synthetic_data(tmp_path / "store")
 
 
-def run(name: str, data: TrainingData, folder: Path, epochs: int = 2, seed: int = 0) -> Run:
-    return Run(small(name, epochs), seed, data, folder, Machine("cpu", half_precision=False))
+def run(
+    name: str,
+    data: TrainingData,
+    folder: Path,
+    epochs: int = 2,
+    seed: int = 0,
+    start: LoadedModel | None = None,
+) -> Run:
+    return Run(small(name, epochs), seed, data, folder, Machine("cpu", half_precision=False), start)
 
 
 @pytest.mark.parametrize("rule", ["paper", "code"])
@@ -325,6 +332,34 @@ def test_a_checkpoint_of_other_settings_is_not_continued(data: TrainingData, tmp
     run("skey", data, tmp_path / "x").train()
     with pytest.raises(RunError, match="other settings"):
         run("skey", data, tmp_path / "x", epochs=5).resume()
+
+
+def test_a_run_that_starts_from_weights_has_them_and_counts_their_examples(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    first = run("skey", data, tmp_path / "first", epochs=3)
+    first.train()
+    start = load_weights(first.folder.weights)
+    second = run("skey", data, tmp_path / "second", epochs=1, start=start)
+    for name, value in second.state.network.state_dict().items():
+        assert torch.equal(value, start.network.state_dict()[name])
+    second.train()
+    header = load_weights(second.folder.weights).header
+    assert header.training["started_from"]["checksum"] == start.header.checksum
+    assert start.header.examples and header.examples == start.header.examples * 4 // 3
+
+
+def test_a_run_goes_on_from_its_own_start_alone_and_no_run_starts_from_another_network(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    first = run("skey", data, tmp_path / "first", epochs=1)
+    first.train()
+    start = load_weights(first.folder.weights)
+    run("skey", data, tmp_path / "second", epochs=1, start=start).train()
+    with pytest.raises(RunError, match="other weights"):
+        run("skey", data, tmp_path / "second", epochs=1).resume()
+    with pytest.raises(RunError, match="another network"):
+        run("stone", data, tmp_path / "third", start=start)
 
 
 def test_half_a_checkpoint_is_called_damaged(data: TrainingData, tmp_path: Path) -> None:

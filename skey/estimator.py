@@ -32,7 +32,6 @@ from skey.audio import (
     stream_audio,
 )
 from skey.errors import SkeyError
-from skey.inference.confidence import sharpen
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.inference.spectrum import log_vqt
 from skey.inference.threads import one_blas_thread
@@ -202,7 +201,7 @@ class _Heard:
     own: float
     peak: float
     tonality: Tonality
-    profile: Float[np.ndarray, "keys"] | None
+    profile: Float[np.ndarray, "values"] | None
 
 
 class KeyEstimator:
@@ -213,8 +212,8 @@ class KeyEstimator:
             for the Krumhansl template, which needs none; None for the weights that ship as the default, or
             the template where they do not ship.
         device: where a network runs (the front end runs on the CPU). On the CPU nothing needs torch.
-        whole_track: one pass over the whole recording, as in the S-KEY release, in memory that grows with its
-            length; otherwise windows of 15 s are averaged.
+        whole_track: one pass over the whole recording, in memory that grows with its length, or the mean over
+            windows of 15 s; None for what the weights say of themselves.
     """
 
     def __init__(
@@ -222,11 +221,11 @@ class KeyEstimator:
         weights: "str | Path | LoadedModel | None" = None,
         *,
         device: "str | torch.device" = "cpu",
-        whole_track: bool = False,
+        whole_track: bool | None = None,
     ) -> None:
         """Load the weights."""
         self.listener: Listener = listener(weights, device)
-        self.whole_track = whole_track
+        self.whole_track = self.listener.whole_track if whole_track is None else whole_track
 
     def estimate(self, sound: Sound, sample_rate: int | float | None = None) -> KeyEstimate:
         """Estimate the key of one recording.
@@ -299,16 +298,16 @@ class KeyEstimator:
         own = sounding(window.own).size / SAMPLE_RATE
         return _Heard(start, end, wave.size / SAMPLE_RATE, own, peak, tonality, profile)
 
-    def _profile(self, wave: Wave) -> Float[np.ndarray, "keys"]:
+    def _profile(self, wave: Wave) -> Float[np.ndarray, "values"]:
         """What the listener says to a stretch of sound."""
         return self.listener.profile(log_vqt(normalise(wave)))
 
-    def _probabilities(self, profile: Float[np.ndarray, "keys"]) -> tuple[float, ...]:
-        """A profile at the listener's temperature."""
-        return tuple(sharpen(profile, self.listener.temperature).tolist())
+    def _probabilities(self, profile: Float[np.ndarray, "values"]) -> tuple[float, ...]:
+        """What the listener says of a mean profile."""
+        return tuple(self.listener.probabilities(profile).tolist())
 
     def _conclude(
-        self, heard: Sequence[_Heard], profile: Float[np.ndarray, "keys"], duration: float
+        self, heard: Sequence[_Heard], profile: Float[np.ndarray, "values"], duration: float
     ) -> KeyEstimate:
         """The estimate of a recording that has a tonality."""
         probabilities = self._probabilities(profile)
@@ -372,7 +371,7 @@ def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | 
     return None
 
 
-def _mean_profile(heard: Sequence[_Heard]) -> Float[np.ndarray, "keys"]:
+def _mean_profile(heard: Sequence[_Heard]) -> Float[np.ndarray, "values"]:
     """The mean of the profiles of the tonal windows by how long they sound; a short rest has no say."""
     tonal = [h for h in heard if h.profile is not None]
     voting = [h for h in tonal if h.own >= LEAST_VOTE_SECONDS] or tonal

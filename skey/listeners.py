@@ -1,18 +1,22 @@
-"""What the key estimator listens with: a template, or a network with its weights."""
+"""What is asked about a track, and the one way to ask: a template, or a network with its weights."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from skey.errors import SkeyError
 from skey.inference.architecture import Architecture
-from skey.inference.confidence import softmax
-from skey.inference.filters import CROPPED_BINS
+from skey.inference.confidence import sharpen, softmax
+from skey.inference.filters import CROPPED_BINS, HOP, SEGMENT_SAMPLES
 from skey.inference.network import NumpyChromaNet
-from skey.inference.templates import correlations
-from skey.inference.threads import one_thread
+from skey.inference.templates import correlations, energy_chroma
+from skey.inference.threads import one_blas_thread, one_thread
+from skey.keys import KEYS, Key
 from skey.weights.file import read_arrays, read_header
 from skey.weights.header import Header, WeightsError
 from skey.weights.library import default_weights, find_weights
@@ -30,13 +34,19 @@ TEMPLATE_TEMPERATURE = 0.12
 clips of the open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips:
 48, 53)."""
 
+_WINDOW = SEGMENT_SAMPLES // HOP + 1
+"""Frames of a 15-s segment."""
+_FLOOR = 1.0
+"""80 dB in units of the log-VQT."""
+
 
 class DeviceError(SkeyError):
     """A network cannot run on that device."""
 
 
+@runtime_checkable
 class Listener(Protocol):
-    """One opinion on a stretch of sound."""
+    """One opinion on sound: a profile of each stretch, and what the mean of the profiles says."""
 
     @property
     def name(self) -> str:
@@ -51,11 +61,52 @@ class Listener(Protocol):
         """24 for keys, 12 for key signatures."""
 
     @property
-    def temperature(self) -> float:
-        """What makes the mean of its profiles honest: see :mod:`skey.inference.confidence`."""
+    def whole_track(self) -> bool:
+        """Whether it takes a track in one pass; otherwise its profiles of 15-s windows are averaged."""
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
-        """Probabilities of the 24 keys in the order of KEYS, or of the 12 key signatures from C."""
+    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "values"]:
+        """What it makes of a stretch, for the mean over a track."""
+
+    def probabilities(self, profile: Float[np.ndarray, "values"]) -> Float[np.ndarray, "outputs"]:
+        """What such a mean says of the 24 keys in the order of KEYS, or of the 12 key signatures from C."""
+
+
+def ask(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
+    """The probabilities that a listener gives a track: in one pass, or from the mean over its windows.
+
+    Tables, validation of runs, pages and the ONNX graph ask this way; the estimator does, too, but cuts its
+    windows from the sound, which it reads block by block.
+
+    Args:
+        listener: whom to ask.
+        log_vqt: (99, frames) of the whole track, an array or a tensor.
+
+    Returns:
+        24 in the order of KEYS, or 12 of key signatures from C, summing to one.
+    """
+    track = np.asarray(log_vqt)
+    with one_blas_thread:
+        profiles = [listener.profile(each) for each in ([track] if listener.whole_track else windows(track))]
+        return listener.probabilities(np.mean(profiles, axis=0))
+
+
+def windows(log_vqt: Float[np.ndarray, "99 frames"]) -> Iterator[Float[np.ndarray, "99 window_frames"]]:
+    """Cut a track into windows of 15 s, each with the floor 80 dB under its own maximum.
+
+    Args:
+        log_vqt: (99, frames).
+
+    Yields:
+        (99, 646): a rest of at least half a window reaches back to fill one, a shorter rest is dropped. A
+        track of less than 15 s is one short window.
+    """
+    frames = log_vqt.shape[-1]
+    starts = list(range(0, frames - _WINDOW + 1, _WINDOW)) or [0]
+    if frames - starts[-1] - _WINDOW >= _WINDOW // 2:
+        starts.append(frames - _WINDOW)
+    for start in starts:
+        window = log_vqt[:, start : start + _WINDOW]
+        yield np.maximum(window, window.max() - _FLOOR)
 
 
 class Template:
@@ -63,11 +114,15 @@ class Template:
 
     name = identity = "Krumhansl template"
     outputs = 24
-    temperature = TEMPLATE_TEMPERATURE
+    whole_track = False
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "24"]:
-        """The softmax of the correlations, which their temperature turns into probabilities."""
-        return softmax(correlations(np.asarray(log_vqt)))
+    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "12"]:
+        """The chroma: its mean over windows is that of the track."""
+        return energy_chroma(np.asarray(log_vqt))
+
+    def probabilities(self, profile: Float[np.ndarray, "12"]) -> Float[np.ndarray, "24"]:
+        """The softmax of the correlations at their temperature."""
+        return softmax(correlations(profile) / TEMPLATE_TEMPERATURE)
 
 
 class _Trained:
@@ -78,7 +133,12 @@ class _Trained:
         self.name = header.title
         self.identity = f"{header.name} {header.checksum}"
         self.outputs: int = header.architecture.outputs
-        self.temperature = float(header.training.get("temperature", 1.0))
+        self.whole_track = header.whole_track
+        self._temperature = header.temperature
+
+    def probabilities(self, profile: Float[np.ndarray, "outputs"]) -> Float[np.ndarray, "outputs"]:
+        """The mean profile at the temperature that makes it honest: see :mod:`skey.inference.confidence`."""
+        return sharpen(profile, self._temperature)
 
 
 class Network(_Trained):
@@ -164,6 +224,32 @@ def listener(
     header = read_header(find_weights(chosen)) if isinstance(chosen, str | Path) else chosen.header
     light = str(device).split(":")[0] == "cpu" and isinstance(header.architecture, Architecture)
     return Network(chosen) if light else TorchNetwork(chosen, device)
+
+
+@dataclass(frozen=True)
+class NetworkSystem:
+    """A network as a system: log-VQT of a whole track in, its key (12 outputs: its key signature) out.
+
+    Args:
+        file: its weights, which are read when the first track comes.
+    """
+
+    file: Path
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the weights, as their header gives it and reading them verifies it."""
+        return read_header(self.file).checksum
+
+    @cached_property
+    def listener(self) -> Listener:
+        """The network, read once; raises ``WeightsError`` where the file is damaged."""
+        return listener(self.file)
+
+    def __call__(self, log_vqt: Float[Any, "99 frames"]) -> Key | int:
+        """The answer for a track (99, frames)."""
+        best = int(ask(self.listener, log_vqt).argmax())
+        return KEYS[best] if self.listener.outputs == len(KEYS) else best
 
 
 def _arrays(weights: "str | Path | LoadedModel") -> tuple[Header, dict[str, np.ndarray]]:

@@ -35,8 +35,8 @@ class ItemNorm(nn.Module):
         self, x: Float[Tensor, "batch bins frames channels"]
     ) -> Float[Tensor, "batch bins frames channels"]:
         """Each item with mean 0 and variance 1, same shape."""
-        # As one group of one channel: the same norm, and ONNX can express it for any number of frames.
-        return F.group_norm(x.reshape(len(x), 1, -1), num_groups=1).reshape(x.shape)
+        # As one group of one channel: the same norm, and ONNX can express it for any batch and length.
+        return F.group_norm(x.flatten(1)[:, None], num_groups=1).reshape(x.shape)
 
 
 class FrameNorm(nn.Module):

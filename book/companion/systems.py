@@ -11,9 +11,9 @@ from typing import Any
 from skey.baselines import BASELINES
 from skey.errors import SkeyError
 from skey.experiments import EXPERIMENTS
+from skey.listeners import NetworkSystem
 from skey.weights import available_weights
 from skey.weights.library import DEFAULT
-from skey.weights.system import NetworkSystem
 
 RELEASED: Mapping[str, str] = {
     "released-skey": "skey",

@@ -197,7 +197,11 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name", show_default=True)
 @click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 s or more.")
 @click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
-@click.option("--whole-track", is_flag=True, help="One pass over the whole track, as in the S-KEY release.")
+@click.option(
+    "--whole-track/--windows",
+    default=None,
+    help="One pass over a track, or the mean of 15-s windows; by default what the weights ask for.",
+)
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Files at a time.")
@@ -275,5 +279,6 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
 def settings_of(options: dict[str, Any], estimator: "KeyEstimator") -> "Settings":
     """What results depend on."""
     chosen = ("format_", "notation", "segments", "whole_track", "min_confidence")
+    options = {**options, "whole_track": estimator.whole_track}
     settings = {name.strip("_").replace("_", "-"): options[name] for name in chosen}
     return {"version": __version__, "weights": estimator.listener.identity, **settings}

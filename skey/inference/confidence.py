@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 
 from skey.keys import KEYS, Key
 
-_TINY = 1e-12
+TINY = 1e-12
+"""Smaller probabilities count as this: zero has no logarithm."""
 _TEMPERATURES = np.logspace(-2.5, 1.5, 401)
 
 Profile = TypeVar("Profile")
@@ -63,7 +64,7 @@ def fit_temperature(profiles: Float[Any, "tracks outputs"], references: Sequence
 
 def _logarithms(profile: Float[Any, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
     """Finite log probabilities."""
-    return np.asarray(np.log(np.maximum(np.asarray(profile), _TINY)))
+    return np.asarray(np.log(np.maximum(np.asarray(profile), TINY)))
 
 
 def calibration_error(profiles: Float[Any, "tracks 24"], references: Sequence[Key], bins: int = 10) -> float:

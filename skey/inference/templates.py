@@ -60,16 +60,16 @@ def energy_chroma(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, 
     return np.roll(by_pitch_class, _PITCH_CLASS_OF_A)
 
 
-def correlations(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, "24"]:
+def correlations(chroma: Float[np.ndarray, "12"]) -> Float[np.ndarray, "24"]:
     """How well Krumhansl's template of each key fits (Krumhansl and Schmuckler; Table 3, STONE).
 
     Args:
-        log_vqt: (99, frames).
+        chroma: (12,), index 0 = C.
 
     Returns:
         Pearson correlations in -1..1, in the order of KEYS; zeros where the chroma is flat.
     """
-    return np.asarray(_standardised(key_templates()) @ _standardised(energy_chroma(log_vqt)))
+    return np.asarray(_standardised(key_templates()) @ _standardised(chroma))
 
 
 def _standardised(weights: Float[np.ndarray, "*rows 12"]) -> Float[np.ndarray, "*rows 12"]:

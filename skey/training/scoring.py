@@ -8,12 +8,12 @@ from skey.datasets import Dataset, labelled_tracks, load_dataset
 from skey.datasets.open_corpus import OpenCorpus
 from skey.experiments import Experiment, find_experiment
 from skey.keys import Key
+from skey.listeners import NetworkSystem
 from skey.metrics import Interval, bootstrap_interval, ksea_points, mirex_points
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, load_data
 from skey.training.temperature import confidence_of
 from skey.weights import read_header, read_weights, save_weights
-from skey.weights.system import NetworkSystem
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Front end and network as one ONNX graph, so that a key estimator runs wherever ONNX does."""
 
+import json
 import warnings
 from pathlib import Path
 
@@ -8,11 +9,13 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from skey.errors import SkeyError
-from skey.inference.filters import HOP
-from skey.vqt import LogVQT, crop
+from skey.inference.confidence import TINY
+from skey.inference.filters import SEGMENT_SAMPLES
+from skey.keys import KEYS
+from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
 from skey.weights import LoadedModel
 
-INPUT, OUTPUT = "waveform", "profile"
+INPUT, OUTPUT = "waveform", "probabilities"
 """Names of the graph's input (samples at 22,050 Hz, mono, peak 1) and output (probabilities)."""
 
 
@@ -24,8 +27,8 @@ class ExportError(SkeyError):
     """The graph cannot be written; the message says what is missing."""
 
 
-class WaveformToProfile(nn.Module):
-    """Waveform to probabilities: log-VQT, crop, ChromaNet, calibration.
+class WaveformToProbabilities(nn.Module):
+    """Waveform to probabilities as `skey.listeners.ask` gives them: log-VQT, windows, network, calibration.
 
     With 24 outputs the probabilities are those of the keys in the order of `skey.keys.KEYS`; with 12 those of
     the key signatures by the pitch class of their major key, C first.
@@ -39,32 +42,57 @@ class WaveformToProfile(nn.Module):
         self.header = loaded.header
 
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
-        """The whole input in one pass.
+        """The mean over windows of 15 s, or one pass, as the header says.
 
         Args:
-            waveform: (1, samples) at 22,050 Hz, mono, peak 1; see `shortest_input`.
+            waveform: (1, samples) at 22,050 Hz, mono, peak 1, at least 0.75 s.
 
         Returns:
             (1, 24) or (1, 12), summing to one.
         """
-        profile: Tensor = self.network(crop(self.front_end(waveform), self.header.front_end.crop))
+        items = self._items(self.front_end(waveform))
+        profile = self.network(crop(items, self.header.front_end.crop)).mean(dim=0, keepdim=True)
+        logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
+        probabilities: Tensor = logits.softmax(1).reshape(profile.shape)
         calibration = self.header.calibration
         if self.header.architecture.outputs == 12:
-            return calibration.signature_profile(profile)
-        return calibration.key_profile(profile)
+            return calibration.signature_profile(probabilities)
+        return calibration.key_profile(probabilities)
+
+    def _items(self, log_vqt: Float[Tensor, "1 99 frames"]) -> Float[Tensor, "items 99 item_frames"]:
+        """What the network takes: windows, or the whole, repeated until it is long enough.
+
+        Lengths are tensors, so that the graph computes them for each input.
+        """
+        frames = torch._shape_as_tensor(log_vqt)[2]
+        whole, least = self.header.whole_track, self.header.architecture.minimum_frames
+        window = frames if whole else frames.clamp(max=SEGMENT_FRAMES)
+        count = frames // frames if whole else (frames + SEGMENT_FRAMES // 2) // SEGMENT_FRAMES
+        starts = torch.minimum(_range(count.clamp(min=1)) * SEGMENT_FRAMES, frames - window)
+        repeats = (least + window - 1) // window
+        repeated = _range(repeats * window) % window
+        cut = log_vqt[0][:, starts[:, None] + repeated].transpose(0, 1)
+        return torch.maximum(cut, cut.amax(dim=(1, 2), keepdim=True) - 1)
 
 
-def shortest_input(loaded: LoadedModel) -> int:
-    """Samples at 22,050 Hz that the graph needs at least (65,024 for the papers' network: 2.95 s)."""
-    return (loaded.minimum_frames - 1) * HOP
+def _range(length: Tensor) -> Tensor:
+    """0, 1, ... length - 1 for a length that the graph computes."""
+    places: Tensor = torch.arange(length)  # type: ignore[call-overload]
+    return places
+
+
+def output_names(loaded: LoadedModel) -> list[str]:
+    """What each output of the graph stands for: the 24 keys, or the major key of each key signature."""
+    return [str(key) for key in KEYS[: loaded.outputs]]
 
 
 def export_onnx(loaded: LoadedModel, path: Path) -> None:
-    """Write front end, network and calibration as one ONNX graph with an input of any length.
+    """Write front end, network, calibration and temperature as one ONNX graph with an input of any length.
 
     Args:
         loaded: the weights to export.
-        path: the file to write; the header goes into its metadata.
+        path: the file to write. Its metadata hold the header (`skey`) and what each output stands for, in
+            order, as a list (`outputs`).
 
     Raises:
         ExportError: the optional packages are missing.
@@ -75,7 +103,8 @@ def export_onnx(loaded: LoadedModel, path: Path) -> None:
         raise ExportError("ONNX export needs more packages: pip install 'skey-companion[onnx]'") from error
     _trace(loaded, path)
     graph = onnx.load(path)
-    onnx.helper.set_model_props(graph, {"skey": loaded.header.to_json()})
+    metadata = {"skey": loaded.header.to_json(), "outputs": json.dumps(output_names(loaded))}
+    onnx.helper.set_model_props(graph, metadata)
     onnx.save(graph, path)
 
 
@@ -86,8 +115,8 @@ def _trace(loaded: LoadedModel, path: Path) -> None:
         # tracing seconds. It warns that it will go, and that lengths look constant: `dynamic_axes` mends it.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            WaveformToProfile(loaded).eval(),
-            (torch.zeros(1, 10 * shortest_input(loaded) + 7),),
+            WaveformToProbabilities(loaded).eval(),
+            (torch.zeros(1, 2 * SEGMENT_SAMPLES + 7),),
             path,
             input_names=[INPUT],
             output_names=[OUTPUT],

@@ -76,6 +76,11 @@ class Header:
         return next(name for name, settings in KINDS.items() if isinstance(self.architecture, settings))
 
     @property
+    def temperature(self) -> float:
+        """By which the log probabilities are divided to be honest: see :mod:`skey.inference.confidence`."""
+        return float(self.training.get("temperature", 1.0))
+
+    @property
     def examples(self) -> int | None:
         """How many examples trained it, earlier runs included; None where the header does not say."""
         steps, batch = self.training.get("steps"), self.training.get("experiment", {}).get("batch")

@@ -14,9 +14,9 @@ from companion.results.predictions import Answer
 from skey.baselines import BASELINES, AlwaysCMajor, TemplateMatching
 from skey.calibration import Calibration
 from skey.keys import KEYS
+from skey.listeners import NetworkSystem
 from skey.model import ChromaNet
 from skey.weights import FrontEnd, Header, save_weights
-from skey.weights.system import NetworkSystem
 
 
 @dataclass(frozen=True)

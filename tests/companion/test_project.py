@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "estimator": "music inference weights",
     "corpus": "music inference networks",
     "datasets": "music networks corpus",
-    "training": "music inference networks weights corpus datasets",
+    "training": "music inference networks weights estimator corpus datasets",
     "cli": "music inference networks weights estimator corpus datasets training",
 }
 """Each part of the library, and on which others it stands."""

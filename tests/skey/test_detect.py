@@ -334,7 +334,7 @@ def test_released_s_key_prints_the_labels_of_the_authors(shared, tmp_path):
     assert (
         CliRunner().invoke(main, ["weights", "import", str(checkpoint), "-o", str(imported)]).exit_code == 0
     )
-    options = ["--weights", imported, "--whole-track", "--format", "csv"]
+    options = ["--weights", imported, "--format", "csv"]
     ran = detect("-r", shared / "parity" / "audio", *options)
     printed = {row["path"].rsplit("/", 1)[-1]: row for row in csv.DictReader(StringIO(ran.stdout))}
     with (shared / "parity" / "index.csv").open() as file:

@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from skey.audio import MIN_SAMPLES
 from skey.calibration import reference_sound
 from skey.corpus.shards import FeatureStore, Shard, write_shard
 from skey.errors import SkeyError
@@ -18,6 +19,7 @@ from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, Scale, at_scale
 from skey.inference.architecture import AllConvolutional, TooFewFrames
 from skey.keys import KEYS
+from skey.listeners import NetworkSystem
 from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
 from skey.training import Machine, Run, RunState, TrainingData, load_data
@@ -25,8 +27,7 @@ from skey.training.data import Pool, cropped
 from skey.training.schedule import rate_at
 from skey.training.speed import measure_speed
 from skey.weights import Header, WeightsError, load_weights, read_header, save_weights
-from skey.weights.export import INPUT, WaveformToProfile, export_onnx, shortest_input
-from skey.weights.system import NetworkSystem
+from skey.weights.export import INPUT, WaveformToProbabilities, export_onnx
 
 SMALL = AllConvolutional(filters=8, dropout=0.0, frames_per_step=64)
 TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
@@ -241,8 +242,8 @@ def test_its_graph_answers_as_it_does(tmp_path: Path) -> None:
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)
     session = runtime.InferenceSession(tmp_path / "x.onnx", providers=["CPUExecutionProvider"])
-    for wave in (reference_sound("major"), reference_sound("minor")[: shortest_input(loaded) + 9]):
+    for wave in (reference_sound("major"), reference_sound("minor")[:MIN_SAMPLES]):
         graphs = session.run(None, {INPUT: wave[None]})[0]
         with torch.inference_mode():
-            ours = WaveformToProfile(loaded).eval()(torch.from_numpy(wave)[None])
+            ours = WaveformToProbabilities(loaded).eval()(torch.from_numpy(wave)[None])
         assert np.abs(ours.numpy() - graphs).max() < 1e-5

@@ -29,7 +29,7 @@ def browser_script() -> str:
     outputs = np.arange(float(settings.outputs)).reshape(1, -1, settings.modes)
     network = {
         "title": header.title,
-        "temperature": header.training.get("temperature", 1.0),
+        "temperature": header.temperature,
         "order": header.calibration.key_profile(outputs)[0].astype(int).tolist(),
         "crop": header.front_end.crop,
         "kernelSizes": settings.kernels,
@@ -81,7 +81,7 @@ def _estimator() -> dict[str, Any]:
         "silencePeak": audio.SILENCE_PEAK,
         "quiet": estimator.QUIET,
         "leastVoteSeconds": estimator.LEAST_VOTE_SECONDS,
-        "tiny": confidence._TINY,
+        "tiny": confidence.TINY,
         "tonality": {
             "frame": tonality.FRAME,
             "step": tonality.STEP,

@@ -18,8 +18,8 @@ import skey
 from companion.record import digest, versions
 from companion.results.predictions import Answer, System, as_answer, format_answer, parse_answer
 from skey.datasets import Dataset, Track
+from skey.listeners import NetworkSystem
 from skey.weights import read_header
-from skey.weights.system import NetworkSystem
 
 VARIABLE = "SKEY_ANSWERS"
 """The environment variable that names the folder of the answers that the notebooks of one run share."""

@@ -13,8 +13,8 @@ from companion.results.predictions import is_signature
 from companion.systems import systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.threads import one_thread
+from skey.listeners import NetworkSystem, ask
 from skey.vqt import from_bytes, log_vqt, to_bytes
-from skey.weights.system import NetworkSystem, windows
 
 NAME = "disagreement"
 """The observation, and its notebook."""
@@ -94,8 +94,7 @@ def hear_disagreed() -> dict[str, dict[str, Any]]:
         for clip in chosen_clips(predictions):
             features = from_bytes(to_bytes(log_vqt(torch.from_numpy(render_clip(clip)))))
             for name, network in networks.items():
-                items = features[None] if network.loaded.header.whole_track else windows(features)
-                profile = network.loaded.profile(items).mean(dim=0).tolist()
+                profile = ask(network.listener, features).tolist()
                 entries[name][clip.id] = [round(share, DIGITS) for share in profile]
     return entries
 

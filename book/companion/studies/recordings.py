@@ -72,9 +72,9 @@ def hear_recordings(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def _heard(weights: Path | None, files: Sequence[Path]) -> dict[str, Any]:
-    """What one system says; its own header tells whether it hears tracks whole."""
+    """What one system says."""
     header = read_header(weights) if weights else None
-    estimator = KeyEstimator(weights, whole_track=bool(header and header.whole_track))
+    estimator = KeyEstimator(weights)
     keys = {outcome.path.name: _said(outcome) for outcome in estimator.estimate_many(files)}
     return {"checksum": header.checksum if header else "", "keys": keys}
 

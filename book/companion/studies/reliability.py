@@ -18,14 +18,13 @@ from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.datasets.open_corpus import OpenCorpus
 from skey.estimator import KeyEstimator
-from skey.inference.confidence import expected_error, sharpen
+from skey.inference.confidence import expected_error
 from skey.inference.threads import one_thread
 from skey.keys import KEYS
-from skey.listeners import Network, Template
+from skey.listeners import Listener, Network, Template, ask
 from skey.metrics import Interval, bootstrap_interval
 from skey.weights import available_weights, read_header
 from skey.weights.library import DEFAULT
-from skey.weights.system import windows
 
 NAME = "confidence"
 """The observation, and its notebook."""
@@ -108,7 +107,7 @@ def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     return {"clips": _clips(dataset), **entries}
 
 
-def estimator_listeners() -> Iterator[tuple[str, tuple[Template | Network, str]]]:
+def estimator_listeners() -> Iterator[tuple[str, tuple[Listener, str]]]:
     """System → what the estimator listens with, and the checksum of its weights (none for the template)."""
     files = available_weights()
     for name in LISTENERS:
@@ -118,10 +117,9 @@ def estimator_listeners() -> Iterator[tuple[str, tuple[Template | Network, str]]
             yield name, (Network(files[name]), read_header(files[name]).checksum)
 
 
-def confident_answer(listener: Template | Network, log_vqt: Float[Tensor, "99 frames"]) -> tuple[str, float]:
+def confident_answer(listener: Listener, log_vqt: Float[Tensor, "99 frames"]) -> tuple[str, float]:
     """The key of a track, (99, frames), as the estimator names it, and its confidence."""
-    profile = np.mean([listener.profile(window) for window in windows(log_vqt)], axis=0)
-    probabilities = sharpen(profile, listener.temperature)
+    probabilities = ask(listener, log_vqt)
     best = int(probabilities.argmax())
     return str(KEYS[best]), float(probabilities[best])
 

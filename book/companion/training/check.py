@@ -18,9 +18,9 @@ from companion.training.record import (
 )
 from companion.training.shipping import choose
 from skey.datasets import Dataset, labelled_tracks
+from skey.listeners import NetworkSystem
 from skey.training.scoring import open_test_set
 from skey.weights import Header, WeightsError, read_weights
-from skey.weights.system import NetworkSystem
 
 
 def check_training(results: Path, weights: Path, recompute: bool = False) -> list[str]:

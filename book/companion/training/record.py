@@ -14,9 +14,9 @@ from companion.results.experiment import compute_predictions, describe, tags_of
 from companion.results.predictions import Answer, Predictions, format_answer, parse_answer
 from companion.results.scores import leading_metric, recorded_interval, score_predictions
 from skey.datasets import Dataset, labelled_tracks
+from skey.listeners import NetworkSystem
 from skey.training.scoring import open_test_set, weights_of
 from skey.weights import Header, read_header
-from skey.weights.system import NetworkSystem
 
 FOLDER = "training"
 """Where the records lie, below the folder of the record."""

@@ -1,46 +1,218 @@
-"""``python3 run.py check``: do the recorded numbers still hold?"""
+"""``python3 run.py check``: do the recorded numbers still hold?
 
+Scores are computed again from answers and, to recompute, answers from weights and features; what the corpus,
+the headers of weights and the papers' counts say is compared with the record. Each difference gets a line.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
+import pandas as pd
+
+from companion.answers import describe, open_dataset, read_record, read_scores, table_of
+from companion.kept import System
+from companion.paper import paper_tables
+from companion.parameters import Parameters
+from companion.record import RESULTS, RecordError, find_checkout
+from companion.scores import format_answer, score, systems_in
+from companion.systems import RELEASED, SYSTEMS, checksums, systems
+from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
+from skey.datasets import labelled_tracks
+from skey.weights import Header, WeightsError, read_arrays
+
+TOLERANCE = 1.5e-4
+"""Two recorded percentages closer than this are the same number."""
 
 
 @click.command()
-@click.option("--recompute", is_flag=True, help="Also compute the predictions again, from the features.")
+@click.option("--recompute", is_flag=True, help="Also compute the answers again, from weights and features.")
+@click.option("--clips", type=click.IntRange(min=1), help="To recompute: that many clips, evenly spread.")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the record [default: results/].")
-def check(recompute: bool, results: Path | None) -> None:
-    """Recompute every recorded number from the recorded predictions and name each one that moved.
+def check(recompute: bool, clips: int | None, results: Path | None) -> None:
+    """Compute every recorded number again and name each one that moved.
 
     Exits with status 1 where any did; otherwise lists the papers' claims with their verdicts.
     """
-    from companion.corpus import check_corpus
-    from companion.observations import check_observations
-    from companion.record import RESULTS, find_checkout, recorded_experiments
-    from companion.results import check_records, not_recomputed
-    from companion.systems import systems
-    from companion.training.check import check_training
-    from companion.training.shipping import SHIPPED
+    from companion.claims import judge_all, verdict_lines
 
     folder, at_hand = results or find_checkout() / RESULTS, systems()
-    faults = check_records(folder, at_hand if recompute else None) + check_observations(folder)
-    faults += check_training(folder, folder.parent / SHIPPED, recompute) + check_corpus(folder, recompute)
+    faults = check_record(folder, at_hand if recompute else None, clips)
     for fault in faults:
         click.echo(fault)
     for line in not_recomputed(folder, at_hand) if recompute else ():
         click.echo(line)
     if faults:
         raise click.exceptions.Exit(1)
-    what = "predictions and scores" if recompute else "scores"
-    _print_claims(folder)
-    click.echo(f"{', '.join(recorded_experiments(folder))}: all {what} are as recorded")
-
-
-def _print_claims(folder: Path) -> None:
-    """The papers' claims with the verdicts of the record, as the scoreboard of the book has them."""
-    from companion.claims import judge_all, verdict_lines
-    from companion.record import recorded_experiments
-    from companion.results import read_experiment
-
-    experiments = (read_experiment(folder, name) for name in recorded_experiments(folder))
-    for line in verdict_lines(judge_all(experiments)):
+    for line in verdict_lines(judge_all()):
         click.echo(line)
+    click.echo(f"all {'answers and scores' if recompute else 'scores'} are as recorded")
+
+
+def check_record(
+    folder: Path, asked: Mapping[str, System] | None = None, clips: int | None = None
+) -> list[str]:
+    """Every way in which the record in a folder does not hold, a line each.
+
+    Args:
+        folder: of the record.
+        asked: systems to ask again; none by default.
+        clips: how many tracks they are asked about; all by default.
+
+    Raises:
+        MissingData: features are needed that were not built.
+    """
+    from companion.corpus import check_corpus
+
+    return [
+        *check_answers(folder, asked, clips),
+        *(f"{FOLDER}: {line}" for line in check_answers(folder / FOLDER)),
+        *check_weights(folder, folder.parent / SHIPPED),
+        *check_paper(),
+        *check_corpus(folder, asked is not None),
+    ]
+
+
+def check_answers(
+    folder: Path, asked: Mapping[str, System] | None = None, clips: int | None = None
+) -> Iterator[str]:
+    """What does not hold of the answers in a folder: tracks, scores and, where systems are given, answers."""
+    try:
+        record, scores = read_record(folder), read_scores(folder)
+    except RecordError as error:
+        yield str(error)
+        return
+    yield from moved(by_number(scores), by_number(score(record.answers)), "the answers give")
+    dataset = open_dataset(Parameters(dataset=record.data["name"]))
+    known = table_of(labelled_tracks(dataset), {})
+    yield from moved(record.data, {**describe(dataset), "tracks": len(known)}, "the data set gives")
+    yield from moved(by_cell(record.answers[known.columns]), by_cell(known), "the data set gives")
+    if asked is not None:
+        given = {name: asked[name] for name in record.systems if name in asked}
+        sums = checksums(given)
+        yield from moved({name: record.weights.get(name) for name in sums}, sums, "the weights here are")
+        tracks = labelled_tracks(open_dataset(Parameters(dataset=record.data["name"], limit=clips or 0)))
+        answers = ({name: ask(each) for name, ask in given.items()} for each in map(dataset.log_vqt, tracks))
+        again = pd.DataFrame(list(answers), [track.id for track in tracks], dtype=object)
+        recorded = record.answers.loc[again.index.intersection(record.answers.index), list(given)]
+        yield from moved(by_cell(recorded), by_cell(again), "the features give")
+
+
+def by_number(scores: pd.DataFrame) -> dict[str, float]:
+    """``system / part / metric / value`` → the number, and so for the ends of intervals and n."""
+    long = scores.melt(["system", "part", "metric"], var_name="number", value_name="found")
+    names = long[["system", "part", "metric", "number"]].agg(" / ".join, axis=1)
+    return dict(zip(names, long["found"], strict=True))
+
+
+def by_cell(answers: pd.DataFrame) -> dict[str, str]:
+    """``track / column`` → what stands there."""
+    return {
+        f"{track} / {name}": cell if isinstance(cell, str) else format_answer(cell)
+        for name in answers
+        for track, cell in answers[name].items()
+    }
+
+
+def moved(old: Mapping[str, Any], new: Mapping[str, Any], giver: str) -> list[str]:
+    """A line for each entry that differs: ``krumhansl / hard / mirex / value: record 71, … 70``."""
+    return [
+        f"{name}: record {old.get(name, 'nothing')}, {giver} {new.get(name, 'nothing')}"
+        for name in dict.fromkeys((*old, *new))
+        if not _equal(old.get(name), new.get(name))
+    ]
+
+
+def _equal(old: object, new: object) -> bool:
+    """Equality, with the tolerance for percentages."""
+    if isinstance(old, int | float) and isinstance(new, int | float):
+        return abs(old - new) < TOLERANCE
+    return bool(old == new)
+
+
+def check_weights(results: Path, weights: Path) -> Iterator[str]:
+    """Shipped weights that are damaged, not on record, not those of the chosen run, or ill described."""
+    try:
+        chosen = choose(read_training_records(results))
+    except RecordError as error:
+        yield str(error)
+        return
+    recorded = read_record(results).weights if (results / "answers.json").is_file() else {}
+    for file in sorted(weights.glob("*.safetensors")):
+        if file.stem not in chosen:
+            yield f"{file.name}: no run of {file.stem} is on record"
+            continue
+        try:
+            header, _ = read_arrays(file)
+        except WeightsError as error:
+            yield f"{file.name}: {error}"
+            continue
+        run = chosen[file.stem]
+        said = facts_of(header)
+        lines = moved(flat({name: getattr(run, name) for name in said}), flat(said), "the weights say")
+        lines += moved(described(file.stem, run.seed), described_in(header), "the weights say")
+        if file.stem in recorded and recorded[file.stem] != header.checksum:
+            lines.append("the recorded answers are of other weights")
+        yield from (f"{run.name}: {line}" for line in lines)
+
+
+def described(system: str, seed: int) -> dict[str, object]:
+    """What the header of shipped weights has to say besides how they were trained."""
+    title = f"{SYSTEMS[system].title}, seed {seed}"
+    return {"name": system, "title": title, "licence": "MIT", "whole_track": False}
+
+
+def described_in(header: Header) -> dict[str, object]:
+    """The same fields of a header."""
+    return {name: getattr(header, name) for name in ("name", "title", "licence", "whole_track")}
+
+
+def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Leaves of nested mappings by their path."""
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        leaves |= flat(value, f"{path}{name} / ") if isinstance(value, Mapping) else {path + name: value}
+    return leaves
+
+
+def check_paper() -> list[str]:
+    """Rows of the papers' tables whose counts do not give the percentage that is printed."""
+    return [
+        f"paper.toml: {table.title}, {system}: printed {row['percent']}, the counts give "
+        f"{table.computed_percent(system):.2f}"
+        for table in paper_tables().values()
+        for system, row in table.systems.items()
+        if abs(table.computed_percent(system) - row["percent"]) > table.rounding
+    ]
+
+
+def compare_records(recorded: Path, computed: Path) -> list[str]:
+    """Answers and, on the same tracks, scores that were computed otherwise than they are recorded."""
+    old, new = read_record(recorded), read_record(computed)
+    known = new.answers.index.intersection(old.answers.index)
+    lines = moved(old.weights, new.weights, "computed with")
+    lines += moved(
+        by_cell(old.answers.loc[known, systems_in(old.answers)]),
+        by_cell(new.answers.loc[known, systems_in(new.answers)]),
+        "the features give",
+    )
+    if len(known) == len(old.answers):
+        lines += moved(by_number(read_scores(recorded)), by_number(read_scores(computed)), "computed here")
+    if len(known) < len(new.answers):
+        lines.append(f"{len(new.answers) - len(known)} computed tracks are not in the record")
+    return lines
+
+
+def not_recomputed(folder: Path, at_hand: Mapping[str, object]) -> list[str]:
+    """A line for each recorded system whose weights are not here."""
+    try:
+        recorded = read_record(folder).systems
+    except RecordError:  # the check of the record names it
+        return []
+    return [
+        f"{name} not recomputed: its weights are not here "
+        f"(`skey weights import {SYSTEMS[name].checkpoint}.pt`)"
+        for name in recorded
+        if name in RELEASED and name not in at_hand
+    ]

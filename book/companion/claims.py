@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from companion.answers import Evaluation, evaluate
 from companion.paper import Claim, ClaimKind, claims
-from companion.results import Experiment, Predictions, points
-from skey.metrics import Interval, paired_bootstrap
+from companion.scores import difference
+from companion.systems import TABLES
+from skey.metrics import Interval
 from skey.weights import read_header
 from skey.weights.library import SHIPPED, SUFFIX
 
@@ -104,36 +106,28 @@ def _fails(difference: Interval, kind: ClaimKind) -> bool:
     return difference.high < 0
 
 
-def judge(claim: Claim, predictions: Predictions, seed: int = 0) -> Judgement:
-    """Test one claim on the tracks of its experiment.
+def judge(claim: Claim, table: Evaluation) -> Judgement:
+    """Test one claim on the tracks of its table.
 
-    The difference of the two systems' points on the same tracks is resampled (``seed``). Without answers of
-    both systems there is nothing to test.
+    The difference of the two systems' points on the same tracks is resampled. Without answers of both systems
+    there is nothing to test.
     """
-    if not {claim.better, claim.worse} <= set(predictions.answers):
+    if not {claim.better, claim.worse} <= set(table.systems):
         return Judgement(claim, None, "not computed here")
-    first, second = (
-        points(claim.metric, predictions.references, predictions.answers[system])
-        for system in (claim.better, claim.worse)
-    )
-    share = paired_bootstrap(first, second, seed=seed)
-    difference = Interval(100 * share.value, 100 * share.low, 100 * share.high)
-    found = verdict(difference, claim.kind)
-    return Judgement(claim, difference, found if is_test(claim, found) else "not a test")
+    found = difference(table.answers, claim.better, claim.worse, claim.metric, table.seed)
+    said = verdict(found, claim.kind)
+    return Judgement(claim, found, said if is_test(claim, said) else "not a test")
 
 
-def judgements(experiment: Experiment) -> list[Judgement]:
-    """Every claim that this experiment tests, with its verdict, in the order of ``paper.toml``."""
-    seed = int(experiment.record.parameters["seed"])
-    mine = (claim for claim in claims() if claim.experiment == experiment.name)
-    return [judge(claim, experiment.predictions, seed) for claim in mine]
+def judgements(table: Evaluation) -> list[Judgement]:
+    """Every claim that this table tests, with its verdict, in the order of ``paper.toml``."""
+    return [judge(claim, table) for claim in claims() if claim.experiment == table.name]
 
 
-def judge_all(experiments: Iterable[Experiment]) -> list[Judgement]:
-    """Every claim with its verdict: what scoreboard, check and reproduce show."""
-    found = {
-        judgement.claim.id: judgement for experiment in experiments for judgement in judgements(experiment)
-    }
+def judge_all(tables: Iterable[Evaluation] | None = None) -> list[Judgement]:
+    """Every claim with its verdict: what scoreboard, check and reproduce show; by default of the record."""
+    tables = map(evaluate, TABLES) if tables is None else tables
+    found = {judgement.claim.id: judgement for table in tables for judgement in judgements(table)}
     return [found.get(claim.id) or Judgement(claim, None, "not computed here") for claim in claims()]
 
 

@@ -15,8 +15,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from companion.kernels import KERNEL, KeptKernels
+from companion.parameters import ParameterError
 from companion.record import current_commit, write_if_changed
-from companion.results.parameters import ParameterError
 from skey.errors import SkeyError
 
 Value = str | int | float | bool

@@ -6,14 +6,13 @@ need one system's weights, and those that cannot be computed here are taken over
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from companion.record import RESULTS, RecordError, digest, find_checkout, provenance, write_if_changed
-from companion.results.carried import only_on_record
-from companion.results.scores import flatten
+from companion.record import RESULTS, RecordError, find_checkout, provenance, write_if_changed
+from companion.systems import RELEASED
 
 FOLDER = "observations"
 """Where they lie, below the folder of the record."""
@@ -67,17 +66,13 @@ def read_observation(folder: Path, name: str) -> Observation:
 
 
 def write_observation(observation: Observation, folder: Path) -> bool:
-    """Write a record, sealed field by field, unless what is there says the same; returns whether it did."""
+    """Write a record unless what is there says the same; returns whether it did."""
     path = observation_path(folder, observation.name)
-    if path.is_file() and not broken_seals(folder, observation.name):
+    if path.is_file():
         old = read_observation(folder, observation.name)
         if not moved_numbers(old.entries, observation.entries):
             return False
-    content = {
-        "entries": observation.entries,
-        "made": observation.made,
-        "seals": _seals(observation.entries, observation.made),
-    }
+    content = {"entries": observation.entries, "made": observation.made}
     return write_if_changed(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -105,22 +100,13 @@ def observe(
     if not recompute:
         return read_observation(checkout / RESULTS, name)
     computed, recorded = compute(), _recorded_entries(checkout / RESULTS, name)
-    carried = only_on_record(recorded, computed)
+    carried = [name for name in recorded if name in RELEASED and name not in computed]
     known = {entry: recorded[entry] for entry in carried} | dict(computed)
     entries = {entry: known[entry] for entry in dict.fromkeys((*recorded, *known)) if entry in known}
-    made = {**provenance(checkout, time.monotonic() - began), "carried": list(carried)}
+    made = {**provenance(checkout, time.monotonic() - began), "carried": carried}
     observation = Observation(name, entries, {**made, "limit": limit} if limit else made)
     write_observation(observation, checkout / (output or (f"build/{RESULTS}/limited" if limit else RESULTS)))
     return observation
-
-
-def check_observations(folder: Path) -> list[str]:
-    """Every recorded field that is not as it was written, a line each."""
-    return [
-        f"{name}: {field}: not as it was written"
-        for name in recorded_observations(folder)
-        for field in broken_seals(folder, name)
-    ]
 
 
 def compare_observations(recorded: Path, computed: Path) -> list[str]:
@@ -133,21 +119,14 @@ def compare_observations(recorded: Path, computed: Path) -> list[str]:
     return lines
 
 
-def broken_seals(folder: Path, name: str) -> list[str]:
-    """The fields of a record that were changed by hand, as ``entry / field``."""
-    content = json.loads(observation_path(folder, name).read_text(encoding="utf-8"))
-    found, sealed = _seals(content.get("entries", {}), content.get("made", {})), content.get("seals", {})
-    return [field for field in dict.fromkeys((*sealed, *found)) if sealed.get(field) != found.get(field)]
-
-
 def moved_numbers(old: Entries, new: Entries, partial: bool = False) -> list[str]:
     """A line for each number or word that differs; numbers with decimals may by ``TOLERANCE``.
 
     ``partial``: what only the old entries hold is no difference.
     """
-    before, after = flatten(_by_index(old)), flatten(_by_index(new))
+    before, after = dict(_leaves(old)), dict(_leaves(new))
     return [
-        f"{' / '.join(path)}: record {before.get(path)}, computed here {after.get(path)}"
+        f"{path}: record {before.get(path)}, computed here {after.get(path)}"
         for path in (after if partial else dict.fromkeys((*before, *after)))
         if not _same(before.get(path), after.get(path))
     ]
@@ -160,23 +139,17 @@ def _same(old: object, new: object) -> bool:
     return bool(old == new)
 
 
-def _by_index(tree: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Lists as mappings from their places, so that each of their numbers has a path."""
+def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - whatever JSON can hold
+    """Each number or word of nested mappings and lists, with its path."""
     if isinstance(tree, Mapping):
-        return {name: _by_index(value) for name, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return {str(place): _by_index(value) for place, value in enumerate(tree)}
-    return tree
-
-
-def _seals(entries: Entries, made: Mapping[str, Any]) -> dict[str, str]:
-    """A checksum of every field of every entry, and of where they come from."""
-    fields = {
-        f"{entry} / {field}": digest({field: value})[:16]
-        for entry, of in entries.items()
-        for field, value in of.items()
-    }
-    return {**fields, "made": digest(made)[:16]}
+        branches = tree.items()
+    elif isinstance(tree, list | tuple):
+        branches = ((str(place), value) for place, value in enumerate(tree))  # type: ignore[assignment]
+    else:
+        yield path, tree
+        return
+    for name, value in branches:
+        yield from _leaves(value, f"{path} / {name}" if path else name)
 
 
 def _recorded_entries(folder: Path, name: str) -> Entries:

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from companion.systems import SYSTEMS
 from skey.errors import SkeyError
 from skey.metrics import RelationCounts, SignatureCounts, ksea, mirex_score
 
@@ -56,6 +57,11 @@ class PaperTable:
         if self.metric == "ksea":
             return SignatureCounts(other=self.tracks - sum(row.values()), **row)
         return RelationCounts(fifth_up=row.pop("fifth"), fifth_down=0, **row)
+
+    @property
+    def rounding(self) -> float:
+        """How far a printed percentage may lie from the counts; KSEA is printed without decimals."""
+        return 0.51 if self.metric == "ksea" else 0.06
 
     def computed_percent(self, system: str) -> float:
         """The percentage that follows from the counts of one row, unrounded."""
@@ -185,11 +191,13 @@ def find_number(system: str, dataset: str, metric: str) -> PaperNumber:
 
 
 def label(system: str) -> str:
-    """The name of a system for a reader; raises ``PaperError`` for a system without one."""
+    """The title of a system, ours or the papers' alone; raises ``PaperError`` for a name of neither."""
+    if system in SYSTEMS:
+        return SYSTEMS[system].title
     try:
-        return str(_content()["labels"][system])
+        return str(_content()["titles"][system])
     except KeyError:
-        raise PaperError(f"{system!r} has no label: give it one in book/companion/paper.toml") from None
+        raise PaperError(f"{system!r} is no system: give it a row in book/companion/systems.py") from None
 
 
 def mark_note(number: PaperNumber) -> str:

@@ -1,6 +1,5 @@
 """``python3 run.py reproduce``, ``test`` and ``book``: what a reader and continuous integration run."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -23,9 +22,6 @@ SMOKE_CLIPS = 48
 
 RECOMPUTED = "build/results/reproduce"
 """Where the results lie that were computed on this machine, for comparison with the record."""
-
-ANSWERS = "build/answers"
-"""Where the notebooks of one run find what another of them has already asked a system."""
 
 CHECKS = (["ruff", "check", "."], ["mypy"])
 """The modules that ``run.py test`` runs before the tests."""
@@ -70,6 +66,7 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
     checkout, steps = find_checkout(), Steps()
     limit = SMOKE_CLIPS if smoke else 0
     steps.run("features of the open corpus", partial(_build_features, limit or None, jobs))
+    steps.run("answers of every system", partial(_compute_answers, checkout, limit))
     _compute_notebooks(checkout, steps, limit)
     faults = steps.run("check of the record", partial(_moved_numbers, checkout))
     _print_not_recomputed(checkout)
@@ -78,7 +75,7 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
     index = steps.run("book", partial(_build_book, checkout))
     steps.report()
     _conclude(faults, index)
-    _print_scoreboard(checkout, RECOMPUTED)
+    _print_scoreboard()
     if faults:
         raise click.ClickException(f"{len(faults)} numbers are not as recorded (see above)")
 
@@ -124,21 +121,33 @@ def _build_features(clips: int | None, jobs: int | None) -> None:
     build("test", clips=clips, jobs=jobs, progress=sys.stderr.isatty())
 
 
-def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
-    """Execute every notebook anew; a smoke run (``limit``) leaves the book's copies alone."""
-    from companion.notebooks import FOLDER, default_parameters, notebook_names
-    from companion.results.kept import VARIABLE
+def _compute_answers(checkout: Path, limit: int) -> None:
+    """Ask every system at hand about the test set, from nothing that was kept."""
+    from companion.answers import compute
+    from companion.kept import FOLDER
+    from companion.parameters import Parameters
+    from companion.systems import systems
 
-    for folder in (RECOMPUTED, ANSWERS):
+    for folder in (RECOMPUTED, FOLDER):
         shutil.rmtree(checkout / folder, ignore_errors=True)
-    os.environ[VARIABLE] = str(checkout / ANSWERS)
-    wanted: Mapping[str, str | int] = {"recompute": True, "output": RECOMPUTED, "limit": limit}
-    given = {}
+    compute(systems(), Parameters(recompute=True, limit=limit, output=RECOMPUTED))
+
+
+def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
+    """Execute every notebook anew: those on a data set from the answers that were just computed.
+
+    A smoke run (``limit``) leaves the book's copies alone.
+    """
+    from companion.notebooks import FOLDER, default_parameters, notebook_names
+
+    given: dict[str, dict[str, str | int]] = {}
     for name in notebook_names(checkout):
         known = default_parameters(checkout / FOLDER / f"{name}.ipynb")
-        given[name] = {key: value for key, value in wanted.items() if key in known}
+        own: dict[str, str | int] = {"output": RECOMPUTED}
+        if "dataset" not in known:
+            own |= {"recompute": True, "limit": limit}
+        given[name] = {key: value for key, value in own.items() if key in known}
     _run_notebooks(checkout, steps, given, publish=not limit)
-    del os.environ[VARIABLE]
 
 
 def _read_notebooks(checkout: Path, steps: Steps) -> None:
@@ -160,23 +169,20 @@ def _run_notebooks(
 
 
 def _moved_numbers(checkout: Path) -> list[str]:
-    """What the record says otherwise than its own predictions, or than the results computed here."""
-    from companion.observations import check_observations, compare_observations
-    from companion.record import RESULTS, recorded_experiments
-    from companion.results import check_records, compare_with_record, read_experiment
+    """What the record says otherwise than what it follows from, or than the results computed here."""
+    from companion.check import check_record, compare_records
+    from companion.observations import compare_observations
+    from companion.record import RESULTS
 
-    faults = check_records(checkout / RESULTS) + check_observations(checkout / RESULTS)
-    faults += compare_observations(checkout / RESULTS, checkout / RECOMPUTED)
-    for name in recorded_experiments(checkout / RECOMPUTED):
-        recorded = read_experiment(checkout / RESULTS, name)
-        faults += compare_with_record(recorded, read_experiment(checkout / RECOMPUTED, name))
-    return faults
+    recorded, computed = checkout / RESULTS, checkout / RECOMPUTED
+    moved = compare_records(recorded, computed) + compare_observations(recorded, computed)
+    return check_record(recorded) + moved
 
 
 def _print_not_recomputed(checkout: Path) -> None:
-    """Name the rows that stayed as recorded, because the weights of their networks are not here."""
+    """Name the systems that stayed as recorded, because the weights of their networks are not here."""
+    from companion.check import not_recomputed
     from companion.record import RESULTS
-    from companion.results import not_recomputed
     from companion.systems import systems
 
     for line in not_recomputed(checkout / RESULTS, systems()):
@@ -199,12 +205,12 @@ def _conclude(faults: list[str], index: Path) -> None:
     click.echo(f"The book: {index}\n")
 
 
-def _print_scoreboard(checkout: Path, folder: str) -> None:
-    """Print every claim with its verdict and every score, from the records in a folder."""
+def _print_scoreboard() -> None:
+    """Print every claim with its verdict and every score, as computed here."""
+    from companion.answers import evaluate
     from companion.pages.scoreboard import scoreboard_lines
-    from companion.record import recorded_experiments
-    from companion.results import read_experiment
+    from companion.parameters import Parameters
+    from companion.systems import TABLES
 
-    names = recorded_experiments(checkout / folder)
-    for line in scoreboard_lines([read_experiment(checkout / folder, name) for name in names]):
+    for line in scoreboard_lines([evaluate(name, Parameters(output=RECOMPUTED)) for name in TABLES]):
         click.echo(line)

@@ -12,17 +12,18 @@ import click
 def ship(runs: tuple[Path, ...]) -> None:
     """Put the finished RUNS (folders of `skey train`) into the repository.
 
-    Every run gets its record in results/training. Of each system the weights of one seed go to skey/weights:
-    those with the lowest loss on held-out training pieces, whatever their scores. Give all seeds of a system
-    at once: records of others are removed. A folder with another name than SYSTEM-sSEED is a variant, which
-    is recorded and never chosen.
+    Every run gets its record in results/training. Of each system the weights of one seed go to skey/weights,
+    and their answers into results/: those with the lowest loss on held-out training pieces, whatever their
+    scores. Give all seeds of a system at once: records of others are removed. A folder with another name than
+    SYSTEM-sSEED is a variant, which is recorded and never chosen.
     """
     from companion.record import find_checkout
-    from companion.training import shipping
+    from companion.training import SHIPPED
+    from companion.training import ship as put
 
-    for shipment in shipping.ship(find_checkout(), runs):
-        loss = f"validation loss {shipment.record.validation_loss:.4f}"
-        click.echo(f"{shipment.weights}: {shipment.record.name}, {loss}")
+    for system, run in put(find_checkout(), runs).items():
+        loss = f"validation loss {run.validation_loss:.4f}, {run.score_words}"
+        click.echo(f"{SHIPPED / system}.safetensors: {run.name}, {loss}")
 
 
 @click.command("record-corpus")
@@ -46,5 +47,5 @@ def record_excerpts(folder: Path) -> None:
     from companion.studies.excerpts import TABLE, score_excerpts
 
     path = find_checkout() / RESULTS / TABLE
-    score_excerpts(folder).to_csv(path, index=False)
+    score_excerpts(folder).to_csv(path, index=False, lineterminator="\n")
     click.echo(f"{path}: written")

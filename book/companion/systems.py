@@ -1,7 +1,8 @@
-"""The systems that the experiments compare: the baselines, and the networks whose weights are at hand.
+"""The one registry: every system with its name, title, family, colour and tables, and every table.
 
-The authors' released weights are not part of this package; whoever imports them with ``skey weights import``
-has their rows computed, and everybody else sees what the record holds for them.
+A system of the library brings its settings and its title along (``skey.experiments``); a new one needs one
+row here. The authors' released weights are not part of this package: whoever imports them with
+``skey weights import`` has their columns computed, and everybody else reads what the record holds for them.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,90 +14,136 @@ from skey.errors import SkeyError
 from skey.experiments import EXPERIMENTS
 from skey.listeners import NetworkSystem
 from skey.weights import available_weights
-from skey.weights.library import DEFAULT
-
-RELEASED: Mapping[str, str] = {
-    "released-skey": "skey",
-    "released-semitone24": "semitone24",
-    "released-stone12": "stone12",
-}
-"""The released networks: name of the system, which is that of its imported weights → the authors' name."""
-
-TABLE_1 = ("always-c-major", "feature-engineering", "stone", "stone-w1", "supervised", "released-stone12")
-"""The systems of Table 1, STONE; a network is computed where its weights are at hand."""
-
-TABLE_2 = (
-    *("always-c-major", "stone", "stone-no-octaves", "stone-no-cpsd", "stone-invariance"),
-    "released-stone12",
-)
-"""The systems of Table 2, STONE, and the released network beside them."""
-
-TABLE_3 = (
-    *BASELINES,
-    *("stone24-w1", "stone24", "supervised", "skey", "skey-fifths", DEFAULT),
-    *("released-semitone24", "released-skey"),
-)
-"""The systems of Table 3, STONE, with more templates, S-KEY, and the released networks beside them."""
-
-FIGURE_3 = (
-    *("krumhansl", "stone24", "semitone-1", "semitone-10", "semitone"),
-    *(DEFAULT, "suptone-1", "suptone-10", "suptone", "supervised", "released-semitone24"),
-)
-"""The systems of Figure 3, STONE, with a template and the released network beside them."""
-
-FIGURE_4 = (
-    *("feature-engineering", "stone", "krumhansl", "semitone"),
-    *("released-stone12", "released-semitone24"),
-)
-"""Those of Figure 4, STONE (a network of key signatures, one of keys), ours, released, and the baselines."""
-
-SKEY_TABLE = ("krumhansl", "temperley-peaks", "supervised", "skey", "skey-fifths", "released-skey")
-"""The systems of S-KEY's table, the strongest template, and the strongest variant of S-KEY."""
-
-SKEY_ABLATIONS = (
-    *("krumhansl", "skey", "skey-plus3", "skey-no-average", "skey-calibrated", "skey-peaks", "skey-late"),
-    *("skey-entropy", "skey-sharp", "skey-fifths", "skey-open", "released-skey"),
-)
-"""S-KEY and its variants, with a template and the released network beside them."""
-
-SKEY_DATA = ("krumhansl", "skey-1", "skey-10", "skey", "released-skey")
-"""S-KEY trained on more and more clips, with a template and the released network beside it."""
+from skey.weights.authors import RELEASES
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """A table or figure of the papers as an experiment on a test set.
+class Table:
+    """A table or figure in which systems are compared on a test set.
 
     Args:
         title: what the papers call it.
-        systems: which systems it asks, in the order in which they are shown.
         metrics: by which scores, the papers' first.
-        tables: the papers' tables that it stands beside, by their identifier in ``paper.toml``.
+        papers: the papers' tables that it stands beside, by their identifier in ``paper.toml``.
     """
 
     title: str
-    systems: tuple[str, ...]
     metrics: tuple[str, ...] = ("mirex",)
-    tables: tuple[str, ...] = ()
+    papers: tuple[str, ...] = ()
 
 
-EVALUATIONS: Mapping[str, Evaluation] = {
-    "table-1-key-signature": Evaluation(
-        "Table 1: key signature", TABLE_1, ("ksea",), ("stone-table-1", "stone-table-2")
-    ),
-    "table-2-ablations": Evaluation("Table 2: ablations", TABLE_2, ("ksea",), ("stone-table-2",)),
-    "table-3-key-and-mode": Evaluation(
-        "Table 3: key and mode", TABLE_3, ("mirex", "ksea"), ("stone-table-3",)
-    ),
-    "figure-3-supervision": Evaluation(
-        "Figure 3: Semi-TONE and Sup-TONE against the share of labels", FIGURE_3
-    ),
-    "figure-4-confusion": Evaluation("Figure 4: confusion matrices", FIGURE_4, ("ksea", "mirex")),
-    "skey-table": Evaluation("S-KEY's table", SKEY_TABLE, ("mirex", "mode")),
-    "skey-ablations": Evaluation("S-KEY's ablations", SKEY_ABLATIONS),
-    "skey-data": Evaluation("S-KEY against the amount of training data", SKEY_DATA),
+T1, T2, T3 = "table-1-key-signature", "table-2-ablations", "table-3-key-and-mode"
+F3, F4 = "figure-3-supervision", "figure-4-confusion"
+SKEY, ABLATIONS, DATA = "skey-table", "skey-ablations", "skey-data"
+AGAINST = "ours-against-released"
+
+TABLES: Mapping[str, Table] = {
+    T1: Table("Table 1: key signature", ("ksea",), ("stone-table-1", "stone-table-2")),
+    T2: Table("Table 2: ablations", ("ksea",), ("stone-table-2",)),
+    T3: Table("Table 3: key and mode", ("mirex", "ksea"), ("stone-table-3",)),
+    F3: Table("Figure 3: Semi-TONE and Sup-TONE against the share of labels"),
+    F4: Table("Figure 4: confusion matrices", ("ksea", "mirex")),
+    SKEY: Table("S-KEY's table", ("mirex", "mode")),
+    ABLATIONS: Table("S-KEY's ablations"),
+    DATA: Table("S-KEY against the amount of training data"),
+    AGAINST: Table("Our weights against the released ones"),
 }
-"""Name of each notebook that scores systems on a test set, and of its record → what it asks."""
+"""Name of each notebook that scores systems on a test set → what it is."""
+
+
+@dataclass(frozen=True)
+class System:
+    """What is asked for the key of a track.
+
+    Args:
+        name: the one name, by which it is trained, stored, asked and recorded.
+        family: what it is drawn with.
+        colour: of its own in every figure, after Okabe & Ito's palette for colour-blind readers.
+        tables: the notebooks in which it stands.
+        title: for a reader; by default that of the library.
+        checkpoint: the authors' name of released weights.
+    """
+
+    name: str
+    family: str
+    colour: str
+    tables: tuple[str, ...]
+    title: str = ""
+    checkpoint: str = ""
+
+
+def _trained(name: str, family: str, colour: str, *tables: str) -> System:
+    """A system that the library trains."""
+    return System(name, family, colour, tables, EXPERIMENTS[name].title)
+
+
+def _released(checkpoint: str, family: str, colour: str, *tables: str) -> System:
+    """A network that the authors released."""
+    title = RELEASES[checkpoint].title
+    return System(f"released-{checkpoint}", family, colour, tables, title, checkpoint)
+
+
+SYSTEMS: Mapping[str, System] = {
+    system.name: system
+    for system in (
+        System("always-c-major", "baselines", "#8c8c8c", (T1, T2, T3), "Baseline (always C major)"),
+        System("feature-engineering", "baselines", "#e69f00", (T1, T3, F4), "Feature engineering (chroma)"),
+        System(
+            "krumhansl",
+            "baselines",
+            "#3b8fd0",
+            (T3, F3, F4, SKEY, ABLATIONS, DATA, AGAINST),
+            "Template matching (Krumhansl)",
+        ),
+        System("temperley", "baselines", "#cc79a7", (T3,), "Template matching (Temperley)"),
+        System(
+            "temperley-peaks",
+            "baselines",
+            "#8f4f73",
+            (T3, SKEY, AGAINST),
+            "Template matching (Temperley, spectral peaks)",
+        ),
+        _trained("stone", "STONE", "#0072b2", T1, T2, F4, AGAINST),
+        _trained("stone-w1", "STONE", "#4c5fd7", T1),
+        _trained("stone-no-octaves", "STONE", "#7a8ba8", T2),
+        _trained("stone-no-cpsd", "STONE", "#a07d5c", T2, AGAINST),
+        _trained("stone-invariance", "STONE", "#6e6259", T2),
+        _trained("stone24-w1", "24 keys", "#b39ddb", T3),
+        _trained("stone24", "24 keys", "#6a51a3", T3, F3, AGAINST),
+        _trained("semitone-1", "24 keys", "#84b07e", F3),
+        _trained("semitone-10", "24 keys", "#5aae61", F3),
+        _trained("semitone", "24 keys", "#1b7837", F3, F4, AGAINST),
+        _trained("suptone-1", "24 keys", "#80b8ad", F3),
+        _trained("suptone-10", "24 keys", "#35978f", F3),
+        _trained("suptone", "24 keys", "#01665e", F3),
+        _trained("supervised", "24 keys", "#b59b00", T1, T3, F3, SKEY, AGAINST),
+        _trained("skey-1", "S-KEY", "#d98ab5", DATA),
+        _trained("skey-10", "S-KEY", "#cf5c9c", DATA),
+        _trained("skey", "S-KEY", "#c51b7d", T3, SKEY, ABLATIONS, DATA, AGAINST),
+        _trained("skey-plus3", "S-KEY", "#e08a62", ABLATIONS),
+        _trained("skey-no-average", "S-KEY", "#b2182b", ABLATIONS),
+        _trained("skey-calibrated", "S-KEY", "#8e0152", ABLATIONS),
+        _trained("skey-peaks", "S-KEY", "#b5651d", ABLATIONS),
+        _trained("skey-late", "S-KEY", "#e7298a", ABLATIONS),
+        _trained("skey-entropy", "S-KEY", "#7b1fa2", ABLATIONS),
+        _trained("skey-sharp", "S-KEY", "#d6006c", ABLATIONS),
+        _trained("skey-fifths", "S-KEY", "#ff4fa3", T3, SKEY, ABLATIONS, AGAINST),
+        _trained("skey-open", "S-KEY", "#6a3d9a", ABLATIONS),
+        _trained("semitone-open", "24 keys", "#33691e", T3, F3, AGAINST),
+        _released("stone12", "STONE", "#56b4e9", T1, T2, F4, AGAINST),
+        _released("semitone24", "24 keys", "#009e73", T3, F3, F4, AGAINST),
+        _released("skey", "S-KEY", "#d55e00", T3, SKEY, ABLATIONS, DATA, AGAINST),
+    )
+}
+"""Every system by name, in the order in which tables and figures show them."""
+
+RELEASED = tuple(name for name, system in SYSTEMS.items() if system.checkpoint)
+"""The authors' networks, whose weights may be absent."""
+
+
+def systems_of(table: str) -> tuple[str, ...]:
+    """The systems of a table, in the order of the registry."""
+    return tuple(name for name, system in SYSTEMS.items() if table in system.tables)
 
 
 class UnknownSystem(SkeyError):
@@ -115,14 +162,13 @@ def systems(*names: str) -> dict[str, Callable[..., Any]]:
     Raises:
         UnknownSystem: a name stands for no system.
     """
-    known = (*BASELINES, *EXPERIMENTS, *RELEASED)
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in SYSTEMS]
     if unknown:
-        raise UnknownSystem(f"there is no system {', '.join(unknown)}: expected any of {', '.join(known)}")
+        raise UnknownSystem(f"there is no system {', '.join(unknown)}: expected any of {', '.join(SYSTEMS)}")
     files = available_weights()
     at_hand: dict[str, Callable[..., Any]] = dict(BASELINES)
-    at_hand |= {name: NetworkSystem(files[name]) for name in (*EXPERIMENTS, *RELEASED) if name in files}
-    return {name: at_hand[name] for name in names or known if name in at_hand}
+    at_hand |= {name: NetworkSystem(files[name]) for name in SYSTEMS if name in files}
+    return {name: at_hand[name] for name in names or SYSTEMS if name in at_hand}
 
 
 def checksums(chosen: Mapping[str, Callable[..., Any]]) -> dict[str, str]:

@@ -254,7 +254,7 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     from skey.cli.reports import Format, Layout
     from skey.estimator import KeyEstimator
     from skey.files.folders import sound_files
-    from skey.weights.library import default_weights
+    from skey.weights.library import DEFAULT, default_weights, find_shipped
 
     found = sound_files(
         paths, recursive=options["recursive"], report=messages.fail, leave_out=messages.leave_out
@@ -264,6 +264,8 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
         messages.fail(paths[0], "no sound files there")
     if options["weights"] is None and default_weights() is None:
         messages.note("no --weights given: the Krumhansl template answers; trained networks know better")
+    elif options["weights"] not in (None, DEFAULT) and find_shipped(options["weights"]):
+        messages.note(f"{options['weights']} ships for the papers' tables; the weights for use are {DEFAULT}")
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
     settings = settings_of(options, estimator)

@@ -38,6 +38,12 @@ def default_weights() -> Path | None:
     return file if file.is_file() else None
 
 
+def find_shipped(name: str) -> Path | None:
+    """The shipped file of that name, unless a user's own goes before it; None where there is none."""
+    file = available_weights().get(name)
+    return file if file is not None and file.parent == SHIPPED else None
+
+
 def find_weights(path_or_name: str | Path) -> Path:
     """The file behind a name or a path.
 

@@ -11,15 +11,17 @@ from urllib.parse import unquote
 import pytest
 import yaml
 from filelock import FileLock
+from made_up import answers_to
 
+from companion.answers import ABOUT, ANSWERS, evaluate
 from companion.build import INDEX, build_book, script
 from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, read_runs, run_notebooks
 from companion.observations import recorded_observations
 from companion.pages.landing import HEADLINE, StaleSentence, holds_while
 from companion.pages.listening import answer_in_words, instructive_rows
 from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo, parameters_words
-from companion.record import RESULTS, find_checkout, recorded_experiments
-from companion.results import Predictions, read_experiment
+from companion.record import RESULTS, find_checkout
+from companion.systems import T3, TABLES
 from skey.keys import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,7 +155,7 @@ def test_a_typed_in_result_would_be_found(typed: str, tmp_path: Path) -> None:
 
 
 def test_the_pictures_of_the_repository_show_the_record() -> None:
-    drawings = {PICTURE: headline_drawing(read_experiment(ROOT / RESULTS, HEADLINE)), LOGO: logo()}
+    drawings = {PICTURE: headline_drawing(evaluate(T3)), LOGO: logo()}
     for picture, drawing in drawings.items():
         kept, places = shape((ROOT / picture).read_text(encoding="utf-8"))
         drawn, same_places = shape(drawing.standalone())
@@ -212,10 +214,9 @@ def test_every_picture_has_a_text_for_those_who_do_not_see_it(pages: list[Path])
 def test_the_table_can_be_heard_seen_and_downloaded(pages: list[Path]) -> None:
     text = next(page for page in pages if page.stem == HEADLINE).read_text(encoding="utf-8")
     assert text.count("<audio") == 3
-    systems = read_experiment(ROOT / RESULTS, HEADLINE).predictions.answers
-    assert text.count('role="img"') == 1 + len(systems)
-    for suffix in ("ipynb", "json", "csv"):
-        assert re.search(rf'class="[^"]*download[^"]*"[^>]*href="[^"]*{HEADLINE}\.{suffix}"', text)
+    assert text.count('role="img"') == 1 + len(evaluate(T3).systems)
+    for name in (f"{HEADLINE}.ipynb", ABOUT, ANSWERS):
+        assert re.search(rf'class="[^"]*download[^"]*"[^>]*href="[^"]*{re.escape(name)}"', text)
 
 
 def downloads(page: Path) -> dict[str, Path]:
@@ -229,7 +230,7 @@ def test_every_file_that_a_page_offers_is_in_the_book_as_it_is_in_the_repository
     for page in pages:
         # After `reproduce`, a notebook's page offers what was computed then, beside the record.
         computed = str(runs[page.stem].parameters.get("output", RESULTS)) if page.stem in runs else RESULTS
-        kinds = ("", "predictions", "observations", "training")
+        kinds = ("", "observations", "training")
         folders = [FOLDER, *(f"{made}/{kind}" for made in {RESULTS, computed} for kind in kinds)]
         for name, file in downloads(page).items():
             assert file.is_file(), f"{page.name} offers {name}"
@@ -239,8 +240,8 @@ def test_every_file_that_a_page_offers_is_in_the_book_as_it_is_in_the_repository
 
 def test_below_each_table_and_figure_its_notebook_and_its_record_can_be_downloaded(pages: list[Path]) -> None:
     at = {page.stem: page for page in pages if page.parent.name == FOLDER}
-    for name in recorded_experiments(ROOT / RESULTS):
-        assert {f"{name}.{ending}" for ending in ("ipynb", "json", "csv")} <= set(downloads(at[name])), name
+    for name in TABLES:
+        assert {f"{name}.ipynb", ABOUT, ANSWERS} <= set(downloads(at[name])), name
     for name in recorded_observations(ROOT / RESULTS):
         assert {f"{name}.{ending}" for ending in ("ipynb", "json")} <= set(downloads(at[name])), name
 
@@ -256,8 +257,7 @@ def test_a_reader_who_prefers_the_dark_finds_figures_without_black_ink(pages: li
 
 def test_the_examples_to_hear_run_from_easy_to_hard() -> None:
     answers = {"krumhansl": (*KEYS[:20], *(key.transposed(6) for key in KEYS[20:]))}
-    table = Predictions(tuple(map(str, KEYS)), {}, KEYS, answers)
-    easy, middle, hard = instructive_rows(table)
+    easy, middle, hard = instructive_rows(answers_to(answers))
     assert easy < 20 and middle < 20 and hard >= 20
     assert len({easy, middle, hard}) == 3
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from companion import kept
+from companion.answers import Evaluation, evaluate, read_record
 from companion.pages.tables import sources_line
+from companion.parameters import ParameterError, Parameters
 from companion.record import RESULTS
-from companion.results import Experiment, ParameterError, Parameters, read_experiment, run_experiment
-from companion.results.kept import VARIABLE
 from skey.audio import AudioError
 from skey.baselines import BASELINES
 from skey.datasets import LabelError, MissingData
@@ -49,18 +50,17 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "notebooks").mkdir(parents=True)
     (folder / "_toc.yml").touch()
     monkeypatch.chdir(folder)
-    monkeypatch.delenv(VARIABLE, raising=False)
     return folder
 
 
-def run(root: Path, systems: dict[str, Any] | None = None, **given: Any) -> Experiment:
-    return run_experiment(NAME, systems or SYSTEMS, Parameters("folder", str(root), **given))
+def run(root: Path, systems: dict[str, Any] | None = None, **given: Any) -> Evaluation:
+    return evaluate(NAME, Parameters("folder", str(root), **given), systems or SYSTEMS)
 
 
 def test_what_cannot_be_scored_is_skipped_named_and_counted(checkout: Path, tmp_path: Path) -> None:
     experiment = run(make_collection(tmp_path / "songs"))
-    assert experiment.predictions.tracks == ("0.wav", "1.wav", "2.wav")
-    assert experiment.predictions.answers["krumhansl"] == KEYS[::8]
+    assert list(experiment.answers.index) == ["0.wav", "1.wav", "2.wav"]
+    assert tuple(experiment.answers["krumhansl"]) == KEYS[::8]
     skipped = experiment.record.data["skipped"]
     assert list(skipped) == ["broken.wav", "short.wav", "absent.wav", "no key.wav"]
     assert skipped["broken.wav"].startswith("not a readable sound file")
@@ -70,7 +70,7 @@ def test_what_cannot_be_scored_is_skipped_named_and_counted(checkout: Path, tmp_
     assert "Folder with a CSV" in shown and "3 tracks" in shown
     assert "**Skipped: 4 of 7 tracks**" in shown
     assert all(f"- `{track}`: {reason}" in shown for track, reason in skipped.items())
-    assert str(tmp_path) not in (experiment.folder / f"{NAME}.json").read_text()
+    assert str(tmp_path) not in (experiment.record.folder / "answers.json").read_text()
 
 
 def test_a_progress_bar_is_shown_over_the_tracks(
@@ -97,7 +97,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(
     monkeypatch.setattr(template, "__call__", stopping)
     with pytest.raises(KeyboardInterrupt):
         run(root)
-    assert run(root).predictions.answers["krumhansl"] == KEYS[::8]
+    assert tuple(run(root).answers["krumhansl"]) == KEYS[::8]
     assert len(asked) == 2 + 2, "the first track is not asked about again"
     run(root.rename(tmp_path / "elsewhere"))
     assert len(asked) == 2 + 2, "the sound is known by its content"
@@ -106,11 +106,32 @@ def test_a_stopped_run_goes_on_where_it_stopped(
 def test_two_collections_with_equal_labels_keep_a_result_each(checkout: Path, tmp_path: Path) -> None:
     one = run(make_collection(tmp_path / "one"))
     two = run(make_collection(tmp_path / "two", KEYS[1::8]))
-    assert one.folder != two.folder
-    assert read_experiment(one.folder, NAME) == one
-    for each in (one, two):
-        assert each.folder.name == f"folder-{each.record.data['hash']}"
-    assert run(tmp_path / "one").folder == one.folder
+    folders = [each.record.folder for each in (one, two)]
+    assert [folder.name for folder in folders] == [f"folder-{e.record.data['hash']}" for e in (one, two)]
+    assert folders[0] != folders[1] and read_record(folders[0]).answers.equals(one.record.answers)
+    assert run(tmp_path / "one").record.folder == folders[0]
+    with pytest.raises(ParameterError, match="holds answers on other tracks"):
+        run(tmp_path / "one", output=str(folders[1]))
+
+
+def test_another_table_puts_its_systems_beside_those_that_are_there(checkout: Path, tmp_path: Path) -> None:
+    root = make_collection(tmp_path / "songs")
+    run(root, {"krumhansl": BASELINES["krumhansl"]})
+    assert run(root, {"always-c-major": BASELINES["always-c-major"]}).systems == list(SYSTEMS)
+
+
+def test_a_file_is_read_for_its_checksum_only_where_it_changed(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_collection(tmp_path / "songs")
+    run(root)
+    read: list[object] = []
+    digest = kept.file_digest
+    monkeypatch.setattr(kept, "file_digest", lambda *given: read.append(given) or digest(*given))
+    run(root)
+    assert read == []
+    write_triad(root / "0.wav", KEYS[5])
+    assert run(root).answers["krumhansl"]["0.wav"] == KEYS[5] and len(read) == 1
 
 
 @pytest.mark.parametrize(
@@ -121,7 +142,7 @@ def test_nothing_else_is_written_into_the_shipped_record(
     checkout: Path, given: dict[str, Any], output: str
 ) -> None:
     with pytest.raises(ParameterError, match="name another folder, or leave `output` away"):
-        run_experiment(NAME, SYSTEMS, Parameters(**given, output=output))
+        evaluate(NAME, Parameters(**given, output=output), SYSTEMS)
     assert not (checkout / RESULTS).exists()
 
 

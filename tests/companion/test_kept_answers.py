@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from companion.results import kept
-from companion.results.kept import VARIABLE, code_digest, identity, kept_answers
-from companion.results.predictions import Answer
+from companion import kept
+from companion.kept import code_digest, identity, kept_answers
+from companion.scores import Answer
 from skey.baselines import BASELINES, AlwaysCMajor, TemplateMatching
 from skey.calibration import Calibration
 from skey.keys import KEYS
@@ -31,14 +31,9 @@ class MadeUp:
         return self.answer
 
 
-def ask(folder: Path, systems: dict[str, Any], sound: str = "a", afresh: bool = False) -> dict[str, Answer]:
-    with kept_answers(folder, systems, afresh) as answers:
+def ask(folder: Path, systems: dict[str, Any], sound: str = "a") -> dict[str, Answer]:
+    with kept_answers(folder, systems) as answers:
         return answers.ask(sound, lambda: f"log-VQT of {sound}")
-
-
-@pytest.fixture(autouse=True)
-def no_shared_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
 
 
 @pytest.fixture
@@ -86,19 +81,6 @@ def test_other_code_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(kept, "code_digest", lambda: "other code")
     ask(tmp_path, {"system": system})
     assert len(system.asked) == 2 and len(code_digest()) == 64
-
-
-def test_recomputing_asks_anew_but_notebooks_of_one_run_share(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    system = MadeUp()
-    for _ in range(2):
-        ask(tmp_path, {"system": system}, afresh=True)
-    assert len(system.asked) == 2
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "shared"))
-    for _ in range(2):
-        ask(tmp_path, {"system": system}, afresh=True)
-    assert len(system.asked) == 3
 
 
 def test_a_function_without_a_name_that_lasts_is_always_asked(tmp_path: Path) -> None:

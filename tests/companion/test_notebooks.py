@@ -15,6 +15,7 @@ import pytest
 import soundfile as sf
 from nbformat import NotebookNode
 
+from companion.answers import read_record
 from companion.build import script
 from companion.notebooks import (
     EXECUTED,
@@ -32,7 +33,7 @@ from companion.notebooks import (
     run_notebooks,
     stable,
 )
-from companion.results import ParameterError, Parameters, read_experiment
+from companion.parameters import ParameterError, Parameters
 from skey.keys import KEYS, Key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,11 +128,11 @@ def test_every_command_line_that_is_refused_names_the_parameter(tmp_path: Path) 
 def test_papermill_runs_an_experiment_on_48_clips(
     execute: Callable[..., NotebookNode], name: str, tmp_path: Path
 ) -> None:
-    record = (ROOT / "results" / f"{name}.json").read_bytes()
+    record = (ROOT / "results" / "answers.csv").read_bytes()
     executed = execute(name, limit=48, output=str(tmp_path))
-    assert len(read_experiment(tmp_path, name).predictions) == 48
     assert "n\N{NO-BREAK SPACE}= 48" in text_of(executed)
-    assert (ROOT / "results" / f"{name}.json").read_bytes() == record
+    assert not list(tmp_path.glob("answers.*"))
+    assert (ROOT / "results" / "answers.csv").read_bytes() == record
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -140,9 +141,9 @@ def test_papermill_runs_an_experiment_on_a_folder_of_ones_own(
 ) -> None:
     make_folder(tmp_path / "songs")
     executed = execute(name, dataset="folder", root=str(tmp_path / "songs"), output=str(tmp_path))
-    experiment = read_experiment(tmp_path, name)
-    assert experiment.record.data["name"] == "folder"
-    assert experiment.predictions.references == KEYS[::8]
+    record = read_record(tmp_path)
+    assert record.data["name"] == "folder"
+    assert tuple(record.answers["reference"]) == KEYS[::8]
     assert "Folder with a CSV" in text_of(executed)
 
 
@@ -155,9 +156,9 @@ def test_the_command_papermill_runs_an_experiment_on_fmakv2_as_it_lies_on_zenodo
     arguments = [word for key, value in given.items() for word in ("-p", key, value)]
     done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "out.ipynb"), *arguments)
     assert done.returncode == 0, done.stderr
-    experiment = read_experiment(tmp_path, name)
-    assert experiment.record.data["name"] == "fmakv2"
-    assert experiment.predictions.references == KEYS[::4]
+    record = read_record(tmp_path)
+    assert record.data["name"] == "fmakv2"
+    assert tuple(record.answers["reference"]) == KEYS[::4]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS[-1:])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
+from made_up import evaluation
 
 from companion.claims import MARGIN, RULES, is_test, judge, judge_all, verdict, verdict_lines
 from companion.pages.verdicts import SAID, claims_table, verdict_counts
@@ -22,10 +23,8 @@ from companion.paper import (
     paper_tables,
     papers_numbers,
 )
-from companion.record import RESULTS, recorded_experiments
-from companion.results import Predictions, read_experiment
-from companion.results.scores import METRICS
-from companion.systems import EVALUATIONS
+from companion.scores import METRICS
+from companion.systems import systems_of
 from skey.keys import KEYS, Key
 from skey.metrics import Interval, RelationCounts
 from skey.weights import read_header
@@ -76,7 +75,7 @@ def test_the_papers_evidence_for_a_claim_supports_it(claim) -> None:
 def test_a_claim_has_a_name_of_its_own_and_compares_two_systems_of_its_experiment() -> None:
     assert len({claim.id for claim in claims()}) == len(claims())
     for claim in claims():
-        assert {claim.better, claim.worse} <= set(EVALUATIONS[claim.experiment].systems)
+        assert {claim.better, claim.worse} <= set(systems_of(claim.experiment))
         assert claim.better != claim.worse and claim.metric in METRICS
 
 
@@ -101,8 +100,8 @@ def test_a_number_that_was_not_read_in_the_paper_carries_its_mark() -> None:
     assert mark_note(find_number("semitone-10", "fmak", "mirex")) == " (I)"
 
 
-def test_a_system_without_a_label_is_refused() -> None:
-    with pytest.raises(PaperError, match="no label"):
+def test_a_name_that_stands_for_no_system_is_refused() -> None:
+    with pytest.raises(PaperError, match="is no system"):
         label("nobody's system")
 
 
@@ -132,7 +131,7 @@ def test_perfect_answers_against_hopeless_ones_let_a_claim_hold_and_the_reverse_
     wrong: tuple[Key, ...] = tuple(key.parallel.transposed(6) for key in KEYS)
     for better, worse, points in ((KEYS, wrong, 100.0), (wrong, KEYS, -100.0), (KEYS, KEYS, 0.0)):
         answers = {claim.better: better, claim.worse: worse}
-        judgement = judge(claim, Predictions(tuple(map(str, KEYS)), {}, KEYS, answers))
+        judgement = judge(claim, evaluation(claim.experiment, answers))
         assert judgement.difference and judgement.difference.value == pytest.approx(points)
         found = verdict(Interval(points, points, points), claim.kind)
         assert judgement.verdict == (found if is_test(claim, found) else "not a test")
@@ -156,19 +155,18 @@ def test_a_winner_that_saw_little_wins_all_the_same_and_a_loser_that_saw_less_do
 
 def test_a_claim_about_a_system_that_is_not_in_the_record_is_not_judged() -> None:
     claim = claims()[0]
-    table = Predictions(tuple(map(str, KEYS)), {}, KEYS, {claim.better: KEYS})
+    table = evaluation(claim.experiment, {claim.better: KEYS})
     assert judge(claim, table).difference is None
     assert judge(claim, table).verdict == "not computed here"
 
 
-def test_every_claim_is_judged_once_whatever_the_record_holds(root) -> None:
+def test_every_claim_is_judged_once_whatever_the_record_holds() -> None:
     assert [each.claim for each in judge_all([])] == list(claims())
     assert {each.verdict for each in judge_all([])} == {"not computed here"}
-    experiments = [read_experiment(root / RESULTS, name) for name in recorded_experiments(root / RESULTS)]
-    judged = {each.claim.id: each.verdict for each in judge_all(experiments)}
+    judged = {each.claim.id: each.verdict for each in judge_all()}
     assert list(judged) == [claim.id for claim in claims()]
     assert judged["template-beats-constant"] == "holds"
-    assert len(verdict_lines(judge_all(experiments))) == len(claims())
+    assert len(verdict_lines(judge_all())) == len(claims())
 
 
 def test_every_kind_of_claim_has_a_rule_and_a_word() -> None:

@@ -6,13 +6,12 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from made_up import evaluation
 
 from companion.paper import label
 from companion.plots import (
-    COLOURS,
     INK,
     Drawing,
-    PlotError,
     circle_drawing,
     colour,
     confusion_drawing,
@@ -20,23 +19,21 @@ from companion.plots import (
     scores_drawing,
     side_by_side,
 )
-from companion.results import Predictions, score_predictions
-from companion.systems import RELEASED
+from companion.systems import SYSTEMS
 from skey.baselines import BASELINES
 from skey.experiments import EXPERIMENTS
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS
 
-TABLE = Predictions(
-    tracks=tuple(map(str, KEYS)),
-    tags={"level": ("full", "hard") * 12},
-    references=KEYS,
-    answers={
+EVALUATION = evaluation(
+    "table-3-key-and-mode",
+    {
         "krumhansl": tuple(key.relative for key in KEYS),
         "feature-engineering": tuple(key.signature for key in KEYS),
         "always-c-major": (KEYS[0],) * 24,
         "temperley": (None,) * 24,
     },
 )
+TABLE = EVALUATION.answers
 
 
 def cells(drawing: Drawing) -> int:
@@ -50,7 +47,7 @@ def drawings() -> dict[str, Drawing]:
     return {
         "confusion": confusion_drawing(TABLE, "krumhansl"),
         "signatures": confusion_drawing(TABLE, "feature-engineering"),
-        "scores": scores_drawing(score_predictions(TABLE), "mirex", {"krumhansl": 53.4}, "Scores"),
+        "scores": scores_drawing(EVALUATION, "mirex", {"krumhansl": 53.4}, "Scores"),
         "circle": circle_drawing([1.0] + [0.0] * 11, "Circle"),
         "keys": keys_drawing({"C major": 3}, "Keys"),
     }
@@ -107,27 +104,20 @@ def test_the_description_counts_right_answers() -> None:
 
 
 def test_every_system_has_a_label_and_a_colour_of_its_own() -> None:
-    systems = {*BASELINES, *EXPERIMENTS, *RELEASED}
-    assert systems <= set(COLOURS)
-    assert len({COLOURS[system] for system in COLOURS}) == len(COLOURS)
-    assert len({label(system) for system in systems}) == len(systems)
+    assert {*BASELINES, *EXPERIMENTS} <= set(SYSTEMS)
+    assert len({colour(system) for system in SYSTEMS}) == len(SYSTEMS)
+    assert len({label(system) for system in SYSTEMS}) == len(SYSTEMS)
 
 
 def test_the_same_system_has_the_same_colour_in_every_figure() -> None:
-    table, scores = TABLE, score_predictions(TABLE)
-    assert colour("krumhansl") in confusion_drawing(table, "krumhansl").svg
-    assert colour("krumhansl") in scores_drawing(scores, "mirex", {}, "Scores").svg
-
-
-def test_a_system_without_a_colour_is_refused() -> None:
-    with pytest.raises(PlotError, match="no colour"):
-        colour("nobody's system")
+    assert colour("krumhansl") in confusion_drawing(TABLE, "krumhansl").svg
+    assert colour("krumhansl") in scores_drawing(EVALUATION, "mirex", {}, "Scores").svg
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#121212"])
-@pytest.mark.parametrize("system", COLOURS)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_colours_stand_out_from_light_and_from_dark_pages(system: str, ground: str) -> None:
-    lighter, darker = sorted((luminance(COLOURS[system]), luminance(ground)), reverse=True)
+    lighter, darker = sorted((luminance(colour(system)), luminance(ground)), reverse=True)
     assert (lighter + 0.05) / (darker + 0.05) > 2
 
 

@@ -1,9 +1,7 @@
 """The released models in the book: rows that stay without weights, what they say to given sounds, pages."""
 
-import json
 import subprocess
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +11,25 @@ import torch
 from click.testing import CliRunner
 
 from companion.__main__ import main
+from companion.answers import compute, evaluate, read_record
 from companion.build import script
+from companion.check import check_answers, compare_records
 from companion.observations import (
     Observation,
-    broken_seals,
-    check_observations,
     compare_observations,
     moved_numbers,
-    observation_path,
     observe,
     read_observation,
     write_observation,
 )
 from companion.pages.released import alignment_table, apart, heard_clip, model_cards
 from companion.pages.usage import PAGE, Snippet, SnippetError, codes_table, run_snippets, snippets
+from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
-from companion.results import Parameters, check_records, read_experiment, run_experiment
-from companion.results.carried import Answered, with_carried
-from companion.results.check import compare_with_record
-from companion.results.predictions import Predictions
 from companion.studies.alignment import key_if_modes_were_aligned, mode_offset, observe_alignment
 from companion.studies.hearing import HEARD, example_clips, hear, stretches
-from companion.systems import RELEASED, TABLE_1, TABLE_3, UnknownSystem, checksums, systems
+from companion.systems import RELEASED, T1, T3, UnknownSystem, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
 from skey.calibration import Calibration
@@ -90,13 +84,13 @@ def save_network(folder: Path, name: str, seed: int, whole_track: bool = False) 
 
 
 def test_without_imported_weights_there_are_the_baselines_alone(no_weights: Path) -> None:
-    assert list(systems(*TABLE_3)) == list(BASELINES)
-    assert list(systems(*TABLE_1)) == ["always-c-major", "feature-engineering"]
+    assert list(systems(*systems_of(T3))) == list(BASELINES)
+    assert list(systems(*systems_of(T1))) == ["always-c-major", "feature-engineering"]
 
 
 def test_an_imported_network_is_a_system_with_its_checksum(no_weights: Path) -> None:
     save_network(no_weights, "released-skey", seed=1)
-    assert list(systems(*TABLE_3))[-1] == "released-skey"
+    assert list(systems(*systems_of(T3)))[-1] == "released-skey"
     assert set(checksums(systems())) == {"released-skey"}
     assert len(checksums(systems())["released-skey"]) == 64
 
@@ -178,85 +172,47 @@ def recorded(tmp_path: Path, no_weights: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(DATASETS, "open-corpus", f"{__name__}:MadeUp")
     save_network(no_weights, "released-skey", seed=1)
-    run_experiment("made-up", systems("released-skey", "krumhansl"), Parameters(recompute=True))
+    compute(systems("krumhansl", "released-skey"), Parameters(recompute=True))
     return tmp_path / RESULTS
 
 
 def test_the_record_names_the_weights_behind_a_row(recorded: Path) -> None:
-    record = read_experiment(recorded, "made-up").record
-    assert record.weights == checksums(systems("released-skey"))
-    assert record.made["carried"] == []
+    assert read_record(recorded).weights == checksums(systems("released-skey"))
 
 
-def test_without_the_weights_the_row_stays_and_is_named_as_not_recomputed(
-    recorded: Path, no_weights: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_the_weights_the_column_stays_and_is_named_as_not_recomputed(
+    recorded: Path, no_weights: Path
 ) -> None:
-    monkeypatch.setattr("companion.corpus.check_corpus", lambda *_: [])
-    before = (recorded / "made-up.json").read_bytes()
+    before = {file.name: file.read_bytes() for file in recorded.iterdir()}
     (no_weights / "released-skey.safetensors").unlink()
-    again = run_experiment("made-up", systems("released-skey", "krumhansl"), Parameters(recompute=True))
-    assert list(again.predictions.answers) == ["released-skey", "krumhansl"]
-    assert (recorded / "made-up.json").read_bytes() == before
+    again = compute(systems("krumhansl", "released-skey"), Parameters(recompute=True))
+    assert again.systems == ["krumhansl", "released-skey"]
+    assert {file.name: file.read_bytes() for file in recorded.iterdir()} == before
     shown = CliRunner().invoke(main, ["check", "--recompute"])
-    assert shown.exit_code == 0
-    assert "made-up: released-skey not recomputed: its weights are not here" in shown.output
+    assert "released-skey not recomputed: its weights are not here" in shown.output
 
 
-def test_a_smoke_run_without_the_weights_takes_its_rows_from_the_record(
+def test_a_smoke_run_without_the_weights_takes_their_answers_from_the_record(
     recorded: Path, no_weights: Path
 ) -> None:
     (no_weights / "released-skey.safetensors").unlink()
-    few = Parameters(limit=12, recompute=True, output="elsewhere")
-    some = run_experiment("made-up", systems("released-skey", "krumhansl"), few)
-    assert some.record.made["carried"] == ["released-skey"]
-    assert compare_with_record(read_experiment(recorded, "made-up"), some) == []
-    assert len(some.predictions) == 12
+    some = compute(systems("krumhansl"), Parameters(limit=12, recompute=True, output="elsewhere"))
+    assert some.systems == ["krumhansl", "released-skey"] and len(some.answers) == 12
+    assert compare_records(recorded, some.folder) == []
 
 
 def test_other_weights_than_the_recorded_ones_are_named(recorded: Path, no_weights: Path) -> None:
     save_network(no_weights, "released-skey", seed=3)
-    faults = check_records(recorded, systems())
-    assert any("weights / released-skey: record" in line for line in faults)
-    again = run_experiment("made-up", systems("released-skey"), Parameters(recompute=True, output="new"))
-    assert any("weights / released-skey" in line for line in compare_with_record(_read(recorded), again))
+    assert any("released-skey: record" in line for line in check_answers(recorded, systems()))
+    again = compute(systems("released-skey"), Parameters(recompute=True, output="new"))
+    assert any(line.startswith("released-skey: ") for line in compare_records(recorded, again.folder))
 
 
-def _read(folder: Path) -> Any:
-    return read_experiment(folder, "made-up")
-
-
-def test_a_recorded_baseline_that_is_gone_is_a_fault_and_not_a_matter_of_weights(recorded: Path) -> None:
-    gone = {"released-skey": systems()["released-skey"]}
-    assert check_records(recorded, gone) == ["made-up: krumhansl: there is no such system"]
-
-
-def test_rows_of_other_music_are_not_taken_over(recorded: Path, no_weights: Path) -> None:
-    (no_weights / "released-skey.safetensors").unlink()
-    record = recorded / "made-up.json"
-    content = json.loads(record.read_text())
-    content["data"]["hash"] = "other music"
-    record.write_text(json.dumps(content))
-    again = run_experiment("made-up", systems("released-skey", "krumhansl"), Parameters(recompute=True))
-    assert list(again.predictions.answers) == ["krumhansl"]
-
-
-def test_what_was_computed_here_goes_before_what_was_recorded() -> None:
-    table = Predictions(("a",), {}, (KEYS[0],), {"krumhansl": (KEYS[1],), "released-skey": (KEYS[2],)})
-    new = replace(table, answers={"krumhansl": (KEYS[3],)})
-    both = with_carried(Answered(new, {}), Answered(table, {"released-skey": "sum"}))
-    assert both.predictions.answers == {"krumhansl": (KEYS[3],), "released-skey": (KEYS[2],)}
-    assert (both.weights, both.carried) == ({"released-skey": "sum"}, ("released-skey",))
-
-
-def test_a_new_system_brings_the_order_of_its_table_and_what_is_carried_comes_last() -> None:
-    table = Predictions(("a",), {}, (KEYS[0],), {"released-skey": (KEYS[2],), "krumhansl": (KEYS[1],)})
-    old = Answered(table, {"released-skey": "sum"})
-    same = replace(table, answers={"krumhansl": (KEYS[1],)})
-    assert list(with_carried(Answered(same, {}), old).predictions.answers) == ["released-skey", "krumhansl"]
-    more = replace(table, answers={"krumhansl": (KEYS[1],), "stone": (KEYS[1],)})
-    found = with_carried(Answered(more, {}), old)
-    assert list(found.predictions.answers) == ["krumhansl", "stone", "released-skey"]
-    assert found.carried == ("released-skey",)
+def test_answers_to_other_music_are_not_taken_over(recorded: Path) -> None:
+    about = recorded / "answers.json"
+    about.write_text(about.read_text().replace('"hash": "', '"hash": "other'))
+    again = compute(systems("krumhansl"), Parameters(recompute=True, output="new"))
+    assert again.systems == ["krumhansl"]
 
 
 # Observations
@@ -290,15 +246,6 @@ def test_the_last_digits_of_a_probability_are_no_change_and_words_are(checkout: 
     assert not write_observation(Observation("x", old, {"commit": "2"}), checkout)
 
 
-def test_a_number_changed_by_hand_is_named_by_its_field(checkout: Path) -> None:
-    observe("sounds", lambda: {"a": {"p": [0.5], "key": "C major"}}, recompute=True)
-    path = observation_path(checkout / RESULTS, "sounds")
-    path.write_text(path.read_text().replace("0.5\n", "0.6\n"))
-    assert check_observations(checkout / RESULTS) == ["sounds: a / p: not as it was written"]
-    shown = CliRunner().invoke(main, ["check"])
-    assert shown.exit_code == 1 and "sounds: a / p" in shown.output
-
-
 def test_a_record_elsewhere_is_compared_number_by_number(checkout: Path) -> None:
     observe("sounds", lambda: {"a": {"p": [0.5]}}, recompute=True)
     observe("sounds", lambda: {"a": {"p": [0.7]}}, recompute=True, output="elsewhere")
@@ -309,11 +256,6 @@ def test_a_record_elsewhere_is_compared_number_by_number(checkout: Path) -> None
 def test_a_missing_observation_says_how_to_make_it(checkout: Path) -> None:
     with pytest.raises(RecordError, match=r"papermill notebooks/sounds\.ipynb"):
         observe("sounds", dict)
-
-
-def test_the_shipped_observations_are_as_they_were_written() -> None:
-    assert check_observations(ROOT / RESULTS) == []
-    assert broken_seals(ROOT / RESULTS, "hear-the-model") == []
 
 
 # The alignment
@@ -441,17 +383,14 @@ def test_the_picture_over_time_counts_the_stretches_that_are_right() -> None:
 
 
 def test_the_record_of_table_1_has_the_released_stone_and_its_checksum() -> None:
-    record = read_experiment(ROOT / RESULTS, "table-1-key-signature").record
-    assert set(record.scores) <= set(TABLE_1)
+    record = read_record(ROOT / RESULTS)
+    assert set(evaluate(T1).systems) <= set(systems_of(T1))
     assert record.weights["released-stone12"] == alignment().entries["released-stone12"]["checksum"]
-    assert set(record.weights) == set(record.scores) - set(BASELINES)
+    assert set(record.weights) == set(record.systems) - set(BASELINES)
 
 
 def test_every_released_network_and_the_template_has_a_card_with_its_scores() -> None:
-    experiments = [
-        read_experiment(ROOT / RESULTS, f"table-{name}") for name in ("1-key-signature", "3-key-and-mode")
-    ]
-    cards = model_cards(alignment(), experiments)
+    cards = model_cards(alignment(), [evaluate(T1), evaluate(T3)])
     assert cards.count("## ") == 4
     for entry in alignment().entries.values():
         assert entry["checksum"] in cards and f"{entry['parameters']:,} trainable" in cards

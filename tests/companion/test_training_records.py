@@ -1,33 +1,34 @@
 """From a run to published evidence: its record, the choice among seeds, what ships, what the check finds."""
 
-import json
-import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from test_training import run, synthetic_data
 
 from companion.__main__ import main
-from companion.record import RecordError
-from companion.training.check import check_training
-from companion.training.record import (
+from companion.answers import read_record, write_record
+from companion.check import check_answers, check_weights
+from companion.record import RESULTS, RecordError
+from companion.scores import COLUMNS
+from companion.systems import systems
+from companion.training import (
+    FOLDER,
+    SHIPPED,
     TrainingRecord,
-    answers_of,
-    is_sealed,
-    open_test_set,
-    read_training_record,
+    choose,
+    completed,
     read_training_records,
     record_file,
-    record_run,
-    write_training_record,
+    ship,
 )
-from companion.training.shipping import SHIPPED, add_temperature, choose, completed, finish_run, ship
 from skey.datasets import DATASETS
 from skey.training import RunError, TrainingData
 from skey.training.data import Pool
+from skey.training.scoring import add_temperature
 from skey.training.temperature import LEAST_CLIPS, confidence_of
 from skey.weights import read_header, read_weights, save_weights
 
@@ -60,55 +61,59 @@ def folders(checkout: Path) -> list[Path]:
     return [checkout / "runs" / f"{name}-s{seed}" for name, seed in SYSTEMS]
 
 
-def faults(checkout: Path, recompute: bool = False) -> list[str]:
-    return check_training(checkout / "results", checkout / SHIPPED, recompute)
+def faults(checkout: Path, weights_again: bool = False) -> list[str]:
+    results = checkout / RESULTS
+    asked = systems() if weights_again else None
+    return [
+        *check_weights(results, checkout / SHIPPED),
+        *check_answers(results, asked),
+        *check_answers(results / FOLDER),
+    ]
+
+
+def shipped(checkout: Path) -> dict[str, TrainingRecord]:
+    ship(checkout, folders(checkout))
+    return {record.name: record for record in read_training_records(checkout / RESULTS)}
 
 
 def test_a_record_says_all_that_made_the_run(checkout: Path) -> None:
-    record = record_run(checkout / "runs" / "skey-s1")
+    record = shipped(checkout)["skey-s1"]
     header = read_header(checkout / "runs" / "skey-s1" / "skey-s1.safetensors")
     assert (record.name, record.system, record.seed) == ("skey-s1", "skey", 1)
     assert record.weights == header.checksum
     assert record.settings["loss"]["sign"] == -3
     assert record.training["data"] == "synthetic"
     assert {"commit", "machine", "seconds", "device", "torch", "half_precision"} <= set(record.training)
-    assert record.test["tracks"] == len(record.answered()) == 24
-    assert set(record.scores) == {"all", "full", "tunes"}
-    assert {"mirex", "mirex_low", "mirex_high", "ksea", "mode", "n"} <= set(record.scores["all"])
+    assert len(read_record(checkout / RESULTS / FOLDER).answers) == 24
+    assert set(record.scores.part) == {"all", "full", "tunes"}
+    assert {"mirex", "ksea", "mode"} <= set(record.scores.metric)
+    assert record.score_words.startswith("MIREX ")
 
 
 def test_the_curve_has_an_entry_an_epoch_and_the_histograms_are_counts(checkout: Path) -> None:
-    curve = record_run(checkout / "runs" / "stone-s0").curve
-    assert curve["epoch"] == [1, 2]
-    assert all(len(column) == 2 for column in curve.values())
-    assert all(len(counts) == 12 for counts in curve["rows_minor"])
+    curve = shipped(checkout)["stone-s0"].curve
+    assert curve["epoch"].tolist() == [1, 2]
+    assert all(len(counts.split()) == 12 for counts in curve["rows_minor"])
     assert all(f"{value:.6g}" == f"{value:.9g}" for value in curve["validation_loss"])
 
 
 def test_a_system_of_twelve_outputs_is_scored_by_its_signatures_alone(checkout: Path) -> None:
-    numbers = record_run(checkout / "runs" / "stone-s0").scores["all"]
-    assert "mirex" not in numbers and 0 <= numbers["ksea"] <= 100
+    record = shipped(checkout)["stone-s0"]
+    assert set(record.scores.metric) == {"ksea"} and record.metric == "ksea"
 
 
-def test_a_record_comes_back_as_it_was_written_and_is_written_once(checkout: Path) -> None:
-    record, path = record_run(checkout / "runs" / "skey-s0"), checkout / "x.json"
-    assert write_training_record(record, path)
-    assert not write_training_record(replace(record, made={"commit": "another"}), path)
-    assert read_training_record(path).substance == json.loads(json.dumps(record.substance))
-    assert is_sealed(path)
-    assert max(map(len, path.read_text().splitlines())) < 1000
-
-
-def test_a_run_that_is_not_finished_has_no_record(checkout: Path) -> None:
+def test_a_run_that_is_not_finished_is_not_shipped(checkout: Path) -> None:
     (checkout / "runs" / "skey-s0" / "skey-s0.safetensors").unlink()
     with pytest.raises(RunError, match="no finished run"):
-        record_run(checkout / "runs" / "skey-s0")
+        ship(checkout, folders(checkout))
+    assert not (checkout / RESULTS).exists()
 
 
 def made_up(name: str, system: str, seed: int, loss: float, score: float) -> TrainingRecord:
     """A record with nothing in it but what a choice could look at."""
-    curve, scores = {"validation_loss": [9.0, loss]}, {"all": {"mirex": score}}
-    return TrainingRecord(name, system, seed, {}, {}, "", {}, curve, {}, "", scores, {})
+    curve = pd.DataFrame({"validation_loss": [9.0, loss]})
+    scores = pd.DataFrame([(name, "all", "mirex", score, score, score, 1)], columns=COLUMNS)
+    return TrainingRecord(name, system, seed, {}, {}, "", {}, curve, scores)
 
 
 def test_among_seeds_the_lowest_last_validation_loss_is_chosen_whatever_the_scores() -> None:
@@ -125,23 +130,25 @@ def test_among_seeds_the_lowest_last_validation_loss_is_chosen_whatever_the_scor
 
 
 def test_shipping_records_every_seed_and_copies_one_file_of_weights_a_system(checkout: Path) -> None:
-    shipped = CliRunner().invoke(main, ["ship", *map(str, folders(checkout))])
-    assert shipped.exit_code == 0, shipped.output
+    said = CliRunner().invoke(main, ["ship", *map(str, folders(checkout))])
+    assert said.exit_code == 0, said.output
     records = read_training_records(checkout / "results")
     assert [record.name for record in records] == ["skey-s0", "skey-s1", "stone-s0"]
     assert sorted(file.stem for file in (checkout / SHIPPED).iterdir()) == ["skey", "stone"]
     best = min((r for r in records if r.system == "skey"), key=lambda r: r.validation_loss)
     header = read_weights(checkout / SHIPPED / "skey.safetensors").header
     assert (header.name, header.checksum) == ("skey", best.weights)
-    assert best.name in shipped.output
-    assert faults(checkout) == faults(checkout, recompute=True) == []
+    assert best.name in said.output
+    table = read_record(checkout / RESULTS)
+    assert table.systems == ["stone", "skey"] and table.weights["skey"] == best.weights
+    assert faults(checkout) == faults(checkout, weights_again=True) == []
 
 
 def test_shipping_again_changes_no_byte(checkout: Path) -> None:
     ship(checkout, folders(checkout))
-    before = {file: file.read_bytes() for file in (checkout / "results" / "training").iterdir()}
+    before = {file: file.read_bytes() for file in (checkout / "results").rglob("*.*")}
     ship(checkout, folders(checkout))
-    assert before == {file: file.read_bytes() for file in (checkout / "results" / "training").iterdir()}
+    assert before == {file: file.read_bytes() for file in (checkout / "results").rglob("*.*")}
 
 
 def test_records_of_seeds_that_are_not_given_any_more_go(checkout: Path) -> None:
@@ -153,8 +160,8 @@ def test_records_of_seeds_that_are_not_given_any_more_go(checkout: Path) -> None
 
 def test_a_variant_is_recorded_and_never_chosen(checkout: Path) -> None:
     (checkout / "runs" / "skey-s0").rename(checkout / "runs" / "skey-other-s0")
-    (shipment,) = ship(checkout, [checkout / "runs" / "skey-other-s0", checkout / "runs" / "skey-s1"])
-    assert shipment.record.name == "skey-s1"
+    (chosen,) = ship(checkout, [checkout / "runs" / "skey-other-s0", checkout / "runs" / "skey-s1"]).values()
+    assert chosen.name == "skey-s1"
     assert record_file(checkout / "results", "skey-other-s0").is_file()
     assert faults(checkout) == []
 
@@ -179,29 +186,39 @@ def test_seeds_of_other_settings_are_not_mixed(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "named"),
+    ("file", "old", "new", "named"),
     [
-        ('"same": ', '"same": 1', "skey-s0: all / same"),
-        ('"seconds": ', '"seconds": 1', "skey-s0: seal"),
-        ('"answers": "', '"answers": "C major, ', "skey-s0: "),
+        (
+            "scores.csv",
+            "skey-s0,all,mirex,",
+            "skey-s0,all,mirex,1",
+            "training: skey-s0 / all / mirex / value",
+        ),
+        ("skey-s0.json", '"steps": ', '"steps": 1', "skey-s0: training / steps"),
+        ("skey-s1.json", '"steps": ', '"steps": 1', "skey-s1: training / steps"),
+        ("answers.csv", "full,C major,", "full,D major,", "reference: record D major"),
     ],
 )
-def test_a_number_that_was_changed_by_hand_is_named(checkout: Path, old: str, new: str, named: str) -> None:
-    ship(checkout, folders(checkout))
-    path = record_file(checkout / "results", "skey-s0")
-    text = path.read_text()
-    path.write_text(text.replace(old, new, 1))
+def test_a_number_that_was_changed_by_hand_is_named(
+    checkout: Path, file: str, old: str, new: str, named: str
+) -> None:
+    chosen = ship(checkout, folders(checkout))["skey"].name
+    path = checkout / RESULTS / FOLDER / file
+    path.write_text(path.read_text().replace(old, new, 1))
     shown = CliRunner().invoke(main, ["check"])
-    assert shown.exit_code == 1
-    assert any(line.startswith(named) for line in shown.output.splitlines()), shown.output
+    if not file.endswith(".json") or file.startswith(chosen):
+        assert shown.exit_code == 1 and named in shown.output, shown.output
 
 
 def test_weights_of_another_seed_are_not_the_chosen_ones(checkout: Path) -> None:
-    shipments = {shipment.record.system: shipment for shipment in ship(checkout, folders(checkout))}
-    other = {"skey-s0": "skey-s1", "skey-s1": "skey-s0"}[shipments["skey"].record.name]
+    chosen = ship(checkout, folders(checkout))["skey"].name
+    other = {"skey-s0": "skey-s1", "skey-s1": "skey-s0"}[chosen]
     loaded = read_weights(checkout / "runs" / other / f"{other}.safetensors")
-    save_weights(shipments["skey"].weights, loaded.network, loaded.header)
-    assert any("weights: record" in line for line in faults(checkout))
+    save_weights(checkout / SHIPPED / "skey.safetensors", loaded.network, loaded.header)
+    found = faults(checkout)
+    assert any("weights: record" in line for line in found)
+    assert f"{chosen}: the recorded answers are of other weights" in found
+    assert f"{chosen}: name: record skey, the weights say {other}" in found
 
 
 def test_a_byte_changed_in_shipped_weights_is_found(checkout: Path) -> None:
@@ -219,27 +236,32 @@ def test_a_temperature_changed_in_shipped_weights_is_found(checkout: Path) -> No
     loaded = read_weights(file)
     training = {**loaded.header.training, "temperature": 0.5}
     save_weights(file, loaded.network, replace(loaded.header, training=training))
-    assert faults(checkout) == ["stone-s0: training / temperature: record None, the weights say 0.5"]
+    assert faults(checkout) == ["stone-s0: training / temperature: record nothing, the weights say 0.5"]
 
 
 def test_weights_without_a_record_are_named(checkout: Path) -> None:
     ship(checkout, folders(checkout))
     record_file(checkout / "results", "stone-s0").unlink()
-    assert faults(checkout) == ["stone.safetensors: no run of stone is on record"]
+    assert list(check_weights(checkout / RESULTS, checkout / SHIPPED)) == [
+        "stone.safetensors: no run of stone is on record"
+    ]
+
+
+def test_a_title_of_another_system_is_found(checkout: Path) -> None:
+    ship(checkout, folders(checkout))
+    file = checkout / SHIPPED / "stone.safetensors"
+    loaded = read_weights(file)
+    save_weights(file, loaded.network, replace(loaded.header, title="S-KEY, seed 0"))
+    assert faults(checkout) == ["stone-s0: title: record STONE ω = 7, seed 0, the weights say S-KEY, seed 0"]
 
 
 def test_an_answer_that_the_weights_no_longer_give_is_named(checkout: Path) -> None:
     ship(checkout, folders(checkout))
-    record = read_training_record(record_file(checkout / "results", "stone-s0"))
-    wrong = {"answers": ", ".join(["C"] * 24)}
-    changed = replace(record, **wrong)
-    from companion.results import score_predictions
-
-    scores = score_predictions(answers_of([changed], open_test_set()))["stone-s0"]
-    write_training_record(replace(changed, scores=scores), record_file(checkout / "results", "stone-s0"))
+    record = read_record(checkout / RESULTS)
+    write_record(replace(record, answers=record.answers.assign(stone=0)))
     assert faults(checkout) == []
-    assert all(line.startswith("stone-s0: ") for line in faults(checkout, recompute=True))
-    assert faults(checkout, recompute=True)
+    found = faults(checkout, weights_again=True)
+    assert found and all(" / stone: record C, the features give " in line for line in found)
 
 
 def validation(data: TrainingData, clips: int) -> Pool:
@@ -264,4 +286,3 @@ def test_the_temperature_is_fitted_on_held_out_clips_and_changes_no_answer(
     again = read_weights(file)
     assert again.header.training["temperature"] == found["temperature"]
     assert again.header.checksum == loaded.header.checksum
-    assert math.isfinite(finish_run(checkout / "runs" / name).validation_loss)

@@ -1,19 +1,15 @@
 """Our weights against the released ones: which pairs, their differences as a table and for the prose."""
 
+import pandas as pd
+
+from companion.answers import Evaluation
 from companion.observations import Entries
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
-from companion.record import Scores
-from companion.results import Experiment, subsets
+from companion.scores import interval_of, parts_of
 from companion.studies.differences import Pair, differences
 from skey.metrics import Interval
 from skey.weights.library import DEFAULT
-
-SYSTEMS = (
-    *("krumhansl", "temperley-peaks", "supervised", "stone", "stone-no-cpsd", "stone24", "semitone"),
-    *("skey", "skey-fifths", DEFAULT, "released-stone12", "released-semitone24", "released-skey"),
-)
-"""The systems that are asked, those at hand."""
 
 PAIRS = (
     Pair(DEFAULT, "released-skey", "mirex"),
@@ -34,20 +30,20 @@ PAIRS = (
 NOTHING = "None of these pairs is on record: weights of one of the two were not there when it was made."
 
 
-def pairs_of(experiment: Experiment) -> list[Pair]:
+def pairs_of(table: Evaluation) -> list[Pair]:
     """The pairs of which both systems were asked."""
-    return [pair for pair in PAIRS if pair.is_answered(experiment.predictions)]
+    return [pair for pair in PAIRS if {pair.ours, pair.other} <= set(table.systems)]
 
 
-def differences_table(experiment: Experiment) -> str:
+def differences_table(table: Evaluation) -> str:
     """Ours minus the other in percentage points with 95 % intervals, part by part, and what it says."""
-    pairs, predictions = pairs_of(experiment), experiment.predictions
+    pairs = pairs_of(table)
     if not pairs:
         return NOTHING
-    sizes = [f"{part}<br>n\N{NO-BREAK SPACE}= {len(rows)}" for part, rows in subsets(predictions).items()]
+    sizes = [f"{part}<br>n\N{NO-BREAK SPACE}= {len(rows)}" for part, rows in parts_of(table.answers).items()]
     rows = []
     for pair in pairs:
-        found = differences(predictions, pair, int(experiment.record.parameters["seed"]))
+        found = differences(table.answers, pair, table.seed)
         rows.append([pair.in_words(), *map(_cell, found.values()), in_short(found["all"])])
     return markdown_table(["Ours − the other", *sizes, "Ours is"], rows)
 
@@ -72,12 +68,12 @@ def recordings_table(entries: Entries) -> str:
     return markdown_table(["Recording", *map(label, names)], rows, text=1 + len(names))
 
 
-def excerpts_table(scores: Scores) -> str:
+def excerpts_table(scores: pd.DataFrame) -> str:
     """Systems by kind of music, the least right first, each score with its 95 % interval."""
-    sizes = {part: numbers["n"] for part, numbers in next(iter(scores.values())).items()}
+    sizes = scores.drop_duplicates("part").set_index("part").n
     rows = [
-        [label(name), *(with_interval(scores[name][part], "mirex") for part in sizes)]
-        for name in sorted(scores, key=lambda name: scores[name]["all"]["mirex"])
+        [label(name), *(with_interval(interval_of(scores, name, "mirex", part)) for part in sizes.index)]
+        for name in scores[scores.part == "all"].sort_values("value", kind="stable").system
     ]
     return markdown_table(["MIREX, %", *(f"{part} ({n} excerpts)" for part, n in sizes.items())], rows)
 
@@ -93,9 +89,9 @@ def agreement_words(entries: Entries, ours: str, other: str) -> str:
     return f"{label(ours)} and {label(other)} say the same of {same} of {len(mine)} recordings.{ending}"
 
 
-def difference_numbers(experiment: Experiment) -> dict[str, float]:
+def difference_numbers(table: Evaluation) -> dict[str, float]:
     """Numbers for the prose: ``skey_released-skey_mirex``, the difference on all tracks, in points."""
     return {
-        f"{pair.ours}_{pair.other}_{pair.metric}": differences(experiment.predictions, pair)["all"].value
-        for pair in pairs_of(experiment)
+        f"{pair.ours}_{pair.other}_{pair.metric}": differences(table.answers, pair)["all"].value
+        for pair in pairs_of(table)
     }

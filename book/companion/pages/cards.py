@@ -8,8 +8,7 @@ from companion.pages.released import apart, card
 from companion.pages.tables import METRIC_TITLES, download, with_interval
 from companion.record import RESULTS
 from companion.studies.alignment import mode_offset
-from companion.training.record import TrainingRecord, read_training_records, record_file
-from companion.training.shipping import SHIPPED, choose
+from companion.training import SHIPPED, TrainingRecord, choose, read_training_records, record_file
 from skey.weights import Header, read_header
 
 NOTHING = "No weights of our own ship yet."
@@ -92,10 +91,7 @@ def _score_rows(record: TrainingRecord) -> list[list[str]]:
     """The scores of the open test set: all, then part by part."""
     rows = []
     for metric in METRICS:
-        if metric in record.scores["all"]:
-            parts = (
-                f"{part} {with_interval(numbers, metric).replace('<br>', ' ')}"
-                for part, numbers in record.scores.items()
-            )
-            rows.append([f"{METRIC_TITLES[metric]}, %", "; ".join(parts)])
+        parts = record.scores[record.scores.metric == metric].part
+        said = (f"{part} {with_interval(record.score(metric, part)).replace('<br>', ' ')}" for part in parts)
+        rows += [[f"{METRIC_TITLES[metric]}, %", "; ".join(said)]] if len(parts) else []
     return rows

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from companion.pages.tables import markdown_table, with_interval
-from companion.paper import Number, PaperTable, dataset_title, label, paper_tables
-from companion.results import Experiment
-from companion.systems import EVALUATIONS
+from companion.answers import Evaluation
+from companion.pages.tables import markdown_table, paper_cell, with_interval
+from companion.paper import PaperTable, dataset_title, label, paper_tables, papers_numbers
+from companion.scores import interval_of
+from companion.systems import SKEY, TABLES, systems_of
 from skey.metrics import RelationCounts, SignatureCounts
 
 HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -16,44 +17,38 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 
 ABSENT = "not computed here"
 
+PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")
+"""The collections of S-KEY's table."""
+
 Counts = RelationCounts | SignatureCounts
 
 
-def comparison_table(experiment: Experiment) -> str:
-    """Shares of each outcome in percent, the paper's row above ours, by the tables of ``EVALUATIONS``.
+def comparison_table(table: Evaluation) -> str:
+    """Shares of each outcome in percent, the paper's row above ours.
 
-    Every row of the first of these tables is shown; of the others those of the experiment's own systems.
+    Every row of the first of the papers' tables is shown; of the others those of the table's own systems.
     """
-    evaluation = EVALUATIONS[experiment.name]
-    tables = [paper_tables()[name] for name in evaluation.tables]
-    names = dict.fromkeys((*evaluation.systems, *tables[0].systems))
-    metric = tables[0].metric
-    rows = [row for name in names for row in _rows(experiment, name, tables, metric)]
+    papers = [paper_tables()[name] for name in TABLES[table.name].papers]
+    names = dict.fromkeys((*systems_of(table.name), *papers[0].systems))
+    metric = papers[0].metric
+    rows = [row for name in names for row in _rows(table, name, papers, metric)]
     return markdown_table(HEADERS[metric], rows)
 
 
-def relations_table(experiment: Experiment) -> str:
+def relations_table(table: Evaluation) -> str:
     """Shares of each relation in percent, for every system that answers keys: our rows alone."""
-    scores = experiment.record.scores
-    rows = [
-        _our_row(experiment, system, scores[system]["all"], "mirex")
-        for system in scores
-        if "mirex" in scores[system]["all"]
-    ]
+    rows = (_our_row(table, name, "mirex") for name in table.scored("mirex"))
     return markdown_table(HEADERS["mirex"], rows)
 
 
-def _rows(
-    experiment: Experiment, system: str, tables: Sequence[PaperTable], metric: str
-) -> Iterator[list[str]]:
+def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable], metric: str) -> Iterator[list[str]]:
     """The paper's row and ours of one system: both, one, or none of them."""
-    papers = next((table for table in tables if system in table.systems), None)
-    if papers is not None:
-        yield _papers_row(papers, system)
-    numbers = experiment.record.scores.get(system, {}).get("all")
-    if numbers is not None and metric in numbers:
-        yield _our_row(experiment, system, numbers, metric)
-    elif papers is not None:
+    printed = next((each for each in papers if system in each.systems), None)
+    if printed is not None:
+        yield _papers_row(printed, system)
+    if system in table.scored(metric):
+        yield _our_row(table, system, metric)
+    elif printed is not None:
         yield [f"{label(system)}<br>*ours: {ABSENT}*", *["–"] * (len(HEADERS[metric]) - 1)]
 
 
@@ -65,20 +60,12 @@ def _papers_row(table: PaperTable, system: str) -> list[str]:
     return [f"{label(system)}<br>*paper: {where}*", *_shares(table.counts(system)), score]
 
 
-def _our_row(experiment: Experiment, system: str, numbers: Mapping[str, Number], metric: str) -> list[str]:
+def _our_row(table: Evaluation, system: str, metric: str) -> list[str]:
     """One row of ours."""
-    data = experiment.record.data
+    data = table.record.data
     where = f"{data['title']}, n = {data['tracks']:,}"
-    counts = _our_counts(numbers, metric)
-    return [f"{label(system)}<br>*ours: {where}*", *_shares(counts), with_interval(numbers, metric)]
-
-
-def _our_counts(numbers: Mapping[str, Number], metric: str) -> Counts:
-    """The counts of a record by which a table of that score is filled."""
-    if metric == "ksea":
-        names = SignatureCounts.__dataclass_fields__
-        return SignatureCounts(**{name: int(numbers[f"signature_{name}"]) for name in names})
-    return RelationCounts(**{name: int(numbers[name]) for name in RelationCounts.__dataclass_fields__})
+    score = with_interval(interval_of(table.scores, system, metric))
+    return [f"{label(system)}<br>*ours: {where}*", *_shares(table.counts(system, metric)), score]
 
 
 def _shares(counts: Counts) -> list[str]:
@@ -88,3 +75,26 @@ def _shares(counts: Counts) -> list[str]:
     else:
         numbers = [counts.same, counts.fifth, counts.relative, counts.parallel, counts.other]
     return [f"{100 * number / counts.total:.1f}" for number in numbers]
+
+
+def collections_table(table: Evaluation) -> str:
+    """S-KEY's table: the papers' MIREX on each of their collections with its mark, then ours."""
+    papers = [papers_numbers("mirex", dataset, ours=False) for dataset in PAPERS_DATASETS]
+    asked = systems_of(SKEY)
+    ours_begin = asked.index("skey")
+    names = [*asked[:ours_begin], "skey-60k", "skey-1m", *asked[ours_begin:]]
+    rows = [
+        [
+            label(system),
+            *(paper_cell(numbers.get(system)) for numbers in papers),
+            with_interval(interval_of(table.scores, system, "mirex")),
+        ]
+        for system in names
+    ]
+    data = table.record.data
+    header = [
+        "MIREX, %",
+        *map(dataset_title, PAPERS_DATASETS),
+        f"ours: {data['title']}, n = {data['tracks']}",
+    ]
+    return markdown_table(header, rows)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from companion.observations import Entries
 from companion.pages.listening import RELATION_WORDS, clip_file, listen, player
 from companion.pages.tables import markdown_table
@@ -9,7 +11,7 @@ from companion.paper import label
 from companion.plots import Drawing, side_by_side
 from companion.plots.profile import key_rings
 from companion.plots.robustness import scored_systems
-from companion.results import Answer, Predictions, format_answer
+from companion.scores import REFERENCE, Answer, format_answer
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CLEAN, EFFECTS, condition, percent, score_change, score_points
 from skey.corpus.plan import Clip
@@ -180,37 +182,37 @@ def keyless_table() -> str:
 # Disagreement
 
 
-def unanimity_table(predictions: Predictions) -> str:
+def unanimity_table(answers: pd.DataFrame) -> str:
     """By how many different keys the systems name: clips, and how often most systems, or any, are right."""
     rows = [
         [str(number), str(tracks), f"{100 * most / tracks:.0f}", f"{100 * some / tracks:.0f}"]
-        for number, tracks, most, some in disagreement.unanimity(predictions)
+        for number, tracks, most, some in disagreement.unanimity(answers)
     ]
     header = ["Different answers", "Clips", "the most frequent answer is right, %", "some answer is right, %"]
     return markdown_table(header, rows)
 
 
-def agreement_table(predictions: Predictions) -> str:
+def agreement_table(answers: pd.DataFrame) -> str:
     """On how many clips each pair of systems names the same key, in percent; the diagonal is who is right."""
-    voters = disagreement.voters(predictions)
-    names = list(voters)
+    voters = disagreement.voters(answers)
+    names = [str(name) for name in voters]
     rows = []
-    for place, (system, answers) in enumerate(voters.items()):
-        cells = [f"{100 * disagreement.agreement(answers, voters[other]):.0f}" for other in names[:place]]
-        right = f"**{100 * disagreement.agreement(answers, predictions.references):.0f}**"
+    for place, system in enumerate(names):
+        cells = [f"{100 * (voters[system] == voters[other]).mean():.0f}" for other in names[:place]]
+        right = f"**{100 * (voters[system] == answers[REFERENCE]).mean():.0f}**"
         rows.append([f"{place + 1}. {label(system)}", *cells, right, *[""] * (len(names) - place - 1)])
     return markdown_table(["Same key, %", *(f"{place + 1}." for place in range(len(names)))], rows)
 
 
-def disagreed_clip(predictions: Predictions, dataset: Dataset, row: int, heard: Entries) -> str:
+def disagreed_clip(answers: pd.DataFrame, dataset: Dataset, row: int, heard: Entries) -> str:
     """One clip: player, every system's answer, the circle of fifths of each network on record, as HTML."""
-    track, reference = predictions.tracks[row], predictions.references[row]
+    track, reference = answers.index[row], answers[REFERENCE].iloc[row]
     drawings = [
         key_rings(profiles[track], f"{label(system)}: {_short(track)}, {_said(reference, profiles[track])}")
         for system, profiles in heard.items()
         if track in profiles
     ]
-    return listen(predictions, dataset, [row]) + (small(drawings) if drawings else "")
+    return listen(answers, dataset, [row]) + (small(drawings) if drawings else "")
 
 
 def _short(track: str) -> str:
@@ -224,13 +226,13 @@ def _said(reference: Key, probabilities: Sequence[float]) -> str:
     return RELATION_WORDS[relation(reference, KEYS[best])]
 
 
-def disagreement_numbers(predictions: Predictions) -> dict[str, float]:
+def disagreement_numbers(answers: pd.DataFrame) -> dict[str, float]:
     """Numbers for the prose: how many systems vote, on how many clips they agree or name most keys."""
-    different = disagreement.different_answers(predictions)
-    unanimous = [row for row in disagreement.unanimity(predictions) if row[0] == 1]
+    different = disagreement.different_answers(answers)
+    unanimous = [row for row in disagreement.unanimity(answers) if row[0] == 1]
     together, right = (sum(row[column] for row in unanimous) for column in (1, 2))
     return {
-        "voters": float(len(disagreement.voters(predictions))),
+        "voters": float(disagreement.voters(answers).shape[1]),
         "clips": float(len(different)),
         "unanimous": float(together),
         "unanimous_right": 100 * right / max(together, 1),

@@ -5,28 +5,22 @@ A sentence that the numbers no longer support raises ``StaleSentence``, so that 
 
 from collections.abc import Mapping
 
+from companion.answers import Evaluation, open_dataset
 from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Judgement, examples_seen, judge_all
 from companion.pages.listening import instructive_rows, listen
 from companion.pages.tables import markdown_table, paper_cell, with_interval
 from companion.pages.verdicts import marks_legend
 from companion.paper import label, papers_numbers
-from companion.results import Experiment, Parameters, open_dataset
-from companion.training.record import TrainingRecord
+from companion.parameters import Parameters
+from companion.scores import interval_of
+from companion.systems import T1, T2, T3
+from companion.training import TrainingRecord
 from skey.errors import SkeyError
 from skey.weights.library import DEFAULT
 
-SIGNATURES = "table-1-key-signature"
-"""The experiment of STONE's claim on key signatures."""
-
-ABLATIONS = "table-2-ablations"
-"""That of the losses in the place of CPSD."""
-
-HEADLINE = "table-3-key-and-mode"
-"""That of the claims on keys, which the README shows too."""
-
 LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    SIGNATURES: ("ksea", ("feature-engineering", "stone", "released-stone12", "supervised")),
-    HEADLINE: ("mirex", ("krumhansl", "skey", "skey-fifths", DEFAULT, "released-skey", "supervised")),
+    T1: ("ksea", ("feature-engineering", "stone", "released-stone12", "supervised")),
+    T3: ("mirex", ("krumhansl", "skey", "skey-fifths", DEFAULT, "released-skey", "supervised")),
 }
 """Experiment → its score and the systems that the landing page shows."""
 
@@ -59,36 +53,35 @@ def holds_while(premise: bool, sentence: str) -> str:
     return sentence
 
 
-def answer(experiments: Mapping[str, Experiment], default: TrainingRecord) -> str:
+def answer(tables: Mapping[str, Evaluation], default: TrainingRecord) -> str:
     """What reproduced, what did not or was not tested, and what is new: as a list.
 
     Args:
-        experiments: the recorded experiments by name.
+        tables: the recorded tables by name.
         default: the record of the run behind the network that ``skey detect`` uses by default.
 
     Returns:
         Markdown.
     """
-    judged = judge_all(experiments.values())
-    reproduced, failed = _reproduced(experiments, judged), _not_reproduced(experiments, judged)
-    sentences = "\n".join([reproduced, failed, _new(experiments, default)])
+    judged = judge_all(tables.values())
+    reproduced, failed = _reproduced(tables, judged), _not_reproduced(tables, judged)
+    sentences = "\n".join([reproduced, failed, _new(tables, default)])
     return sentences.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _score(experiments: Mapping[str, Experiment], name: str, system: str, metric: str) -> float:
+def _score(tables: Mapping[str, Evaluation], name: str, system: str, metric: str) -> float:
     """A recorded score on all clips, in percent."""
-    return float(experiments[name].record.scores[system]["all"][metric])
+    score = interval_of(tables[name].scores, system, metric)
+    assert score is not None, f"{system} has no {metric} on record"
+    return score.value
 
 
-def _reproduced(experiments: Mapping[str, Experiment], judged: list[Judgement]) -> str:
+def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> str:
     """The released networks and our STONE against what needs no training."""
     stone, released, chroma = (
-        _score(experiments, SIGNATURES, system, "ksea")
-        for system in ("stone", "released-stone12", "feature-engineering")
+        _score(tables, T1, system, "ksea") for system in ("stone", "released-stone12", "feature-engineering")
     )
-    skey, template = (
-        _score(experiments, HEADLINE, system, "mirex") for system in ("released-skey", "krumhansl")
-    )
+    skey, template = (_score(tables, T3, system, "mirex") for system in ("released-skey", "krumhansl"))
     papers = [each.verdict for each in judged if each.claim.paper]
     return holds_while(
         min(stone, released) > chroma and skey > template and "does not hold" not in papers,
@@ -100,48 +93,48 @@ def _reproduced(experiments: Mapping[str, Experiment], judged: list[Judgement]) 
     )
 
 
-def _not_reproduced(experiments: Mapping[str, Experiment], judged: list[Judgement]) -> str:
+def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> str:
     """What our scale could not test."""
     papers = [each.verdict for each in judged if each.claim.paper]
-    skey, template = (_score(experiments, HEADLINE, system, "mirex") for system in ("skey", "krumhansl"))
+    skey, template = (_score(tables, T3, system, "mirex") for system in ("skey", "krumhansl"))
     share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
     return holds_while(
         skey < template and 0 < share < LEAST_SHARE,
         f"- **What did not, or was not tested.** {papers.count('not a test')} claims are *not a test*, "
         f"because our networks saw far fewer examples than the papers' {PAPERS_EXAMPLES / 1e6:.0f} million: "
         f"S-KEY by the paper's recipe, with {100 * share:.1f} % of them, has {skey:.1f} %. "
-        f"Undecided on {clips(experiments)} clips: {papers.count('undecided at this size')}. "
+        f"Undecided on {clips(tables)} clips: {papers.count('undecided at this size')}. "
         "Nothing was run on FMAKv2, the papers' test set, whose audio was not at hand.",
     )
 
 
-def _new(experiments: Mapping[str, Experiment], default: TrainingRecord) -> str:
+def _new(tables: Mapping[str, Evaluation], default: TrainingRecord) -> str:
     """Findings of this companion."""
-    cpsd, entropy = (_score(experiments, ABLATIONS, system, "ksea") for system in ("stone", "stone-no-cpsd"))
-    skey, fifths = (_score(experiments, HEADLINE, system, "mirex") for system in ("skey", "skey-fifths"))
+    cpsd, entropy = (_score(tables, T2, system, "ksea") for system in ("stone", "stone-no-cpsd"))
+    skey, fifths = (_score(tables, T3, system, "mirex") for system in ("skey", "skey-fifths"))
     longer = (examples_seen("stone-no-cpsd") or 0) / (examples_seen("stone") or 1)
-    minutes = float(default.training["seconds"]) / 60
+    minutes, score = float(default.training["seconds"]) / 60, _score(tables, T3, default.system, "mirex")
     return holds_while(
         entropy > cpsd and fifths > skey and longer > 1 and default.training["device"] == "cpu",
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "
         f"({entropy:.1f} % in {longer:.0f} times the steps; CPSD {cpsd:.1f} %). S-KEY learns the mode "
         "from few examples if the signature comes first and the pseudo-label compares root and fifth "
         f"({fifths:.1f} %). The network of `skey detect` was trained in {minutes:.0f} minutes without a GPU "
-        f"and without the key of any recording ({default.scores['all']['mirex']:.1f} %).",
+        f"and without the key of any recording ({score:.1f} %).",
     )
 
 
-def clips(experiments: Mapping[str, Experiment]) -> int:
+def clips(tables: Mapping[str, Evaluation]) -> int:
     """How many clips the test set has."""
-    return int(experiments[HEADLINE].record.data["tracks"])
+    return len(tables[T3].answers)
 
 
-def few_systems(experiments: Mapping[str, Experiment]) -> str:
+def few_systems(tables: Mapping[str, Evaluation]) -> str:
     """Both claims in one table: few systems, examples seen in training, the paper's value and ours."""
     rows, marks = [], set()
     for name, (metric, systems) in LANDING.items():
-        papers, scores = papers_numbers(metric), experiments[name].record.scores
-        for system in (system for system in systems if system in scores):
+        papers, table = papers_numbers(metric), tables[name]
+        for system in (system for system in systems if system in table.systems):
             number = papers.get(system)
             seen = examples_seen(system)
             marks |= {number.mark} if number else set()
@@ -150,14 +143,14 @@ def few_systems(experiments: Mapping[str, Experiment]) -> str:
                     f"{label(system)}<br>*{SCORED[metric]}*",
                     f"{seen:,}" if seen else "–",
                     paper_cell(number),
-                    with_interval(scores[system]["all"], metric),
+                    with_interval(interval_of(table.scores, system, metric)),
                 ]
             )
-    header = ["System", "Examples seen here", "Paper, FMAKv2", f"Here, {clips(experiments)} clips"]
+    header = ["System", "Examples seen here", "Paper, FMAKv2", f"Here, {clips(tables)} clips"]
     return "\n\n".join([markdown_table(header, rows), marks_legend(marks)])
 
 
-def quiz(experiment: Experiment) -> str:
+def quiz(table: Evaluation) -> str:
     """One track to hear, halfway between easy and hard; key and predictions are folded."""
-    rows = instructive_rows(experiment.predictions)[1:2]
-    return listen(experiment.predictions, open_dataset(Parameters()), rows, folded=QUESTION)
+    rows = instructive_rows(table.answers)[1:2]
+    return listen(table.answers, open_dataset(Parameters()), rows, folded=QUESTION)

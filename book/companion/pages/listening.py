@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile as sf
 from jaxtyping import Float32
 
 from companion.paper import label
 from companion.record import find_checkout
-from companion.results import Answer, Predictions, format_answer, points
+from companion.scores import REFERENCE, TAGS, Answer, format_answer, points, systems_in
 from skey.audio import SAMPLE_RATE
 from skey.corpus.build import recipe_digest
 from skey.datasets import Dataset, Track
@@ -35,17 +36,16 @@ RELATION_WORDS = {
 }
 
 
-def instructive_rows(predictions: Predictions, count: int = 3, metric: str = "mirex") -> list[int]:
+def instructive_rows(answers: pd.DataFrame, count: int = 3, metric: str = "mirex") -> list[int]:
     """Rows from what every system finds easy to what none gets right, at even steps.
 
     Ranked by the sum of all points of ``metric``, ties broken by a checksum of the track's name: always the
     same.
     """
-    systems = predictions.answers.values()
-    total = sum(points(metric, predictions.references, answers) for answers in systems)
-    ties = [zlib.crc32(track.encode()) for track in predictions.tracks]
-    hardest_last = -np.broadcast_to(total, len(predictions))
-    ranked = sorted(range(len(predictions)), key=lambda row: (hardest_last[row], ties[row]))
+    each = [points(metric, answers[REFERENCE], answers[name]) for name in systems_in(answers)]
+    ties = [zlib.crc32(track.encode()) for track in answers.index]
+    hardest_last = -np.sum(each, axis=0)
+    ranked = sorted(range(len(answers)), key=lambda row: (hardest_last[row], ties[row]))
     steps = np.linspace(0, len(ranked) - 1, min(count, len(ranked)))
     return [ranked[int(step)] for step in steps]
 
@@ -78,26 +78,24 @@ def player(source: str, caption: str) -> str:
     )
 
 
-def listen(predictions: Predictions, dataset: Dataset, rows: Sequence[int], folded: str = "") -> str:
-    """Players for some rows of the predictions, with the reference and every system's answer, as HTML.
+def listen(answers: pd.DataFrame, dataset: Dataset, rows: Sequence[int], folded: str = "") -> str:
+    """Players for some rows of a table of answers, with the reference and every system's answer, as HTML.
 
     With ``folded``, the reader opens reference and answers by a click on these words.
     """
     tracks = {track.id: track for track in dataset.tracks()}
-    return "\n".join(
-        _clip(predictions, dataset, row, tracks[predictions.tracks[row]], folded) for row in rows
-    )
+    return "\n".join(_clip(answers.iloc[row], dataset, tracks[answers.index[row]], folded) for row in rows)
 
 
-def _clip(predictions: Predictions, dataset: Dataset, row: int, track: Track, folded: str) -> str:
+def _clip(row: pd.Series, dataset: Dataset, track: Track, folded: str) -> str:
     """One player with its table of answers."""
-    reference = predictions.references[row]
-    tags = [column[row] for name, column in predictions.tags.items() if name != "group"]
+    reference = row[REFERENCE]
+    tags = (row[tag] for tag in TAGS[1:] if tag in row)
     words = " · ".join(html.escape(word) for word in (track.id, *tags) if word)
     source = clip_file(lambda: dataset.waveform(track), f"{dataset.name}-{track.id}")
     answers = "".join(
-        f"<tr><th>{html.escape(label(system))}</th><td>{answer_in_words(reference, column[row])}</td></tr>"
-        for system, column in predictions.answers.items()
+        f"<tr><th>{html.escape(label(system))}</th><td>{answer_in_words(reference, row[system])}</td></tr>"
+        for system in systems_in(row.to_frame().T)
     )
     caption, table = f"<strong>{reference}</strong><br>{words}", f'<table class="table">{answers}</table>'
     if folded:

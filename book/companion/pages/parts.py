@@ -4,22 +4,22 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from companion.answers import ANSWERS, Evaluation, Record, evaluate, read_record
 from companion.notebooks import Run, read_runs
 from companion.observations import read_observation
 from companion.pages.browser import browser_script
 from companion.pages.cards import shipped_cards
 from companion.pages.chapters import method_parts
-from companion.pages.landing import HEADLINE, answer, few_systems, quiz
+from companion.pages.landing import answer, few_systems, quiz
 from companion.pages.released import model_cards
 from companion.pages.scoreboard import scoreboard
-from companion.pages.tables import markdown_table, papers_percentages, papers_table
+from companion.pages.tables import download, markdown_table, papers_percentages, papers_table
 from companion.pages.usage import using_parts, write_outputs
 from companion.plots import Drawing, circle_drawing, scores_drawing
-from companion.record import RESULTS, recorded_experiments, write_if_changed
-from companion.results import Experiment, read_experiment
+from companion.record import RESULTS, write_if_changed
 from companion.studies.excerpts import recorded_excerpts
-from companion.training.record import read_training_records
-from companion.training.shipping import choose
+from companion.systems import T3, TABLES
+from companion.training import FOLDER, choose, read_training_records
 from skey.weights.library import DEFAULT
 
 PAGES = Path("build") / "pages"
@@ -43,22 +43,19 @@ ALIGNMENT = "released-alignment"
 
 def write_pages(checkout: Path) -> None:
     """Write every computed part below ``build/pages`` and the README's picture; what did not change stays."""
-    by_name = {
-        name: read_experiment(checkout / RESULTS, name) for name in recorded_experiments(checkout / RESULTS)
-    }
-    experiments, headline = list(by_name.values()), by_name[HEADLINE]
+    tables = {name: evaluate(name) for name in TABLES}
     default = choose(read_training_records(checkout / RESULTS))[DEFAULT]
     parts = {
-        "scoreboard.md": scoreboard(experiments),
+        "scoreboard.md": scoreboard(list(tables.values())),
         "papers.md": papers_table(),
-        "records.md": records_table(experiments),
+        "records.md": records_table(map(read_record, (checkout / RESULTS, checkout / RESULTS / FOLDER))),
         "runs.md": runs_table(read_runs(checkout).values()),
-        "answer.md": answer(by_name, default),
-        "few-systems.md": few_systems(by_name),
-        "quiz.html": quiz(headline),
+        "answer.md": answer(tables, default),
+        "few-systems.md": few_systems(tables),
+        "quiz.html": quiz(tables[T3]),
         **method_parts(checkout),
         **using_parts(default, recorded_excerpts(checkout / RESULTS)),
-        "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), experiments),
+        "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), list(tables.values())),
         "shipped-cards.md": shipped_cards(checkout),
     }
     for name, text in parts.items():
@@ -66,7 +63,7 @@ def write_pages(checkout: Path) -> None:
     write_if_changed(checkout / BROWSER, browser_script())
     write_outputs(checkout)
     write_if_changed(checkout / LOGO, logo().standalone())
-    write_if_changed(checkout / PICTURE, headline_drawing(headline).standalone())
+    write_if_changed(checkout / PICTURE, headline_drawing(tables[T3]).standalone())
 
 
 def logo() -> Drawing:
@@ -74,26 +71,25 @@ def logo() -> Drawing:
     return circle_drawing([LOGO_PROFILE[7 * pitch_class % 12] for pitch_class in range(12)], "skey companion")
 
 
-def headline_drawing(experiment: Experiment) -> Drawing:
+def headline_drawing(table: Evaluation) -> Drawing:
     """MIREX of every system on every part of the data, with the papers' values."""
     papers = papers_percentages("stone-table-3")
-    return scores_drawing(experiment.record.scores, "mirex", papers, "MIREX score, system by system")
+    return scores_drawing(table, "mirex", papers, "MIREX score, system by system")
 
 
-def records_table(experiments: Iterable[Experiment]) -> str:
-    """When, on what, by which commit and in how many seconds each record was computed."""
+def records_table(records: Iterable[Record]) -> str:
+    """When, on what, by which commit the answers of systems and of runs last changed."""
     rows = [
         [
-            f"[](notebooks/{experiment.name}.ipynb)",
-            f"{experiment.record.data['title']}, {experiment.record.data['tracks']} tracks",
-            str(experiment.record.made["finished"]).replace("T", " "),
-            f"`{experiment.record.made['commit']}`",
-            str(experiment.record.made["machine"]),
-            f"{experiment.record.made['seconds']:.1f}",
+            download(f"{len(record.systems)} columns", record.folder / ANSWERS),
+            f"{record.data['title']}, {record.data['tracks']} tracks",
+            str(record.made["finished"]).replace("T", " "),
+            f"`{record.made['commit']}`",
+            str(record.made["machine"]),
         ]
-        for experiment in experiments
+        for record in records
     ]
-    return markdown_table(["Record", "Data", "Computed (UTC)", "Commit", "Machine", "Seconds"], rows, text=5)
+    return markdown_table(["Answers", "Data", "Computed (UTC)", "Commit", "Machine"], rows, text=5)
 
 
 def parameters_words(run: Run) -> str:

@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from companion.answers import Evaluation
 from companion.observations import Entries, Observation, observation_path
 from companion.pages.listening import answer_in_words, clip_file, player
 from companion.pages.tables import download, markdown_table, with_interval
@@ -11,10 +12,9 @@ from companion.paper import label
 from companion.plots import side_by_side
 from companion.plots.profile import key_rings, timeline_drawing
 from companion.record import find_checkout
-from companion.results import Experiment
-from companion.results.scores import leading_metric
+from companion.scores import interval_of, leading_metric
 from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
-from companion.systems import RELEASED
+from companion.systems import SYSTEMS
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, render_clip
 from skey.keys import Key, parse_key
@@ -97,15 +97,15 @@ def _answer_row(system: str, reference: Key, heard: Mapping[str, Any]) -> str:
     return f"<tr><th>{html.escape(label(system))}</th><td>{said}</td><td>{heard['confidence']:.2f}</td></tr>"
 
 
-def model_cards(alignment: Observation, experiments: Sequence[Experiment]) -> str:
+def model_cards(alignment: Observation, tables: Sequence[Evaluation]) -> str:
     """A card for each released network and for the template: what it is, and what it scores here."""
-    cards = [_network_card(name, entry, experiments) for name, entry in alignment.entries.items()]
-    return "\n\n".join([*cards, _template_card(experiments)])
+    cards = [_network_card(name, entry, tables) for name, entry in alignment.entries.items()]
+    return "\n\n".join([*cards, _template_card(tables)])
 
 
-def _network_card(name: str, entry: Mapping[str, Any], experiments: Sequence[Experiment]) -> str:
+def _network_card(name: str, entry: Mapping[str, Any], tables: Sequence[Evaluation]) -> str:
     """The card of one released network."""
-    calibration = Calibration(**entry["calibration"])
+    calibration, file = Calibration(**entry["calibration"]), f"{SYSTEMS[name].checkpoint}.pt"
     keys = calibration.output_keys()
     means = "key signatures" if entry["outputs"] == 12 else "keys"
     columns = "; ".join(
@@ -118,14 +118,17 @@ def _network_card(name: str, entry: Mapping[str, Any], experiments: Sequence[Exp
         else "windows of 15 s, whose answers are averaged"
     )
     rows = [
-        ["Source", f"`{RELEASED[name]}.pt` of <{entry['source']}>, epoch {entry['epoch']} of its training"],
+        [
+            "Source",
+            f"`{file}` of <{entry['source']}>, epoch {entry['epoch']} of its training",
+        ],
         ["Licence", str(entry["licence"])],
         ["Checksum", f"`{entry['checksum']}`"],
         ["Size", f"{entry['parameters']:,} trainable parameters"],
         ["Hears", hears],
         ["Outputs", f"{entry['outputs']} {means}; {columns}, in steps of a semitone"],
         ["Modes", f"row 0 stands for {_pair(calibration)}"],
-        *score_rows(name, experiments),
+        *score_rows(name, tables),
     ]
     return card(entry["title"], rows)
 
@@ -137,7 +140,7 @@ def _pair(calibration: Calibration) -> str:
     return f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}, {lie}"
 
 
-def _template_card(experiments: Sequence[Experiment]) -> str:
+def _template_card(tables: Sequence[Evaluation]) -> str:
     """The card of what answers without weights."""
     rows = [
         ["Source", "probe-tone ratings {cite}`krumhansl1990`, in `skey/baselines.py`"],
@@ -150,22 +153,21 @@ def _template_card(experiments: Sequence[Experiment]) -> str:
             "Confidence",
             f"softmax at temperature {TEMPLATE_TEMPERATURE:g}, fitted on clips of the training split",
         ],
-        *score_rows("krumhansl", experiments),
+        *score_rows("krumhansl", tables),
     ]
     return card("Krumhansl template", rows)
 
 
-def score_rows(system: str, experiments: Sequence[Experiment]) -> list[list[str]]:
-    """What a system scores in each experiment that has it."""
+def score_rows(system: str, tables: Sequence[Evaluation]) -> list[list[str]]:
+    """What a system scores in each table that has it."""
     rows = []
-    for experiment in experiments:
-        numbers = experiment.record.scores.get(system, {}).get("all")
-        if numbers is None:
+    for table in tables:
+        if system not in table.systems:
             continue
-        metric = leading_metric(numbers)
-        score = with_interval(numbers, metric).replace("<br>", " ")
-        link = f"[](notebooks/{experiment.name}.ipynb)"
-        rows.append([f"{metric.upper()} here", f"{score} %, {experiment.record.data['title']}, {link}"])
+        metric = leading_metric(table.scores, system)
+        score = with_interval(interval_of(table.scores, system, metric)).replace("<br>", " ")
+        link = f"[](notebooks/{table.name}.ipynb)"
+        rows.append([f"{metric.upper()} here", f"{score} %, {table.record.data['title']}, {link}"])
     return rows
 
 

@@ -1,14 +1,15 @@
 """The scoreboard, as a page and as text: every claim with its verdict, then the scores."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
+import pandas as pd
+
+from companion.answers import Evaluation
 from companion.claims import judge_all, verdict_lines
 from companion.pages.tables import METRIC_TITLES, scores_table, sources_line
 from companion.pages.verdicts import claims_table, claims_total, rules_list, verdict_counts
-from companion.paper import Number, papers_numbers
-from companion.results import Experiment
-from companion.results.scores import recorded_interval
-from companion.systems import EVALUATIONS
+from companion.paper import papers_numbers
+from companion.systems import TABLES
 
 INTRODUCTION = (
     "The verdict is computed, never written by hand: the two systems answer the same tracks, the difference "
@@ -25,73 +26,33 @@ CAUTION = (
 """What follows the rules."""
 
 
-def scoreboard(experiments: Iterable[Experiment]) -> str:
-    """The page: total, rules, claims, and each experiment's scores and downloads, in the papers' order."""
-    ordered = in_order(experiments)
-    judged = judge_all(ordered)
-    sections = [_section(experiment) for experiment in ordered]
+def scoreboard(tables: Sequence[Evaluation]) -> str:
+    """The page: total, rules, claims, and each table's scores and downloads, in the papers' order."""
+    judged = judge_all(tables)
     head = [claims_total(judged), "## Claims", INTRODUCTION, rules_list(), CAUTION, claims_table(judged)]
-    return "\n\n".join([*head, "## Scores", *sections])
+    return "\n\n".join([*head, "## Scores", *map(_section, tables)])
 
 
-def in_order(experiments: Iterable[Experiment]) -> list[Experiment]:
-    """Experiments as the papers have them, then those that only this companion has."""
-    order = list(EVALUATIONS)
-    return sorted(
-        experiments,
-        key=lambda each: (order.index(each.name) if each.name in order else len(order), each.name),
-    )
+def _section(table: Evaluation) -> str:
+    """Scores and downloads of one table."""
+    scores = [scores_table(table, metric, papers_numbers(metric)) for metric in TABLES[table.name].metrics]
+    return "\n\n".join([f"### [](notebooks/{table.name}.ipynb)", *scores, sources_line(table)])
 
 
-def metrics_of(experiment: Experiment) -> tuple[str, ...]:
-    """The scores by which an experiment is shown: those of the papers, else the first that any system has."""
-    if experiment.name in EVALUATIONS:
-        wanted = EVALUATIONS[experiment.name].metrics
-    else:
-        wanted = ("mirex",) if _has(experiment, "mirex") else ("ksea",)
-    return tuple(metric for metric in wanted if _has(experiment, metric))
-
-
-def _has(experiment: Experiment, metric: str) -> bool:
-    """Whether any system of an experiment has such a score."""
-    return any(metric in parts["all"] for parts in experiment.record.scores.values())
-
-
-def _section(experiment: Experiment) -> str:
-    """Scores and downloads of one experiment."""
-    tables = [scores_table(experiment, metric, papers_numbers(metric)) for metric in metrics_of(experiment)]
-    return "\n\n".join([f"### [](notebooks/{experiment.name}.ipynb)", *tables, sources_line(experiment)])
-
-
-def scoreboard_lines(experiments: Iterable[Experiment]) -> list[str]:
-    """The scoreboard for a terminal: a line a claim, then a line for each system that has a score."""
-    ordered = in_order(experiments)
-    judged = judge_all(ordered)
+def scoreboard_lines(tables: Sequence[Evaluation]) -> list[str]:
+    """The scoreboard for a terminal: a line a claim, then a line for each score of each system."""
+    judged = judge_all(tables)
+    shown = [each.scores[each.scores.metric.isin(TABLES[each.name].metrics)] for each in tables]
+    scores = pd.concat(shown).query("part == 'all'").drop_duplicates(["system", "metric"])
     return [
         "Claims: our difference in points [95 % interval], verdict",
         *verdict_lines(judged),
         f"Of {len(judged)} claims: {verdict_counts(judged)}.",
         "",
         "Scores, % [95 % interval]",
-        *_score_lines(ordered),
+        *(
+            f"{METRIC_TITLES[str(row['metric'])]:<14} {row['system']:<22} {row['value']:5.1f} "
+            f"[{row['low']:5.1f}, {row['high']:5.1f}]  n = {row['n']}"
+            for _, row in scores.sort_values("metric", ascending=False, kind="stable").iterrows()
+        ),
     ]
-
-
-def _score_lines(experiments: Sequence[Experiment]) -> Iterator[str]:
-    """Each score of each system once, however many experiments have it."""
-    for metric in dict.fromkeys(metric for each in experiments for metric in metrics_of(each)):
-        scored = {
-            (system, str(experiment.record.data["hash"])): parts["all"]
-            for experiment in experiments
-            if metric in metrics_of(experiment)
-            for system, parts in experiment.record.scores.items()
-            if metric in parts["all"]
-        }
-        for (system, _), numbers in scored.items():
-            yield f"{METRIC_TITLES[metric]:<14} {system:<22} {_cell(numbers, metric)}"
-
-
-def _cell(numbers: Mapping[str, Number], metric: str) -> str:
-    """A score, its interval, and on how many tracks."""
-    score = recorded_interval(numbers, metric)
-    return f"{score.value:5.1f} [{score.low:5.1f}, {score.high:5.1f}]  n = {numbers['n']}"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from companion.answers import ABOUT, ANSWERS, Evaluation
 from companion.paper import (
     MARKS,
     Number,
@@ -16,10 +17,10 @@ from companion.paper import (
     mark_note,
     paper_tables,
 )
-from companion.record import find_checkout, predictions_path, record_path
-from companion.results import Experiment
-from companion.results.scores import recorded_interval
-from companion.systems import EVALUATIONS
+from companion.record import find_checkout
+from companion.scores import interval_of
+from companion.systems import systems_of
+from skey.metrics import Interval
 
 METRIC_TITLES: Mapping[str, str] = {
     "mirex": "MIREX",
@@ -39,29 +40,30 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text: i
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def with_interval(numbers: Mapping[str, Number], metric: str) -> str:
-    """A score in percent, and below it the 95 % interval: ``73.2`` and ``[67.1, 79.0]``."""
-    score = recorded_interval(numbers, metric)
+def with_interval(score: Interval | None) -> str:
+    """A score in percent, and below it the 95 % interval: ``73.2`` and ``[67.1, 79.0]``; or a dash."""
+    if score is None:
+        return "–"
     return f"**{score.value:.1f}**<br>[{score.low:.1f},\N{NO-BREAK SPACE}{score.high:.1f}]"
 
 
-def scores_table(experiment: Experiment, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:
+def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:
     """Systems by parts of the data: ``metric`` in percent with intervals, the papers' value before them.
 
     ``papers``: system → number, shown with its mark. Systems that have no such score are left out.
     """
-    scores = {name: parts for name, parts in experiment.record.scores.items() if metric in parts["all"]}
-    parts = list(next(iter(scores.values())))
-    sizes = [f"{part}<br>n\N{NO-BREAK SPACE}= {next(iter(scores.values()))[part]['n']}" for part in parts]
+    scores = table.scores[table.scores.metric == metric]
+    parts = scores.drop_duplicates("part").set_index("part").n
     column = ["papers"] if papers is not None else []
     rows = [
         [
             label(system),
             *([paper_cell(papers.get(system))] if papers is not None else []),
-            *(with_interval(scores[system][part], metric) for part in parts),
+            *(with_interval(interval_of(scores, system, metric, part)) for part in parts.index),
         ]
-        for system in scores
+        for system in table.scored(metric)
     ]
+    sizes = [f"{part}<br>n\N{NO-BREAK SPACE}= {n}" for part, n in parts.items()]
     return markdown_table([METRIC_TITLES[metric], *column, *sizes], rows)
 
 
@@ -76,14 +78,11 @@ def papers_percentages(*tables: str) -> dict[str, Number]:
     return {system: row["percent"] for table in found for system, row in table.systems.items()}
 
 
-def glued_numbers(experiment: Experiment) -> dict[str, float]:
-    """Numbers for the prose by name: ``krumhansl_hard_mirex``, its ``_low`` and ``_high``, the counts."""
-    return {
-        f"{system}_{part}_{name}": float(value)
-        for system, parts in experiment.record.scores.items()
-        for part, numbers in parts.items()
-        for name, value in numbers.items()
-    }
+def glued_numbers(table: Evaluation) -> dict[str, float]:
+    """Scores on all tracks for the prose, by name: ``krumhansl_all_mirex``."""
+    scores = table.scores[table.scores.part == "all"]
+    names = scores.system + "_all_" + scores.metric
+    return dict(zip(names, scores.value.astype(float), strict=True))
 
 
 def papers_table() -> str:
@@ -104,19 +103,18 @@ def _papers_row(number: PaperNumber) -> list[str]:
     ]
 
 
-def sources_line(experiment: Experiment) -> str:
-    """Under a table: notebook, parameters, commit, data, JSON and CSV as downloads, what is missing."""
-    record = experiment.record
-    parameters = ", ".join(f"{name}={value}" for name, value in record.parameters.items())
+def sources_line(table: Evaluation) -> str:
+    """Under a table: notebook, commit, data, answers as downloads, what is missing."""
+    record = table.record
+    absent = [label(system) for system in systems_of(table.name) if system not in table.systems]
     parts = [
-        download("notebook", find_checkout() / "notebooks" / f"{record.experiment}.ipynb"),
-        f"parameters `{parameters}`",
+        download("notebook", find_checkout() / "notebooks" / f"{table.name}.ipynb"),
         f"commit `{record.made['commit']}`",
         f"data: {record.data['title']} `{record.data['hash']}`, {record.data['tracks']} tracks",
-        *_weights(record.weights),
-        download("JSON", record_path(experiment.folder, record.experiment)),
-        download("CSV", predictions_path(experiment.folder, record.experiment)),
-        *_absent(experiment),
+        *_weights({name: record.weights[name] for name in table.systems if name in record.weights}),
+        download("answers", record.folder / ANSWERS),
+        download("what is behind them", record.folder / ABOUT),
+        *([f"not computed here: {', '.join(absent)}"] if absent else []),
     ]
     return "\n".join([" · ".join(parts), *_skipped(record.data)])
 
@@ -130,7 +128,7 @@ def _skipped(data: Mapping[str, Any]) -> list[str]:
     return [
         f"\n**Skipped: {len(reasons)} of {data['tracks'] + len(reasons)} tracks**\n",
         *(f"- `{track}`: {reason}" for track, reason in list(reasons.items())[:_LISTED]),
-        *([f"- and {more} more, in the JSON"] if more > 0 else []),
+        *([f"- and {more} more, in `answers.json`"] if more > 0 else []),
     ]
 
 
@@ -138,14 +136,6 @@ def _weights(checksums: Mapping[str, str]) -> list[str]:
     """The weights behind the rows, by the first digits of their checksums."""
     named = [f"{label(system)} `{checksum[:12]}`" for system, checksum in checksums.items()]
     return [f"weights: {', '.join(named)}"] if named else []
-
-
-def _absent(experiment: Experiment) -> list[str]:
-    """The systems that the table or figure asks for and the record does not have."""
-    evaluation = EVALUATIONS.get(experiment.name)
-    asked = evaluation.systems if evaluation else ()
-    absent = [label(system) for system in asked if system not in experiment.record.scores]
-    return [f"not computed here: {', '.join(absent)}"] if absent else []
 
 
 def download(text: str, path: Path) -> str:

@@ -8,8 +8,7 @@ from companion.pages.tables import download, markdown_table, with_interval
 from companion.paper import label
 from companion.plots.curve import systems_of
 from companion.record import RESULTS, find_checkout
-from companion.training.record import TrainingRecord, record_file
-from companion.training.shipping import choose
+from companion.training import TrainingRecord, choose, record_file
 
 SCALE = ("clips", "unlabelled", "batch", "steps", "epochs")
 """Settings that say how much a system is trained; all others make it what it is, and its name tells them."""
@@ -81,7 +80,8 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
     """All runs: what differs, size, time, last validation loss, scores, and which one was chosen."""
     if not records:
         return NOTHING
-    differs, chosen = differing_settings(records), choose(records)
+    differs = differing_settings(records)
+    chosen_names = {run.name for run in choose(records).values()}
     header = ["Run", "Steps", "Minutes", "Held-out loss", "KSEA", "MIREX", "Chosen"]
     rows = [
         [
@@ -89,9 +89,9 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
             f"{record.training['steps']:,}",
             f"{60 * hours(record):.0f}",
             f"{record.validation_loss:.4f}",
-            _score(record, "ksea"),
-            _score(record, "mirex"),
-            "yes" if chosen.get(record.system) == record else "",
+            with_interval(record.score("ksea")),
+            with_interval(record.score("mirex")),
+            "yes" if record.name in chosen_names else "",
         ]
         for record in records
     ]
@@ -101,12 +101,6 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
 def _link(record: TrainingRecord) -> str:
     """The record of a run as a download."""
     return download(record.name, record_file(find_checkout() / RESULTS, record.name))
-
-
-def _score(record: TrainingRecord, metric: str) -> str:
-    """A score on the whole test set with its interval, or a dash."""
-    numbers = record.scores["all"]
-    return with_interval(numbers, metric) if metric in numbers else "–"
 
 
 def hours(record: TrainingRecord) -> float:
@@ -132,13 +126,11 @@ def chosen_words(records: Sequence[TrainingRecord]) -> str:
     chosen, lines = choose(records), []
     for system, runs in systems_of([record for record in records if record.is_candidate]).items():
         metric = runs[0].metric
-        scores = [run.scores["all"][metric] for run in runs]
+        scores = [score.value for run in runs if (score := run.score(metric))]
         if len(runs) > 1:
-            mine = chosen[system].scores["all"][metric]
+            mine = next(run for run in runs if run.name == chosen[system].name).score_words
             span = f"{min(scores):.1f} to {max(scores):.1f} %"
-            lines.append(
-                f"- {label(system)}: {len(runs)} seeds, {metric.upper()} {span}, chosen {mine:.1f} %"
-            )
+            lines.append(f"- {label(system)}: {len(runs)} seeds, {metric.upper()} {span}, chosen {mine}")
     return "\n".join(lines) or "No system has several seeds on record."
 
 

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import soundfile
 
+from companion.answers import Evaluation, evaluate
 from companion.pages.listening import PEAK
 from companion.pages.tables import markdown_table
-from companion.record import Scores, write_if_changed
-from companion.results.scores import recorded_interval
+from companion.record import write_if_changed
+from companion.scores import interval_of, parts_of, relations
 from companion.studies.hearing import example_clips
-from companion.training.record import TrainingRecord
+from companion.systems import T3
+from companion.training import TrainingRecord
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.errors import SkeyError
@@ -68,7 +71,7 @@ _KINDS = {
 }
 
 
-def using_parts(default: TrainingRecord, excerpts: Scores) -> dict[str, str]:
+def using_parts(default: TrainingRecord, excerpts: pd.DataFrame) -> dict[str, str]:
     """The tables of the page: path below ``build/pages`` → Markdown.
 
     Args:
@@ -81,7 +84,7 @@ def using_parts(default: TrainingRecord, excerpts: Scores) -> dict[str, str]:
             ["Files", "Field"], ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items()), text=2
         ),
         "formats.md": f"Read in folders: {_suffixes(SUFFIXES)}. Not decoded: {_suffixes(NOT_DECODED)}.",
-        "how-right.md": accuracy_table(default),
+        "how-right.md": accuracy_table(evaluate(T3), default.system),
         "how-right-real.md": real_sentence(default.system, excerpts),
         "trained-on.md": training_sentence(default),
     }
@@ -101,26 +104,26 @@ def codes_table() -> str:
     return markdown_table(["Major key", "its relative minor", "Camelot", "Open Key"], rows, text=4)
 
 
-def accuracy_table(default: TrainingRecord) -> str:
+def accuracy_table(table: Evaluation, default: str) -> str:
     """How often the default network is right on the open test set, and what its errors are, part by part."""
-    rows = [
-        [
-            f"{PARTS[part]} ({counts['n']})",
-            *(f"{100 * sum(counts[name] for name in kinds) / counts['n']:.0f}" for kinds in _KINDS.values()),
-            f"{recorded_interval(counts, 'mirex').value:.1f}",
-        ]
-        for part, counts in default.scores.items()
-        if part in PARTS
-    ]
+    rows = []
+    for part, answers in parts_of(table.answers).items():
+        counts, score = (
+            relations(answers, default).as_dict(),
+            interval_of(table.scores, default, "mirex", part),
+        )
+        shares = (100 * sum(counts[name] for name in kinds) / len(answers) for kinds in _KINDS.values())
+        value = f"{score.value:.1f}" if score else "–"
+        rows.append([f"{PARTS[part]} ({len(answers)})", *(f"{share:.0f}" for share in shares), value])
     return markdown_table(["Test clips", *_KINDS, "MIREX"], rows)
 
 
-def real_sentence(default: str, excerpts: Scores) -> str:
+def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
     """The default's MIREX score on real recordings beside the released S-KEY's, with intervals, in words."""
-    both = [excerpts[name]["all"] for name in (default, "released-skey")]
-    ours, released = ("{mirex:.1f} % [{mirex_low:.1f}, {mirex_high:.1f}]".format_map(each) for each in both)
+    found = [interval_of(excerpts, name, "mirex") for name in (default, "released-skey")]
+    ours, released = (f"{each.value:.1f} % [{each.low:.1f}, {each.high:.1f}]" for each in found if each)
     return (
-        f"On {both[0]['n']} excerpts of real recordings, popular and classical, its MIREX score is "
+        f"On {excerpts.n.max()} excerpts of real recordings, popular and classical, its MIREX score is "
         f"{ours}, that of S-KEY as released {released} "
         "([all systems](notebooks/real-recordings.ipynb))."
     )

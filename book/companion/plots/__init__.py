@@ -16,51 +16,12 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from companion.answers import Evaluation
 from companion.paper import label
-from companion.record import Scores
-from companion.results.predictions import Predictions, is_signature
-from skey.errors import SkeyError
+from companion.scores import REFERENCE, interval_of, is_signature
+from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
 from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
-
-COLOURS: Mapping[str, str] = {
-    "always-c-major": "#8c8c8c",
-    "feature-engineering": "#e69f00",
-    "krumhansl": "#3b8fd0",
-    "temperley": "#cc79a7",
-    "temperley-peaks": "#8f4f73",
-    "released-skey": "#d55e00",
-    "released-semitone24": "#009e73",
-    "released-stone12": "#56b4e9",
-    "stone": "#0072b2",
-    "stone-w1": "#4c5fd7",
-    "stone-no-octaves": "#7a8ba8",
-    "stone-no-cpsd": "#a07d5c",
-    "stone-invariance": "#6e6259",
-    "stone24": "#6a51a3",
-    "stone24-w1": "#b39ddb",
-    "supervised": "#b59b00",
-    "semitone": "#1b7837",
-    "semitone-10": "#5aae61",
-    "semitone-1": "#84b07e",
-    "suptone": "#01665e",
-    "suptone-10": "#35978f",
-    "suptone-1": "#80b8ad",
-    "skey": "#c51b7d",
-    "skey-10": "#cf5c9c",
-    "skey-1": "#d98ab5",
-    "skey-plus3": "#e08a62",
-    "skey-no-average": "#b2182b",
-    "skey-calibrated": "#8e0152",
-    "skey-peaks": "#b5651d",
-    "skey-late": "#e7298a",
-    "skey-entropy": "#7b1fa2",
-    "skey-sharp": "#d6006c",
-    "skey-fifths": "#ff4fa3",
-    "skey-open": "#6a3d9a",
-    "semitone-open": "#33691e",
-}
-"""The one colour of each system, after Okabe & Ito's palette for colour-blind readers."""
 
 MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}
 """Major and minor, where a figure shows keys and no system."""
@@ -87,10 +48,6 @@ _LEGEND_CHARACTERS = 30
 
 KEY_LABELS = tuple(format_key(key, Notation.SHORT) for key in CIRCLE_OF_FIFTHS)
 SIGNATURE_LABELS = tuple(TONIC_NAMES[signature] for signature in SIGNATURES_BY_FIFTHS)
-
-
-class PlotError(SkeyError):
-    """A figure that cannot be drawn as asked; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +108,17 @@ def _accessible(svg: str, title: str, description: str) -> str:
 
 
 def colour(system: str) -> str:
-    """The colour of a system; raises ``PlotError`` for one that has none."""
-    if system not in COLOURS:
-        raise PlotError(f"{system!r} has no colour: give it one in book/companion/plots/__init__.py")
-    return COLOURS[system]
+    """The colour of a system."""
+    return SYSTEMS[system].colour
 
 
-def confusion_drawing(predictions: Predictions, system: str, part: str = "all") -> Drawing:
-    """Where the keys of a part of the data go: rows the reference, columns the answer (Figure 4, STONE).
+def confusion_drawing(answers: pandas.DataFrame, system: str) -> Drawing:
+    """Where the keys go: rows the reference, columns the answer (Figure 4, STONE).
 
     Keys run along the circle of fifths, each major next to its relative minor; a cell is as strong as its
     share of the row. A system that answers key signatures has 12 columns.
     """
-    matrix, columns = _confusion(predictions, system)
+    matrix, columns = _confusion(answers, system)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.2, 5.2), layout="constrained")
         _draw_matrix(figure.add_subplot(), normalise_rows(matrix), columns, colour(system))
@@ -172,8 +127,8 @@ def confusion_drawing(predictions: Predictions, system: str, part: str = "all") 
     )
     return draw(
         figure,
-        f"{label(system)}, {part}",
-        f"Confusion matrix of {len(predictions)} tracks along the circle of fifths, {right} of them right.",
+        f"{label(system)}, all",
+        f"Confusion matrix of {len(answers)} tracks along the circle of fifths, {right} of them right.",
     )
 
 
@@ -197,14 +152,12 @@ def heatmap_drawing(shares: pandas.DataFrame, system: str) -> Drawing:
     )
 
 
-def _confusion(predictions: Predictions, system: str) -> tuple[Any, tuple[str, ...]]:
+def _confusion(answers: pandas.DataFrame, system: str) -> tuple[Any, tuple[str, ...]]:
     """Counts by reference and answer, and the names of the columns."""
-    answers = predictions.answers[system]
-    if not is_signature(answers):
-        return confusion_matrix(predictions.references, list(answers)), KEY_LABELS  # type: ignore[arg-type]
-    pairs = [pair for pair in zip(predictions.references, answers, strict=True) if isinstance(pair[1], int)]
-    signatures = [int(answer) for _, answer in pairs if isinstance(answer, int)]
-    return signature_confusion([reference for reference, _ in pairs], signatures), SIGNATURE_LABELS
+    if not is_signature(answers[system]):
+        return confusion_matrix(list(answers[REFERENCE]), list(answers[system])), KEY_LABELS
+    answered = answers[answers[system].notna()]
+    return signature_confusion(list(answered[REFERENCE]), list(answered[system])), SIGNATURE_LABELS
 
 
 def _draw_matrix(
@@ -234,37 +187,35 @@ def _label_cells(axes: Axes, columns: Sequence[str]) -> None:
         axes.axvline(line, color=INK, alpha=0.15, linewidth=0.6)
 
 
-def scores_drawing(scores: Scores, metric: str, papers: Mapping[str, int | float], title: str) -> Drawing:
+def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | float], title: str) -> Drawing:
     """Each system's score on each part of the data with its 95 % interval, and the papers' value beside it.
 
-    ``scores``: as in a record; systems without ``metric`` are left out. ``papers``: system → percent, drawn
-    as a dashed line.
+    ``papers``: system → percent, drawn as a dashed line. Systems without ``metric`` are left out.
     """
-    systems = [system for system in scores if metric in scores[system]["all"]]
-    parts = list(scores[systems[0]])
+    systems, parts = table.scored(metric), list(dict.fromkeys(table.scores.part))
     with matplotlib.rc_context(STYLE):
         height = 1.1 + max(0.42, 0.13 * len(systems)) * len(parts)
         figure = Figure(figsize=(7.2, height), layout="constrained")
         axes = figure.add_subplot()
         for place, system in enumerate(systems):
             shift = 0.64 * (place / max(len(systems) - 1, 1) - 0.5)
-            _draw_scores(axes, [scores[system][part] for part in parts], metric, system, shift)
+            mine = table.scores.query("system == @system and metric == @metric")
+            _draw_scores(axes, mine, system, shift)
             if system in papers:
                 axes.axvline(
                     papers[system], color=colour(system), linewidth=1.2, linestyle=(0, (2, 2)), zorder=0
                 )
         _label_scores(axes, parts)
-    return draw(figure, title, _spoken(scores, systems, metric))
+    values = {system: interval_of(table.scores, system, metric) for system in systems}
+    spoken = "; ".join(f"{label(name)}: {score.value:.1f} %" for name, score in values.items() if score)
+    return draw(figure, title, f"{spoken}.")
 
 
-def _draw_scores(
-    axes: Axes, numbers: Sequence[Mapping[str, int | float]], metric: str, system: str, shift: float
-) -> None:
+def _draw_scores(axes: Axes, scores: pandas.DataFrame, system: str, shift: float) -> None:
     """One system: a dot and its interval on each row."""
-    values = np.array([[part[metric + end] for end in ("", "_low", "_high")] for part in numbers]).T
-    rows = np.arange(len(numbers)) + shift
-    axes.hlines(rows, values[1], values[2], color=colour(system), linewidth=2.2)
-    axes.plot(values[0], rows, "o", color=colour(system), markersize=6, label=label(system))
+    rows = np.arange(len(scores)) + shift
+    axes.hlines(rows, scores.low, scores.high, color=colour(system), linewidth=2.2)
+    axes.plot(scores.value, rows, "o", color=colour(system), markersize=6, label=label(system))
 
 
 def _label_scores(axes: Axes, parts: Sequence[str]) -> None:
@@ -282,11 +233,6 @@ def _label_scores(axes: Axes, parts: Sequence[str]) -> None:
 def _legend_columns(texts: Sequence[str]) -> int:
     """Three columns, or two where the longest entry would push the legend over the edge of the figure."""
     return 3 if max(map(len, texts), default=0) <= _LEGEND_CHARACTERS else 2
-
-
-def _spoken(scores: Scores, systems: Sequence[str], metric: str) -> str:
-    """The figure in words: the score of each system on everything."""
-    return "; ".join(f"{label(system)}: {scores[system]['all'][metric]:.1f} %" for system in systems) + "."
 
 
 def circle_drawing(profile: Sequence[float], title: str) -> Drawing:

@@ -12,7 +12,8 @@ from matplotlib.patches import Rectangle
 
 from companion.paper import label
 from companion.plots import INK, STYLE, Drawing, colour, draw
-from companion.training.record import TrainingRecord
+from companion.systems import SYSTEMS
+from companion.training import TrainingRecord
 
 TERMS: Mapping[str, tuple[str, str]] = {
     "signature": ("key signature", "-"),
@@ -24,13 +25,6 @@ TERMS: Mapping[str, tuple[str, str]] = {
 
 KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}
 """Semitones above the tonic at which the row of the key signature lies."""
-
-FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "STONE": ("stone",),
-    "24 keys": ("stone24", "semitone", "suptone", "supervised"),
-    "S-KEY": ("skey",),
-}
-"""Which systems are drawn together: by the first part of their names."""
 
 WORDS = {"ksea": "KSEA", "mirex": "MIREX"}
 
@@ -53,8 +47,8 @@ def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingReco
 def family_curves(records: Sequence[TrainingRecord], metric: str) -> list[Drawing]:
     """`score_curves` of each family of systems that has such a score."""
     drawings = []
-    for family, names in FAMILIES.items():
-        runs = [run for run in records if run.system.split("-")[0] in names and metric in run.curve]
+    for family in dict.fromkeys(SYSTEMS[run.system].family for run in records):
+        runs = [run for run in records if SYSTEMS[run.system].family == family and metric in run.curve]
         if runs:
             drawings.append(score_curves(runs, metric, f"{family}: {WORDS[metric]} of held-out pieces"))
     return drawings
@@ -78,7 +72,7 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
         _grid(axes)
         figure.legend(loc="outside lower left", frameon=False, fontsize=9)
     ends = (
-        f"{label(system)} ends at {', '.join(f'{100 * run.curve[metric][-1]:.0f} %' for run in runs)}"
+        f"{label(system)} ends at {', '.join(f'{100 * run.curve[metric].iloc[-1]:.0f} %' for run in runs)}"
         for system, runs in scored.items()
     )
     return draw(figure, title, "; ".join(ends) + ".")
@@ -144,7 +138,7 @@ def rows_drawing(record: TrainingRecord) -> Drawing:
 
 def shares_by_row(record: TrainingRecord, mode: str) -> Float[np.ndarray, "epochs 12"]:
     """Which share of the held-out pieces of a mode has its row 0, 1, ... 11 semitones above the tonic."""
-    counts = np.array(record.curve[f"rows_{mode}"], dtype=float)
+    counts = record.curve[f"rows_{mode}"].str.split(expand=True).to_numpy(float)
     shares: Float[np.ndarray, "epochs 12"] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return shares
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.plots import INK, STYLE, Drawing, colour, draw
-from companion.results import Predictions, subsets
+from companion.scores import parts_of
 from companion.studies.differences import Pair, differences
 from skey.metrics import Interval
 
@@ -15,13 +16,13 @@ MARKERS = "os^Dv<>PX*"
 """Tell pairs apart whose first system is the same."""
 
 
-def differences_drawing(predictions: Predictions, pairs: Sequence[Pair], title: str) -> Drawing:
+def differences_drawing(answers: pd.DataFrame, pairs: Sequence[Pair], title: str) -> Drawing:
     """Each pair's difference on all tracks and on each part: right of zero ours scores more.
 
     Dots and intervals have the colour of our system.
     """
-    found = {pair: differences(predictions, pair) for pair in pairs}
-    parts = list(subsets(predictions))
+    found = {pair: differences(answers, pair) for pair in pairs}
+    parts = list(parts_of(answers))
     with matplotlib.rc_context(STYLE):
         rows, legend = (len(pairs) + 1) * len(parts), len(pairs)
         figure = Figure(figsize=(7.2, 1.0 + 0.17 * (rows + legend)), layout="constrained")

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from companion.paper import label
-from companion.results import Predictions, points, subsets
-from skey.metrics import Interval, paired_bootstrap
+from companion.scores import difference, parts_of
+from skey.metrics import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,33 +17,14 @@ class Pair:
     other: str
     metric: str
 
-    def is_answered(self, predictions: Predictions) -> bool:
-        """Whether both systems were asked."""
-        return {self.ours, self.other} <= set(predictions.answers)
-
     def in_words(self) -> str:
         """Ours − the other, and the score."""
         return f"{label(self.ours)} − {label(self.other)}, {self.metric.upper()}"
 
 
-def differences(predictions: Predictions, pair: Pair, seed: int = 0) -> dict[str, Interval]:
-    """Ours minus the other, in percentage points with 95 % intervals, on each part of the tracks.
-
-    Args:
-        predictions: of both systems.
-        pair: whom to compare, by what.
-        seed: of the paired bootstrap over tracks.
-    """
-    ours, other = (
-        points(pair.metric, predictions.references, predictions.answers[system])
-        for system in (pair.ours, pair.other)
-    )
+def differences(answers: pd.DataFrame, pair: Pair, seed: int = 0) -> dict[str, Interval]:
+    """Ours minus the other on each part of the tracks, see :func:`companion.scores.difference`."""
     return {
-        part: _percent(paired_bootstrap(ours[rows], other[rows], seed=seed))
-        for part, rows in subsets(predictions).items()
+        part: difference(table, pair.ours, pair.other, pair.metric, seed)
+        for part, table in parts_of(answers).items()
     }
-
-
-def _percent(share: Interval) -> Interval:
-    """An interval in percentage points."""
-    return Interval(100 * share.value, 100 * share.low, 100 * share.high)

@@ -4,13 +4,13 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import torch
 
+from companion.answers import evaluate
 from companion.observations import DIGITS
-from companion.record import RESULTS, find_checkout
-from companion.results import Answer, Predictions, read_experiment
-from companion.results.predictions import is_signature
-from companion.systems import systems
+from companion.scores import REFERENCE, Answer, is_signature, systems_in
+from companion.systems import T3, systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.threads import one_thread
 from skey.listeners import NetworkSystem, ask
@@ -19,39 +19,28 @@ from skey.vqt import from_bytes, log_vqt, to_bytes
 NAME = "disagreement"
 """The observation, and its notebook."""
 
-TABLE = "table-3-key-and-mode"
-"""The record whose systems are compared."""
-
 COUNT = 12
 """How many clips are heard."""
 
 _CONSTANT = "always-c-major"
 
 
-def voters(predictions: Predictions) -> dict[str, tuple[Answer, ...]]:
-    """The systems that answer keys, without the constant, with their answers."""
-    return {
-        system: answers
-        for system, answers in predictions.answers.items()
-        if system != _CONSTANT and not is_signature(answers)
-    }
+def voters(answers: pd.DataFrame) -> pd.DataFrame:
+    """The answers of the systems that answer keys, without the constant."""
+    names = (name for name in systems_in(answers) if name != _CONSTANT and not is_signature(answers[name]))
+    return answers[list(names)]
 
 
-def different_answers(predictions: Predictions) -> list[int]:
+def different_answers(answers: pd.DataFrame) -> list[int]:
     """How many different keys the voters name, track by track; no answer counts as one more."""
-    return [len(set(row)) for row in zip(*voters(predictions).values(), strict=True)]
+    return [len(set(row)) for row in voters(answers).to_numpy()]
 
 
-def disagreed_rows(predictions: Predictions, count: int = COUNT) -> list[int]:
+def disagreed_rows(answers: pd.DataFrame, count: int = COUNT) -> list[int]:
     """The rows with the most different answers, ties in the order of a checksum of the track's name."""
-    different = different_answers(predictions)
-    ties = [zlib.crc32(track.encode()) for track in predictions.tracks]
-    return sorted(range(len(predictions)), key=lambda row: (-different[row], ties[row]))[:count]
-
-
-def agreement(first: Sequence[Answer], second: Sequence[Answer]) -> float:
-    """The share of tracks on which two systems name the same key, 0 to 1."""
-    return sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
+    different = different_answers(answers)
+    ties = [zlib.crc32(track.encode()) for track in answers.index]
+    return sorted(range(len(answers)), key=lambda row: (-different[row], ties[row]))[:count]
 
 
 def most_named(row: Sequence[Answer]) -> Answer:
@@ -59,15 +48,15 @@ def most_named(row: Sequence[Answer]) -> Answer:
     return max(row, key=row.count)
 
 
-def unanimity(predictions: Predictions) -> list[tuple[int, int, int, int]]:
+def unanimity(answers: pd.DataFrame) -> list[tuple[int, int, int, int]]:
     """For each number of different answers: tracks, those where most voters are right, those where any is."""
-    rows = list(zip(*voters(predictions).values(), strict=True))
-    different = different_answers(predictions)
+    rows, references = [list(row) for row in voters(answers).to_numpy()], list(answers[REFERENCE])
+    different = different_answers(answers)
     found = []
     for number in sorted(set(different)):
         mine = [place for place, count in enumerate(different) if count == number]
-        most = sum(most_named(rows[place]) == predictions.references[place] for place in mine)
-        some = sum(predictions.references[place] in rows[place] for place in mine)
+        most = sum(most_named(rows[place]) == references[place] for place in mine)
+        some = sum(references[place] in rows[place] for place in mine)
         found.append((number, len(mine), most, some))
     return found
 
@@ -81,17 +70,17 @@ def hear_disagreed() -> dict[str, dict[str, Any]]:
     Returns:
         System → ``checksum`` of its weights, and clip → probabilities in the order of KEYS.
     """
-    predictions = read_experiment(find_checkout() / RESULTS, TABLE).predictions
+    answers = evaluate(T3).answers
     networks = {
         name: system
         for name, system in systems().items()
-        if name in voters(predictions) and isinstance(system, NetworkSystem)
+        if name in voters(answers) and isinstance(system, NetworkSystem)
     }
     entries: dict[str, dict[str, Any]] = {
         name: {"checksum": network.checksum} for name, network in networks.items()
     }
     with one_thread(), torch.inference_mode():
-        for clip in chosen_clips(predictions):
+        for clip in chosen_clips(answers):
             features = from_bytes(to_bytes(log_vqt(torch.from_numpy(render_clip(clip)))))
             for name, network in networks.items():
                 profile = ask(network.listener, features).tolist()
@@ -99,7 +88,7 @@ def hear_disagreed() -> dict[str, dict[str, Any]]:
     return entries
 
 
-def chosen_clips(predictions: Predictions) -> list[Clip]:
+def chosen_clips(answers: pd.DataFrame) -> list[Clip]:
     """The clips of the open corpus that are heard, the most disagreed about first."""
     clips = {clip.id: clip for clip in plan_clips("test")}
-    return [clips[predictions.tracks[row]] for row in disagreed_rows(predictions)]
+    return [clips[answers.index[row]] for row in disagreed_rows(answers)]

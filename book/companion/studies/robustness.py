@@ -15,8 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 
 from companion.observations import Entries
-from companion.results import Answer, points
-from companion.results.predictions import format_answer, is_signature, parse_answer
+from companion.scores import Answer, format_answer, is_signature, parse_answer, points
 from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generator

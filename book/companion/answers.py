@@ -1,0 +1,339 @@
+"""One table of answers: a row a track, a column a system; read from the record, or computed.
+
+``answers.csv`` holds the table, ``answers.json`` beside it what is behind it (data, weights, code) and
+``scores.csv`` what follows. Each table and figure of systems is a query on them.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from companion.kept import KeptAnswers, System, kept_answers
+from companion.parameters import ParameterError, Parameters
+from companion.record import RESULTS, RecordError, digest, find_checkout, provenance, write_if_changed
+from companion.scores import (
+    COLUMNS,
+    REFERENCE,
+    TAGS,
+    Answer,
+    format_answer,
+    parse_answer,
+    relations,
+    score,
+    signatures,
+    systems_in,
+)
+from companion.systems import SYSTEMS, checksums, systems, systems_of
+from skey.audio import AudioError
+from skey.datasets import Dataset, MissingData, Track, labelled_tracks, load_dataset
+from skey.metrics import RelationCounts, SignatureCounts
+
+ANSWERS, ABOUT, SCORES = "answers.csv", "answers.json", "scores.csv"
+"""The files of a record of answers, in its folder."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A table of answers, and what is behind it.
+
+    Args:
+        answers: a row a track (its index is the track's id): ``TAGS``, the reference as a ``Key``, then a
+            column a system, of keys, of key signatures as pitch classes, or of None.
+        data: name, title, hash and tracks of the data set; ``skipped``, where tracks of a collection could
+            not be scored: track → why.
+        weights: system → sha256 of its weights.
+        made: commit, time, machine, versions.
+        folder: where it lies.
+    """
+
+    answers: pd.DataFrame
+    data: Mapping[str, Any]
+    weights: Mapping[str, str]
+    made: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def systems(self) -> list[str]:
+        """The systems that have answers, in the order of the registry."""
+        return systems_in(self.answers)
+
+    def of(self, names: Iterable[str]) -> pd.DataFrame:
+        """The table with the columns of these systems alone, those that it has."""
+        found = [name for name in in_order(names) if name in self.systems]
+        return self.answers[[*TAGS, REFERENCE, *found]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A table or figure: the answers of its systems, and their scores.
+
+    Args:
+        name: of its notebook.
+        record: the answers and scores are from.
+        answers: those of its systems, see :class:`Record`.
+        scores: theirs, with the columns of :data:`companion.scores.COLUMNS`.
+        seed: of the intervals.
+    """
+
+    name: str
+    record: Record
+    answers: pd.DataFrame
+    scores: pd.DataFrame
+    seed: int = field(default=0)
+
+    @property
+    def systems(self) -> list[str]:
+        """Those that have answers, in the order of the registry."""
+        return systems_in(self.answers)
+
+    def scored(self, metric: str) -> list[str]:
+        """The systems that have such a score."""
+        return list(dict.fromkeys(self.scores.system[self.scores.metric == metric]))
+
+    def counts(self, system: str, metric: str) -> RelationCounts | SignatureCounts:
+        """What the score of a system is made of, over all tracks."""
+        return (signatures if metric == "ksea" else relations)(self.answers, system)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Systems in the order of the registry; names that it does not know come last."""
+    place = {name: number for number, name in enumerate(SYSTEMS)}
+    return sorted(dict.fromkeys(names), key=lambda name: place.get(name, len(place)))
+
+
+def open_dataset(parameters: Parameters) -> Dataset:
+    """The data set that the parameters name, with their limit; its files may still be absent."""
+    return load_dataset(parameters.dataset, root=parameters.root or None, limit=parameters.limit or None)
+
+
+def evaluate(
+    name: str, parameters: Parameters | None = None, asked: Mapping[str, System] | None = None
+) -> Evaluation:
+    """The answers and scores of a table's systems.
+
+    A record answers for the open corpus unless ``parameters.recompute``; any other data set is computed, and
+    its answers are written beside those that other tables found there. Tracks of a collection that cannot be
+    scored are skipped, and named with the reason.
+
+    Args:
+        name: of the notebook, one of ``TABLES``.
+        parameters: of the notebook; by default those of the shipped record.
+        asked: the systems, where they are not those at hand of that table.
+
+    Raises:
+        RecordError: there is no record.
+        MissingData, AudioError: there is no sound, or none that can be used.
+        ParameterError: the result would overwrite another one.
+    """
+    given = parameters or Parameters()
+    checkout = find_checkout()
+    given.refuse_to_overwrite(checkout)
+    if given.computes:
+        record = compute(systems(*systems_of(name)) if asked is None else asked, given)
+    else:
+        own = checkout / given.output
+        folder = own if given.output and (own / ANSWERS).is_file() else checkout / RESULTS
+        record = read_record(folder)
+        if given.limit:
+            record = on_tracks(record, open_dataset(given))
+    answers = record.of(systems_of(name))
+    recorded = not given.limit and not given.seed and (record.folder / SCORES).is_file()
+    scores = read_scores(record.folder) if recorded else score(answers, given.seed)
+    return Evaluation(name, record, answers, scores[scores.system.isin(systems_in(answers))], given.seed)
+
+
+def compute(asked: Mapping[str, System], parameters: Parameters) -> Record:
+    """Ask systems about every labelled track of a data set, and write what they say into its record.
+
+    Answers that the record has already, of other systems on the same tracks, stay; on the open corpus they
+    are at first those of the shipped record, so that released networks keep theirs where their weights are
+    not at hand.
+    """
+    checkout, began = find_checkout(), time.monotonic()
+    dataset = open_dataset(parameters)
+    with kept_answers(checkout, asked) as kept:
+        answers, data = ask_all(dataset, kept)
+    folder = parameters.folder(checkout, str(data["hash"]))
+    before = _answers_before(folder, parameters, data, answers.index)
+    columns = {name: answers[name] for name in asked}
+    others = {} if before is None else {name: before.answers[name] for name in before.systems}
+    known = others | columns
+    table = answers[[*TAGS, REFERENCE]].assign(**{name: known[name] for name in in_order(known)})
+    weights = {**(before.weights if before else {}), **checksums(asked)}
+    record = Record(
+        table,
+        data,
+        {name: weights[name] for name in in_order(weights)},
+        provenance(checkout, time.monotonic() - began),
+        folder,
+    )
+    write_record(record)
+    return read_record(folder)
+
+
+def ask_all(dataset: Dataset, kept: KeptAnswers) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Ask systems about every track that has a key; skip files that cannot be used.
+
+    Returns:
+        The table of their answers, and what the record says of the data.
+
+    Raises:
+        MissingData, AudioError: there is no sound, no features, or none that can be used.
+    """
+    tracks, labels = labelled_tracks(dataset), dataset.data_hash()
+    found: dict[str, tuple[str, dict[str, Answer]]] = {}
+    wrong: dict[str, str] = {}
+    # A bar that writes seldom: a reader's papermill waits 4 s for the output of a cell.
+    for track in tqdm(tracks, dataset.title, unit="track", mininterval=10, disable=tracks[0].audio is None):
+        try:
+            sound = kept.sound_of(dataset, track, labels)
+            found[track.id] = sound, kept.ask(sound, partial(dataset.log_vqt, track))
+        except (AudioError, MissingData, OSError) as error:
+            if track.audio is None:
+                raise
+            wrong[track.id] = reason_of(error, track)
+    if not found:
+        dataset.require()
+        raise AudioError(f"{dataset.title}: no track can be used; the first: {next(iter(wrong.items()))}")
+    used = [track for track in tracks if track.id in found]
+    no_key = {track.id: track.unlabelled or "no key" for track in dataset.tracks() if track.key is None}
+    reasons = no_key | wrong
+    skipped = {track.id: reasons[track.id] for track in dataset.tracks() if track.id in reasons}
+    answers = {name: [found[track.id][1][name] for track in used] for name in kept.systems}
+    data = describe(dataset, [found[track.id][0] for track in used]) | {"tracks": len(used)}
+    return table_of(used, answers), data | ({"skipped": skipped} if skipped else {})
+
+
+def reason_of(error: Exception, track: Track) -> str:
+    """Why a track is skipped, in one line that names no folder of this machine."""
+    if isinstance(error, FileNotFoundError):
+        return "the audio is missing"
+    said = " ".join(str(error).replace(str(track.audio), track.id).split())
+    return said.removeprefix(f"{track.id}: ")
+
+
+def table_of(tracks: Sequence[Track], answers: Mapping[str, Iterable[Answer]]) -> pd.DataFrame:
+    """Answers about labelled tracks, in their order, as a table."""
+    columns: dict[str, Iterable[object]] = {
+        "group": [str(track.group) for track in tracks],
+        **{tag: [str(track.tags.get(tag, "")) for track in tracks] for tag in TAGS[1:]},
+        REFERENCE: [track.key for track in tracks],
+        **answers,
+    }
+    index = pd.Index([track.id for track in tracks], dtype="object", name="id")
+    # Of objects: pandas would make numbers with gaps of signatures that are not there.
+    return pd.DataFrame({name: pd.Series(list(of), index, object) for name, of in columns.items()})
+
+
+def describe(dataset: Dataset, sounds: Sequence[str] = ()) -> dict[str, str | int]:
+    """What the record says of the data: name, title, and the hash of its labels.
+
+    ``sounds``: what identifies the sound of each track; the hash of a collection of files depends on it too.
+    """
+    labels = dataset.data_hash()
+    made = all(track.audio is None for track in dataset.tracks())
+    known = labels if made else digest({"labels": labels, "sounds": list(sounds)})[: len(labels)]
+    return {"name": dataset.name, "title": dataset.title, "hash": known}
+
+
+def on_tracks(record: Record, dataset: Dataset) -> Record:
+    """The recorded answers on the labelled tracks of a data set; raises ``RecordError`` without an answer."""
+    ids = [track.id for track in labelled_tracks(dataset)]
+    absent = [track for track in ids if track not in record.answers.index]
+    if absent:
+        raise RecordError(f"{record.folder} has no answers for {len(absent)} tracks such as {absent[0]}")
+    data = describe(dataset) | {"tracks": len(ids)}
+    return Record(record.answers.loc[ids], data, record.weights, record.made, record.folder)
+
+
+def _answers_before(
+    folder: Path, parameters: Parameters, data: Mapping[str, Any], tracks: pd.Index
+) -> Record | None:
+    """The answers on these tracks that are on record already; raises ``ParameterError`` for other tracks."""
+    if (folder / ABOUT).is_file():
+        before = read_record(folder)
+        if before.data["hash"] != data["hash"]:
+            raise ParameterError(
+                f"output={parameters.output!r} holds answers on other tracks ({before.data['title']} "
+                f"{before.data['hash']}, these are {data['hash']}): name another folder"
+            )
+        return before
+    shipped = find_checkout() / RESULTS
+    if not parameters.of_shipped_data or not (shipped / ABOUT).is_file():
+        return None
+    recorded = read_record(shipped)
+    whole = describe(load_dataset(parameters.dataset))["hash"]
+    return on_tracks(recorded, open_dataset(parameters)) if recorded.data["hash"] == whole else None
+
+
+def read_record(folder: Path) -> Record:
+    """The answers in a folder; raises ``RecordError`` where they are missing or unreadable."""
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        return Record(read_answers(folder / ANSWERS), about["data"], about["weights"], about["made"], folder)
+    except FileNotFoundError as error:
+        raise RecordError(
+            f"{error.filename} is missing: restore it with git, or compute it with "
+            "`papermill notebooks/table-3-key-and-mode.ipynb out.ipynb -p recompute True`"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{folder / ABOUT} is no record ({error!r}): restore it with git") from error
+
+
+def read_answers(path: Path) -> pd.DataFrame:
+    """A table of answers; raises ``RecordError`` that names the line which cannot be read."""
+    table = pd.read_csv(path, dtype=object, keep_default_na=False, index_col="id")
+    if REFERENCE not in table or table.isna().any(axis=None):
+        raise RecordError(f"{path}: expected the columns id, …, {REFERENCE}, …, and a field in each")
+    for line, (_, row) in enumerate(table[[REFERENCE, *systems_in(table)]].iterrows(), start=2):
+        try:
+            parsed = [parse_answer(text) for text in row]
+        except ValueError as error:
+            raise RecordError(f"{path}, line {line}: {error}") from error
+        if parsed[0] is None:
+            raise RecordError(f"{path}, line {line}: there is no reference")
+    answers = {
+        name: pd.Series([parse_answer(text) for text in table[name]], table.index, object)
+        for name in (REFERENCE, *systems_in(table))
+    }
+    return table.assign(**answers)
+
+
+def read_scores(folder: Path) -> pd.DataFrame:
+    """The recorded scores; raises ``RecordError`` where they are missing."""
+    try:
+        return pd.read_csv(folder / SCORES)[COLUMNS]
+    except (OSError, ValueError, KeyError) as error:
+        raise RecordError(f"{folder / SCORES} cannot be read ({error}): restore it with git") from error
+
+
+def write_answers(table: pd.DataFrame, path: Path) -> bool:
+    """Write a table of answers where it changed; returns whether it did."""
+    shown = table.assign(**{name: table[name].map(format_answer) for name in systems_in(table)})
+    return write_if_changed(path, shown.to_csv(lineterminator="\n"))
+
+
+def write_record(record: Record) -> bool:
+    """Write answers, what is behind them, and their scores; returns whether anything but ``made`` changed."""
+    path = record.folder / ABOUT
+    about = {"data": dict(record.data), "weights": dict(record.weights)}
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        old = {}
+    changed = write_answers(record.answers, record.folder / ANSWERS)
+    same = {name: old.get(name) for name in about} == about
+    if same and not changed and (record.folder / SCORES).is_file():
+        return False
+    text = json.dumps({**about, "made": dict(record.made)}, indent=1, ensure_ascii=False)
+    write_if_changed(path, text + "\n")
+    scores = score(record.answers)
+    write_if_changed(record.folder / SCORES, scores.to_csv(index=False, lineterminator="\n"))
+    return True

@@ -1,0 +1,136 @@
+"""Answers are kept as they come, so that a stopped run goes on, and several notebooks share them.
+
+An answer is found again only if the code of this project, the packages below it, the system with its weights,
+and the sound are all the same. The music lies wherever it likes: it is known by its content.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, is_dataclass
+from functools import cache
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+import skey
+from companion.record import digest, versions
+from companion.scores import Answer, format_answer, parse_answer
+from skey.datasets import Dataset, Track
+from skey.listeners import NetworkSystem
+from skey.weights import read_header
+
+System = Callable[..., Any]
+"""Log-VQT of a track, (99, frames), to its answer."""
+
+FOLDER = Path("build") / "answers"
+"""Where answers are kept, below the top of the checkout."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS answers (system TEXT, sound TEXT, answer TEXT, PRIMARY KEY (sound, system));
+CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, sound TEXT);
+"""
+
+
+@dataclass(frozen=True)
+class KeptAnswers:
+    """What systems answered so far.
+
+    Args:
+        rows: the open database.
+        systems: whom to ask, by name.
+        identities: what tells each from every other; a system that has none is asked each time.
+    """
+
+    rows: sqlite3.Connection
+    systems: Mapping[str, System]
+    identities: Mapping[str, str | None]
+
+    def ask(self, sound: str, features: Callable[[], Any]) -> dict[str, Answer]:
+        """The answer of each system about one track.
+
+        Args:
+            sound: what identifies the sound of the track.
+            features: gives its log-VQT, (99, frames); called only where an answer is not known.
+
+        Returns:
+            The answers by the names of the systems.
+        """
+        kept = dict(self.rows.execute("SELECT system, answer FROM answers WHERE sound = ?", (sound,)))
+        known = {name for name, each in self.identities.items() if each in kept}
+        log_vqt = features() if len(known) < len(self.systems) else None
+        answers = {
+            name: parse_answer(kept[self.identities[name]]) if name in known else system(log_vqt)
+            for name, system in self.systems.items()
+        }
+        new = [
+            (self.identities[name], sound, format_answer(answer))
+            for name, answer in answers.items()
+            if self.identities[name] and name not in known
+        ]
+        with self.rows:
+            self.rows.executemany("REPLACE INTO answers VALUES (?, ?, ?)", new)
+        return answers
+
+    def sound_of(self, dataset: Dataset, track: Track, labels: str) -> str:
+        """What identifies the sound of a track: the SHA-256 of its file, read again where that changed.
+
+        Args:
+            dataset: the data set.
+            track: one of its tracks.
+            labels: the hash of the data set, which identifies sound that is made on demand.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if track.audio is None:
+            return f"{dataset.name} {labels} {track.id}"
+        path, state = str(track.audio.resolve()), track.audio.stat()
+        asked = (path, state.st_size, state.st_mtime_ns)
+        question = "SELECT sound FROM files WHERE path = ? AND size = ? AND modified = ?"
+        known = self.rows.execute(question, asked).fetchone()
+        if known:
+            return str(known[0])
+        with track.audio.open("rb") as file:
+            sound = file_digest(file, "sha256").hexdigest()
+        with self.rows:
+            self.rows.execute("REPLACE INTO files VALUES (?, ?, ?, ?)", (*asked, sound))
+        return sound
+
+
+@contextmanager
+def kept_answers(checkout: Path, systems: Mapping[str, System]) -> Iterator[KeptAnswers]:
+    """Open the answers that are kept below ``build/``."""
+    folder = checkout / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = sqlite3.connect(folder / "answers.sqlite", timeout=60)
+    try:
+        rows.executescript(_TABLES)
+        yield KeptAnswers(rows, systems, {name: identity(system) for name, system in systems.items()})
+    finally:
+        rows.close()
+
+
+def identity(system: System) -> str | None:
+    """What tells a system from every other, here and now, or None for a function.
+
+    It depends on a network's header with the checksum of its weights, or a baseline's settings, and on the
+    code and the versions of packages.
+    """
+    if isinstance(system, NetworkSystem):
+        said = read_header(system.file).to_json()
+    elif is_dataclass(system):
+        said = repr(system)
+    else:
+        return None
+    return digest({"system": said, "code": code_digest(), "versions": versions()})
+
+
+@cache
+def code_digest() -> str:
+    """Sha256 of every module of the library."""
+    found = sha256()
+    package = Path(skey.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()

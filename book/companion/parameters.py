@@ -1,0 +1,112 @@
+"""What a notebook can be asked for, and the refusal of anything else."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from companion.record import RESULTS
+from skey.datasets import DATASETS
+from skey.errors import SkeyError
+
+INJECTED = "# Parameters"
+"""How papermill begins the cell in which it sets the parameters it was given."""
+
+
+class ParameterError(SkeyError):
+    """A parameter of a notebook that does not exist or has no meaning; the message lists those that do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a notebook can be asked for; the defaults are those of the shipped record.
+
+    ``dataset``: a name in ``skey.datasets``; ``root``: where its files lie; ``limit``: keep this many tracks,
+    spread evenly (0: all); ``recompute``: from the features, not from the record; ``seed`` of the bootstrap;
+    ``output``: folder of the record, to be written or, if nothing is computed, read (empty: ``results/`` for
+    the defaults, else below ``build/results/``, in a folder named by the data set, the hash of its content
+    and ``limit``).
+    """
+
+    dataset: str = "open-corpus"
+    root: str = ""
+    limit: int = 0
+    recompute: bool = False
+    seed: int = 0
+    output: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse negative limits, and a folder of music without a word of what it holds."""
+        if self.limit < 0:
+            raise ParameterError(f"limit={self.limit}: expected 0 (all tracks) or a number of tracks")
+        if self.root and self.dataset == type(self)().dataset:
+            others = ", ".join(name for name in DATASETS if name != self.dataset)
+            raise ParameterError(
+                f"root={self.root!r}: {self.dataset} is made on this machine and has no root; name the data "
+                f"set that lies there with `-p dataset NAME`, one of {others}"
+            )
+
+    @property
+    def of_shipped_data(self) -> bool:
+        """Whether the shipped record has answers on these tracks."""
+        return self.dataset == type(self)().dataset
+
+    @property
+    def computes(self) -> bool:
+        """Whether systems are asked; otherwise a record answers."""
+        return self.recompute or not self.of_shipped_data
+
+    def refuse_to_overwrite(self, checkout: Path) -> None:
+        """Raise ``ParameterError`` where ``output`` is the shipped record and the parameters are others."""
+        shipped, output = (checkout / RESULTS).resolve(), (checkout / self.output).resolve()
+        own = self.of_shipped_data and not self.limit and not self.seed
+        if self.output and not own and shipped in (output, *output.parents):
+            asked = ", ".join(f"{name}={getattr(self, name)}" for name in ("dataset", "limit", "seed"))
+            raise ParameterError(
+                f"output={self.output!r} holds the shipped record, and {asked} is something else: name "
+                f"another folder, or leave `output` away and find the result below build/{RESULTS}/"
+            )
+
+    def folder(self, checkout: Path, data_hash: str) -> Path:
+        """Where computed answers go: never to the shipped record unless the parameters are its own.
+
+        ``data_hash``: the hash of labels and sound, by which two collections of one data set never meet.
+        """
+        if self.output:
+            return checkout / self.output
+        if self.of_shipped_data and not self.limit and not self.seed:
+            return checkout / RESULTS
+        which = [self.dataset, data_hash if self.root else "", f"limit{self.limit}" if self.limit else ""]
+        return checkout / "build" / RESULTS / "-".join(filter(None, which))
+
+
+def refuse_unknown(history: Sequence[str], known: Sequence[str]) -> None:
+    """Stop a notebook that was given a parameter it does not have, of which papermill only warns.
+
+    ``history``: IPython's ``In``, the sources of the cells run so far, this one last; ``known``: names in the
+    notebook's parameters cell. Raises ``ParameterError`` that lists both.
+    """
+    injected = history[-2] if len(history) > 1 else ""
+    if not injected.startswith(INJECTED):
+        return
+    names = (node.id for node in ast.walk(ast.parse(injected)) if isinstance(node, ast.Name))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ParameterError(
+            f"unknown parameter {', '.join(unknown)}: this notebook knows {', '.join(known)}"
+        )
+
+
+def notebook_parameters(history: Sequence[str], **values: str | int | bool) -> Parameters:
+    """The parameters of a notebook from the values of its parameters cell.
+
+    ``history``: IPython's ``In``. Raises ``ParameterError`` for a parameter that was given to papermill but
+    that the notebook does not have, or for a value without meaning.
+    """
+    refuse_unknown(history, [field.name for field in fields(Parameters)])
+    for field in fields(Parameters):
+        value = values.get(field.name, field.default)
+        if type(value) is not type(field.default):
+            expected = type(field.default).__name__
+            raise ParameterError(f"{field.name}={value!r}: expected a value of type {expected}")
+    return Parameters(**values)  # type: ignore[arg-type]

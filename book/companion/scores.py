@@ -1,0 +1,172 @@
+"""From answers to scores: a tidy table with a row for each system, part of the data and metric."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from skey.keys import TONIC_NAMES, Key, parse_key
+from skey.metrics import (
+    Interval,
+    RelationCounts,
+    SignatureCounts,
+    bootstrap_interval,
+    count_relations,
+    count_signatures,
+    ksea_points,
+    mirex_points,
+    mode_points,
+    paired_bootstrap,
+)
+
+Answer = Key | int | None
+"""A key; or a key signature as the pitch class of its major tonic (C = 0); or None for no answer."""
+
+Points = Float[np.ndarray, " tracks"]
+
+TAGS = ("group", "source", "level")
+"""What a table of answers says of its tracks, before their reference."""
+
+REFERENCE = "reference"
+"""The column of a table of answers that holds the annotated keys; those after it are systems."""
+
+PART_TAGS = ("level", "source")
+"""Tags whose values name a part of the data that gets scores of its own."""
+
+COLUMNS = ["system", "part", "metric", "value", "low", "high", "n"]
+"""A table of scores: value and 95 % interval in percent, on n tracks."""
+
+DIGITS = 4
+"""Decimals of a recorded percentage: far below what matters, far above rounding errors."""
+
+
+def _signature(answer: Answer) -> int | None:
+    """The key signature of an answer, as a pitch class."""
+    return answer.signature if isinstance(answer, Key) else answer
+
+
+def _key_estimates(answers: Iterable[Answer]) -> list[Key | None]:
+    """Answers of a system that estimates keys; a signature is no key."""
+    return [answer if isinstance(answer, Key) else None for answer in answers]
+
+
+def _ksea(references: Iterable[Key], answers: Iterable[Answer]) -> Points:
+    """Points of KSEA (Eq. 12, STONE), for systems of either kind."""
+    return ksea_points([key.signature for key in references], [_signature(answer) for answer in answers])
+
+
+KEY_METRICS: Mapping[str, Callable[..., Any]] = {
+    "mirex": partial(mirex_points, fifths="both"),
+    "mirex_ascending": partial(mirex_points, fifths="ascending"),
+    "mode": mode_points,
+}
+"""Scores that need a key: MIREX, fifths both ways (as the papers) or ascending only (as mir_eval); mode."""
+
+METRICS = (*KEY_METRICS, "ksea")
+"""Every score."""
+
+
+def format_answer(answer: Answer) -> str:
+    """``Eb minor`` for a key, the tonic of the major key (``Eb``) for a signature, nothing for no answer."""
+    if answer is None:
+        return ""
+    return TONIC_NAMES[answer] if isinstance(answer, int) else str(answer)
+
+
+def parse_answer(text: str) -> Answer:
+    """The inverse of ``format_answer``; raises ``ValueError`` for anything else."""
+    if not text:
+        return None
+    return TONIC_NAMES.index(text) if text in TONIC_NAMES else parse_key(text)
+
+
+def systems_in(answers: pd.DataFrame) -> list[str]:
+    """The systems of a table of answers: the columns after the reference."""
+    columns = [str(name) for name in answers.columns]
+    return columns[columns.index(REFERENCE) + 1 :]
+
+
+def is_signature(answers: Iterable[Answer]) -> bool:
+    """Whether a system answers key signatures (12 classes) and not keys (24)."""
+    return any(isinstance(answer, int) for answer in answers)
+
+
+def points(metric: str, references: Iterable[Key], answers: Iterable[Answer]) -> Points:
+    """Points of each track, 0 to 1, whose mean is the score ``metric`` (one of ``METRICS``)."""
+    if metric == "ksea":
+        return _ksea(references, answers)
+    return np.asarray(KEY_METRICS[metric](list(references), _key_estimates(answers)), dtype=float)
+
+
+def parts_of(answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Each part of the data with its rows: ``all``, then each value of the tags level and source."""
+    parts = {"all": answers}
+    for tag in PART_TAGS:
+        found = answers.get(tag, pd.Series(dtype=str))
+        parts |= {value: answers[found == value] for value in sorted(set(found) - {""})}
+    return parts
+
+
+def score(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Every system on every part of the data.
+
+    Args:
+        answers: a row a track, see :mod:`companion.answers`.
+        seed: of the percentile bootstrap over tracks that gives the 95 % intervals.
+
+    Returns:
+        The columns ``COLUMNS``. A system of key signatures has KSEA alone.
+    """
+    rows = [
+        {"system": system, "part": part, "metric": metric, **_percent(interval), "n": len(table)}
+        for system in systems_in(answers)
+        for part, table in parts_of(answers).items()
+        for metric, interval in scores_of(table[REFERENCE], table[system], seed).items()
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def scores_of(references: Iterable[Key], answers: Iterable[Answer], seed: int = 0) -> dict[str, Interval]:
+    """Metric → score of one system, 0 to 1, with its 95 % interval."""
+    metrics = ("ksea",) if is_signature(answers) else METRICS
+    return {metric: bootstrap_interval(points(metric, references, answers), seed=seed) for metric in metrics}
+
+
+def _percent(share: Interval) -> dict[str, float]:
+    """Value and interval in percent, rounded as the record has them."""
+    ends = {"value": share.value, "low": share.low, "high": share.high}
+    return {name: round(100 * float(value), DIGITS) for name, value in ends.items()}
+
+
+def interval_of(scores: pd.DataFrame, system: str, metric: str, part: str = "all") -> Interval | None:
+    """One score in percent with its 95 % interval; None where the system has no such score."""
+    wanted = (scores.system == system) & (scores.metric == metric) & (scores.part == part)
+    found = scores.loc[wanted, ["value", "low", "high"]]
+    return None if found.empty else Interval(*map(float, found.iloc[0]))
+
+
+def leading_metric(scores: pd.DataFrame, system: str) -> str:
+    """The score that a system is named with: MIREX where it has one, else KSEA."""
+    return "mirex" if interval_of(scores, system, "mirex") else "ksea"
+
+
+def difference(answers: pd.DataFrame, ours: str, other: str, metric: str, seed: int = 0) -> Interval:
+    """Ours minus the other on the same tracks, in percentage points, by the paired bootstrap over tracks."""
+    first, second = (points(metric, answers[REFERENCE], answers[name]) for name in (ours, other))
+    share = paired_bootstrap(first, second, seed=seed)
+    return Interval(100 * share.value, 100 * share.low, 100 * share.high)
+
+
+def relations(answers: pd.DataFrame, system: str) -> RelationCounts:
+    """How the answers of a system that names keys stand to their references."""
+    return count_relations(list(answers[REFERENCE]), _key_estimates(answers[system]))
+
+
+def signatures(answers: pd.DataFrame, system: str) -> SignatureCounts:
+    """How often a system's key signature is right, a fifth off, or further away."""
+    return count_signatures(
+        [key.signature for key in answers[REFERENCE]], [_signature(answer) for answer in answers[system]]
+    )

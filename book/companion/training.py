@@ -1,0 +1,304 @@
+"""Trainings on record, and from a finished run to what ships: its record, its answers, weights of one seed.
+
+``results/training`` holds for each run ``<run>.json`` (settings, how it went, which weights) and
+``<run>.csv`` (its curve, a row an epoch); the runs' answers on the test set are a table beside them.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from companion.answers import (
+    ABOUT,
+    Record,
+    describe,
+    in_order,
+    read_record,
+    read_scores,
+    table_of,
+    write_record,
+)
+from companion.record import RESULTS, RecordError, find_checkout, provenance, write_if_changed
+from companion.scores import interval_of, leading_metric
+from skey.datasets import Dataset, labelled_tracks
+from skey.experiments import find_experiment
+from skey.listeners import NetworkSystem
+from skey.metrics import Interval
+from skey.training.data import Pool
+from skey.training.scoring import add_temperature, open_test_set, weights_of
+from skey.weights import Header, read_header, read_weights, save_weights
+
+FOLDER = "training"
+"""Where the records lie, below the folder of the record."""
+
+SHIPPED = Path("skey") / "weights"
+"""Where shipped weights lie, below the top of the checkout."""
+
+DIGITS = 6
+"""Significant digits of a number in a curve."""
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What the record of one run holds.
+
+    Args:
+        name: of the run.
+        system: what was trained.
+        seed: of its random numbers.
+        settings: the whole experiment.
+        training: what else the weights' header says of how they came about (data, clips, steps, seconds,
+            device, temperature).
+        weights: their checksum.
+        calibration: which key each output means.
+        curve: the log, a row an epoch.
+        scores: of its weights on the test set, with the columns of :data:`companion.scores.COLUMNS`.
+    """
+
+    name: str
+    system: str
+    seed: int
+    settings: Mapping[str, Any]
+    training: Mapping[str, Any]
+    weights: str
+    calibration: Mapping[str, Any]
+    curve: pd.DataFrame
+    scores: pd.DataFrame
+
+    @property
+    def validation_loss(self) -> float:
+        """The loss on held-out training pieces after the last epoch, which decides among seeds."""
+        return float(self.curve["validation_loss"].iloc[-1])
+
+    def score(self, metric: str, part: str = "all") -> Interval | None:
+        """A score on the test set in percent; None where the system has no such score."""
+        return interval_of(self.scores, self.name, metric, part)
+
+    @property
+    def metric(self) -> str:
+        """The score that a run is judged by: MIREX where there are modes, else KSEA."""
+        return leading_metric(self.scores, self.name)
+
+    @property
+    def score_words(self) -> str:
+        """That score on the whole test set with its interval: ``MIREX 81.5 % [77.5, 85.5]``."""
+        score = self.score(self.metric)
+        assert score is not None
+        return f"{self.metric.upper()} {score.value:.1f} % [{score.low:.1f}, {score.high:.1f}]"
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether labels took part in training."""
+        return bool(self.settings["supervision"] != "none")
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether the run is one of its system's seeds, and no variant, which has a name of its own."""
+        return self.name == f"{self.system}-s{self.seed}"
+
+
+def facts_of(header: Header) -> dict[str, Any]:
+    """The fields of a record that are read off the header of the weights."""
+    training = dict(header.training)
+    settings = training.pop("experiment")
+    training.pop("last_epoch", None)
+    return {
+        "system": settings["name"],
+        "seed": training.pop("seed"),
+        "settings": settings,
+        "training": training,
+        "weights": header.checksum,
+        "calibration": header.calibration.as_dict(),
+    }
+
+
+def read_curve(log: Path) -> pd.DataFrame:
+    """The log of a run, rounded to ``DIGITS`` significant digits; histograms stay texts of twelve counts."""
+    table = pd.read_csv(log)
+    numbers = table.select_dtypes("float").columns
+    return table.assign(**{name: table[name].map(_rounded, na_action="ignore") for name in numbers})
+
+
+def _rounded(value: float) -> float:
+    """A number of a curve."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def record_file(folder: Path, name: str) -> Path:
+    """``folder/training/<name>.json``."""
+    return folder / FOLDER / f"{name}.json"
+
+
+def recorded_runs(folder: Path) -> tuple[str, ...]:
+    """Names of the runs that have a record in ``folder``, in alphabetical order."""
+    files = (folder / FOLDER).glob("*.json")
+    return tuple(sorted(path.stem for path in files if path.name != ABOUT))
+
+
+def read_training_records(folder: Path) -> tuple[TrainingRecord, ...]:
+    """All records below ``folder``, in alphabetical order; raises ``RecordError`` for a broken one."""
+    names = recorded_runs(folder)
+    scores = read_scores(folder / FOLDER) if names else pd.DataFrame()
+    return tuple(_read(record_file(folder, name), scores) for name in names)
+
+
+def _read(path: Path, scores: pd.DataFrame) -> TrainingRecord:
+    """The record of one run; ``scores`` of all runs."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        curve = read_curve(path.with_suffix(".csv"))
+        return TrainingRecord(**content, curve=curve, scores=scores[scores.system == content["name"]])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{path} is no record of a training ({error!r}): restore it with git") from error
+
+
+def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
+    """The run of each system whose weights are used: among its seeds the lowest last validation loss.
+
+    That loss is measured on held-out pieces of the training split. No score takes part, so that a system
+    which needs no labels is not chosen by labels either.
+
+    Args:
+        records: those of variants, which have names of their own, are passed over.
+
+    Returns:
+        System → the record of the chosen run.
+    """
+    seeds: dict[str, list[TrainingRecord]] = {}
+    for record in records:
+        if record.is_candidate:
+            seeds.setdefault(record.system, []).append(record)
+    return {
+        system: min(runs, key=lambda run: (run.validation_loss, run.seed)) for system, runs in seeds.items()
+    }
+
+
+def ship(
+    checkout: Path, folders: Sequence[Path], dataset: Dataset | None = None, validation: Pool | None = None
+) -> dict[str, TrainingRecord]:
+    """Put runs on record, and of each system the weights that are chosen into the checkout.
+
+    The runs of a system that are given are all that count: records of other seeds of it go. The answers of
+    the chosen weights take their place in the record of answers.
+
+    Args:
+        checkout: its top.
+        folders: of finished runs.
+        dataset: what to score on; by default the open test set, built where it is not.
+        validation: held-out clips for the temperature, where a header has none; by default those of the run's
+            own settings.
+
+    Returns:
+        What was shipped: system → the chosen run.
+
+    Raises:
+        RunError: a folder holds no finished run.
+        RecordError: the seeds of a system differ in more than the seed.
+    """
+    files = {folder.name: weights_of(folder) for folder in map(Path.resolve, folders)}
+    for file in files.values():
+        add_temperature(file, validation)
+    facts = {name: {"name": name, **facts_of(read_header(file))} for name, file in files.items()}
+    _refuse_mixture(facts)
+    results = checkout / RESULTS
+    _remove_other_seeds(results, facts)
+    for name, fact in facts.items():
+        write_run(results, fact, read_curve(files[name].parent / "log.csv"))
+    tested = dataset or open_test_set(build=True)
+    put_answers(results / FOLDER, tested, {name: NetworkSystem(file) for name, file in files.items()})
+    given = {fact["system"] for fact in facts.values()}
+    chosen = {
+        system: run for system, run in choose(read_training_records(results)).items() if system in given
+    }
+    shipped = {system: _copy_weights(files[run.name], checkout, system) for system, run in chosen.items()}
+    put_answers(results, tested, {system: NetworkSystem(file) for system, file in shipped.items()})
+    return chosen
+
+
+def write_run(results: Path, facts: Mapping[str, Any], curve: pd.DataFrame) -> None:
+    """Write what a run is and its curve below the folder of the record."""
+    path = record_file(results, str(facts["name"]))
+    write_if_changed(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    write_if_changed(path.with_suffix(".csv"), curve.to_csv(index=False, lineterminator="\n"))
+
+
+def put_answers(folder: Path, dataset: Dataset, networks: Mapping[str, NetworkSystem]) -> None:
+    """Ask networks about a data set, and put their answers into the record in a folder."""
+    began, tracks = time.monotonic(), labelled_tracks(dataset)
+    columns: dict[str, list[Any]] = {name: [] for name in networks}
+    for features in map(dataset.log_vqt, tracks):
+        for name, network in networks.items():
+            columns[name].append(network(features))
+    data = {**describe(dataset), "tracks": len(tracks)}
+    before = read_record(folder) if (folder / ABOUT).is_file() else None
+    kept = before is not None and before.data == data
+    known = {name: before.answers[name] for name in before.systems} if before and kept else {}
+    weights = dict(before.weights) if before and kept else {}
+    answers = {name: (known | columns)[name] for name in _in_order(folder, known | columns)}
+    weights |= {name: network.checksum for name, network in networks.items()}
+    weights = {name: weights[name] for name in answers if name in weights}
+    made = provenance(find_checkout(), time.monotonic() - began)
+    write_record(Record(table_of(tracks, answers), data, weights, made, folder))
+
+
+def _in_order(folder: Path, names: Iterable[str]) -> list[str]:
+    """Systems by the registry, runs by their names."""
+    return sorted(names) if folder.name == FOLDER else in_order(names)
+
+
+def _refuse_mixture(facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise ``RecordError`` where seeds of a system were trained with other settings or other data."""
+    first: dict[str, str] = {}
+    for name, fact in facts.items():
+        if name != f"{fact['system']}-s{fact['seed']}":
+            continue
+        other = facts[first.setdefault(fact["system"], name)]
+        settings = [completed(each["settings"]) for each in (fact, other)]
+        if settings[0] != settings[1] or fact["training"]["data"] != other["training"]["data"]:
+            raise RecordError(
+                f"{name} and {other['name']} differ in more than the seed: "
+                "give the folder of a variant another name"
+            )
+
+
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded settings with the defaults of those that came after the record; they changed nothing in it."""
+    return _filled(settings, asdict(find_experiment(str(settings["name"]))))
+
+
+def _filled(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, and the defaults of what is not, level by level."""
+    return {
+        name: _filled(value, defaults.get(name, {})) if isinstance(value, Mapping) else value
+        for name, value in {**defaults, **given}.items()
+    }
+
+
+def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Remove what is on record of seeds that were not given, of the systems that were."""
+    seeds = {f"{fact['system']}-s{fact['seed']}": fact["system"] for fact in facts.values()}
+    systems = {system for name, system in seeds.items() if name in facts}
+    gone = [
+        run.name
+        for run in (read_training_records(results) if recorded_runs(results) else ())
+        if run.is_candidate and run.system in systems and run.name not in facts
+    ]
+    for name in gone:
+        record_file(results, name).unlink()
+        record_file(results, name).with_suffix(".csv").unlink()
+    if gone:
+        runs = read_record(results / FOLDER)
+        weights = {name: sum_ for name, sum_ in runs.weights.items() if name not in gone}
+        write_record(replace(runs, answers=runs.answers.drop(columns=gone), weights=weights))
+
+
+def _copy_weights(file: Path, checkout: Path, system: str) -> Path:
+    """The weights of a chosen run under the name of their system."""
+    loaded, target = read_weights(file), checkout / SHIPPED / f"{system}.safetensors"
+    save_weights(target, loaded.network, replace(loaded.header, name=system))
+    return target

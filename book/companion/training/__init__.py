@@ -1,1 +1,0 @@
-"""The records of trainings, and how finished runs ship."""

@@ -1,0 +1,346 @@
+"""The record of answers: written only when something real changed, every number of it compared."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from made_up import answers_to
+
+from companion.answers import (
+    ABOUT,
+    ANSWERS,
+    SCORES,
+    Record,
+    compute,
+    evaluate,
+    read_answers,
+    read_record,
+    write_answers,
+)
+from companion.check import by_number, check_answers, compare_records, moved
+from companion.parameters import ParameterError, Parameters, notebook_parameters
+from companion.record import RESULTS, CheckoutError, RecordError, find_checkout, write_if_changed
+from companion.scores import (
+    difference,
+    format_answer,
+    interval_of,
+    parse_answer,
+    parts_of,
+    relations,
+    score,
+    systems_in,
+)
+from companion.systems import T1, T3, systems_of
+from skey.baselines import BASELINES
+from skey.datasets import DATASETS, Dataset, MissingData, Track
+from skey.keys import KEYS, Key
+
+
+class MadeUp(Dataset):
+    """Every key four times; the log-VQT says nothing but the key's place in ``KEYS``."""
+
+    name = "open-corpus"
+    title = "A made-up corpus"
+    licence = citation = url = layout = "none"
+    features_are_built = True
+
+    def read_tracks(self) -> Sequence[Track]:
+        tags = [{"source": source, "level": level} for source in ("a", "b") for level in ("full", "hard")]
+        return [Track(f"{key}-{n}", key, f"{key}", None, tag) for n, tag in enumerate(tags) for key in KEYS]
+
+    def missing(self) -> str | None:
+        return None if self.features_are_built else "the features of the made-up corpus are missing"
+
+    def log_vqt(self, track: Track) -> Any:
+        self.require()
+        assert track.key is not None
+        return torch.full((99, 1), float(track.key.index))
+
+
+class Elsewhere(MadeUp):
+    """Other data with the same tracks."""
+
+    name = "elsewhere"
+
+
+SYSTEMS = {
+    "always-c-major": lambda features: KEYS[0],
+    "feature-engineering": lambda features: KEYS[int(features[0, 0])].signature,
+    "krumhansl": lambda features: KEYS[int(features[0, 0])].relative,
+    "temperley": lambda features: KEYS[int(features[0, 0])],
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty checkout whose open corpus is the made-up one."""
+    (tmp_path / "_toc.yml").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(DATASETS, "open-corpus", f"{__name__}:MadeUp")
+    monkeypatch.setitem(DATASETS, "elsewhere", f"{__name__}:Elsewhere")
+    return tmp_path
+
+
+@pytest.fixture
+def recorded(checkout: Path) -> Record:
+    """The record of the made-up systems."""
+    return compute(SYSTEMS, Parameters(recompute=True))
+
+
+def contents(folder: Path) -> list[tuple[bytes, int]]:
+    files = [folder / name for name in (ANSWERS, ABOUT, SCORES)]
+    return [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
+
+
+# Answers
+
+
+def test_all_keys_all_signatures_and_silence_survive_the_csv(tmp_path: Path) -> None:
+    answers = {
+        "keys": KEYS,
+        "signatures": tuple(range(12)) * 2,
+        "silent": (None,) * 24,
+        "some": (None, 3) * 12,
+    }
+    table = answers_to(answers)
+    write_answers(table, tmp_path / "table.csv")
+    read = read_answers(tmp_path / "table.csv")
+    pd.testing.assert_frame_equal(read, table)
+    assert {name: tuple(read[name]) for name in systems_in(read)} == answers
+
+
+def test_a_signature_is_written_without_a_mode() -> None:
+    assert format_answer(KEYS[15]) == "Eb minor"
+    assert format_answer(KEYS[15].signature) == "F#"
+    assert parse_answer("A") == 9
+    assert parse_answer("A major") == Key(9, "major")
+
+
+def test_a_wrong_line_of_the_csv_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("id,reference,krumhansl\n1,C major,G major\n2,H major,G major\n")
+    with pytest.raises(RecordError, match="line 3"):
+        read_answers(path)
+    path.write_text("id,krumhansl\n1,C major\n")
+    with pytest.raises(RecordError, match="expected the columns"):
+        read_answers(path)
+
+
+# Scores
+
+
+def test_the_relative_key_has_the_signature_and_three_tenths_of_a_point() -> None:
+    table = answers_to({"x": [key.relative for key in KEYS]})
+    scores = score(table)
+    assert relations(table, "x").relative == 24
+    assert tuple(interval_of(scores, "x", "mirex") or ()) == pytest.approx((30, 30, 30))
+    assert interval_of(scores, "x", "ksea").value == 100 and interval_of(scores, "x", "mode").value == 0
+
+
+def test_a_fifth_down_counts_for_the_papers_and_not_for_mir_eval() -> None:
+    scores = score(answers_to({"x": [key.transposed(5) for key in KEYS]}))
+    assert interval_of(scores, "x", "mirex").value == 50
+    assert interval_of(scores, "x", "mirex_ascending").value == 0
+
+
+def test_a_system_of_signatures_has_ksea_alone() -> None:
+    scores = score(answers_to({"x": [(key.signature + 7) % 12 for key in KEYS]}))
+    assert list(scores.metric) == ["ksea"] and list(scores.value) == [50]
+    assert interval_of(scores, "x", "mirex") is None
+
+
+def test_every_level_and_source_is_a_part_of_its_own(recorded: Record) -> None:
+    parts = {name: set(table.index) for name, table in parts_of(recorded.answers).items()}
+    assert list(parts) == ["all", "full", "hard", "a", "b"]
+    assert parts["full"] | parts["hard"] == parts["a"] | parts["b"] == parts["all"]
+    assert {len(parts[name]) for name in ("full", "hard", "a", "b")} == {48}
+
+
+def test_a_system_is_no_better_than_itself() -> None:
+    table = answers_to({"a": KEYS, "b": KEYS, "c": [KEYS[0]] * 24})
+    assert tuple(difference(table, "a", "b", "mirex")) == (0, 0, 0)
+    assert difference(table, "a", "c", "mirex").low > 0
+
+
+# The record
+
+
+def test_a_sound_record_passes(recorded: Record) -> None:
+    assert list(check_answers(recorded.folder)) == []
+    assert list(check_answers(recorded.folder, SYSTEMS)) == []
+    assert list(check_answers(recorded.folder, SYSTEMS, clips=5)) == []
+
+
+def test_every_single_number_of_the_scores_is_named_when_it_moves(recorded: Record) -> None:
+    numbers = by_number(score(recorded.answers))
+    assert len(numbers) == 5 * (3 * 4 + 1) * 4
+    for name, value in numbers.items():
+        (line,) = moved({**numbers, name: value + 1}, numbers, "the answers give")
+        assert line == f"{name}: record {value + 1}, the answers give {value}"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "named"),
+    [
+        (
+            SCORES,
+            "krumhansl,hard,mirex,30.0",
+            "krumhansl,hard,mirex,31.0",
+            "krumhansl / hard / mirex / value: ",
+        ),
+        (
+            SCORES,
+            "temperley,all,ksea,100.0,100.0",
+            "temperley,all,ksea,100.0,99.9",
+            "temperley / all / ksea / low",
+        ),
+        (ABOUT, '"hash": "', '"hash": "0', "hash: record 0"),
+        (ABOUT, '"tracks": 96', '"tracks": 95', "tracks: record 95, the data set gives 96"),
+        (
+            ANSWERS,
+            "a,full,C major,C major,C,A minor",
+            "a,full,D major,C major,C,A minor",
+            "C major-0 / reference",
+        ),
+        (
+            ANSWERS,
+            "a,full,C major,C major,C,A minor",
+            "a,hard,C major,C major,C,A minor",
+            "C major-0 / level",
+        ),
+        (ANSWERS, "a,full,C major,C major,C,A minor", "a,full,C major,C major,C,C minor", "krumhansl / all"),
+    ],
+)
+def test_one_number_changed_by_hand_is_named(
+    recorded: Record, file: str, old: str, new: str, named: str
+) -> None:
+    path = recorded.folder / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert any(named in line for line in check_answers(recorded.folder))
+
+
+def test_an_answer_that_the_features_do_not_give_is_named_by_its_track(recorded: Record) -> None:
+    path = recorded.folder / ANSWERS
+    path.write_text(path.read_text().replace("C major,C major,C,A minor", "C major,C major,C,C minor", 1))
+    faults = list(check_answers(recorded.folder, SYSTEMS))
+    assert "C major-0 / krumhansl: record C minor, the features give A minor" in faults
+
+
+def test_a_folder_without_a_record_does_not_pass(checkout: Path) -> None:
+    (line,) = check_answers(checkout / RESULTS)
+    assert "missing" in line
+
+
+def test_the_same_numbers_computed_again_leave_the_files_alone(recorded: Record) -> None:
+    before = contents(recorded.folder)
+    compute(SYSTEMS, Parameters(recompute=True))
+    assert contents(recorded.folder) == before
+
+
+def test_another_answer_is_a_real_change_of_its_column_alone(recorded: Record, checkout: Path) -> None:
+    compute({"krumhansl": SYSTEMS["temperley"]}, Parameters(recompute=True, output="new"))
+    lines = compare_records(recorded.folder, checkout / "new")
+    assert "krumhansl / all / mirex / value: record 30.0, computed here 100.0" in lines
+    assert {line.split(" / ")[0] for line in lines if "computed here" in line} == {"krumhansl"}
+    again = compute({"krumhansl": SYSTEMS["temperley"]}, Parameters(recompute=True))
+    assert again.systems == list(SYSTEMS), "the other columns stay"
+    assert list(again.answers["krumhansl"]) == list(recorded.answers["temperley"])
+
+
+def test_the_record_is_read_without_features_unless_asked(
+    recorded: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MadeUp, "features_are_built", False)
+    table = evaluate(T3)
+    assert table.systems == list(SYSTEMS)
+    assert interval_of(table.scores, "temperley", "mirex").value == 100
+    with pytest.raises(MissingData, match="features"):
+        evaluate(T3, Parameters(recompute=True), SYSTEMS)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"limit": 24}, {"seed": 5}, {"dataset": "elsewhere"}, {"limit": 24, "recompute": True}, {"output": "x"}],
+)
+def test_other_parameters_never_overwrite_the_shipped_record(
+    recorded: Record, changes: dict[str, Any]
+) -> None:
+    before = contents(recorded.folder)
+    other = evaluate(T3, Parameters(**changes), SYSTEMS)
+    assert len(other.answers) == changes.get("limit", 96)
+    assert contents(recorded.folder) == before
+
+
+def test_a_limit_applies_to_the_record_as_it_does_to_the_features(recorded: Record) -> None:
+    read = evaluate(T3, Parameters(limit=24))
+    computed = evaluate(T3, Parameters(limit=24, recompute=True), SYSTEMS)
+    pd.testing.assert_frame_equal(read.answers, computed.answers)
+    pd.testing.assert_frame_equal(read.scores, computed.scores, check_like=True)
+
+
+def test_what_was_computed_elsewhere_is_read_from_there(recorded: Record, checkout: Path) -> None:
+    compute({"krumhansl": SYSTEMS["temperley"]}, Parameters(recompute=True, output="new"))
+    assert interval_of(evaluate(T3, Parameters(output="new")).scores, "krumhansl", "mirex").value == 100
+    assert interval_of(evaluate(T3).scores, "krumhansl", "mirex").value == 30
+
+
+def test_two_data_sets_never_share_a_folder(recorded: Record) -> None:
+    compute(SYSTEMS, Parameters("elsewhere", output="mine"))
+    with pytest.raises(ParameterError, match="holds answers on other tracks"):
+        compute(SYSTEMS, Parameters("elsewhere", limit=24, output="mine"))
+
+
+def test_no_record_says_how_to_make_one(checkout: Path) -> None:
+    with pytest.raises(RecordError, match="papermill notebooks/"):
+        evaluate(T3)
+
+
+def test_an_unknown_parameter_is_refused_even_where_papermill_only_warns() -> None:
+    history = ["", 'dataset = "x"', "# Parameters\nlimti = 48\n", "the cell that asks"]
+    with pytest.raises(ParameterError, match="limti"):
+        notebook_parameters(history, limit=0)
+    assert notebook_parameters([*history[:2], "# Parameters\nlimit = 48\n", ""], limit=48).limit == 48
+
+
+@pytest.mark.parametrize("wrong", [{"limit": "48"}, {"limit": -1}, {"root": 5}, {"recompute": 1}])
+def test_a_parameter_without_meaning_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        notebook_parameters([], **wrong)
+
+
+def test_an_installed_wheel_says_that_it_has_no_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("companion.record.__file__", str(tmp_path / "record.py"))
+    with pytest.raises(CheckoutError, match="clone"):
+        find_checkout()
+
+
+def test_a_killed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "record.json"
+    write_if_changed(path, "old")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write_if_changed(path, "new")
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_the_shipped_record_has_every_baseline_on_every_part_with_its_interval(root: Path) -> None:
+    record = read_record(root / RESULTS)
+    assert set(BASELINES) <= set(record.systems)
+    assert len(record.answers) == record.answers.index.nunique() == 240
+    assert record.answers["reference"].map(lambda key: key.mode == "minor").mean() == pytest.approx(0.5)
+    scores = evaluate(T3).scores
+    assert set(scores.part) == {"all", "full", "hard", "chorales", "tunes"}
+    assert bool(((scores.low <= scores.value) & (scores.value <= scores.high)).all())
+    assert json.loads((root / RESULTS / ABOUT).read_text())["data"]["tracks"] == 240
+    assert set(systems_of(T1)) >= set(evaluate(T1).systems)

@@ -13,6 +13,7 @@ COMMANDS = {
     "test": ("companion.run", "Run the checks that continuous integration runs."),
     "book": ("companion.run", "Build the book from the record alone."),
     "check": ("companion.check", "Compare the recorded results with recomputed ones."),
+    "systems": ("companion.ship", "List every system with its score."),
     "ship": ("companion.ship", "Put finished runs and their weights into the repository."),
     "record-excerpts": ("companion.ship", "Score the systems on real excerpts that cannot be shipped."),
     "record-corpus": ("companion.ship", "Write what the test clips hold into the record."),

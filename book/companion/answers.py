@@ -289,9 +289,10 @@ def read_record(folder: Path) -> Record:
 
 def read_answers(path: Path) -> pd.DataFrame:
     """A table of answers; raises ``RecordError`` that names the line which cannot be read."""
-    table = pd.read_csv(path, dtype=object, keep_default_na=False, index_col="id")
-    if REFERENCE not in table or table.isna().any(axis=None):
+    table = pd.read_csv(path, dtype=object, keep_default_na=False)
+    if not {"id", REFERENCE} <= set(table) or table.isna().any(axis=None):
         raise RecordError(f"{path}: expected the columns id, …, {REFERENCE}, …, and a field in each")
+    table = table.set_index("id")
     for line, (_, row) in enumerate(table[[REFERENCE, *systems_in(table)]].iterrows(), start=2):
         try:
             parsed = [parse_answer(text) for text in row]

@@ -92,8 +92,9 @@ def check_answers(
         given = {name: asked[name] for name in record.systems if name in asked}
         sums = checksums(given)
         yield from moved({name: record.weights.get(name) for name in sums}, sums, "the weights here are")
-        tracks = labelled_tracks(open_dataset(Parameters(dataset=record.data["name"], limit=clips or 0)))
-        answers = ({name: ask(each) for name, ask in given.items()} for each in map(dataset.log_vqt, tracks))
+        some = open_dataset(Parameters(dataset=record.data["name"], limit=clips or 0))
+        tracks = labelled_tracks(some)
+        answers = ({name: ask(each) for name, ask in given.items()} for each in map(some.log_vqt, tracks))
         again = pd.DataFrame(list(answers), [track.id for track in tracks], dtype=object)
         recorded = record.answers.loc[again.index.intersection(record.answers.index), list(given)]
         yield from moved(by_cell(recorded), by_cell(again), "the features give")

@@ -49,3 +49,20 @@ def record_excerpts(folder: Path) -> None:
     path = find_checkout() / RESULTS / TABLE
     score_excerpts(folder).to_csv(path, index=False, lineterminator="\n")
     click.echo(f"{path}: written")
+
+
+@click.command()
+def systems() -> None:
+    """List every system with its score on the open corpus, the mark of the default, and its title."""
+    from companion.answers import read_scores
+    from companion.record import RESULTS, find_checkout
+    from companion.scores import interval_of, leading_metric
+    from companion.systems import SYSTEMS
+    from skey.weights.library import DEFAULT
+
+    scores = read_scores(find_checkout() / RESULTS)
+    for name, system in SYSTEMS.items():
+        metric = leading_metric(scores, name)
+        score = interval_of(scores, name, metric)
+        said = f"{metric.upper():<5} {score.value:5.1f} %" if score else "not computed"
+        click.echo(f"{name:<20} {said:<14} {system.title}{'  [default]' if name == DEFAULT else ''}")

@@ -38,6 +38,7 @@ from companion.systems import T1, T3, systems_of
 from skey.baselines import BASELINES
 from skey.datasets import DATASETS, Dataset, MissingData, Track
 from skey.keys import KEYS, Key
+from skey.metrics import Interval
 
 
 class MadeUp(Dataset):
@@ -138,7 +139,8 @@ def test_the_relative_key_has_the_signature_and_three_tenths_of_a_point() -> Non
     table = answers_to({"x": [key.relative for key in KEYS]})
     scores = score(table)
     assert relations(table, "x").relative == 24
-    assert tuple(interval_of(scores, "x", "mirex") or ()) == pytest.approx((30, 30, 30))
+    mirex = interval_of(scores, "x", "mirex")
+    assert (mirex.value, mirex.low, mirex.high) == pytest.approx((30, 30, 30))
     assert interval_of(scores, "x", "ksea").value == 100 and interval_of(scores, "x", "mode").value == 0
 
 
@@ -163,7 +165,7 @@ def test_every_level_and_source_is_a_part_of_its_own(recorded: Record) -> None:
 
 def test_a_system_is_no_better_than_itself() -> None:
     table = answers_to({"a": KEYS, "b": KEYS, "c": [KEYS[0]] * 24})
-    assert tuple(difference(table, "a", "b", "mirex")) == (0, 0, 0)
+    assert difference(table, "a", "b", "mirex") == Interval(0, 0, 0)
     assert difference(table, "a", "c", "mirex").low > 0
 
 

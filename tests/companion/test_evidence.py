@@ -212,7 +212,7 @@ def test_a_system_of_signatures_has_no_mirex_and_has_ksea() -> None:
     assert not robustness.tells_keys(entries, "released-stone12")
     assert "STONE" not in evidence.changes_table(entries, "mirex", "MIREX")
     assert "STONE" in evidence.changes_table(entries, "ksea", "KSEA")
-    assert "STONE, as released: 50 % clean" in effect_drawing(entries, "reverb", "ksea", "KSEA").description
+    assert "STONE as released: 50 % clean" in effect_drawing(entries, "reverb", "ksea", "KSEA").description
 
 
 def test_a_figure_says_what_is_to_be_seen() -> None:

@@ -2,7 +2,6 @@
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -131,7 +130,7 @@ def luminance(hexadecimal: str) -> float:
 def test_a_legend_of_long_names_has_fewer_columns_than_one_of_short_names() -> None:
     def places(*systems: str) -> set[str]:
         answers = {system: KEYS for system in systems}
-        svg = scores_drawing(score_predictions(replace(TABLE, answers=answers)), "mirex", {}, "Legend").svg
+        svg = scores_drawing(evaluation("table-3-key-and-mode", answers), "mirex", {}, "Legend").svg
         return {
             re.findall(rf'<text[^>]* x="([^"]*)"[^>]*>{re.escape(label(system))}<', svg)[0]
             for system in systems

@@ -29,7 +29,7 @@ from companion.plots.profile import alignment_drawings, key_rings, timeline_draw
 from companion.record import RESULTS, RecordError
 from companion.studies.alignment import key_if_modes_were_aligned, mode_offset, observe_alignment
 from companion.studies.hearing import HEARD, example_clips, hear, stretches
-from companion.systems import RELEASED, T1, T3, UnknownSystem, checksums, systems, systems_of
+from companion.systems import RELEASED, SYSTEMS, T1, T3, UnknownSystem, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
 from skey.calibration import Calibration
@@ -134,7 +134,7 @@ def test_a_released_network_knows_the_cadence_in_a_minor_or_its_signature(
 ) -> None:
     from skey.audio import read_audio
 
-    loaded = import_checkpoint(shared / "parity" / "released" / f"{RELEASED[name]}.pt")
+    loaded = import_checkpoint(shared / "parity" / "released" / f"{SYSTEMS[name].checkpoint}.pt")
     save_weights(no_weights / f"{name}.safetensors", loaded.network, loaded.header)
     (file,) = (shared / "parity" / "audio").glob("28_cadence_Am*")
     said = systems(name)[name](log_vqt(torch.from_numpy(read_audio(file))))

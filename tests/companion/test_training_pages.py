@@ -145,6 +145,7 @@ def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else
     one = RUNS[2]
     architecture = {**one.settings["architecture"], "frames_per_step": 4}
     four = replace(one, name="stone-four", settings={**one.settings, "architecture": architecture})
+    four = replace(four, scores=one.scores.assign(system="stone-four"))
     said = averaging_words([*RUNS, four])
     assert said.startswith(f"- {label('stone')}: every frame (`stone-s0`), KSEA ")
     assert "; means of 4 frames (`stone-four`), KSEA " in said and said.count("\n") == 0

@@ -14,7 +14,6 @@ from companion.answers import read_record, write_record
 from companion.check import check_answers, check_weights
 from companion.record import RESULTS, RecordError
 from companion.scores import COLUMNS
-from companion.systems import systems
 from companion.training import (
     FOLDER,
     SHIPPED,
@@ -26,6 +25,7 @@ from companion.training import (
     ship,
 )
 from skey.datasets import DATASETS
+from skey.listeners import NetworkSystem
 from skey.training import RunError, TrainingData
 from skey.training.data import Pool
 from skey.training.scoring import add_temperature
@@ -63,7 +63,8 @@ def folders(checkout: Path) -> list[Path]:
 
 def faults(checkout: Path, weights_again: bool = False) -> list[str]:
     results = checkout / RESULTS
-    asked = systems() if weights_again else None
+    files = sorted((checkout / SHIPPED).glob("*.safetensors"))
+    asked = {file.stem: NetworkSystem(file) for file in files} if weights_again else None
     return [
         *check_weights(results, checkout / SHIPPED),
         *check_answers(results, asked),
@@ -194,8 +195,8 @@ def test_seeds_of_other_settings_are_not_mixed(
             "skey-s0,all,mirex,1",
             "training: skey-s0 / all / mirex / value",
         ),
-        ("skey-s0.json", '"steps": ', '"steps": 1', "skey-s0: training / steps"),
-        ("skey-s1.json", '"steps": ', '"steps": 1', "skey-s1: training / steps"),
+        ("skey-s0.json", '"steps": ', '"steps": 1', "skey-s0: settings / steps"),
+        ("skey-s1.json", '"steps": ', '"steps": 1', "skey-s1: settings / steps"),
         ("answers.csv", "full,C major,", "full,D major,", "reference: record D major"),
     ],
 )

@@ -71,6 +71,13 @@ def test_text_holds_key_confidence_and_path_and_nothing_else(folder):
     assert ran.exit_code == 0
 
 
+def test_weights_that_ship_for_a_table_are_never_used_silently(folder, monkeypatch):
+    monkeypatch.undo()
+    for name, said in (("skey", True), ("semitone-open", False)):
+        ran = detect(folder / "a.wav", "--weights", name)
+        assert ("ships for the papers' tables; the weights for use are semitone-open" in ran.stderr) == said
+
+
 def test_command_and_library_give_the_same_numbers(folder):
     ran = detect(folder / "a.wav", "--format", "jsonl", "--segments")
     record = json.loads(ran.stdout)

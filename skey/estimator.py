@@ -1,7 +1,8 @@
 """The key of a recording: sound in, :class:`KeyEstimate` out.
 
 By default a recording is heard in windows of 15 s, read block by block, and the profiles of the tonal windows
-are averaged as in STONE, so that memory does not grow with its length. What holds no tonality gets no key.
+are averaged as in STONE, so that memory does not grow with its length. What holds no tonality gets no key,
+and the front end follows the tuning of what is far from A4 = 440 Hz.
 """
 
 import os
@@ -39,6 +40,15 @@ from skey.inference.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonali
 from skey.keys import KEYS, Key
 from skey.listeners import Listener, listener
 
+BETWEEN_CENTS = 40
+"""A piece that is so far from the tuning of its key is about as far from the next key."""
+
+IN_TUNE_CENTS = 10
+"""What is nearer to A4 = 440 Hz is heard by the papers' own front end."""
+
+LEAST_SHARE = 0.2
+"""Of what sounds, the least that has to be music for a key of the whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -68,7 +78,8 @@ class KeyEstimate:
         signature: pitch class of the major key with its key signature; None where there is no answer.
         reason: why there is no key, otherwise None.
         probabilities: 24 in the order of KEYS, or 12 of key signatures from C; equal where nothing is known.
-        tuning_cents: cents above A4 = 440 Hz, -50..50; None where nothing tonal sounds.
+        tuning_cents: cents above A4 = 440 Hz, -50..50, beyond only where a piece drifts there; None where
+            nothing tonal sounds.
         duration: in seconds.
         segments: stretches of 15 s at least, equal neighbours merged.
     """
@@ -95,6 +106,13 @@ class KeyEstimate:
     def runner_up_confidence(self) -> float:
         """Calibrated probability of the runner-up, 0 where there is no answer."""
         return 0.0 if self.signature is None else self.probabilities[self._second()]
+
+    @property
+    def between(self) -> Key | None:
+        """The key a semitone away that is about as right, where a piece is tuned between two keys."""
+        if self.key is None or self.tuning_cents is None or abs(self.tuning_cents) < BETWEEN_CENTS:
+            return None
+        return Key((self.key.tonic + (1 if self.tuning_cents > 0 else -1)) % 12, self.key.mode)
 
     def at_least(self, confidence: float) -> "KeyEstimate":
         """The same estimate, its answer withheld when it is less certain than that.
@@ -204,6 +222,20 @@ class _Heard:
     profile: Float[np.ndarray, "values"] | None
 
 
+class _Tuning:
+    """The tuning of a recording as far as it was heard, so that no window jumps to the next key."""
+
+    def __init__(self) -> None:
+        """Nothing was heard yet."""
+        self.cents, self._sum = 0.0, 0j
+
+    def followed(self, tonality: Tonality) -> int:
+        """Add a window; returns whole cents to tune the front end by, 0 where it is nearly in tune."""
+        self._sum += tonality.tuning
+        self.cents += (tuning_cents(self._sum) - self.cents + 50) % 100 - 50
+        return round(self.cents) if abs(self.cents) > IN_TUNE_CENTS else 0
+
+
 class KeyEstimator:
     """Estimates keys; loads its weights once.
 
@@ -214,6 +246,9 @@ class KeyEstimator:
         device: where a network runs (the front end runs on the CPU). On the CPU nothing needs torch.
         whole_track: one pass over the whole recording, in memory that grows with its length, or the mean over
             windows of 15 s; None for what the weights say of themselves.
+        as_published: as the papers do it: tuned to 440 Hz whatever the music is, and with a key for
+            everything that has spectral lines, such as speech or a single tone. One pass over the whole
+            recording implies it.
     """
 
     def __init__(
@@ -222,10 +257,12 @@ class KeyEstimator:
         *,
         device: "str | torch.device" = "cpu",
         whole_track: bool | None = None,
+        as_published: bool = False,
     ) -> None:
         """Load the weights."""
         self.listener: Listener = listener(weights, device)
         self.whole_track = self.listener.whole_track if whole_track is None else whole_track
+        self.as_published = as_published or self.whole_track
 
     def estimate(self, sound: Sound, sample_rate: int | float | None = None) -> KeyEstimate:
         """Estimate the key of one recording.
@@ -274,8 +311,9 @@ class KeyEstimator:
         """Hear all windows, then the whole where that is asked for, and conclude."""
         kept: list[Wave] = []
         heard: list[_Heard] = []
+        tuning = _Tuning()
         for window in _windows(blocks):
-            heard.append(self._hear(window))
+            heard.append(self._hear(window, tuning))
             kept += [window.own] if self.whole_track else []
         duration, peak = max([h.end for h in heard], default=0.0), max([h.peak for h in heard], default=0.0)
         heard = [h if h.peak >= QUIET * peak else replace(h, profile=None) for h in heard]
@@ -283,10 +321,10 @@ class KeyEstimator:
         if reason is not None:
             return self._no_key(reason, duration)
         whole = self._profile(np.concatenate(kept)) if self.whole_track else _mean_profile(heard)
-        return self._conclude(heard, whole, duration)
+        return self._conclude(heard, whole, duration, tuning)
 
-    def _hear(self, window: _Window) -> _Heard:
-        """Peak and tonality of one window, and its profile where it is tonal."""
+    def _hear(self, window: _Window, tuning: "_Tuning") -> _Heard:
+        """Peak and tonality of one window, and its profile where it is tonal, in the tuning so far."""
         start, end = window.start / SAMPLE_RATE, window.end / SAMPLE_RATE
         peak = float(np.abs(window.own).max())
         if window.wave.size < MIN_SAMPLES or peak < SILENCE_PEAK:
@@ -294,27 +332,33 @@ class KeyEstimator:
         wave = sounding(window.wave)
         wave = wave if wave.size >= MIN_SAMPLES else window.wave
         tonality = measure_tonality(window.wave)
-        profile = self._profile(wave) if tonality.tonal else None
+        profile = None
+        if tonality.tonal if self.as_published else tonality.musical:
+            cents = tuning.followed(tonality)
+            profile = self._profile(wave, 0 if self.as_published else cents)
         own = sounding(window.own).size / SAMPLE_RATE
         return _Heard(start, end, wave.size / SAMPLE_RATE, own, peak, tonality, profile)
 
-    def _profile(self, wave: Wave) -> Float[np.ndarray, "values"]:
-        """What the listener says to a stretch of sound."""
-        return self.listener.profile(log_vqt(normalise(wave)))
+    def _profile(self, wave: Wave, cents: int = 0) -> Float[np.ndarray, "values"]:
+        """What the listener says to a stretch of sound that is tuned so many cents above 440 Hz."""
+        return self.listener.profile(log_vqt(normalise(wave), cents))
 
     def _probabilities(self, profile: Float[np.ndarray, "values"]) -> tuple[float, ...]:
         """What the listener says of a mean profile."""
         return tuple(self.listener.probabilities(profile).tolist())
 
     def _conclude(
-        self, heard: Sequence[_Heard], profile: Float[np.ndarray, "values"], duration: float
+        self,
+        heard: Sequence[_Heard],
+        profile: Float[np.ndarray, "values"],
+        duration: float,
+        tuning: "_Tuning",
     ) -> KeyEstimate:
         """The estimate of a recording that has a tonality."""
         probabilities = self._probabilities(profile)
         key, signature = answer(probabilities)
-        tuning = sum((h.tonality.tuning for h in heard if h.profile is not None), 0j)
         segments = merged(map(self._segment, heard))
-        return KeyEstimate(key, signature, None, probabilities, tuning_cents(tuning), duration, segments)
+        return KeyEstimate(key, signature, None, probabilities, tuning.cents, duration, segments)
 
     def _segment(self, heard: _Heard) -> Segment:
         """One window as a segment."""
@@ -366,8 +410,10 @@ def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | 
     active = sum(h.tonality.active_seconds for h in heard)
     if active < MIN_ACTIVE_SECONDS:
         return f"too little sound: {active:.2g} s in all, and at least {MIN_ACTIVE_SECONDS} s are needed"
-    if all(h.profile is None for h in heard):
+    if not any(h.tonality.tonal for h in heard):
         return "no tonality: the spectrum has no lines that stand out as those of pitches do (noise?)"
+    if sum(h.tonality.active_seconds for h in heard if h.profile is not None) < LEAST_SHARE * active:
+        return "no tonality: no several pitches that stay, agree and change (speech, a machine, one tone?)"
     return None
 
 

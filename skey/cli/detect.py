@@ -92,6 +92,11 @@ class Detection:
         self.report.add(str(outcome.path), estimate)
         if estimate.reason is not None:
             self.messages.note(f"{outcome.path}: no key: {estimate.reason}")
+        if estimate.between is not None:
+            between = (
+                f"tuned {estimate.tuning_cents:+.0f} cents, between {estimate.key} and {estimate.between}"
+            )
+            self.messages.note(f"{outcome.path}: {between}")
         if estimate.key is not None and self.tag(outcome.path, estimate.key, estimate.confidence):
             status = status_of(outcome.path)
         if self.journal is not None:
@@ -200,7 +205,7 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option(
     "--whole-track/--windows",
     default=None,
-    help="One pass over a track, or the mean of 15-s windows; by default what the weights ask for.",
+    help="One pass over a track, at 440 Hz as in the S-KEY release, or the mean of 15-s windows; by default what the weights ask for.",
 )
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")

@@ -46,13 +46,14 @@ def normalisation() -> Float32[np.ndarray, "99 1"]:
     return np.sqrt(np.ceil(_QUALITY * SAMPLE_RATE / _FREQUENCIES)).astype(np.float32)[:, None]
 
 
-@lru_cache(maxsize=1)
-def octave_kernels() -> Float32[np.ndarray, "24 taps"]:
-    """The top octave: twelve real parts, then twelve negated imaginary ones."""
+@lru_cache
+def octave_kernels(cents: float | int = 0) -> Float32[np.ndarray, "24 taps"]:
+    """The top octave, tuned so many cents higher: twelve real parts, then twelve negated imaginary ones."""
     lengths = np.ceil(_QUALITY * SAMPLE_RATE / _FREQUENCIES[-BINS_PER_OCTAVE:]).astype(int)
     taps = 2 ** int(np.ceil(np.log2(lengths.max())))
     kernels = np.zeros((BINS_PER_OCTAVE, taps), np.complex64)
-    for row, frequency, length in zip(kernels, _FREQUENCIES[-BINS_PER_OCTAVE:], lengths, strict=True):
+    frequencies = _FREQUENCIES[-BINS_PER_OCTAVE:] * 2 ** (cents / 1200)
+    for row, frequency, length in zip(kernels, frequencies, lengths, strict=True):
         start = (taps - length) // 2
         row[start : start + length] = _atom(float(frequency), int(length))
     return np.concatenate([kernels.real, -kernels.imag])

@@ -28,11 +28,12 @@ _ROWS = 4096
 """Windows that are copied out of a waveform at a time: memory stays far below that of an hour's windows."""
 
 
-def log_vqt(wave: Wave) -> Float32[np.ndarray, "99 frames"]:
+def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
     """The log-VQT of one waveform, floored 80 dB under its maximum.
 
     Args:
         wave: (samples,) at 22,050 Hz, peak 1.
+        cents: how far above A4 = 440 Hz the music is tuned; the papers' front end knows no such thing.
 
     Returns:
         (99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude.
@@ -40,15 +41,16 @@ def log_vqt(wave: Wave) -> Float32[np.ndarray, "99 frames"]:
     Raises:
         TooShortAudio: under 0.75 s.
     """
-    decibels = 10 * np.log10(np.maximum(magnitude(wave), np.float32(SMALLEST_MAGNITUDE)))
+    decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(SMALLEST_MAGNITUDE)))
     return np.asarray(np.maximum(decibels, decibels.max() - DYNAMIC_RANGE) / DYNAMIC_RANGE + 1)
 
 
-def magnitude(wave: Wave) -> Float32[np.ndarray, "99 frames"]:
+def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
     """The magnitude of the VQT in librosa's normalisation, before decibels.
 
     Args:
         wave: (samples,) at 22,050 Hz.
+        cents: by how much every bin is tuned higher.
 
     Returns:
         (99, samples // 512 + 1), not negative.
@@ -61,13 +63,14 @@ def magnitude(wave: Wave) -> Float32[np.ndarray, "99 frames"]:
     octaves: list[np.ndarray] = []
     for octave in range(OCTAVES):
         wave = _halved(wave) if octave else wave
-        octaves.insert(0, _octave(wave, HOP >> octave))
+        octaves.insert(0, _octave(wave, HOP >> octave, octave_kernels(cents)))
     return np.asarray(np.concatenate(octaves)[-BINS:] * normalisation())
 
 
-def _octave(wave: Wave, hop: int) -> Float32[np.ndarray, "12 frames"]:
+def _octave(
+    wave: Wave, hop: int, kernels: Float32[np.ndarray, "24 taps"]
+) -> Float32[np.ndarray, "12 frames"]:
     """Twelve bins: the top octave of what this sample rate can hold."""
-    kernels = octave_kernels()
     mirrored = np.pad(wave, kernels.shape[1] // 2, mode="reflect")
     real, imaginary = np.split(_correlated(mirrored, kernels, hop), 2, axis=1)
     return np.asarray(np.sqrt(real**2 + imaginary**2).T)

@@ -46,7 +46,10 @@ def hear_clips() -> dict[str, dict[str, Any]]:
     return {
         name: {
             "checksum": read_header(file).checksum if file else "",
-            **{clip: hear(KeyEstimator(file or name), wave) for clip, wave in waves.items()},
+            **{
+                clip: hear(KeyEstimator(file or name, as_published=True), wave)
+                for clip, wave in waves.items()
+            },
         }
         for name, file in weights.items()
     }

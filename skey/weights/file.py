@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 
 from skey.weights.header import Header, WeightsError
 
-METADATA_KEY = "skey"
+METADATA_KEY, SEAL_KEY = "skey", "skey-seal"
+"""Names of the header and of its SHA-256 among the metadata."""
 
 MOST_BYTES = 256 << 20
 """The largest file of weights that is read; those that ship have a few MB."""
@@ -26,11 +27,17 @@ def checksum(tensors: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
+def sealed(header: Header) -> dict[str, str]:
+    """The metadata of a weights file: its header, and what tells whether it was changed since."""
+    text = header.to_json()
+    return {METADATA_KEY: text, SEAL_KEY: _seal(text)}
+
+
 def read_header(path: Path) -> Header:
     """The header alone; the weights stay on disk.
 
     Raises:
-        WeightsError: the file is not there, is no safetensors file, or has no header of ours.
+        WeightsError: the file is not there, is no safetensors file, has no header of ours or a changed one.
     """
     return _open(path)[0]
 
@@ -69,6 +76,14 @@ def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.n
             f"{path} has no header of skey: it was not written by `skey weights import` or `skey train`"
         )
     try:
-        return Header.from_json(metadata[METADATA_KEY]), arrays
+        header = Header.from_json(metadata[METADATA_KEY])
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
+    if metadata.get(SEAL_KEY, _seal(metadata[METADATA_KEY])) != _seal(metadata[METADATA_KEY]):
+        raise WeightsError(f"{path}: its header was changed after it was written. Fetch or import it again.")
+    return header, arrays
+
+
+def _seal(text: str) -> str:
+    """SHA-256 of a header as it stands in the file."""
+    return hashlib.sha256(text.encode()).hexdigest()

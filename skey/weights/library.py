@@ -24,9 +24,10 @@ def user_folder() -> Path:
 
 
 def available_weights() -> dict[str, Path]:
-    """Name and file of all weights at hand; a user's file goes before a shipped one of that name."""
-    files = [file for folder in (SHIPPED, user_folder()) for file in sorted(folder.glob(f"*{SUFFIX}"))]
-    return {file.stem: file for file in files}
+    """Name and file of all weights: shipped, trained (``skey-s0``), imported; of a name the last counts."""
+    trained = user_folder().parent.glob(f"runs/*/*{SUFFIX}")
+    files = *SHIPPED.glob(f"*{SUFFIX}"), *trained, *user_folder().glob(f"*{SUFFIX}")
+    return {file.stem: file for file in sorted(files, key=lambda file: (file.parent != SHIPPED, file.stem))}
 
 
 def default_weights() -> Path | None:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from skey.supervised import Network, build_network
 from skey.vqt import crop
-from skey.weights.file import METADATA_KEY, read_arrays
 from skey.weights.file import checksum as checksum
+from skey.weights.file import read_arrays
 from skey.weights.file import read_header as read_header
+from skey.weights.file import sealed as sealed_metadata
 from skey.weights.header import Header, WeightsError
 
 
@@ -77,7 +78,7 @@ def save_weights(path: Path, network: Network, header: Header) -> Header:
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(save(tensors, metadata={METADATA_KEY: sealed.to_json()}))
+        partial.write_bytes(save(tensors, metadata=sealed_metadata(sealed)))
         partial.replace(path)
     except OSError as error:
         raise WeightsError(f"Cannot write {path}: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from skey.calibration import Calibration
@@ -26,7 +28,8 @@ from skey.weights import (
     read_header,
     save_weights,
 )
-from skey.weights.library import DEFAULT, find_weights
+from skey.weights.file import SEAL_KEY
+from skey.weights.library import DEFAULT, SHIPPED, find_weights
 
 RELEASED = ("skey", "semitone24", "stone12")
 
@@ -101,6 +104,19 @@ def test_a_changed_byte_is_noticed(weights_file: Path) -> None:
     weights_file.write_bytes(content)
     with pytest.raises(WeightsError, match="damaged"):
         load_weights(weights_file)
+
+
+def test_a_changed_header_is_noticed_wherever_it_is_read(weights_file: Path) -> None:
+    weights_file.write_bytes(weights_file.read_bytes().replace(b"A test", b"A best"))
+    for read in (read_header, load_weights):
+        with pytest.raises(WeightsError, match="header was changed"):
+            read(weights_file)
+
+
+def test_all_shipped_headers_are_sealed() -> None:
+    for file in SHIPPED.glob("*.safetensors"):
+        with safe_open(file, framework="np") as content:
+            assert content.metadata()[SEAL_KEY]
 
 
 def test_half_a_file_is_refused(weights_file: Path) -> None:
@@ -344,14 +360,16 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
             read_checkpoint(path)
 
 
-def test_one_bad_file_does_not_end_the_list(
+def test_the_list_names_trained_and_imported_weights_and_one_bad_file_does_not_end_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights_file: Path
 ) -> None:
     monkeypatch.setenv("SKEY_DATA", str(tmp_path))
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "broken.safetensors").write_bytes(b"no weights")
+    (tmp_path / "runs" / "skey-s0").mkdir(parents=True)
+    shutil.copy(weights_file, tmp_path / "runs" / "skey-s0" / "skey-s0.safetensors")
     weights_file.rename(tmp_path / "weights" / "mine.safetensors")
     ran = CliRunner().invoke(weights, ["list"], catch_exceptions=False)
     assert ran.exit_code == 0
     assert "broken" in ran.stderr and "cannot be used" in ran.stderr
-    assert "mine" in ran.stdout
+    assert "mine" in ran.stdout and "skey-s0" in ran.stdout

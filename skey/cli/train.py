@@ -120,14 +120,17 @@ def _train(
     start: str | None = None,
 ) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
-    from skey.training import Run, load_data
+    from skey.training import Run, RunError, load_data
     from skey.weights import load_weights
 
+    path = folder / f"{experiment.name}-s{seed}"
+    if not resume and (path / "checkpoint.pt").is_file():
+        raise RunError(f"{path} holds a run: go on with it by --resume, choose another --out, or remove it")
     data = load_data(experiment, progress=machine.progress, audio=audio)
     for skipped in data.skipped:
         click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
     origin = load_weights(start) if start else None
-    run = Run(experiment, seed, data, folder / f"{experiment.name}-s{seed}", machine, origin)
+    run = Run(experiment, seed, data, path, machine, origin)
     if resume:
         run.resume()
     for row in run.epochs():

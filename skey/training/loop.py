@@ -1,5 +1,6 @@
 """One loop for every system of both papers."""
 
+import os
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -43,10 +44,16 @@ class Machine:
     progress: bool = False
 
     def fabric(self) -> Fabric:
-        """Devices and processes."""
+        """Devices and processes; raises ``RunError`` where there are no such devices or not as many."""
+        started = int(os.environ.get("WORLD_SIZE", 1))
+        if started not in (1, self.processes):
+            raise RunError(f"torchrun started {started} processes: say --processes {started}, too")
         accelerator = {"cuda": "gpu"}.get(self.device, self.device)
         strategy = "ddp" if self.processes > 1 else "auto"
-        return Fabric(accelerator=accelerator, devices=self.processes, strategy=strategy)
+        try:
+            return Fabric(accelerator=accelerator, devices=self.processes, strategy=strategy)
+        except (RuntimeError, ValueError) as error:
+            raise RunError(f"--device {self.device} cannot be used here ({error}): try cpu") from error
 
     def uses_half_precision(self) -> bool:
         """As asked; where nothing was asked, wherever the processor multiplies bfloat16 by itself."""

@@ -71,3 +71,32 @@ def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -
     assert column(two, "validation_loss") == pytest.approx(column(one, "validation_loss"), rel=1e-2)
     headers = [read_header(run / "skey-s0.safetensors") for run in (one, two)]
     assert [header.training["processes"] for header in headers] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "reason"),
+    [
+        ((), {}, "holds a run: go on with it by --resume"),
+        (("--seed", "1", "--device", "cuda"), {}, "--device cuda cannot be used here"),
+        (("--seed", "1"), {"WORLD_SIZE": "2"}, "torchrun started 2 processes"),
+    ],
+    ids=["again", "device", "torchrun"],
+)
+def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
+    tmp_path: Path, options: tuple[str, ...], environment: dict[str, str], reason: str
+) -> None:
+    if "cuda" in options and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    (tmp_path / "skey-s0").mkdir()
+    (tmp_path / "skey-s0" / "checkpoint.pt").touch()
+    script = tmp_path / "train.py"
+    script.write_text(COMMAND.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
+    done = subprocess.run(
+        [sys.executable, str(script), "train", "skey", "--epochs", "1", *options, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 1
+    assert reason in done.stderr

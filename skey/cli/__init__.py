@@ -19,7 +19,7 @@ COMMANDS = {
 """Name of each sub-command: the module that defines it and its line in ``skey --help``."""
 
 EXTRAS = {
-    **dict.fromkeys(("torch", "scipy", "music21", "pretty_midi", "lightning_fabric", "filelock"), "train"),
+    **dict.fromkeys(("torch", "scipy", "music21", "pretty_midi", "lightning_fabric"), "train"),
     **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
     **dict.fromkeys(("papermill", "nbformat", "jupyter_client", "matplotlib", "pandas", "seaborn"), "book"),
 }

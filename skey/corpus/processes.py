@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from skey.errors import SkeyError
@@ -20,6 +21,15 @@ Result = TypeVar("Result")
 class WorkerLost(SkeyError):
     """A worker process died; the message says how to go on."""
 
+
+_LOST = (
+    "the system ended a worker process, often for lack of memory. "
+    "Run the command again with fewer --jobs: it goes on where it stopped."
+)
+_NEVER_BEGUN = (
+    "no worker process could start. Each of them imports the script that asked for it: "
+    'in a script of your own, put what it does below  if __name__ == "__main__":  or use one job.'
+)
 
 RARE = (200_000, 50, 1000)
 """Thresholds of the garbage collector while scores are parsed, which makes millions of small objects."""
@@ -47,13 +57,17 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
 
     The function and its tasks must be picklable. The first error ends the work and is raised here; ctrl-C
     ends the workers at once; where this process is killed, its workers notice and end. Raises ``WorkerLost``
-    where the system ends one of them.
+    where the system ends one of them, or where none begins: each imports the script that started it.
     """
     context = get_context("spawn")  # a fork would copy the locks that torch's threads hold
     watched, lifeline = context.Pipe(duplex=False)
-    with lifeline, ProcessPoolExecutor(jobs, context, _begin, (watched,)) as pool:
+    begun = context.Event()
+    with lifeline, ProcessPoolExecutor(jobs, context, _begin, (watched, begun)) as pool:
         try:
             yield from _results([pool.submit(function, task) for task in tasks])
+        except BrokenExecutor as error:
+            lifeline.close()
+            raise WorkerLost(_LOST if begun.is_set() else _NEVER_BEGUN) from error
         except BaseException:
             lifeline.close()
             pool.shutdown(cancel_futures=True)
@@ -62,18 +76,13 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
 
 def _results(futures: Sequence[Future[Result]]) -> Iterator[Result]:
     """What each of them returned, as they finish."""
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenExecutor as error:
-        raise WorkerLost(
-            "the system ended a worker process, often for lack of memory. "
-            "Run the command again with fewer --jobs: it goes on where it stopped."
-        ) from error
+    for future in as_completed(futures):
+        yield future.result()
 
 
-def _begin(watched: Connection) -> None:
+def _begin(watched: Connection, begun: Event) -> None:
     """Leave ctrl-C to the parent, and watch the pipe whose other end the parent holds."""
+    begun.set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
 

@@ -8,9 +8,10 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +41,9 @@ APE_KEY = "KEY"
 ASF_KEY = "WM/InitialKey"
 
 _FLAC_PADDING, _FLAC_COMMENTS = 1, 4
+_PREFIX, _SUFFIX = ".skey-", ".part"
+_LEFT_SECONDS = 600
+"""A copy of which nothing changed for so long is no longer being written."""
 
 
 def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_run: bool = False) -> str:
@@ -172,7 +176,8 @@ def _replace(path: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN40
     """Write the tags into a copy, look at it, and put it in the place of the file."""
     if not os.access(path, os.W_OK):
         raise TagError("the file is write-protected")
-    handle, name = tempfile.mkstemp(prefix=".skey-", suffix=".part", dir=path.parent)
+    _remove_leftovers(path.parent)
+    handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=path.parent)
     os.close(handle)
     copy = Path(name)
     try:
@@ -185,6 +190,15 @@ def _replace(path: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN40
         copy.replace(path)
     finally:
         copy.unlink(missing_ok=True)
+
+
+@lru_cache
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the copies of runs that were killed, once a folder; what changed of late may be in use."""
+    for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_ctime > _LEFT_SECONDS:
+                left.unlink()
 
 
 def _write_copy(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types

@@ -63,6 +63,17 @@ def test_a_worker_that_the_system_ends_says_how_to_go_on() -> None:
         list(in_processes(die, range(3), jobs=1))
 
 
+def test_a_script_without_a_main_guard_gets_the_true_reason(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from skey.corpus.processes import in_processes\nprint(list(in_processes(abs, [1], 1)))\n"
+    )
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=HERE.parents[1])
+    assert ran.returncode != 0
+    assert "WorkerLost: no worker process could start." in ran.stderr
+    assert '__name__ == "__main__"' in ran.stderr.splitlines()[-1]
+
+
 def test_there_is_at_least_one_job_by_default() -> None:
     assert 1 <= default_jobs() <= 8
 

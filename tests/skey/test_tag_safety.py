@@ -315,6 +315,18 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(song, name):
         assert tagged_key(path) is None or parse_key(tagged_key(path))
 
 
+def test_copies_of_a_run_that_was_killed_are_removed_by_the_next_one(song, monkeypatch):
+    path = song("a.mp3")
+    left = path.with_name(".skey-abc.part")
+    left.touch()
+    write_key(path, EB_MINOR)
+    assert left.exists(), "it may be in use"
+    tags._remove_leftovers.cache_clear()
+    monkeypatch.setattr(tags.time, "time", lambda: left.stat().st_ctime + 1_000)
+    write_key(path, parse_key("C"))
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.aiff", "a.flac", "a.ogg", "a.m4a", "a.wv"])
 def test_damaged_files_are_tagged_whole_or_refused_by_a_typed_error(song, name):
     path = song(name)

@@ -132,7 +132,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_fit_their_header_are_refused(tmp_path: Path) -> None:
-    from skey.weights.store import METADATA_KEY, checksum
+    from skey.weights.file import METADATA_KEY, checksum
 
     tensors = {"x": torch.zeros(1)}
     text = header(checksum=checksum(tensors)).to_json()

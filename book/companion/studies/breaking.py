@@ -1,0 +1,276 @@
+"""Inputs that break key estimators: damaged and odd files, sounds that are no music, music out of tune."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pandas as pd
+import soundfile
+from jaxtyping import Float
+
+from companion.observations import DIGITS
+from companion.studies import nonmusic
+from companion.studies.robustness import play, test_clips
+from skey.audio import SAMPLE_RATE
+from skey.cli.measure import cadence
+from skey.corpus.plan import plan_clips, render_clip
+from skey.errors import SkeyError
+from skey.estimator import KeyEstimator
+from skey.inference.tonality import measure_tonality
+from skey.keys import parse_key
+from skey.metrics import mirex_points
+from skey.weights import available_weights, read_header
+from skey.weights.library import DEFAULT
+
+NAME = "inputs-that-break"
+"""The observation, and its notebook."""
+
+PEERS = Path(__file__).with_name("peers.csv")
+"""What others did with such inputs, measured on 21 November 2026: an input a row, a system a column."""
+
+MUSIC_CLIPS = 60
+"""The first clips of the test set, half of them of the *hard* level; the first 15 s of each."""
+
+DETUNED_CLIPS = 16
+"""Clips that are detuned, all of the *full* level."""
+
+CENTS = (-50, -45, -40, -20, 0, 20, 40, 45, 50)
+"""How far the test clips are tuned from A4 = 440 Hz."""
+
+ESTIMATORS = (DEFAULT, "skey-fifths", "krumhansl")
+"""What listens to the detuned clips."""
+
+Sound = Float[np.ndarray, "samples *channels"]
+
+
+def observe_inputs(limit: int = 0) -> dict[str, dict[str, Any]]:
+    """Everything that the page shows; with a ``limit`` only so many sounds, clips and tunings."""
+    estimator = KeyEstimator()
+    asked = {
+        "inputs": _columns(("input", "answer"), list(ask_inputs(estimator))),
+        "sounds": ask_sounds(estimator, limit),
+        "music": ask_music(estimator, limit),
+    }
+    checksum = _checksum(DEFAULT)
+    return {name: {"checksum": checksum, **entry} for name, entry in asked.items()} | ask_detuned(limit)
+
+
+def ask_inputs(estimator: KeyEstimator) -> Iterator[tuple[str, str]]:
+    """What the estimator does with each input: its key, ``no key: …``, or ``error: …``."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, make in INPUTS.items():
+            path = Path(folder) / name
+            if make is not None:
+                make(path)
+            yield name, answer_words(estimator, path)
+
+
+def answer_words(estimator: KeyEstimator, path: Path) -> str:
+    """The key of a file, or why it has none, without its name."""
+    try:
+        estimate = estimator.estimate(path)
+    except SkeyError as error:
+        return f"error: {type(error).__name__}"
+    return str(estimate.key) if estimate.key else f"no key: {str(estimate.reason).split(':')[0]}"
+
+
+def ask_sounds(estimator: KeyEstimator, limit: int = 0) -> dict[str, list[Any]]:
+    """Kind, number, evidence and confidence (0 without a key) of each sound that is no music."""
+    rows = [
+        (kind, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
+        for kind, number, wave in nonmusic.sounds(limit or nonmusic.VARIANTS)
+    ]
+    return _columns(("kind", "number", "evidence", "confidence"), rows)
+
+
+def ask_music(estimator: KeyEstimator, limit: int = 0) -> dict[str, list[Any]]:
+    """The same of clips of the test set."""
+    clips = plan_clips("test")[: limit or MUSIC_CLIPS]
+    waves = ((clip, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]) for clip in clips)
+    rows = [
+        (clip.level, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
+        for number, (clip, wave) in enumerate(waves)
+    ]
+    return _columns(("kind", "number", "evidence", "confidence"), rows)
+
+
+def evidence(wave: Float[np.ndarray, " samples"]) -> float:
+    """The evidence for music in a sound; far below zero where its spectrum has no lines at all."""
+    tonality = measure_tonality(wave)
+    return tonality.evidence if tonality.tonal else min(tonality.evidence, -9.0)
+
+
+def ask_detuned(limit: int = 0) -> dict[str, dict[str, Any]]:
+    """What is answered to detuned clips, by the papers' front end and by the one that follows the tuning."""
+    clips = test_clips()[: limit or DETUNED_CLIPS]
+    asked = {
+        f"{name}, {front}": KeyEstimator(name, as_published=front == FRONTS[0])
+        for name in ESTIMATORS
+        for front in FRONTS
+    }
+    said: dict[str, dict[str, Any]] = {
+        name: {"checksum": _checksum(name.split(",")[0]), **{str(cents): [] for cents in CENTS}}
+        for name in asked
+    }
+    for cents in CENTS:
+        for clip in clips:
+            wave = play(clip, cents=float(cents))
+            for name, estimator in asked.items():
+                said[name][str(cents)].append(str(estimator.estimate(wave, SAMPLE_RATE).key))
+    return {"clips": {"checksum": "", "keys": [str(clip.key) for clip in clips]}, **said}
+
+
+def _checksum(name: str) -> str:
+    """That of the weights of a name; none for a template."""
+    file = available_weights().get(name)
+    return read_header(file).checksum if file else ""
+
+
+FRONTS = ("tuned to 440 Hz", "following the tuning")
+"""The papers' front end, and ours where music is out of tune."""
+
+
+def peers() -> pd.DataFrame:
+    """What other estimators did: an input a row, a system a column."""
+    return pd.read_csv(PEERS, index_col="input", keep_default_na=False)
+
+
+def table_of(entry: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """Sounds as rows, with the half to which each belongs: even numbers choose, odd ones are reported."""
+    table = pd.DataFrame(dict(entry))
+    return table.assign(
+        half=np.where(table["number"] % 2 == 0, "first", "second"), keyed=table["confidence"] > 0
+    )
+
+
+def detuning(entries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """MIREX in percent: estimator, front end, cents, and the points of each clip."""
+    references = [parse_key(key) for key in entries["clips"]["keys"]]
+    rows = [
+        (*name.split(", ", 1), int(cents), 100 * points)
+        for name in entries
+        if name.endswith(FRONTS)
+        for cents, said in entries[name].items()
+        if cents != "checksum"
+        for points in _points(references, said[: len(references)])
+    ]
+    return pd.DataFrame(rows, columns=["system", "front end", "cents", "MIREX, %"])
+
+
+def _points(references: Sequence[Any], said: Sequence[str]) -> Float[np.ndarray, " clips"]:
+    """The points of each clip; none where there is no key."""
+    keyed = [answer != "None" for answer in said]
+    keys = [
+        parse_key(answer) if has else key for answer, has, key in zip(said, keyed, references, strict=True)
+    ]
+    return np.asarray(mirex_points(references, keys)) * keyed
+
+
+def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Rows as named columns, numbers rounded as recorded ones are."""
+    rounded = [[round(cell, DIGITS) if isinstance(cell, float) else cell for cell in row] for row in rows]
+    return {name: list(column) for name, column in zip(names, zip(*rounded, strict=True), strict=True)}
+
+
+_RATE = 44_100
+
+
+def _music(seconds: float = 20.0, rate: int = _RATE) -> Float[np.ndarray, " samples"]:
+    """I-IV-V-I in C major every three seconds; other rates only resample it."""
+    chords = cadence()[:, 0].reshape(4, -1)[:, : _RATE * 3 // 4]
+    whole = np.resize(chords.ravel(), round(seconds * _RATE))
+    places = np.arange(round(seconds * rate)) * _RATE / rate
+    return np.interp(places, np.arange(whole.size), whole)
+
+
+def _wav(sound: Sound, rate: int = _RATE, **how: str) -> Callable[[Path], None]:
+    """Write a sound in the format that the name of the file says."""
+    return lambda path: soundfile.write(str(path), sound, rate, **how)
+
+
+def _bytes(content: bytes) -> Callable[[Path], None]:
+    """Write bytes."""
+
+    def make(path: Path) -> None:
+        path.write_bytes(content)
+
+    return make
+
+
+def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path], None]:
+    """Write music, then damage the file."""
+
+    def make(path: Path) -> None:
+        soundfile.write(str(path), _music(), _RATE)
+        path.write_bytes(damage(bytearray(path.read_bytes())))
+
+    return make
+
+
+def _bit_flips(content: bytearray) -> bytearray:
+    """Forty bytes of the file changed."""
+    for place in np.random.default_rng(0).integers(1_000, len(content), 40):
+        content[place] ^= 0x55
+    return content
+
+
+def _aac(container: str) -> Callable[[Path], None]:
+    """Write music as AAC in a container, whatever the name of the file says."""
+
+    def make(path: Path) -> None:
+        with av.open(str(path), "w", format=container) as out:
+            stream = out.add_stream("aac", rate=_RATE, layout="mono")
+            frame = av.AudioFrame.from_ndarray(_music()[None].astype(np.float32), "fltp", "mono")
+            frame.sample_rate = _RATE
+            out.mux([*stream.encode(frame), *stream.encode(None)])
+
+    return make
+
+
+def _with(value: float, every: int) -> Sound:
+    """Music with samples of that value."""
+    sound = _music()
+    sound[::every] = value
+    return sound
+
+
+_NOISE = np.random.default_rng(0).bytes(100_000)
+_WORDS = b"These are words, not samples.\n" * 200
+
+INPUTS: Mapping[str, Callable[[Path], None] | None] = {
+    **{f"good.{suffix}": _wav(_music()) for suffix in ("wav", "flac")},
+    "good.opus": _wav(_music(rate=48_000), 48_000, format="OGG", subtype="OPUS"),
+    **{"good.aac": _aac("adts"), "good.m4a": _aac("ipod"), "aac_named.mp3": _aac("adts")},
+    **{f"k{rate // 1000}.wav": _wav(_music(rate=rate), rate) for rate in (8_000, 96_000, 192_000)},
+    "odd_37913.wav": _wav(_music(rate=37_913), 37_913),
+    "u8.wav": _wav(_music(), subtype="PCM_U8"),
+    "over1_float.wav": _wav(9 * _music(), subtype="FLOAT"),
+    "clipped.wav": _wav(np.clip(9 * _music(), -1, 1)),
+    "stereo.wav": _wav(np.stack([_music()] * 2, axis=1)),
+    "surround51.wav": _wav(np.stack([_music()] * 6, axis=1)),
+    'name with "quotes" é 音.wav': _wav(_music()),
+    **{
+        f"{name}.wav": _wav(_music(seconds))
+        for name, seconds in {"s14": 14.0, "s5": 5.0, "s3": 3.0, "s2_9": 2.9, "s1": 1.0, "ms100": 0.1}.items()
+    },
+    "trunc.wav": _damaged(lambda content: content[: len(content) * 3 // 5]),
+    "trunc.flac": _damaged(lambda content: content[: len(content) * 3 // 5]),
+    "trunc.mp3": _damaged(lambda content: content[: len(content) * 3 // 5]),
+    "beheaded.mp3": _damaged(lambda content: content[5_000:]),
+    "bitflips.mp3": _damaged(_bit_flips),
+    "silence20.wav": _wav(np.zeros(20 * _RATE)),
+    "dc.wav": _wav(np.full(20 * _RATE, 0.5)),
+    "stereo_antiphase.wav": _wav(np.stack([_music(), -_music()], axis=1)),
+    "nan_some.wav": _wav(_with(np.nan, 1_000), subtype="FLOAT"),
+    "nan_all.wav": _wav(_with(np.nan, 1), subtype="FLOAT"),
+    "inf_one.wav": _wav(_with(np.inf, 10**9), subtype="FLOAT"),
+    "zero_length.wav": _wav(np.zeros(0)),
+    "header_only.wav": _damaged(lambda content: content[:44]),
+    **{"empty.wav": _bytes(b""), "empty.mp3": _bytes(b"")},
+    **{"text.wav": _bytes(_WORDS), "text.mp3": _bytes(_WORDS), "binary.mp3": _bytes(_NOISE)},
+    "missing.wav": None,
+}
+"""Name of each input, as the table of the peers has it, and what writes it."""

@@ -194,20 +194,22 @@ def _wav(sound: Sound, rate: int = _RATE, **how: str) -> Callable[[Path], None]:
 def _bytes(content: bytes) -> Callable[[Path], None]:
     """Write bytes."""
 
-    def make(path: Path) -> None:
+    def write(path: Path) -> None:
+        """Write the file."""
         path.write_bytes(content)
 
-    return make
+    return write
 
 
 def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path], None]:
     """Write music, then damage the file."""
 
-    def make(path: Path) -> None:
+    def write(path: Path) -> None:
+        """Write the file."""
         soundfile.write(str(path), _music(), _RATE)
         path.write_bytes(damage(bytearray(path.read_bytes())))
 
-    return make
+    return write
 
 
 def _bit_flips(content: bytearray) -> bytearray:
@@ -220,14 +222,15 @@ def _bit_flips(content: bytearray) -> bytearray:
 def _aac(container: str) -> Callable[[Path], None]:
     """Write music as AAC in a container, whatever the name of the file says."""
 
-    def make(path: Path) -> None:
+    def write(path: Path) -> None:
+        """Write the file."""
         with av.open(str(path), "w", format=container) as out:
             stream = out.add_stream("aac", rate=_RATE, layout="mono")
             frame = av.AudioFrame.from_ndarray(_music()[None].astype(np.float32), "fltp", "mono")
             frame.sample_rate = _RATE
             out.mux([*stream.encode(frame), *stream.encode(None)])
 
-    return make
+    return write
 
 
 def _with(value: float, every: int) -> Sound:

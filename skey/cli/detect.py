@@ -205,7 +205,7 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option(
     "--whole-track/--windows",
     default=None,
-    help="One pass over a track, at 440 Hz as in the S-KEY release, or the mean of 15-s windows; by default what the weights ask for.",
+    help="One pass over a track, at 440 Hz, or the mean of 15-s windows; by default as the weights ask.",
 )
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")

@@ -12,10 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from companion.record import write_if_changed
-from skey.corpus.build import open_store
-from skey.corpus.description import describe
-from skey.corpus.plan import Clip, plan_clips
-from skey.corpus.shards import FeatureStore
+from skey.corpus.build import FeatureStore, open_store
+from skey.corpus.plan import Clip, describe, plan_clips
 from skey.errors import SkeyError
 
 CORPUS_RECORD = Path("data", "open-corpus.json")
@@ -102,6 +100,6 @@ def check_corpus(results: Path, recompute: bool = False) -> list[str]:
         if recorded.get(name) != planned.get(name)
     ]
     if recompute:
-        moved = compare_fingerprints(fingerprints, fingerprint(open_store("test", verify=False)))
+        moved = compare_fingerprints(fingerprints, fingerprint(open_store("test")))
         faults += [f"{CORPUS_RECORD}: {clip} sounds otherwise" for clip in moved]
     return faults

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from skey.corpus.sources import Split
+    from skey.corpus.pieces import Split
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,10 +57,9 @@ def verify(split: "Split", clips: int | None, seed: int) -> None:
     """
     from skey.corpus.build import corpus_folder, plan_shards
     from skey.corpus.plan import plan_clips
-    from skey.corpus.shards import is_sound
 
     shards = plan_shards(plan_clips(split, clips, seed), corpus_folder(split))
-    bad = [clip for shard in shards if not is_sound(shard) for clip in shard.clip_ids]
+    bad = [clip for shard in shards if not shard.is_sound() for clip in shard.clip_ids]
     if bad:
         _fail(bad, f"missing or damaged; mend them with `skey corpus build --split {split}`")
     click.echo(f"{sum(len(shard.clip_ids) for shard in shards)} clips are as they were built")
@@ -80,11 +79,10 @@ def describe(split: "Split", clips: int | None, seed: int, layout: Literal["text
     """Count the clips of a split by source, level, mode and key. Needs no built features."""
     import json
 
-    from skey.corpus import description
-    from skey.corpus.plan import plan_clips
+    from skey.corpus import plan
 
-    counts = description.describe(plan_clips(split, clips, seed))
-    lines = [json.dumps(counts, indent=1)] if layout == "json" else description.lines(split, counts)
+    counts = plan.describe(plan.plan_clips(split, clips, seed))
+    lines = [json.dumps(counts, indent=1)] if layout == "json" else plan.description_lines(split, counts)
     click.echo("\n".join(lines))
 
 
@@ -154,8 +152,8 @@ def index(jobs: int | None) -> None:
     from tqdm import tqdm
 
     from skey.corpus.indexing import build_index
+    from skey.corpus.pieces import INDEX
     from skey.corpus.processes import default_jobs
-    from skey.corpus.sources import INDEX
 
     with tqdm(unit="piece") as bar:
 

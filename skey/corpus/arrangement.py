@@ -3,29 +3,16 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 
 from skey.corpus import accompaniment as acc
-from skey.corpus.events import DRUM_BANK, EVENT, Level
-from skey.corpus.instruments import (
-    BASS,
-    CHORDS,
-    MELODY,
-    PRESETS_IN_USE,
-    Program,
-    balanced,
-    drum_kit,
-    drum_rows,
-    ensemble,
-    in_range,
-    pitched,
-)
-from skey.corpus.sources import Piece
+from skey.corpus.degradation import Level
+from skey.corpus.pieces import Piece
+from skey.corpus.soundfont import DRUM_BANK, EVENT, Program
 from skey.keys import Key
-
-__all__ = ["PRESETS_IN_USE", "Arrangement", "Level", "arrange", "draw_transposition", "generator"]
 
 CLIP_SECONDS = 30.0
 SPARE_SECONDS = 1.0
@@ -33,6 +20,104 @@ SPARE_SECONDS = 1.0
 
 DETUNING = {"full": 8.0, "hard": 40.0}
 """The furthest that an arrangement is out of tune, in cents either way, by level."""
+
+_IN_TUNE: dict[tuple[int, int], tuple[int, ...]] = {
+    (28, 55): (43,),
+    (28, 60): (32, 33, 34, 35, 38, 39, 58),
+    (28, 88): (4, 5),
+    (28, 96): (0, 1, 2),
+    (34, 72): (70,),
+    (36, 72): (42, 88, 89),
+    (36, 74): (95,),
+    (36, 76): (57,),
+    (36, 84): (7, 16, 17, 19, 61, 62, 91),
+    (36, 88): (6, 45, 48, 49, 50),
+    (36, 92): (46,),
+    (40, 76): (29,),
+    (40, 84): (24, 25, 26, 27),
+    (43, 84): (53,),
+    (44, 76): (66,),
+    (45, 90): (12,),
+    (48, 84): (15, 41, 80, 81, 107),
+    (48, 86): (105,),
+    (48, 88): (11,),
+    (50, 88): (71,),
+    (52, 81): (69,),
+    (52, 84): (56,),
+    (55, 84): (85,),
+    (55, 93): (40, 110),
+    (58, 88): (68,),
+    (60, 90): (74, 75, 79),
+    (66, 96): (73,),
+}
+RANGES = {preset: limits for limits, presets in _IN_TUNE.items() for preset in presets}
+"""The pitched presets (bank 0) in use, each with the lowest and highest MIDI pitch where it is in tune."""
+
+LOUD = frozenset({40, 41, 42, 43, 62, 74, 79, 80, 81, 85, 110})
+"""Presets some 5 dB above the others at one velocity."""
+
+QUIET = frozenset({0, 1, 6, 12, 25, 27, 48, 49, 50, 61})
+"""Presets some 5 dB below."""
+
+MELODY = (0, 4, 11, 12, 15, 24, 25, 40, 56, 66, 68, 71, 73, 74, 75, 79, 80, 81, 85, 105, 107, 110)
+"""Presets for a tune."""
+
+CHORDS = (0, 1, 2, 4, 5, 6, 7, 16, 17, 19, 24, 25, 26, 27, 29, 45, 46, 48, 49, 50, 53, 61, 62, 88, 89, 91, 95)
+"""Presets for its chords."""
+
+BASS = (32, 33, 34, 35, 38, 39, 43, 58, 70)
+"""Presets for the bass."""
+
+_ENSEMBLES = (
+    "0, 6, 19, 16, 40 40 41 42, 48, 49, 53, 61, 56 56 57 58, 68 71 69 70, 73 68 71 70, 74 71 41 42, "
+    "66 66 57 70, 24 25 24 32, 46 45 45 43, 4 4 26 33, 81 50 50 38, 91 89 89 35, 12 5 11 43"
+)
+ENSEMBLES = tuple(tuple(map(int, each.split())) for each in _ENSEMBLES.split(", "))
+"""Ensembles for polyphony, from the top part to the bass; a single preset plays everything."""
+
+DRUM_KITS = (0, 8, 16, 24, 25, 32, 40)
+"""Percussion kits, in bank 128."""
+
+KICK, STICK, SNARE, CLAP, CLOSED_HAT, OPEN_HAT, RIDE, TAMBOURINE, SHAKER = 36, 37, 38, 39, 42, 46, 51, 54, 70
+
+
+class Groove(NamedTuple):
+    """A drum pattern: the sounds of the strong beats, the weak beats, and the subdivisions of the beat."""
+
+    strong: int
+    weak: int
+    subdivision: int
+
+
+GROOVES = (
+    Groove(KICK, SNARE, CLOSED_HAT),
+    Groove(KICK, CLAP, OPEN_HAT),
+    Groove(KICK, STICK, RIDE),
+    Groove(KICK, TAMBOURINE, SHAKER),
+)
+
+
+def drawn(presets: Sequence[int], rng: np.random.Generator) -> Program:
+    """One of the pitched presets, as bank and preset."""
+    return 0, int(rng.choice(presets))
+
+
+def drum_kit(rng: np.random.Generator) -> Program:
+    """One of the percussion kits."""
+    return DRUM_BANK, int(rng.choice(DRUM_KITS))
+
+
+def in_range(pitches: Int[np.ndarray, " notes"], program: Program) -> Int[np.ndarray, " notes"]:
+    """Pitches as an instrument can play them: first the whole line, then single notes move by octaves."""
+    if program[0] == DRUM_BANK or not len(pitches):
+        return pitches
+    low, high = RANGES[program[1]]
+    middle = float(np.median(pitches))
+    octaves = np.ceil(max(low - middle, 0) / 12) - np.ceil(max(middle - high, 0) / 12)
+    line = pitches + 12 * int(octaves)
+    up = np.ceil(np.maximum(low - line, 0) / 12).astype(int)
+    down = np.ceil(np.maximum(line - high, 0) / 12).astype(int)
+    return np.asarray(line + 12 * (up - down))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +162,11 @@ def arrange(
     ``place`` chooses the bar to begin with: 0 is the first, 1 the last from which the piece fills the time.
     A piece that is shorter is repeated. ``seed_text`` decides everything else.
     """
-    tempo = draw_tempo(piece, seed_text)
+    tempo = _draw_tempo(piece, seed_text)
     tracks = _tune_tracks(piece, seed_text) if piece.source == "tunes" else _score_tracks(piece, seed_text)
     tracks = [track for track in [*tracks, *_drum_tracks(piece, seed_text)] if len(track.notes)]
     window = (seconds + SPARE_SECONDS) * tempo / 60
-    start = start_of(piece, window, place)
+    start = _start_of(piece, window, place)
     shift = draw_transposition(seed_text)
     heard = [replace(track, notes=_window(track.notes, piece, start, window)) for track in tracks]
     return sound_tracks(heard, tempo, shift, draw_cents(level, seed_text), seed_text)
@@ -101,7 +186,7 @@ def draw_cents(level: Level, seed_text: str) -> float:
     return float(generator(seed_text, "tuning").uniform(-1.0, 1.0)) * DETUNING[level]
 
 
-def draw_tempo(piece: Piece, seed_text: str) -> float:
+def _draw_tempo(piece: Piece, seed_text: str) -> float:
     """Quarters a minute: tunes by the length of their bars, scores by how often something new sounds."""
     rng = generator(seed_text, "tempo")
     if piece.source == "tunes":
@@ -110,7 +195,7 @@ def draw_tempo(piece: Piece, seed_text: str) -> float:
     return float(np.clip(60 * rng.uniform(1.8, 3.8) * piece.quarters / len(onsets), 50, 260))
 
 
-def start_of(piece: Piece, window: float, place: float) -> float:
+def _start_of(piece: Piece, window: float, place: float) -> float:
     """The onset of the bar at a place from 0 (the first) to 1 (the last that leaves ``window`` quarters)."""
     feasible = piece.bars[piece.bars + window <= piece.quarters + piece.beats_per_bar]
     return float(feasible[round(place * (len(feasible) - 1))]) if len(feasible) else 0.0
@@ -122,24 +207,19 @@ def _tune_tracks(piece: Piece, seed_text: str) -> list[Track]:
     rng = generator(seed_text, "accompaniment")
     pulse = acc.pulse_of(piece)
     chords, bass = acc.chord_slices(piece, piece.key, rng)
-    lead = Track(piece.notes, pitched(int(rng.choice(MELODY))), int(rng.integers(85, 115)), _lead_octave(rng))
+    program, velocity = drawn(MELODY, rng), int(rng.integers(85, 115))
+    lead = Track(piece.notes, program, velocity, int(rng.choice([-1, 0, 1], p=[0.3, 0.5, 0.2])))
     tracks = [lead, _chord_track(chords, pulse, rng), _bass_track(bass, pulse, piece.key, rng)]
     if rng.random() < 0.4:
         second = acc.as_notes(acc.second_voice(piece.notes, chords))
-        tracks.append(Track(second, pitched(int(rng.choice(MELODY))), lead.velocity - 15, lead.octave))
+        tracks.append(Track(second, drawn(MELODY, rng), lead.velocity - 15, lead.octave))
     return tracks
 
 
-def _lead_octave(rng: np.random.Generator) -> int:
-    """The register of the melody, in octaves from the notated one."""
-    return int(rng.choice([-1, 0, 1], p=[0.3, 0.5, 0.2]))
-
-
 def _chord_track(chords: Sequence[acc.Slice], pulse: float, rng: np.random.Generator) -> Track:
-    """The chords in one figure."""
     figure = acc.CHORD_FIGURES[int(rng.integers(len(acc.CHORD_FIGURES)))]
     rows = [row for part in chords for row in figure(part, pulse)]
-    return Track(acc.as_notes(rows), pitched(int(rng.choice(CHORDS))), int(rng.integers(55, 90)))
+    return Track(acc.as_notes(rows), drawn(CHORDS, rng), int(rng.integers(55, 90)))
 
 
 def _bass_track(bass: Sequence[acc.Slice], pulse: float, key: Key, rng: np.random.Generator) -> Track:
@@ -149,7 +229,7 @@ def _bass_track(bass: Sequence[acc.Slice], pulse: float, key: Key, rng: np.rando
         rows = [row for part in bass for row in acc.BASS_FIGURES[figure](part, pulse)]
     else:
         rows = acc.walking(bass, pulse, key)
-    return Track(acc.as_notes(rows), pitched(int(rng.choice(BASS))), int(rng.integers(70, 105)))
+    return Track(acc.as_notes(rows), drawn(BASS, rng), int(rng.integers(70, 105)))
 
 
 def _score_tracks(piece: Piece, seed_text: str) -> list[Track]:
@@ -158,19 +238,16 @@ def _score_tracks(piece: Piece, seed_text: str) -> list[Track]:
     parts = [piece.notes[piece.notes["part"] == part] for part in np.unique(piece.notes["part"])]
     register = int(rng.choice([-1, 0, 1], p=[0.15, 0.7, 0.15]))
     velocities = rng.integers(75, 105, size=len(parts))
-    programs = ensemble(len(parts), rng)
+    presets = ENSEMBLES[int(rng.integers(len(ENSEMBLES)))]
+    places = np.round(np.linspace(0, len(presets) - 1, len(parts))).astype(int)
     tracks = [
-        Track(notes, program, int(velocity), register)
-        for notes, program, velocity in zip(parts, programs, velocities, strict=True)
+        Track(notes, (0, presets[place]), int(velocity), register)
+        for notes, place, velocity in zip(parts, places, velocities, strict=True)
     ]
     if rng.random() < 0.3:
-        tracks.append(
-            Track(parts[-1], pitched(int(rng.choice(BASS))), int(rng.integers(60, 95)), register - 1)
-        )
+        tracks.append(Track(parts[-1], drawn(BASS, rng), int(rng.integers(60, 95)), register - 1))
     if rng.random() < 0.25:
-        tracks.append(
-            Track(parts[0], pitched(int(rng.choice(MELODY))), int(rng.integers(55, 85)), register + 1)
-        )
+        tracks.append(Track(parts[0], drawn(MELODY, rng), int(rng.integers(55, 85)), register + 1))
     if rng.random() < 0.35:
         tracks.append(_chord_track(acc.score_slices(piece, acc.pulse_of(piece)), acc.pulse_of(piece), rng))
     return tracks
@@ -182,12 +259,12 @@ def _drum_tracks(piece: Piece, seed_text: str) -> list[Track]:
     if rng.random() > (0.5 if piece.source == "tunes" else 0.25):
         return []
     pulse = acc.pulse_of(piece)
-    beats = [
-        (float(onset), number % 2 == 0)
-        for bar, end in zip(piece.bars, np.append(piece.bars[1:], piece.quarters), strict=True)
-        for number, onset in enumerate(np.arange(bar, end - 1e-6, pulse))
-    ]
-    rows = drum_rows(beats, pulse, rng)
+    groove, steps = GROOVES[int(rng.integers(len(GROOVES)))], 3 if pulse == 1.5 else 2
+    rows = []
+    for bar, end in zip(piece.bars, np.append(piece.bars[1:], piece.quarters), strict=True):
+        for number, onset in enumerate(np.arange(bar, end - 1e-6, pulse).tolist()):
+            rows.append((onset, pulse / 2, groove.weak if number % 2 else groove.strong))
+            rows += [(onset + n * pulse / steps, pulse / steps, groove.subdivision) for n in range(steps)]
     return [Track(acc.as_notes(rows), drum_kit(rng), int(rng.integers(55, 90)))]
 
 
@@ -196,12 +273,9 @@ def _window(
 ) -> Shaped[np.ndarray, " inside"]:
     """The notes from ``start`` to ``start + window``, counted from 0; the piece comes again at its end."""
     period = float(np.ceil(piece.quarters))
-    copies = [notes]
-    for number in range(1, int((start + window) // period) + 1):
-        again = notes.copy()
-        again["onset"] += number * period
-        copies.append(again)
-    every: Shaped[np.ndarray, " notes"] = np.concatenate(copies)
+    copies = int((start + window) // period) + 1
+    every: Shaped[np.ndarray, " notes"] = np.tile(notes, copies)
+    every["onset"] += np.repeat(np.arange(copies) * period, len(notes))
     ends = np.minimum(every["onset"] + every["duration"], start + window)
     every["onset"] = np.maximum(every["onset"], start)
     every["duration"] = ends - every["onset"]
@@ -218,8 +292,14 @@ def _events(
     events = np.zeros(len(notes), dtype=EVENT)
     events["onset"] = notes["onset"] * 60 / tempo
     events["duration"] = notes["duration"] * 60 / tempo * rng.uniform(0.8, 1.0)
-    events["velocity"] = balanced(track.velocity, track.program) + rng.integers(-7, 8, size=len(notes))
+    events["velocity"] = _balanced(track.velocity, track.program) + rng.integers(-7, 8, size=len(notes))
     moved = notes["pitch"].astype(int) + 12 * track.octave + shift
     events["pitch"] = notes["pitch"] if track.program[0] == DRUM_BANK else in_range(moved, track.program)
     events["track"] = number
     return events
+
+
+def _balanced(velocity: int, program: Program) -> int:
+    """A velocity that makes loud and quiet presets about equally loud (the sampler's gain is its square)."""
+    factor = 0.75 if program[1] in LOUD else 1.3 if program[1] in QUIET else 1.0
+    return velocity if program[0] == DRUM_BANK else min(round(velocity * factor), 120)

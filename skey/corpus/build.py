@@ -1,12 +1,14 @@
-"""Build the features of the open corpus: resumable, checksummed, in several processes."""
+"""The features of the open corpus on disk: built in processes, resumable, checksummed."""
 
 import ast
+import contextlib
 import functools
 import hashlib
+import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,14 +20,21 @@ from jaxtyping import UInt8
 from tqdm import tqdm
 
 from skey import vqt
-from skey.corpus.plan import Clip, Split, plan_clips, plan_songs, render_clip
+from skey.corpus.pieces import Split
+from skey.corpus.plan import Clip, plan_clips, plan_songs, render_clip
 from skey.corpus.processes import default_jobs, in_processes, rare_collection
-from skey.corpus.shards import FeatureStore, Shard, is_sound, storage_errors, write_shard
+from skey.errors import SkeyError
 from skey.inference import filters
 from skey.inference.threads import one_thread
 
 SHARD_CLIPS = 12
 """Clips in a shard: 1.5 MB, a few seconds of work to lose, and 48 or 240 clips fill two cores evenly."""
+
+CLIP_SHAPE = (99, 1292)
+"""Bins and frames of the log-VQT of one 30-s clip."""
+
+Features = UInt8[np.ndarray, "clips 99 1292"]
+"""Log-VQT of several clips as unsigned bytes, 255 = 1.25 (``skey.vqt.to_bytes``)."""
 
 ClipFeatures = Callable[[Clip], UInt8[np.ndarray, "99 1292"]]
 """What turns a planned clip into its row of the store."""
@@ -33,14 +42,145 @@ ClipFeatures = Callable[[Clip], UInt8[np.ndarray, "99 1292"]]
 PACKAGES = ("music21", "pretty_midi", "numpy", "scipy", "torch")
 """The packages that the notes, the sound and the features come from."""
 
-_SOUNDLESS = frozenset(
-    f"{name}.py"
-    for name in (
-        *("__init__", "build", "description", "fingerprint", "listening", "processes", "shards"),
-        *("groups", "indexing", "packages", "tuning"),
-    )
-)
+_SOUNDLESS = ("__init__", "build", "indexing", "listening", "packages", "processes")
 """Modules of this folder that change no sample."""
+
+
+class StoreError(SkeyError):
+    """The disk refuses to keep the features; the message names the folder and the reason."""
+
+
+class MissingFeatures(SkeyError):
+    """Some shard was never built or is damaged; the message says how many clips are affected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Where the features of a few consecutive clips of a plan lie.
+
+    ``name`` is a digest of the clips and ``folder`` that of the code that renders them, so a file there
+    holds the right features or is damaged; there is no third case. ``clip_ids`` are the rows in order.
+    """
+
+    folder: Path
+    name: str
+    clip_ids: tuple[str, ...]
+
+    @property
+    def array_path(self) -> Path:
+        """The ``.npy`` file, uint8 of shape (clips, 99, 1292)."""
+        return self.folder / f"{self.name}.npy"
+
+    @property
+    def manifest_path(self) -> Path:
+        """The ``.json`` file with clip ids, checksum and versions; written last, so it seals the shard."""
+        return self.folder / f"{self.name}.json"
+
+    def recorded_checksum(self) -> str | None:
+        """The sha256 that the manifest gives; None where it is absent, unreadable or of other clips."""
+        try:
+            manifest = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+            if tuple(manifest["clips"]) == self.clip_ids and manifest["plan"] == self.name:
+                return str(manifest["sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return None
+
+    def is_sound(self) -> bool:
+        """Whether the shard is there, sealed, and every byte of its array is the one that was written."""
+        try:
+            with self.array_path.open("rb") as file:
+                return self.recorded_checksum() == hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Turn what the operating system says about a full or closed disk into one clear error.
+
+    Raises ``StoreError`` in place of ``OSError``; ``folder`` is where the features were to lie.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot keep the corpus in {folder}: {error.strerror or error}. "
+            "Free some space there (a clip takes 128 kB), or set the environment variable SKEY_DATA "
+            "to a folder you may write to."
+        ) from error
+
+
+def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
+    """Replace ``path`` by ``content`` so that a reader sees the old file or the new one, never a part.
+
+    The ending of the temporary name is fixed where one process alone writes, such as the holder of a shard's
+    lock: what a killed builder left is overwritten instead of piling up. Raises ``OSError``.
+    """
+    partial = path.with_name(path.name + ending)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def npy_bytes(features: UInt8[np.ndarray, "..."]) -> bytes:
+    """The file that ``np.save`` would write."""
+    buffer = io.BytesIO()
+    np.save(buffer, features, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -> None:
+    """Write the features, then the manifest that seals them.
+
+    ``features`` are uint8 (clips, 99, 1292), a row for each of ``shard.clip_ids``; ``versions`` are kept in
+    the manifest for the curious. Raises ``StoreError``.
+    """
+    content = npy_bytes(features)
+    checksum = hashlib.sha256(content).hexdigest()
+    manifest = {"clips": shard.clip_ids, "sha256": checksum, "plan": shard.name, "versions": dict(versions)}
+    with storage_errors(shard.folder):
+        write_whole(shard.array_path, content)
+        write_whole(shard.manifest_path, json.dumps(manifest, indent=1, sort_keys=True).encode())
+
+
+class FeatureStore:
+    """The features of a plan's clips, read by memory map from their shards.
+
+    ``len(store)`` clips in the order of the plan; ``store[i]`` or ``store[clip_id]`` is uint8 (99, 1292). The
+    constructor reads every byte once to check it, and raises ``MissingFeatures`` where a shard is absent or
+    damaged.
+    """
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        """Open the shards; see the class."""
+        self.shards = tuple(shards)
+        self.clip_ids = tuple(clip for shard in self.shards for clip in shard.clip_ids)
+        if bad := self.damaged():
+            clips = sum(len(shard.clip_ids) for shard in bad)
+            raise MissingFeatures(f"the features of {clips} of {len(self)} clips are missing or damaged")
+        self._rows = [row for shard in self.shards for row in np.load(shard.array_path, mmap_mode="r")]
+        self._places = {clip: place for place, clip in enumerate(self.clip_ids)}
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.clip_ids)
+
+    def __getitem__(self, clip: str | int) -> UInt8[np.ndarray, "99 1292"]:
+        """The log-VQT bytes of one clip, by id or by place; raises ``KeyError`` or ``IndexError``."""
+        features: np.ndarray = self._rows[self._places[clip] if isinstance(clip, str) else clip]
+        return features
+
+    def damaged(self) -> tuple[Shard, ...]:
+        """The shards that are missing, or of which any byte has changed; reads everything once."""
+        return tuple(shard for shard in self.shards if not shard.is_sound())
+
+    def digest(self) -> str:
+        """One sha256 (hexadecimal) over the checksums of all shards: same bytes, same digest."""
+        sums = "".join(shard.recorded_checksum() or "missing" for shard in self.shards)
+        return hashlib.sha256(sums.encode()).hexdigest()
 
 
 def data_directory() -> Path:
@@ -57,8 +197,7 @@ def clip_features(clip: Clip) -> UInt8[np.ndarray, "99 1292"]:
     """
     wave = torch.from_numpy(render_clip(clip))
     with torch.inference_mode():
-        features: np.ndarray = np.asarray(vqt.to_bytes(vqt.log_vqt(wave)))
-    return features
+        return np.asarray(vqt.to_bytes(vqt.log_vqt(wave)))
 
 
 @functools.cache
@@ -68,12 +207,24 @@ def recipe_digest() -> str:
     Comments and docstrings do not count; the versions of music21 (notes) and pretty_midi (SoundFont) do.
     Features made by older code lie in another folder and are never read by mistake.
     """
-    here = Path(__file__).parent
-    sources = [path for path in sorted(here.glob("*.py")) if path.name not in _SOUNDLESS]
+    sources = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem not in _SOUNDLESS]
     sources += [Path(str(module.__file__)) for module in (filters, vqt)]
-    parts = [_bare_code(path) for path in sources]
+    parts = [bare_code(path.read_text(encoding="utf-8")) for path in sources]
     parts += [f"{package} {version(package)}" for package in PACKAGES[:2]]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def bare_code(source: str) -> str:
+    """The lines of a module without docstrings, comments of their own line and empty lines.
+
+    The text itself and no parsed form of it: every version of Python agrees about it.
+    """
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(ast.Constant(str()), lineno=first, end_lineno=int(last)):
+                lines[first - 1 : last] = [""] * (last - first + 1)
+    return "\n".join(line for line in lines if line.strip() and not line.strip().startswith("#"))
 
 
 def corpus_folder(split: Split, directory: Path | None = None) -> Path:
@@ -94,14 +245,13 @@ def plan_digest(clips: Sequence[Clip]) -> str:
 
 
 def open_store(
-    split: Split, clips: int | None = None, seed: int = 0, directory: Path | None = None, verify: bool = True
+    split: Split, clips: int | None = None, seed: int = 0, directory: Path | None = None
 ) -> FeatureStore:
     """The built features of a split (``plan_clips`` says what ``clips`` and ``seed`` choose).
 
     Raises ``MissingFeatures`` where something was not built or is damaged.
     """
-    shards = plan_shards(plan_clips(split, clips, seed), corpus_folder(split, directory))
-    return FeatureStore(tuple(shards), verify)
+    return FeatureStore(tuple(plan_shards(plan_clips(split, clips, seed), corpus_folder(split, directory))))
 
 
 def build(
@@ -144,53 +294,23 @@ def build_clips(
     ``features`` makes the row of one clip; with ``jobs`` above 1 it must be importable by other processes.
     """
     shards = plan_shards(plan, folder)
-    todo = [(shard, part, features) for shard, part in shards.items() if not is_sound(shard)]
-    done = len(plan) - sum(len(part) for _, part, _ in todo)
+    todo = [(shard, part, features) for shard, part in shards.items() if not shard.is_sound()]
+    done, jobs = len(plan) - sum(len(part) for _, part, _ in todo), min(jobs, len(todo))
     with tqdm(total=len(plan), initial=done, unit="clip", disable=not progress) as bar:
-        for clips_built in _run(todo, min(jobs, len(todo))):
-            bar.update(clips_built)
+        for built in in_processes(_build_shard, todo, jobs) if jobs > 1 else map(_build_shard, todo):
+            bar.update(built)
     return FeatureStore(tuple(shards))
 
 
-Task = tuple[Shard, tuple[Clip, ...], ClipFeatures]
-
-
-def _run(todo: Sequence[Task], jobs: int) -> Iterator[int]:
-    """Build the shards here or in processes; yields the number of clips of each finished one."""
-    return in_processes(_build_shard, todo, jobs) if jobs > 1 else map(_build_shard, todo)
-
-
-def _build_shard(task: Task) -> int:
+def _build_shard(task: tuple[Shard, tuple[Clip, ...], ClipFeatures]) -> int:
     """Build one shard under its lock, unless another builder has done so; returns its number of clips."""
     shard, clips, features = task
+    locks = shard.folder / "locks"
     with storage_errors(shard.folder):
-        shard.lock_path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(shard.lock_path).acquire()
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / f"{shard.name}.lock").acquire()
     with lock, one_thread(), rare_collection():
-        if not is_sound(shard):
-            write_shard(shard, np.stack([features(clip) for clip in clips]), package_versions())
+        if not shard.is_sound():
+            versions = {package: version(package) for package in PACKAGES}
+            write_shard(shard, np.stack([features(clip) for clip in clips]), versions)
     return len(clips)
-
-
-def package_versions() -> dict[str, str]:
-    """The installed version of each package that the features depend on."""
-    return {package: version(package) for package in PACKAGES}
-
-
-def _bare_code(path: Path) -> str:
-    """The source of a module without comments and docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            body[:] = [statement for statement in body if not _is_text(statement)] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    """Whether a statement is nothing but a string, as docstrings are."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )

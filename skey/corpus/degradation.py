@@ -6,15 +6,17 @@ study can replace one and keep the rest. Detuning is not here: it is the `tuning
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32
 from scipy.signal import butter, lfilter, oaconvolve, sosfilt
 
 from skey.audio import SAMPLE_RATE
-from skey.corpus.events import Level
 from skey.errors import SkeyError
+
+Level = Literal["full", "hard"]
+"""How far a clip is from the clean score: a decent recording, or a detuned, saturated, echoing one."""
 
 Colour = Literal["white", "pink"]
 Wave = Float32[np.ndarray, " samples"]
@@ -73,15 +75,12 @@ RANGES: Mapping[Level, Mapping[str, tuple[float, float]]] = {
         "snr_db": (10.0, 25.0),
     },
 }
-COLOURS: tuple[Colour, ...] = ("white", "pink")
 
 
 def draw_degradation(level: Level, rng: np.random.Generator) -> Degradation:
-    """Amounts for a clip of a `level`, each uniform in its range of `RANGES`; raises `DegradationError`."""
-    if level not in RANGES:
-        raise DegradationError(f"no level {level!r}: there are {', '.join(RANGES)}")
+    """Amounts for a clip of a `level`, each uniform in its range of `RANGES`."""
     amounts = {name: float(rng.uniform(*limits)) for name, limits in RANGES[level].items()}
-    colour = COLOURS[int(rng.integers(len(COLOURS)))]
+    colour = get_args(Colour)[int(rng.integers(2))]
     return Degradation(**amounts, colour=colour, seed=int(rng.integers(2**32)))
 
 

@@ -1,28 +1,28 @@
-"""Make the index of the corpus anew: examine every candidate, group versions of a melody, draw the splits."""
+"""Make the index of the corpus anew: examine every candidate, group versions of a melody, draw the splits.
+
+The same tune stands in several books and the same chorale melody serves several chorales. Two pieces belong
+together, whatever their titles and keys, where their beginnings are alike up to transposition, where their
+melodies have many stretches in common, or where two tunes share a title that is more than a dance.
+"""
 
 import csv
+import re
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float64, Int, Shaped
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from skey.corpus import chorales, groups, polyphony, tunes
-from skey.corpus.sources import (
-    COLUMNS,
-    INDEX,
-    IndexRow,
-    ParsedScore,
-    Source,
-    Split,
-    notes_hash,
-    parse_piece,
-    read_index,
-)
+from skey.corpus import pieces
+from skey.corpus.pieces import COLUMNS, INDEX, IndexRow, ParsedScore, Source, Split, notes_hash, read_index
 from skey.keys import Key
 
 TEST_PIECES = 60
@@ -34,8 +34,25 @@ LEAST_BARS = 8
 LEAST_QUARTERS = 120.0
 """Polyphony is at least so long: two stretches of fifteen seconds and something between."""
 
-Progress = Callable[[int, int], None]
-"""Told how many candidates are done, and of how many."""
+INCIPIT_NOTES = 11
+"""Notes of a chorale melody that are compared, repeated notes counted once."""
+
+INCIPIT_POINTS = 16
+"""Points of a tune that are compared: the quarters of its first four full bars."""
+
+ALIKE_POINTS = 12
+"""Tunes are alike where so many of the points are."""
+
+PHRASE_STEPS = 9
+"""Steps of the stretches of melody that are compared."""
+
+SHARED_PHRASES = 0.12
+"""Melodies are alike that share so much of the shorter one's stretches, and at least three of them."""
+
+COMMON_PHRASE = 40
+"""A stretch that so many melodies have, such as a scale, says nothing."""
+
+Pairs = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,39 +62,41 @@ class Candidate:
     id: str
     source: Source
     key: Key | None
-    incipit: tuple[int, ...]
-    phrases: frozenset[tuple[int, ...]]
-    title: str
     notes_sha: str
+    incipit: tuple[int, ...] = ()
+    phrases: frozenset[tuple[int, ...]] = frozenset()
+    title: str = ""
 
 
-def build_index(path: Path = INDEX, jobs: int = 1, progress: Progress | None = None) -> tuple[IndexRow, ...]:
+def build_index(
+    path: Path = INDEX, jobs: int = 1, progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[IndexRow, ...]:
     """Examine every candidate in ``jobs`` processes, write the index to ``path`` and return it.
 
-    About a quarter of an hour on one core. The result does not depend on ``jobs``.
+    About a quarter of an hour on one core. The result does not depend on ``jobs``; ``progress`` is told how
+    many candidates are done, and of how many.
     """
-    ids = [*chorales.chorale_ids(), *tunes.tune_ids(), *polyphony.polyphony_ids()]
-    candidates = [found for found in _examine_all(ids, jobs, progress) if found is not None]
-    write_index(draw_splits(group_rows(candidates)), path)
+    ids = [*pieces.chorale_ids(), *pieces.tune_ids(), *pieces.polyphony_ids()]
+    candidates = []
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for done, found in enumerate(pool.map(examine, ids, chunksize=16), start=1):
+            candidates += [found] if found else []
+            progress(done, len(ids))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in draw_splits(group_rows(candidates)):
+            writer.writerow([row.id, row.source, row.group, row.key or "", row.split, row.notes_sha])
     read_index.cache_clear()
     return read_index(path)
 
 
-def _examine_all(ids: Sequence[str], jobs: int, progress: Progress | None) -> Iterator[Candidate | None]:
-    """Examine pieces, in their order."""
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for done, found in enumerate(pool.map(examine, ids, chunksize=16), start=1):
-            if progress is not None:
-                progress(done, len(ids))
-            yield found
-
-
 def examine(piece_id: str) -> Candidate | None:
     """Parse one piece and judge it: None where music21 cannot read it, or the key is not trustworthy."""
-    if piece_id.startswith("tunes/") and tunes.stated_key(tunes.tune_text(piece_id)) is None:
+    if piece_id.startswith("tunes/") and pieces.stated_key(pieces.tune_text(piece_id)) is None:
         return None
     try:
-        parsed = parse_piece(piece_id)
+        parsed = pieces.parse_piece(piece_id)
     except Exception:  # music21's parsers raise whatever they stumble over; such a piece is not used
         return None
     if not len(parsed.notes):
@@ -88,24 +107,24 @@ def examine(piece_id: str) -> Candidate | None:
 
 def _chorale(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     """A chorale whose encoding confirms the experts' key."""
-    bwv = piece_id.removeprefix("chorales/bwv")
-    key = chorales.agreed_key(bwv, parsed.notes, parsed.signature)
+    key = pieces.agreed_key(piece_id.removeprefix("chorales/bwv"), parsed.notes, parsed.signature)
     if key is None:
         return None
-    incipit, phrases = groups.melody_intervals(parsed.notes), groups.phrases(parsed.notes)
-    return Candidate(piece_id, "chorales", key, incipit, phrases, "", notes_hash(parsed))
+    incipit = _melody_intervals(parsed.notes)
+    return Candidate(piece_id, "chorales", key, notes_hash(parsed), incipit, _phrases(parsed.notes))
 
 
 def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     """A tune of eight bars or more that ends on the tonic of its ``K:`` field."""
-    key = tunes.stated_key(tunes.tune_text(piece_id))
+    text = pieces.tune_text(piece_id)
+    key = pieces.stated_key(text)
     if key is None or parsed.signature != key.signature or len(parsed.bars) < LEAST_BARS:
         return None
-    if not tunes.ends_on_tonic(parsed.notes, key) or not tunes.scale_confirms(parsed.notes, key):
+    if int(parsed.notes["pitch"][-1]) % 12 != key.tonic or not pieces.scale_confirms(parsed.notes, key):
         return None
-    points = groups.tune_incipit(parsed.notes, parsed.bars, parsed.beats_per_bar, key.tonic)
-    incipit, phrases = tuple(points.tolist()), groups.phrases(parsed.notes)
-    return Candidate(piece_id, "tunes", key, incipit, phrases, tunes.tune_title(piece_id), notes_hash(parsed))
+    points = tune_incipit(parsed.notes, parsed.bars, parsed.beats_per_bar, key.tonic)
+    phrases, title = _phrases(parsed.notes), _tune_title(text)
+    return Candidate(piece_id, "tunes", key, notes_hash(parsed), tuple(points.tolist()), phrases, title)
 
 
 def _polyphony(piece_id: str, parsed: ParsedScore) -> Candidate | None:
@@ -113,13 +132,20 @@ def _polyphony(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     length = float(np.max(parsed.notes["onset"] + parsed.notes["duration"]))
     if length < LEAST_QUARTERS or len(np.unique(parsed.notes["part"])) < 2:
         return None
-    return Candidate(piece_id, "polyphony", None, (), frozenset(), "", notes_hash(parsed))
+    return Candidate(piece_id, "polyphony", None, notes_hash(parsed))
+
+
+def _tune_title(text: str) -> str:
+    """The first title of a tune in small letters, without the article and the name of its dance."""
+    found = re.search(r"^T:(.*)$", text, re.MULTILINE)
+    title = re.sub(r"\(.*?\)|\s--\s.*$|[^a-z ]|\bthe\b", " ", found.group(1).lower() if found else "")
+    return " ".join(re.sub(r"\b(reel|hornpipe|jig|strathspey|slip|an?)\b", " ", title).split())
 
 
 def group_rows(candidates: Sequence[Candidate]) -> list[IndexRow]:
     """Rows of the index with their groups; labelled pieces train until the splits are drawn."""
     pairs = [*_pairs(candidates, "chorales"), *_pairs(candidates, "tunes")]
-    leaders = groups.join(len(candidates), pairs)
+    leaders = join(len(candidates), pairs)
     splits: dict[bool, Split] = {True: "train", False: "unlabelled"}
     return [
         IndexRow(c.id, c.source, candidates[leader].id, c.key, splits[c.key is not None], c.notes_sha)
@@ -127,17 +153,17 @@ def group_rows(candidates: Sequence[Candidate]) -> list[IndexRow]:
     ]
 
 
-def _pairs(candidates: Sequence[Candidate], source: Source) -> list[tuple[int, int]]:
+def _pairs(candidates: Sequence[Candidate], source: Source) -> Pairs:
     """Pairs of candidates of one source that are versions of one melody, as numbers among all candidates."""
     places = [number for number, candidate in enumerate(candidates) if candidate.source == source]
     chosen = [candidates[place] for place in places]
     if source == "chorales":
-        pairs = groups.alike_melodies([candidate.incipit for candidate in chosen])
+        pairs = _alike_melodies([candidate.incipit for candidate in chosen])
     else:
         incipits = np.array([candidate.incipit for candidate in chosen], dtype=np.int64)
         titles = [candidate.title for candidate in chosen]
-        pairs = groups.alike_tunes(incipits.reshape(-1, groups.INCIPIT_POINTS)) + groups.same_titles(titles)
-    pairs += groups.sharing_phrases([candidate.phrases for candidate in chosen])
+        pairs = alike_tunes(incipits.reshape(-1, INCIPIT_POINTS)) + same_titles(titles)
+    pairs += _sharing_phrases([candidate.phrases for candidate in chosen])
     return [(places[i], places[j]) for i, j in pairs]
 
 
@@ -159,10 +185,84 @@ def draw_splits(rows: Sequence[IndexRow]) -> list[IndexRow]:
     return [replace(row, split="test") if row.group in test else row for row in kept]
 
 
-def write_index(rows: Sequence[IndexRow], path: Path) -> None:
-    """Write the index as CSV, one piece a line."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow([row.id, row.source, row.group, row.key or "", row.split, row.notes_sha])
+def tune_incipit(
+    notes: Shaped[np.ndarray, " notes"], bars: Float64[np.ndarray, " bars"], usual: float, tonic: int
+) -> Int[np.ndarray, " points"]:
+    """The degrees (semitones above the tonic) that sound at each quarter of the first full bars."""
+    first = 1 if len(bars) > 1 and bars[1] - bars[0] < usual - 1e-6 else 0
+    points = bars[first] + np.arange(INCIPIT_POINTS) * usual / 4
+    sounding = np.searchsorted(notes["onset"], points + 1e-6) - 1
+    return np.asarray((notes["pitch"][np.maximum(sounding, 0)].astype(np.int64) - tonic) % 12)
+
+
+def _melody_intervals(notes: Shaped[np.ndarray, " notes"]) -> tuple[int, ...]:
+    """The first steps of the top part in semitones, without repeated notes and notes shorter than a beat."""
+    top = notes[(notes["part"] == notes["part"].min()) & (notes["duration"] >= 1.0)]
+    pitches = top["pitch"].astype(int)
+    moving = pitches[np.append(True, np.diff(pitches) != 0)][:INCIPIT_NOTES]
+    return tuple(int(step) for step in np.diff(moving))
+
+
+def _phrases(notes: Shaped[np.ndarray, " notes"]) -> frozenset[tuple[int, ...]]:
+    """Every stretch of nine successive steps (semitones) in the top part."""
+    steps = np.diff(notes["pitch"][notes["part"] == notes["part"].min()].astype(int)).tolist()
+    return frozenset(tuple(steps[n : n + PHRASE_STEPS]) for n in range(len(steps) - PHRASE_STEPS + 1))
+
+
+def _sharing_phrases(melodies: Sequence[frozenset[tuple[int, ...]]]) -> Pairs:
+    """Pairs of melodies that have enough stretches in common."""
+    bearers: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for number, melody in enumerate(melodies):
+        for phrase in melody:
+            bearers[phrase].append(number)
+    few = (some for some in bearers.values() if len(some) <= COMMON_PHRASE)
+    shared = Counter(pair for some in few for pair in combinations(some, 2))
+    least = {pair: SHARED_PHRASES * min(len(melodies[n]) for n in pair) for pair in shared}
+    return [pair for pair, count in shared.items() if count >= max(3.0, least[pair])]
+
+
+def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
+    """Levenshtein's distance between two sequences."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        previous, row[0] = row[0], i
+        for j, y in enumerate(b, start=1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
+    return row[-1]
+
+
+def _alike_melodies(melodies: Sequence[tuple[int, ...]], furthest: int = 2) -> Pairs:
+    """Pairs of interval sequences at most ``furthest`` edits apart."""
+    return [
+        (i, j)
+        for i, first in enumerate(melodies)
+        for j in range(i)
+        if edit_distance(first, melodies[j]) <= furthest
+    ]
+
+
+def alike_tunes(incipits: Int[np.ndarray, "tunes points"]) -> Pairs:
+    """Pairs of tunes that agree at ``ALIKE_POINTS`` points or more."""
+    return [
+        (i, int(j))
+        for i, incipit in enumerate(incipits)
+        for j in np.flatnonzero((incipits[:i] == incipit).sum(axis=1) >= ALIKE_POINTS)
+    ]
+
+
+def same_titles(titles: Sequence[str], commonest: int = 4) -> Pairs:
+    """Pairs with one title of two words or more, which at most ``commonest`` pieces bear."""
+    bearers: dict[str, list[int]] = defaultdict(list)
+    for number, title in enumerate(titles):
+        if " " in title:
+            bearers[title].append(number)
+    return [(n, some[0]) for some in bearers.values() if len(some) <= commonest for n in some[1:]]
+
+
+def join(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """The first member of each item's group; the groups are the connected components of the pairs."""
+    edges = np.array(list(pairs), dtype=int).reshape(-1, 2).T
+    graph = coo_array((np.ones(edges.shape[1]), tuple(edges)), shape=(count, count))
+    labels = connected_components(graph, directed=False)[1]
+    _, first, group = np.unique(labels, return_index=True, return_inverse=True)
+    return [int(place) for place in first[group]]

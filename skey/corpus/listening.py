@@ -1,18 +1,18 @@
 """Hear a clip of the open corpus, and read how it came to sound so."""
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import soundfile
 
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import Arrangement
-from skey.corpus.degradation import Degradation, draw_degradation
-from skey.corpus.events import DRUM_BANK, Level
-from skey.corpus.instruments import Program
+from skey.corpus.degradation import Degradation, Level, draw_degradation
+from skey.corpus.pieces import index_row
 from skey.corpus.plan import Clip, arrangements, clip_of, degradation_generator, render_clip
-from skey.corpus.sources import index_row
+from skey.corpus.soundfont import DRUM_BANK, Program
 from skey.errors import SkeyError
 
 
@@ -28,13 +28,11 @@ class Heard:
     parts: tuple[Arrangement, ...]
     degradation: Degradation
 
-    @property
-    def instruments(self) -> tuple[str, ...]:
-        """General MIDI names of the instruments, from the first track, each once; drum kits are ``drums``."""
-        return tuple(dict.fromkeys(instrument_name(p) for part in self.parts for p in part.programs))
-
     def as_dict(self) -> dict[str, Any]:
-        """Everything about the sound by name, ready for JSON; the tempo is in quarters a minute."""
+        """Everything about the sound by name, ready for JSON; the tempo is in quarters a minute.
+
+        Instruments have their General MIDI names, from the first track, each once.
+        """
         first = self.parts[0]
         return {
             "clip": self.clip.id,
@@ -43,21 +41,21 @@ class Heard:
             "tempo": round(first.tempo, 1),
             "transposition": first.transposition,
             "tuning_cents": round(first.tuning_cents, 1),
-            "instruments": list(self.instruments),
+            "instruments": list(dict.fromkeys(_name(p) for part in self.parts for p in part.programs)),
             "degradation": asdict(self.degradation),
         }
 
     def lines(self) -> list[str]:
         """The same for people, one line a matter."""
-        first = self.parts[0]
+        told = self.as_dict()
         return [
-            f"clip         {self.clip.id}",
-            f"key          {self.clip.key or 'not known'}",
-            f"tempo        {first.tempo:.0f} quarters a minute",
-            f"transposed   {first.transposition:+d} semitones from the score",
-            f"tuning       {round(first.tuning_cents):+d} cents",
-            f"instruments  {', '.join(self.instruments)}",
-            f"degradation  {', '.join(degradation_words(self.degradation))}",
+            f"clip         {told['clip']}",
+            f"key          {told['key'] or 'not known'}",
+            f"tempo        {told['tempo']:.0f} quarters a minute",
+            f"transposed   {told['transposition']:+d} semitones from the score",
+            f"tuning       {round(told['tuning_cents']):+d} cents",
+            f"instruments  {', '.join(told['instruments'])}",
+            f"degradation  {', '.join(_words(self.degradation))}",
         ]
 
 
@@ -69,16 +67,14 @@ def find_clip(name: str, level: Level = "full", arrangement: int = 0, seed: int 
     piece, separator, rest = name.partition("#")
     if not separator:
         return clip_of(index_row(piece), arrangement, level, seed)
-    fields = rest.split("-")
-    if len(fields) != 3 or not (fields[0] + fields[1]).isdecimal() or fields[2] not in get_args(Level):
+    fields = re.fullmatch(r"([0-9]+)-([0-9]+)-(full|hard)", rest)
+    if fields is None:
         raise ListeningError(
-            f"{name!r} is no clip: expected PIECE or PIECE#ARRANGEMENT-SEED-LEVEL, as in {_EXAMPLE}"
+            f"{name!r} is no clip: expected PIECE or PIECE#ARRANGEMENT-SEED-LEVEL, "
+            "as in chorales/bwv10.7#0-0-full"
         )
-    chosen: Level = "hard" if fields[2] == "hard" else "full"
-    return clip_of(index_row(piece), int(fields[0]), chosen, int(fields[1]))
-
-
-_EXAMPLE = "chorales/bwv10.7#0-0-full"
+    chosen: Level = "hard" if fields[3] == "hard" else "full"
+    return clip_of(index_row(piece), int(fields[1]), chosen, int(fields[2]))
 
 
 def hear(clip: Clip) -> Heard:
@@ -98,24 +94,19 @@ def write_clip(clip: Clip, path: Path) -> None:
         raise ListeningError(f"cannot write {path}: {error}") from error
 
 
-def instrument_name(program: Program) -> str:
-    """The General MIDI name of a (bank, preset); ``drums`` for any kit."""
+def _name(program: Program) -> str:
     from pretty_midi import program_to_instrument_name
 
     bank, preset = program
     return "drums" if bank == DRUM_BANK else str(program_to_instrument_name(preset))
 
 
-def degradation_words(amounts: Degradation) -> list[str]:
-    """A few words for each effect that is heard."""
-    words = []
-    if amounts.reverb_seconds is not None:
-        words.append(f"room of {amounts.reverb_seconds:.1f} s at {round(amounts.wet_db):+d} dB")
-    if amounts.drive_db is not None:
-        words.append(f"saturation {round(amounts.drive_db):+d} dB")
-    words.append(f"bass {round(amounts.bass_db):+d} dB, treble {round(amounts.treble_db):+d} dB")
-    if amounts.bandwidth_hz is not None:
-        words.append(f"nothing above {amounts.bandwidth_hz:.0f} Hz")
-    if amounts.snr_db is not None:
-        words.append(f"{amounts.colour} noise {amounts.snr_db:.0f} dB below")
-    return words
+def _words(amounts: Degradation) -> list[str]:
+    """A few words for each effect of a drawn degradation, which has all of them."""
+    return [
+        f"room of {amounts.reverb_seconds:.1f} s at {amounts.wet_db:+.0f} dB",
+        f"saturation {amounts.drive_db:+.0f} dB",
+        f"bass {amounts.bass_db:+.0f} dB, treble {amounts.treble_db:+.0f} dB",
+        f"nothing above {amounts.bandwidth_hz:.0f} Hz",
+        f"{amounts.colour} noise {amounts.snr_db:.0f} dB below",
+    ]

@@ -12,11 +12,11 @@ import subprocess
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from skey.corpus.shards import storage_errors, write_whole
+from skey.corpus.build import storage_errors, write_whole
 from skey.errors import SkeyError
 from skey.files.folders import SUFFIXES
 
@@ -63,10 +63,10 @@ def fetch(package: Package, folder: Path) -> list[Path]:
     with storage_errors(folder):
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            pieces = [
-                _write(target, name, content)
-                for name, content in unpack(download(package, Path(temporary)), package.path)
-            ]
+            music = unpack(download(package, Path(temporary)), package.path)
+            pieces = [target / name for name in sorted(music)]
+            for piece in pieces:
+                write_whole(piece, music[piece.name])
         write_whole(seal, "\n".join(piece.name for piece in pieces).encode())
     return pieces
 
@@ -91,8 +91,8 @@ def download(package: Package, folder: Path) -> Path:
     return files[0]
 
 
-def unpack(deb: Path, path: str) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each sound file in a package whose path contains ``path``, by name."""
+def unpack(deb: Path, path: str) -> dict[str, bytes]:
+    """Content by name of each sound file in a package whose path contains ``path``."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         found: dict[str, bytes] = {}
@@ -101,7 +101,7 @@ def unpack(deb: Path, path: str) -> Iterator[tuple[str, bytes]]:
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is not None:
                     found.update(_music(member.name, content.read, path))
-    yield from sorted(found.items())
+    return found
 
 
 def _music(name: str, read: Callable[[], bytes], path: str) -> dict[str, bytes]:
@@ -114,19 +114,12 @@ def _music(name: str, read: Callable[[], bytes], path: str) -> dict[str, bytes]:
 
 
 def _wanted(name: str, path: str) -> bool:
-    """Whether a file is music that is asked for."""
     return path in name and PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def _flat(name: str) -> str:
     """The last two parts of a path as one name, which no other piece of the package has."""
     return "-".join(PurePosixPath(name).parts[-2:]).replace(" ", "_")
-
-
-def _write(folder: Path, name: str, content: bytes) -> Path:
-    """Write one piece, whole or not at all."""
-    write_whole(folder / name, content)
-    return folder / name
 
 
 def digest(pieces: Sequence[Path]) -> str:

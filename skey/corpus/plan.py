@@ -4,27 +4,25 @@ A plan is a pure function of the index and a seed. Its clips are dealt round the
 that the first N of them are balanced too.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count, cycle, islice
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, Arrangement, arrange, draw_transposition, generator
-from skey.corpus.degradation import degrade, normalise_peak
-from skey.corpus.events import Level
-from skey.corpus.polyphony import school_of
+from skey.corpus.degradation import Level, degrade, normalise_peak
+from skey.corpus.pieces import IndexRow, Source, Split, index_row, load_piece, read_index, school_of
 from skey.corpus.songs import compose, song_key
 from skey.corpus.soundfont import default_soundfont
-from skey.corpus.sources import IndexRow, Piece, Source, Split, load_piece, read_index
 from skey.errors import SkeyError
-from skey.keys import Key
-
-__all__ = ["Clip", "Split", "arrangements", "clip_of", "plan_clips", "plan_songs", "render_clip"]
+from skey.keys import CIRCLE_OF_FIFTHS, Key
 
 TRAINING_CLIPS = 2000
 """Clips of a training split, unless told otherwise."""
@@ -76,22 +74,13 @@ def _deal(rows: Sequence[IndexRow]) -> Iterator[tuple[IndexRow, int, Level]]:
     """Endless pieces, with the number of the arrangement and the level: the kinds in turn, levels in turn."""
     kinds: dict[tuple[str, str], list[IndexRow]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: generator(row.id, "order").random()):
-        kinds[_kind(row)].append(row)
-    decks = [_rounds(kinds[kind]) for kind in sorted(kinds)]
+        # What is balanced: source and mode, or the school where there is no mode.
+        kinds[row.source, row.key.mode if row.key else school_of(row.id)].append(row)
+    decks = [(len(pieces), enumerate(cycle(pieces))) for _, pieces in sorted(kinds.items())]
     for turn in count():
-        for place, deck in enumerate(decks):
-            row, number = next(deck)
-            yield row, number, "hard" if (turn + place // 2) % 2 else "full"
-
-
-def _kind(row: IndexRow) -> tuple[str, str]:
-    """What is balanced: source and mode, or the school where there is no mode."""
-    return (row.source, row.key.mode) if row.key else (row.source, school_of(row.id))
-
-
-def _rounds(rows: Sequence[IndexRow]) -> Iterator[tuple[IndexRow, int]]:
-    """Every piece with arrangement 0, then every piece with arrangement 1, and so on."""
-    return ((row, number) for number in count() for row in rows)
+        for place, (pieces, deck) in enumerate(decks):
+            number, row = next(deck)
+            yield row, number // pieces, "hard" if (turn + place // 2) % 2 else "full"
 
 
 def clip_of(row: IndexRow, number: int, level: Level, seed: int) -> Clip:
@@ -133,20 +122,22 @@ def arrangements(clip: Clip) -> tuple[Arrangement, ...]:
     """The arrangements whose sound, one after the other, makes the clip; raises as ``load_piece`` does."""
     if clip.source == "songs":
         return (compose(clip.seed_text, clip.level, CLIP_SECONDS),)
-    piece = _remembered(clip.piece_id)
+    piece = _remembered_piece(clip.piece_id)
     seconds = CLIP_SECONDS / len(clip.places)
     return tuple(arrange(piece, clip.level, clip.seed_text, place, seconds) for place in clip.places)
 
 
-@lru_cache(maxsize=256)
-def _remembered(piece_id: str) -> Piece:
-    """A piece that other clips of this process will ask for again: a quartet takes seconds to parse."""
-    return load_piece(piece_id)
+# A quartet takes seconds to parse, and other clips of this process will ask for it again.
+_remembered_piece = lru_cache(maxsize=256)(load_piece)
 
 
 def render_clip(clip: Clip) -> Float32[np.ndarray, "661500"]:
     """A clip's sound: 30 s mono at 22,050 Hz, peak 1, degraded according to its level."""
-    waves = [normalise_peak(_play(part, CLIP_SECONDS / len(clip.places))) for part in arrangements(clip)]
+    font, seconds = default_soundfont(), CLIP_SECONDS / len(clip.places)
+    waves = [
+        normalise_peak(font.render(part.notes, part.programs, seconds, part.tuning_cents))
+        for part in arrangements(clip)
+    ]
     return degrade(np.concatenate(waves)[:CLIP_SAMPLES], clip.level, degradation_generator(clip))
 
 
@@ -155,8 +146,51 @@ def degradation_generator(clip: Clip) -> np.random.Generator:
     return generator(clip.seed_text, f"degradation {clip.level}")
 
 
-def _play(arrangement: Arrangement, seconds: float) -> Float32[np.ndarray, " samples"]:
-    """The sound of one arrangement."""
-    return default_soundfont().render(
-        arrangement.notes, arrangement.programs, seconds, arrangement.tuning_cents
-    )
+def labels_and_notes_digest(clips: Sequence[Clip]) -> str:
+    """Sixteen hexadecimal digits over labels, splits and notes of planned clips: the same on every machine.
+
+    Notes enter by the hash that the index has for each piece; a build refuses to go on where the installed
+    music21 reads other notes (``NotesChanged``).
+    """
+    lines = [
+        "\t".join(
+            [
+                *(clip.id, clip.piece_id, clip.source, clip.group, clip.split, clip.level, str(clip.key)),
+                index_row(clip.piece_id).notes_sha,
+            ]
+        )
+        for clip in clips
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def describe(clips: Sequence[Clip]) -> dict[str, Any]:
+    """Count clips by source, level and mode, by key along the circle of fifths, and pieces and groups.
+
+    Returns numbers, strings and tables by name, ready for JSON; no key counts as ``unknown``.
+    """
+    keys = Counter(str(clip.key or "unknown") for clip in clips)
+    circle = [*map(str, CIRCLE_OF_FIFTHS), "unknown"]
+    return {
+        "clips": len(clips),
+        "pieces": len({clip.piece_id for clip in clips}),
+        "groups": len({clip.group for clip in clips}),
+        "labels_and_notes": labels_and_notes_digest(clips),
+        "kinds": dict(sorted(Counter(_kind(clip) for clip in clips).items())),
+        "keys": {key: keys[key] for key in circle if keys[key]},
+    }
+
+
+def description_lines(split: str, counts: Mapping[str, Any]) -> list[str]:
+    """What ``describe`` returned, for people: a table of kinds, then one of keys."""
+    head = f"{split}: {counts['clips']} clips of {counts['pieces']} pieces in {counts['groups']} groups"
+    tables = [
+        [f"  {name:<28}{number:>6}" for name, number in counts[table].items()] for table in ("kinds", "keys")
+    ]
+    digest = f"labels and notes: {counts['labels_and_notes']}"
+    return [head, "source, level, mode", *tables[0], "key, round the circle of fifths", *tables[1], digest]
+
+
+def _kind(clip: Clip) -> str:
+    """Source, level and mode in one word each."""
+    return f"{clip.source} {clip.level} {clip.key.mode if clip.key else 'unknown'}"

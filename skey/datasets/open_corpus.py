@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Float32
 from torch import Tensor
 
-from skey.corpus.build import build, open_store
-from skey.corpus.description import labels_and_notes_digest
-from skey.corpus.plan import Clip, Split, plan_clips, render_clip
-from skey.corpus.shards import FeatureStore, MissingFeatures
+from skey.corpus.build import FeatureStore, MissingFeatures, build, open_store
+from skey.corpus.pieces import Split
+from skey.corpus.plan import Clip, labels_and_notes_digest, plan_clips, render_clip
 from skey.datasets.base import Dataset, Track
 from skey.datasets.errors import MissingData
 from skey.vqt import from_bytes

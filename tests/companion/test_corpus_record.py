@@ -18,9 +18,8 @@ from companion.corpus import (
     fingerprint,
 )
 from skey.corpus import build as build_module
-from skey.corpus.build import build, build_clips
+from skey.corpus.build import CLIP_SHAPE, build, build_clips
 from skey.corpus.plan import plan_clips
-from skey.corpus.shards import CLIP_SHAPE
 from skey.datasets.open_corpus import OpenCorpus
 
 

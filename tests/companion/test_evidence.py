@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from made_up import answers_to
+from tuning import intonation
 
 from companion.answers import evaluate, open_dataset
 from companion.build import script
@@ -34,7 +35,6 @@ from companion.studies.robustness import CLEAN, CONDITIONS, EFFECTS, LISTENERS, 
 from companion.systems import T3
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import plan_clips, render_clip
-from skey.corpus.tuning import intonation
 from skey.estimator import KeyEstimator
 from skey.inference.confidence import calibration_error, expected_error
 from skey.keys import KEYS, Key, parse_key
@@ -174,8 +174,7 @@ def test_a_shorter_excerpt_is_the_beginning_of_the_longer_one() -> None:
 
 @pytest.mark.parametrize("cents", [-35.0, 20.0])
 def test_detuning_moves_every_pitch_by_its_cents(cents: float) -> None:
-    from skey.corpus.events import EVENT
-    from skey.corpus.soundfont import default_soundfont
+    from skey.corpus.soundfont import EVENT, default_soundfont
 
     note = np.array([(0.0, 1.5, 69, 100, 0)], EVENT)
     wave = default_soundfont().render(note, [(0, 0)], 1.5, cents)

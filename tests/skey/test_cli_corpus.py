@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from skey.audio import SAMPLE_RATE
 from skey.cli import main
 from skey.corpus import build as build_module
+from skey.corpus.build import CLIP_SHAPE
 from skey.corpus.degradation import apply_degradation
 from skey.corpus.listening import find_clip, hear
 from skey.corpus.plan import plan_clips, render_clip
-from skey.corpus.shards import CLIP_SHAPE
 
 Run = Callable[..., Result]
 

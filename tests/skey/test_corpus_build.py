@@ -1,5 +1,7 @@
-"""The corpus is built once, whatever kills the builders, and damage is found and mended."""
+"""Features are built once, whatever kills the builders; they are whole or absent, and damage is found."""
 
+import errno
+import json
 import os
 import signal
 import subprocess
@@ -7,19 +9,29 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from skey.corpus import build as build_module
-from skey.corpus.build import build_clips, data_directory, plan_digest, plan_shards, recipe_digest
+from skey.corpus.build import (
+    CLIP_SHAPE,
+    FeatureStore,
+    MissingFeatures,
+    Shard,
+    StoreError,
+    bare_code,
+    build_clips,
+    data_directory,
+    plan_digest,
+    plan_shards,
+    write_shard,
+)
 from skey.corpus.plan import Clip
-from skey.corpus.shards import CLIP_SHAPE, StoreError, is_sound
 from skey.errors import SkeyError
-from skey.inference.threads import one_thread
 from skey.keys import Key
 
 HERE = Path(__file__).parent
@@ -56,10 +68,6 @@ def refused(clip: Clip) -> np.ndarray:
     raise SkeyError(f"cannot play {clip.id}")
 
 
-def start_building(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", BUILD, HERE, folder], stdout=subprocess.PIPE, text=True)
-
-
 def wait_until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
     while not condition() and time.monotonic() < end:
@@ -75,7 +83,8 @@ def test_a_built_store_holds_every_clip_in_order(tmp_path: Path) -> None:
 
 def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     whole = build_clips(planned(), tmp_path / "whole", noise).digest()
-    folder, builder = tmp_path / "killed", start_building(tmp_path / "killed")
+    folder = tmp_path / "killed"
+    builder = subprocess.Popen([sys.executable, "-c", BUILD, HERE, folder], stdout=subprocess.PIPE, text=True)
     wait_until(lambda: any(folder.glob("*.json")))
     time.sleep(0.1)
     builder.send_signal(signal.SIGKILL)
@@ -89,10 +98,9 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_two_builds_at_once_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
     monkeypatch.setenv(LOG, str(log))
-    other = start_building(tmp_path / "both")
-    wait_until(log.exists)
-    digest = build_clips(planned(), tmp_path / "both", slow_noise).digest()
-    assert other.communicate(timeout=60)[0].strip() == digest
+    with ThreadPoolExecutor(2) as pool:
+        stores = list(pool.map(build_clips, [planned()] * 2, [tmp_path / "both"] * 2, [slow_noise] * 2))
+    assert stores[0].digest() == stores[1].digest()
     assert sorted(log.read_text().split()) == sorted(clip.id for clip in planned())
 
 
@@ -109,7 +117,7 @@ def test_a_changed_byte_is_mended_and_nothing_else_is_touched(tmp_path: Path) ->
     content = bytearray(victim.array_path.read_bytes())
     content[70_000] ^= 64
     victim.array_path.write_bytes(content)
-    assert not is_sound(victim) and store.damaged() == (victim,)
+    assert not victim.is_sound() and store.damaged() == (victim,)
     assert build_clips(planned(), tmp_path, noise).digest() == digest
     kept = [shard for shard in store.shards if shard != victim]
     assert all(shard.array_path.stat().st_mtime_ns == times[shard] for shard in kept)
@@ -154,18 +162,14 @@ def test_a_shard_is_named_by_everything_planned_about_its_clips(tmp_path: Path) 
     assert names[0][0] != names[1][0] and names[0][1:] == names[1][1:]
 
 
-def test_comments_do_not_outdate_features_but_code_does(tmp_path: Path) -> None:
+def test_comments_do_not_outdate_features_but_code_does() -> None:
     texts = [
         '"""One."""\n\n\ndef gain(x: float) -> float:\n    return x * 2\n',
         'def gain(x: float) -> float:\n    """Louder."""\n    # twice\n    return x * 2\n',
         "def gain(x: float) -> float:\n    return x * 3\n",
     ]
-    codes = []
-    for number, text in enumerate(texts):
-        (tmp_path / f"{number}.py").write_text(text, encoding="utf-8")
-        codes.append(build_module._bare_code(tmp_path / f"{number}.py"))
-    assert codes[0] == codes[1] != codes[2]
-    assert len(recipe_digest()) == 12
+    codes = [bare_code(text) for text in texts]
+    assert codes[0] == codes[1] == "def gain(x: float) -> float:\n    return x * 2" != codes[2]
 
 
 def test_the_data_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,8 +179,115 @@ def test_the_data_directory_follows_the_environment(monkeypatch: pytest.MonkeyPa
     assert "skey-companion" in str(data_directory())
 
 
-def test_the_number_of_threads_is_given_back() -> None:
-    before = torch.get_num_threads()
-    with one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before
+VERSIONS = {"numpy": np.__version__}
+
+
+def made_up(clips: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (clips, *CLIP_SHAPE), np.uint8)
+
+
+@pytest.fixture
+def two_shards(tmp_path: Path) -> tuple[Shard, Shard]:
+    first = Shard(tmp_path, "first", ("a", "b", "c"))
+    second = Shard(tmp_path, "second", ("d",))
+    write_shard(first, made_up(3), VERSIONS)
+    write_shard(second, made_up(1, seed=1), VERSIONS)
+    return first, second
+
+
+def test_a_store_gives_back_the_bytes_of_each_clip(two_shards: tuple[Shard, Shard]) -> None:
+    store = FeatureStore(two_shards)
+    assert store.clip_ids == ("a", "b", "c", "d") and len(store) == 4
+    np.testing.assert_array_equal(store["c"], made_up(3)[2])
+    np.testing.assert_array_equal(store[3], made_up(1, seed=1)[0])
+
+
+def test_features_are_read_by_memory_map_and_unknown_clips_are_key_errors(
+    two_shards: tuple[Shard, Shard],
+) -> None:
+    row = FeatureStore(two_shards)["a"]
+    assert isinstance(row, np.memmap) and not row.flags.writeable
+    with pytest.raises(KeyError, match="nowhere"):
+        FeatureStore(two_shards)["nowhere"]
+
+
+@pytest.mark.parametrize("position", [0, 9, 127, 128, 200_000, -1])
+def test_one_changed_byte_is_found_wherever_it_lies(two_shards: tuple[Shard, Shard], position: int) -> None:
+    path = two_shards[0].array_path
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+    assert not two_shards[0].is_sound() and two_shards[1].is_sound()
+    with pytest.raises(MissingFeatures, match="3 of 4 clips"):
+        FeatureStore(two_shards)
+
+
+def test_a_shortened_file_is_found(two_shards: tuple[Shard, Shard]) -> None:
+    path = two_shards[1].array_path
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(MissingFeatures):
+        FeatureStore(two_shards)
+
+
+def test_damage_after_opening_is_found_by_asking(two_shards: tuple[Shard, Shard]) -> None:
+    store = FeatureStore(two_shards)
+    two_shards[1].array_path.rename(two_shards[1].array_path.with_suffix(".gone"))
+    assert store.damaged() == (two_shards[1],)
+
+
+def test_an_array_without_its_manifest_does_not_count(two_shards: tuple[Shard, Shard]) -> None:
+    two_shards[0].manifest_path.unlink()
+    assert not two_shards[0].is_sound()
+    with pytest.raises(MissingFeatures):
+        FeatureStore(two_shards)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"clips": ["a"]}', '{"clips": 3, "plan": "first"}'])
+def test_a_broken_manifest_counts_as_none(two_shards: tuple[Shard, Shard], text: str) -> None:
+    two_shards[0].manifest_path.write_text(text, encoding="utf-8")
+    assert two_shards[0].recorded_checksum() is None
+
+
+def test_a_manifest_of_other_clips_counts_as_none(two_shards: tuple[Shard, Shard]) -> None:
+    first = two_shards[0]
+    assert Shard(first.folder, first.name, ("a", "c", "b")).recorded_checksum() is None
+
+
+def test_the_manifest_names_clips_checksum_plan_and_versions(two_shards: tuple[Shard, Shard]) -> None:
+    manifest = json.loads(two_shards[0].manifest_path.read_text("utf-8"))
+    assert manifest["clips"] == ["a", "b", "c"] and manifest["plan"] == "first"
+    assert len(manifest["sha256"]) == 64 and manifest["versions"] == VERSIONS
+
+
+def test_the_digest_follows_the_bytes(two_shards: tuple[Shard, Shard]) -> None:
+    before = FeatureStore(two_shards).digest()
+    write_shard(two_shards[1], made_up(1, seed=1), VERSIONS)
+    assert FeatureStore(two_shards).digest() == before
+    write_shard(two_shards[1], made_up(1, seed=2), VERSIONS)
+    assert FeatureStore(two_shards).digest() != before
+
+
+def test_a_builder_killed_while_writing_leaves_nothing_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = Shard(tmp_path, "torn", ("a",))
+
+    def killed(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_module.os, "fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(shard, made_up(1), VERSIONS)
+    assert not shard.array_path.exists() and not shard.is_sound()
+    monkeypatch.undo()
+    write_shard(shard, made_up(1), VERSIONS)
+    assert shard.is_sound() and not list(tmp_path.glob("*.partial"))
+
+
+def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(build_module.os, "fsync", full)
+    with pytest.raises(StoreError, match=r"No space left on device.*SKEY_DATA"):
+        write_shard(Shard(tmp_path, "big", ("a",)), made_up(1), VERSIONS)

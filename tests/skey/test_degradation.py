@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.fft import rfft
 from scipy.signal import welch
+from tuning import frequency, intonation
 
 from skey.audio import SAMPLE_RATE
 from skey.corpus.degradation import (
     RANGES,
     Degradation,
     DegradationError,
+    Level,
     add_noise,
     apply_degradation,
     degrade,
@@ -26,8 +28,6 @@ from skey.corpus.degradation import (
     reverb,
     saturate,
 )
-from skey.corpus.events import Level
-from skey.corpus.tuning import frequency, intonation
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 

@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from skey.corpus.pieces import index_row
 from skey.corpus.plan import Clip, PlanError, arrangements, plan_clips, render_clip
-from skey.corpus.sources import index_row
 
 
 def kinds(clips: tuple[Clip, ...]) -> Counter[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from skey.audio import MIN_SAMPLES
 from skey.calibration import reference_sound
-from skey.corpus.shards import FeatureStore, Shard, write_shard
+from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, Scale, at_scale
@@ -24,8 +24,8 @@ from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
 from skey.training import Machine, Run, RunState, TrainingData, load_data
 from skey.training.data import Pool, cropped
-from skey.training.schedule import rate_at
 from skey.training.speed import measure_speed
+from skey.training.step import rate_at
 from skey.weights import Header, WeightsError, load_weights, read_header, save_weights
 from skey.weights.export import INPUT, WaveformToProbabilities, export_onnx
 

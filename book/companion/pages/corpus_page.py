@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from companion.pages.tables import markdown_table
+from skey.corpus.pieces import IndexRow
 from skey.corpus.plan import Clip
-from skey.corpus.sources import IndexRow
 
 
 def pieces_table(index: Sequence[IndexRow]) -> str:

@@ -1,4 +1,4 @@
-"""Does a preset sound at the written pitch? A wrong-pitch synthesizer would destroy labels silently."""
+"""Hears whether a preset sounds at the written pitch: a wrong-pitch synthesizer would destroy labels."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,9 +8,7 @@ from jaxtyping import Float32, Float64
 from scipy.fft import rfft
 
 from skey.audio import SAMPLE_RATE
-from skey.corpus.events import EVENT
-from skey.corpus.sf2 import Program
-from skey.corpus.soundfont import SoundFont
+from skey.corpus.soundfont import EVENT, Program, SoundFont
 
 HARMONICS = 12
 HARMONIC_DECAY = 0.8

@@ -72,14 +72,10 @@ class RunFolder:
         return json.dumps({"experiment": asdict(self.experiment), "seed": self.seed}, sort_keys=True)
 
     def save(self, state: RunState) -> None:
-        """Replace checkpoint and log, each by an atomic rename.
-
-        Raises:
-            RunError: the folder cannot be written to.
-        """
+        """Replace checkpoint and log, each by an atomic rename; raises `RunError` where that fails."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._replace(self.checkpoint, self._content(state))
+            _replace(self.checkpoint, self._content(state))
             _write_csv(self.log, state.log)
         except OSError as error:
             raise RunError(f"cannot write the run to {self.path}: {error.strerror or error}") from error
@@ -96,18 +92,10 @@ class RunFolder:
             "log": json.dumps(list(state.log)),
         }
 
-    @staticmethod
-    def _replace(path: Path, content: dict[str, Any]) -> None:
-        """Write a checkpoint beside its place and rename it."""
-        partial = path.with_name(path.name + ".partial")
-        torch.save(content, partial)
-        partial.replace(path)
-
     def load(self, state: RunState) -> None:
         """Put the checkpoint's content into a state of the same experiment; without a checkpoint do nothing.
 
-        Raises:
-            RunError: it belongs to other settings, or is damaged.
+        Raises `RunError` where it belongs to other settings or recordings, or is damaged.
         """
         if not self.checkpoint.is_file():
             return
@@ -138,12 +126,19 @@ class RunFolder:
         """Save the broken state as `failed.pt`; returns the error to raise."""
         path = self.path / "failed.pt"
         self.path.mkdir(parents=True, exist_ok=True)
-        self._replace(path, self._content(state) | {"step": step, "terms": dict(terms)})
+        _replace(path, self._content(state) | {"step": step, "terms": dict(terms)})
         said = ", ".join(f"{name} {value:.3g}" for name, value in terms.items())
         return TrainingFailed(
             f"step {step}: the loss or a gradient is not finite ({said}). The state is in {path}; the last "
             f"sound epoch is in {self.checkpoint}. Try a lower --rate."
         )
+
+
+def _replace(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint beside its place and rename it."""
+    partial = path.with_name(path.name + ".partial")
+    torch.save(content, partial)
+    partial.replace(path)
 
 
 def _changed(old: Any, new: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from skey.corpus.build import build, build_songs
-from skey.corpus.plan import Clip, Split, plan_clips, plan_songs
-from skey.corpus.shards import FeatureStore
+from skey.corpus.build import FeatureStore, build, build_songs
+from skey.corpus.pieces import Split
+from skey.corpus.plan import Clip, plan_clips, plan_songs
 from skey.errors import SkeyError
 from skey.experiments import Experiment
 from skey.inference.filters import CROPPED_BINS
@@ -46,6 +46,12 @@ class Pool:
     places: tuple[tuple[FeatureStore | Recordings, int], ...]
     keys: tuple[Key | None, ...]
 
+    @classmethod
+    def of(cls, store: FeatureStore | Recordings, keys: Sequence[Key | None] | None = None) -> "Pool":
+        """All that a store holds, with the keys where there are any."""
+        rows = range(len(store))
+        return cls(tuple((store, row) for row in rows), tuple(keys or (None,) * len(rows)))
+
     def __len__(self) -> int:
         """Number of clips."""
         return len(self.places)
@@ -59,24 +65,20 @@ class Pool:
         return steps.reshape(len(clips), 2, *steps.shape[1:])
 
     def labels(self, clips: Sequence[int]) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
-        """Key signature (pitch class) and mode (1 for minor) of labelled clips.
-
-        Raises:
-            ValueError: a clip has no label.
-        """
-        keys = [self.keys[clip] for clip in clips]
-        if any(key is None for key in keys):
+        """Key signature (pitch class) and mode (1 for minor); raises `ValueError` without a label."""
+        keys = [key for key in (self.keys[clip] for clip in clips) if key is not None]
+        if len(keys) < len(clips):
             raise ValueError("a clip without a label was drawn for supervised training")
-        known = [key for key in keys if key is not None]
-        signatures = torch.tensor([key.signature for key in known])
-        return signatures, torch.tensor([int(key.mode == "minor") for key in known])
+        modes = torch.tensor([int(key.mode == "minor") for key in keys])
+        return torch.tensor([key.signature for key in keys]), modes
 
     def __add__(self, other: "Pool") -> "Pool":
         """These clips, then those."""
         return Pool(self.places + other.places, self.keys + other.keys)
 
     def kept(self, rows: Sequence[int]) -> "Pool":
-        """The pool of these clips alone."""
+        """The pool of these clips alone, as far as there are so many."""
+        rows = [row for row in rows if row < len(self)]
         return Pool(tuple(self.places[row] for row in rows), tuple(self.keys[row] for row in rows))
 
     def labelled(self) -> "Pool":
@@ -124,25 +126,27 @@ def load_data(
     Raises:
         TooFewClips: nothing is left to train on or to watch.
     """
-    training, validation, digests = Pool((), ()), Pool((), ()), []
+    training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
         if count:
             part, held_out, digest = _load_split(split, count, jobs, progress)  # type: ignore[arg-type]
-            training, validation = training + part, validation + held_out
-            digests.append(digest)
+            training, validation, digests = training + part, validation + held_out, [*digests, digest]
     if experiment.songs:
-        part, held_out, digest = _load_songs(experiment.songs, jobs, progress)
-        training, validation = training + part, validation + held_out
-        digests.append(digest)
+        store = build_songs(experiment.songs, jobs, progress=progress)
+        part, held_out = _divided(plan_songs(experiment.songs), store)
+        training, validation = training + part, validation + held_out.kept(range(WATCHED_BESIDES))
+        digests.append(store.digest()[:16])
     kept = training.kept(_part(len(training), experiment.share))
     labelled = kept.labelled()
     labelled = labelled.kept(_part(len(labelled), experiment.labelled_share))
     recorded, tracks, skipped = Pool((), ()), tuple[Recording, ...](), tuple[Skipped, ...]()
     if audio:
         tracks, skipped = open_recordings(audio, jobs, progress)
-        recorded, held_out, digest = _load_recordings(tracks)
-        validation = validation + held_out
-        digests.append(digest)
+        held_out_tracks = [track for track in tracks if track.held_out] or list(tracks[:1])
+        others = [track for track in tracks if track not in held_out_tracks] or tracks
+        recorded = Pool.of(Recordings(others))
+        validation += Pool.of(Recordings(held_out_tracks)).kept(range(WATCHED_BESIDES))
+        digests.append(Recordings(tracks).digest()[:16])
     if experiment.supervision != "none" and not len(labelled):
         raise TooFewClips(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
     if not len(kept + recorded) or not len(validation):
@@ -163,39 +167,18 @@ def load_data(
     )
 
 
-def _load_songs(songs: int, jobs: int | None, progress: bool) -> tuple[Pool, Pool, str]:
-    """Songs to train on, those to watch, and the digest of the features."""
-    plan, store = plan_songs(songs), build_songs(songs, jobs, progress=progress)
-    pool = Pool(tuple((store, row) for row in range(len(plan))), tuple(clip.key for clip in plan))
-    watched = [row for row, clip in enumerate(plan) if is_held_out(clip)]
-    heard = [row for row, clip in enumerate(plan) if not is_held_out(clip)]
-    return pool.kept(heard), pool.kept(watched[:WATCHED_BESIDES]), store.digest()[:16]
-
-
-def _load_recordings(tracks: Sequence[Recording]) -> tuple[Pool, Pool, str]:
-    """Pairs to train on, those to watch (of one track at least), and the digest of all files."""
-    held_out = [track for track in tracks if track.held_out] or list(tracks[:1])
-    watched = Recordings(held_out)
-    heard = Recordings([track for track in tracks if track not in held_out] or tracks)
-    pools = [
-        Pool(tuple((store, row) for row in range(count)), (None,) * count)
-        for store, count in ((heard, len(heard)), (watched, min(len(watched), WATCHED_BESIDES)))
-    ]
-    return pools[0], pools[1], Recordings(tracks).digest()[:16]
-
-
 def _load_split(split: Split, clips: int, jobs: int | None, progress: bool) -> tuple[Pool, Pool, str]:
     """The clips of one split to train on, those to watch, and the digest of the features."""
-    plan = plan_clips(split, clips)
     store = build(split, clips, jobs, progress=progress)
+    return *_divided(plan_clips(split, clips), store), store.digest()[:16]
+
+
+def _divided(plan: Sequence[Clip], store: FeatureStore) -> tuple[Pool, Pool]:
+    """The clips of a plan to train on, and those to watch."""
+    pool = Pool.of(store, tuple(clip.key for clip in plan))
     held_out = [is_held_out(clip) for clip in plan]
-    pool = Pool(tuple((store, row) for row in range(len(plan))), tuple(clip.key for clip in plan))
-    watched = [row for row, out in enumerate(held_out) if out]
-    return (
-        pool.kept([row for row, out in enumerate(held_out) if not out]),
-        pool.kept(watched),
-        store.digest()[:16],
-    )
+    heard, watched = ([row for row, out in enumerate(held_out) if out == wanted] for wanted in (False, True))
+    return pool.kept(heard), pool.kept(watched)
 
 
 def _part(count: int, share: float) -> range:
@@ -211,14 +194,7 @@ def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int
 
 
 def mixed_order(data: TrainingData, share: float, wanted: int, generator: torch.Generator) -> list[int]:
-    """Random places in the training clips, of which a share are recordings.
-
-    Args:
-        data: what there is.
-        share: of recordings; 1 where there is nothing else, 0 where there are none.
-        wanted: how many places.
-        generator: the source of chance.
-    """
+    """Random places in the training clips, of which a share are recordings where there is both."""
     corpus = len(data.training) - data.recorded
     recorded = 0 if not data.recorded else wanted if not corpus else round(share * wanted)
     order = epoch_order(corpus, wanted - recorded, generator) if recorded < wanted else []
@@ -236,18 +212,12 @@ def recoloured(
     One SoundFont has one envelope, and a network learns it. Here each segment is equalised by a smooth random
     curve of some 6 dB, and noise of a random level, slope and rhythm is added to it.
 
-    Args:
-        segments: log-VQT in units of 80 dB (of ten per decade of magnitude).
-        generator: the source of chance.
-
-    Returns:
-        The same shape; each segment keeps its maximum, and its floor 80 dB below it.
+    In units of 80 dB, shape kept; each segment keeps its maximum, and its floor 80 dB below it.
     """
     items = segments.flatten(0, 1)
     count, bins, steps = items.shape
 
     def curve(knots: int, size: int, deviation: float) -> Tensor:
-        """A smooth random curve for each segment."""
         points = deviation * torch.randn(count, 1, knots, generator=generator)
         return F.interpolate(points, size=size, mode="linear", align_corners=True)[:, 0]
 
@@ -262,30 +232,19 @@ def recoloured(
 def draw_crops(
     items: int, generator: torch.Generator, rule: Literal["paper", "code"] = "paper"
 ) -> tuple[Crops, Crops]:
-    """Crops c of the pair and c + k of the third view, all in 0..15 (Sections 3.1 and 4.1, STONE).
+    """Crops c of the pair and c + k of the third view, in semitones, 0 to 15 (Sections 3.1 and 4.1, STONE).
 
-    Args:
-        items: how many.
-        generator: the source of chance.
-        rule: "paper": c in 0..15 and k in -12..12, uniform over the pairs that stay inside. "code": c in
-            1..12, c + k in 0..11 and k no multiple of 12, as the released code draws.
-
-    Returns:
-        c and c + k, in semitones.
+    `rule`: "paper" draws c in 0..15 and k in -12..12, uniformly over the pairs that stay inside; "code" draws
+    c in 1..12, c + k in 0..11 and k no multiple of 12, as the released code does.
     """
-    pairs = [
-        (c, moved) for c in range(MAX_CROP + 1) for moved in range(MAX_CROP + 1) if _allowed(c, moved, rule)
-    ]
+    every = [(c, moved) for c in range(MAX_CROP + 1) for moved in range(MAX_CROP + 1)]
+    if rule == "paper":
+        pairs = [(c, moved) for c, moved in every if abs(moved - c) <= 12]
+    else:
+        pairs = [(c, moved) for c, moved in every if 1 <= c <= 12 and moved <= 11 and (moved - c) % 12]
     drawn = torch.randint(len(pairs), (items,), generator=generator)
     chosen = torch.tensor(pairs)[drawn]
     return chosen[:, 0], chosen[:, 1]
-
-
-def _allowed(c: int, moved: int, rule: Literal["paper", "code"]) -> bool:
-    """Whether a pair of crops may be drawn."""
-    if rule == "paper":
-        return abs(moved - c) <= 12
-    return 1 <= c <= 12 and moved <= 11 and (moved - c) % 12 != 0
 
 
 def cropped(segments: Float[Tensor, "batch 99 steps"], crops: Crops) -> Float[Tensor, "batch 84 steps"]:

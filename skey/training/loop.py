@@ -1,6 +1,8 @@
 """One loop for every system of both papers."""
 
 import os
+import platform
+import subprocess
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -18,12 +20,16 @@ from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
 from skey.supervised import Network
 from skey.training.checkpoint import Row, RunError, RunFolder, RunState
 from skey.training.data import Pool, TrainingData, draw_crops, epoch_order, mixed_order, recoloured
-from skey.training.origin import code_commit, machine_name
-from skey.training.schedule import make_optimiser, set_step
-from skey.training.step import Batch, backward, clip_gradients, use_half_precision
-from skey.training.tasks import task_of
-from skey.training.temperature import confidence_of
-from skey.training.validation import Watched, validate
+from skey.training.step import (
+    Batch,
+    backward,
+    clip_gradients,
+    make_optimiser,
+    set_step,
+    task_of,
+    use_half_precision,
+)
+from skey.training.validation import Watched, confidence_of, validate
 from skey.weights import Header, LoadedModel, save_weights
 
 CALIBRATE_EVERY = 20
@@ -118,9 +124,8 @@ class Run:
     def epochs(self) -> Iterator[Row]:
         """Train to the last epoch, saving each and yielding its row of the log; then write the weights.
 
-        Raises:
-            TrainingFailed: the loss or a gradient is not finite; the state was saved.
-            RunError: the folder cannot be written to.
+        Raises `TrainingFailed`, the state being saved, where the loss or a gradient is not finite, and
+        `RunError` where the folder cannot be written to.
         """
         while self.state.epoch < self.experiment.epochs:
             row = self._epoch()
@@ -140,11 +145,7 @@ class Run:
         return self.state
 
     def resume(self) -> None:
-        """Go back to the last finished epoch, if there is one.
-
-        Raises:
-            RunError: the checkpoint belongs to other settings or is damaged.
-        """
+        """Go back to the last finished epoch, if there is one; raises `RunError` as `RunFolder.load` does."""
         self.folder.load(self.state)
 
     def _epoch(self) -> Row:
@@ -156,14 +157,13 @@ class Run:
             sums = {name: sums.get(name, 0.0) + value / self.steps_per_epoch for name, value in terms.items()}
         seconds = time.perf_counter() - started
         watched = validate(self.state.network, self.experiment, self.data.validation, self._chroma_row)
-        rate = self.state.optimiser.param_groups[0]["lr"]
-        speed = self.steps_per_epoch * self.batch / seconds
-        head: dict[str, float | int | str] = {
+        head = {
             "epoch": self.state.epoch + 1,
-            "rate": rate,
+            "rate": self.state.optimiser.param_groups[0]["lr"],
             "seconds": round(seconds, 3),
+            "clips_per_second": round(self.steps_per_epoch * self.batch / seconds, 2),
         }
-        return head | {"clips_per_second": round(speed, 2)} | sums | log_of(watched)
+        return head | sums | log_of(watched)
 
     def _batches(self) -> Iterator[Batch]:
         """The batches of the current epoch, this process's part of each."""
@@ -171,11 +171,10 @@ class Run:
         pool = self.data.labelled if supervised else self.data.training
         generator = self._sow(f"order {self.state.epoch}")
         wanted = self.steps_per_epoch * self.batch
-        order = (
-            epoch_order(len(pool), wanted, generator)
-            if supervised
-            else mixed_order(self.data, self.experiment.recorded, wanted, generator)
-        )
+        if supervised:
+            order = epoch_order(len(pool), wanted, generator)
+        else:
+            order = mixed_order(self.data, self.experiment.recorded, wanted, generator)
         title = f"{self.folder.name} epoch {self.state.epoch + 1}/{self.experiment.epochs}"
         hidden = not (self.machine.progress and self.fabric.is_global_zero)
         for number in tqdm(range(self.steps_per_epoch), title, disable=hidden, leave=False):
@@ -222,7 +221,8 @@ class Run:
         self.state.optimiser.zero_grad()
         backward(self.fabric, network, torch.stack(list(terms.values())).sum())
         values = {name: value.item() for name, value in terms.items()}
-        if not gradients_are_finite(network):
+        norms = [p.grad.norm() for p in network.parameters() if p.grad is not None]
+        if not torch.stack(norms).isfinite().all():  # a loss that is no number leaves no gradient that is one
             raise self.folder.fail(self.state, step, values)
         clip_gradients(network, settings.clip)
         self.state.optimiser.step()
@@ -301,17 +301,34 @@ def start_of(experiment: Experiment, start: LoadedModel) -> Network:
     return wanted
 
 
-def gradients_are_finite(network: Network) -> bool:
-    """Whether every gradient is a number; a loss that is none leaves none."""
-    norms = [p.grad.norm() for p in network.parameters() if p.grad is not None]
-    return bool(torch.stack(norms).isfinite().all())
-
-
 def log_of(watched: Watched) -> dict[str, float | int | str]:
     """The columns of the log that validation fills."""
     row: dict[str, float | int | str] = {f"validation_{name}": value for name, value in watched.terms.items()}
+    row["validation_loss"] = watched.loss
     scores = {"ksea": watched.ksea, "mirex": watched.mirex}
-    row |= {"validation_loss": watched.loss}
     row |= {name: score for name, score in scores.items() if score is not None}
-    rows = {f"rows_{mode}": " ".join(map(str, counts)) for mode, counts in watched.rows.items()}
-    return row | rows
+    return row | {f"rows_{mode}": " ".join(map(str, counts)) for mode, counts in watched.rows.items()}
+
+
+COMMIT = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes")
+"""What git is asked for the commit of a clone: 12 digits, with ``+changes`` where tracked files differ."""
+
+
+def code_commit() -> str:
+    """The commit of the code that runs; ``unknown`` where git does not keep it."""
+    here = Path(__file__)
+    try:
+        for question in (("ls-files", "--error-unmatch", here.name), COMMIT):
+            said = subprocess.run(
+                ["git", *question], cwd=here.parent, capture_output=True, text=True, check=True
+            )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return said.stdout.strip()
+
+
+def machine_name(device: torch.device) -> str:
+    """What computes: the model of the graphics processor, or the processor's kind and number of cores."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"{platform.machine()} processor, {os.cpu_count()} cores"

@@ -1,6 +1,8 @@
 """Recordings without labels: 15-s segments from different places of each track, as in the papers."""
 
+import contextlib
 import hashlib
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 from tqdm import tqdm
 
 from skey.audio import AudioError, normalise, stream_audio
-from skey.corpus.build import data_directory
+from skey.corpus.build import data_directory, npy_bytes, storage_errors, write_whole
 from skey.corpus.processes import default_jobs, in_processes
-from skey.corpus.shards import write_array
 from skey.errors import SkeyError
 from skey.files.folders import sound_files
 from skey.inference.filters import SEGMENT_SAMPLES
@@ -66,11 +67,6 @@ class Recordings:
         array = self._arrays[track]
         return np.concatenate([array[row], array[(row + len(array) // 2) % len(array)]], axis=1)
 
-    @property
-    def hours(self) -> float:
-        """How long all segments are."""
-        return len(self) * SEGMENT_SAMPLES / 22_050 / 3600
-
     def digest(self) -> str:
         """SHA-256 over the contents of all files, in no order."""
         return hashlib.sha256("".join(sorted(track.digest for track in self.tracks)).encode()).hexdigest()
@@ -105,16 +101,14 @@ def open_recordings(
         NoRecordings: nothing is left.
     """
     skipped: list[Skipped] = []
-    files = list(
-        sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why)))
-    )
     tracks: dict[str, Recording] = {}
-    wanted = jobs or default_jobs()
-    found = (
-        in_processes(prepare, files, min(wanted, len(files)))
-        if wanted > 1 and len(files) > 1
-        else map(prepare, files)
-    )
+
+    def skip(path: Path, why: str) -> None:
+        skipped.append(Skipped(path, why))
+
+    files = list(sound_files(folders, recursive=True, report=skip))
+    wanted = min(jobs or default_jobs(), len(files))
+    found = in_processes(prepare, files, wanted) if wanted > 1 else map(prepare, files)
     for result in tqdm(found, "recordings", total=len(files), unit="track", disable=not progress):
         if isinstance(result, Recording):
             tracks[result.digest] = result
@@ -123,9 +117,8 @@ def open_recordings(
     if not tracks:
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in skipped[:3]) or "no sound files there"
         raise NoRecordings(f"nothing to train on in {', '.join(map(str, folders))} ({reasons})")
-    return tuple(tracks[digest] for digest in sorted(tracks)), tuple(
-        sorted(skipped, key=lambda each: each.path)
-    )
+    in_order = tuple(tracks[digest] for digest in sorted(tracks))
+    return in_order, tuple(sorted(skipped, key=lambda each: each.path))
 
 
 def prepare(file: Path) -> Recording | Skipped:
@@ -135,7 +128,10 @@ def prepare(file: Path) -> Recording | Skipped:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         path = data_directory() / FOLDER / f"{digest}.npy"
         if not path.is_file():
-            write_array(path, segments(file))
+            features = npy_bytes(segments(file))
+            with storage_errors(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, features, ending=f".{os.getpid()}.partial")
         return Recording(digest, path)
     except OSError as error:
         return Skipped(file, error.strerror or str(error))
@@ -143,32 +139,18 @@ def prepare(file: Path) -> Recording | Skipped:
         return Skipped(file, str(error))
 
 
-class TooShortTrack(AudioError):
-    """A track without two separate segments of 15 s in which something sounds."""
-
-
 def segments(file: Path) -> UInt8[np.ndarray, "segments 99 646"]:
     """The log-VQT of up to 16 segments of a track, evenly spread, each with its own peak and floor.
 
-    Raises:
-        AudioError: the file cannot be decoded, or holds fewer than two segments that sound.
+    Raises `AudioError` where the file cannot be decoded, or holds fewer than two segments that sound.
     """
     kept = []
     with one_thread(), torch.inference_mode():
         for wave in stream_audio(file):
-            features = _features(wave)
-            if features is not None:
-                kept.append(features)
+            with contextlib.suppress(AudioError):  # a rest at the end, or silence
+                peak_one = torch.from_numpy(normalise(wave, min_samples=SEGMENT_SAMPLES))
+                kept.append(np.asarray(to_bytes(log_vqt(peak_one)))[:, :SEGMENT_FRAMES])
     if len(kept) < 2:
-        raise TooShortTrack("fewer than two segments of 15 s in which something sounds")
+        raise AudioError("fewer than two segments of 15 s in which something sounds")
     chosen = np.linspace(0, len(kept) - 1, min(len(kept), MOST_SEGMENTS)).round().astype(int)
     return np.stack([kept[place] for place in chosen])
-
-
-def _features(wave: Float32[np.ndarray, " samples"]) -> UInt8[np.ndarray, "99 646"] | None:
-    """The log-VQT of one segment; None where it is a rest at the end, or silent."""
-    try:
-        peak_one = normalise(wave, min_samples=SEGMENT_SAMPLES)
-    except AudioError:
-        return None
-    return np.asarray(to_bytes(log_vqt(torch.from_numpy(peak_one))))[:, :SEGMENT_FRAMES]

@@ -12,7 +12,7 @@ from skey.listeners import NetworkSystem
 from skey.metrics import Interval, bootstrap_interval, ksea_points, mirex_points
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, load_data
-from skey.training.temperature import confidence_of
+from skey.training.validation import confidence_of
 from skey.weights import read_header, read_weights, save_weights
 
 
@@ -27,19 +27,12 @@ class RunScore:
     @property
     def score_words(self) -> str:
         """The score in percent with its interval: ``MIREX 81.5 % [77.5, 85.5]``."""
-        value, low, high = (
-            100 * each for each in (self.interval.value, self.interval.low, self.interval.high)
-        )
-        return f"{self.metric} {value:.1f} % [{low:.1f}, {high:.1f}]"
+        value, low, high = self.interval.value, self.interval.low, self.interval.high
+        return f"{self.metric} {100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def open_test_set(build: bool = False, progress: bool = False) -> Dataset:
-    """The labelled clips on which every run is scored.
-
-    Args:
-        build: make those features that are missing.
-        progress: show a bar on standard error while building.
-    """
+    """The labelled clips on which every run is scored; `build` makes what is missing, with a bar if asked."""
     dataset = load_dataset("open-corpus")
     if build and isinstance(dataset, OpenCorpus):
         dataset.build, dataset.progress = True, progress

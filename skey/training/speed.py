@@ -1,8 +1,8 @@
 """How fast a training step is, beside the same step written plainly as in the papers."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from timeit import timeit
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,7 @@ from skey.inference.architecture import Architecture
 from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
 from skey.training.data import cropped, draw_crops
-from skey.training.schedule import make_optimiser
-from skey.training.step import Batch, batch_loss, clip_gradients, use_half_precision
+from skey.training.step import Batch, batch_loss, clip_gradients, make_optimiser, use_half_precision
 from skey.vqt import SEGMENT_FRAMES, chroma
 
 
@@ -81,36 +80,15 @@ class Speed:
 def measure_speed(experiment: Experiment, half_precision: bool, repeats: int = 3) -> Speed:
     """Time a step of an experiment in three ways, on random features, in turn on the same threads.
 
-    Args:
-        experiment: its batch, loss and averaging of frames.
-        half_precision: whether our steps compute wide products in bfloat16.
-        repeats: the fastest of so many counts.
-
-    Returns:
-        Seconds a step.
+    `half_precision`: whether our steps compute wide products in bfloat16; the fastest of `repeats` counts.
     """
     whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
-    ways = [
-        _plain_step(whole),
-        _our_step(whole, half_precision),
-        _our_step(experiment, half_precision),
-    ]
-    best = [float("inf")] * len(ways)
-    for _ in range(repeats):
-        for place, step in enumerate(ways):
-            best[place] = min(best[place], _seconds(step))
-    return Speed(experiment.batch, torch.get_num_threads(), *best)
-
-
-def _seconds(step: Callable[[], object]) -> float:
-    """How long a step takes."""
-    started = time.perf_counter()
-    step()
-    return time.perf_counter() - started
+    ways = [_plain_step(whole), _our_step(whole, half_precision), _our_step(experiment, half_precision)]
+    seconds = [[timeit(step, number=1) for step in ways] for _ in range(repeats)]
+    return Speed(experiment.batch, torch.get_num_threads(), *map(min, zip(*seconds, strict=True)))
 
 
 def _random_batch(experiment: Experiment) -> Batch:
-    """A batch of noise of the right size."""
     generator = torch.Generator().manual_seed(0)
     steps = SEGMENT_FRAMES // experiment.architecture.frames_per_step
     a, b = torch.rand(2, experiment.batch, 99, steps, generator=generator)
@@ -129,33 +107,33 @@ def _our_step(experiment: Experiment, half_precision: bool) -> Callable[[], obje
     """The step of `skey.training`."""
     network, loss = _chromanet(experiment)
     use_half_precision(network, half_precision)
-    optimiser, batch = make_optimiser(network, experiment.optimiser), _random_batch(experiment)
-
-    def step() -> None:
-        """Loss, gradients, clipping, optimiser."""
-        optimiser.zero_grad()
-        terms = batch_loss(None, network, loss, batch)
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        clip_gradients(network, experiment.optimiser.clip)
-        optimiser.step()
-
-    return step
+    batch = _random_batch(experiment)
+    return _step(experiment, network, lambda: batch_loss(None, network, loss, batch))
 
 
 def _plain_step(experiment: Experiment) -> Callable[[], object]:
     """The same step with the whole batch in one pass, in float32 and channels first."""
     network, loss = _chromanet(experiment)
     plain, batch = PlainChromaNet(network), _random_batch(experiment)
-    optimiser = make_optimiser(network, experiment.optimiser)
 
-    def step() -> None:
-        """Loss, gradients, clipping, optimiser."""
-        optimiser.zero_grad()
+    def terms() -> Mapping[str, Tensor]:
         pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
         a, b, moved = plain(torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
         heard = (chroma(pair[0]) + chroma(pair[1])) / 2
-        terms = loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        return loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
+
+    return _step(experiment, network, terms)
+
+
+def _step(
+    experiment: Experiment, network: ChromaNet, terms: Callable[[], Mapping[str, Tensor]]
+) -> Callable[[], object]:
+    """Loss, gradients, clipping, optimiser."""
+    optimiser = make_optimiser(network, experiment.optimiser)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        torch.stack(list(terms().values())).sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(network, experiment.optimiser.clip)
         optimiser.step()
 

@@ -5,19 +5,23 @@ modes and L_avg look at the whole batch, and they come last, on a few numbers an
 several processes agree with one: those few numbers are gathered from all before the batch is looked at.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from skey.baselines import loudness
+from skey.calibration import Calibration, calibrate
+from skey.experiments import Experiment, Optimiser
 from skey.losses import LossSettings, Views, key_loss, loss_terms, oracle
 from skey.model import ChromaNet, ConvNeXt, profile_of
-from skey.supervised import CrossEntropy, KeyClassifier, Network, key_in_crop, logits_by_key
+from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop, logits_by_key
 from skey.training.data import cropped
 from skey.vqt import chroma
 
@@ -59,26 +63,18 @@ def gathered(
     """The items of all processes, in the order of the whole batch; gradients flow back."""
     if fabric is None or fabric.world_size == 1:
         return local
-    everywhere = fabric.all_gather(local, sync_grads=True)
-    if not isinstance(everywhere, Tensor):
-        raise TypeError("a gathered tensor is a tensor")
-    return everywhere.transpose(0, 1).flatten(1, 2)
+    everywhere: Any = fabric.all_gather(local, sync_grads=True)
+    together: Tensor = everywhere.transpose(0, 1).flatten(1, 2)
+    return together
 
 
 def batch_loss(
     fabric: Fabric | None, network: ChromaNet, settings: LossSettings, batch: Batch, row_of_first_bin: int = 0
 ) -> Mapping[str, Float[Tensor, ""]]:
-    """The terms of the loss over the whole batch, the same on every process.
+    """The weighted terms of the loss over the whole batch, the same on every process; their sum is the loss.
 
-    Args:
-        fabric: the processes, or None where this one is alone with its batch.
-        network: in training or evaluation mode.
-        settings: which terms.
-        batch: this process's part.
-        row_of_first_bin: see `skey.losses.pseudo_label`.
-
-    Returns:
-        The weighted terms; their sum is the loss.
+    `fabric` is None where this process is alone with its batch; `row_of_first_bin`: see
+    `skey.losses.pseudo_label`.
     """
     seen = [cropped(batch.a, batch.c), cropped(batch.a, batch.moved)]
     if batch.labels is None:
@@ -104,17 +100,8 @@ def label_loss(
 ) -> Mapping[str, Float[Tensor, ""]]:
     """Cross-entropy of the classifier's keys with the labels, which follow the crop of the view of A.
 
-    Its batch norms need the whole batch at once; on several processes each sees its own part alone.
-
-    Args:
-        fabric: see `batch_loss`.
-        network: in training or evaluation mode.
-        settings: without any choice.
-        batch: this process's part, with labels.
-        row: not used, for labels name absolute keys.
-
-    Raises:
-        ValueError: there are no labels.
+    Its batch norms need the whole batch at once; on several processes each sees its own part alone. `row` is
+    not used, for labels name absolute keys. Raises `ValueError` where there are no labels.
     """
     if batch.labels is None:
         raise ValueError("supervised training needs labels")
@@ -126,7 +113,6 @@ def label_loss(
 
 
 def _one_mode(profile: Float[Tensor, "batch 12 modes"]) -> Tensor:
-    """A profile of one mode as (batch, 12)."""
     return profile.squeeze(2) if profile.shape[2] == 1 else profile
 
 
@@ -134,10 +120,9 @@ def _oracle(fabric: Fabric | None, batch: Batch, crops: Int[Tensor, " batch"]) -
     """What the labels of the whole batch say in the place of the view of B."""
     if batch.labels is None:
         raise ValueError("supervised training needs labels")
-    everywhere = gathered(fabric, torch.stack(batch.labels)[:, :, None].float().to(crops.device))[
-        ..., 0
-    ].long()
-    return oracle(everywhere[0], everywhere[1], crops)
+    labels = torch.stack(batch.labels)[:, :, None].float().to(crops.device)
+    signature, is_minor = gathered(fabric, labels)[..., 0].long()
+    return oracle(signature, is_minor, crops)
 
 
 def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
@@ -151,9 +136,7 @@ def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
         return
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    averaged = fabric.all_reduce(flat, reduce_op="mean")
-    if not isinstance(averaged, Tensor):
-        raise TypeError("a reduced tensor is a tensor")
+    averaged: Any = fabric.all_reduce(flat, reduce_op="mean")
     parts = torch.split(averaged, [gradient.numel() for gradient in gradients])
     for gradient, values in zip(gradients, parts, strict=True):
         gradient.copy_(values.view_as(gradient))
@@ -165,3 +148,66 @@ def clip_gradients(network: Network, limit: float) -> None:
         if parameter.grad is not None:
             norm = parameter.grad.norm()
             parameter.grad.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """How one kind of system learns.
+
+    `loss` takes what `batch_loss` takes. `calibrate` says what the outputs of a network
+    mean. `reads_labels` is whether the loss cannot be watched without labels.
+    """
+
+    loss: Callable[..., Mapping[str, Tensor]]
+    calibrate: Callable[[Any], Calibration]
+    reads_labels: bool
+
+
+TASKS: Mapping[type, Task] = {
+    LossSettings: Task(batch_loss, calibrate, reads_labels=False),
+    CrossEntropy: Task(label_loss, lambda _: KEYS_BY_NAME, reads_labels=True),
+}
+"""The task behind each kind of loss settings."""
+
+
+def task_of(experiment: Experiment) -> Task:
+    """How the system learns."""
+    return TASKS[type(experiment.loss)]
+
+
+def rate_at(step: int, steps: int, settings: Optimiser) -> float:
+    """The learning rate of a step: linear warm-up, then a cosine (Section 4.1, STONE) or a line."""
+    warm_up = round(settings.warm_up * steps)
+    if step < warm_up:
+        return settings.rate * (step + 1) / warm_up
+    held = warm_up + round(settings.hold * steps)
+    start, end = settings.rate, settings.final_rate
+    progress = min(max((step - held) / max(1, steps - held), 0.0), 1.0)
+    return start + (end - start) * progress if settings.fall == "linear" else _cosine(start, end, progress)
+
+
+def decay_at(step: int, steps: int, settings: Optimiser) -> float:
+    """The weight decay of a step, along a cosine from the first to the last."""
+    return _cosine(settings.decay, settings.final_decay, min(max(step / max(1, steps), 0.0), 1.0))
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.AdamW:
+    """AdamW with two groups: matrices, which decay, and offsets, norms and scales, which do not."""
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        decays = parameter.ndim >= 2 and "norm" not in name
+        (matrices if decays else others).append(parameter)
+    groups = [{"params": matrices, "decays": True}, {"params": others, "decays": False}]
+    return torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, weight_decay=0.0)
+
+
+def set_step(optimiser: torch.optim.Optimizer, step: int, steps: int, settings: Optimiser) -> None:
+    """Set rate and decay for a step of the whole training."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate_at(step, steps, settings)
+        group["weight_decay"] = decay_at(step, steps, settings) if group["decays"] else 0.0

@@ -12,16 +12,20 @@ from torch import Tensor
 
 from skey.calibration import Calibration
 from skey.experiments import Experiment
+from skey.inference.confidence import fit_temperature
 from skey.inference.filters import CROPPED_BINS
 from skey.keys import KEYS, Key
 from skey.metrics import count_relations, count_signatures, ksea, mirex_score
 from skey.model import PITCH_CLASSES, profile_of
 from skey.supervised import Network
 from skey.training.data import Pool, draw_crops
-from skey.training.step import Batch, pool_in_groups
-from skey.training.tasks import task_of
+from skey.training.step import Batch, pool_in_groups, task_of
+from skey.weights import LoadedModel
 
 CLIPS_AT_ONCE = 64
+
+LEAST_CLIPS = 48
+"""Fewer labelled clips than this say too little about confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +50,10 @@ class Watched:
 
 
 def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0) -> Watched:
-    """Loss and scores on held-out pieces of the training splits.
+    """Loss terms on held-out clips over fixed crops, and scores of the calibrated network at crop 0.
 
-    Args:
-        network: on its device; every process computes the same. It is put into evaluation mode and back.
-        experiment: its loss and its network's averaging of frames.
-        pool: the held-out clips.
-        row: see `skey.losses.pseudo_label`.
-
-    Returns:
-        Loss terms over fixed crops, and scores of the calibrated network at crop 0.
+    Every process computes the same. The network is put into evaluation mode and back; `row`: see
+    `skey.losses.pseudo_label`.
     """
     task, labelled = task_of(experiment), pool.labelled()
     network.eval()
@@ -64,23 +62,21 @@ def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0)
         signatures, keys = _answers(network, task.calibrate(network), labelled) if len(labelled) else ([], [])
     network.train()
     references = [key for key in labelled.keys if key is not None]
+    right = count_signatures([key.signature for key in references], signatures)
     return Watched(
         terms,
-        float(ksea(count_signatures([key.signature for key in references], signatures)))
-        if references
-        else None,
+        float(ksea(right)) if references else None,
         float(mirex_score(count_relations(references, keys))) if keys else None,
         {mode: _row_counts(references, signatures, mode) for mode in ("major", "minor")},
     )
 
 
-def _batches(pool: Pool) -> Iterator[list[int]]:
+def _batches(pool: Pool, size: int = CLIPS_AT_ONCE) -> Iterator[list[int]]:
     """The clips of a pool in order, some at a time."""
-    return (list(range(i, min(i + CLIPS_AT_ONCE, len(pool)))) for i in range(0, len(pool), CLIPS_AT_ONCE))
+    return (list(range(i, min(i + size, len(pool)))) for i in range(0, len(pool), size))
 
 
 def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) -> dict[str, float]:
-    """Mean of each term of the loss; the same crops every time."""
     task = task_of(experiment)
     generator, device = torch.Generator().manual_seed(0), next(network.parameters()).device
     sums: dict[str, float] = {}
@@ -97,10 +93,9 @@ def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) 
 def _answers(network: Network, calibration: Calibration, pool: Pool) -> tuple[list[int], list[Key]]:
     """Key signature of each clip, and key where the network knows modes: mean profile of both segments."""
     profiles = torch.cat([_profiles(network, pool, clips) for clips in _batches(pool)])
-    if calibration.outputs == 12:
-        return calibration.signature_profile(profiles.squeeze(2)).argmax(1).tolist(), []
-    keys = calibration.key_profile(profiles).argmax(1).tolist()
-    return calibration.signature_profile(profiles).argmax(1).tolist(), [KEYS[index] for index in keys]
+    signatures = calibration.signature_profile(profiles if calibration.outputs == 24 else profiles.squeeze(2))
+    keys = calibration.key_profile(profiles).argmax(1).tolist() if calibration.outputs == 24 else []
+    return signatures.argmax(1).tolist(), [KEYS[index] for index in keys]
 
 
 def _profiles(network: Network, pool: Pool, clips: list[int]) -> Float[Tensor, "batch 12 modes"]:
@@ -116,3 +111,25 @@ def _row_counts(references: list[Key], signatures: list[int], mode: str) -> tupl
     pairs = zip(references, signatures, strict=True)
     above = [(row - key.tonic) % PITCH_CLASSES for key, row in pairs if key.mode == mode]
     return tuple(above.count(semitones) for semitones in range(PITCH_CLASSES))
+
+
+def confidence_of(loaded: LoadedModel, pool: Pool) -> dict[str, float | int]:
+    """What the header of a calibrated network says about its confidence.
+
+    The labels of held-out clips are used for this alone. A temperature changes how sure an answer sounds and
+    never which answer it is, so that a network that was trained without labels still answers without any.
+    Returns ``temperature_clips``, how many labelled clips there are, and, where they are at least
+    ``LEAST_CLIPS``, the ``temperature`` for `skey.inference.confidence.sharpen`.
+    """
+    labelled = pool.labelled()
+    if len(labelled) < LEAST_CLIPS:
+        return {"temperature_clips": len(labelled)}
+    ask = loaded.profile if loaded.outputs == 24 else loaded.signature_profile
+    profiles = []
+    with torch.inference_mode():
+        for clips in _batches(labelled, 32):
+            said = ask(labelled.segments(clips, 1).flatten(0, 1))
+            # What the estimator would say of a clip before any temperature: the mean over both segments.
+            profiles.append(said.reshape(len(clips), 2, -1).mean(1))
+    temperature = fit_temperature(torch.cat(profiles), [key for key in labelled.keys if key is not None])
+    return {"temperature": round(temperature, 4), "temperature_clips": len(labelled)}

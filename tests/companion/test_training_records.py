@@ -29,7 +29,7 @@ from skey.listeners import NetworkSystem
 from skey.training import RunError, TrainingData
 from skey.training.data import Pool
 from skey.training.scoring import add_temperature
-from skey.training.temperature import LEAST_CLIPS, confidence_of
+from skey.training.validation import LEAST_CLIPS, confidence_of
 from skey.weights import read_header, read_weights, save_weights
 
 SYSTEMS = (("stone", 0), ("skey", 0), ("skey", 1))

@@ -14,17 +14,16 @@ import numpy as np
 import pytest
 import torch
 
+from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.corpus.plan import plan_clips
-from skey.corpus.shards import FeatureStore, Shard, write_shard
 from skey.datasets import Dataset, Track
 from skey.experiments import EXPERIMENTS, Experiment, Optimiser, Scale, at_scale
 from skey.keys import KEYS
 from skey.model import Architecture, ChromaNet
 from skey.training import Machine, Run, RunError, TrainingData, TrainingFailed
 from skey.training.data import Pool, cropped, draw_crops, epoch_order, is_held_out
-from skey.training.schedule import decay_at, make_optimiser, rate_at
 from skey.training.speed import PlainChromaNet
-from skey.training.step import Batch, batch_loss, clip_gradients
+from skey.training.step import Batch, batch_loss, clip_gradients, decay_at, make_optimiser, rate_at
 from skey.weights import LoadedModel, load_weights
 
 SMALL = Architecture(channels=(2, 3, 4, 4, 3), kernels=(3, 3, 3, 3, 3), frames_per_step=8)

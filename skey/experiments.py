@@ -5,7 +5,7 @@ What differs from a system is said by `replace`, and so is the smaller scale at 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from skey.errors import SkeyError
 from skey.inference.architecture import AllConvolutional, Architecture, Settings
@@ -73,46 +73,26 @@ class Experiment:
         return build_network(self.architecture)
 
 
+def variant(base: Experiment, name: str, title: str, **changes: Any) -> Experiment:  # noqa: ANN401 - any setting
+    """A system under another name that differs from ``base`` in these settings alone."""
+    return replace(base, name=name, title=title, **changes)
+
+
 STONE = Experiment("stone", "STONE ω = 7", Architecture(outputs=12))
-STONE_SEMITONES = replace(STONE, name="stone-w1", title="STONE ω = 1", loss=LossSettings(omega=1))
-WITHOUT_OCTAVES = replace(
-    STONE,
-    name="stone-no-octaves",
-    title="STONE w/o octave equivalence",
-    architecture=Architecture(outputs=12, octave_equivalence=False),
-)
-WITHOUT_CPSD = replace(
-    STONE, name="stone-no-cpsd", title="STONE w/o CPSD", loss=LossSettings(signature="cross-entropy")
-)
-WITHOUT_EQUIVARIANCE = replace(
-    STONE,
-    name="stone-invariance",
-    title="STONE w/o CPSD, crop forgotten",
-    loss=LossSettings(signature="invariance"),
-)
-
 STONE24 = Experiment("stone24", "24-STONE ω = 7", loss=LossSettings(mode="agreement"))
-STONE24_SEMITONES = replace(
-    STONE24, name="stone24-w1", title="24-STONE ω = 1", loss=LossSettings(omega=1, mode="agreement")
-)
-
-SEMITONE = replace(STONE24, name="semitone", title="Semi-TONE, all labels", supervision="alternate")
-SUPTONE = replace(STONE24, name="suptone", title="Sup-TONE, all labels", supervision="only")
+SEMITONE = variant(STONE24, "semitone", "Semi-TONE, all labels", supervision="alternate")
+SUPTONE = variant(STONE24, "suptone", "Sup-TONE, all labels", supervision="only")
 
 _PSEUDO_LABEL = LossSettings(mode="pseudo-label", mode_weight=1.5, average_weight=15.0)
 SKEY = Experiment("skey", "S-KEY", loss=_PSEUDO_LABEL)
-SKEY_PLUS_3 = replace(
-    SKEY, name="skey-plus3", title="S-KEY, +3 as released", loss=replace(_PSEUDO_LABEL, sign=3)
-)
-SKEY_WITHOUT_AVERAGE = replace(
-    SKEY, name="skey-no-average", title="S-KEY w/o L_avg", loss=replace(_PSEUDO_LABEL, average_weight=0.0)
-)
-SKEY_CALIBRATED = replace(
-    SKEY,
-    name="skey-calibrated",
-    title="S-KEY, pseudo-label's row calibrated",
-    loss=replace(_PSEUDO_LABEL, calibrated=True),
-)
+
+_PEAKS = replace(_PSEUDO_LABEL, calibrated=True, chroma="peaks")
+# The papers' weights: the cross-entropy of signatures is large enough to stand beside them.
+_ENTROPY = replace(_PEAKS, signature="cross-entropy", mode_from=0.35)
+_SHARP = replace(_ENTROPY, opening="cpsd")
+_FIFTHS = replace(_SHARP, with_fifth=True)
+# These labels cost nothing: they are the keys of scores that were rendered. Of recordings none is known.
+_FREE_LABELS = LossSettings(signature="cross-entropy", mode="agreement", mode_weight=0.3, labels="keys")
 
 SUPERVISED = Experiment(
     "supervised",
@@ -128,83 +108,82 @@ SUPERVISED = Experiment(
 )
 """As many clips as GSMK has tracks (Section 6.1, STONE); 25 epochs are its 100 of a quarter of the tracks."""
 
-_PEAKS = replace(_PSEUDO_LABEL, calibrated=True, chroma="peaks")
-SKEY_PEAKS = replace(
-    SKEY_CALIBRATED,
-    name="skey-peaks",
-    title="S-KEY, pseudo-label from spectral peaks, row calibrated",
-    loss=_PEAKS,
-)
-SKEY_LATE = replace(
-    SKEY_PEAKS,
-    name="skey-late",
-    title="S-KEY, signature first, then the mode",
-    loss=replace(_PEAKS, mode_from=0.35, mode_weight=0.3, average_weight=3.0),
-)
-_ENTROPY = replace(_PEAKS, signature="cross-entropy", mode_from=0.35)
-SKEY_ENTROPY = replace(
-    SKEY_PEAKS,
-    name="skey-entropy",
-    title="S-KEY, cross-entropy for CPSD, the mode later",
-    loss=_ENTROPY,
-)
-"""The papers' weights: the cross-entropy of signatures is large enough to stand beside them."""
-_SHARP = replace(_ENTROPY, opening="cpsd")
-SKEY_SHARP = replace(
-    SKEY_PEAKS,
-    name="skey-sharp",
-    title="S-KEY, CPSD first, then cross-entropy and the mode",
-    loss=_SHARP,
-)
-SKEY_FIFTHS = replace(
-    SKEY_PEAKS,
-    name="skey-fifths",
-    title="S-KEY, CPSD first, then cross-entropy and a label from fifths",
-    loss=replace(_SHARP, with_fifth=True),
-)
-
-
-SKEY_OPEN = replace(
-    SKEY_FIFTHS,
-    name="skey-open",
-    title="S-KEY, signature first, label from fifths; recordings, songs, recoloured",
-    songs=2600,
-    recolour=True,
-)
-SEMITONE_OPEN = replace(
-    SEMITONE,
-    name="semitone-open",
-    title="Semi-TONE with labels of scores alone; recordings, songs, recoloured",
-    loss=LossSettings(signature="cross-entropy", mode="agreement", mode_weight=0.3, labels="keys"),
-    songs=2600,
-    recolour=True,
-)
-"""The labels cost nothing: they are the keys of scores that were rendered. Of recordings none is known."""
-
 
 def at_labels(experiment: Experiment, percent: int) -> Experiment:
     """The system with that part of the labels (Figure 3, STONE)."""
     title = f"{experiment.title.split(',')[0]}, {percent} % of the labels"
-    name = f"{experiment.name}-{percent}"
-    return replace(experiment, name=name, title=title, labelled_share=percent / 100)
+    return variant(experiment, f"{experiment.name}-{percent}", title, labelled_share=percent / 100)
 
 
 def at_clips(experiment: Experiment, percent: int) -> Experiment:
     """The system with that part of the training clips (S-KEY: 60 thousand against a million tracks)."""
     title = f"{experiment.title}, {percent} % of the clips"
-    return replace(experiment, name=f"{experiment.name}-{percent}", title=title, share=percent / 100)
+    return variant(experiment, f"{experiment.name}-{percent}", title, share=percent / 100)
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
-        *(STONE, STONE_SEMITONES, WITHOUT_OCTAVES, WITHOUT_CPSD, WITHOUT_EQUIVARIANCE),
-        *(STONE24, STONE24_SEMITONES),
+        STONE,
+        variant(STONE, "stone-w1", "STONE ω = 1", loss=LossSettings(omega=1)),
+        variant(
+            STONE,
+            "stone-no-octaves",
+            "STONE w/o octave equivalence",
+            architecture=Architecture(outputs=12, octave_equivalence=False),
+        ),
+        variant(STONE, "stone-no-cpsd", "STONE w/o CPSD", loss=LossSettings(signature="cross-entropy")),
+        variant(
+            STONE,
+            "stone-invariance",
+            "STONE w/o CPSD, crop forgotten",
+            loss=LossSettings(signature="invariance"),
+        ),
+        STONE24,
+        variant(STONE24, "stone24-w1", "24-STONE ω = 1", loss=LossSettings(omega=1, mode="agreement")),
         *(at_labels(SEMITONE, 1), at_labels(SEMITONE, 10), SEMITONE),
         *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
         *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
-        *(SKEY_PLUS_3, SKEY_WITHOUT_AVERAGE, SKEY_CALIBRATED, SKEY_PEAKS, SKEY_LATE),
-        *(SKEY_ENTROPY, SKEY_SHARP, SKEY_FIFTHS, SKEY_OPEN, SEMITONE_OPEN, SUPERVISED),
+        variant(SKEY, "skey-plus3", "S-KEY, +3 as released", loss=replace(_PSEUDO_LABEL, sign=3)),
+        variant(SKEY, "skey-no-average", "S-KEY w/o L_avg", loss=replace(_PSEUDO_LABEL, average_weight=0.0)),
+        variant(
+            SKEY,
+            "skey-calibrated",
+            "S-KEY, pseudo-label's row calibrated",
+            loss=replace(_PSEUDO_LABEL, calibrated=True),
+        ),
+        variant(SKEY, "skey-peaks", "S-KEY, pseudo-label from spectral peaks, row calibrated", loss=_PEAKS),
+        variant(
+            SKEY,
+            "skey-late",
+            "S-KEY, signature first, then the mode",
+            loss=replace(_PEAKS, mode_from=0.35, mode_weight=0.3, average_weight=3.0),
+        ),
+        variant(SKEY, "skey-entropy", "S-KEY, cross-entropy for CPSD, the mode later", loss=_ENTROPY),
+        variant(SKEY, "skey-sharp", "S-KEY, CPSD first, then cross-entropy and the mode", loss=_SHARP),
+        variant(
+            SKEY,
+            "skey-fifths",
+            "S-KEY, CPSD first, then cross-entropy and a label from fifths",
+            loss=_FIFTHS,
+        ),
+        variant(
+            SKEY,
+            "skey-open",
+            "S-KEY, signature first, label from fifths; recordings, songs, recoloured",
+            loss=_FIFTHS,
+            songs=2600,
+            recolour=True,
+        ),
+        variant(
+            SEMITONE,
+            "semitone-open",
+            "Semi-TONE with labels of scores alone; recordings, songs, recoloured",
+            loss=_FREE_LABELS,
+            songs=2600,
+            recolour=True,
+        ),
+        SUPERVISED,
     )
 }
 """Name of each system that `skey train` knows."""
@@ -227,34 +206,29 @@ class Scale:
     frames_per_step: int = 4
 
 
-SUPERVISED_SCALE = Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_per_step=16)
-"""The classifier learns slowly, at its own rate: 40 times all clips take a core some ten minutes."""
-
 OUR_SCALES: Mapping[str, Scale] = {
     **dict.fromkeys(("stone", "stone-w1", "stone-no-octaves", "stone-invariance"), Scale(steps=140)),
-    **dict.fromkeys(
-        ("stone-no-cpsd", "skey-late", "skey-sharp", "skey-fifths"),
-        Scale(steps=140, epochs=12),
-    ),
+    **dict.fromkeys(("stone-no-cpsd", "skey-late", "skey-sharp", "skey-fifths"), Scale(steps=140, epochs=12)),
     **dict.fromkeys(("skey-open", "semitone-open"), Scale(steps=140, epochs=40)),
-    SUPERVISED.name: SUPERVISED_SCALE,
+    "supervised": Scale(unlabelled=0, batch=32, epochs=40, rate=1e-3, frames_per_step=16),
 }
 """The systems whose scale is not the usual one.
 
-STONE and what Tables 1 and 2 set beside it have twice the steps, the strongest of either paper six times.
+STONE and what Tables 1 and 2 set beside it have twice the steps, the strongest of either paper six times. The
+classifier learns slowly, at its own rate: 40 times all clips take a core some ten minutes.
 """
 
 
 def scale_of(experiment: Experiment) -> Scale:
     """The scale that a system has as it stands."""
     return Scale(
-        clips=experiment.clips,
-        unlabelled=experiment.unlabelled,
-        batch=experiment.batch,
-        steps=experiment.steps,
-        epochs=experiment.epochs,
-        rate=experiment.optimiser.rate,
-        frames_per_step=experiment.architecture.frames_per_step,
+        experiment.clips,
+        experiment.unlabelled,
+        experiment.batch,
+        experiment.steps,
+        experiment.epochs,
+        experiment.optimiser.rate,
+        experiment.architecture.frames_per_step,
     )
 
 
@@ -279,11 +253,7 @@ def at_scale(experiment: Experiment, scale: Scale | None = None) -> Experiment:
 
 
 def find_experiment(name: str) -> Experiment:
-    """The system of that name, in the papers' setting.
-
-    Raises:
-        UnknownExperiment: there is none; the message lists all.
-    """
+    """The system of that name, in the papers' setting; raises ``UnknownExperiment``."""
     if name not in EXPERIMENTS:
         raise UnknownExperiment(f"there is no experiment {name!r}: expected one of {', '.join(EXPERIMENTS)}")
     return EXPERIMENTS[name]

@@ -144,15 +144,11 @@ class _Trained:
 class Network(_Trained):
     """A ChromaNet with its weights, on the CPU and without torch.
 
-    Args:
-        weights: a file, a name, or what :func:`skey.weights.load_weights` returned.
-
-    Raises:
-        WeightsError: no such weights, or a file that is damaged or none of ours.
+    ``weights`` are a file, a name, or what :func:`skey.weights.load_weights` returned; raises
+    ``WeightsError`` where there are none, or the file is damaged or none of ours.
     """
 
     def __init__(self, weights: "str | Path | LoadedModel") -> None:
-        """Load the weights once."""
         header, arrays = _arrays(weights)
         if not isinstance(header.architecture, Architecture):
             raise WeightsError(f"{header.title} is no ChromaNet: it needs torch (TorchNetwork)")
@@ -172,18 +168,9 @@ class Network(_Trained):
 
 
 class TorchNetwork(_Trained):
-    """A network of any kind with its weights, in torch, on any device.
-
-    Args:
-        weights: as for :class:`Network`.
-        device: where the network runs.
-
-    Raises:
-        WeightsError: as for :class:`Network`.
-    """
+    """A network of any kind with its weights, in torch, on any device; see :class:`Network`."""
 
     def __init__(self, weights: "str | Path | LoadedModel", device: "str | torch.device" = "cpu") -> None:
-        """Load the weights once."""
         from skey.weights.store import LoadedModel, read_weights
 
         self._loaded = weights if isinstance(weights, LoadedModel) else read_weights(find_weights(weights))
@@ -210,13 +197,8 @@ def listener(
 ) -> Template | Network | TorchNetwork:
     """What to listen with; torch is imported only where numpy does not do.
 
-    Args:
-        weights: a file, a name, or a loaded model; ``"krumhansl"`` for the template; None for the weights
-            that ship as the default, or for the template where they do not ship.
-        device: where a network runs.
-
-    Raises:
-        WeightsError: no such weights, or a file that is damaged or none of ours.
+    ``weights`` are as for :class:`Network`, ``"krumhansl"`` for the template, or None for the default
+    weights, and for the template where those do not ship.
     """
     chosen = default_weights() if weights is None else weights
     if chosen is None or chosen == TEMPLATE:

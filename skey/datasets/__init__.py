@@ -3,8 +3,7 @@
 import importlib
 from pathlib import Path
 
-from skey.datasets.base import Dataset, Track, labelled_tracks
-from skey.datasets.errors import LabelError, MissingData, UnknownDataset
+from skey.datasets.base import Dataset, LabelError, MissingData, Track, UnknownDataset, labelled_tracks
 
 __all__ = [
     "DATASETS",

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from skey.audio import read_audio
-from skey.datasets.errors import LabelError, MissingData
+from skey.errors import SkeyError
 from skey.keys import Key
 from skey.vqt import log_vqt
 
@@ -23,6 +23,18 @@ AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".au")
 
 _LISTED = 3
 """How many missing files a message names."""
+
+
+class MissingData(SkeyError):
+    """A file of a data set is not there; the message names it and says where to get it."""
+
+
+class LabelError(SkeyError):
+    """Labels cannot be read; the message gives each line number and what was expected there."""
+
+
+class UnknownDataset(SkeyError, ValueError):
+    """There is no data set of this name; the message lists those there are."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +78,6 @@ class Dataset(ABC):
     """Where to get it."""
     layout: ClassVar[str]
     """What should lie under the root, in one line."""
-    checksums: ClassVar[Mapping[str, str]] = {}
-    """MD5 of published files, by path under the root."""
 
     def __init__(self, root: Path | str | None = None, limit: int | None = None) -> None:
         """Remember where the data lie; nothing is read yet."""
@@ -87,26 +97,14 @@ class Dataset(ABC):
 
     @cached_property
     def _tracks(self) -> tuple[Track, ...]:
-        """The tracks in use, read once."""
         return evenly_spread(self.read_tracks(), self.limit)
 
     def tracks(self) -> Sequence[Track]:
-        """The tracks in use: all of them, or an evenly spread sample of ``limit``.
-
-        Raises:
-            MissingData: the labels are not where they should be.
-            LabelError: labels cannot be read.
-        """
+        """The tracks in use, all or an evenly spread sample; raises as :meth:`read_tracks` does."""
         return self._tracks
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
-        """The sound of one track.
-
-        Args:
-            track: one of :meth:`tracks`.
-
-        Returns:
-            (samples,) at 22,050 Hz, mean of channels, peak 1.
+        """The sound of one track, (samples,) at 22,050 Hz, mean of channels, peak 1.
 
         Raises:
             MissingData: its file is not where it should be.
@@ -119,18 +117,7 @@ class Dataset(ABC):
         return read_audio(track.audio)
 
     def log_vqt(self, track: Track) -> Float32[Tensor, "99 frames"]:
-        """The log-VQT of the whole track, as one item.
-
-        Args:
-            track: one of :meth:`tracks`.
-
-        Returns:
-            (99, frames).
-
-        Raises:
-            MissingData: its file is not where it should be.
-            AudioError: its file cannot be used.
-        """
+        """The log-VQT of the whole track, (99, frames), as one item; raises as :meth:`waveform` does."""
         return log_vqt(torch.from_numpy(self.waveform(track)))
 
     def advice(self) -> str:
@@ -145,37 +132,16 @@ class Dataset(ABC):
             return str(error)
         if not absent:
             return None
-        count, named = (
-            f"{len(absent)} of {len(self.tracks())} tracks",
-            ", ".join(str(track.audio) for track in absent[:_LISTED])
-            + (" …" if len(absent) > _LISTED else ""),
-        )
-        return f"{self.title}: the audio of {count} is missing: {named}. {self.advice()}"
+        count = f"{len(absent)} of {len(self.tracks())} tracks"
+        named = ", ".join(str(track.audio) for track in absent[:_LISTED])
+        more = " …" if len(absent) > _LISTED else ""
+        return f"{self.title}: the audio of {count} is missing: {named}{more}. {self.advice()}"
 
     def require(self) -> None:
-        """Make sure that labels and audio of all tracks in use are there.
-
-        Raises:
-            MissingData: with the message of :meth:`missing`.
-        """
+        """Raise ``MissingData`` with the message of :meth:`missing`, where there is one."""
         message = self.missing()
         if message:
             raise MissingData(message)
-
-    def published_checksums(self) -> Mapping[str, str]:
-        """MD5 of published files by path under the root."""
-        return self.checksums
-
-    def changed_files(self) -> tuple[str, ...]:
-        """Files under the root whose checksum is not the published one; absent files are left out.
-
-        Raises:
-            MissingData: there is no root.
-        """
-        published = {self.folder() / name: digest for name, digest in self.published_checksums().items()}
-        present = [file for file in published if file.is_file()]
-        changed = [file for file in present if hashlib.md5(file.read_bytes()).hexdigest() != published[file]]
-        return tuple(file.relative_to(self.folder()).as_posix() for file in changed)
 
     def data_hash(self) -> str:
         """A short hash of the tracks in use with their keys, groups and tags: the same on every machine."""
@@ -188,11 +154,7 @@ class Dataset(ABC):
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def folder(self) -> Path:
-        """The root.
-
-        Raises:
-            MissingData: none was given, or it is not a folder.
-        """
+        """The root; raises ``MissingData`` where none was given, or it is not a folder."""
         if self.root is None:
             raise MissingData(
                 f"{self.title} is not part of this package: say in which folder it lies. {self.advice()}"
@@ -211,22 +173,14 @@ def labelled_tracks(dataset: Dataset) -> list[Track]:
 
 
 def evenly_spread(tracks: Sequence[Track], limit: int | None) -> tuple[Track, ...]:
-    """A sample that is spread evenly over tags and keys, always the same.
-
-    Args:
-        tracks: all tracks.
-        limit: how many to take, or None for all.
-
-    Returns:
-        The sample, in the order of the tracks.
-    """
+    """A sample of ``limit`` tracks (None: all), in their order, spread evenly over tags, then keys."""
     if limit is None or limit >= len(tracks):
         return tuple(tracks)
-    ranked = sorted(range(len(tracks)), key=lambda place: _stratum(tracks[place]))
+
+    def stratum(place: int) -> tuple[list[tuple[str, str]], int, str]:
+        track = tracks[place]
+        return sorted(track.tags.items()), track.key.index if track.key else -1, track.id
+
+    ranked = sorted(range(len(tracks)), key=stratum)
     chosen = sorted(ranked[(2 * step + 1) * len(tracks) // (2 * limit)] for step in range(limit))
     return tuple(tracks[place] for place in chosen)
-
-
-def _stratum(track: Track) -> tuple[list[tuple[str, str]], int, str]:
-    """By what a sample is spread: tags first, then the key."""
-    return sorted(track.tags.items()), track.key.index if track.key else -1, track.id

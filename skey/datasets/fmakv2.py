@@ -1,11 +1,9 @@
 """FMAKv2: expert keys of 5,489 tracks of the Free Music Archive, the test set of STONE and S-KEY."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from skey.datasets.base import AUDIO_SUFFIXES, Dataset, Track
-from skey.datasets.errors import LabelError, MissingData
+from skey.datasets.base import AUDIO_SUFFIXES, Dataset, LabelError, MissingData, Track
 from skey.datasets.labels import Row, parse_label, read_table, refuse_second
 
 _DEPTHS = ("*", "*/*", "*/*/*")
@@ -24,15 +22,9 @@ class FMAKv2(Dataset):
     )
     url = "https://zenodo.org/records/12759100 (keys) and https://zenodo.org/records/10719860 (audio, 39 GB)"
     layout = "fmakv2.csv, and the audio as 000/000010.mp3 (also one folder deeper, or flat: 000010.mp3)"
-    checksums: ClassVar[Mapping[str, str]] = {"fmakv2.csv": "3b2d16784ffbda850c8ddf0519478bfd"}
 
     def read_tracks(self) -> Sequence[Track]:
-        """Read ``fmakv2.csv``, in its order; a track whose audio is nowhere points at where it should lie.
-
-        Raises:
-            MissingData: there is no ``fmakv2.csv`` under the root.
-            LabelError: lines of it are wrong, or name a track twice.
-        """
+        """Read ``fmakv2.csv``, in its order; a track whose audio is nowhere points at where it should lie."""
         table = self.folder() / "fmakv2.csv"
         if not table.is_file():
             raise MissingData(f"{self.title}: {table} is missing. {self.advice()}")
@@ -52,13 +44,9 @@ class FMAKv2(Dataset):
 
 
 def find_numbered_audio(root: Path) -> dict[int, Path]:
-    """Find the audio files that are named by a track number, such as ``000/000010.mp3``.
+    """Audio files named by a track number, such as ``000/000010.mp3``, up to two folders below the root.
 
-    Args:
-        root: where to look, up to two folders deep.
-
-    Returns:
-        File by track number; where there are several, the one least deep and first by name.
+    Where there are several of a number, the one least deep and first by name.
     """
     found: dict[int, Path] = {}
     for pattern in _DEPTHS:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from skey.datasets.base import Dataset, Track
-from skey.datasets.errors import LabelError, MissingData
+from skey.datasets.base import Dataset, LabelError, MissingData, Track
 from skey.datasets.labels import Row, parse_label, read_table
 
 
@@ -23,12 +22,7 @@ class Folder(Dataset):
     layout = "the recordings, and a table labels.csv with the columns file,key or file,key,group"
 
     def read_tracks(self) -> Sequence[Track]:
-        """Read the table, in its order.
-
-        Raises:
-            MissingData: there is no table.
-            LabelError: lines are wrong; each is listed with its number and what was expected.
-        """
+        """Read the table, in its order."""
         table = self.table()
         seen: set[str] = set()
         return read_table(table, ("file", "key"), lambda row: _track(row, table.parent, seen))

@@ -1,10 +1,9 @@
 """GiantSteps: keys of two-minute previews of electronic dance music, 604 for tests and 1,486 for training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from skey.datasets.base import AUDIO_SUFFIXES, Dataset, Track
-from skey.datasets.errors import MissingData
+from skey.datasets.base import AUDIO_SUFFIXES, Dataset, MissingData, Track
 from skey.datasets.labels import Row, parse_each, parse_label, read_table, refuse_second
 
 _LABELS = ("annotations/key/*.key", "keys_gs+/*.txt")
@@ -26,23 +25,13 @@ class GiantSteps(Dataset):
     layout = "annotations/key/10089.LOFI.key … (or mirdata's keys_gs+) and audio/10089.LOFI.mp3 …"
 
     def read_tracks(self) -> Sequence[Track]:
-        """Read the tracks in the order of their names, with the genre where there is one.
-
-        Raises:
-            MissingData: there are no key files under the root.
-            LabelError: key files hold something else.
-        """
+        """Read the tracks in the order of their names, with the genre where there is one."""
         files = next((found for each in _LABELS if (found := sorted(self.folder().glob(each)))), None)
         if files is None:
             expected = self.folder() / "annotations" / "key" / "10089.LOFI.key"
             raise MissingData(f"{self.title}: {expected} and all others are missing. {self.advice()}")
         places = ((file.name, file) for file in files)
         return parse_each(str(files[0].parent), places, self._labelled)
-
-    def published_checksums(self) -> Mapping[str, str]:
-        """MD5 of each audio file by path under the root, from the folder ``md5`` of the collection."""
-        files = sorted((self.folder() / "md5").glob("*.md5"))
-        return {f"audio/{file.stem}.mp3": file.read_text(encoding="utf-8").split()[0] for file in files}
 
     def _labelled(self, file: Path) -> Track:
         """The track that one key file annotates."""
@@ -71,12 +60,7 @@ class GiantStepsMTG(GiantSteps):
     layout = "annotations/annotations.txt and audio/5061.LOFI.mp3 …"
 
     def read_tracks(self) -> Sequence[Track]:
-        """Read ``annotations.txt``, in its order; a track without one agreed key has none.
-
-        Raises:
-            MissingData: there is no such table under the root.
-            LabelError: lines of it are wrong, or name a track twice.
-        """
+        """Read ``annotations.txt``, in its order; a track without one agreed key has none."""
         table = self.folder() / "annotations" / "annotations.txt"
         if not table.is_file():
             raise MissingData(f"{self.title}: {table} is missing. {self.advice()}")

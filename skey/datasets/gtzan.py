@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from skey.datasets.base import AUDIO_SUFFIXES, Dataset, Track
-from skey.datasets.errors import MissingData
+from skey.datasets.base import AUDIO_SUFFIXES, Dataset, MissingData, Track
 from skey.datasets.labels import parse_each
 from skey.keys import parse_gtzan
 
@@ -27,12 +26,7 @@ class GTZAN(Dataset):
     layout = "gtzan_key/genres/blues/blues.00000.lerch.txt … and genres/blues/blues.00000.wav …"
 
     def read_tracks(self) -> Sequence[Track]:
-        """Read the clips that have a key, by genre and number; clips that Lerch marks -1 are left out.
-
-        Raises:
-            MissingData: there are no key files under the root.
-            LabelError: key files hold something else.
-        """
+        """Read the clips that have a key, by genre and number; clips that Lerch marks -1 are left out."""
         root = self.folder()
         files = {file.name: file for file in sorted(root.glob(f"gtzan_key*/**/*{_ENDING}"))}
         if not files:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from skey.datasets.errors import LabelError
+from skey.datasets.base import LabelError
 from skey.keys import Key, KeyParseError, parse_key
 
 Row = Mapping[str, str]
@@ -26,16 +26,10 @@ _LISTED = 50
 
 
 def parse_label(text: str) -> tuple[Key | None, str]:
-    """Read a label that may say that there is no key, or name several.
+    """Read a label that may say that there is no key, or name several; a tab or a new line begins a comment.
 
-    Args:
-        text: the label; what stands behind a tab or on further lines is a comment.
-
-    Returns:
-        The key on which all names in the label agree, and an empty text; or None and why there is none.
-
-    Raises:
-        KeyParseError: the label is something else.
+    Returns the key on which all names in the label agree, and an empty text; or None and why there is none.
+    Raises ``KeyParseError`` where the label is something else.
     """
     label = text.strip().split("\n")[0].split("\t")[0].strip()
     if label.lower() in _NO_KEY:
@@ -63,40 +57,23 @@ def refuse_second(track: str, seen: set[str]) -> None:
 def read_table(
     path: Path, columns: Sequence[str], parse: Callable[[Row], Parsed], delimiter: str = ","
 ) -> list[Parsed]:
-    """Read a CSV file with a header and parse each line.
+    """Read a CSV file in UTF-8 with a header, of which ``columns`` must be there, and parse each line.
 
-    Args:
-        path: the file, in UTF-8.
-        columns: the columns that must be there; others may be.
-        parse: turns one line into what is wanted, or raises LabelError or KeyParseError.
-        delimiter: what separates the columns.
-
-    Returns:
-        What was parsed, in the order of the lines.
-
-    Raises:
-        LabelError: the file is no such table, or lines are wrong; each wrong line is listed with its number.
+    ``parse`` turns one line into what is wanted, or raises ``LabelError`` or ``KeyParseError``. Raises
+    ``LabelError`` where the file is no such table, or lines are wrong; each is listed with its number.
     """
-    rows = _read_rows(path, columns, delimiter)
-    return parse_each(
-        path.name, ((f"line {number}", row) for number, row in rows), lambda row: parse(_cells(row))
-    )
-
-
-def _read_rows(path: Path, columns: Sequence[str], delimiter: str) -> list[tuple[int, _Cells]]:
-    """The lines of a table with their numbers, the header being line 1."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="", strict=True, delimiter=delimiter)
             header = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = header
-            rows: list[tuple[int, _Cells]] = [(reader.line_num, row) for row in reader]
+            rows: list[tuple[str, _Cells]] = [(f"line {reader.line_num}", row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"{path} is not a CSV file in UTF-8: {error}") from error
     if not set(columns) <= set(header):
         expected, found = ", ".join(columns), ", ".join(header) or "none"
         raise LabelError(f"{path}, line 1: expected the columns {expected}, found {found}")
-    return rows
+    return parse_each(path.name, rows, lambda row: parse(_cells(row)))
 
 
 def _cells(row: _Cells) -> Row:
@@ -109,18 +86,10 @@ def _cells(row: _Cells) -> Row:
 
 
 def parse_each(source: str, raws: Iterable[tuple[str, Raw]], parse: Callable[[Raw], Parsed]) -> list[Parsed]:
-    """Parse each of several labels, and complain about all wrong ones together.
+    """Parse each of several labels, given with their places, and complain about all wrong ones together.
 
-    Args:
-        source: the file or folder that holds them, for the message.
-        raws: where each label stands, and the label.
-        parse: turns one label into what is wanted, or raises LabelError or KeyParseError.
-
-    Returns:
-        What was parsed, in the same order.
-
-    Raises:
-        LabelError: labels are wrong; each is listed with its place and what was expected.
+    ``source`` is the file or folder that holds them. Raises ``LabelError`` where labels are wrong; each is
+    listed with its place and what was expected.
     """
     parsed: list[Parsed] = []
     wrong: list[str] = []

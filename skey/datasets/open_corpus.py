@@ -11,8 +11,7 @@ from torch import Tensor
 from skey.corpus.build import FeatureStore, MissingFeatures, build, open_store
 from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, labels_and_notes_digest, plan_clips, render_clip
-from skey.datasets.base import Dataset, Track
-from skey.datasets.errors import MissingData
+from skey.datasets.base import Dataset, MissingData, Track
 from skey.vqt import from_bytes
 
 
@@ -87,28 +86,28 @@ class OpenCorpus(Dataset):
 
     def read_tracks(self) -> Sequence[Track]:
         """The planned clips; ``tags`` hold source, level and mode (``unknown`` without a label)."""
-        return [Track(clip.id, clip.key, clip.group, None, _tags(clip)) for clip in self.clips]
+        return [
+            Track(
+                clip.id,
+                clip.key,
+                clip.group,
+                tags={
+                    "source": clip.source,
+                    "level": clip.level,
+                    "mode": clip.key.mode if clip.key else "unknown",
+                },
+            )
+            for clip in self.clips
+        ]
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
-        """Render one clip.
-
-        Args:
-            track: one of :meth:`tracks`.
-
-        Returns:
-            (661500,) at 22,050 Hz, peak 1.
-
-        Raises:
-            KeyError: the track is of another data set.
-        """
-        return render_clip(self._clips_by_id[track.id])
+        """Render one clip, (661500,) at 22,050 Hz, peak 1; raises ``KeyError`` for others' tracks."""
+        return render_clip({clip.id: clip for clip in self.clips}[track.id])
 
     def log_vqt(self, track: Track) -> Float32[Tensor, "99 frames"]:
         """The built log-VQT of one clip, (99, 1292), to within the rounding of bytes (1/408).
 
-        Raises:
-            MissingData: it was not built, or is damaged, and ``build`` is not set.
-            KeyError: the track is of another data set.
+        Raises as :attr:`features` does, and ``KeyError`` where the track is of another data set.
         """
         return from_bytes(self.features[track.id])
 
@@ -132,14 +131,3 @@ class OpenCorpus(Dataset):
     def data_hash(self) -> str:
         """A hash of labels, splits and notes of the clips in use: the same on every machine."""
         return labels_and_notes_digest(self.clips)
-
-    @cached_property
-    def _clips_by_id(self) -> dict[str, Clip]:
-        """The clips in use by id."""
-        return {clip.id: clip for clip in self.clips}
-
-
-def _tags(clip: Clip) -> dict[str, str]:
-    """What a table's rows are split by."""
-    mode = clip.key.mode if clip.key else "unknown"
-    return {"source": clip.source, "level": clip.level, "mode": mode}

@@ -95,11 +95,6 @@ def test_versions_of_versions_share_a_group() -> None:
     assert indexing.same_titles(["fair maid", "reel", "reel", "fair maid"]) == [(3, 0)]
 
 
-def test_the_test_split_has_sixty_pieces_of_each_mode_from_each_source() -> None:
-    cells = Counter((row.source, row.key.mode) for row in LABELLED if row.split == "test" and row.key)
-    assert cells == {(s, m): 60 for s in ("chorales", "tunes") for m in ("major", "minor")}
-
-
 def test_versions_of_one_melody_never_straddle_splits() -> None:
     splits: dict[str, set[str]] = {}
     for row in INDEX:
@@ -115,18 +110,10 @@ def test_polyphony_has_no_key_and_everything_else_has_one() -> None:
     assert len({row.id for row in INDEX}) == len(INDEX)
 
 
-@pytest.mark.parametrize("source", ["chorales", "tunes", "polyphony"])
-def test_examining_a_piece_again_gives_its_row_of_the_index(source: str) -> None:
-    for row in sample(source, 3):
-        found = indexing.examine(row.id)
-        assert found is not None
-        assert (found.key, found.notes_sha, found.source) == (row.key, row.notes_sha, row.source)
-
-
 def test_an_index_made_by_two_processes_has_the_rows_of_the_committed_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    few = {source: [row.id for row in sample(source, 3)] for source in ("chorales", "tunes", "polyphony")}
+    few = {source: [row.id for row in sample(source, 2)] for source in ("chorales", "tunes", "polyphony")}
     monkeypatch.setattr(pieces, "chorale_ids", lambda: [*few["chorales"], "chorales/bwv115.6"])
     monkeypatch.setattr(pieces, "tune_ids", lambda: few["tunes"])
     monkeypatch.setattr(pieces, "polyphony_ids", lambda: few["polyphony"])
@@ -134,14 +121,15 @@ def test_an_index_made_by_two_processes_has_the_rows_of_the_committed_one(
     made = indexing.build_index(tmp_path / "index.csv", 2, lambda done, total: calls.append((done, total)))
     known = {row.id: row for row in INDEX}
     assert [row.id for row in made] == [piece for ids in few.values() for piece in ids]
-    assert all((row.key, row.notes_sha) == (known[row.id].key, known[row.id].notes_sha) for row in made)
-    assert calls[-1] == (10, 10)
+    # Groups and splits depend on the company.
+    of_the_piece = [replace(row, group="", split="train") for row in made]
+    assert of_the_piece == [replace(known[row.id], group="", split="train") for row in made]
+    assert calls[-1] == (7, 7)
 
 
 def test_splits_are_drawn_from_the_rows_alone() -> None:
     rows = [replace(row, split="train") if row.key else row for row in INDEX]
     again = indexing.draw_splits(rows)
-    assert again == indexing.draw_splits(rows)
     cells = Counter((row.source, row.key.mode) for row in again if row.split == "test" and row.key)
     assert set(cells.values()) == {60}
 

@@ -35,14 +35,10 @@ def test_the_first_clips_of_the_test_split_are_balanced_too(clips: int) -> None:
 def test_training_clips_are_half_minor_and_share_no_melody_with_the_test() -> None:
     clips = plan_clips("train")
     assert len(clips) == 2000 == len({clip.id for clip in clips})
-    assert set(kinds(clips).values()) == {250}
+    assert set(kinds(clips).values()) == {250} and len({clip.key for clip in clips}) == 24
     assert not {clip.group for clip in clips} & {clip.group for clip in plan_clips("test")}
     again = Counter(clip.piece_id for clip in clips if clip.key and clip.key.mode == "minor")
     assert max(again.values()) > 1
-
-
-def test_all_twenty_four_keys_occur_among_the_training_clips() -> None:
-    assert len({clip.key for clip in plan_clips("train")}) == 24
 
 
 def test_unlabelled_clips_have_no_key_and_two_places_of_a_piece() -> None:
@@ -72,7 +68,7 @@ def test_the_key_of_a_clip_is_that_of_its_piece_transposed_like_its_notes() -> N
 
 
 def test_the_two_stretches_of_an_unlabelled_clip_are_other_notes_by_the_same_players() -> None:
-    for clip in plan_clips("unlabelled", 4):
+    for clip in plan_clips("unlabelled", 2):
         first, second = arrangements(clip)
         assert (first.transposition, first.tempo, first.tuning_cents) == (
             second.transposition,
@@ -82,17 +78,12 @@ def test_the_two_stretches_of_an_unlabelled_clip_are_other_notes_by_the_same_pla
         assert first.programs == second.programs and first.notes.tobytes() != second.notes.tobytes()
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_clip_is_thirty_seconds_with_its_peak_at_one(number: int) -> None:
-    clip = plan_clips("test", 8)[number]
+@pytest.mark.parametrize(
+    "clip", [*plan_clips("test", 2), *plan_clips("unlabelled", 1)], ids=lambda clip: clip.level
+)
+def test_a_clip_is_thirty_seconds_with_its_peak_at_one(clip: Clip) -> None:
     wave = render_clip(clip)
     assert wave.shape == (661_500,) and wave.dtype == np.float32
     assert np.abs(wave).max() == pytest.approx(1.0, abs=1e-6)
     seconds = np.abs(wave).reshape(30, -1).max(axis=1)
     assert (seconds > 0.01).all()
-
-
-def test_an_unlabelled_clip_sounds_from_beginning_to_end() -> None:
-    wave = render_clip(plan_clips("unlabelled", 1)[0])
-    assert wave.shape == (661_500,)
-    assert np.abs(wave[:330_750]).max() > 0.2 and np.abs(wave[330_750:]).max() > 0.2

@@ -22,7 +22,7 @@ from skey.keys import KEYS
 from skey.listeners import NetworkSystem
 from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
-from skey.training import Machine, Run, RunState, TrainingData, load_data
+from skey.training import Machine, Run, TrainingData, load_data
 from skey.training.data import Pool, cropped
 from skey.training.speed import measure_speed
 from skey.training.step import rate_at
@@ -38,24 +38,19 @@ def small(epochs: int) -> Experiment:
     return replace(experiment, optimiser=replace(SUPERVISED.optimiser, rate=3e-3))
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> TrainingData:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     """One clip a key in which the tonic's triad sounds in every octave, with noise."""
     features = np.random.default_rng(0).integers(0, 60, (24, 99, 1292), dtype=np.uint8)
     for place, key in enumerate(KEYS):
         for weight, step in zip((150, 60, 90), TRIADS[key.mode], strict=True):
             features[place, (key.tonic + step + 3) % 12 :: 12] += np.uint8(weight)
-    shard = Shard(tmp_path / "store", "synthetic", tuple(f"clip{n}" for n in range(24)))
-    shard.folder.mkdir()
+    shard = Shard(tmp_path_factory.mktemp("store"), "synthetic", tuple(f"clip{n}" for n in range(24)))
     write_shard(shard, features, {})
     store = FeatureStore([shard])
     pool = Pool(tuple((store, n) for n in range(24)), KEYS)
     often = pool.kept(10 * list(range(24)))
     return TrainingData(often, often, pool, "synthetic", len(often))
-
-
-def run(data: TrainingData, folder: Path, epochs: int) -> Run:
-    return Run(small(epochs), 0, data, folder, Machine("cpu", half_precision=False))
 
 
 def settled(architecture: AllConvolutional = SMALL) -> KeyClassifier:
@@ -76,6 +71,7 @@ def test_it_answers_with_the_probabilities_of_24_keys() -> None:
     assert profile.shape == (3, 12, 2)
     assert torch.allclose(profile.sum((1, 2)), torch.ones(3))
     assert KEYS_BY_NAME.output_keys() == KEYS
+    assert bool(settled()(torch.zeros(1, 84, 600)).isfinite().all())
 
 
 def test_its_maps_move_with_the_music_away_from_the_borders() -> None:
@@ -139,16 +135,11 @@ def test_it_is_trained_at_a_scale_of_its_own() -> None:
     assert at_scale(SUPERVISED, Scale(frames_per_step=2)).architecture.frames_per_step == 2
 
 
-def trained(data: TrainingData, folder: Path, epochs: int = 8) -> tuple[Run, RunState]:
-    training = run(data, folder, epochs)
-    return training, training.train()
-
-
 def test_it_learns_the_keys_of_its_clips_and_its_weights_answer_alike(
     data: TrainingData, tmp_path: Path
 ) -> None:
-    training, state = trained(data, tmp_path / "run")
-    losses = [row["keys"] for row in state.log]
+    training = Run(small(8), 0, data, tmp_path, Machine("cpu", half_precision=False))
+    losses = [row["keys"] for row in training.train().log]
     assert losses[-1] < losses[0] - 0.5
     loaded = load_weights(training.folder.weights)
     segments = data.training.segments(range(24), 1)[:, 0]
@@ -157,20 +148,6 @@ def test_it_learns_the_keys_of_its_clips_and_its_weights_answer_alike(
     system = NetworkSystem(training.folder.weights)
     assert [system(clip) for clip in segments[:4]] == answers[:4]
     assert KeyEstimator(training.folder.weights).listener.profile(segments[0]).shape == (24,)
-
-
-def test_two_runs_agree_to_the_last_bit_and_so_does_one_in_two_parts(
-    data: TrainingData, tmp_path: Path
-) -> None:
-    _, first = trained(data, tmp_path / "a", 2)
-    stopped = run(data, tmp_path / "b", 2)
-    next(stopped.epochs())
-    again = run(data, tmp_path / "b", 2)
-    again.resume()
-    second = again.train()
-    theirs = second.network.state_dict()
-    assert all(torch.equal(value, theirs[name]) for name, value in first.network.state_dict().items())
-    assert [row["validation_loss"] for row in first.log] == [row["validation_loss"] for row in second.log]
 
 
 def header() -> Header:
@@ -224,10 +201,6 @@ def test_too_short_a_sound_is_refused_with_the_least_length() -> None:
 def test_no_plain_step_is_made_up_for_it() -> None:
     with pytest.raises(SkeyError, match="no ChromaNet"):
         measure_speed(small(1), half_precision=False, repeats=1)
-
-
-def test_the_answer_for_silence_is_still_a_profile() -> None:
-    assert bool(settled()(torch.zeros(1, 84, 600)).isfinite().all())
 
 
 def test_its_graph_answers_as_it_does(tmp_path: Path) -> None:

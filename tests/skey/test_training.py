@@ -2,9 +2,6 @@
 
 import csv
 import math
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,9 +75,17 @@ def synthetic_data(folder: Path) -> TrainingData:
     return TrainingData(training, training.labelled(), pool.kept(range(9, 14)), "synthetic", len(training))
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> TrainingData:
-    return synthetic_data(tmp_path / "store")
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
+    return synthetic_data(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def whole(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """S-KEY trained for three epochs without a stop."""
+    trained = run("skey", data, tmp_path_factory.mktemp("whole"), epochs=3)
+    trained.train()
+    return trained
 
 
 def run(
@@ -201,44 +206,6 @@ def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data: TrainingDa
     assert torch.allclose(results[0][1], results[1][1], atol=1e-5)
 
 
-TWO_RANKS = """
-import sys, torch
-sys.path.insert(0, {tests!r})
-from pathlib import Path
-from lightning_fabric import Fabric
-import test_training as t
-from skey.training.step import backward
-
-def main(fabric, folder):
-    torch.set_num_threads(1)
-    data, network = t.synthetic_data(Path(folder) / f"store{{fabric.global_rank}}"), t.settled_network()
-    clips = list(range(8))[fabric.global_rank * 4 : fabric.global_rank * 4 + 4]
-    terms = t.batch_loss(fabric, network, t.EXPERIMENTS["skey"].loss, t.batch_of(data, clips))
-    backward(fabric, network, torch.stack(list(terms.values())).sum())
-    loss = sum(value.item() for value in terms.values())
-    torch.save((loss, t.gradient(network)), f"{{folder}}/rank{{fabric.global_rank}}.pt")
-
-if __name__ == "__main__":
-    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn")
-    fabric.launch(main, {folder!r})
-"""
-
-
-def test_two_processes_with_half_the_batch_give_the_loss_and_gradient_of_one(
-    data: TrainingData, tmp_path: Path
-) -> None:
-    network = settled_network()
-    loss = sum(batch_loss(None, network, EXPERIMENTS["skey"].loss, batch_of(data, list(range(8)))).values())
-    loss.backward()
-    script = tmp_path / "two.py"
-    script.write_text(TWO_RANKS.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
-    subprocess.run([sys.executable, str(script)], check=True, capture_output=True, timeout=300)
-    for rank in range(2):
-        theirs, gradients = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
-        assert theirs == pytest.approx(loss.item(), rel=1e-5)
-        assert torch.allclose(gradients, gradient(network), atol=1e-5)
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -267,78 +234,47 @@ def test_every_kind_of_system_trains_and_its_weights_load(
     assert all(math.isfinite(float(row["validation_loss"])) for row in rows)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
-    data: TrainingData, tmp_path: Path
-) -> None:
-    first, again = (run("skey", data, tmp_path / name).train() for name in ("a", "b"))
-    other = run("skey", data, tmp_path / "c", seed=1).train()
-    assert substance(first.log) == substance(again.log)
-    assert substance(first.log) != substance(other.log)
-
-
 def substance(log: list) -> list:
     """The log without times."""
     return [{k: v for k, v in row.items() if k not in ("seconds", "clips_per_second")} for row in log]
 
 
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(data: TrainingData, tmp_path: Path) -> None:
-    whole = run("skey", data, tmp_path / "whole", epochs=3).train()
-    stopped = run("skey", data, tmp_path / "parts", epochs=3)
-    next(stopped.epochs())
-    del stopped
-    resumed = run("skey", data, tmp_path / "parts", epochs=3)
+def test_another_seed_gives_another_run(data: TrainingData, whole: Run, tmp_path: Path) -> None:
+    other = next(run("skey", data, tmp_path, epochs=3, seed=1).epochs())
+    assert substance([other]) != substance(whole.state.log[:1])
+
+
+def test_a_run_that_was_stopped_in_the_middle_of_an_epoch_goes_on_bit_for_bit(
+    data: TrainingData, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = run("skey", data, tmp_path, epochs=3)
+    step, steps = stopped._step, iter(range(4))
+
+    def stopping(number: int, batch: Batch) -> Any:
+        if next(steps) == 3:
+            raise KeyboardInterrupt
+        return step(number, batch)
+
+    monkeypatch.setattr(stopped, "_step", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    resumed = run("skey", data, tmp_path, epochs=3)
     resumed.resume()
     assert resumed.state.epoch == 1
-    state = resumed.train()
-    assert substance(state.log) == substance(whole.log)
-    ours, theirs = state.network.state_dict(), whole.network.state_dict()
+    assert substance(resumed.train().log) == substance(whole.state.log)
+    ours, theirs = resumed.state.network.state_dict(), whole.state.network.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-KILLED = """
-import os, signal, sys
-sys.path.insert(0, {tests!r})
-from pathlib import Path
-import test_training as t
-data = t.synthetic_data(Path({folder!r}) / "store2")
-training = t.run("skey", data, Path({folder!r}) / "run", epochs=3)
-step, count = training._step, 0
-def counted(number, batch):
-    global count
-    count += 1
-    if count == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(number, batch)
-training._step = counted
-training.train()
-"""
-
-
-def test_a_run_that_was_killed_in_the_middle_of_an_epoch_goes_on_bit_for_bit(
-    data: TrainingData, tmp_path: Path
-) -> None:
-    script = tmp_path / "killed.py"
-    script.write_text(KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, timeout=300)
-    assert ended.returncode == -signal.SIGKILL
-    resumed = run("skey", data, tmp_path / "run", epochs=3)
-    resumed.resume()
-    assert resumed.state.epoch == 1
-    assert substance(resumed.train().log) == substance(run("skey", data, tmp_path / "whole", 3).train().log)
-
-
-def test_a_checkpoint_of_other_settings_is_not_continued(data: TrainingData, tmp_path: Path) -> None:
-    run("skey", data, tmp_path / "x").train()
+def test_a_checkpoint_of_other_settings_is_not_continued(data: TrainingData, whole: Run) -> None:
     with pytest.raises(RunError, match="other settings"):
-        run("skey", data, tmp_path / "x", epochs=5).resume()
+        run("skey", data, whole.folder.path, epochs=5).resume()
 
 
 def test_a_run_that_starts_from_weights_has_them_and_counts_their_examples(
-    data: TrainingData, tmp_path: Path
+    data: TrainingData, whole: Run, tmp_path: Path
 ) -> None:
-    first = run("skey", data, tmp_path / "first", epochs=3)
-    first.train()
-    start = load_weights(first.folder.weights)
+    start = load_weights(whole.folder.weights)
     second = run("skey", data, tmp_path / "second", epochs=1, start=start)
     for name, value in second.state.network.state_dict().items():
         assert torch.equal(value, start.network.state_dict()[name])
@@ -349,11 +285,9 @@ def test_a_run_that_starts_from_weights_has_them_and_counts_their_examples(
 
 
 def test_a_run_goes_on_from_its_own_start_alone_and_no_run_starts_from_another_network(
-    data: TrainingData, tmp_path: Path
+    data: TrainingData, whole: Run, tmp_path: Path
 ) -> None:
-    first = run("skey", data, tmp_path / "first", epochs=1)
-    first.train()
-    start = load_weights(first.folder.weights)
+    start = load_weights(whole.folder.weights)
     run("skey", data, tmp_path / "second", epochs=1, start=start).train()
     with pytest.raises(RunError, match="other weights"):
         run("skey", data, tmp_path / "second", epochs=1).resume()
@@ -361,12 +295,11 @@ def test_a_run_goes_on_from_its_own_start_alone_and_no_run_starts_from_another_n
         run("stone", data, tmp_path / "third", start=start)
 
 
-def test_half_a_checkpoint_is_called_damaged(data: TrainingData, tmp_path: Path) -> None:
-    trained = run("skey", data, tmp_path / "x")
-    trained.train()
-    trained.folder.checkpoint.write_bytes(trained.folder.checkpoint.read_bytes()[:1000])
+def test_half_a_checkpoint_is_called_damaged(data: TrainingData, whole: Run, tmp_path: Path) -> None:
+    half = run("skey", data, tmp_path, epochs=3)
+    half.folder.checkpoint.write_bytes(whole.folder.checkpoint.read_bytes()[:1000])
     with pytest.raises(RunError, match="damaged"):
-        run("skey", data, tmp_path / "x").resume()
+        half.resume()
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_state(

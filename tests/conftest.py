@@ -3,14 +3,15 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from nbformat import NotebookNode
-from papermill import execute_notebook
 
-from companion.kernels import KeptKernels
-from companion.notebooks import FOLDER, IOPUB_SECONDS
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from companion.kernels import KeptKernels
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,17 +30,22 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def kernels() -> Iterator[KeptKernels]:
+def kernels() -> "Iterator[KeptKernels]":
     """One process for the notebooks of all tests: starting one takes longer than most notebooks."""
+    from companion.kernels import KeptKernels
+
     with KeptKernels() as kept:
         yield kept
 
 
 @pytest.fixture
-def execute(kernels: KeptKernels, tmp_path: Path) -> Callable[..., NotebookNode]:
+def execute(kernels: "KeptKernels", tmp_path: Path) -> "Callable[..., NotebookNode]":
     """What papermill makes of a notebook of this repository, given its name and parameters."""
+    from papermill import execute_notebook
 
-    def executed(name: str, **parameters: str | int) -> NotebookNode:
+    from companion.notebooks import FOLDER, IOPUB_SECONDS
+
+    def executed(name: str, **parameters: str | int) -> "NotebookNode":
         source, out = ROOT / FOLDER / f"{name}.ipynb", tmp_path / "out.ipynb"
         notebook: NotebookNode = execute_notebook(
             str(source),

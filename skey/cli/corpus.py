@@ -1,4 +1,4 @@
-"""`skey corpus`: build, check, describe and hear the open corpus, and make its index anew."""
+"""`skey corpus`: build, check, describe and hear the open corpus."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -143,24 +143,3 @@ def music(packages: tuple[str, ...], out: Path | None, listing: bool) -> None:
     pieces = [piece for package in tqdm(chosen, unit="package") for piece in fetch(package, folder)]
     click.echo(f"{len(pieces)} pieces in {folder}")
     click.echo(f"sha256 of the pieces: {digest(pieces)}")
-
-
-@corpus.command()
-@click.option("--jobs", type=POSITIVE, help="Processes; as many as there are cores by default.")
-def index(jobs: int | None) -> None:
-    """Examine every score of the installed music21 and write the committed index anew (slow)."""
-    from tqdm import tqdm
-
-    from skey.corpus.indexing import build_index
-    from skey.corpus.pieces import INDEX
-    from skey.corpus.processes import default_jobs
-
-    with tqdm(unit="piece") as bar:
-
-        def progress(done: int, total: int) -> None:
-            """Move the bar."""
-            bar.total = total
-            bar.update(done - bar.n)
-
-        rows = build_index(INDEX, jobs or default_jobs(), progress)
-    click.echo(f"{len(rows)} pieces in {INDEX}")

@@ -42,7 +42,7 @@ ClipFeatures = Callable[[Clip], UInt8[np.ndarray, "99 1292"]]
 PACKAGES = ("music21", "pretty_midi", "numpy", "scipy", "torch")
 """The packages that the notes, the sound and the features come from."""
 
-_SOUNDLESS = ("__init__", "build", "indexing", "listening", "packages", "processes")
+_SOUNDLESS = ("__init__", "build", "listening", "packages", "processes")
 """Modules of this folder that change no sample."""
 
 

@@ -26,15 +26,6 @@ Split = Literal["test", "train", "unlabelled"]
 INDEX = Path(__file__).with_name("index.csv")
 """The committed list of pieces."""
 
-COLUMNS = ("id", "source", "group", "key", "split", "notes_sha")
-"""The columns of the index."""
-
-EXPERT_KEYS = Path(__file__).with_name("chorale_expert_keys.csv")
-"""First and last key of the 371 chorales; origin and licence stand in the .txt beside it."""
-
-BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs")
-"""The collections of music21 whose ``K:`` fields tell the mode; those of Essen are signatures only."""
-
 SCHOOLS: dict[str, tuple[str, ...]] = {
     "classical": (
         *("beach", "beethoven", "corelli", "cpebach", "handel", "haydn", "mozart", "schubert"),
@@ -51,10 +42,6 @@ NOTE: np.dtype[Any] = np.dtype([("onset", "f8"), ("duration", "f8"), ("pitch", "
 
 TIME_GRID = 10080
 """Onsets are multiples of 1/10080 of a quarter: exact for 2, 3, 5, 7, 9 and 32nds of a beat."""
-
-_KEY_FIELD = re.compile(
-    r"^K:\s*([A-G][#b]?)\s*(|m|[Mm]in|[Mm]inor|[Mm]aj|[Mm]ajor)\s*(?:%.*)?$", re.MULTILINE
-)
 
 
 class UnknownPiece(SkeyError, KeyError):
@@ -188,65 +175,20 @@ def corpus_root() -> Path:
 def _file(piece_id: str) -> Path:
     """The file of a chorale or of polyphony inside music21; raises ``KeyError`` where there is none."""
     source, _, name = piece_id.partition("/")
-    files = _chorale_files(name) if source == "chorales" else [corpus_root() / name]
+    files = chorale_files(name) if source == "chorales" else [corpus_root() / name]
     if source not in ("chorales", "polyphony") or not files or not files[0].is_file():
         raise KeyError(piece_id)
     return files[0]
 
 
-def chorale_ids() -> list[str]:
-    """Identifiers ``chorales/bwvN`` of the chorales that experts analysed and music21 holds."""
-    return [f"chorales/bwv{bwv}" for bwv in sorted(expert_keys()) if _chorale_files(f"bwv{bwv}")]
-
-
-def _chorale_files(name: str) -> list[Path]:
+def chorale_files(name: str) -> list[Path]:
     """The encodings of one chorale, the preferred format first."""
     paths = [corpus_root() / "bach" / f"{name}.{ending}" for ending in ("mxl", "xml", "krn")]
     return [path for path in paths if path.is_file()]
 
 
-@cache
-def expert_keys() -> dict[str, frozenset[Key]]:
-    """BWV number -> the keys of the experts' analyses that begin and end in one key."""
-    keys: dict[str, set[Key]] = {}
-    with EXPERT_KEYS.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            found = keys.setdefault(row["bwv"], set())
-            if row["first_key"] == row["last_key"]:
-                found.add(parse_key(row["first_key"]))
-    return {bwv: frozenset(found) for bwv, found in keys.items()}
-
-
-def agreed_key(bwv: str, notes: Shaped[np.ndarray, " notes"], signature: int | None) -> Key | None:
-    """The experts' key of a chorale where the encoding confirms it, else None.
-
-    Confirmed means: four parts, the last note of the bass is the tonic, and the signature is that of the key
-    or one step sharper (minor, as dorian) or flatter (major, as mixolydian), as Bach's time wrote them.
-    """
-    if signature is None or len(np.unique(notes["part"])) != 4:
-        return None
-    bass = notes[notes["part"] == notes["part"].max()]
-    last = int(bass["pitch"][np.argmax(bass["onset"])]) % 12
-    agreed = {
-        key
-        for key in expert_keys()[bwv]
-        if key.tonic == last and (signature - key.signature) % 12 in (0, 7 if key.mode == "minor" else 5)
-    }
-    return agreed.pop() if len(agreed) == 1 else None
-
-
-def tune_ids() -> list[str]:
-    """Identifiers ``tunes/BOOK/FILE/NUMBER`` of the tunes; the number counts from 1 within a file."""
-    files = [path for book in BOOKS for path in sorted((corpus_root() / book).glob("*.abc"))]
-    return [
-        f"tunes/{path.parent.name}/{path.stem}/{number}"
-        for path in files
-        for number in range(1, len(_split_book(path.parent.name, path.stem)) + 1)
-    ]
-
-
 @lru_cache(maxsize=128)
-def _split_book(book: str, stem: str) -> tuple[str, ...]:
+def split_book(book: str, stem: str) -> tuple[str, ...]:
     """The texts of the tunes in one file, cut where a reference number (``X:``) begins."""
     text = (corpus_root() / book / f"{stem}.abc").read_text(encoding="latin-1")
     return tuple(re.split(r"^(?=X:)", text, flags=re.MULTILINE)[1:])
@@ -255,42 +197,10 @@ def _split_book(book: str, stem: str) -> tuple[str, ...]:
 def tune_text(tune_id: str) -> str:
     """The ABC text of one tune; raises ``KeyError`` where there is none of that identifier."""
     _, book, stem, number = tune_id.split("/")
-    texts = _split_book(book, stem)
+    texts = split_book(book, stem)
     if not number.isdecimal() or not 1 <= int(number) <= len(texts):
         raise KeyError(tune_id)
     return texts[int(number) - 1]
-
-
-def stated_key(text: str) -> Key | None:
-    """The key of an ABC ``K:`` field; None where it names another mode, nothing at all, or several keys."""
-    fields = re.findall(r"^K:.*$", text, re.MULTILINE)
-    found = _KEY_FIELD.findall(text)
-    if len(fields) != 1 or len(found) != 1 or "[K:" in text:
-        return None
-    tonic, mode = found[0]
-    return parse_key(f"{tonic} {'minor' if mode[:3].lower() in ('m', 'min') else 'major'}")
-
-
-def scale_confirms(notes: Shaped[np.ndarray, " notes"], key: Key) -> bool:
-    """Whether the third of a melody is that of its mode, and a major tune's seventh is the leading note.
-
-    Some editors write a mixolydian tune under a major ``K:`` and flatten its sevenths one by one.
-    """
-    degrees = (notes["pitch"].astype(np.int64) - key.tonic) % 12
-    time = np.bincount(degrees, weights=notes["duration"], minlength=12)
-    if key.mode == "minor":
-        return bool(time[3] >= time[4])
-    return bool(time[4] >= time[3] and time[11] >= time[10])
-
-
-def polyphony_ids() -> list[str]:
-    """Identifiers ``polyphony/FOLDER/…/FILE`` of the pieces; of two encodings of one piece the first."""
-    paths: dict[Path, Path] = {}
-    for folder in (folder for folders in SCHOOLS.values() for folder in folders):
-        for path in sorted((corpus_root() / folder).rglob("*")):
-            if path.suffix in (".mxl", ".xml", ".krn", ".abc", ".musicxml"):
-                paths.setdefault(path.with_suffix(""), path)
-    return [f"polyphony/{path.relative_to(corpus_root()).as_posix()}" for path in paths.values()]
 
 
 def school_of(piece_id: str) -> str:

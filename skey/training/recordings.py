@@ -104,6 +104,7 @@ def open_recordings(
     tracks: dict[str, Recording] = {}
 
     def skip(path: Path, why: str) -> None:
+        """Note what is left out."""
         skipped.append(Skipped(path, why))
 
     files = list(sound_files(folders, recursive=True, report=skip))

@@ -12,18 +12,44 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 
+import click
 import numpy as np
 from jaxtyping import Float64, Int, Shaped
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from tqdm import tqdm
 
-from skey.corpus import pieces
-from skey.corpus.pieces import COLUMNS, INDEX, IndexRow, ParsedScore, Source, Split, notes_hash, read_index
-from skey.keys import Key
+from skey.corpus.pieces import (
+    INDEX,
+    SCHOOLS,
+    IndexRow,
+    ParsedScore,
+    Source,
+    Split,
+    chorale_files,
+    corpus_root,
+    notes_hash,
+    parse_piece,
+    read_index,
+    split_book,
+    tune_text,
+)
+from skey.corpus.processes import default_jobs
+from skey.keys import Key, parse_key
+
+COLUMNS = ("id", "source", "group", "key", "split", "notes_sha")
+"""The columns of the index."""
+
+EXPERT_KEYS = Path(__file__).with_name("chorale_expert_keys.csv")
+"""First and last key of the 371 chorales; origin and licence stand in the .txt beside it."""
+
+BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs")
+"""The collections of music21 whose ``K:`` fields tell the mode; those of Essen are signatures only."""
 
 TEST_PIECES = 60
 """Test pieces of each mode from each labelled source, each from a group of its own."""
@@ -52,6 +78,10 @@ SHARED_PHRASES = 0.12
 COMMON_PHRASE = 40
 """A stretch that so many melodies have, such as a scale, says nothing."""
 
+_KEY_FIELD = re.compile(
+    r"^K:\s*([A-G][#b]?)\s*(|m|[Mm]in|[Mm]inor|[Mm]aj|[Mm]ajor)\s*(?:%.*)?$", re.MULTILINE
+)
+
 Pairs = list[tuple[int, int]]
 
 
@@ -76,7 +106,7 @@ def build_index(
     About a quarter of an hour on one core. The result does not depend on ``jobs``; ``progress`` is told how
     many candidates are done, and of how many.
     """
-    ids = [*pieces.chorale_ids(), *pieces.tune_ids(), *pieces.polyphony_ids()]
+    ids = [*chorale_ids(), *tune_ids(), *polyphony_ids()]
     candidates = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for done, found in enumerate(pool.map(examine, ids, chunksize=16), start=1):
@@ -93,10 +123,10 @@ def build_index(
 
 def examine(piece_id: str) -> Candidate | None:
     """Parse one piece and judge it: None where music21 cannot read it, or the key is not trustworthy."""
-    if piece_id.startswith("tunes/") and pieces.stated_key(pieces.tune_text(piece_id)) is None:
+    if piece_id.startswith("tunes/") and stated_key(tune_text(piece_id)) is None:
         return None
     try:
-        parsed = pieces.parse_piece(piece_id)
+        parsed = parse_piece(piece_id)
     except Exception:  # music21's parsers raise whatever they stumble over; such a piece is not used
         return None
     if not len(parsed.notes):
@@ -107,7 +137,7 @@ def examine(piece_id: str) -> Candidate | None:
 
 def _chorale(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     """A chorale whose encoding confirms the experts' key."""
-    key = pieces.agreed_key(piece_id.removeprefix("chorales/bwv"), parsed.notes, parsed.signature)
+    key = agreed_key(piece_id.removeprefix("chorales/bwv"), parsed.notes, parsed.signature)
     if key is None:
         return None
     incipit = _melody_intervals(parsed.notes)
@@ -116,11 +146,11 @@ def _chorale(piece_id: str, parsed: ParsedScore) -> Candidate | None:
 
 def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     """A tune of eight bars or more that ends on the tonic of its ``K:`` field."""
-    text = pieces.tune_text(piece_id)
-    key = pieces.stated_key(text)
+    text = tune_text(piece_id)
+    key = stated_key(text)
     if key is None or parsed.signature != key.signature or len(parsed.bars) < LEAST_BARS:
         return None
-    if int(parsed.notes["pitch"][-1]) % 12 != key.tonic or not pieces.scale_confirms(parsed.notes, key):
+    if int(parsed.notes["pitch"][-1]) % 12 != key.tonic or not scale_confirms(parsed.notes, key):
         return None
     points = tune_incipit(parsed.notes, parsed.bars, parsed.beats_per_bar, key.tonic)
     phrases, title = _phrases(parsed.notes), _tune_title(text)
@@ -140,6 +170,83 @@ def _tune_title(text: str) -> str:
     found = re.search(r"^T:(.*)$", text, re.MULTILINE)
     title = re.sub(r"\(.*?\)|\s--\s.*$|[^a-z ]|\bthe\b", " ", found.group(1).lower() if found else "")
     return " ".join(re.sub(r"\b(reel|hornpipe|jig|strathspey|slip|an?)\b", " ", title).split())
+
+
+def chorale_ids() -> list[str]:
+    """Identifiers ``chorales/bwvN`` of the chorales that experts analysed and music21 holds."""
+    return [f"chorales/bwv{bwv}" for bwv in sorted(expert_keys()) if chorale_files(f"bwv{bwv}")]
+
+
+@cache
+def expert_keys() -> dict[str, frozenset[Key]]:
+    """BWV number -> the keys of the experts' analyses that begin and end in one key."""
+    keys: dict[str, set[Key]] = {}
+    with EXPERT_KEYS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found = keys.setdefault(row["bwv"], set())
+            if row["first_key"] == row["last_key"]:
+                found.add(parse_key(row["first_key"]))
+    return {bwv: frozenset(found) for bwv, found in keys.items()}
+
+
+def agreed_key(bwv: str, notes: Shaped[np.ndarray, " notes"], signature: int | None) -> Key | None:
+    """The experts' key of a chorale where the encoding confirms it, else None.
+
+    Confirmed means: four parts, the last note of the bass is the tonic, and the signature is that of the key
+    or one step sharper (minor, as dorian) or flatter (major, as mixolydian), as Bach's time wrote them.
+    """
+    if signature is None or len(np.unique(notes["part"])) != 4:
+        return None
+    bass = notes[notes["part"] == notes["part"].max()]
+    last = int(bass["pitch"][np.argmax(bass["onset"])]) % 12
+    agreed = {
+        key
+        for key in expert_keys()[bwv]
+        if key.tonic == last and (signature - key.signature) % 12 in (0, 7 if key.mode == "minor" else 5)
+    }
+    return agreed.pop() if len(agreed) == 1 else None
+
+
+def tune_ids() -> list[str]:
+    """Identifiers ``tunes/BOOK/FILE/NUMBER`` of the tunes; the number counts from 1 within a file."""
+    files = [path for book in BOOKS for path in sorted((corpus_root() / book).glob("*.abc"))]
+    return [
+        f"tunes/{path.parent.name}/{path.stem}/{number}"
+        for path in files
+        for number in range(1, len(split_book(path.parent.name, path.stem)) + 1)
+    ]
+
+
+def stated_key(text: str) -> Key | None:
+    """The key of an ABC ``K:`` field; None where it names another mode, nothing at all, or several keys."""
+    fields = re.findall(r"^K:.*$", text, re.MULTILINE)
+    found = _KEY_FIELD.findall(text)
+    if len(fields) != 1 or len(found) != 1 or "[K:" in text:
+        return None
+    tonic, mode = found[0]
+    return parse_key(f"{tonic} {'minor' if mode[:3].lower() in ('m', 'min') else 'major'}")
+
+
+def scale_confirms(notes: Shaped[np.ndarray, " notes"], key: Key) -> bool:
+    """Whether the third of a melody is that of its mode, and a major tune's seventh is the leading note.
+
+    Some editors write a mixolydian tune under a major ``K:`` and flatten its sevenths one by one.
+    """
+    degrees = (notes["pitch"].astype(np.int64) - key.tonic) % 12
+    time = np.bincount(degrees, weights=notes["duration"], minlength=12)
+    if key.mode == "minor":
+        return bool(time[3] >= time[4])
+    return bool(time[4] >= time[3] and time[11] >= time[10])
+
+
+def polyphony_ids() -> list[str]:
+    """Identifiers ``polyphony/FOLDER/…/FILE`` of the pieces; of two encodings of one piece the first."""
+    paths: dict[Path, Path] = {}
+    for folder in (folder for folders in SCHOOLS.values() for folder in folders):
+        for path in sorted((corpus_root() / folder).rglob("*")):
+            if path.suffix in (".mxl", ".xml", ".krn", ".abc", ".musicxml"):
+                paths.setdefault(path.with_suffix(""), path)
+    return [f"polyphony/{path.relative_to(corpus_root()).as_posix()}" for path in paths.values()]
 
 
 def group_rows(candidates: Sequence[Candidate]) -> list[IndexRow]:
@@ -266,3 +373,18 @@ def join(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     labels = connected_components(graph, directed=False)[1]
     _, first, group = np.unique(labels, return_index=True, return_inverse=True)
     return [int(place) for place in first[group]]
+
+
+@click.command("record-index")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; as many as there are cores by default.")
+def record_index(jobs: int | None) -> None:
+    """Examine every score of the installed music21 and write the committed index anew (slow)."""
+    with tqdm(unit="piece") as bar:
+
+        def progress(done: int, total: int) -> None:
+            """Move the bar."""
+            bar.total = total
+            bar.update(done - bar.n)
+
+        rows = build_index(INDEX, jobs or default_jobs(), progress)
+    click.echo(f"{len(rows)} pieces in {INDEX}")

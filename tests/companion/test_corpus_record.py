@@ -52,11 +52,10 @@ def silent(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "written" in CliRunner().invoke(main, ["record-corpus"]).stdout
 
 
-def test_recording_twice_changes_nothing(silent: None) -> None:
+def test_recording_twice_changes_nothing_and_clips_that_differ_from_the_record_are_named(
+    silent: None, checkout: Path
+) -> None:
     assert "says the same already" in CliRunner().invoke(main, ["record-corpus"]).stdout
-
-
-def test_clips_that_differ_from_the_record_are_named(silent: None, checkout: Path) -> None:
     assert check_corpus(checkout / "results", recompute=True) == []
     path = checkout / "results" / CORPUS_RECORD
     content = json.loads(path.read_text("utf-8"))

@@ -12,8 +12,7 @@ from jaxtyping import Float
 from scipy.signal import butter, lfilter, sosfilt
 
 from skey.audio import SAMPLE_RATE, prepare
-from skey.corpus.events import DRUM_BANK, EVENT
-from skey.corpus.soundfont import default_soundfont
+from skey.corpus.soundfont import DRUM_BANK, EVENT, default_soundfont
 
 Wave: TypeAlias = Float[np.ndarray, " samples"]
 Generator: TypeAlias = np.random.Generator

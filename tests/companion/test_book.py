@@ -17,10 +17,10 @@ from companion.answers import ABOUT, ANSWERS, evaluate
 from companion.build import INDEX, build_book, script
 from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, read_runs, run_notebooks
 from companion.observations import recorded_observations
-from companion.pages.landing import HEADLINE, StaleSentence, holds_while
 from companion.pages.listening import answer_in_words, instructive_rows
 from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo, parameters_words
 from companion.record import RESULTS, find_checkout
+from companion.sentences import NOT_HERE, StaleSentence, holds_while, printed_text, refuse_stale
 from companion.systems import T3, TABLES
 from skey.keys import KEYS
 
@@ -212,10 +212,10 @@ def test_every_picture_has_a_text_for_those_who_do_not_see_it(pages: list[Path])
 
 
 def test_the_table_can_be_heard_seen_and_downloaded(pages: list[Path]) -> None:
-    text = next(page for page in pages if page.stem == HEADLINE).read_text(encoding="utf-8")
+    text = next(page for page in pages if page.stem == T3).read_text(encoding="utf-8")
     assert text.count("<audio") == 3
     assert text.count('role="img"') == 1 + len(evaluate(T3).systems)
-    for name in (f"{HEADLINE}.ipynb", ABOUT, ANSWERS):
+    for name in (f"{T3}.ipynb", ABOUT, ANSWERS):
         assert re.search(rf'class="[^"]*download[^"]*"[^>]*href="[^"]*{re.escape(name)}"', text)
 
 
@@ -251,7 +251,7 @@ def test_no_sound_and_no_picture_is_packed_into_a_page(pages: list[Path]) -> Non
 
 
 def test_a_reader_who_prefers_the_dark_finds_figures_without_black_ink(pages: list[Path]) -> None:
-    text = next(page for page in pages if page.stem == HEADLINE).read_text(encoding="utf-8")
+    text = next(page for page in pages if page.stem == T3).read_text(encoding="utf-8")
     assert "currentColor" in text and "fill: #000000" not in text
 
 
@@ -279,10 +279,27 @@ def test_the_landing_page_answers_shows_three_doors_and_folds_the_key(pages: lis
     assert "<details><summary>" in text[text.index("<audio") :]
 
 
-def test_a_sentence_that_the_record_refutes_stops_the_build() -> None:
-    assert holds_while(2 > 1, "Two is more.") == "Two is more."
-    with pytest.raises(StaleSentence, match="One is more"):
-        holds_while(1 > 2, "One is more.")
+def test_a_sentence_that_the_record_refutes_stops_the_build_and_is_named_with_its_page() -> None:
+    empty: dict[str, float] = {}
+    assert holds_while(lambda: 2 > 1, "Two is more.") == "Two is more."
+    printed = {
+        "fine.md": "Two is more.",
+        "page.md": "\n".join(
+            [
+                holds_while(lambda: 1 > 2, "One is more."),
+                holds_while(lambda: empty["no part"] > 0, "There is one."),
+            ]
+        ),
+    }
+    with pytest.raises(StaleSentence, match=r"page\.md: One is more\.\npage\.md: There is one\."):
+        refuse_stale(printed)
+
+
+def test_what_an_executed_notebook_prints_is_searched(tmp_path: Path) -> None:
+    output = {"data": {"text/markdown": [f"{NOT_HERE} One\n", "is more."]}}
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "markdown"}, {"outputs": [output]}]}))
+    assert printed_text(path) == f"{NOT_HERE} One\nis more."
 
 
 @pytest.mark.parametrize(

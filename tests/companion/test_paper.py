@@ -8,7 +8,7 @@ import pytest
 from made_up import evaluation
 
 from companion.claims import MARGIN, RULES, is_test, judge, judge_all, verdict, verdict_lines
-from companion.pages.verdicts import SAID, claims_table, verdict_counts
+from companion.pages.verdicts import COUNTED, SAID, claims_table, verdict_counts
 from companion.paper import (
     MARKS,
     ClaimKind,
@@ -179,7 +179,9 @@ def test_a_table_of_claims_says_whose_they_are_and_how_well_their_numbers_are_kn
     assert text.count("not computed here") == len(claims())
     assert "{cite}`kong2025skey`" in text and "*Ours.*" in text and "no number" in text
     assert "(I) inferred" in text and "(Q1) quoted by one source" in text and "(P)" not in text
-    assert verdict_counts(judge_all([])) == f"{len(claims())} not computed here"
+    assert verdict_counts(judge_all([])) == f"{len(claims())} are not computed here"
+    assert verdict_counts(judge_all([])[:1]) == "1 is not computed here"
+    assert set(COUNTED) == set(get_args(Verdict))
 
 
 def test_a_claim_says_how_many_examples_our_networks_saw_beside_the_papers() -> None:

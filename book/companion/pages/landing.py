@@ -1,7 +1,4 @@
-"""The landing page's computed parts: three sentences, a table of few systems, a clip with its answer folded.
-
-A sentence that the numbers no longer support raises ``StaleSentence``, so that the build stops.
-"""
+"""The landing page's computed parts: three sentences, a table of few systems, a clip with a folded answer."""
 
 from collections.abc import Mapping
 
@@ -13,9 +10,9 @@ from companion.pages.verdicts import marks_legend
 from companion.paper import label, papers_numbers
 from companion.parameters import Parameters
 from companion.scores import interval_of
+from companion.sentences import holds_while
 from companion.systems import T1, T2, T3
 from companion.training import TrainingRecord
-from skey.errors import SkeyError
 from skey.weights.library import DEFAULT
 
 LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -29,28 +26,6 @@ SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (M
 
 QUESTION = "The answer, and what each system predicts"
 """What stands on the folded answer."""
-
-
-class StaleSentence(SkeyError):
-    """A sentence of a page that the record no longer supports; the message quotes it."""
-
-
-def holds_while(premise: bool, sentence: str) -> str:
-    """A sentence that stands as long as its premise does.
-
-    Args:
-        premise: what the sentence says, as a comparison of recorded numbers.
-        sentence: the sentence.
-
-    Returns:
-        The sentence.
-
-    Raises:
-        StaleSentence: the premise is false.
-    """
-    if not premise:
-        raise StaleSentence(f"the record no longer supports this sentence, rewrite it: {sentence!r}")
-    return sentence
 
 
 def answer(tables: Mapping[str, Evaluation], default: TrainingRecord) -> str:
@@ -84,12 +59,12 @@ def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> st
     skey, template = (_score(tables, T3, system, "mirex") for system in ("released-skey", "krumhansl"))
     papers = [each.verdict for each in judged if each.claim.paper]
     return holds_while(
-        min(stone, released) > chroma and skey > template and "does not hold" not in papers,
+        lambda: min(stone, released) > chroma and skey > template and "does not hold" not in papers,
         "- **What reproduced.** A network learns key signatures without a label: STONE trained here has a "
         f"KSEA of {stone:.1f} % and the released STONE {released:.1f} %, against {chroma:.1f} % for the "
         f"strongest pitch class; the released S-KEY has a MIREX score of {skey:.1f} %, against "
         f"{template:.1f} % for template matching. Of the papers' {len(papers)} claims "
-        f"{papers.count('holds')} hold, and none failed a fair test.",
+        f"{papers.count('holds')} hold, and none fails a fair test.",
     )
 
 
@@ -99,7 +74,7 @@ def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -
     skey, template = (_score(tables, T3, system, "mirex") for system in ("skey", "krumhansl"))
     share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
     return holds_while(
-        skey < template and 0 < share < LEAST_SHARE,
+        lambda: skey < template and 0 < share < LEAST_SHARE,
         f"- **What did not, or was not tested.** {papers.count('not a test')} claims are *not a test*, "
         f"because our networks saw far fewer examples than the papers' {PAPERS_EXAMPLES / 1e6:.0f} million: "
         f"S-KEY by the paper's recipe, with {100 * share:.1f} % of them, has {skey:.1f} %. "
@@ -115,7 +90,7 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord) -> str:
     longer = (examples_seen("stone-no-cpsd") or 0) / (examples_seen("stone") or 1)
     minutes, score = float(default.training["seconds"]) / 60, _score(tables, T3, default.system, "mirex")
     return holds_while(
-        entropy > cpsd and fifths > skey and longer > 1 and default.training["device"] == "cpu",
+        lambda: entropy > cpsd and fifths > skey and longer > 1 and default.training["device"] == "cpu",
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "
         f"({entropy:.1f} % in {longer:.0f} times the steps; CPSD {cpsd:.1f} %). S-KEY learns the mode "
         "from few examples if the signature comes first and the pseudo-label compares root and fifth "

@@ -1,11 +1,12 @@
 """What the pages compute from the record: scoreboard, status, figure and sound of the landing page."""
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from companion.answers import ANSWERS, Evaluation, Record, evaluate, read_record
-from companion.notebooks import Run, read_runs
+from companion.notebooks import EXECUTED, Run, notebook_names, read_runs
 from companion.observations import read_observation
 from companion.pages.browser import browser_script
 from companion.pages.cards import shipped_cards
@@ -17,6 +18,7 @@ from companion.pages.tables import download, markdown_table, papers_percentages,
 from companion.pages.usage import using_parts, write_outputs
 from companion.plots import Drawing, circle_drawing, scores_drawing
 from companion.record import RESULTS, write_if_changed
+from companion.sentences import Check, checks, printed_text, refuse_stale
 from companion.studies.excerpts import recorded_excerpts
 from companion.systems import T3, TABLES
 from companion.training import FOLDER, choose, read_training_records
@@ -42,7 +44,10 @@ ALIGNMENT = "released-alignment"
 
 
 def write_pages(checkout: Path) -> None:
-    """Write every computed part below ``build/pages`` and the README's picture; what did not change stays."""
+    """Write every computed part below ``build/pages`` and the README's picture; what did not change stays.
+
+    Raises ``StaleSentence`` where a part or an executed notebook holds a sentence that is no longer true.
+    """
     tables = {name: evaluate(name) for name in TABLES}
     default = choose(read_training_records(checkout / RESULTS))[DEFAULT]
     parts = {
@@ -57,13 +62,35 @@ def write_pages(checkout: Path) -> None:
         **using_parts(default, recorded_excerpts(checkout / RESULTS)),
         "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), list(tables.values())),
         "shipped-cards.md": shipped_cards(checkout),
+        "checks.md": checks_list(checks(checkout)),
     }
+    refuse_stale(parts | executed_pages(checkout))
     for name, text in parts.items():
         write_if_changed(checkout / PAGES / name, text + "\n")
     write_if_changed(checkout / BROWSER, browser_script())
     write_outputs(checkout)
     write_if_changed(checkout / LOGO, logo().standalone())
     write_if_changed(checkout / PICTURE, headline_drawing(tables[T3]).standalone())
+
+
+def executed_pages(checkout: Path) -> dict[str, str]:
+    """What each executed notebook prints, by its path."""
+    paths = {name: checkout / EXECUTED / f"{name}.ipynb" for name in notebook_names(checkout)}
+    return {f"notebooks/{name}.ipynb": printed_text(path) for name, path in paths.items() if path.is_file()}
+
+
+def checks_list(found: Iterable[Check]) -> str:
+    """Each sentence with the code of its premise, page by page."""
+    pages: dict[str, list[str]] = {}
+    for check in found:
+        pages.setdefault(check.page, []).append(f": {_unlinked(check.sentence)} `{check.premise}`\n")
+    titles = {page: f"[]({page})" if page.endswith(".ipynb") else page for page in pages}
+    return "\n".join("\n".join([titles[page], *lines]) for page, lines in pages.items())
+
+
+def _unlinked(sentence: str) -> str:
+    """A sentence without its links, which lead from the folder of its own page."""
+    return re.sub(r" ?\(?\[\]\([^)]*\)\)?|\[([^]]+)\]\([^)]*\)", r"\1", sentence)
 
 
 def logo() -> Drawing:

@@ -85,6 +85,16 @@ def glued_numbers(table: Evaluation) -> dict[str, float]:
     return dict(zip(names, scores.value.astype(float), strict=True))
 
 
+def by_system(table: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
+    """Scores by system, part and metric, in percent, with ``_low`` and ``_high``, for checks of sentences."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for row in table.scores.to_dict("records"):
+        name, ends = row["metric"], ("value", "low", "high")
+        numbers = {f"{name}{end}": row[at] for end, at in zip(("", "_low", "_high"), ends, strict=True)}
+        found.setdefault(row["system"], {}).setdefault(row["part"], {}).update(numbers)
+    return found
+
+
 def papers_table() -> str:
     """Every percentage of the papers that the companion compares with, and how well each is known."""
     rows = [_papers_row(number) for number in every_number()]

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import get_args
 
 from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, RULES, Judgement, Verdict, examples_seen
 from companion.pages.tables import METRIC_TITLES, markdown_table
@@ -11,6 +10,16 @@ from skey.metrics import Interval
 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
+
+
+COUNTED: dict[Verdict, tuple[str, str]] = {
+    "holds": ("holds", "hold"),
+    "does not hold": ("does not hold", "do not hold"),
+    "undecided at this size": ("is undecided at this size", "are undecided at this size"),
+    "not a test": ("is not a test", "are not tests"),
+    "not computed here": ("is not computed here", "are not computed here"),
+}
+"""Each verdict after a number: of one claim, and of several."""
 
 
 def claims_table(found: Iterable[Judgement]) -> str:
@@ -31,10 +40,13 @@ def claims_table(found: Iterable[Judgement]) -> str:
 
 
 def verdict_counts(found: Iterable[Judgement]) -> str:
-    """How many claims hold, do not hold, are undecided, were not computed, in words."""
+    """How many claims have which verdict, in words: ``12 hold, 1 is not a test``."""
     counted = Counter(each.verdict for each in found)
-    names: tuple[Verdict, ...] = get_args(Verdict)
-    return ", ".join(f"{counted[name]} {name}" for name in names if counted[name])
+    return ", ".join(
+        f"{counted[name]} {one if counted[name] == 1 else several}"
+        for name, (one, several) in COUNTED.items()
+        if counted[name]
+    )
 
 
 def claims_total(found: Iterable[Judgement]) -> str:
@@ -66,7 +78,8 @@ def marks_legend(marks: Iterable[str]) -> str:
 
 def _text(claim: Claim) -> str:
     """The claim with its source; a question of our own has none."""
-    return f"{claim.text} {{cite}}`{citation_key(claim.paper)}`" if claim.paper else f"{claim.text} *Ours.*"
+    whose = f"{{cite}}`{citation_key(claim.paper)}`" if claim.paper else "*Ours.*"
+    return f'<span id="{claim.id}"></span>{claim.text} {whose}'
 
 
 def _compared(claim: Claim) -> str:

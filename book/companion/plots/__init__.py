@@ -32,6 +32,7 @@ INK = "#010203"
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 10,
+    "axes.titlesize": 13,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,
@@ -94,7 +95,10 @@ def draw(figure: Figure, title: str, description: str) -> Drawing:
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": title}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     svg = buffer.getvalue()
-    return Drawing(_accessible(svg[svg.index("<svg") :], title, description), title, description)
+    svg = _accessible(svg[svg.index("<svg") :], title, description)
+    # A point of the figure is never less than a pixel of the page: narrow pages scroll, text stays legible.
+    width = f'style="min-width: {72 * figure.get_figwidth():.0f}px" '
+    return Drawing(svg.replace("<svg ", f"<svg {width}", 1), title, description)
 
 
 def _accessible(svg: str, title: str, description: str) -> str:
@@ -143,7 +147,7 @@ def heatmap_drawing(shares: pandas.DataFrame, system: str) -> Drawing:
         empty = shares == 0
         seaborn.heatmap(shares, mask=empty, vmin=0, vmax=1, cmap=shades, square=True, cbar=False, ax=axes)
         axes.set(title=label(system), xlabel="answer", ylabel="reference")
-        axes.tick_params(length=0, labelsize=7)
+        axes.tick_params(length=0, labelsize=9)
     diagonal = float(np.trace(shares.to_numpy())) / len(shares)
     return draw(
         figure,
@@ -178,8 +182,8 @@ def _draw_matrix(
 
 def _label_cells(axes: Axes, columns: Sequence[str]) -> None:
     """Key names in the middle of the cells, and a faint line around each pair of relatives."""
-    axes.set_xticks((np.arange(len(columns)) + 0.5) * 24 / len(columns), columns, rotation=90, fontsize=8)
-    axes.set_yticks(np.arange(24) + 0.5, KEY_LABELS, fontsize=8)
+    axes.set_xticks((np.arange(len(columns)) + 0.5) * 24 / len(columns), columns, rotation=90, fontsize=9)
+    axes.set_yticks(np.arange(24) + 0.5, KEY_LABELS, fontsize=9)
     axes.tick_params(length=0, pad=2, labeltop=False)
     axes.spines[["left", "bottom", "top", "right"]].set_visible(False)
     for line in range(0, 25, 2):
@@ -259,7 +263,7 @@ def keys_drawing(counts: Mapping[str, int], title: str) -> Drawing:
         axes = figure.add_subplot()
         colours = [MODE_COLOURS[key.mode] for key in CIRCLE_OF_FIFTHS]
         axes.bar(range(24), numbers, color=colours)
-        axes.set_xticks(range(24), KEY_LABELS, fontsize=8)
+        axes.set_xticks(range(24), KEY_LABELS, fontsize=9)
         axes.set(ylabel="clips", xlim=(-0.6, 23.6))
         axes.tick_params(axis="x", length=0)
     return draw(figure, title, f"From {min(numbers)} to {max(numbers)} clips a key.")

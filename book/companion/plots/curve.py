@@ -91,7 +91,7 @@ def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
             axes.set(xlabel="steps", title=name)
             _grid(axes)
         panels[0].set_ylabel("loss")
-        panels[0].legend(frameon=False, fontsize=8)
+        panels[0].legend(frameon=False, fontsize=9)
     last = ", ".join(f"{run.validation_loss:.3f}" for run in runs)
     return draw(figure, f"{label(system)}: loss", f"Last loss on held-out pieces, seed by seed: {last}.")
 

@@ -31,7 +31,7 @@ def differences_drawing(answers: pd.DataFrame, pairs: Sequence[Pair], title: str
             shift = 0.8 * ((place + 0.5) / len(pairs) - 0.5)
             _draw_pair(axes, pair, [each[part] for part in parts], shift, MARKERS[place % len(MARKERS)])
         _label_parts(axes, parts)
-        figure.legend(loc="outside upper center", ncols=1, frameon=False, fontsize=8)
+        figure.legend(loc="outside upper center", ncols=1, frameon=False, fontsize=9)
     return draw(figure, title, _spoken(found))
 
 

@@ -198,6 +198,7 @@ def _draw_frame(axes: Axes, view: str, start: int, lowest: int) -> None:
         *place,
         VIEW_NAMES[view],
         color=edge,
+        fontsize=13,
         ha="right" if view == "a_moved" else "left",
         va="top" if view == "a_moved" else "bottom",
         zorder=4,

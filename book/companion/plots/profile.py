@@ -143,7 +143,7 @@ def _draw_stretch(axes: Axes, start: float, width: float, profile: Sequence[floa
 
 def _label_timeline(axes: Axes, begin: float, end: float) -> None:
     """Names of the keys, seconds, and a faint line around each pair of relatives."""
-    axes.set_yticks(np.arange(24) + 0.5, KEY_LABELS, fontsize=8)
+    axes.set_yticks(np.arange(24) + 0.5, KEY_LABELS, fontsize=9)
     axes.set(xlim=(begin, end), ylim=(24, 0), xlabel="seconds")
     axes.tick_params(axis="y", length=0)
     axes.spines[["left", "bottom"]].set_visible(False)

@@ -33,7 +33,7 @@ def _draw_class(axes: Axes, each: Class, total: int, face: str) -> None:
     x, y = 100 * each.confidence, 100 * each.right.value
     axes.vlines(x, 100 * each.right.low, 100 * each.right.high, color=face, linewidth=1.6, alpha=0.7)
     axes.scatter([x], [y], s=12 + 300 * each.count / total, color=face, linewidths=0, zorder=3)
-    axes.annotate(str(each.count), (x, y), (6, -10), textcoords="offset points", fontsize=8)
+    axes.annotate(str(each.count), (x, y), (6, -10), textcoords="offset points", fontsize=9)
 
 
 def _spoken_classes(found: Sequence[Class]) -> str:

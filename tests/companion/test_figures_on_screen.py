@@ -1,0 +1,67 @@
+"""Figures as a browser shows them: text stays legible on a desk and on a phone, and nothing is cut off."""
+
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from companion.build import INDEX
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = (ROOT / INDEX).parent
+CHROMIUM = shutil.which("chromium")
+SMALLEST = {1280: 9, 390: 8}
+"""Width of the window in pixels → least size of the text in a figure."""
+
+MEASURE = """
+const sizes = {}, wide = {};
+const next = () => {
+  const page = PAGES.shift();
+  if (!page) { document.body.textContent = JSON.stringify({ sizes, wide }); return; }
+  const frame = document.createElement("iframe");
+  frame.width = WIDTH; frame.height = 900; frame.src = page;
+  frame.onload = () => {
+    const inside = frame.contentDocument;
+    const texts = [...inside.querySelectorAll(".companion-figure svg text, .companion-figure svg tspan")];
+    const scale = (text) => text.getScreenCTM().a * parseFloat(getComputedStyle(text).fontSize);
+    sizes[page] = Math.min(99, ...texts.filter((text) => text.textContent.trim()).map(scale));
+    wide[page] = inside.documentElement.scrollWidth - WIDTH;
+    frame.remove(); next();
+  };
+  document.body.append(frame);
+};
+next();
+"""
+
+
+@pytest.fixture(scope="module", params=SMALLEST)
+def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The smallest text in the figures of each page, and by how many pixels the page is too wide."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here, which would show the pages")
+    pages = sorted((BOOK / "book").rglob("*.html"))
+    if not pages:
+        pytest.skip("the book is not built: python3 run.py book")
+    given = f"const WIDTH = {request.param}, PAGES = {json.dumps([page.as_uri() for page in pages])};"
+    harness = tmp_path_factory.mktemp("screen") / "measure.html"
+    harness.write_text(f"<!doctype html><meta charset=utf-8><body><script>{given}{MEASURE}</script>")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
+    options += ["--disable-background-networking", f"--user-data-dir={harness.parent}", "--dump-dom"]
+    command = [CHROMIUM, *options, "--virtual-time-budget=600000", f"--window-size={request.param},900"]
+    done = subprocess.run([*command, harness.as_uri()], capture_output=True, encoding="utf-8", timeout=600)
+    found = re.search(r"<body>(\{.*\})</body>", done.stdout, flags=re.DOTALL)
+    assert found, done.stdout[-1000:]
+    return {**json.loads(unescape(found[1])), "width": request.param}
+
+
+def test_no_text_of_a_figure_is_too_small_to_read(measured: dict) -> None:
+    least = SMALLEST[measured["width"]]
+    assert {page: size for page, size in measured["sizes"].items() if size < least - 0.05} == {}
+
+
+def test_no_page_is_wider_than_the_window(measured: dict) -> None:
+    assert {page: pixels for page, pixels in measured["wide"].items() if pixels > 0} == {}

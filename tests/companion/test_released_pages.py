@@ -22,13 +22,13 @@ from companion.observations import (
     read_observation,
     write_observation,
 )
-from companion.pages.released import alignment_table, apart, heard_clip, model_cards
+from companion.pages.released import BESIDE, alignment_table, apart, heard_clip, model_cards
 from companion.pages.usage import PAGE, Snippet, SnippetError, codes_table, run_snippets, snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
 from companion.studies.alignment import key_if_modes_were_aligned, mode_offset, observe_alignment
-from companion.studies.hearing import HEARD, example_clips, hear, stretches
+from companion.studies.hearing import KINDS, example_clips, hear, stretches
 from companion.systems import RELEASED, SYSTEMS, T1, T3, UnknownSystem, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
@@ -36,11 +36,12 @@ from skey.calibration import Calibration
 from skey.corpus.plan import plan_clips, render_clip
 from skey.datasets import DATASETS, Dataset, Track
 from skey.estimator import KeyEstimator
-from skey.keys import KEYS, Key, Notation, format_key, parse_key
+from skey.keys import KEYS, Key, Notation, format_key, parse_key, relation
 from skey.listeners import NetworkSystem, windows
 from skey.model import ChromaNet
 from skey.vqt import log_vqt
-from skey.weights import FrontEnd, Header, import_checkpoint, read_weights, save_weights
+from skey.weights import FrontEnd, Header, import_checkpoint, read_header, read_weights, save_weights
+from skey.weights.library import DEFAULT, default_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 646
@@ -326,32 +327,28 @@ def test_after_calibration_both_reference_sounds_lie_at_c_and_a_minor() -> None:
 # What was heard
 
 
-def test_the_clips_to_hear_are_of_the_test_split_and_of_both_modes() -> None:
+def test_the_clips_to_hear_are_of_the_test_split_one_right_one_relative_one_wrong() -> None:
     clips = example_clips()
     assert set(clips) <= set(plan_clips("test"))
-    assert {clip.key.mode for clip in clips if clip.key} == {"major", "minor"}
-    assert len({clip.id for clip in clips}) == 3
+    said = [parse_key(heard().entries[DEFAULT][clip.id]["key"]) for clip in clips]
+    assert [relation(clip.key, key) for clip, key in zip(clips, said, strict=True)] == list(KINDS)
 
 
-def test_every_system_heard_every_clip_and_its_probabilities_sum_to_one() -> None:
-    assert set(heard().entries) == set(HEARD)
-    for entry in heard().entries.values():
-        assert set(entry) == {"checksum", *(clip.id for clip in example_clips())}
-        for clip in example_clips():
-            for profile in (entry[clip.id], *entry[clip.id]["stretches"]):
-                assert not profile["probabilities"] or sum(profile["probabilities"]) == pytest.approx(
-                    1, abs=2e-3
-                )
-    assert heard().entries["krumhansl"]["checksum"] == ""
-    assert heard().entries["released-skey"]["checksum"] == alignment().entries["released-skey"]["checksum"]
+def test_the_default_network_heard_every_clip_and_its_probabilities_sum_to_one() -> None:
+    assert set(heard().entries) == {DEFAULT}
+    entry = heard().entries[DEFAULT]
+    assert set(entry) == {"checksum", *(clip.id for clip in example_clips())}
+    assert entry["checksum"] == read_header(default_weights()).checksum
+    for clip in example_clips():
+        for profile in (entry[clip.id], *entry[clip.id]["stretches"]):
+            total = sum(profile["probabilities"])
+            assert not profile["probabilities"] or total == pytest.approx(1, abs=2e-3)
 
 
-def test_the_template_hears_today_what_was_recorded() -> None:
+def test_the_default_network_predicts_today_what_was_recorded() -> None:
     clip = example_clips()[0]
-    wave, recorded = render_clip(clip), {"krumhansl": heard().entries["krumhansl"][clip.id]}
-    assert (
-        moved_numbers(recorded, {"krumhansl": hear(KeyEstimator("krumhansl", as_published=True), wave)}) == []
-    )
+    recorded = {DEFAULT: heard().entries[DEFAULT][clip.id]}
+    assert moved_numbers(recorded, {DEFAULT: hear(KeyEstimator(DEFAULT, as_published=True), render_clip(clip))}) == []
 
 
 def test_stretches_overlap_and_reach_from_the_first_second_to_the_last() -> None:
@@ -360,11 +357,11 @@ def test_stretches_overlap_and_reach_from_the_first_second_to_the_last() -> None
     assert all(len(part) == 7.5 * SAMPLE_RATE for _, _, part in cut)
 
 
-def test_the_page_of_a_clip_has_its_player_its_answers_and_two_figures_a_system() -> None:
-    text = heard_clip(example_clips()[0], heard().entries)
-    assert text.count("<audio") == 1
-    assert text.count("<figure") == 1 + 2 * len(HEARD)
-    assert text.count("<tr>") == 1 + len(HEARD)
+def test_the_page_of_a_clip_has_its_player_its_predictions_two_figures_and_a_cursor() -> None:
+    text = heard_clip(example_clips()[0], heard().entries[DEFAULT], evaluate(T3).answers)
+    assert text.count("<audio") == 1 and text.count("<tr>") == 1 + len(BESIDE)
+    assert text.count("<figure") == 1 + 2
+    assert text.count('-cursor"') == 1 and text.count("data-points=") == 1
 
 
 def test_the_largest_dot_is_that_of_the_likeliest_key() -> None:
@@ -443,7 +440,7 @@ def test_a_snippet_that_raises_is_shown() -> None:
         run_snippets([Snippet("python", "1 / 0", "broken")])
 
 
-@pytest.mark.parametrize("name", ["released-alignment", "hear-the-model"])
+@pytest.mark.parametrize("name", ["released-alignment", "disagreement"])
 def test_papermill_reads_an_observation_without_any_weights(
     name: str, no_weights: Path, tmp_path: Path
 ) -> None:

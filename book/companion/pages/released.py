@@ -4,6 +4,8 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from companion.answers import Evaluation
 from companion.observations import Entries, Observation, observation_path
 from companion.pages.listening import answer_in_words, clip_file, player
@@ -17,8 +19,12 @@ from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
 from companion.systems import SYSTEMS
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, render_clip
-from skey.keys import Key, parse_key
+from skey.keys import Key
 from skey.listeners import TEMPLATE_TEMPERATURE
+from skey.weights.library import DEFAULT
+
+BESIDE = ("released-skey", "supervised", "krumhansl")
+"""The systems whose predictions stand beside those of the default network."""
 
 
 def apart(steps: int) -> str:
@@ -69,32 +75,30 @@ def observation_line(observation: Observation) -> str:
     return " · ".join(parts)
 
 
-def heard_clip(clip: Clip, heard: Mapping[str, Mapping[str, Any]]) -> str:
-    """One clip: a player with every system's answer, then its profiles, as a whole and over time, as HTML."""
+def heard_clip(clip: Clip, heard: Mapping[str, Any], answers: pd.DataFrame) -> str:
+    """A clip with its player: systems' predictions, the 24 probabilities, and the key over time, as HTML.
+
+    Args:
+        clip: of the open corpus.
+        heard: what the default network predicts, an entry of the observation ``hear-the-model``.
+        answers: of other systems, for ``BESIDE``.
+    """
     assert clip.key is not None
     source = clip_file(lambda: render_clip(clip), f"open-corpus-{clip.id}")
     words = " · ".join(html.escape(word) for word in (clip.id, clip.source, clip.level))
-    rows = "".join(_answer_row(system, clip.key, entry[clip.id]) for system, entry in heard.items())
-    table = f'<table class="table"><tr><th></th><td>answer</td><td>confidence</td></tr>{rows}</table>'
-    caption = player(source, f"<strong>{clip.key}</strong><br>{words}")
-    drawings = [
-        drawing
-        for system, entry in heard.items()
-        for drawing in (
-            key_rings(entry[clip.id]["probabilities"], f"{label(system)}: {clip.key}, whole clip"),
-            timeline_drawing(
-                entry[clip.id]["stretches"], clip.key, system, f"{label(system)}: {clip.key}, over time"
-            ),
-        )
-    ]
-    return f'<div class="companion-heard">{caption}{table}</div>{side_by_side(drawings)}'
-
-
-def _answer_row(system: str, reference: Key, heard: Mapping[str, Any]) -> str:
-    """What one system says of a clip, and how sure it is."""
-    answer = parse_key(heard["key"]) if heard["key"] else None
-    said = html.escape(answer_in_words(reference, answer))
-    return f"<tr><th>{html.escape(label(system))}</th><td>{said}</td><td>{heard['confidence']:.2f}</td></tr>"
+    said: Mapping[Any, Any] = answers.loc[clip.id].to_dict()
+    rows = "".join(
+        f"<tr><th>{html.escape(label(name))}</th><td>{answer_in_words(clip.key, said[name])}</td></tr>"
+        for name in (DEFAULT, *BESIDE)
+    )
+    mine = heard[clip.id]
+    rings = key_rings(mine["probabilities"], f"{clip.key}: the whole clip")
+    over_time = timeline_drawing(mine["stretches"], clip.key, DEFAULT, f"{clip.key}: over time")
+    return (
+        f'<div class="companion-timed"><div class="companion-heard">'
+        f"{player(source, f'<strong>{clip.key}</strong><br>{words}')}"
+        f'<table class="table">{rows}</table></div>{side_by_side([rings, over_time])}</div>'
+    )
 
 
 def model_cards(alignment: Observation, tables: Sequence[Evaluation]) -> str:

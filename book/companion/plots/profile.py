@@ -1,6 +1,7 @@
 """Figures of profiles: on the circle of fifths with one ring a mode, and over time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import matplotlib
@@ -17,6 +18,9 @@ from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, Notatio
 
 RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}
 """The rings of the two modes, as the circle of fifths is usually drawn: minor inside."""
+
+CURSOR = "cursor"
+"""The line of a figure over time that ``_static/cursor.js`` moves along with the sound."""
 
 LEAST_SHARE = 0.01
 """Less of a probability than this is not drawn."""
@@ -127,8 +131,13 @@ def timeline_drawing(
         begin, end = middles[0] - step / 2, middles[-1] + step / 2
         row = CIRCLE_OF_FIFTHS.index(reference)
         axes.add_patch(Rectangle((begin, row), end - begin, 1, fill=False, edgecolor=INK, linewidth=1.2))
+        axes.axvline(begin, color=INK, linewidth=1.5, gid=CURSOR)
         _label_timeline(axes, begin, end)
-    return draw(figure, title, _spoken(stretches, reference))
+        figure.draw_without_rendering()
+        points = axes.get_window_extent().width * 72 / figure.dpi
+    drawing = draw(figure, title, _spoken(stretches, reference))
+    times = f'data-begin="{begin:g}" data-end="{end:g}" data-points="{points:.1f}"'
+    return replace(drawing, svg=drawing.svg.replace("<svg", f"<svg {times}", 1))
 
 
 def _draw_stretch(axes: Axes, start: float, width: float, profile: Sequence[float], face: str) -> None:

@@ -1,4 +1,4 @@
-"""What the estimator hears in a few clips of the open corpus, stretch by stretch."""
+"""What the estimator predicts for a few clips of the open corpus, stretch by stretch."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,57 +6,55 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from companion.answers import evaluate
 from companion.observations import DIGITS
+from companion.scores import REFERENCE, Answer
+from companion.systems import T3
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.estimator import KeyEstimate, KeyEstimator
+from skey.keys import Key, relation
 from skey.weights import available_weights, read_header
 from skey.weights.library import DEFAULT
 
-KINDS = (("chorales", "full", "major"), ("tunes", "full", "minor"), ("chorales", "hard", "minor"))
-"""Source, level and mode of the three clips."""
+KINDS = ("same", "relative", "other")
+"""How the default network's recorded prediction is related to the key of each of the three clips."""
 
 STRETCH_SECONDS = 7.5
 STEP_SECONDS = 2.5
-"""The profile over time: so long is each stretch that the estimator hears, so far apart do they begin."""
-
-HEARD = ("krumhansl", DEFAULT, "released-skey")
-"""The systems that are asked: the template, what `skey detect` uses, and the released network."""
+"""The key over time: how long each stretch is, and how far apart they begin."""
 
 
 def example_clips() -> tuple[Clip, ...]:
-    """The first clip of the test split of each kind in ``KINDS``."""
-    clips = plan_clips("test")
+    """The first clip of the test split of each kind in ``KINDS``, by the record of Table 3."""
+    answers = evaluate(T3).answers
+    clips = {clip.id: clip for clip in plan_clips("test")}
+    answered = list(zip(answers.index, answers[REFERENCE], answers[DEFAULT], strict=True))
     return tuple(
-        next(clip for clip in clips if clip.key and (clip.source, clip.level, clip.key.mode) == kind)
+        next(clips[track] for track, key, answer in answered if _relation(key, answer) == kind)
         for kind in KINDS
     )
 
 
+def _relation(key: Key, answer: Answer) -> str:
+    """How an answer is related to the key of its clip; empty where there is no key in it."""
+    return relation(key, answer) if isinstance(answer, Key) else ""
+
+
 def hear_clips() -> dict[str, dict[str, Any]]:
-    """Let every system at hand hear the example clips.
+    """The predictions of the default network on the example clips.
 
     Returns:
-        System → clip → its key, confidence and 24 probabilities in the order of KEYS, tuning in cents, and
-        the probabilities of each stretch; ``checksum`` of the weights (none for the template).
+        Its name → ``checksum`` of its weights, and clip → its key, confidence and 24 probabilities in the
+        order of KEYS, tuning in cents, and the probabilities of each stretch.
     """
-    files = available_weights()
-    weights = {"krumhansl": None} | {name: files[name] for name in HEARD if name in files}
-    waves = {clip.id: render_clip(clip) for clip in example_clips()}
-    return {
-        name: {
-            "checksum": read_header(file).checksum if file else "",
-            **{
-                clip: hear(KeyEstimator(file or name, as_published=True), wave)
-                for clip, wave in waves.items()
-            },
-        }
-        for name, file in weights.items()
-    }
+    estimator = KeyEstimator(DEFAULT, as_published=True)
+    heard = {clip.id: hear(estimator, render_clip(clip)) for clip in example_clips()}
+    return {DEFAULT: {"checksum": read_header(available_weights()[DEFAULT]).checksum, **heard}}
 
 
 def hear(estimator: KeyEstimator, wave: Float32[np.ndarray, " samples"]) -> dict[str, Any]:
-    """What an estimator says to a clip as a whole and to each of its stretches.
+    """What an estimator predicts for a clip as a whole and for each of its stretches.
 
     Args:
         estimator: with its weights.

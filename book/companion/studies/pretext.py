@@ -14,7 +14,6 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from companion.observations import DIGITS, Entries
-from companion.studies.hearing import example_clips
 from companion.systems import RELEASED
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
@@ -65,13 +64,14 @@ def pretext_clips() -> dict[str, Clip]:
     The second was picked by hand: its first half leans to the subdominant and its second to the dominant.
     """
     torn = next(clip for clip in plan_clips("test") if clip.piece_id == "chorales/bwv407")
-    return {"sure": example_clips()[0], "torn": torn}
+    return {"sure": structure_clips()[0], "torn": torn}
 
 
 def structure_clips() -> tuple[Clip, Clip]:
-    """The clips of Figure 2: a major and a minor one, both clean."""
-    major, minor, *_ = example_clips()
-    return major, minor
+    """The clips of Figure 2, of the test set: the first clean chorale in major and tune in minor."""
+    clean = [clip for clip in plan_clips("test") if clip.key and clip.level == "full"]
+    kinds = [(clip.source, clip.key.mode) for clip in clean if clip.key]
+    return clean[kinds.index(("chorales", "major"))], clean[kinds.index(("tunes", "minor"))]
 
 
 def halves(wave: Float32[np.ndarray, " samples"]) -> Float32[Tensor, "2 99 646"]:

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from made_up import evaluation
 
-from companion.claims import MARGIN, RULES, is_test, judge, judge_all, verdict, verdict_lines
+from companion.claims import MARGIN, RULES, Verdict, is_test, judge, judge_all, verdict, verdict_lines
 from companion.pages.verdicts import COUNTED, SAID, claims_table, verdict_counts
 from companion.paper import (
     MARKS,

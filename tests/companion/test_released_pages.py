@@ -348,7 +348,8 @@ def test_the_default_network_heard_every_clip_and_its_probabilities_sum_to_one()
 def test_the_default_network_predicts_today_what_was_recorded() -> None:
     clip = example_clips()[0]
     recorded = {DEFAULT: heard().entries[DEFAULT][clip.id]}
-    assert moved_numbers(recorded, {DEFAULT: hear(KeyEstimator(DEFAULT, as_published=True), render_clip(clip))}) == []
+    estimator = KeyEstimator(DEFAULT, as_published=True)
+    assert moved_numbers(recorded, {DEFAULT: hear(estimator, render_clip(clip))}) == []
 
 
 def test_stretches_overlap_and_reach_from_the_first_second_to_the_last() -> None:

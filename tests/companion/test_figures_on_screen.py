@@ -27,7 +27,10 @@ const next = () => {
   frame.onload = () => {
     const inside = frame.contentDocument;
     const texts = [...inside.querySelectorAll(".companion-figure svg text, .companion-figure svg tspan")];
-    const scale = (text) => text.getScreenCTM().a * parseFloat(getComputedStyle(text).fontSize);
+    const scale = (text) => {
+      const { a, b } = text.getScreenCTM();  // rotated text has its scale in both
+      return Math.hypot(a, b) * parseFloat(getComputedStyle(text).fontSize);
+    };
     sizes[page] = Math.min(99, ...texts.filter((text) => text.textContent.trim()).map(scale));
     wide[page] = inside.documentElement.scrollWidth - WIDTH;
     frame.remove(); next();

@@ -165,7 +165,7 @@ def test_every_level_and_source_is_a_part_of_its_own(recorded: Record) -> None:
 
 def test_a_system_is_no_better_than_itself() -> None:
     table = answers_to({"a": KEYS, "b": KEYS, "c": [KEYS[0]] * 24})
-    assert difference(table, "a", "b", "mirex") == Interval(0, 0, 0)
+    assert difference(table, "a", "b", "mirex") == Interval(0.0, 0.0, 0.0)
     assert difference(table, "a", "c", "mirex").low > 0
 
 

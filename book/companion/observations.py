@@ -6,7 +6,7 @@ need one system's weights, and those that cannot be computed here are taken over
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,12 @@ def write_observation(observation: Observation, folder: Path) -> bool:
 
 
 def observe(
-    name: str, compute: Callable[[], Entries], recompute: bool = False, output: str = "", limit: int = 0
+    name: str,
+    compute: Callable[[], Entries],
+    recompute: bool = False,
+    output: str = "",
+    limit: int = 0,
+    optional: Collection[str] = RELEASED,
 ) -> Observation:
     """Read an observation from the record, or make it.
 
@@ -89,9 +94,10 @@ def observe(
             one of its own.
         limit: how much ``compute`` was told to leave out, as its notebook counts it (0: nothing). Such a
             record is only compared in what it holds, and never takes the place of the shipped one.
+        optional: entries that cannot be computed everywhere: without the released networks, or a program.
 
     Returns:
-        The observation; entries of released networks that were not computed are those of the shipped record.
+        The observation; optional entries that were not computed are those of the shipped record.
 
     Raises:
         RecordError: there is no record.
@@ -100,7 +106,7 @@ def observe(
     if not recompute:
         return read_observation(checkout / RESULTS, name)
     computed, recorded = compute(), _recorded_entries(checkout / RESULTS, name)
-    carried = [name for name in recorded if name in RELEASED and name not in computed]
+    carried = [name for name in recorded if name in optional and name not in computed]
     known = {entry: recorded[entry] for entry in carried} | dict(computed)
     entries = {entry: known[entry] for entry in dict.fromkeys((*recorded, *known)) if entry in known}
     made = {**provenance(checkout, time.monotonic() - began), "carried": carried}

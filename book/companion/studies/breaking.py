@@ -1,5 +1,6 @@
 """Inputs that break key estimators: damaged and odd files, sounds that are no music, music out of tune."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,9 @@ NAME = "inputs-that-break"
 PEERS = Path(__file__).with_name("peers.csv")
 """What others did with such inputs, measured on 21 November 2026: an input a row, a system a column."""
 
+SPEECH = "speech"
+"""The entry that is computed where espeak-ng is installed."""
+
 MUSIC_CLIPS = 60
 """The first clips of the test set, half of them of the *hard* level; the first 15 s of each."""
 
@@ -49,9 +53,12 @@ Sound = Float[np.ndarray, "samples *channels"]
 def observe_inputs(limit: int = 0) -> dict[str, dict[str, Any]]:
     """Everything that the page shows; with a ``limit`` only so many sounds, clips and tunings."""
     estimator = KeyEstimator()
+    made = [kind for kind in nonmusic.KINDS if kind != nonmusic.SPOKEN]
+    speech = {SPEECH: ask_sounds(estimator, [nonmusic.SPOKEN], limit)} if shutil.which("espeak-ng") else {}
     asked = {
         "inputs": _columns(("input", "answer"), list(ask_inputs(estimator))),
-        "sounds": ask_sounds(estimator, limit),
+        "sounds": ask_sounds(estimator, made, limit),
+        **speech,
         "music": ask_music(estimator, limit),
     }
     checksum = _checksum(DEFAULT)
@@ -77,11 +84,11 @@ def answer_words(estimator: KeyEstimator, path: Path) -> str:
     return str(estimate.key) if estimate.key else f"no key: {str(estimate.reason).split(':')[0]}"
 
 
-def ask_sounds(estimator: KeyEstimator, limit: int = 0) -> dict[str, list[Any]]:
-    """Kind, number, evidence and confidence (0 without a key) of each sound that is no music."""
+def ask_sounds(estimator: KeyEstimator, kinds: Sequence[str], limit: int = 0) -> dict[str, list[Any]]:
+    """Kind, number, evidence and confidence (0 without a key) of each sound of these kinds."""
     rows = [
         (kind, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
-        for kind, number, wave in nonmusic.sounds(limit or nonmusic.VARIANTS)
+        for kind, number, wave in nonmusic.sounds(kinds, limit or nonmusic.VARIANTS)
     ]
     return _columns(("kind", "number", "evidence", "confidence"), rows)
 

@@ -1,9 +1,8 @@
 """Sounds that are no music, made by code: noise, signals, machines, weather, speech, drums."""
 
 import io
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -24,18 +23,20 @@ VARIANTS = 4
 _DRUMS = (35, 36, 38, 40, 41, 42, 45, 46, 48, 49, 51)
 """Keys of kicks, snares, hi-hats, toms and cymbals in General MIDI."""
 
+SPOKEN = "speech, espeak-ng"
+"""The kind that a program makes, which is not installed everywhere."""
+
 _SAMPLES = SECONDS * SAMPLE_RATE
 _TIMES = np.arange(_SAMPLES) / SAMPLE_RATE
 
 
-def sounds(variants: int = VARIANTS) -> Iterator[tuple[str, int, Wave]]:
-    """Kind, number and samples (22,050 Hz, peak 1) of each sound; speech where espeak-ng is installed."""
-    for kind, make in KINDS.items():
-        if make is not _speech or shutil.which("espeak-ng"):
-            for number in range(variants):
-                rng = np.random.default_rng([number, *kind.encode()])
-                wave = make(rng)
-                yield kind, number, (wave / np.abs(wave).max()).astype(np.float32)
+def sounds(kinds: Iterable[str], variants: int = VARIANTS) -> Iterator[tuple[str, int, Wave]]:
+    """Kind, number and samples (22,050 Hz, peak 1) of each sound; ``SPOKEN`` needs espeak-ng."""
+    for kind in kinds:
+        for number in range(variants):
+            rng = np.random.default_rng([number, *kind.encode()])
+            wave = KINDS[kind](rng)
+            yield kind, number, (wave / np.abs(wave).max()).astype(np.float32)
 
 
 def _noise(rng: Generator, slope: float) -> Wave:
@@ -272,6 +273,6 @@ KINDS: Mapping[str, Callable[[Generator], Wave]] = {
     "engine": _engine,
     "birds": _birds,
     "speech, formants": _vowels,
-    "speech, espeak-ng": _speech,
+    SPOKEN: _speech,
 }
 """Each kind of sound, and what makes one."""

@@ -34,6 +34,7 @@ from companion.studies.reliability import Judged
 from companion.studies.robustness import CLEAN, CONDITIONS, EFFECTS, LISTENERS, condition
 from companion.systems import T3
 from skey.audio import SAMPLE_RATE
+from skey.cli.measure import cadence
 from skey.corpus.plan import plan_clips, render_clip
 from skey.estimator import KeyEstimator
 from skey.inference.confidence import calibration_error, expected_error
@@ -312,7 +313,8 @@ def test_what_has_no_key_gets_none_with_a_reason() -> None:
     }
     assert all(reasons.values())
     assert "silent" in str(reasons["Silence"]) and "no tonality" in str(reasons["White noise"])
-    assert reliability.reason_for_no_key(tone(seconds=5)) is None
+    assert "no tonality" in str(reliability.reason_for_no_key(tone(seconds=5)))
+    assert reliability.reason_for_no_key(cadence()[::2, 0]) is None
 
 
 def test_the_record_of_confidence_covers_the_test_clips_in_order() -> None:

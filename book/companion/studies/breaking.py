@@ -65,6 +65,11 @@ def observe_inputs(limit: int = 0) -> dict[str, dict[str, Any]]:
     return {name: {"checksum": checksum, **entry} for name, entry in asked.items()} | ask_detuned(limit)
 
 
+def at_most(limit: int, whole: int) -> int:
+    """How many of something are asked about: all without a limit, and never more than all."""
+    return min(limit or whole, whole)
+
+
 def ask_inputs(estimator: KeyEstimator) -> Iterator[tuple[str, str]]:
     """What the estimator does with each input: its key, ``no key: …``, or ``error: …``."""
     with tempfile.TemporaryDirectory() as folder:
@@ -88,14 +93,14 @@ def ask_sounds(estimator: KeyEstimator, kinds: Sequence[str], limit: int = 0) ->
     """Kind, number, evidence and confidence (0 without a key) of each sound of these kinds."""
     rows = [
         (kind, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
-        for kind, number, wave in nonmusic.sounds(kinds, limit or nonmusic.VARIANTS)
+        for kind, number, wave in nonmusic.sounds(kinds, at_most(limit, nonmusic.VARIANTS))
     ]
     return _columns(("kind", "number", "evidence", "confidence"), rows)
 
 
 def ask_music(estimator: KeyEstimator, limit: int = 0) -> dict[str, list[Any]]:
     """The same of clips of the test set."""
-    clips = plan_clips("test")[: limit or MUSIC_CLIPS]
+    clips = plan_clips("test")[: at_most(limit, MUSIC_CLIPS)]
     waves = ((clip, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]) for clip in clips)
     rows = [
         (clip.level, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
@@ -112,7 +117,7 @@ def evidence(wave: Float[np.ndarray, " samples"]) -> float:
 
 def ask_detuned(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What is answered to detuned clips, by the papers' front end and by the one that follows the tuning."""
-    clips = test_clips()[: limit or DETUNED_CLIPS]
+    clips = test_clips()[: at_most(limit, DETUNED_CLIPS)]
     asked = {
         f"{name}, {front}": KeyEstimator(name, as_published=front == FRONTS[0])
         for name in ESTIMATORS

@@ -2,7 +2,7 @@
 
 import io
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -30,10 +30,10 @@ _SAMPLES = SECONDS * SAMPLE_RATE
 _TIMES = np.arange(_SAMPLES) / SAMPLE_RATE
 
 
-def sounds(kinds: Iterable[str], variants: int = VARIANTS) -> Iterator[tuple[str, int, Wave]]:
+def sounds(kinds: Collection[str], variants: int = VARIANTS) -> Iterator[tuple[str, int, Wave]]:
     """Kind, number and samples (22,050 Hz, peak 1) of each sound; ``SPOKEN`` needs espeak-ng."""
-    for kind in kinds:
-        for number in range(variants):
+    for number in range(variants):
+        for kind in kinds:
             rng = np.random.default_rng([number, *kind.encode()])
             wave = KINDS[kind](rng)
             yield kind, number, (wave / np.abs(wave).max()).astype(np.float32)

@@ -157,6 +157,13 @@ def _read(path: Path, scores: pd.DataFrame) -> TrainingRecord:
         raise RecordError(f"{path} is no record of a training ({error!r}): restore it with git") from error
 
 
+def seconds_in_all(run: TrainingRecord, records: Sequence[TrainingRecord]) -> float:
+    """How long a run trained, with the runs on record whose weights it started from."""
+    start = run.training.get("started_from", {}).get("checksum")
+    before = [seconds_in_all(other, records) for other in records if other.weights == start]
+    return sum(before, float(run.training["seconds"]))
+
+
 def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
     """The run of each system whose weights are used: among its seeds the lowest last validation loss.
 

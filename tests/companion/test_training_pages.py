@@ -51,7 +51,7 @@ from companion.scores import score
 from companion.studies.differences import Pair, differences
 from companion.studies.recordings import NAME, NoRecordings, hear_recordings, observe_recordings
 from companion.systems import AGAINST, systems_of
-from companion.training import FOLDER, TrainingRecord, write_run
+from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.audio import SAMPLE_RATE
 from skey.calibration import reference_sound
 from skey.experiments import find_experiment
@@ -113,6 +113,13 @@ def test_a_system_has_one_colour_and_each_of_its_seeds_a_line() -> None:
     assert label("stone") not in score_curves(RUNS, "mirex", "M").description
     assert [drawing.title.split(":")[0] for drawing in family_curves(RUNS, "ksea")] == ["S-KEY", "STONE"]
     assert len(family_curves(RUNS, "mirex")) == 1
+
+
+def test_the_time_of_a_training_counts_the_runs_that_it_started_from() -> None:
+    first = replace(RUNS[0], weights="first")
+    second = replace(RUNS[1], training={**RUNS[1].training, "started_from": {"checksum": "first"}})
+    assert seconds_in_all(second, [first, second]) == 3600
+    assert seconds_in_all(first, [first, second]) == 1800
 
 
 def test_a_loss_is_drawn_term_by_term() -> None:

@@ -61,11 +61,13 @@ def _data_words(training: Mapping[str, Any]) -> str:
 
 
 def _training_words(training: Mapping[str, Any]) -> str:
-    """Steps, time, machine, commit."""
+    """Steps, time, machine, commit, and the weights at the start where they were not random."""
     where = training.get("machine", training["device"])
     minutes = float(training["seconds"]) / 60
     commit = training.get("commit", "unknown")
-    return f"{training['steps']:,} steps in {minutes:.0f} minutes, {where}, commit `{commit}`"
+    said = f"{training['steps']:,} steps in {minutes:.0f} minutes, {where}, commit `{commit}`"
+    start = training.get("started_from")
+    return f"{said}, from weights that had seen {start['examples']:,} examples" if start else said
 
 
 def _outputs_words(header: Header) -> str:

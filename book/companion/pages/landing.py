@@ -28,19 +28,20 @@ QUESTION = "The answer, and what each system predicts"
 """What stands on the folded answer."""
 
 
-def answer(tables: Mapping[str, Evaluation], default: TrainingRecord) -> str:
+def answer(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: float) -> str:
     """What reproduced, what did not or was not tested, and what is new: as a list.
 
     Args:
         tables: the recorded tables by name.
         default: the record of the run behind the network that ``skey detect`` uses by default.
+        seconds: how long that network was trained in all.
 
     Returns:
         Markdown.
     """
     judged = judge_all(tables.values())
     reproduced, failed = _reproduced(tables, judged), _not_reproduced(tables, judged)
-    sentences = "\n".join([reproduced, failed, _new(tables, default)])
+    sentences = "\n".join([reproduced, failed, _new(tables, default, seconds)])
     return sentences.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -83,12 +84,12 @@ def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -
     )
 
 
-def _new(tables: Mapping[str, Evaluation], default: TrainingRecord) -> str:
+def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: float) -> str:
     """Findings of this companion."""
     cpsd, entropy = (_score(tables, T2, system, "ksea") for system in ("stone", "stone-no-cpsd"))
     skey, fifths = (_score(tables, T3, system, "mirex") for system in ("skey", "skey-fifths"))
     longer = (examples_seen("stone-no-cpsd") or 0) / (examples_seen("stone") or 1)
-    minutes, score = float(default.training["seconds"]) / 60, _score(tables, T3, default.system, "mirex")
+    minutes, score = seconds / 60, _score(tables, T3, default.system, "mirex")
     return holds_while(
         lambda: entropy > cpsd and fifths > skey and longer > 1 and default.training["device"] == "cpu",
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "

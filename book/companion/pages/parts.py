@@ -21,7 +21,7 @@ from companion.record import RESULTS, write_if_changed
 from companion.sentences import Check, checks, printed_text, refuse_stale
 from companion.studies.excerpts import recorded_excerpts
 from companion.systems import T3, TABLES
-from companion.training import FOLDER, choose, read_training_records
+from companion.training import FOLDER, choose, read_training_records, seconds_in_all
 from skey.weights.library import DEFAULT
 
 PAGES = Path("build") / "pages"
@@ -49,13 +49,14 @@ def write_pages(checkout: Path) -> None:
     Raises ``StaleSentence`` where a part or an executed notebook holds a sentence that is no longer true.
     """
     tables = {name: evaluate(name) for name in TABLES}
-    default = choose(read_training_records(checkout / RESULTS))[DEFAULT]
+    runs = read_training_records(checkout / RESULTS)
+    default = choose(runs)[DEFAULT]
     parts = {
         "scoreboard.md": scoreboard(list(tables.values())),
         "papers.md": papers_table(),
         "records.md": records_table(map(read_record, (checkout / RESULTS, checkout / RESULTS / FOLDER))),
         "runs.md": runs_table(read_runs(checkout).values()),
-        "answer.md": answer(tables, default),
+        "answer.md": answer(tables, default, seconds_in_all(default, runs)),
         "few-systems.md": few_systems(tables),
         "quiz.html": quiz(tables[T3]),
         **method_parts(checkout),

@@ -7,6 +7,7 @@
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ from companion.scores import (
 )
 from companion.systems import SYSTEMS, checksums, systems, systems_of
 from skey.audio import AudioError
+from skey.corpus.processes import in_processes
 from skey.datasets import Dataset, MissingData, Track, labelled_tracks, load_dataset
 from skey.metrics import RelationCounts, SignatureCounts
 
@@ -149,15 +151,18 @@ def evaluate(
     return Evaluation(name, record, answers, scores[scores.system.isin(systems_in(answers))], given.seed)
 
 
-def compute(asked: Mapping[str, System], parameters: Parameters) -> Record:
+def compute(asked: Mapping[str, System], parameters: Parameters, jobs: int = 1) -> Record:
     """Ask systems about every labelled track of a data set, and write what they say into its record.
 
     Answers that the record has already, of other systems on the same tracks, stay; on the open corpus they
     are at first those of the shipped record, so that released networks keep theirs where their weights are
-    not at hand.
+    not at hand. Several ``jobs`` ask side by side, in processes: the systems must be picklable then.
     """
     checkout, began = find_checkout(), time.monotonic()
     dataset = open_dataset(parameters)
+    if jobs > 1:
+        ask_share = partial(_ask_share, checkout, asked, parameters, jobs)
+        list(in_processes(ask_share, range(jobs), jobs))
     with kept_answers(checkout, asked) as kept:
         answers, data = ask_all(dataset, kept)
     folder = parameters.folder(checkout, str(data["hash"]))
@@ -176,6 +181,18 @@ def compute(asked: Mapping[str, System], parameters: Parameters) -> Record:
     )
     write_record(record)
     return read_record(folder)
+
+
+def _ask_share(
+    checkout: Path, asked: Mapping[str, System], parameters: Parameters, shares: int, share: int
+) -> None:
+    """Keep the answers about one track in so many; those that cannot be used are named by ``ask_all``."""
+    dataset = open_dataset(parameters)
+    labels = dataset.data_hash()
+    with kept_answers(checkout, asked) as kept:
+        for track in labelled_tracks(dataset)[share::shares]:
+            with suppress(AudioError, MissingData, OSError):
+                kept.ask(kept.sound_of(dataset, track, labels), partial(dataset.log_vqt, track))
 
 
 def ask_all(dataset: Dataset, kept: KeptAnswers) -> tuple[pd.DataFrame, dict[str, Any]]:

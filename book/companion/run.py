@@ -53,7 +53,9 @@ class Steps:
 @click.command()
 @click.option("--smoke", is_flag=True, help=f"Compute only {SMOKE_CLIPS} clips; the book shows the record.")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Processes that build features [default: the cores]."
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes that build and ask [default: the cores].",
 )
 def reproduce(smoke: bool, jobs: int | None) -> None:
     """Compute the results from the music on, compare them with the record, build the book.
@@ -66,7 +68,7 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
     checkout, steps = find_checkout(), Steps()
     limit = SMOKE_CLIPS if smoke else 0
     steps.run("features of the open corpus", partial(_build_features, limit or None, jobs))
-    steps.run("answers of every system", partial(_compute_answers, checkout, limit))
+    steps.run("answers of every system", partial(_compute_answers, checkout, limit, jobs))
     _compute_notebooks(checkout, steps, limit)
     faults = steps.run("check of the record", partial(_moved_numbers, checkout))
     _print_not_recomputed(checkout)
@@ -121,16 +123,17 @@ def _build_features(clips: int | None, jobs: int | None) -> None:
     build("test", clips=clips, jobs=jobs, progress=sys.stderr.isatty())
 
 
-def _compute_answers(checkout: Path, limit: int) -> None:
+def _compute_answers(checkout: Path, limit: int, jobs: int | None) -> None:
     """Ask every system at hand about the test set, from nothing that was kept."""
     from companion.answers import compute
     from companion.kept import FOLDER
     from companion.parameters import Parameters
     from companion.systems import systems
+    from skey.corpus.processes import default_jobs
 
     for folder in (RECOMPUTED, FOLDER):
         shutil.rmtree(checkout / folder, ignore_errors=True)
-    compute(systems(), Parameters(recompute=True, limit=limit, output=RECOMPUTED))
+    compute(systems(), Parameters(recompute=True, limit=limit, output=RECOMPUTED), jobs or default_jobs())
 
 
 def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:

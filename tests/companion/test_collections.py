@@ -1,5 +1,6 @@
 """Real collections: what cannot be scored is skipped and named, and no result is lost or overwritten."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import soundfile
 
 from companion import kept
-from companion.answers import Evaluation, evaluate, read_record
+from companion.answers import Evaluation, compute, evaluate, read_record
 from companion.pages.tables import sources_line
 from companion.parameters import ParameterError, Parameters
 from companion.record import RESULTS
@@ -101,6 +102,18 @@ def test_a_stopped_run_goes_on_where_it_stopped(
     assert len(asked) == 2 + 2, "the first track is not asked about again"
     run(root.rename(tmp_path / "elsewhere"))
     assert len(asked) == 2 + 2, "the sound is known by its content"
+
+
+def test_several_processes_give_the_table_of_one(checkout: Path, tmp_path: Path) -> None:
+    root = str(make_collection(tmp_path / "songs"))
+    several, one = (
+        compute(SYSTEMS, Parameters("folder", root, recompute=True, output=f"by-{jobs}"), jobs)
+        for jobs in (2, 1)
+    )
+    assert several.answers.equals(one.answers) and several.data == one.data
+    assert tuple(one.answers["krumhansl"]) == KEYS[::8]
+    asked = sqlite3.connect(kept.FOLDER / "answers.sqlite").execute("SELECT count(*) FROM answers")
+    assert asked.fetchone() == (2 * 3,)
 
 
 def test_two_collections_with_equal_labels_keep_a_result_each(checkout: Path, tmp_path: Path) -> None:

@@ -81,16 +81,9 @@ class TooShortAudio(AudioError):
 def read_audio(path: PathLike | BinaryFile, *, min_samples: int = MIN_SAMPLES) -> Wave:
     """Read one sound file: decoded, mean of channels, 22,050 Hz, peak 1 (front end of STONE and S-KEY).
 
-    Args:
-        path: any file that libsndfile or FFmpeg decodes (wav, flac, ogg, opus, mp3, aiff, m4a, wma, …), or a
-            binary file object.
-        min_samples: fewest samples at 22,050 Hz that are accepted.
-
-    Returns:
-        (samples,) float32 whose largest absolute value is 1.
-
-    Raises:
-        AudioError: the file is missing, unreadable, empty, not finite, silent or too short.
+    ``path`` is any file that libsndfile or FFmpeg decodes, or a binary file object. Returns (samples,)
+    float32, at least ``min_samples`` of them. Raises ``AudioError`` where it is missing, unreadable, empty,
+    not finite, silent or too short.
     """
     return normalise(_joined(stream_audio(path)), min_samples=min_samples)
 
@@ -100,34 +93,15 @@ def prepare(
 ) -> Wave:
     """Do to an array what :func:`read_audio` does to a file.
 
-    Args:
-        samples: (samples,), (samples, channels) or (channels, samples), whichever makes more samples than
-            channels; integers are taken as full-scale PCM.
-        sample_rate: samples per second.
-        min_samples: fewest samples at 22,050 Hz that are accepted.
-
-    Returns:
-        (samples,) float32 at 22,050 Hz whose largest absolute value is 1.
-
-    Raises:
-        AudioError: as :func:`read_audio`, and for a wrong shape or an impossible rate.
+    ``samples`` are (samples,), (samples, channels) or (channels, samples), whichever makes more samples than
+    channels; integers are full-scale PCM. Raises ``AudioError`` as there, and for a wrong shape or an
+    impossible rate.
     """
     return normalise(_joined(stream_array(samples, sample_rate)), min_samples=min_samples)
 
 
 def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
-    """Divide a waveform by its peak.
-
-    Args:
-        wave: (samples,) at 22,050 Hz.
-        min_samples: fewest samples that are accepted.
-
-    Returns:
-        (samples,) whose largest absolute value is 1.
-
-    Raises:
-        AudioError: as :func:`check_audible`.
-    """
+    """Divide a waveform (samples,) at 22,050 Hz by its peak; raises as :func:`check_audible`."""
     peak = float(np.abs(wave).max(initial=0))
     check_audible(wave.size, peak, min_samples=min_samples)
     return wave / np.float32(peak)
@@ -136,13 +110,8 @@ def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
 def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) -> None:
     """Refuse a recording that is empty, too short, silent or not finite.
 
-    Args:
-        samples: its length at 22,050 Hz.
-        peak: its largest absolute value, full scale being 1.
-        min_samples: the fewest samples that are accepted.
-
-    Raises:
-        EmptyAudio, TooShortAudio, SilentAudio, NonFiniteAudio: accordingly.
+    ``samples`` is its length at 22,050 Hz, ``peak`` its largest absolute value, full scale being 1. Raises
+    ``EmptyAudio``, ``TooShortAudio``, ``SilentAudio`` or ``NonFiniteAudio``.
     """
     if samples == 0:
         raise EmptyAudio("the recording is empty: it has no samples; export or download it again")
@@ -161,17 +130,10 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
 
 
 def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iterator[Wave]:
-    """Read one sound file block by block, in memory that does not grow with its length.
+    """Read one sound file in blocks of so many seconds, in memory that does not grow with its length.
 
-    Args:
-        path: as in :func:`read_audio`.
-        seconds: length of each block but the last.
-
-    Yields:
-        (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised.
-
-    Raises:
-        MissingAudio, UnreadableAudio, EmptyAudio, NonFiniteAudio: as soon as it is known.
+    Yields (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised. Raises ``MissingAudio``,
+    ``UnreadableAudio``, ``EmptyAudio`` or ``NonFiniteAudio`` as soon as it is known.
     """
     yield from _split(_at_one_rate(decoded(path)), _length(seconds))
 
@@ -179,18 +141,7 @@ def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iter
 def stream_array(
     samples: Shaped[np.ndarray, "..."], sample_rate: int | float, seconds: int | float = 15
 ) -> Iterator[Wave]:
-    """Do to an array what :func:`stream_audio` does to a file.
-
-    Args:
-        samples, sample_rate: as in :func:`prepare`.
-        seconds: length of each block but the last.
-
-    Yields:
-        (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised.
-
-    Raises:
-        AudioError: for a wrong shape, an impossible rate, samples that are not finite.
-    """
+    """Do to an array what :func:`stream_audio` does to a file; takes and raises what :func:`prepare` does."""
     table = samples[:, None] if samples.ndim == 1 else samples
     if table.ndim != 2:
         raise AudioError(
@@ -243,10 +194,8 @@ def _split(blocks: Iterable[Wave], length: int) -> Iterator[Wave]:
 
 
 def _length(seconds: int | float) -> int:
-    """Samples at 22,050 Hz, one at least."""
     return max(1, round(seconds * SAMPLE_RATE))
 
 
 def _joined(blocks: Iterable[Wave]) -> Wave:
-    """All blocks in one array."""
     return np.concatenate([np.zeros(0, np.float32), *blocks])

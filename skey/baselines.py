@@ -27,20 +27,15 @@ _DECADES = 8.0
 
 
 def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -> Float[Tensor, "12"]:
-    """How present each pitch class is in a track: the mean over seven octaves and all frames.
+    """How present each pitch class is in a track: the mean over seven octaves and all frames, (12,) from C.
 
-    A bin of the VQT is so wide that a note has half its magnitude in the two semitones beside it. Energy,
-    which is what STONE says it took, leaves a quarter there, and peaks leave nothing.
+    ``log_vqt`` is (99, frames), of which the seven octaves from A0 are used. A bin of the VQT is so wide that
+    a note has half its magnitude in the two semitones beside it; energy, which is what STONE says it took,
+    leaves a quarter there, and peaks leave nothing.
 
-    Args:
-        log_vqt: (99, frames), decibels / 80 + 1; the seven octaves from A0 (crop 0) are used.
-        scale: what is averaged: ``"decibels"`` the values as they are, as the pseudo-label of S-KEY does;
-            ``"magnitude"``; ``"energy"``, the square of the magnitude; ``"framewise"`` energies, each frame
-            divided by its loudest pitch class, so that quiet frames count in full; ``"peaks"`` the magnitudes
-            of bins that are louder than the two beside them.
-
-    Returns:
-        (12,), index 0 = C.
+    ``scale`` says what is averaged: ``"decibels"`` the values as they are, as the pseudo-label of S-KEY does;
+    ``"magnitude"``; ``"energy"``, its square; ``"framewise"`` energies, each frame divided by its loudest
+    pitch class; ``"peaks"`` the magnitudes of bins that are louder than the two beside them.
     """
     bins = crop(loudness(log_vqt, scale), 0)
     frames = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[-1]).mean(dim=0)
@@ -75,11 +70,7 @@ class AlwaysCMajor:
 
 @dataclass(frozen=True)
 class ChromaArgmax:
-    """Feature engineering of Table 1, STONE: the loudest pitch class, taken for the key signature.
-
-    Args:
-        scale: the definition of the chroma.
-    """
+    """Feature engineering of Table 1, STONE: the loudest pitch class, taken for the key signature."""
 
     scale: Scale = "energy"
 
@@ -90,25 +81,13 @@ class ChromaArgmax:
 
 @dataclass(frozen=True)
 class TemplateMatching:
-    """Correlation of the chroma with a template of each key (Krumhansl and Schmuckler; Table 3, STONE).
-
-    Args:
-        profile: whose weights: a name in :data:`PROFILES`.
-        scale: the definition of the chroma.
-    """
+    """Correlation of the chroma with a template of each key (Krumhansl and Schmuckler; Table 3, STONE)."""
 
     profile: Literal["krumhansl", "temperley"] = "krumhansl"
     scale: Scale = "energy"
 
     def scores(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "24"]:
-        """How well each key fits.
-
-        Args:
-            log_vqt: (99, frames).
-
-        Returns:
-            Pearson correlations in -1..1, shape (24,), in the order of KEYS; zeros where the chroma is flat.
-        """
+        """Pearson correlation of each key, (24,) in the order of KEYS; zeros where the chroma is flat."""
         return _standardised(templates(self.profile)) @ _standardised(track_chroma(log_vqt, self.scale))
 
     def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> Key:
@@ -117,14 +96,7 @@ class TemplateMatching:
 
 
 def templates(profile: Literal["krumhansl", "temperley"]) -> Float[Tensor, "24 12"]:
-    """The weights of each pitch class in each key.
-
-    Args:
-        profile: a name in :data:`PROFILES`.
-
-    Returns:
-        (24, 12): rows in the order of KEYS, columns from C.
-    """
+    """The weights of each pitch class in each key, (24, 12): rows in the order of KEYS, columns from C."""
     return torch.from_numpy(key_templates(profile))
 
 

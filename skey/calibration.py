@@ -66,11 +66,7 @@ def tone(pitch: int, samples: int) -> Float32[np.ndarray, " samples"]:
 
 
 def reference_sound(mode: Mode) -> Float32[np.ndarray, " samples"]:
-    """Scale with its chords and a cadence, in C major or A minor (Section 4.2, STONE).
-
-    Returns:
-        15 s at 22,050 Hz, peak 1, made by additive synthesis.
-    """
+    """Scale with its chords and a cadence, in C major or A minor (Section 4.2, STONE): 15 s with peak 1."""
     beats = []
     samples = SEGMENT_SAMPLES // len(DEGREES)
     for beat, degree in enumerate(DEGREES):
@@ -90,10 +86,9 @@ def _reference_crops(mode: Mode) -> Float[Tensor, "12 84 frames"]:
 
 @torch.inference_mode()
 def reference_profiles(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 12 columns"]:
-    """What the network says to the reference sound in each of its twelve transpositions.
+    """The network's profile of the reference sound in each of its twelve transpositions.
 
-    Returns:
-        (12, 12, columns): crop, row, column. A larger crop sounds lower, so the rows fall as the crop grows.
+    (12, 12, columns): crop, row, column. A larger crop sounds lower, so the rows fall as the crop grows.
     """
     crops = _reference_crops(mode).to(next(model.parameters()).device)
     profiles: Tensor = model(crops)
@@ -101,10 +96,7 @@ def reference_profiles(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 12 col
 
 
 def reference_profile(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 columns"]:
-    """What the network says to the reference sound, averaged over its twelve transpositions.
-
-    Each transposition's profile is rotated back first, so row q is the row at crop 0.
-    """
+    """The profile of the reference sound, averaged over its twelve transpositions rotated back to crop 0."""
     profiles = reference_profiles(model, mode)
     return torch.stack([profile.roll(c, dims=0) for c, profile in zip(CROPS, profiles, strict=True)]).mean(0)
 
@@ -125,10 +117,8 @@ def calibrate(model: ChromaNet) -> Calibration:
     """Find what each output stands for, from the two reference sounds alone (Eq. 10 and 11, STONE).
 
     The major column is the one that weighs more in C major than in A minor; the row of C major is its largest
-    in the C major sound, the row of A minor the largest of the other column in the A minor sound.
-
-    Raises:
-        NotCalibrated: the profile is not finite.
+    in the C major sound, the row of A minor the largest of the other column in the A minor sound. Raises
+    ``NotCalibrated`` where the profile is not finite.
     """
     was_training = model.training
     model.eval()

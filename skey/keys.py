@@ -33,15 +33,7 @@ _LERCH_TONIC_OF_ZERO = 9
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """One of the 24 keys.
-
-    Args:
-        tonic: pitch class of the tonic, 0 (C) to 11 (B).
-        mode: ``"major"`` or ``"minor"``.
-
-    Raises:
-        ValueError: the tonic or the mode is none of these.
-    """
+    """One of the 24 keys: pitch class of the tonic, 0 (C) to 11 (B), and mode; ``ValueError`` for others."""
 
     tonic: int
     mode: Mode
@@ -55,14 +47,7 @@ class Key:
 
     @classmethod
     def from_index(cls, index: SupportsIndex) -> "Key":
-        """The key at a place of :data:`KEYS`.
-
-        Args:
-            index: 0..11 for C to B major, 12..23 for C to B minor.
-
-        Raises:
-            ValueError: the index is outside 0..23.
-        """
+        """The key at a place of :data:`KEYS`, 0..11 for C to B major, then minor; else ``ValueError``."""
         number = index.__index__()
         if number not in range(24):
             raise ValueError(f"expected a key index in 0..23, not {number}")
@@ -113,15 +98,7 @@ class Relation(StrEnum):
 
 
 def relation(reference: Key, estimate: Key) -> Relation:
-    """How an estimated key relates to the reference.
-
-    Args:
-        reference: the annotated key.
-        estimate: the key that a system names.
-
-    Returns:
-        The first that holds of the categories of :class:`Relation`.
-    """
+    """How an estimated key relates to the reference: the first that holds of :class:`Relation`."""
     if reference.mode == estimate.mode:
         steps = (estimate.tonic - reference.tonic) % 12
         return {0: Relation.SAME, 7: Relation.FIFTH_UP, 5: Relation.FIFTH_DOWN}.get(steps, Relation.OTHER)
@@ -131,17 +108,10 @@ def relation(reference: Key, estimate: Key) -> Relation:
 
 
 def parse_key(text: str) -> Key:
-    """Read a key in any notation that data sets and tools are known to write.
+    """Read a key as data sets and tools write it: ``A Major``, ``C:maj``, ``Ebm``, ``d# min``, ``8B``, …
 
-    Args:
-        text: for example ``A Major``, ``Cb minor``, ``C:maj``, ``Ebm``, ``d# min``, ``a``, ``8B``, ``1d``;
-            :func:`skey.notation.read_key` lists them all.
-
-    Returns:
-        The key.
-
-    Raises:
-        KeyParseError: the text names none of the 24 keys; the message says what was expected.
+    :func:`skey.notation.read_key` lists all notations. Raises ``KeyParseError``, which says what was
+    expected.
     """
     return Key(*read_key(text))
 
@@ -149,14 +119,8 @@ def parse_key(text: str) -> Key:
 def parse_gtzan(number: int | str) -> Key | None:
     """Read a key number of Lerch's annotations of GTZAN (``KeyEnumeration.txt`` of alexanderlerch/gtzan_key).
 
-    Args:
-        number: 0..11 for A, Bb, … Ab major, 12..23 for A, Bb, … Ab minor, -1 for a modulating or unknown key.
-
-    Returns:
-        The key, or None for -1.
-
-    Raises:
-        KeyParseError: the text is not a number in -1..23.
+    0..11 are A, Bb, … Ab major, 12..23 the same in minor, and -1, a modulating or unknown key, gives None.
+    Raises ``KeyParseError`` for anything else.
     """
     try:
         value = int(number)
@@ -170,17 +134,9 @@ def parse_gtzan(number: int | str) -> Key | None:
 
 
 def parse_fma(key: int | str, mode: int | str) -> Key:
-    """Read a key of the FMA annotations, which give tonic and mode in two columns, as text or as numbers.
+    """Read a key of the FMA annotations: ``C#`` or its pitch class, and ``Major`` or ``minor``, or 1 or 0.
 
-    Args:
-        key: a tonic such as ``C#``, or its pitch class, C = 0.
-        mode: ``Major`` or ``minor``, or 1 or 0.
-
-    Returns:
-        The key.
-
-    Raises:
-        KeyParseError: the tonic or the mode is none of these.
+    Raises ``KeyParseError`` where tonic or mode are none of these.
     """
     tonic = TONIC_NAMES[int(key)] if str(key).isdecimal() and int(key) < 12 else str(key).strip()
     word = {"1": "major", "0": "minor"}.get(str(mode).strip(), str(mode).strip())
@@ -192,27 +148,12 @@ def parse_fma(key: int | str, mode: int | str) -> Key:
 
 
 def format_key(key: Key, notation: Notation = Notation.NAME) -> str:
-    """Write a key in one notation; :func:`parse_key` reads each of them back.
-
-    Args:
-        key: the key.
-        notation: the way to write it.
-
-    Returns:
-        The text, for example ``Eb minor``, ``Ebm``, ``7m``, ``2A`` or ``sf=-6 mi=1``.
-    """
+    """Write a key, such as ``Eb minor``, ``7m`` or ``sf=-6 mi=1``; :func:`parse_key` reads each back."""
     return write_key(key.tonic, key.mode, Notation(notation))
 
 
 def midi_key_signature(key: Key) -> tuple[int, bool]:
-    """The key signature of a MIDI file (meta event FF 59).
-
-    Args:
-        key: the key.
-
-    Returns:
-        The number of sharps in -6..6, flats negative, and whether the mode is minor.
-    """
+    """The key signature of a MIDI file (FF 59): sharps in -6..6, flats negative, and whether it is minor."""
     return signature_sharps(key.tonic, key.mode), key.mode == "minor"
 
 

@@ -31,12 +31,7 @@ PerItem = Float[Tensor, " batch"]
 
 
 def dft(y: Profiles, omega: int) -> Complex64[Tensor, " batch"]:
-    """Eq. 2, STONE: Y[w] = sum_q y[q] exp(-2 pi i w q / 12).
-
-    Args:
-        y: profiles that sum to one.
-        omega: 7 is the circle of fifths, 1 the circle of semitones.
-    """
+    """Eq. 2, STONE: Y[w] = sum_q y[q] exp(-2 pi i w q / 12); w = 7 turns by fifths, 1 by semitones."""
     angle = -2 * math.pi * omega * torch.arange(PITCH_CLASSES, device=y.device) / PITCH_CLASSES
     return torch.complex((y * angle.cos()).sum(1), (y * angle.sin()).sum(1))
 
@@ -49,17 +44,10 @@ def cross_power(a: Profiles, b: Profiles, omega: int) -> Complex64[Tensor, " bat
 def distance(
     a: Profiles, b: Profiles, k: Int[Tensor, " batch"] | int, omega: int = 7, half: bool = True
 ) -> PerItem:
-    """Eq. 5, STONE: D_k(A, B) = 1/2 |exp(-2 pi i w k / 12) - R[w]|^2.
+    """Eq. 5, STONE: D_k(A, B) = 1/2 |exp(-2 pi i w k / 12) - R[w]|^2, k the crop of B minus that of A.
 
-    Args:
-        a: profile of A.
-        b: profile of B.
-        k: crop of B minus crop of A, in semitones.
-        omega: see `dft`.
-        half: with the factor 1/2 of the paper, or without it as in the released code.
-
-    Returns:
-        0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; without the factor twice that.
+    0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; twice that without the factor 1/2,
+    which the released code leaves out (``half=False``).
     """
     angle = torch.as_tensor(-2 * math.pi * omega * k / PITCH_CLASSES, dtype=a.dtype, device=a.device)
     product = cross_power(a, b, omega)
@@ -68,10 +56,7 @@ def distance(
 
 
 def rotated_cross_entropy(a: Profiles, b: Profiles, k: Int[Tensor, " batch"] | int) -> PerItem:
-    """The 12-class cross-entropy that replaces `distance` in the ablation without CPSD (Section 4.6, STONE).
-
-    The profile of A, rotated down by k, is the target for that of B.
-    """
+    """12-class cross-entropy of B with A rotated down by k: the ablation without CPSD (Section 4.6)."""
     shift = torch.as_tensor(k, device=a.device).expand(len(a))
     rows = (torch.arange(PITCH_CLASSES, device=a.device) + shift[:, None]) % PITCH_CLASSES
     return cross_entropy(a.gather(1, rows), b)
@@ -156,20 +141,15 @@ def pseudo_label(
     row_of_first_bin: int = 0,
     with_fifth: bool = False,
 ) -> Float[Tensor, " batch"]:
-    """S-KEY's label of mode, one a track, without gradient (Eq. 5 of S-KEY as quoted).
+    """S-KEY's label of mode, 1 for major and 0 for minor, one a track (Eq. 5 of S-KEY as quoted).
 
-    Args:
-        views: only A and B are asked: q* is the largest row of the mean of their signature profiles.
-        chroma: mean over time, octaves and both segments of the cropped log-VQT; index 0 is its first bin.
-        sign: the rival of the root q* is three semitones below, the root of the relative minor (-3, the
-            paper), or above (+3, the released code).
-        row_of_first_bin: the row that stands for the chroma's first pitch class as a major tonic. The papers
-            take 0; calibration on the reference sound finds it.
-        with_fifth: root and rival each count with the fifth above them, which is ours: two notes of the tonic
-            triad tell more than one.
+    The root q* is the largest row of the mean of A's and B's signature profiles; it has no gradient.
+    ``chroma`` is the mean over time, octaves and both segments of the cropped log-VQT, from its first bin.
+    The root's rival is three semitones below, the root of the relative minor (``sign`` -3, the paper), or
+    above (+3, the released code).
 
-    Returns:
-        1 where the root is louder than its rival (major), else 0.
+    ``row_of_first_bin`` is the row that stands for the chroma's first pitch class as a major tonic: 0 in the
+    papers, or as calibration finds it. ``with_fifth`` counts root and rival with their fifths, which is ours.
     """
     row = ((signature_profile(views.a) + signature_profile(views.b)) / 2).argmax(1)
     root = (row - row_of_first_bin) % PITCH_CLASSES
@@ -182,15 +162,9 @@ def pseudo_label(
 def oracle(
     signature: Int[Tensor, " batch"], is_minor: Int[Tensor, " batch"], c: Int[Tensor, " batch"]
 ) -> Float[Tensor, "batch 12 2"]:
-    """Section 6.1, STONE: the one-hot answer that takes the place of the view of B.
+    """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode.
 
-    Args:
-        signature: pitch class (C = 0) of the major key with the label's key signature.
-        is_minor: 1 for minor, 0 for major.
-        c: crop, in semitones.
-
-    Returns:
-        One at row (signature - A - c) mod 12 and the column of the mode.
+    ``signature`` is the pitch class (C = 0) of the major key with the label's key signature, ``c`` the crop.
     """
     rows = (signature - 9 - c) % PITCH_CLASSES
     result = torch.zeros(len(rows), PITCH_CLASSES, 2, device=rows.device)
@@ -246,14 +220,8 @@ def loss_terms(
 ) -> Mapping[str, Float[Tensor, ""]]:
     """The weighted terms of the loss, each a mean over the whole batch; their sum is what training minimises.
 
-    Args:
-        settings: which terms, and their weights (Eq. 17 of STONE; S-KEY's three terms).
-        views: of the whole batch, over all processes.
-        chroma: needed for the pseudo-label; see `pseudo_label`.
-        row_of_first_bin: see `pseudo_label`.
-
-    Raises:
-        ValueError: the pseudo-label is asked for without a chroma.
+    Eq. 17 of STONE, and S-KEY's three terms, as ``settings`` says. ``chroma`` and ``row_of_first_bin``: see
+    ``pseudo_label``. Raises ``ValueError`` where that needs a chroma and there is none.
     """
     signature = (
         cpsd_loss(views, settings.omega, settings.half)

@@ -41,11 +41,7 @@ class Interval:
 
 
 def check_pairs(references: Sized, estimates: Sized) -> None:
-    """Refuse references and estimates that do not pair up.
-
-    Raises:
-        MetricError: the two differ in length.
-    """
+    """Raise ``MetricError`` where references and estimates differ in number."""
     if len(references) != len(estimates):
         raise MetricError(
             f"{len(references)} references but {len(estimates)} estimates: expected one a track"
@@ -55,19 +51,9 @@ def check_pairs(references: Sized, estimates: Sized) -> None:
 def bootstrap_interval(
     points: Float[np.ndarray, "tracks"], level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
-    """The mean of the points and its percentile bootstrap interval over tracks.
+    """The mean of the points, one a track, and its percentile bootstrap interval over tracks.
 
-    Args:
-        points: one number a track, shape (tracks,).
-        level: probability that the interval holds, in 0..1.
-        resamples: how often the tracks are drawn again.
-        seed: of the random numbers; the same seed gives the same interval.
-
-    Returns:
-        The mean and the two ends, in the unit of the points.
-
-    Raises:
-        MetricError: there are no points.
+    ``level`` is the probability that the interval holds. Raises ``MetricError`` where there are no points.
     """
     if points.size == 0:
         raise MetricError("there is nothing to score: no tracks")
@@ -97,20 +83,10 @@ def paired_bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """How much better system A is than system B on the same tracks, with its interval.
+    """Mean of A minus mean of B on the same tracks; an interval that excludes zero tells the two apart.
 
-    Args:
-        points_a: one number a track of system A, shape (tracks,).
-        points_b: those of system B on the same tracks.
-        level: probability that the interval holds, in 0..1.
-        resamples: how often the tracks are drawn again, each with both its numbers.
-        seed: of the random numbers.
-
-    Returns:
-        Mean of A minus mean of B; an interval that excludes zero tells the two apart.
-
-    Raises:
-        MetricError: the two differ in length, or there are no points.
+    Each resample draws tracks with both their points. Raises ``MetricError`` where the two differ in length,
+    or there are no points.
     """
     check_pairs(points_a, points_b)
     return bootstrap_interval(points_a - points_b, level, resamples, seed)
@@ -121,15 +97,8 @@ def confusion_matrix(
 ) -> Integer[np.ndarray, "references=24 estimates=24"]:
     """Count estimates by reference, along the circle of fifths with relatives side by side (Figure 4, STONE).
 
-    Args:
-        references: the annotated keys.
-        estimates: one key a reference; a track without an estimate has no column and is left out.
-
-    Returns:
-        Counts of shape (24, 24), rows the reference, columns the estimate, both along CIRCLE_OF_FIFTHS.
-
-    Raises:
-        MetricError: the two differ in length.
+    (24, 24), rows the reference, columns the estimate, both along CIRCLE_OF_FIFTHS; a track without an
+    estimate is left out. Raises ``MetricError`` where the two differ in length.
     """
     check_pairs(references, estimates)
     pairs = [
@@ -144,15 +113,8 @@ def signature_confusion(
 ) -> Integer[np.ndarray, "references=24 signatures=12"]:
     """Count estimated key signatures by reference key (Figure 4, STONE, left).
 
-    Args:
-        references: the annotated keys.
-        signatures: one estimated key signature a reference, the pitch class of its major key.
-
-    Returns:
-        Counts of shape (24, 12), rows along CIRCLE_OF_FIFTHS, columns along SIGNATURES_BY_FIFTHS.
-
-    Raises:
-        MetricError: the two differ in length.
+    (24, 12), rows along CIRCLE_OF_FIFTHS, columns along SIGNATURES_BY_FIFTHS. Raises ``MetricError`` where
+    the two differ in length.
     """
     check_pairs(references, signatures)
     rows = [CIRCLE_OF_FIFTHS.index(reference) for reference in references]
@@ -242,17 +204,9 @@ def _relations(references: Sequence[Key], estimates: Sequence[Key | None]) -> li
 
 
 def count_relations(references: Sequence[Key], estimates: Sequence[Key | None]) -> RelationCounts:
-    """Count the estimates by their relation to the reference (the columns of Table 3, STONE).
+    """Count the estimates by their relation to the reference (the columns of Table 3, STONE); None is other.
 
-    Args:
-        references: the annotated keys.
-        estimates: one key a reference; None counts as other.
-
-    Returns:
-        The counts.
-
-    Raises:
-        MetricError: the two differ in length.
+    Raises ``MetricError`` where the two differ in length.
     """
     counts = Counter(_relations(references, estimates))
     return RelationCounts(**{each.value: counts[each] for each in Relation})
@@ -266,15 +220,8 @@ def _mirex_weight(each: Relation, fifths: Fifths) -> float:
 def mirex_score(counts: RelationCounts, fifths: Fifths = "both") -> float:
     """The MIREX weighted score: 1 for the key, ½ for a fifth, 0.3 for the relative, 0.2 for the parallel key.
 
-    Args:
-        counts: the estimates by relation.
-        fifths: ``"both"`` as in the papers, ``"ascending"`` as in ``mir_eval`` 0.8.
-
-    Returns:
-        A score in 0..1.
-
-    Raises:
-        MetricError: there are no tracks.
+    A fifth counts both ways in the papers, ascending alone in ``mir_eval`` 0.8. Raises ``MetricError`` where
+    there are no tracks.
     """
     points = sum(count * _mirex_weight(Relation(name), fifths) for name, count in counts.as_dict().items())
     return _mean(points, counts.total)
@@ -283,36 +230,16 @@ def mirex_score(counts: RelationCounts, fifths: Fifths = "both") -> float:
 def mirex_points(
     references: Sequence[Key], estimates: Sequence[Key | None], fifths: Fifths = "both"
 ) -> Float[np.ndarray, "tracks"]:
-    """The MIREX points of each track, whose mean is :func:`mirex_score`.
-
-    Args:
-        references: the annotated keys.
-        estimates: one key a reference, or None.
-        fifths: see :func:`mirex_score`.
-
-    Returns:
-        Points in 0..1, shape (tracks,).
-
-    Raises:
-        MetricError: the two differ in length.
-    """
+    """The MIREX points of each track, whose mean is :func:`mirex_score`; raises as ``mode_points``."""
     return np.array(
         [_mirex_weight(each, fifths) for each in _relations(references, estimates)], dtype=np.float64
     )
 
 
 def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Float[np.ndarray, "tracks"]:
-    """The points of each track, whose mean is :func:`ksea` (Eq. 12, STONE).
+    """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE).
 
-    Args:
-        references: the annotated key signatures as pitch classes of major keys.
-        estimates: one signature a reference, or None.
-
-    Returns:
-        Points 0, ½ or 1, shape (tracks,).
-
-    Raises:
-        MetricError: the two differ in length.
+    Signatures are pitch classes of major keys. Raises ``MetricError`` where the two differ in length.
     """
     check_pairs(references, estimates)
     pairs = zip(references, estimates, strict=True)
@@ -329,17 +256,9 @@ def _signature_points(reference: int, estimate: int | None) -> float:
 
 
 def count_signatures(references: Sequence[int], estimates: Sequence[int | None]) -> SignatureCounts:
-    """Count right signatures and those a fifth off (the columns of Table 1, STONE).
+    """Count right signatures and those a fifth off (the columns of Table 1, STONE); None counts as other.
 
-    Args:
-        references: the annotated key signatures as pitch classes of major keys.
-        estimates: one signature a reference; None counts as other.
-
-    Returns:
-        The counts.
-
-    Raises:
-        MetricError: the two differ in length.
+    Raises ``MetricError`` where the two differ in length.
     """
     points = ksea_points(references, estimates)
     return SignatureCounts(*(int(np.count_nonzero(points == value)) for value in (1.0, 0.5, 0.0)))
@@ -348,28 +267,13 @@ def count_signatures(references: Sequence[int], estimates: Sequence[int | None])
 def ksea(counts: SignatureCounts) -> float:
     """Key signature estimation accuracy: 1 if right, ½ for a fifth above or below (Eq. 12, STONE).
 
-    Args:
-        counts: the estimated signatures by distance.
-
-    Returns:
-        A score in 0..1.
-
-    Raises:
-        MetricError: there are no tracks.
+    Raises ``MetricError`` where there are no tracks.
     """
     return _mean(counts.correct + 0.5 * counts.fifth, counts.total)
 
 
 def mode_points(references: Sequence[Key], estimates: Sequence[Key | None]) -> Float[np.ndarray, "tracks"]:
-    """1 where the estimated mode is that of the reference, else 0; shape (tracks,).
-
-    Args:
-        references: the annotated keys.
-        estimates: one key a reference, or None.
-
-    Raises:
-        MetricError: the two differ in length.
-    """
+    """1 where the estimated mode is that of the reference, else 0; raises as :func:`count_relations`."""
     check_pairs(references, estimates)
     pairs = zip(references, estimates, strict=True)
     return np.array(
@@ -380,15 +284,7 @@ def mode_points(references: Sequence[Key], estimates: Sequence[Key | None]) -> F
 def mode_accuracy(references: Sequence[Key], estimates: Sequence[Key | None]) -> float:
     """The share of tracks whose estimated mode is right, whatever the tonic.
 
-    Args:
-        references: the annotated keys.
-        estimates: one key a reference, or None.
-
-    Returns:
-        A share in 0..1.
-
-    Raises:
-        MetricError: the two differ in length, or there are no tracks.
+    Raises ``MetricError`` where the two differ in length, or there are no tracks.
     """
     points = mode_points(references, estimates)
     return _mean(float(points.sum()), points.size)

@@ -179,14 +179,8 @@ class ChromaNet(nn.Module):
     def logits(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
         """The profile before the softmax, one column a mode (one column alone for 12 outputs).
 
-        Args:
-            cropped: log-VQT of 84 bins in units of 80 dB, at least `Architecture.minimum_frames` frames.
-
-        Returns:
-            Row q stands for pitch class A + q of the crop, up to the rotation that calibration finds.
-
-        Raises:
-            TooFewFrames: the input is too short for the seven halvings of time.
+        Row q stands for pitch class A + q of the crop, up to the rotation that calibration finds. Raises
+        ``TooFewFrames`` below ``Architecture.minimum_frames``.
         """
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return self.head(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
@@ -209,14 +203,8 @@ class ChromaNet(nn.Module):
     ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
         """The profile: softmax over all outputs at once (Eq. 1; Section 5.2 for two modes).
 
-        Args:
-            cropped: log-VQT of 84 bins in units of 80 dB, at least `Architecture.minimum_frames` frames.
-
-        Returns:
-            (batch, 12) key signature profile y, or (batch, 12, 2) matrix Y of key signature times mode.
-
-        Raises:
-            TooFewFrames: the input is too short for the seven halvings of time.
+        ``cropped`` is a log-VQT of 84 bins in units of 80 dB. Returns the key signature profile y, or the
+        matrix Y of key signature times mode. Raises ``TooFewFrames`` below ``Architecture.minimum_frames``.
         """
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)

@@ -71,21 +71,12 @@ class Notation(StrEnum):
 
 
 def read_key(text: str) -> tuple[int, Mode]:
-    """The tonic and mode that a text names, in any notation that data sets and tools are known to write.
+    """The pitch class of the tonic (C = 0) and the mode that a text names.
 
     Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
     music21's ``e- minor``, lower case for minor (``a``), German and French names (``fis-Moll``, ``si bémol
     majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open Key (``1d``), Camelot-compatible
-    codes (``8B``) and ``sf=-6 mi=1``.
-
-    Args:
-        text: the key as written; surrounding blanks do not matter.
-
-    Returns:
-        The tonic's pitch class (C = 0) and the mode.
-
-    Raises:
-        KeyParseError: the text names none of the 24 keys.
+    codes (``8B``) and ``sf=-6 mi=1``. Raises ``KeyParseError`` for any other text.
     """
     plain = unicodedata.normalize("NFKC", text).replace("♭", "b").replace("♯", "#").strip()
     plain = _CENTS.sub("", plain)
@@ -169,16 +160,7 @@ def _from_fifths(fifths: int, mode: Mode) -> tuple[int, Mode]:
 
 
 def write_key(tonic: int, mode: Mode, notation: Notation) -> str:
-    """Write a key in one notation.
-
-    Args:
-        tonic: pitch class of the tonic, C = 0.
-        mode: major or minor.
-        notation: the way to write it.
-
-    Returns:
-        The text, which :func:`read_key` reads back as the same key.
-    """
+    """Write a key, its tonic a pitch class (C = 0), in one notation; :func:`read_key` reads it back."""
     if notation is Notation.NAME:
         return f"{TONIC_NAMES[tonic]} {mode}"
     if notation is Notation.SPELLED:
@@ -201,16 +183,9 @@ def _spelled(tonic: int, mode: Mode) -> str:
 
 
 def signature_sharps(tonic: int, mode: Mode) -> int:
-    """The number of sharps in the key signature, flats negative, with as few accidentals as possible.
+    """The number of sharps in the key signature, -6..6, flats negative, with as few accidentals as possible.
 
     Of the two ways to write six accidentals the canonical spelling decides: F# major has 6, Eb minor -6.
-
-    Args:
-        tonic: pitch class of the tonic, C = 0.
-        mode: major or minor.
-
-    Returns:
-        A number in -6..6.
     """
     fifths = 7 * (tonic - (9 if mode == "minor" else 0)) % 12
     return fifths - 12 if fifths > 6 or (fifths == 6 and mode == "minor") else fifths

@@ -93,18 +93,10 @@ class KeyClassifier(nn.Module):
         return pooled
 
     def forward(self, cropped: Float[Tensor, "batch bins frames"]) -> Float[Tensor, "batch 12 2"]:
-        """The probability of each key.
+        """The probability of each key: row q holds those of tonic q semitones above C, major then minor.
 
-        Args:
-            cropped: log-VQT in units of 80 dB, at least `AllConvolutional.minimum_frames` frames, and as many
-                bins as it was trained on (84, from A0).
-
-        Returns:
-            Row q holds the major (column 0) and the minor key (column 1) whose tonic is q semitones above C;
-            column after column they are in the order of `skey.keys.KEYS`.
-
-        Raises:
-            TooFewFrames: the input is too short for the three poolings.
+        ``cropped`` is a log-VQT in units of 80 dB with as many bins as in training (84, from A0). Raises
+        ``TooFewFrames`` below ``AllConvolutional.minimum_frames``.
         """
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return profile_of(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
@@ -113,12 +105,9 @@ class KeyClassifier(nn.Module):
 def key_in_crop(
     signature: Int[Tensor, " batch"], is_minor: Int[Tensor, " batch"], c: Int[Tensor, " batch"]
 ) -> Int[Tensor, " batch"]:
-    """The place in `skey.keys.KEYS` of a label once a crop of c has moved the sound down by c semitones.
+    """The place in ``KEYS`` of a label once a crop of c has moved the sound down by c semitones.
 
-    Args:
-        signature: pitch class (C = 0) of the major key with the label's key signature.
-        is_minor: 1 for minor, 0 for major.
-        c: crop, in semitones.
+    ``signature`` is the pitch class (C = 0) of the major key with the label's key signature.
     """
     tonic = (signature - 3 * is_minor - c) % PITCH_CLASSES
     return tonic + PITCH_CLASSES * is_minor

@@ -61,31 +61,15 @@ class LogVQT(nn.Module):
         self.register_buffer("scale", torch.from_numpy(normalisation()), persistent=False)
 
     def forward(self, wave: Float32[Tensor, "batch samples"]) -> Float32[Tensor, "batch 99 frames"]:
-        """The log-VQT of each waveform, floored 80 dB under the maximum of that waveform.
+        """The log-VQT of each waveform (peak 1, 22,050 Hz), floored 80 dB under the maximum of that waveform.
 
-        Args:
-            wave: (batch, samples) at 22,050 Hz, peak 1.
-
-        Returns:
-            (batch, 99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude.
-
-        Raises:
-            TooShortAudio: under 0.75 s.
+        (batch, 99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude.
+        Raises ``TooShortAudio`` under 0.75 s.
         """
         return log_compress(self.magnitude(wave))
 
     def magnitude(self, wave: Float32[Tensor, "batch samples"]) -> Float32[Tensor, "batch 99 frames"]:
-        """The magnitude of the VQT in librosa's normalisation, before decibels.
-
-        Args:
-            wave: (batch, samples) at 22,050 Hz.
-
-        Returns:
-            (batch, 99, samples // 512 + 1), not negative.
-
-        Raises:
-            TooShortAudio: under 0.75 s.
-        """
+        """The magnitude of the VQT in librosa's normalisation, before decibels; raises as :meth:`forward`."""
         if wave.shape[-1] < MIN_VQT_SAMPLES:
             raise TooShortAudio(f"{wave.shape[-1]} samples: the log-VQT needs at least {MIN_VQT_SAMPLES}")
         octaves: list[Tensor] = []
@@ -110,15 +94,9 @@ class LogVQT(nn.Module):
 
 
 def log_compress(magnitude: Float[Tensor, "batch bins frames"]) -> Float[Tensor, "batch bins frames"]:
-    """Magnitudes to decibels / 80 + 1, floored 80 dB under the maximum of each item.
+    """Magnitudes to decibels / 80 + 1, floored 80 dB under the maximum of each item: 1 is a magnitude of 1.
 
     The multiplier of the decibels is 10 although these are magnitudes: the authors' front end does so.
-
-    Args:
-        magnitude: (batch, bins, frames), not negative.
-
-    Returns:
-        (batch, bins, frames); 1 stands for a magnitude of 1, and 0 for 80 dB less.
     """
     decibels = 10 * torch.log10(magnitude.clamp(min=SMALLEST_MAGNITUDE))
     floor = decibels.amax(dim=(-2, -1), keepdim=True) - DYNAMIC_RANGE
@@ -132,34 +110,16 @@ def _cached_front_end() -> LogVQT:
 
 
 def log_vqt(wave: Float32[Tensor, "*batch samples"]) -> Float32[Tensor, "*batch 99 frames"]:
-    """The log-VQT of one waveform or of a batch of them, on the CPU and without gradients.
-
-    Args:
-        wave: (samples,) or (batch, samples) at 22,050 Hz, peak 1. Each item has its own floor.
-
-    Returns:
-        (99, frames) or (batch, 99, frames) with samples // 512 + 1 frames.
-
-    Raises:
-        TooShortAudio: under 0.75 s.
-    """
+    """The log-VQT of one waveform or of a batch (see :class:`LogVQT`), on the CPU and without gradients."""
     with torch.no_grad():
         result: Tensor = _cached_front_end()(wave.reshape(-1, wave.shape[-1]))
     return result.reshape(*wave.shape[:-1], *result.shape[-2:])
 
 
 def crop(log_vqt: Float[Tensor, "*batch 99 frames"], c: int) -> Float[Tensor, "*batch 84 frames"]:
-    """Keep the 84 bins that start at bin c: a transposition **down** by c semitones (T_c of STONE).
+    """Keep the 84 bins that start at bin c: a transposition **down** by c semitones (T_c of STONE), a view.
 
-    Args:
-        log_vqt: (..., 99, frames).
-        c: semitones, 0 to 15.
-
-    Returns:
-        (..., 84, frames), a view.
-
-    Raises:
-        ValueError: for a crop outside of 0 to 15.
+    Raises ``ValueError`` for a crop outside of 0 to 15.
     """
     if not 0 <= c <= MAX_CROP:
         raise ValueError(f"a crop of {c} semitones: 0 to {MAX_CROP} are possible")
@@ -169,11 +129,8 @@ def crop(log_vqt: Float[Tensor, "*batch 99 frames"], c: int) -> Float[Tensor, "*
 def chroma(log_vqt: Float[Tensor, "*batch bins frames"]) -> Float[Tensor, "*batch 12"]:
     """The mean over time and octaves of each pitch class (feature engineering, Table 1, STONE).
 
-    Args:
-        log_vqt: (..., bins, frames); bins past the last whole octave count for their pitch classes alone.
-
-    Returns:
-        (..., 12); index 0 is the pitch class of the first bin: A for the whole log-VQT.
+    (..., 12) from the pitch class of the first bin, A for the whole log-VQT; bins past the last whole octave
+    count for their pitch classes alone.
     """
     over_time = log_vqt.mean(dim=-1)
     missing = -over_time.shape[-1] % BINS_PER_OCTAVE
@@ -182,25 +139,11 @@ def chroma(log_vqt: Float[Tensor, "*batch bins frames"]) -> Float[Tensor, "*batc
 
 
 def to_bytes(log_vqt: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
-    """Store a log-VQT in a quarter of its memory, to within 1/408 (a fifth of a decibel) from 0 to 1.25.
-
-    Args:
-        log_vqt: any shape. Only what is under 0, 80 dB below a full-scale magnitude, is cut off.
-
-    Returns:
-        The same shape in bytes.
-    """
+    """Store a log-VQT in bytes, to within 1/408 (a fifth of a decibel) from 0 to 1.25; 0 is the least."""
     return (log_vqt * (255 / BYTE_RANGE)).round().clamp(0, 255).to(torch.uint8)
 
 
 def from_bytes(stored: UInt8[Tensor, "*shape"] | UInt8[np.ndarray, "*shape"]) -> Float32[Tensor, "*shape"]:
-    """Read what :func:`to_bytes` stored.
-
-    Args:
-        stored: bytes of any shape, as a tensor or as a (memory-mapped) array.
-
-    Returns:
-        The same shape in float32: byte / 255 * 1.25.
-    """
+    """Read what :func:`to_bytes` stored, a tensor or a (memory-mapped) array: byte / 255 * 1.25."""
     values = stored if isinstance(stored, Tensor) else torch.from_numpy(np.array(stored))
     return values.to(torch.float32) * (BYTE_RANGE / 255)

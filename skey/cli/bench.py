@@ -67,11 +67,7 @@ def step(experiment: str, batch: int, threads: int) -> None:
 
 
 def show(costs: Sequence["Cost"]) -> None:
-    """Print one line a process.
-
-    Args:
-        costs: what was measured.
-    """
+    """Print one line a process."""
     width = max(len(cost.name) for cost in costs)
     click.echo(f"{'':<{width}}   wall s    CPU s  peak MB")
     for cost in costs:

@@ -30,15 +30,7 @@ class OutputError(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the journal knows of one file.
-
-    Args:
-        path: its name.
-        size: in bytes.
-        modified: time of its last change, in nanoseconds.
-        key: index of its key in KEYS, or None.
-        confidence: of the key.
-    """
+    """What the journal knows of a file: bytes, last change in ns, place of its key in KEYS, confidence."""
 
     path: str
     size: int
@@ -76,16 +68,7 @@ def journal_of(output: Path) -> Path:
 
 
 def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
-    """Refuse to write results where something else would be lost.
-
-    Args:
-        output: where results are to go.
-        inputs: the files that are heard.
-        overwrite: whether a file that holds no results of ours may be replaced; never a sound file.
-
-    Raises:
-        OutputError: the message says what is there.
-    """
+    """Raise ``OutputError`` where results would replace a sound file or, unless told, anything else."""
     if output.suffix.lower() in SUFFIXES or any(_is_same(output, path) for path in inputs):
         raise OutputError(f"{output} is a sound file, or has the name of one: write the results elsewhere")
     if overwrite or not output.is_file() or not output.stat().st_size:
@@ -103,11 +86,7 @@ def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) 
 def locked(output: Path) -> Iterator[None]:
     """Keep other runs from writing the same results.
 
-    Args:
-        output: the file of results.
-
-    Raises:
-        OutputError: another run writes it, or there is no such folder.
+    Raises ``OutputError`` where another run writes them, or there is no such folder.
     """
     from filelock import FileLock, Timeout
 
@@ -131,14 +110,8 @@ def locked(output: Path) -> Iterator[None]:
 def read_journal(output: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
     """Read the journal of a file of results, up to where it breaks off.
 
-    Args:
-        output: the results.
-
-    Returns:
-        The settings of the run, and the last entry of each file by its name.
-
-    Raises:
-        ResumeError: there is no journal.
+    The settings of the run, and the last entry of each file by its name. Raises ``ResumeError`` without
+    journal.
     """
     try:
         lines = journal_of(output).read_text("utf-8").splitlines()
@@ -159,19 +132,10 @@ def read_journal(output: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
 
 
 def resumed(output: Path, layout: Layout, settings: Settings) -> dict[str, Entry]:
-    """Prepare results that break off for being continued.
+    """Prepare results that break off for being continued: entries of the files whose results stay, by name.
 
-    Args:
-        output: the results; they need not exist.
-        layout: what they look like.
-        settings: of the run that continues them.
-
-    Returns:
-        The entries of the files whose results stay, by name. The results of files that changed are gone from
-        the file, which ends after a whole result.
-
-    Raises:
-        ResumeError: they were not written by us or with other settings; the message says which.
+    The results of files that changed are gone from the file, which ends after a whole result. Raises
+    ``ResumeError`` where they were not written by us or with other settings.
     """
     if not output.exists() or not (output.stat().st_size or journal_of(output).exists()):
         return {}
@@ -196,25 +160,14 @@ def resumed(output: Path, layout: Layout, settings: Settings) -> dict[str, Entry
 
 
 class Journal:
-    """Writes down what was heard, file by file.
-
-    Args:
-        output: the results.
-        settings: of the run.
-        continued: whether there is one already.
-    """
+    """Writes down what was heard, file by file; ``continued`` is whether there is a journal already."""
 
     def __init__(self, output: Path, settings: Settings, *, continued: bool) -> None:
-        """Begin the journal, or go on with it."""
         self._stream = journal_of(output).open("a" if continued else "w", encoding="utf-8")
         self._write("" if continued else json.dumps({"journal": _MAGIC, **settings}))
 
     def add(self, entry: Entry) -> None:
-        """Write down one file and hand it to the system.
-
-        Args:
-            entry: what is known of it.
-        """
+        """Write down one file and hand it to the system."""
         self._write(json.dumps(asdict(entry)))
 
     def close(self) -> None:

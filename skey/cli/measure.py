@@ -51,14 +51,7 @@ ESTIMATE = "import sys; from skey.estimator import KeyEstimator; KeyEstimator().
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took.
-
-    Args:
-        name: what ran.
-        wall_seconds: from start to end.
-        cpu_seconds: of all its threads.
-        peak_megabytes: largest resident memory, in 10⁶ bytes.
-    """
+    """What one process took; ``peak_megabytes`` is its largest resident memory, in 10⁶ bytes."""
 
     name: str
     wall_seconds: float
@@ -67,17 +60,9 @@ class Cost:
 
 
 def measure(name: str, command: Sequence[str]) -> Cost:
-    """Run one command in a fresh process and account for it.
+    """Run one command in a fresh process and account for it; its output is thrown away.
 
-    Args:
-        name: what to call it.
-        command: the program and its arguments; its output is thrown away.
-
-    Returns:
-        Its cost.
-
-    Raises:
-        SkeyError: the command failed, or the system cannot account for a single process (Windows).
+    Raises ``SkeyError`` where it failed, or the system cannot account for a single process (Windows).
     """
     ran = subprocess.run([sys.executable, "-S", "-c", ACCOUNTANT, *command], capture_output=True, text=True)
     if ran.returncode:
@@ -86,14 +71,7 @@ def measure(name: str, command: Sequence[str]) -> Cost:
 
 
 def startup(runs: int = 5) -> list[Cost]:
-    """Start-up of the command and of a first estimate, beside importing torch alone.
-
-    Args:
-        runs: how often each is started; the median run by wall clock is kept.
-
-    Returns:
-        One cost for each.
-    """
+    """Start-up of the command and of a first estimate, beside importing torch alone; medians of ``runs``."""
     with made_up_recording(BLOCK_SECONDS) as path:
         commands = {
             "python -c 'import torch'": [sys.executable, "-c", "import torch"],
@@ -104,15 +82,7 @@ def startup(runs: int = 5) -> list[Cost]:
 
 
 def tracks(seconds: float, reference: bool) -> list[Cost]:
-    """One estimate of a recording, beside the authors' way of computing its features.
-
-    Args:
-        seconds: length of the recording, 44.1 kHz stereo.
-        reference: whether to run nnAudio over the whole track too (13 GB for an hour).
-
-    Returns:
-        One cost for each.
-    """
+    """One estimate of a 44.1 kHz stereo recording; on wish nnAudio's VQT of it too (13 GB for an hour)."""
     with made_up_recording(seconds) as path:
         costs = [measure("skey: one estimate", [sys.executable, "-c", ESTIMATE, str(path)])]
         if reference:
@@ -123,14 +93,7 @@ def tracks(seconds: float, reference: bool) -> list[Cost]:
 
 @contextmanager
 def made_up_recording(seconds: float) -> Iterator[Path]:
-    """A cadence in C major, repeated, as a 16-bit stereo WAV that is removed afterwards.
-
-    Args:
-        seconds: its length, in steps of 15 s.
-
-    Yields:
-        Its path.
-    """
+    """A cadence in C major, repeated, as a 16-bit stereo WAV that is removed afterwards; in steps of 15 s."""
     block = cadence()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cadence.wav"
@@ -141,11 +104,7 @@ def made_up_recording(seconds: float) -> Iterator[Path]:
 
 
 def cadence() -> Float32[np.ndarray, "samples 2"]:
-    """15 s of I-IV-V-I in C major, each note six harmonics strong.
-
-    Returns:
-        (661500, 2) at 44.1 kHz, peak below 1.
-    """
+    """15 s of I-IV-V-I in C major, each note six harmonics strong: (661500, 2) at 44.1 kHz, peak below 1."""
     chords = ((60, 64, 67), (65, 69, 72), (67, 71, 74), (60, 64, 67))
     times = np.arange(BLOCK_SECONDS * SOURCE_RATE // len(chords)) / SOURCE_RATE
     sound = np.concatenate([sum(_note(pitch, times) for pitch in chord) for chord in chords])
@@ -154,13 +113,11 @@ def cadence() -> Float32[np.ndarray, "samples 2"]:
 
 
 def _note(pitch: int, times: np.ndarray) -> np.ndarray:
-    """One decaying note."""
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     waves = [np.sin(2 * np.pi * h * frequency * times) / h for h in range(1, 7)]
     return np.asarray(0.1 * np.exp(-times) * np.sum(waves, axis=0))
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
-    """The run whose wall clock is the median one."""
     middle = statistics.median_low([cost.wall_seconds for cost in costs])
     return next(cost for cost in costs if cost.wall_seconds == middle)

@@ -59,28 +59,14 @@ class ResumeError(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What results look like.
-
-    Args:
-        format: text, CSV, JSON or JSON lines.
-        notation: how keys are written.
-        segments: whether to list the segments of each file.
-    """
+    """What results look like; ``segments`` is whether to list those of each file."""
 
     format: Format = Format.TEXT
     notation: Notation = Notation.NAME
     segments: bool = False
 
     def entry(self, path: str, estimate: KeyEstimate) -> str:
-        """What is written about one file.
-
-        Args:
-            path: its name.
-            estimate: its key.
-
-        Returns:
-            Whole lines without the last line feed.
-        """
+        """What is written about one file: whole lines without the last line feed."""
         if self.format in EXCHANGE:
             return self._exchanged(estimate)
         record = self._record(path, estimate)
@@ -131,16 +117,9 @@ class Layout:
         return {Format.CSV: _csv([columns]) + "\n", Format.JSON: "[\n"}.get(self.format, "")
 
     def entries(self, text: str) -> list[tuple[str, str]]:
-        """Read results back, up to where they break off.
+        """Read results back up to where they break off: each file's name as it was written, and its entry.
 
-        Args:
-            text: the content of a file of results.
-
-        Returns:
-            The name of each file as it was written, and its entry.
-
-        Raises:
-            ResumeError: these are results in another layout.
+        Raises ``ResumeError`` for results in another layout.
         """
         whole = text[: text.rfind("\n") + 1]
         if not whole.startswith(self.header()):
@@ -172,7 +151,6 @@ class Layout:
         return record | ({"segments": self._segments(estimate)} if self.segments else {})
 
     def _segments(self, estimate: KeyEstimate) -> list[dict[str, Any]]:
-        """The segments of one file."""
         return [
             {
                 "start": round(segment.start, 2),
@@ -184,7 +162,6 @@ class Layout:
         ]
 
     def _probabilities(self, estimate: KeyEstimate) -> dict[str, float]:
-        """Probabilities by key or key signature."""
         keys: list[Key | None] = list(KEYS) if len(estimate.probabilities) == len(KEYS) else [None] * 12
         names = [str(self._named(key, signature)) for signature, key in enumerate(keys)]
         return {name: round(p, 6) for name, p in zip(names, estimate.probabilities, strict=True)}
@@ -200,28 +177,16 @@ class Layout:
 
 
 class Report:
-    """Writes results to a stream, each entry at once.
-
-    Args:
-        stream: where to.
-        layout: what they look like.
-        continued: whether entries are there already.
-    """
+    """Writes results to a stream, each entry at once; ``continued`` is whether there are entries already."""
 
     def __init__(self, stream: TextIO, layout: Layout, *, continued: bool = False) -> None:
-        """Write the header, unless there is one."""
         self._stream = stream
         self._layout = layout
         self._is_first = not continued
         stream.write("" if continued else layout.header())
 
     def add(self, path: str, estimate: KeyEstimate) -> None:
-        """Write about one file and hand it to the system, so that a break loses nothing.
-
-        Args:
-            path: its name.
-            estimate: its key.
-        """
+        """Write about one file and hand it to the system, so that a break loses nothing."""
         is_array = self._layout.format == Format.JSON
         before = ",\n" if is_array and not self._is_first else ""
         after = "" if is_array else "\n"
@@ -237,18 +202,10 @@ class Report:
 
 
 def kept_entries(text: str, layout: Layout, valid: Collection[str]) -> tuple[str, list[str]]:
-    """What stays of results that break off, so that they can be continued.
+    """What stays of results that break off: a text that ends after a whole entry, and the names in it.
 
-    Args:
-        text: the results.
-        layout: what they look like.
-        valid: the names of files whose results may stay, as :meth:`Layout.written` gives them.
-
-    Returns:
-        The text, which ends after a whole entry, and the names of the files that have a result there.
-
-    Raises:
-        ResumeError: these are no results in this layout.
+    ``valid`` are the names whose results may stay, as :meth:`Layout.written` gives them. Raises
+    ``ResumeError`` for results in another layout.
     """
     if layout.header().startswith(text):
         return "", []

@@ -30,16 +30,8 @@ DATASETS = {
 def load_dataset(name: str, root: Path | str | None = None, limit: int | None = None) -> Dataset:
     """A data set by name; nothing is read before its tracks are asked for.
 
-    Args:
-        name: one of :data:`DATASETS`.
-        root: the folder where the collection lies; the open corpus needs none.
-        limit: use only so many tracks, spread evenly over tags and keys, always the same ones.
-
-    Returns:
-        The data set.
-
-    Raises:
-        UnknownDataset: there is none of this name.
+    ``root`` is the folder where the collection lies, which the open corpus does not need; ``limit`` uses only
+    so many tracks, spread evenly over tags and keys. Raises ``UnknownDataset`` for another name.
     """
     if name not in DATASETS:
         raise UnknownDataset(f"there is no data set {name!r}: expected one of {', '.join(DATASETS)}")

@@ -41,13 +41,10 @@ class UnknownDataset(SkeyError, ValueError):
 class Track:
     """One recording of a data set.
 
-    Args:
-        id: its name, unique within the data set.
-        key: the annotated key, or None where nobody knows it.
-        group: what it shares with other recordings of the same music; a group never straddles a split.
-        audio: where its sound lies or should lie, or None where the sound is made on demand.
-        tags: what else the data set knows (genre, source, level), for rows of a table.
-        unlabelled: why there is no key, such as ``several keys: E minor / G minor``.
+    ``id`` is unique in the data set and ``group`` is what it shares with other recordings of the same music,
+    which never straddle a split. ``audio`` is None where the sound is made on demand. ``tags`` are what else
+    is known (genre, source, level). ``unlabelled`` says why there is no key: ``several keys: E minor / G
+    minor``.
     """
 
     id: str
@@ -59,12 +56,7 @@ class Track:
 
 
 class Dataset(ABC):
-    """A collection of recordings with annotated keys.
-
-    Args:
-        root: the folder where the collection lies on this machine, if it is not made on demand.
-        limit: use only so many tracks, spread evenly over tags and keys, always the same ones.
-    """
+    """Recordings with annotated keys below ``root``, or an even sample of ``limit`` of them."""
 
     name: ClassVar[str]
     """How :func:`skey.datasets.load_dataset` calls it."""
@@ -80,7 +72,6 @@ class Dataset(ABC):
     """What should lie under the root, in one line."""
 
     def __init__(self, root: Path | str | None = None, limit: int | None = None) -> None:
-        """Remember where the data lie; nothing is read yet."""
         if limit is not None and limit < 1:
             raise ValueError(f"a limit of {limit} tracks: expected at least 1, or none")
         self.root = None if root is None else Path(root)
@@ -88,12 +79,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def read_tracks(self) -> Sequence[Track]:
-        """Read all tracks, in a fixed order.
-
-        Raises:
-            MissingData: the labels are not where they should be.
-            LabelError: labels cannot be read.
-        """
+        """Read all tracks in a fixed order; raises ``MissingData`` or ``LabelError`` for their labels."""
 
     @cached_property
     def _tracks(self) -> tuple[Track, ...]:
@@ -106,9 +92,7 @@ class Dataset(ABC):
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
         """The sound of one track, (samples,) at 22,050 Hz, mean of channels, peak 1.
 
-        Raises:
-            MissingData: its file is not where it should be.
-            AudioError: its file cannot be used.
+        Raises ``MissingData`` where its file is not there, ``AudioError`` where it cannot be used.
         """
         if track.audio is None or not track.audio.is_file():
             raise MissingData(
@@ -178,7 +162,6 @@ def evenly_spread(tracks: Sequence[Track], limit: int | None) -> tuple[Track, ..
         return tuple(tracks)
 
     def stratum(place: int) -> tuple[list[tuple[str, str]], int, str]:
-        """Tags, place in KEYS, id."""
         track = tracks[place]
         return sorted(track.tags.items()), track.key.index if track.key else -1, track.id
 

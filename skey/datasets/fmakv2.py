@@ -33,7 +33,6 @@ class FMAKv2(Dataset):
         return read_table(table, ("track_id", "key_and_mode"), lambda row: self._track(row, audio, seen))
 
     def _track(self, row: Row, audio: dict[int, Path], seen: set[str]) -> Track:
-        """One line of the table."""
         if not row["track_id"].isdecimal():
             raise LabelError(f"{row['track_id']!r} is not a track_id: expected a number")
         number = int(row["track_id"])

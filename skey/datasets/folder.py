@@ -28,11 +28,7 @@ class Folder(Dataset):
         return read_table(table, ("file", "key"), lambda row: _track(row, table.parent, seen))
 
     def table(self) -> Path:
-        """The CSV file with the labels.
-
-        Raises:
-            MissingData: there is none, or several and none is called ``labels.csv``.
-        """
+        """The CSV file with the labels; raises ``MissingData`` where it cannot be told."""
         if self.root and self.root.is_file():
             return self.root
         folder = self.folder()
@@ -48,7 +44,6 @@ class Folder(Dataset):
 
 
 def _track(row: Row, folder: Path, seen: set[str]) -> Track:
-    """One line of the table."""
     file = row["file"]
     if not file or file in seen:
         raise LabelError(

@@ -18,14 +18,9 @@ from skey.vqt import from_bytes
 class OpenCorpus(Dataset):
     """Clips of 30 s of Bach's chorales and of folk tunes, with keys that experts or the books confirm.
 
-    Args:
-        root: the folder of the built features; by default the data directory of ``skey corpus build``.
-        limit: use only the first so many clips, which are balanced over sources, modes and levels too.
-        split: ``"test"``, ``"train"`` or ``"unlabelled"``.
-        build: build what is missing or damaged when it is first needed, instead of raising ``MissingData``.
-        jobs: processes to build with; by default as many as there are cores.
-        seed: seed of the arrangements.
-        progress: show a bar on standard error while building.
+    ``root`` is the folder of the built features (the data directory by default), ``limit`` takes the first so
+    many clips of a ``split``, which are balanced too. ``build`` makes what is missing when it is first
+    needed, by ``jobs`` processes, instead of raising ``MissingData``. ``seed`` is that of the arrangements.
     """
 
     name = "open-corpus"
@@ -72,9 +67,8 @@ class OpenCorpus(Dataset):
     def features(self) -> FeatureStore:
         """The log-VQT bytes of the clips in use, by memory map; a row for each track, in order.
 
-        Raises:
-            MissingData: they were not built, or are damaged, and ``build`` is not set.
-            StoreError: they cannot be written.
+        Raises ``MissingData`` where they were not built or are damaged, ``StoreError`` where they cannot be
+        kept.
         """
         count = len(self.clips)
         if self.build:

@@ -53,17 +53,10 @@ class EmptyAudio(AudioError):
 
 
 def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
-    """Decode a sound file block by block.
+    """Decode a sound file, or a binary file object read from its start, block by block.
 
-    Args:
-        sound: a file that libsndfile or FFmpeg decodes, or a binary file object, read from its start.
-
-    Yields:
-        Samples per second and (samples, channels) float32, full scale being -1..1. The rate can change where
-        files were joined.
-
-    Raises:
-        MissingAudio, UnreadableAudio, EmptyAudio: as soon as it is known.
+    Yields samples per second, which can change where files were joined, and (samples, channels) float32, full
+    scale being -1..1. Raises ``MissingAudio``, ``UnreadableAudio`` or ``EmptyAudio`` as soon as it is known.
     """
     if isinstance(sound, str | os.PathLike):
         path = Path(sound)
@@ -76,14 +69,7 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
 
 
 def check_rate(sample_rate: int | float) -> None:
-    """Refuse sample rates that no recording has: resampling them could take any amount of memory.
-
-    Args:
-        sample_rate: samples per second.
-
-    Raises:
-        UnreadableAudio: it is not in 1 kHz to 1 MHz.
-    """
+    """Raise ``UnreadableAudio`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
     if not _SAMPLE_RATES.start <= sample_rate < _SAMPLE_RATES.stop:
         raise UnreadableAudio(
             f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz); export it again"
@@ -91,27 +77,12 @@ def check_rate(sample_rate: int | float) -> None:
 
 
 def block_frames(sample_rate: int | float, channels: int) -> int:
-    """How many frames to decode at once: few enough for memory before and after resampling.
-
-    Args:
-        sample_rate: samples per second.
-        channels: how many.
-
-    Returns:
-        One at least.
-    """
+    """How many frames to decode at once, one at least: few enough for memory before and after resampling."""
     return max(1, min(_BLOCK_VALUES // max(channels, 1), int(sample_rate * _BLOCK_SECONDS)))
 
 
 def as_float(block: Samples) -> Block:
-    """Samples of any type as float32.
-
-    Args:
-        block: integers are full-scale PCM, unsigned ones around their middle; floats stay as they are.
-
-    Returns:
-        Full scale is -1..1.
-    """
+    """Samples of any type as float32 of full scale -1..1; integers are PCM, unsigned ones centred."""
     if not np.issubdtype(block.dtype, np.integer):
         return np.asarray(block, dtype=np.float32)
     info = np.iinfo(block.dtype)
@@ -198,7 +169,6 @@ def _seekable(file: BinaryFile) -> Iterator[BinaryFile]:
 
 
 def _not_empty(file: BinaryFile) -> BinaryFile:
-    """A file object that holds something."""
     if not file.seek(0, io.SEEK_END):
         raise EmptyAudio("the sound is empty: it has 0 bytes")
     return file

@@ -34,27 +34,16 @@ class BinaryFile(Protocol):
 
 
 def packet_seconds(file: BinaryFile) -> float:
-    """Count how long a sound file is, packet by packet, without decoding it.
-
-    Args:
-        file: read from its start.
-
-    Returns:
-        Seconds of its best audio stream; 0 where FFmpeg refuses it.
-    """
+    """Seconds of a file's best audio stream, counted without decoding; 0 where FFmpeg refuses it."""
     with _packets(file) as packets:
         return sum(float((packet.duration or 0) * packet.time_base) for packet in packets)
 
 
 def frames(file: BinaryFile) -> Iterator[tuple[int, Samples]]:
-    """Decode the best audio stream of a file, damaged packets left out.
+    """Decode the best audio stream of a file, damaged packets left out; nothing where FFmpeg refuses it.
 
-    Args:
-        file: read from its start.
-
-    Yields:
-        Samples per second and (samples, channels) of about a second, as the file has them: integers are PCM.
-        Nothing where FFmpeg refuses the file.
+    Yields samples per second and (samples, channels) of about a second, as the file has them: integers are
+    PCM.
     """
     waiting: list[Samples] = []
     rate = channels = 0

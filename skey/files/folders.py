@@ -26,18 +26,11 @@ def sound_files(
     report: Callable[[Path, str], None],
     leave_out: Callable[[Path, str], None] = lambda path, reason: None,
 ) -> Iterator[Path]:
-    """The files that were named, and the sound files of the folders that were named.
+    """The files that were named, and the sound files of the folders that were named, these by name.
 
-    Args:
-        paths: files of any suffix, and folders.
-        recursive: whether folders are entered, with all their subfolders; links that lead round in a circle
-            are followed once.
-        report: called with a folder that is not entered and the reason.
-        leave_out: called with what is left out on purpose and the reason: music that cannot be decoded, and
-            names that begin with a dot.
-
-    Yields:
-        Files in the order of the paths, those of a folder by name.
+    ``recursive`` enters folders with all below them; links that lead round in a circle are followed once.
+    ``report`` is called with a folder that is not entered and the reason, ``leave_out`` with music that
+    cannot be decoded and names that begin with a dot.
     """
     for path in paths:
         if not path.is_dir():
@@ -55,7 +48,6 @@ def _walk(
     seen: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> None:
-        """Report a folder that cannot be listed."""
         report(Path(error.filename), f"cannot be entered: {error.strerror}")
 
     for folder, subfolders, names in os.walk(top, followlinks=True, onerror=refuse):
@@ -90,5 +82,4 @@ def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
 
 
 def _is_sound(name: str) -> bool:
-    """Whether a name looks like that of a sound file."""
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES

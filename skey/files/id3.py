@@ -35,14 +35,7 @@ class TagError(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """An ID3v2.3 or 2.4 tag.
-
-    Args:
-        version: 3 or 4.
-        flags: of its header.
-        frames: each with its own header, in their order.
-        size: bytes after the header, padding among them.
-    """
+    """An ID3v2.3 or 2.4 tag: its frames with their headers, in order; ``size`` counts the padding too."""
 
     version: int
     flags: int
@@ -58,14 +51,9 @@ class Tag:
         return b"ID3" + bytes([self.version, 0, self.flags]) + _syncsafe(len(body)) + body
 
     def with_key(self, text: str, agrees: Callable[[str], bool]) -> "Tag":
-        """Put a key into TKEY, and into fields of other programs that contradict it.
+        """The tag with a key (ASCII) in one TKEY, at the place of the old one or at the end.
 
-        Args:
-            text: the key, in ASCII.
-            agrees: whether what another field says is that key.
-
-        Returns:
-            The tag with one TKEY, at the place of the old one or at the end.
+        Fields of other programs get it too, unless what they say ``agrees``.
         """
         places = [i for i, frame in enumerate(self.frames) if frame.startswith(KEY_FRAME)]
         key = _frame(KEY_FRAME, b"\0" + text.encode())
@@ -94,17 +82,7 @@ def text_field(frame: bytes) -> tuple[str, str] | None:
 
 
 def read_tag(data: bytes) -> Tag:
-    """Take a tag apart.
-
-    Args:
-        data: the whole tag.
-
-    Returns:
-        Its frames.
-
-    Raises:
-        TagError: it is damaged, ID3v2.2, or has a checksum, an extended header or a footer.
-    """
+    """Take a tag apart; ``TagError`` for ID3v2.2, an extended header, a checksum, a footer, or damage."""
     version, flags = data[3], data[5]
     if version == 2:
         raise TagError("its ID3v2.2 tag would have to be rewritten; bring it to ID3v2.3 or 2.4 first")
@@ -122,17 +100,9 @@ def read_tag(data: bytes) -> Tag:
 
 
 def plan(file: BinaryIO, edit: Callable[[Tag], Tag]) -> list[Part]:
-    """Say of which parts a file with an edited tag consists.
+    """Say of which parts an mp3, wav or aiff with an edited tag consists, all of the old file but the tag.
 
-    Args:
-        file: mp3, wav or aiff (or what else begins with an ID3 tag).
-        edit: what to do to the tag.
-
-    Returns:
-        Parts in order; all of the old file but the tag among them.
-
-    Raises:
-        TagError: the tag or the chunks of the file are damaged.
+    Raises ``TagError`` where its tag or its chunks are damaged.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -152,7 +122,6 @@ def plan(file: BinaryIO, edit: Callable[[Tag], Tag]) -> list[Part]:
 def _plan_chunks(
     file: BinaryIO, size: int, order: str, name: bytes, edit: Callable[[Tag], Tag]
 ) -> list[Part]:
-    """The parts of a wav or an aiff."""
     file.seek(0)
     head, place = file.read(12), 12
     parts: list[Part] = []
@@ -183,7 +152,6 @@ def _chunk(order: str, name: bytes, content: bytes) -> bytes:
 
 
 def _length(part: Part) -> int:
-    """How many bytes a part has."""
     return len(part) if isinstance(part, bytes) else part[1] - part[0]
 
 
@@ -246,7 +214,6 @@ def _text_frame(old: bytes, name: str, text: str) -> bytes:
 
 
 def _number(order: str, four: Sequence[int]) -> int:
-    """Four bytes as a number."""
     return int(struct.unpack(order + "I", bytes(four))[0])
 
 
@@ -263,5 +230,4 @@ def _from_syncsafe(four: bytes) -> int:
 
 
 def _syncsafe(number: int) -> bytes:
-    """A size of seven bits a byte."""
     return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))

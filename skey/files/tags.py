@@ -50,20 +50,11 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     """Write a key into the tags of a file: TKEY of ID3v2 (mp3, wav, aiff), INITIALKEY of Vorbis or MP4, ….
 
     Fields of other programs that name another key (TXXX:initialkey, KEY, …) get this one, too. Everything
-    else, permissions and times among it, stays as it is.
+    else, permissions and times among it, stays as it is. ``dry_run`` only says what would be written.
 
-    Args:
-        path: the file.
-        key: its key.
-        notation: one of :data:`TAG_NOTATIONS`; by default as ID3v2.4 prescribes, ``Ebm``.
-        dry_run: only say what would be written.
-
-    Returns:
-        What is changed, such as ``TKEY: Am -> Ebm``; empty where the key is there already.
-
-    Raises:
-        TagError: a format without tags, a damaged or ID3v2.2 tag, a file that cannot be written; the file is
-            as it was.
+    Returns what is changed, such as ``TKEY: Am -> Ebm``; empty where the key is there already. Raises
+    ``TagError``, the file being as it was, for a format without tags, a damaged or ID3v2.2 tag, a file that
+    cannot be written.
     """
     text = format_key(key, notation)
     with _typed(path):
@@ -75,17 +66,7 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
 
 
 def tagged_key(path: Path) -> str | None:
-    """What the tags of a file say about its key.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The text of the first field that holds a key, or None.
-
-    Raises:
-        TagError: its tags cannot be read.
-    """
+    """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read."""
     with _typed(path):
         tags = _opened(path).tags
         return next((value for name in _key_fields(tags) if (value := _value(tags, name))), None)
@@ -147,7 +128,6 @@ def _key_fields(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
 
 
 def _value(tags: Any, name: str) -> str | None:  # noqa: ANN401 - mutagen has no types
-    """What a field holds now."""
     if name not in tags:
         return None
     value = tags[name]
@@ -215,7 +195,6 @@ def _write_copy(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:
 
 
 def _edited(tag: Tag, *, key: Key, text: str) -> Tag:
-    """An ID3 tag with the key."""
     return tag.with_key(text, lambda value: _says(value, key))
 
 
@@ -228,7 +207,6 @@ def _save(copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 -
 
 
 def _copy_part(source: IO[bytes], target: IO[bytes], part: Part) -> None:
-    """Write new bytes or a stretch of the old file."""
     if isinstance(part, bytes):
         target.write(part)
         return
@@ -243,11 +221,7 @@ def _copy_part(source: IO[bytes], target: IO[bytes], part: Part) -> None:
 
 
 def _verify(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
-    """Refuse a copy with another sound, other tags, or without the key.
-
-    Raises:
-        TagError: the copy must not take the place of the file.
-    """
+    """Raise ``TagError`` for a copy with another sound, other tags, or without the key."""
     old, new = _opened(path, kind).tags, _opened(copy, kind).tags
     if _to_change(new, key, text):
         raise TagError("the key does not read back from its tags; the file was not touched")

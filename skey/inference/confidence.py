@@ -24,12 +24,7 @@ def sharpen(
 ) -> Float[Profile, "*batch keys"]:
     """Make a profile bolder (temperature under 1) or more cautious (over 1); the order of its keys stays.
 
-    Args:
-        profile: (..., keys), each row summing to one; a tensor or a numpy array.
-        temperature: what the log probabilities are divided by.
-
-    Returns:
-        (..., keys), each row summing to one, of the same kind.
+    The log probabilities, of a tensor or an array (..., keys), are divided by it; each row sums to one.
     """
     given: Any = profile
     sharpened: Any = softmax(_logarithms(given) / temperature)
@@ -44,14 +39,9 @@ def softmax(logits: Float[np.ndarray, "*batch keys"]) -> Float[np.ndarray, "*bat
 
 
 def fit_temperature(profiles: Float[Any, "tracks outputs"], references: Sequence[Key]) -> float:
-    """The temperature at which the probabilities of the true keys, or key signatures, are likeliest.
+    """The temperature, 0.003..32, at which the probabilities of the true keys, or signatures, are likeliest.
 
-    Args:
-        profiles: (tracks, 24) in the order of KEYS, or (tracks, 12) key signatures, C first.
-        references: the true key of each track.
-
-    Returns:
-        The temperature for :func:`sharpen`, in 0.003..32 (steps of 2 %).
+    ``profiles`` are (tracks, 24) in the order of KEYS, or (tracks, 12) key signatures, C first.
     """
     is_keys = profiles.shape[1] == len(KEYS)
     true = [key.index if is_keys else key.signature for key in references]
@@ -68,15 +58,9 @@ def _logarithms(profile: Float[Any, "*batch keys"]) -> Float[np.ndarray, "*batch
 
 
 def calibration_error(profiles: Float[Any, "tracks 24"], references: Sequence[Key], bins: int = 10) -> float:
-    """Expected calibration error: how far confidence and the share of right answers lie apart.
+    """Expected calibration error: how far confidence and the share of right answers lie apart, in 0..1.
 
-    Args:
-        profiles: (tracks, 24) in the order of KEYS.
-        references: the true key of each track.
-        bins: classes of confidence, of equal width.
-
-    Returns:
-        The mean distance, weighted by the number of tracks in each class, in 0..1.
+    The mean over ``bins`` classes of confidence of equal width, weighted by their numbers of tracks.
     """
     probabilities = np.asarray(profiles)
     right = probabilities.argmax(axis=1) == [key.index for key in references]
@@ -86,16 +70,7 @@ def calibration_error(profiles: Float[Any, "tracks 24"], references: Sequence[Ke
 def expected_error(
     confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = 10
 ) -> float:
-    """The same from the confidence of each answer and whether it is right.
-
-    Args:
-        confidence: (tracks,), in 0..1.
-        right: (tracks,).
-        bins: classes of confidence, of equal width.
-
-    Returns:
-        The mean distance, weighted by the number of tracks in each class, in 0..1.
-    """
+    """The same from the confidence of each answer and whether it is right."""
     classes = np.minimum((confidence * bins).astype(int), bins - 1)
     surplus = np.bincount(classes, right - confidence, minlength=bins)
     return float(np.abs(surplus).sum() / len(right))

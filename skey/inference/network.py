@@ -29,12 +29,7 @@ Block = Float[np.ndarray, "bins frames channels"]
 class NumpyChromaNet:
     """A ChromaNet in evaluation mode, for one log-VQT at a time.
 
-    Args:
-        architecture: its settings.
-        weights: arrays by the names of the parameters and buffers of :class:`skey.model.ChromaNet`.
-
-    Raises:
-        WeightsError: the weights are not those of this architecture.
+    ``weights`` go by the names of :class:`skey.model.ChromaNet`; raises ``WeightsError`` for other ones.
     """
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
@@ -47,16 +42,10 @@ class NumpyChromaNet:
         self._weights = weights
 
     def profile(self, cropped: Float32[np.ndarray, "84 frames"]) -> Float32[np.ndarray, "12 modes"]:
-        """The profile: softmax over all outputs at once (Eq. 1; Section 5.2, STONE, for two modes).
+        """The profile of a log-VQT of 84 bins: softmax over all outputs at once (Eq. 1; Section 5.2, STONE).
 
-        Args:
-            cropped: log-VQT of 84 bins in units of 80 dB, at least `Architecture.minimum_frames` frames.
-
-        Returns:
-            (12, 1) key signature profile y, or (12, 2) matrix Y of key signature times mode.
-
-        Raises:
-            TooFewFrames: the input is too short for the seven halvings of time.
+        (12, 1) key signatures, or (12, 2) key signature times mode. Raises ``TooFewFrames`` for too short an
+        input.
         """
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         x = _averaged(cropped, self.architecture.frames_per_step)[..., None]

@@ -42,10 +42,9 @@ class Calibration:
         return major + minor if self.major_column == 0 else minor + major
 
     def key_profile(self, profile: Float[Profile, "batch 12 2"]) -> Float[Profile, "batch 24"]:
-        """Probabilities in the order of `skey.keys.KEYS` from the network's matrix Y (h of Eq. 11, by mode).
+        """Probabilities in the order of ``KEYS`` from the network's matrix Y (h of Eq. 11, by mode).
 
-        Raises:
-            NotCalibrated: the network tells key signatures only (12 outputs).
+        Raises ``NotCalibrated`` where the network tells key signatures only (12 outputs).
         """
         if self.outputs == 12:
             raise NotCalibrated(

@@ -29,35 +29,18 @@ _ROWS = 4096
 
 
 def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
-    """The log-VQT of one waveform, floored 80 dB under its maximum.
+    """The log-VQT of one waveform (peak 1, 22,050 Hz), floored 80 dB under its maximum.
 
-    Args:
-        wave: (samples,) at 22,050 Hz, peak 1.
-        cents: how far above A4 = 440 Hz the music is tuned; the papers' front end knows no such thing.
-
-    Returns:
-        (99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude.
-
-    Raises:
-        TooShortAudio: under 0.75 s.
+    (99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude. ``cents`` is
+    how far above A4 = 440 Hz the music is tuned, which the papers leave out. Raises ``TooShortAudio`` under
+    0.75 s.
     """
     decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(SMALLEST_MAGNITUDE)))
     return np.asarray(np.maximum(decibels, decibels.max() - DYNAMIC_RANGE) / DYNAMIC_RANGE + 1)
 
 
 def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
-    """The magnitude of the VQT in librosa's normalisation, before decibels.
-
-    Args:
-        wave: (samples,) at 22,050 Hz.
-        cents: by how much every bin is tuned higher.
-
-    Returns:
-        (99, samples // 512 + 1), not negative.
-
-    Raises:
-        TooShortAudio: under 0.75 s.
-    """
+    """The magnitude of the VQT in librosa's normalisation, before decibels; see :func:`log_vqt`."""
     if len(wave) < MIN_VQT_SAMPLES:
         raise TooShortAudio(f"{len(wave)} samples: the log-VQT needs at least {MIN_VQT_SAMPLES}")
     octaves: list[np.ndarray] = []

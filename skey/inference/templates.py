@@ -41,14 +41,7 @@ _PITCH_CLASS_OF_A = 9
 
 @lru_cache
 def key_templates(profile: Profile = "krumhansl") -> Float[np.ndarray, "24 12"]:
-    """The weights of each pitch class in each key.
-
-    Args:
-        profile: a name in :data:`PROFILES`.
-
-    Returns:
-        (24, 12): rows in the order of KEYS, columns from C.
-    """
+    """The weights of each pitch class in each key, (24, 12): rows in the order of KEYS, columns from C."""
     major, minor = (np.array(weights, np.float32) for weights in PROFILES[profile])
     return np.stack([np.roll(major if key.mode == "major" else minor, key.tonic) for key in KEYS])
 
@@ -61,13 +54,9 @@ def energy_chroma(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, 
 
 
 def correlations(chroma: Float[np.ndarray, "12"]) -> Float[np.ndarray, "24"]:
-    """How well Krumhansl's template of each key fits (Krumhansl and Schmuckler; Table 3, STONE).
+    """Pearson correlation of a chroma, from C, with Krumhansl's template of each key (Table 3, STONE).
 
-    Args:
-        chroma: (12,), index 0 = C.
-
-    Returns:
-        Pearson correlations in -1..1, in the order of KEYS; zeros where the chroma is flat.
+    In the order of KEYS; zeros where the chroma is flat.
     """
     return np.asarray(_standardised(key_templates()) @ _standardised(chroma))
 

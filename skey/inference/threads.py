@@ -31,18 +31,15 @@ class SingleBlas:
     """
 
     def __init__(self) -> None:
-        """Nobody is inside."""
         self._lock, self._inside, self._restored = Lock(), 0, ExitStack()
 
     def __enter__(self) -> None:
-        """Come in."""
         with self._lock:
             if not self._inside:
                 self._restored.enter_context(ThreadpoolController().limit(limits=1, user_api="blas"))
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
-        """Leave."""
         with self._lock:
             self._inside -= 1
             if not self._inside:

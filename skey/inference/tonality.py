@@ -51,14 +51,14 @@ estimators* has the shares on both halves.
 class Tonality:
     """What the spectral lines of a stretch of sound say.
 
-    Args:
-        active_seconds: how long it sounds within 50 dB of its loudest moment.
-        prominence: log power by which spectral lines stand out, less what noise would show.
-        tuning: sum over spectral peaks of magnitude times exp(2πi d), d the distance in semitones from equal
-            temperament at A4 = 440 Hz; adding up these numbers averages over stretches.
-        agreement: 0..1, how well the steady peaks lie on one scale of semitones.
-        pitch_classes: 1..12, over how many of them they spread: the exponential of the entropy.
-        change: how much the pitch classes differ from frame to frame: Jensen-Shannon divergence in nats.
+    ``active_seconds`` is how long it sounds within 50 dB of its loudest moment, ``prominence`` the log power
+    by which lines stand out, less what noise would show. ``tuning`` sums magnitude times exp(2πi d) over
+    spectral peaks, d the distance in semitones from equal temperament at A4 = 440 Hz; adding it up averages
+    over stretches.
+
+    ``agreement``, 0..1, is how well the steady peaks lie on one scale of semitones, ``pitch_classes``, 1..12,
+    over how many they spread (the exponential of the entropy), ``change`` how much these differ from frame to
+    frame (Jensen-Shannon divergence in nats).
     """
 
     active_seconds: float
@@ -86,14 +86,7 @@ class Tonality:
 
 
 def sounding(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "sounding"]:
-    """Cut out silence: half seconds that stay 80 dB under the peak, which the front end cannot hear.
-
-    Args:
-        wave: (samples,) at 22,050 Hz.
-
-    Returns:
-        What is left; the same samples where nothing is silent.
-    """
+    """Cut out silence: half seconds that stay 80 dB under the peak, which the front end cannot hear."""
     level = np.abs(wave - wave.mean()) if wave.size else wave
     starts = np.arange(0, wave.size, SAMPLE_RATE // 2)
     peaks = np.maximum.reduceat(level, starts) if wave.size else level
@@ -104,26 +97,12 @@ def sounding(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "sound
 
 
 def tuning_cents(tuning: complex) -> float:
-    """The tuning offset: the circular mean of the peaks' distances from equal temperament.
-
-    Args:
-        tuning: as in :class:`Tonality`.
-
-    Returns:
-        Cents above A4 = 440 Hz, in -50..50.
-    """
+    """The circular mean of the peaks' distances from A4 = 440 Hz, in -50..50 cents; see :class:`Tonality`."""
     return float(np.angle(tuning) * 100 / (2 * np.pi))
 
 
 def measure_tonality(wave: Float32[np.ndarray, "samples"]) -> Tonality:
-    """Look for spectral lines and their tuning.
-
-    Args:
-        wave: (samples,) at 22,050 Hz, at least 4,096 of them.
-
-    Returns:
-        How long it sounds, how far its lines stand out, where its peaks lie and how they behave.
-    """
+    """Look for spectral lines and their tuning in (samples,) at 22,050 Hz, at least 4,096 of them."""
     floor = 1.5 * (FRAME / 4 * _ROUNDING * float(np.abs(wave).max())) ** 2  # Of a sine in a Hann window.
     power = _active(_power_spectra(wave - wave.mean()), floor)
     if not len(power):
@@ -136,12 +115,10 @@ def measure_tonality(wave: Float32[np.ndarray, "samples"]) -> Tonality:
 
 @lru_cache(maxsize=1)
 def _window() -> Float32[np.ndarray, "samples"]:
-    """A Hann window of one frame."""
     return np.hanning(FRAME).astype(np.float32)
 
 
 def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "frames bins"]:
-    """Power of each frame and bin."""
     spectra = np.fft.rfft(sliding_window_view(wave, FRAME)[::STEP] * _window(), axis=1)
     return (spectra.real**2 + spectra.imag**2).astype(np.float32)
 

@@ -53,7 +53,6 @@ class Pool:
         return cls(tuple((store, row) for row in rows), tuple(keys or (None,) * len(rows)))
 
     def __len__(self) -> int:
-        """Number of clips."""
         return len(self.places)
 
     def segments(self, clips: Sequence[int], frames_per_step: int) -> Float[Tensor, "batch 2 99 steps"]:
@@ -73,7 +72,6 @@ class Pool:
         return torch.tensor([key.signature for key in keys]), modes
 
     def __add__(self, other: "Pool") -> "Pool":
-        """These clips, then those."""
         return Pool(self.places + other.places, self.keys + other.keys)
 
     def kept(self, rows: Sequence[int]) -> "Pool":
@@ -117,14 +115,8 @@ def load_data(
 ) -> TrainingData:
     """Build what is missing of the features, and divide them into training and validation by groups.
 
-    Args:
-        experiment: how many clips of each split, and which part of clips and labels it may use.
-        jobs: processes that build.
-        progress: show bars on standard error.
-        audio: folders of recordings without labels, which are mixed with the corpus.
-
-    Raises:
-        TooFewClips: nothing is left to train on or to watch.
+    ``jobs`` counts processes; ``audio`` are folders of recordings without labels, which are mixed with the
+    corpus. Raises ``TooFewClips`` where nothing is left to train on or to watch.
     """
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
@@ -218,7 +210,6 @@ def recoloured(
     count, bins, steps = items.shape
 
     def curve(knots: int, size: int, deviation: float) -> Tensor:
-        """A smooth random one for each segment."""
         points = deviation * torch.randn(count, 1, knots, generator=generator)
         return F.interpolate(points, size=size, mode="linear", align_corners=True)[:, 0]
 

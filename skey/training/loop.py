@@ -82,8 +82,7 @@ class Run:
     ) -> None:
         """Prepare a run in `path`, from random weights or from those of `start`.
 
-        Raises:
-            RunError: the network of `start` is another one.
+        Raises ``RunError`` where the network of `start` is another one.
         """
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
@@ -286,11 +285,7 @@ class Run:
 
 
 def start_of(experiment: Experiment, start: LoadedModel) -> Network:
-    """A network of the experiment with the weights of another run.
-
-    Raises:
-        RunError: the weights are those of another network.
-    """
+    """A network of the experiment with another run's weights; ``RunError`` where it is another network."""
     wanted, given = experiment.network(), start.network.architecture
     if wanted.architecture != given:
         raise RunError(

@@ -89,16 +89,8 @@ def open_recordings(
 ) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
     """Features of every usable sound file in these folders and below them, made where they are missing.
 
-    Args:
-        folders: folders and files, of any format that can be decoded.
-        jobs: processes; as many as there are cores by default.
-        progress: show a bar on standard error.
-
-    Returns:
-        The tracks by content, each once, and the files that are left out with the reason of each.
-
-    Raises:
-        NoRecordings: nothing is left.
+    The tracks by content, each once, and the files that are left out with the reason of each. Raises
+    ``NoRecordings`` where nothing is left.
     """
     skipped: list[Skipped] = []
     tracks: dict[str, Recording] = {}

@@ -42,13 +42,9 @@ def open_test_set(build: bool = False, progress: bool = False) -> Dataset:
 def score_run(folder: Path, dataset: Dataset | None = None, validation: Pool | None = None) -> RunScore:
     """Fit the temperature of a finished run where it has none, and score its weights.
 
-    Args:
-        folder: of the run.
-        dataset: what to score on; by default the open test set, built where it is not.
-        validation: held-out clips for the temperature; by default those of the run's own settings.
-
-    Raises:
-        RunError: the folder holds no finished run.
+    ``dataset`` is the open test set by default, built where it is not; ``validation`` are held-out clips for
+    the temperature, by default those of the run's settings. Raises ``RunError`` where there is no finished
+    run.
     """
     file = weights_of(folder)
     add_temperature(file, validation)

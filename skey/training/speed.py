@@ -26,7 +26,6 @@ class PlainChromaNet(nn.Module):
     """
 
     def __init__(self, network: ChromaNet) -> None:
-        """Share the parameters of a network."""
         super().__init__()
         self.network = network
 
@@ -117,7 +116,6 @@ def _plain_step(experiment: Experiment) -> Callable[[], object]:
     plain, batch = PlainChromaNet(network), _random_batch(experiment)
 
     def terms() -> Mapping[str, Tensor]:
-        """The terms of the loss."""
         pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
         a, b, moved = plain(torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
         heard = (chroma(pair[0]) + chroma(pair[1])) / 2
@@ -132,7 +130,6 @@ def _step(
     optimiser = make_optimiser(network, experiment.optimiser)
 
     def step() -> None:
-        """Loss, gradients, clipping, optimiser."""
         optimiser.zero_grad()
         torch.stack(list(terms().values())).sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(network, experiment.optimiser.clip)

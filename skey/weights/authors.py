@@ -48,7 +48,6 @@ UNKNOWN = Release("Imported ChromaNet", "unknown", "unknown")
 
 
 def _renamed(name: str) -> str:
-    """Our name of one of the authors' parameters."""
     name = name.removeprefix(PREFIX)
     for pattern, replacement in RENAMES:
         name = re.sub(pattern, replacement, name)
@@ -69,11 +68,7 @@ def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
-    """Read the architecture off the shapes of the parameters.
-
-    Raises:
-        WeightsError: they are not those of a ChromaNet.
-    """
+    """Read the architecture off the parameters' shapes; ``WeightsError`` for those of another network."""
     try:
         scales = sorted(
             (name for name in tensors if name.endswith(".scale")), key=lambda n: int(n.split(".")[1])
@@ -90,7 +85,6 @@ def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
 
 
 def _summary(content: dict[str, Any]) -> dict[str, Any]:
-    """What the checkpoint says about its training, in words and numbers."""
     settings = [line for line in content.get("gin_info", []) if isinstance(line, str) and "=" in line]
     return {"epoch": content.get("epoch"), "settings": settings}
 
@@ -98,16 +92,9 @@ def _summary(content: dict[str, Any]) -> dict[str, Any]:
 def import_checkpoint(path: Path) -> LoadedModel:
     """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
 
-    Args:
-        path: `skey.pt`, `semitone24.pt`, `stone12.pt`, or another file of that make.
-
-    Returns:
-        The network with the header that `save_weights` writes; what its outputs mean comes from the
-        synthesised reference sound alone.
-
-    Raises:
-        UnsafeCheckpoint: the file asks for code.
-        WeightsError: it is no checkpoint of a ChromaNet.
+    ``path`` is `skey.pt`, `semitone24.pt`, `stone12.pt`, or another file of that make. What the outputs mean
+    comes from the synthesised reference sound alone. Raises ``UnsafeCheckpoint`` where the file asks for
+    code, ``WeightsError`` where it is no checkpoint of a ChromaNet.
     """
     content = read_checkpoint(path)
     state = content.get("stone", content)

@@ -98,7 +98,6 @@ class TensorUnpickler(pickle.Unpickler):
     """Reads the pickle of a checkpoint; `ALLOWED` is all that it knows."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
-        """Open `data.pkl` under `folder` of the archive."""
         pickled = archive.read(f"{folder}/data.pkl")
         _refuse_bombs(pickled)
         super().__init__(io.BytesIO(pickled))
@@ -106,11 +105,7 @@ class TensorUnpickler(pickle.Unpickler):
         self.budget = MOST_BYTES
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - the signature of the standard library
-        """The stand-in for a name.
-
-        Raises:
-            UnsafeCheckpoint: the name is not on the list.
-        """
+        """The stand-in for a name; raises ``UnsafeCheckpoint`` for one that is not on the list."""
         if (module, name) not in ALLOWED:
             raise UnsafeCheckpoint(
                 f"The checkpoint asks for {module}.{name}, which tensors do not need. Nothing of it was "
@@ -119,21 +114,13 @@ class TensorUnpickler(pickle.Unpickler):
         return self.tensor if name == "_rebuild_tensor_v2" else ALLOWED[module, name]
 
     def tensor(self, *description: Any) -> Tensor:  # noqa: ANN401 - whatever the pickle says
-        """A tensor, as long as all of them together fit in memory.
-
-        Raises:
-            UnsafeCheckpoint: it is described wrongly, or they are too many.
-        """
+        """A tensor; ``UnsafeCheckpoint`` where it is described wrongly, or all are too large together."""
         tensor = _tensor(*description)
         self.spend(tensor.numel() * tensor.element_size())
         return tensor
 
     def spend(self, size: int) -> None:
-        """Count bytes that were read.
-
-        Raises:
-            UnsafeCheckpoint: they are more than any checkpoint has.
-        """
+        """Count bytes that were read; ``UnsafeCheckpoint`` where they are too many for a checkpoint."""
         self.budget -= size
         if self.budget < 0:
             raise UnsafeCheckpoint(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")
@@ -152,15 +139,9 @@ class TensorUnpickler(pickle.Unpickler):
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Everything in a checkpoint that is made of tensors, numbers, texts, lists and dictionaries.
 
-    Args:
-        path: a file as `torch.save` writes it (zip format, little-endian).
-
-    Returns:
-        The saved dictionary, other objects replaced by `Ignored`.
-
-    Raises:
-        UnsafeCheckpoint: it asks for anything else; nothing was executed.
-        WeightsError: it is absent or no checkpoint.
+    ``path`` is as `torch.save` writes it; other objects are replaced by `Ignored`. Raises
+    ``UnsafeCheckpoint`` where it asks for anything else, nothing being executed, ``WeightsError`` where it is
+    no checkpoint.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -34,20 +34,12 @@ def sealed(header: Header) -> dict[str, str]:
 
 
 def read_header(path: Path) -> Header:
-    """The header alone; the weights stay on disk.
-
-    Raises:
-        WeightsError: the file is not there, is no safetensors file, has no header of ours or a changed one.
-    """
+    """The header alone; the weights stay on disk. Raises ``WeightsError`` where there is none of ours."""
     return _open(path)[0]
 
 
 def read_arrays(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
-    """Header and weights by name, after checking that they are those that were sealed.
-
-    Raises:
-        WeightsError: the file is absent, no weights file of ours, or damaged.
-    """
+    """Header and weights by name; raises ``WeightsError`` where they are not those that were sealed."""
     header, arrays = _open(path, with_arrays=True)
     if checksum(arrays) != header.checksum:
         raise WeightsError(f"{path} is damaged: its checksum differs. Fetch or import it again.")

@@ -46,11 +46,7 @@ def find_shipped(name: str) -> Path | None:
 
 
 def find_weights(path_or_name: str | Path) -> Path:
-    """The file behind a name or a path.
-
-    Raises:
-        WeightsError: there is neither such a file nor such a name; the message lists the names there are.
-    """
+    """The file behind a name or a path; raises ``WeightsError``, which lists the names there are."""
     path = Path(path_or_name)
     if path.is_file():
         return path
@@ -64,14 +60,11 @@ def find_weights(path_or_name: str | Path) -> Path:
 
 
 def load_weights(path_or_name: str | Path) -> "LoadedModel":
-    """Rebuild a network from a weights file or a name that `skey weights list` shows.
+    """Rebuild a network from a weights file or a name that `skey weights list` shows, calibrated.
 
-    Returns:
-        The network in evaluation mode, calibrated: `.profile(log_vqt)` gives the 24 probabilities in the
-        order of `skey.keys.KEYS`, `.signature_profile(log_vqt)` the 12 of the key signatures.
-
-    Raises:
-        WeightsError: no such weights, or a file that is damaged or none of ours.
+    `.profile(log_vqt)` gives the 24 probabilities in the order of `skey.keys.KEYS`,
+    `.signature_profile(log_vqt)` the 12 of the key signatures. Raises ``WeightsError`` for absent, damaged or
+    foreign weights.
     """
     from skey.weights.store import read_weights
 

@@ -39,18 +39,11 @@ class LoadedModel:
         return self.header.architecture.minimum_frames
 
     def profile(self, log_vqt: Float[Tensor, "batch 99 frames"]) -> Float[Tensor, "batch 24"]:
-        """Probabilities of the 24 keys in the order of `skey.keys.KEYS`, each row summing to one.
-
-        Raises:
-            NotCalibrated: the network has 12 outputs and tells no modes.
-        """
+        """Probabilities of the keys in the order of `KEYS`; ``NotCalibrated`` where there are no modes."""
         return self.header.calibration.key_profile(self.raw_profile(log_vqt))
 
     def signature_profile(self, log_vqt: Float[Tensor, "batch 99 frames"]) -> Float[Tensor, "batch 12"]:
-        """Probabilities of the key signatures by the pitch class of their major key, C first.
-
-        Defined for 12 and for 24 outputs; a minor key counts for the signature of its relative major.
-        """
+        """Probabilities of the key signatures by the pitch class of their major key, C first."""
         return self.header.calibration.signature_profile(self.raw_profile(log_vqt))
 
     @torch.inference_mode()
@@ -65,13 +58,9 @@ class LoadedModel:
 
 
 def save_weights(path: Path, network: Network, header: Header) -> Header:
-    """Write the network's weights with their header, whole or not at all.
+    """Write the network's weights with their header, whole or not at all; returns it with its checksum.
 
-    Returns:
-        The header as written, with the checksum of these weights.
-
-    Raises:
-        WeightsError: the file cannot be written there.
+    Raises ``WeightsError`` where the file cannot be written.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     sealed = replace(header, architecture=network.architecture, checksum=checksum(tensors))
@@ -86,11 +75,7 @@ def save_weights(path: Path, network: Network, header: Header) -> Header:
 
 
 def read_weights(path: Path) -> LoadedModel:
-    """Rebuild the network from one file and check that its weights are those that were sealed.
-
-    Raises:
-        WeightsError: the file is absent, no weights file of ours, damaged, or does not fit its architecture.
-    """
+    """Rebuild the network from one file; ``WeightsError`` where it is absent, damaged, or does not fit."""
     header, arrays = read_arrays(path)
     network = build_network(header.architecture)
     try:

@@ -19,7 +19,7 @@ from companion.pages import pseudo_label as pages
 from companion.plots.circle import many_points_drawing, places, plane_drawing, terms_drawing
 from companion.plots.method import clip_drawing, profile_drawing, structure_drawing, view_drawing
 from companion.record import RESULTS
-from companion.studies import pretext, pseudo_labels, rotation, transform
+from companion.studies import alignment, pretext, pseudo_labels, transform
 from companion.systems import RELEASED
 from skey.calibration import Calibration, reference_profile, reference_profiles
 from skey.datasets import DATASETS
@@ -211,20 +211,21 @@ def test_the_mean_over_crops_is_what_calibration_hears() -> None:
     assert torch.allclose(turned, reference_profile(network, "minor"))
 
 
-@pytest.mark.parametrize("mode", rotation.MODES)
+@pytest.mark.parametrize("mode", alignment.MODES)
 def test_a_crop_turns_the_recorded_profile_of_the_reference_sound(mode: Any) -> None:
     for entry in entries("calibration").values():
-        assert rotation.by_crop(entry, mode).shape == (12, 12)
+        assert alignment.by_crop(entry, mode).shape == (12, 12)
+        assert sum(map(sum, entry[mode][0])) == pytest.approx(1, abs=2e-3)
+        assert alignment.mean_profile(entry, mode).argmax() == alignment.calibrated_row(entry, mode)
     for name in RELEASED:
-        assert rotation.agreeing(entries("calibration")[name], mode) >= 10
+        assert alignment.agreeing(entries("calibration")[name], mode) >= 10
     released = entries("calibration")["released-skey"]
-    assert rotation.calibrated_row(released, "major") == 3
-    assert rotation.calibrated_row(released, "minor") == 10
+    assert [alignment.calibrated_row(released, each) for each in alignment.MODES] == [3, 10]
 
 
 def test_a_network_with_one_column_is_asked_for_it_in_both_modes() -> None:
     entry = {"calibration": Calibration(12, 0, 9).as_dict(), "minor": np.eye(12)[:, None].tolist()}
-    assert np.array_equal(rotation.by_crop(entry, "minor"), np.eye(12))
+    assert np.array_equal(alignment.by_crop(entry, "minor"), np.eye(12))
 
 
 # The pseudo-label

@@ -22,12 +22,20 @@ from companion.observations import (
     read_observation,
     write_observation,
 )
-from companion.pages.released import BESIDE, alignment_table, apart, heard_clip, model_cards
+from companion.pages.cards import others_table
+from companion.pages.listening import BESIDE, heard_clip
+from companion.pages.method import calibration_table
 from companion.pages.usage import PAGE, Snippet, SnippetError, codes_table, run_snippets, snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
-from companion.studies.alignment import key_if_modes_were_aligned, mode_offset, observe_alignment
+from companion.studies.alignment import (
+    NETWORKS,
+    apart,
+    key_if_modes_were_aligned,
+    mode_offset,
+    observe_calibration,
+)
 from companion.studies.hearing import KINDS, example_clips, hear, stretches
 from companion.systems import RELEASED, SYSTEMS, T1, T3, UnknownSystem, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
@@ -48,7 +56,7 @@ FRAMES = 646
 
 
 def alignment() -> Observation:
-    return read_observation(ROOT / RESULTS, "released-alignment")
+    return read_observation(ROOT / RESULTS, "calibration")
 
 
 def heard() -> Observation:
@@ -276,34 +284,19 @@ def test_a_major_and_b_minor_are_a_fifth_apart_and_a_minor_would_come_out_as_e_m
     assert key_if_modes_were_aligned(Calibration(24, 2, 11)) == parse_key("A minor")
 
 
-def test_the_recorded_calibration_follows_from_the_recorded_profiles() -> None:
-    assert set(alignment().entries) == set(RELEASED)
-    for entry in alignment().entries.values():
-        found = Calibration(**entry["calibration"])
-        last = entry["outputs"] // 12 - 1
-        major = entry["c_major"][found.major_column]
-        minor = entry["a_minor"][last - found.major_column]
-        assert (found.major + major.index(max(major))) % 12 == 0
-        assert (found.minor + minor.index(max(minor))) % 12 == 9
-        for sound in ("c_major", "a_minor"):
-            assert sum(map(sum, entry[sound])) == pytest.approx(1, abs=2e-3)
-
-
 def test_only_the_released_skey_pairs_keys_that_are_no_relatives() -> None:
-    offsets = {
-        name: mode_offset(Calibration(**entry["calibration"])) for name, entry in alignment().entries.items()
-    }
-    assert offsets == {"released-skey": -1, "released-semitone24": 0, "released-stone12": 0}
-    rows = alignment_table(alignment().entries).splitlines()
-    assert "A major and B minor | a fifth below" in rows[2]
-    assert all("relatives" in row for row in rows[3:])
+    assert set(alignment().entries) == set(NETWORKS)
+    rows = calibration_table(alignment().entries).splitlines()[2:]
+    apart_rows = [row for row in rows if "relatives" not in row]
+    assert len(apart_rows) == 1 and apart_rows[0].startswith("| S-KEY as released |")
+    assert "A major and B minor | a fifth below" in apart_rows[0]
 
 
 def test_the_recorded_alignment_is_what_the_files_give(shared: Path, no_weights: Path) -> None:
     loaded = import_checkpoint(shared / "parity" / "released" / "stone12.pt")
     save_weights(no_weights / "released-stone12.safetensors", loaded.network, loaded.header)
     recorded = {"released-stone12": alignment().entries["released-stone12"]}
-    assert moved_numbers(recorded, observe_alignment()) == []
+    assert moved_numbers(recorded, observe_calibration()) == []
 
 
 def test_distances_on_the_circle_are_told_in_words() -> None:
@@ -389,12 +382,15 @@ def test_the_record_of_table_1_has_the_released_stone_and_its_checksum() -> None
     assert set(record.weights) == set(record.systems) - set(BASELINES)
 
 
-def test_every_released_network_and_the_template_has_a_card_with_its_scores() -> None:
-    cards = model_cards(alignment(), [evaluate(T1), evaluate(T3)])
-    assert cards.count("## ") == 4
-    for entry in alignment().entries.values():
-        assert entry["checksum"] in cards and f"{entry['parameters']:,} trainable" in cards
-    assert cards.count("here\n: ") >= 4
+def test_every_network_but_the_default_has_a_row_in_the_table_of_networks() -> None:
+    rows = others_table(ROOT).splitlines()[2:]
+    named = [name for name in SYSTEMS if any(f"`{name}`" in row for row in rows)]
+    shipped = {file.stem for file in (ROOT / "skey" / "weights").glob("*.safetensors")} - {DEFAULT}
+    assert set(named) == shipped | set(RELEASED) and len(rows) == len(named)
+    for name in RELEASED:
+        entry = alignment().entries[name]
+        (row,) = (row for row in rows if f"`{name}`" in row)
+        assert entry["checksum"][:12] in row and f"| {entry['parameters']:,} |" in row
 
 
 @pytest.fixture(scope="module")
@@ -441,7 +437,7 @@ def test_a_snippet_that_raises_is_shown() -> None:
         run_snippets([Snippet("python", "1 / 0", "broken")])
 
 
-@pytest.mark.parametrize("name", ["released-alignment", "disagreement"])
+@pytest.mark.parametrize("name", ["calibration", "disagreement"])
 def test_papermill_reads_an_observation_without_any_weights(
     name: str, no_weights: Path, tmp_path: Path
 ) -> None:

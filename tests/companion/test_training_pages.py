@@ -25,7 +25,7 @@ from companion.pages.against import (
     pairs_of,
     recordings_table,
 )
-from companion.pages.cards import shipped_cards
+from companion.pages.cards import default_card
 from companion.pages.trainings import (
     averaging_words,
     budget_words,
@@ -57,6 +57,8 @@ from skey.calibration import reference_sound
 from skey.experiments import find_experiment
 from skey.keys import KEYS
 from skey.metrics import Interval
+from skey.weights import read_header
+from skey.weights.library import default_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
@@ -170,41 +172,10 @@ def test_the_budget_is_added_up() -> None:
 # Cards
 
 
-@pytest.fixture
-def shipped(tmp_path: Path) -> Path:
-    """A checkout that ships one system."""
-    from skey.calibration import Calibration
-    from skey.experiments import Experiment
-    from skey.weights import Header, save_weights
-
-    run = record("skey", 1)
-    experiment: Experiment = find_experiment("skey")
-    network = experiment.network()
-    header = Header(
-        name="skey",
-        title="S-KEY, seed 1",
-        architecture=experiment.architecture,
-        calibration=Calibration(24, 9, 6),
-        licence="MIT",
-        source="a test",
-        checksum="",
-        training={"experiment": run.settings},
-    )
-    save_weights(tmp_path / "skey" / "weights" / "skey.safetensors", network, header)
-    write([run], tmp_path / RESULTS)
-    return tmp_path
-
-
-def test_a_card_says_that_no_labels_took_part_and_what_the_temperature_needed(shipped: Path) -> None:
-    card = shipped_cards(shipped)
-    assert card.startswith("## S-KEY, seed 1")
-    assert "the network never saw a key" in card
-    assert "the only use of labels, and it changes no answer" in card
-    assert "1,234 trainable parameters" in card and "MIREX, %" in card
-
-
-def test_a_checkout_without_weights_has_no_cards(tmp_path: Path) -> None:
-    assert "ship yet" in shipped_cards(tmp_path)
+def test_the_card_of_the_default_network_says_which_file_it_is_of_and_how_right_it_is() -> None:
+    card, header = default_card(ROOT), read_header(default_weights())
+    assert card.startswith(f"## {header.title}\n") and header.checksum in card
+    assert "trainable parameters" in card and "MIREX, %" in card
 
 
 # Ours against the released ones

@@ -1,56 +1,98 @@
-"""Model cards of the weights that ship: what each is, what it learnt from, and what it scores."""
+"""Model cards: one of the network that estimates by default, and a table of all others."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from companion.pages.released import apart, card
-from companion.pages.tables import METRIC_TITLES, download, with_interval
+from companion.answers import read_scores
+from companion.observations import read_observation
+from companion.pages.tables import METRIC_TITLES, download, markdown_table, with_interval
+from companion.paper import label
 from companion.record import RESULTS
-from companion.studies.alignment import mode_offset
+from companion.scores import interval_of, leading_metric
+from companion.studies.alignment import NAME, apart, mode_offset
+from companion.systems import RELEASED, SYSTEMS
 from companion.training import SHIPPED, TrainingRecord, choose, read_training_records, record_file
+from skey.calibration import Calibration
+from skey.keys import Key
 from skey.weights import Header, read_header
-
-NOTHING = "No weights of our own ship yet."
+from skey.weights.authors import RELEASES
+from skey.weights.library import DEFAULT
 
 LABELS: Mapping[str, str] = {
-    "none": "none: the network never saw a key",
-    "alternate": "of {labelled_clips:,} clips, in every other epoch",
-    "only": "of all its {labelled_clips:,} clips",
+    "none": "no labels",
+    "alternate": "labels of {labelled_clips:,} clips in every other epoch",
+    "only": "labels of all {labelled_clips:,} clips",
 }
 """Which labels took part, by the kind of supervision."""
 
 METRICS = ("mirex", "mode", "ksea")
 
 
-def shipped_cards(checkout: Path) -> str:
-    """A card for every file of weights below ``skey/weights`` whose run is on record."""
-    chosen = choose(read_training_records(checkout / RESULTS))
-    cards = [
-        _card_of(read_header(file), chosen[file.stem], checkout)
-        for file in sorted((checkout / SHIPPED).glob("*.safetensors"))
-        if file.stem in chosen
-    ]
-    return "\n\n".join(cards) or NOTHING
-
-
-def _card_of(header: Header, record: TrainingRecord, checkout: Path) -> str:
-    """The card of one system."""
+def default_card(checkout: Path) -> str:
+    """The card of the network that estimates where no weights are named."""
+    record = choose(read_training_records(checkout / RESULTS))[DEFAULT]
+    header = read_header(checkout / SHIPPED / f"{DEFAULT}.safetensors")
     training, link = record.training, download(record.name, record_file(checkout / RESULTS, record.name))
-    rows = [
-        ["Name", f"`{record.system}`; run {link} of [](notebooks/training.ipynb)"],
-        ["Licence", header.licence],
-        ["Checksum", f"`{header.checksum}`"],
-        ["Size", f"{training['parameters']:,} trainable parameters"],
-        ["Data", _data_words(training)],
-        ["Labels", LABELS[record.settings["supervision"]].format(**training)],
-        ["Training", _training_words(training)],
-        ["Chosen", f"among its seeds by the loss on held-out training pieces, {record.validation_loss:.4f}"],
-        ["Outputs", _outputs_words(header)],
-        ["Confidence", _confidence_words(record)],
-        *_score_rows(record),
+    terms = {
+        "Name": f"`{record.system}`; run {link} of [](notebooks/training.ipynb)",
+        "Licence": header.licence,
+        "Checksum": f"`{header.checksum}`",
+        "Size": f"{training['parameters']:,} trainable parameters",
+        "Data": _data_words(training),
+        "Labels": LABELS[record.settings["supervision"]].format(**training),
+        "Training": _training_words(training),
+        "Chosen": f"among its seeds by the loss on held-out training pieces, {record.validation_loss:.4f}",
+        "Outputs": _outputs_words(header.calibration),
+        "Confidence": _confidence_words(record),
+        **_scores(record),
+    }
+    listed = "\n\n".join(f"{term}\n: {text}" for term, text in terms.items())
+    return f"## {header.title}\n\n{listed}"
+
+
+def others_table(checkout: Path) -> str:
+    """Every other network on record, ours and the released ones: what each is, and what it scores."""
+    scores, chosen = read_scores(checkout / RESULTS), choose(read_training_records(checkout / RESULTS))
+    released = read_observation(checkout / RESULTS, NAME).entries
+    files = {file.stem: file for file in (checkout / SHIPPED).glob("*.safetensors")}
+    rows = []
+    for name in SYSTEMS:
+        if name in RELEASED:
+            cells = _released_cells(name, released[name])
+        elif name in files and name in chosen and name != DEFAULT:
+            cells = _cells(read_header(files[name]), chosen[name])
+        else:
+            continue
+        metric = leading_metric(scores, name)
+        score = f"{with_interval(interval_of(scores, name, metric))}<br>{METRIC_TITLES[metric]}"
+        rows.append([f"{label(name)}<br>`{name}`", *cells, score])
+    header = ["Network", "Trained on", "Outputs", "Licence, checksum", "Parameters", "Score here, %"]
+    return markdown_table(header, rows, text=4)
+
+
+def _cells(header: Header, record: TrainingRecord) -> list[str]:
+    """What the table says of a network of ours."""
+    labels = LABELS[record.settings["supervision"]].format(**record.training)
+    return [
+        f"{header.examples:,} examples, {labels}; seed {record.seed}",
+        _outputs_words(header.calibration),
+        f"{header.licence}<br>`{header.checksum[:12]}`",
+        f"{record.training['parameters']:,}",
     ]
-    return card(header.title, rows)
+
+
+def _released_cells(name: str, entry: Mapping[str, Any]) -> list[str]:
+    """What the table says of a network of the authors."""
+    checkpoint = SYSTEMS[name].checkpoint
+    release = RELEASES[checkpoint]
+    takes = "takes a track in one pass" if release.whole_track else "takes windows of 15 s"
+    return [
+        f"`{checkpoint}.pt` of <{release.source}>, epoch {entry['epoch']} of its training; {takes}",
+        _outputs_words(Calibration(**entry["calibration"])),
+        f"{release.licence}<br>`{entry['checksum'][:12]}`",
+        f"{entry['parameters']:,}",
+    ]
 
 
 def _data_words(training: Mapping[str, Any]) -> str:
@@ -70,14 +112,13 @@ def _training_words(training: Mapping[str, Any]) -> str:
     return f"{said}, from weights that had seen {start['examples']:,} examples" if start else said
 
 
-def _outputs_words(header: Header) -> str:
-    """What the outputs mean."""
-    calibration = header.calibration
+def _outputs_words(calibration: Calibration) -> str:
+    """What the outputs mean, and which keys share the first row."""
     if calibration.outputs == 12:
         return "12 key signatures"
     steps = mode_offset(calibration)
-    lie = "relatives" if steps == 0 else f"keys whose signatures lie {apart(steps)} each other"
-    return f"24 keys; a row holds {lie}"
+    pair = f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}"
+    return f"24 keys; row 0: {pair}, {apart(steps)}{'' if steps == 0 else ' by signature'}"
 
 
 def _confidence_words(record: TrainingRecord) -> str:
@@ -89,11 +130,11 @@ def _confidence_words(record: TrainingRecord) -> str:
     return said if record.uses_labels else f"{said}; the only use of labels, and it changes no answer"
 
 
-def _score_rows(record: TrainingRecord) -> list[list[str]]:
+def _scores(record: TrainingRecord) -> dict[str, str]:
     """The scores of the open test set: all, then part by part."""
-    rows = []
+    said: dict[str, str] = {}
     for metric in METRICS:
         parts = record.scores[record.scores.metric == metric].part
-        said = (f"{part} {with_interval(record.score(metric, part)).replace('<br>', ' ')}" for part in parts)
-        rows += [[f"{METRIC_TITLES[metric]}, %", "; ".join(said)]] if len(parts) else []
-    return rows
+        shown = (f"{part} {with_interval(record.score(metric, part)).replace('<br>', ' ')}" for part in parts)
+        said |= {f"{METRIC_TITLES[metric]}, %": "; ".join(shown)} if len(parts) else {}
+    return said

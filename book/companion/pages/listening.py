@@ -4,8 +4,9 @@ import html
 import os
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,18 +14,25 @@ import soundfile as sf
 from jaxtyping import Float32
 
 from companion.paper import label
+from companion.plots import side_by_side
+from companion.plots.profile import key_rings, timeline_drawing
 from companion.record import find_checkout
 from companion.scores import REFERENCE, TAGS, Answer, format_answer, points, systems_in
 from skey.audio import SAMPLE_RATE
 from skey.corpus.build import recipe_digest
+from skey.corpus.plan import Clip, render_clip
 from skey.datasets import Dataset, Track
 from skey.keys import Key, relation
+from skey.weights.library import DEFAULT
 
 CLIPS = Path("build") / "clips"
 """Where the sound of the book lies, below the top of the checkout."""
 
 PEAK = 0.9
 """Leaves room for what the compression adds."""
+
+BESIDE = ("released-skey", "supervised", "krumhansl")
+"""The systems whose predictions stand beside those of the default network."""
 
 RELATION_WORDS = {
     "same": "right",
@@ -114,3 +122,29 @@ def answer_in_words(reference: Key, answer: Answer) -> str:
         return f"{answer}, {RELATION_WORDS[relation(reference, answer)]}"
     right = "right" if answer == reference.signature else f"not {format_answer(reference.signature)}"
     return f"signature of {format_answer(answer)} major, {right}"
+
+
+def heard_clip(clip: Clip, heard: Mapping[str, Any], answers: pd.DataFrame) -> str:
+    """A clip with its player: systems' predictions, the 24 probabilities, and the key over time, as HTML.
+
+    Args:
+        clip: of the open corpus.
+        heard: what the default network predicts, an entry of the observation ``hear-the-model``.
+        answers: of other systems, for ``BESIDE``.
+    """
+    assert clip.key is not None
+    source = clip_file(lambda: render_clip(clip), f"open-corpus-{clip.id}")
+    words = " · ".join(html.escape(word) for word in (clip.id, clip.source, clip.level))
+    said: Mapping[Any, Any] = answers.loc[clip.id].to_dict()
+    rows = "".join(
+        f"<tr><th>{html.escape(label(name))}</th><td>{answer_in_words(clip.key, said[name])}</td></tr>"
+        for name in (DEFAULT, *BESIDE)
+    )
+    mine = heard[clip.id]
+    rings = key_rings(mine["probabilities"], f"{clip.key}: the whole clip")
+    over_time = timeline_drawing(mine["stretches"], clip.key, DEFAULT, f"{clip.key}: over time")
+    return (
+        f'<div class="companion-timed"><div class="companion-heard">'
+        f"{player(source, f'<strong>{clip.key}</strong><br>{words}')}"
+        f'<table class="table">{rows}</table></div>{side_by_side([rings, over_time])}</div>'
+    )

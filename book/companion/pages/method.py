@@ -5,14 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from companion.observations import Entries, Observation, observation_path
-from companion.pages.released import apart
-from companion.pages.tables import download, markdown_table
+from companion.observations import Entries
+from companion.pages.tables import markdown_table
 from companion.paper import label
-from companion.record import find_checkout
-from companion.studies.alignment import mode_offset
+from companion.studies.alignment import MODES, agreeing, apart, calibrated_row, mode_offset
 from companion.studies.pretext import Term, named_structure, sums, terms
-from companion.studies.rotation import agreeing, calibrated_row
 from companion.studies.transform import (
     INTERVALS,
     OMEGAS,
@@ -48,25 +45,6 @@ MEASURED: Mapping[str, str] = {
     "untrained": "ChromaNet, untrained",
 }
 """Names of what is no system."""
-
-
-def sources(observation: Observation) -> str:
-    """Under a figure: notebook, commit, weights and record as downloads, and what was not computed here."""
-    checkout, made = find_checkout(), observation.made
-    sums = {
-        name: str(entry["checksum"])[:12]
-        for name, entry in observation.entries.items()
-        if entry.get("checksum")
-    }
-    parts = [
-        download("notebook", checkout / "notebooks" / f"{observation.name}.ipynb"),
-        f"commit `{made['commit']}`",
-        *(f"weights of {label(name)} `{checksum}`" for name, checksum in sums.items()),
-        download("JSON", observation_path(checkout / "results", observation.name)),
-    ]
-    if made["carried"]:
-        parts.append(f"from the record, as their weights are not here: {', '.join(made['carried'])}")
-    return " · ".join(parts)
 
 
 def terms_table(entry: Mapping[str, Any], clip: str) -> str:
@@ -156,16 +134,15 @@ def number(interval: Interval, digits: int = 1) -> str:
 
 
 def calibration_table(entries: Entries) -> str:
-    """For each network: its rows of C major and A minor, and how many transpositions alone would say so."""
-    header = ["Network", "Row of C major", "Row of A minor", "Row 0 is", "C major, of 12", "A minor, of 12"]
+    """For each network: what row 0 stands for, its rows of C major and A minor, how many crops give each."""
+    header = ["Network", "Row 0 is", "The minor key's signature lies", "Row of C major", "Row of A minor"]
     rows = []
     for name, entry in entries.items():
         calibration = Calibration(**entry["calibration"])
-        first = f"{Key(calibration.major, 'major')}, {Key(calibration.minor, 'minor')}"
-        found = [str(calibrated_row(entry, "major")), str(calibrated_row(entry, "minor"))]
-        agree = [str(agreeing(entry, "major")), str(agreeing(entry, "minor"))]
-        rows.append([label(name), *found, first, *agree])
-    return markdown_table(header, rows, text=1)
+        first = f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}"
+        found = (f"{calibrated_row(entry, mode)} ({agreeing(entry, mode)} of 12)" for mode in MODES)
+        rows.append([label(name), first, apart(mode_offset(calibration)), *found])
+    return markdown_table(header, rows, text=3)
 
 
 def alignment_words(entry: Mapping[str, Any]) -> dict[str, str]:

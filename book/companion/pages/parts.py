@@ -7,12 +7,10 @@ from pathlib import Path
 
 from companion.answers import ANSWERS, Evaluation, Record, evaluate, read_record
 from companion.notebooks import EXECUTED, Run, notebook_names, read_runs
-from companion.observations import read_observation
 from companion.pages.browser import browser_script
-from companion.pages.cards import shipped_cards
+from companion.pages.cards import default_card, others_table
 from companion.pages.chapters import method_parts
 from companion.pages.landing import answer, few_systems, quiz
-from companion.pages.released import model_cards
 from companion.pages.scoreboard import scoreboard
 from companion.pages.tables import download, markdown_table, papers_percentages, papers_table
 from companion.pages.usage import using_parts, write_outputs
@@ -39,9 +37,6 @@ LOGO = Path("book") / "_static" / "logo.svg"
 LOGO_PROFILE = tuple(math.exp(-min(fifths, 12 - fifths) / 1.5) for fifths in range(12))
 """By fifths above C; falls off evenly on both sides."""
 
-ALIGNMENT = "released-alignment"
-"""The observation that the model cards are written from."""
-
 
 def write_pages(checkout: Path) -> None:
     """Write every computed part below ``build/pages`` and the README's picture; what did not change stays.
@@ -61,8 +56,8 @@ def write_pages(checkout: Path) -> None:
         "quiz.html": quiz(tables[T3]),
         **method_parts(checkout),
         **using_parts(default, recorded_excerpts(checkout / RESULTS)),
-        "model-cards.md": model_cards(read_observation(checkout / RESULTS, ALIGNMENT), list(tables.values())),
-        "shipped-cards.md": shipped_cards(checkout),
+        "default-card.md": default_card(checkout),
+        "other-networks.md": others_table(checkout),
         "checks.md": checks_list(checks(checkout)),
     }
     refuse_stale(parts | executed_pages(checkout))

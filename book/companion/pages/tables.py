@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.answers import ABOUT, ANSWERS, Evaluation
+from companion.observations import Observation, observation_path
 from companion.paper import (
     MARKS,
     Number,
@@ -127,6 +128,22 @@ def sources_line(table: Evaluation) -> str:
         *([f"not computed here: {', '.join(absent)}"] if absent else []),
     ]
     return "\n".join([" · ".join(parts), *_skipped(record.data)])
+
+
+def observation_line(observation: Observation) -> str:
+    """Under a figure: notebook, commit, weights and record as downloads, and what was not computed here."""
+    checkout, made = find_checkout(), observation.made
+    sums = {name: str(entry.get("checksum") or "") for name, entry in observation.entries.items()}
+    weights = ", ".join(f"{name} `{checksum[:12]}`" for name, checksum in sums.items() if checksum)
+    parts = [
+        download("notebook", checkout / "notebooks" / f"{observation.name}.ipynb"),
+        f"commit `{made['commit']}`",
+        *([f"weights {weights}"] if weights else []),
+        download("JSON", observation_path(checkout / "results", observation.name)),
+    ]
+    if made["carried"]:
+        parts.append(f"from the record, as their weights are not here: {', '.join(made['carried'])}")
+    return " · ".join(parts)
 
 
 def _skipped(data: Mapping[str, Any]) -> list[str]:

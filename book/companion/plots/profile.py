@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from companion.plots import INK, KEY_LABELS, MODE_COLOURS, STYLE, Drawing, colour, draw
+from companion.studies.alignment import MODES, mean_profile
 from skey.calibration import Calibration
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, Notation, format_key
 
@@ -37,18 +38,14 @@ def alignment_drawings(title: str, observed: Mapping[str, Any]) -> list[Drawing]
 
     Args:
         title: the network's name.
-        observed: one entry of the observation ``released-alignment``.
+        observed: one entry of the observation ``calibration``.
 
     Returns:
         Two drawings. Outer ring: the major column when C major sounds; inner ring: the minor column when A
         minor sounds. Before calibration row q lies where pitch class A + q does.
     """
     calibration = Calibration(**observed["calibration"])
-    last = len(observed["c_major"]) - 1
-    rings = {
-        "major": observed["c_major"][calibration.major_column],
-        "minor": observed["a_minor"][last - calibration.major_column],
-    }
+    rings: Mapping[str, Any] = {mode: mean_profile(observed, mode) for mode in MODES}
     begins = {"major": calibration.major, "minor": calibration.minor + 3}
     named = {mode: np.roll(ring, begins[mode]) for mode, ring in rings.items()}
     by_row = {mode: np.roll(ring, 9) for mode, ring in rings.items()}

@@ -1,22 +1,94 @@
-"""How the rows of the released networks' outputs lie to each other, from the reference sounds alone.
+"""Calibration looked at closely: what networks predict for each transposition of the reference sounds.
 
-Nothing in training ties the two modes of a network with 24 outputs together; calibration, which hears C major
-and A minor, finds where each of them begins.
+Nothing in training ties the two modes of a network with 24 outputs together; calibration, whose input is C
+major and A minor, finds where each of them begins.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from companion.observations import DIGITS
 from companion.systems import RELEASED
-from skey.calibration import Calibration, reference_profile
-from skey.keys import Key
+from skey.calibration import Calibration, reference_profiles
+from skey.keys import Key, Mode
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
 from skey.weights import LoadedModel, available_weights, read_weights
+from skey.weights.library import DEFAULT
+
+NAME = "calibration"
+"""The observation, and its notebook."""
+
+NETWORKS = ("stone", "skey-fifths", DEFAULT, *RELEASED)
+"""Networks that are looked at, where their weights are at hand."""
+
+MODES: tuple[Mode, Mode] = ("major", "minor")
 
 _FIFTH = 7
+
+
+def observe_calibration() -> dict[str, dict[str, Any]]:
+    """What each network at hand predicts for C major and for A minor, cropped by 0 to 11 semitones.
+
+    Returns:
+        System → what :func:`observe_network` says of it.
+    """
+    files = available_weights()
+    return {name: observe_network(read_weights(files[name])) for name in NETWORKS if name in files}
+
+
+def observe_network(loaded: LoadedModel) -> dict[str, Any]:
+    """``checksum``, ``calibration``, ``parameters`` (how many), ``epoch`` of a released network, and for each
+    mode the probabilities crop → column → row."""
+    header = loaded.header
+    return {
+        "checksum": header.checksum,
+        "calibration": header.calibration.as_dict(),
+        "parameters": count_parameters(loaded.network),
+        "epoch": header.training.get("epoch"),
+        **{
+            mode: reference_profiles(chroma_net(loaded), mode)
+            .transpose(1, 2)
+            .double()
+            .numpy()
+            .round(DIGITS)
+            .tolist()
+            for mode in MODES
+        },
+    }
+
+
+def chroma_net(loaded: LoadedModel) -> ChromaNet:
+    """The network of one of the papers' systems, whose rows calibration can name."""
+    assert isinstance(loaded.network, ChromaNet), f"{loaded.header.name} is no ChromaNet"
+    return loaded.network
+
+
+def by_crop(entry: Mapping[str, Any], mode: Mode) -> Float[np.ndarray, "12 12"]:
+    """The column of a mode while its reference sound plays: rows are crops, columns are the output's rows."""
+    profiles = np.array(entry[mode])
+    major = Calibration(**entry["calibration"]).major_column
+    return profiles[:, major if mode == "major" else profiles.shape[1] - 1 - major]
+
+
+def mean_profile(entry: Mapping[str, Any], mode: Mode) -> Float[np.ndarray, "12"]:
+    """The mean over all crops, each rotated back to crop 0: what calibration decides by."""
+    turned = [np.roll(profile, crop) for crop, profile in enumerate(by_crop(entry, mode))]
+    return np.asarray(np.mean(turned, axis=0))
+
+
+def calibrated_row(entry: Mapping[str, Any], mode: Mode) -> int:
+    """q_cal: the row of C major, or that of A minor, which calibration found in the mean over all crops."""
+    calibration = Calibration(**entry["calibration"])
+    return (-calibration.major if mode == "major" else 9 - calibration.minor) % PITCH_CLASSES
+
+
+def agreeing(entry: Mapping[str, Any], mode: Mode) -> int:
+    """In how many of the twelve transpositions one crop alone would have found the same row (Eq. 10)."""
+    rows = by_crop(entry, mode).argmax(axis=1) + np.arange(PITCH_CLASSES)
+    return int((rows % PITCH_CLASSES == calibrated_row(entry, mode)).sum())
 
 
 def mode_offset(calibration: Calibration) -> int:
@@ -32,47 +104,15 @@ def mode_offset(calibration: Calibration) -> int:
     return steps - PITCH_CLASSES if steps > PITCH_CLASSES // 2 else steps
 
 
+def apart(steps: int) -> str:
+    """A distance along the circle of fifths in words."""
+    if steps == 0:
+        return "relatives"
+    fifths = "a fifth" if abs(steps) == 1 else f"{abs(steps)} fifths"
+    return f"{fifths} {'above' if steps > 0 else 'below'}"
+
+
 def key_if_modes_were_aligned(calibration: Calibration) -> Key:
     """What A minor would be called if row q were taken for relatives, from where major begins alone."""
     row = (9 - calibration.minor) % PITCH_CLASSES
     return Key((calibration.major + row) % PITCH_CLASSES, "major").relative
-
-
-def observe_alignment() -> dict[str, dict[str, Any]]:
-    """Reference profiles and calibration of each released network whose weights are at hand.
-
-    Returns:
-        System → what its header says of it, ``parameters`` (how many), ``calibration``, ``c_major`` and
-        ``a_minor``: the profile for each reference sound, a list of 12 probabilities a column.
-    """
-    files = available_weights()
-    return {name: observe_network(read_weights(files[name])) for name in RELEASED if name in files}
-
-
-def observe_network(loaded: LoadedModel) -> dict[str, Any]:
-    """The same for one network."""
-    header = loaded.header
-    return {
-        "title": header.title,
-        "licence": header.licence,
-        "source": header.source,
-        "checksum": header.checksum,
-        "outputs": header.architecture.outputs,
-        "whole_track": header.whole_track,
-        "parameters": count_parameters(loaded.network),
-        "epoch": header.training.get("epoch"),
-        "calibration": header.calibration.as_dict(),
-        "c_major": _columns(reference_profile(chroma_net(loaded), "major")),
-        "a_minor": _columns(reference_profile(chroma_net(loaded), "minor")),
-    }
-
-
-def chroma_net(loaded: LoadedModel) -> ChromaNet:
-    """The network of one of the papers' systems, whose rows calibration can name."""
-    assert isinstance(loaded.network, ChromaNet), f"{loaded.header.name} is no ChromaNet"
-    return loaded.network
-
-
-def _columns(profile: Float[Tensor, "12 columns"]) -> list[list[float]]:
-    """The columns of a profile, ready for JSON."""
-    return [[round(float(value), DIGITS) for value in column] for column in profile.T]

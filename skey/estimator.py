@@ -1,7 +1,7 @@
 """The key of a recording: sound in, :class:`KeyEstimate` out.
 
-By default a recording is heard in windows of 15 s, read block by block, and the profiles of the tonal windows
-are averaged as in STONE, so that memory does not grow with its length. What holds no tonality gets no key,
+By default a recording is heard in windows, read block by block, and the profiles of the tonal windows are
+averaged as in STONE, so that memory does not grow with its length. What holds no tonality gets no key,
 and the front end follows the tuning of what is far from A4 = 440 Hz.
 """
 
@@ -33,7 +33,7 @@ from skey.audio import (
     stream_audio,
 )
 from skey.errors import SkeyError
-from skey.inference.filters import SEGMENT_SAMPLES
+from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.spectrum import log_vqt
 from skey.inference.threads import one_blas_thread
 from skey.inference.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, sounding, tuning_cents
@@ -81,7 +81,7 @@ class KeyEstimate:
         tuning_cents: cents above A4 = 440 Hz, -50..50, beyond only where a piece drifts there; None where
             nothing tonal sounds.
         duration: in seconds.
-        segments: stretches of 15 s at least, equal neighbours merged.
+        segments: the windows (15 or 30 s, as the weights ask), equal neighbours merged.
     """
 
     key: Key | None
@@ -173,7 +173,7 @@ if TYPE_CHECKING:
 QUIET = 1e-3
 """A window whose peak is under this share of the recording's (-60 dB) has no say."""
 
-LEAST_VOTE_SECONDS = SEGMENT_SAMPLES / SAMPLE_RATE / 2
+LEAST_VOTE_SECONDS = SEGMENT_SECONDS / 2
 """A rest at the end that is shorter has no say (STONE drops every rest), unless there is nothing else."""
 
 STANDARD_INPUT = Path("-")
@@ -245,7 +245,7 @@ class KeyEstimator:
             the template where they do not ship.
         device: where a network runs (the front end runs on the CPU). On the CPU nothing needs torch.
         whole_track: one pass over the whole recording, in memory that grows with its length, or the mean over
-            windows of 15 s; None for what the weights say of themselves.
+            windows; None for what the weights say of themselves.
         as_published: as the papers do it: tuned to 440 Hz whatever the music is, and with a key for
             everything that has spectral lines, such as speech or a single tone. One pass over the whole
             recording implies it.
@@ -280,7 +280,7 @@ class KeyEstimator:
             ValueError: an array without a sample rate.
         """
         with one_blas_thread:
-            return self._estimate(_blocks(sound, sample_rate))
+            return self._estimate(_blocks(sound, sample_rate, self.listener.window_seconds))
 
     def estimate_many(self, paths: Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
         """Estimate the keys of many files; one that cannot be read does not stop the others.
@@ -313,8 +313,12 @@ class KeyEstimator:
         heard: list[_Heard] = []
         tuning = _Tuning()
         for window in _windows(blocks):
-            heard.append(self._hear(window, tuning))
             kept += [window.own] if self.whole_track else []
+            if heard and heard[-1].profile is not None and window.own.size < LEAST_VOTE_SECONDS * SAMPLE_RATE:
+                # It would have no say: its network need not run.
+                heard[-1] = replace(heard[-1], end=window.end / SAMPLE_RATE)
+            else:
+                heard.append(self._hear(window, tuning))
         duration, peak = max([h.end for h in heard], default=0.0), max([h.peak for h in heard], default=0.0)
         heard = [h if h.peak >= QUIET * peak else replace(h, profile=None) for h in heard]
         reason = _why_no_key(heard, duration, peak)
@@ -374,9 +378,8 @@ class KeyEstimator:
         return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
 
 
-def _blocks(sound: Sound, sample_rate: int | float | None) -> Iterator[Wave]:
+def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iterator[Wave]:
     """The sound of a file or an array in blocks of one window."""
-    seconds = SEGMENT_SAMPLES / SAMPLE_RATE
     if isinstance(sound, str | os.PathLike | BinaryFile):
         return stream_audio(sound, seconds)
     if sample_rate is None:
@@ -393,7 +396,7 @@ def _as_array(samples: Any) -> Shaped[np.ndarray, "..."]:  # noqa: ANN401 - what
 
 
 def _windows(blocks: Iterable[Wave]) -> Iterator[_Window]:
-    """Windows of 15 s; the last one reaches back, so that a short rest is heard in its context."""
+    """A window a block; the last one reaches back, so that a short rest is heard in its context."""
     start, before = 0, np.zeros(0, np.float32)
     for block in blocks:
         end = start + block.size

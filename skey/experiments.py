@@ -47,7 +47,7 @@ class Experiment:
     clips. `songs` are composed ones with labels (`skey.corpus.songs`), `recorded` the share of recordings in
     epochs without labels where there are any, `recolour` gives each segment another spectral envelope. An
     epoch has at most `steps` batches (the released code's 512). `crops` are drawn as the paper says or as the
-    released code does (facts of Section 3).
+    released code does (facts of Section 3). The network estimates from windows of `window_seconds`.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Experiment:
     epochs: int = 50
     optimiser: Optimiser = field(default_factory=Optimiser)
     crops: Literal["paper", "code"] = "paper"
+    window_seconds: int = 15
 
     def network(self) -> Network:
         """A network of this system, its parameters drawn by chance."""
@@ -174,6 +175,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             loss=_FIFTHS,
             songs=2600,
             recolour=True,
+            window_seconds=30,
         ),
         variant(
             SEMITONE,
@@ -182,6 +184,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             loss=_FREE_LABELS,
             songs=2600,
             recolour=True,
+            window_seconds=30,
         ),
         SUPERVISED,
     )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from skey.audio import SAMPLE_RATE
 from skey.errors import SkeyError
 from skey.inference.architecture import Architecture
 from skey.inference.confidence import sharpen, softmax
-from skey.inference.filters import CROPPED_BINS, HOP, SEGMENT_SAMPLES
+from skey.inference.filters import CROPPED_BINS, HOP, SEGMENT_SECONDS
 from skey.inference.network import NumpyChromaNet
 from skey.inference.templates import correlations, energy_chroma
 from skey.inference.threads import one_blas_thread, one_thread
@@ -34,8 +35,14 @@ TEMPLATE_TEMPERATURE = 0.12
 clips of the open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips:
 48, 53)."""
 
-_WINDOW = SEGMENT_SAMPLES // HOP + 1
-"""Frames of a 15-s segment."""
+
+def frames_of(seconds: int) -> int:
+    """Frames of so many seconds of sound."""
+    return seconds * SAMPLE_RATE // HOP + 1
+
+
+_LEAST_REST = frames_of(SEGMENT_SECONDS) // 2
+"""Frames: a shorter rest of a track is dropped, as STONE drops every rest."""
 _FLOOR = 1.0
 """80 dB in units of the log-VQT."""
 
@@ -62,7 +69,11 @@ class Listener(Protocol):
 
     @property
     def whole_track(self) -> bool:
-        """Whether it takes a track in one pass; otherwise its profiles of 15-s windows are averaged."""
+        """Whether it takes a track in one pass; otherwise its profiles of windows are averaged."""
+
+    @property
+    def window_seconds(self) -> int:
+        """How long those windows are; 15 s in STONE."""
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "values"]:
         """What it makes of a stretch, for the mean over a track."""
@@ -84,28 +95,36 @@ def ask(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarra
     Returns:
         24 in the order of KEYS, or 12 of key signatures from C, summing to one.
     """
+    return listener.probabilities(mean_profile(listener, log_vqt))
+
+
+def mean_profile(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "values"]:
+    """What a listener makes of a track, before :meth:`Listener.probabilities`; see :func:`ask`."""
     track = np.asarray(log_vqt)
+    items = [track] if listener.whole_track else windows(track, listener.window_seconds)
     with one_blas_thread:
-        profiles = [listener.profile(each) for each in ([track] if listener.whole_track else windows(track))]
-        return listener.probabilities(np.mean(profiles, axis=0))
+        return np.asarray(np.mean([listener.profile(item) for item in items], axis=0))
 
 
-def windows(log_vqt: Float[np.ndarray, "99 frames"]) -> Iterator[Float[np.ndarray, "99 window_frames"]]:
-    """Cut a track into windows of 15 s, each with the floor 80 dB under its own maximum.
+def windows(
+    log_vqt: Float[np.ndarray, "99 frames"], seconds: int = SEGMENT_SECONDS
+) -> Iterator[Float[np.ndarray, "99 window_frames"]]:
+    """Cut a track into windows, each with the floor 80 dB under its own maximum.
 
     Args:
         log_vqt: (99, frames).
+        seconds: length of a window.
 
     Yields:
-        (99, 646): a rest of at least half a window reaches back to fill one, a shorter rest is dropped. A
-        track of less than 15 s is one short window.
+        (99, 646) at 15 s: a rest of at least 7.5 s reaches back to fill a window, a shorter rest is dropped.
+        A shorter track is one short window.
     """
-    frames = log_vqt.shape[-1]
-    starts = list(range(0, frames - _WINDOW + 1, _WINDOW)) or [0]
-    if frames - starts[-1] - _WINDOW >= _WINDOW // 2:
-        starts.append(frames - _WINDOW)
+    frames, length = log_vqt.shape[-1], frames_of(seconds)
+    starts = list(range(0, frames - length + 1, length)) or [0]
+    if frames - starts[-1] - length >= _LEAST_REST:
+        starts.append(frames - length)
     for start in starts:
-        window = log_vqt[:, start : start + _WINDOW]
+        window = log_vqt[:, start : start + length]
         yield np.maximum(window, window.max() - _FLOOR)
 
 
@@ -115,6 +134,7 @@ class Template:
     name = identity = "Krumhansl template"
     outputs = 24
     whole_track = False
+    window_seconds = SEGMENT_SECONDS
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "12"]:
         """The chroma: its mean over windows is that of the track."""
@@ -134,6 +154,7 @@ class _Trained:
         self.identity = f"{header.name} {header.checksum}"
         self.outputs: int = header.architecture.outputs
         self.whole_track = header.whole_track
+        self.window_seconds = header.window_seconds
         self._temperature = header.temperature
 
     def probabilities(self, profile: Float[np.ndarray, "outputs"]) -> Float[np.ndarray, "outputs"]:

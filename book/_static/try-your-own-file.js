@@ -277,7 +277,7 @@ function skeyEstimator(SKEY) {
   // --- From windows to an estimate (skey.estimator).
 
   function hear(samples, start, end) {
-    const wave = samples.subarray(start ? end - SKEY.segmentSamples : 0, end); // The last window reaches back.
+    const wave = samples.subarray(start ? end - SKEY.windowSamples : 0, end); // The last window reaches back.
     const own = samples.subarray(start, end);
     const times = { start: start / SKEY.sampleRate, end: end / SKEY.sampleRate, peak: peakOf(own) };
     if (wave.length < SKEY.minSamples || times.peak < SKEY.silencePeak) {
@@ -342,9 +342,11 @@ function skeyEstimator(SKEY) {
     if (!samples.length) throw new RangeError("the recording is empty: it has no samples; export or download it again");
     if (!samples.every(Number.isFinite)) throw new RangeError("the recording holds NaN or infinite samples; export it again");
     const windows = [];
-    for (let start = 0; start < samples.length; start += SKEY.segmentSamples) {
-      const end = Math.min(start + SKEY.segmentSamples, samples.length);
-      windows.push(hear(samples, start, end));
+    for (let start = 0; start < samples.length; start += SKEY.windowSamples) {
+      const end = Math.min(start + SKEY.windowSamples, samples.length);
+      if (windows.at(-1)?.profile && end - start < SKEY.leastVoteSeconds * SKEY.sampleRate) {
+        windows.at(-1).end = end / SKEY.sampleRate; // It would have no say: its network need not run.
+      } else windows.push(hear(samples, start, end));
       progress(end / samples.length);
     }
     const peak = maximum(windows.map((h) => h.peak));

@@ -20,6 +20,7 @@ from companion.scores import format_answer, score, systems_in
 from companion.systems import RELEASED, SYSTEMS, checksums, systems
 from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
 from skey.datasets import labelled_tracks
+from skey.experiments import EXPERIMENTS
 from skey.weights import Header, WeightsError, read_arrays
 
 TOLERANCE = 1.5e-4
@@ -158,15 +159,19 @@ def check_weights(results: Path, weights: Path) -> Iterator[str]:
         yield from (f"{run.name}: {line}" for line in lines)
 
 
+_DESCRIPTION = ("name", "title", "licence", "whole_track", "window_seconds")
+
+
 def described(system: str, seed: int) -> dict[str, object]:
     """What the header of shipped weights has to say besides how they were trained."""
     title = f"{SYSTEMS[system].title}, seed {seed}"
-    return {"name": system, "title": title, "licence": "MIT", "whole_track": False}
+    window = EXPERIMENTS[system].window_seconds
+    return dict(zip(_DESCRIPTION, (system, title, "MIT", False, window), strict=True))
 
 
 def described_in(header: Header) -> dict[str, object]:
     """The same fields of a header."""
-    return {name: getattr(header, name) for name in ("name", "title", "licence", "whole_track")}
+    return {name: getattr(header, name) for name in _DESCRIPTION}
 
 
 def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:

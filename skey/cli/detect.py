@@ -200,12 +200,12 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option("--overwrite", is_flag=True, help="Let --output replace a file that holds no results.")
 @click.option("--resume", is_flag=True, help="Continue the results in --output where they break off.")
 @click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name", show_default=True)
-@click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 s or more.")
+@click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 or 30 s or more.")
 @click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
 @click.option(
     "--whole-track/--windows",
     default=None,
-    help="One pass over a track, at 440 Hz, or the mean of 15-s windows; by default as the weights ask.",
+    help="One pass over a track, at 440 Hz, or the mean of windows; by default as the weights ask.",
 )
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")

@@ -23,8 +23,10 @@ HOP = 512
 """Samples between two frames."""
 LOWEST_FREQUENCY = 27.5
 """Frequency of bin 0 in hertz: A0."""
-SEGMENT_SAMPLES = 15 * SAMPLE_RATE
-"""Samples of the 15-s segments of both papers."""
+SEGMENT_SECONDS = 15
+"""How long the segments of both papers are."""
+SEGMENT_SAMPLES = SEGMENT_SECONDS * SAMPLE_RATE
+"""Samples of such a segment."""
 MIN_VQT_SAMPLES = 65 * 256
 """Fewest samples (0.75 s) whose lowest octave can be mirrored at its ends."""
 LOWPASS_TAPS = 256

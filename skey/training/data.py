@@ -55,6 +55,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.places)
 
+    def log_vqt(self, clip: int) -> Float[Tensor, "99 frames"]:
+        """What is stored of a clip: both segments, with what lies between them or without it."""
+        store, row = self.places[clip]
+        return from_bytes(np.asarray(store[row]))
+
     def segments(self, clips: Sequence[int], frames_per_step: int) -> Float[Tensor, "batch 2 99 steps"]:
         """Both 15-s segments of each clip, frames averaged as the network wants them."""
         stored = np.stack([self.places[clip][0][self.places[clip][1]] for clip in clips])

@@ -246,6 +246,7 @@ class Run:
             licence="MIT",
             source=f"skey-companion {__version__}",
             checksum="",
+            window_seconds=self.experiment.window_seconds,
             training=self._summary(),
         )
         confidence = confidence_of(LoadedModel(header, network), self.data.validation)

@@ -6,6 +6,7 @@ The loss is what a system without labels may be chosen by; KSEA, MIREX and the r
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,6 +16,7 @@ from skey.experiments import Experiment
 from skey.inference.confidence import fit_temperature
 from skey.inference.filters import CROPPED_BINS
 from skey.keys import KEYS, Key
+from skey.listeners import listener, mean_profile
 from skey.metrics import count_relations, count_signatures, ksea, mirex_score
 from skey.model import PITCH_CLASSES, profile_of
 from skey.supervised import Network
@@ -124,12 +126,7 @@ def confidence_of(loaded: LoadedModel, pool: Pool) -> dict[str, float | int]:
     labelled = pool.labelled()
     if len(labelled) < LEAST_CLIPS:
         return {"temperature_clips": len(labelled)}
-    ask = loaded.profile if loaded.outputs == 24 else loaded.signature_profile
-    profiles = []
-    with torch.inference_mode():
-        for clips in _batches(labelled, 32):
-            said = ask(labelled.segments(clips, 1).flatten(0, 1))
-            # What the estimator would say of a clip before any temperature: the mean over both segments.
-            profiles.append(said.reshape(len(clips), 2, -1).mean(1))
-    temperature = fit_temperature(torch.cat(profiles), [key for key in labelled.keys if key is not None])
+    asked = listener(loaded)
+    profiles = np.stack([mean_profile(asked, labelled.log_vqt(clip)) for clip in range(len(labelled))])
+    temperature = fit_temperature(profiles, [key for key in labelled.keys if key is not None])
     return {"temperature": round(temperature, 4), "temperature_clips": len(labelled)}

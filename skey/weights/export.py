@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from skey.audio import SAMPLE_RATE
 from skey.errors import SkeyError
 from skey.inference.confidence import TINY
-from skey.inference.filters import SEGMENT_SAMPLES
+from skey.inference.filters import HOP
 from skey.keys import KEYS
 from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
 from skey.weights import LoadedModel
@@ -42,7 +43,7 @@ class WaveformToProbabilities(nn.Module):
         self.header = loaded.header
 
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
-        """The mean over windows of 15 s, or one pass, as the header says.
+        """The mean over windows, or one pass, as the header says.
 
         Args:
             waveform: (1, samples) at 22,050 Hz, mono, peak 1, at least 0.75 s.
@@ -66,9 +67,11 @@ class WaveformToProbabilities(nn.Module):
         """
         frames = torch._shape_as_tensor(log_vqt)[2]
         whole, least = self.header.whole_track, self.header.architecture.minimum_frames
-        window = frames if whole else frames.clamp(max=SEGMENT_FRAMES)
-        count = frames // frames if whole else (frames + SEGMENT_FRAMES // 2) // SEGMENT_FRAMES
-        starts = torch.minimum(_range(count.clamp(min=1)) * SEGMENT_FRAMES, frames - window)
+        most = self.header.window_seconds * SAMPLE_RATE // HOP + 1
+        window = frames if whole else frames.clamp(max=most)
+        # A rest of half a segment reaches back to fill a window, a shorter one is dropped.
+        count = frames // frames if whole else (frames + most - SEGMENT_FRAMES // 2) // most
+        starts = torch.minimum(_range(count.clamp(min=1)) * most, frames - window)
         repeats = (least + window - 1) // window
         repeated = _range(repeats * window) % window
         cut = log_vqt[0][:, starts[:, None] + repeated].transpose(0, 1)
@@ -116,7 +119,7 @@ def _trace(loaded: LoadedModel, path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             WaveformToProbabilities(loaded).eval(),
-            (torch.zeros(1, 2 * SEGMENT_SAMPLES + 7),),
+            (torch.zeros(1, 2 * loaded.header.window_seconds * SAMPLE_RATE + 7),),
             path,
             input_names=[INPUT],
             output_names=[OUTPUT],

@@ -7,6 +7,7 @@ from typing import Any
 
 from skey.errors import WeightsError as WeightsError
 from skey.inference.architecture import KINDS, Architecture, Settings
+from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.outputs import Calibration
 
 FORMAT = 1
@@ -27,6 +28,9 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
 """The least and the greatest value of each setting of a network."""
 
 _MOST_BLOCKS = 12
+
+LONGEST_WINDOW = 120
+"""Seconds: memory grows with the window."""
 
 OLDEST_KIND = "chromanet"
 """Of a header that says nothing: the first files held nothing else."""
@@ -54,7 +58,8 @@ class FrontEnd:
 class Header:
     """What a weights file says about itself.
 
-    `whole_track` is how its authors estimate: one pass over the track, or the mean of 15-s segments.
+    `whole_track` is how its authors estimate: one pass over the track, or the mean over windows of
+    `window_seconds`.
     `training` is a summary of how the weights came about, `checksum` the SHA-256 of names, shapes and values.
     """
 
@@ -66,6 +71,7 @@ class Header:
     source: str
     checksum: str
     whole_track: bool = False
+    window_seconds: int = SEGMENT_SECONDS
     front_end: FrontEnd = FrontEnd()
     training: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
@@ -134,6 +140,9 @@ def _check_fields(raw: dict[str, Any]) -> None:
             raise TypeError(f"its {name} is no text")
     if not isinstance(raw.get("whole_track", False), bool) or not isinstance(raw.get("training", {}), dict):
         raise TypeError("its whole_track or its training is of the wrong type")
+    window = raw.get("window_seconds", SEGMENT_SECONDS)
+    if type(window) is not int or not SEGMENT_SECONDS <= window <= LONGEST_WINDOW:
+        raise ValueError(f"its window_seconds is {window!r}: expected {SEGMENT_SECONDS} to {LONGEST_WINDOW}")
     temperature = raw.get("training", {}).get("temperature", 1.0)
     if isinstance(temperature, bool) or not 1e-3 <= temperature <= 1e3:
         raise ValueError(f"its temperature is {temperature!r}")

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
@@ -17,7 +18,9 @@ from skey.estimator import KeyEstimate, KeyEstimator, Segment, merged
 from skey.inference.confidence import calibration_error, fit_temperature, sharpen
 from skey.inference.tonality import TONAL_PROMINENCE, measure_tonality, tuning_cents
 from skey.keys import KEYS, Key, parse_key
+from skey.listeners import Network, mean_profile, windows
 from skey.vqt import log_vqt
+from skey.weights import load_weights
 
 CADENCES = {
     "major": ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7)),
@@ -157,6 +160,20 @@ def test_a_rest_of_less_than_half_a_window_has_no_say(estimator):
     whole, with_rest = estimator.estimate(song, SAMPLE_RATE), estimator.estimate(longer, SAMPLE_RATE)
     assert with_rest.probabilities == whole.probabilities
     assert with_rest.segments[-1].end == 35
+
+
+@pytest.mark.parametrize("seconds", [15, 30])
+def test_windows_are_as_long_as_the_weights_ask(seconds):
+    loaded = load_weights("semitone-open")
+    loaded = replace(loaded, header=replace(loaded.header, window_seconds=seconds))
+    song = np.concatenate([cadence(Key(0, "major"), 30), cadence(Key(6, "major"), 30)])
+    heard = [s for s in KeyEstimator(loaded).estimate(song, SAMPLE_RATE).segments if s.key]
+    assert [(s.start, s.end, s.key) for s in heard] == [(0, 30, Key(0, "major")), (30, 60, Key(6, "major"))]
+    features = log_vqt(torch.from_numpy(prepare(song, SAMPLE_RATE)[: 30 * SAMPLE_RATE]))
+    items = list(windows(features.numpy(), seconds))
+    profile = np.mean([Network(loaded).profile(item) for item in items], axis=0)
+    assert len(items) == 30 // seconds
+    np.testing.assert_allclose(mean_profile(Network(loaded), features), profile, atol=1e-6)
 
 
 def test_silence_and_noise_around_a_song_change_nothing_about_its_key(estimator):

@@ -32,6 +32,7 @@ def browser_script() -> str:
         "temperature": header.temperature,
         "order": header.calibration.key_profile(outputs)[0].astype(int).tolist(),
         "crop": header.front_end.crop,
+        "windowSamples": header.window_seconds * audio.SAMPLE_RATE,
         "kernelSizes": settings.kernels,
         "framesPerStep": settings.frames_per_step,
         "minimumFrames": settings.minimum_frames,
@@ -76,7 +77,6 @@ def _front_end() -> dict[str, Any]:
 def _estimator() -> dict[str, Any]:
     """Windows, silence, tonality."""
     return {
-        "segmentSamples": filters.SEGMENT_SAMPLES,
         "minSamples": audio.MIN_SAMPLES,
         "silencePeak": audio.SILENCE_PEAK,
         "quiet": estimator.QUIET,

@@ -77,7 +77,7 @@ class Class:
 def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What the estimator answers to the test clips with each listener, and how sure it is.
 
-    The log-VQT of the built features is cut into windows of 15 s, whose profiles are averaged, as
+    The log-VQT of the built features is cut into windows, whose profiles are averaged, as
     ``KeyEstimator`` does with sound. Whether a clip has a tonality is heard in its sound, for the
     first clips of the *hard* level.
 

@@ -210,11 +210,12 @@ def is_stripped(notebook: NotebookNode) -> bool:
 
 
 def read_runs(checkout: Path) -> dict[str, Run]:
-    """The latest execution of each notebook in this checkout, by name."""
+    """The latest execution of each notebook in this checkout, by name; those that are gone do not count."""
     path = checkout / RUNS
     if not path.is_file():
         return {}
-    return {name: Run(**run) for name, run in json.loads(path.read_text(encoding="utf-8")).items()}
+    runs = json.loads(path.read_text(encoding="utf-8"))
+    return {name: Run(**runs[name]) for name in notebook_names(checkout) if name in runs}
 
 
 def _remember(checkout: Path, run: Run) -> None:

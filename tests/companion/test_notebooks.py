@@ -212,6 +212,8 @@ def test_what_fails_takes_no_other_notebook_with_it(
     with pytest.raises(NotebookError, match=rf"one\.ipynb.*(\n.*)?{told}"):
         run_notebooks(tmp_path, {"one": {}, "two": {}})
     assert read_runs(tmp_path).keys() == {"two"}
+    (tmp_path / FOLDER / "two.ipynb").unlink()
+    assert read_runs(tmp_path) == {}, "a notebook that is gone has no run"
 
 
 def test_a_run_that_is_not_for_the_book_leaves_it_alone(tmp_path: Path) -> None:

@@ -39,7 +39,6 @@ class Key:
     mode: Mode
 
     def __post_init__(self) -> None:
-        """Refuse what is not a key."""
         if self.tonic not in range(12) or self.mode not in ("major", "minor"):
             raise ValueError(
                 f"expected a tonic in 0..11 and 'major' or 'minor', not {self.tonic!r} {self.mode!r}"

@@ -124,7 +124,6 @@ def signature_confusion(
 
 
 def _count_cells(rows: list[int], columns: list[int], width: int) -> Integer[np.ndarray, "24 width"]:
-    """A matrix of 24 rows that counts how often each cell is named."""
     matrix = np.zeros((len(CIRCLE_OF_FIFTHS), width), dtype=np.int64)
     np.add.at(matrix, (np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp)), 1)
     return matrix
@@ -197,7 +196,6 @@ class SignatureCounts:
 
 
 def _relations(references: Sequence[Key], estimates: Sequence[Key | None]) -> list[Relation]:
-    """The relation of each estimate to its reference; no estimate is OTHER."""
     check_pairs(references, estimates)
     pairs = zip(references, estimates, strict=True)
     return [relation(reference, key) if key else Relation.OTHER for reference, key in pairs]
@@ -291,7 +289,6 @@ def mode_accuracy(references: Sequence[Key], estimates: Sequence[Key | None]) ->
 
 
 def _mean(points: float, tracks: int) -> float:
-    """Points a track."""
     if tracks == 0:
         raise MetricError("there is nothing to score: no tracks")
     return points / tracks

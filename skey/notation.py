@@ -120,7 +120,6 @@ def _read_enharmonic(text: str) -> tuple[int, Mode] | None:
 
 
 def _read_name(text: str) -> tuple[int, Mode] | None:
-    """A tonic and a mode by name, or None."""
     for pattern, sign in _ACCIDENTAL_WORDS:
         text = re.sub(pattern, sign, text, flags=re.IGNORECASE)
     match = _NAME.fullmatch(text)
@@ -138,7 +137,6 @@ def _read_mode(word: str | None, letter: str) -> Mode | None:
 
 
 def _read_circle_code(text: str) -> tuple[int, Mode] | None:
-    """An Open Key or Camelot-compatible code, or None."""
     match = _CIRCLE_CODE.fullmatch(text)
     if not match or not 1 <= int(match[1]) <= 12:
         return None
@@ -147,7 +145,6 @@ def _read_circle_code(text: str) -> tuple[int, Mode] | None:
 
 
 def _read_midi(text: str) -> tuple[int, Mode] | None:
-    """The text form of a MIDI key signature, or None."""
     match = _MIDI.fullmatch(text)
     if not match or abs(int(match[1])) > 7:
         return None

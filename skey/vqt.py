@@ -54,7 +54,6 @@ class LogVQT(nn.Module):
     scale: Tensor
 
     def __init__(self) -> None:
-        """Build the kernels of one octave, the half-band filter and the normalisation."""
         super().__init__()
         self.register_buffer("kernels", torch.from_numpy(octave_kernels())[:, None], persistent=False)
         self.register_buffer("lowpass", torch.from_numpy(stepped_lowpass())[:, None], persistent=False)
@@ -105,7 +104,6 @@ def log_compress(magnitude: Float[Tensor, "batch bins frames"]) -> Float[Tensor,
 
 @lru_cache(maxsize=1)
 def _cached_front_end() -> LogVQT:
-    """The one front end of :func:`log_vqt`."""
     return LogVQT().eval()
 
 

@@ -51,7 +51,6 @@ class Messages:
             self._write(text)
 
     def _write(self, text: str) -> None:
-        """Write a line above the progress bar."""
         from tqdm import tqdm
 
         tqdm.write(text, file=sys.stderr)

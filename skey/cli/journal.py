@@ -181,7 +181,6 @@ class Journal:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """Whether two names stand for one file."""
     try:
         return one.samefile(other)
     except OSError:

@@ -247,7 +247,6 @@ def _as_cell(path: str) -> str:
 
 
 def _on_one_line(path: str) -> str:
-    """A name that breaks no line."""
     if not {"\n", "\r"} & set(path):
         return path
     return path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")

@@ -159,7 +159,6 @@ def _step(before: Chord, after: Chord) -> float:
 def _best_path(
     fit: Float[np.ndarray, "segments chords"], steps: Float[np.ndarray, "chords chords"]
 ) -> Int[np.ndarray, " segments"]:
-    """The sequence of states with the highest sum of fits and steps."""
     score, origins = fit[0], []
     for row in fit[1:]:
         through = score[:, None] + steps

@@ -223,7 +223,6 @@ def _chord_track(chords: Sequence[acc.Slice], pulse: float, rng: np.random.Gener
 
 
 def _bass_track(bass: Sequence[acc.Slice], pulse: float, key: Key, rng: np.random.Generator) -> Track:
-    """The bass, walking or in one figure."""
     figure = int(rng.integers(len(acc.BASS_FIGURES) + 2))
     if figure < len(acc.BASS_FIGURES):
         rows = [row for part in bass for row in acc.BASS_FIGURES[figure](part, pulse)]

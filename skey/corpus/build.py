@@ -56,10 +56,10 @@ class MissingFeatures(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Where the features of a few consecutive clips of a plan lie.
+    """A few consecutive clips of a plan: ``clip_ids`` are the rows of its file, in order.
 
-    ``name`` is a digest of the clips and ``folder`` that of the code that renders them, so a file there
-    holds the right features or is damaged; there is no third case. ``clip_ids`` are the rows in order.
+    ``name`` is a digest of the clips and ``folder`` that of the code that renders them, so a file there holds
+    the right features or is damaged; there is no third case.
     """
 
     folder: Path
@@ -97,10 +97,7 @@ class Shard:
 
 @contextlib.contextmanager
 def storage_errors(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says about a full or closed disk into one clear error.
-
-    Raises ``StoreError`` in place of ``OSError``; ``folder`` is where the features were to lie.
-    """
+    """Raise ``StoreError`` in place of what the system says about a full or closed disk at ``folder``."""
     try:
         yield
     except OSError as error:
@@ -114,8 +111,8 @@ def storage_errors(folder: Path) -> Iterator[None]:
 def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
     """Replace ``path`` by ``content`` so that a reader sees the old file or the new one, never a part.
 
-    The ending of the temporary name is fixed where one process alone writes, such as the holder of a shard's
-    lock: what a killed builder left is overwritten instead of piling up. Raises ``OSError``.
+    The ending of the temporary name is fixed where one process alone writes: what a killed builder left is
+    overwritten instead of piling up. Raises ``OSError``.
     """
     partial = path.with_name(path.name + ending)
     with partial.open("wb") as file:
@@ -133,11 +130,7 @@ def npy_bytes(features: UInt8[np.ndarray, "..."]) -> bytes:
 
 
 def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -> None:
-    """Write the features, then the manifest that seals them.
-
-    ``features`` are uint8 (clips, 99, 1292), a row for each of ``shard.clip_ids``; ``versions`` are kept in
-    the manifest for the curious. Raises ``StoreError``.
-    """
+    """Write uint8 features, a row a clip, then the manifest that seals them; raises ``StoreError``."""
     content = npy_bytes(features)
     checksum = hashlib.sha256(content).hexdigest()
     manifest = {"clips": shard.clip_ids, "sha256": checksum, "plan": shard.name, "versions": dict(versions)}
@@ -147,15 +140,13 @@ def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -
 
 
 class FeatureStore:
-    """The features of a plan's clips, read by memory map from their shards.
+    """The features of a plan's clips, read by memory map from their shards, in the order of the plan.
 
-    ``len(store)`` clips in the order of the plan; ``store[i]`` or ``store[clip_id]`` is uint8 (99, 1292). The
-    constructor reads every byte once to check it, and raises ``MissingFeatures`` where a shard is absent or
-    damaged.
+    ``store[i]`` or ``store[clip_id]`` is uint8 (99, 1292). The constructor reads every byte once, and raises
+    ``MissingFeatures`` where a shard is absent or damaged.
     """
 
     def __init__(self, shards: Sequence[Shard]) -> None:
-        """Open the shards; see the class."""
         self.shards = tuple(shards)
         self.clip_ids = tuple(clip for shard in self.shards for clip in shard.clip_ids)
         if bad := self.damaged():
@@ -165,7 +156,6 @@ class FeatureStore:
         self._places = {clip: place for place, clip in enumerate(self.clip_ids)}
 
     def __len__(self) -> int:
-        """Number of clips."""
         return len(self.clip_ids)
 
     def __getitem__(self, clip: str | int) -> UInt8[np.ndarray, "99 1292"]:
@@ -192,8 +182,7 @@ def data_directory() -> Path:
 def clip_features(clip: Clip) -> UInt8[np.ndarray, "99 1292"]:
     """Render one clip and return its log-VQT as bytes, uint8 (99, 1292), 255 = 1.25.
 
-    One clip at a time and on one thread, so that neither the company of other clips nor the number of cores
-    changes a byte.
+    One clip at a time and on one thread, so that neither other clips nor the number of cores change a byte.
     """
     wave = torch.from_numpy(render_clip(clip))
     with torch.inference_mode():
@@ -215,10 +204,7 @@ def recipe_digest() -> str:
 
 
 def bare_code(source: str) -> str:
-    """The lines of a module without docstrings, comments of their own line and empty lines.
-
-    The text itself and no parsed form of it: every version of Python agrees about it.
-    """
+    """A module without docstrings, comment lines and empty lines: a text, which every Python reads alike."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -247,10 +233,7 @@ def plan_digest(clips: Sequence[Clip]) -> str:
 def open_store(
     split: Split, clips: int | None = None, seed: int = 0, directory: Path | None = None
 ) -> FeatureStore:
-    """The built features of a split (``plan_clips`` says what ``clips`` and ``seed`` choose).
-
-    Raises ``MissingFeatures`` where something was not built or is damaged.
-    """
+    """The built features of a split (see ``plan_clips``); raises ``MissingFeatures``."""
     return FeatureStore(tuple(plan_shards(plan_clips(split, clips, seed), corpus_folder(split, directory))))
 
 
@@ -264,10 +247,9 @@ def build(
 ) -> FeatureStore:
     """Build what is missing or damaged of a split, and open it.
 
-    ``clips`` limits the plan, ``jobs`` counts processes (default: the cores), ``directory`` replaces the data
-    directory, ``progress`` shows a bar on standard error. It may be killed at any moment and started again,
-    and may run several times at once. Raises ``StoreError`` where the disk is full or closed, ``WorkerLost``
-    where the system ended a worker.
+    ``clips`` limits the plan, ``jobs`` counts processes (default: the cores). It may be killed at any moment
+    and started again, and may run several times at once. Raises ``StoreError`` where the disk is full or
+    closed, ``WorkerLost`` where the system ended a worker.
     """
     plan = plan_clips(split, clips, seed)
     folder = corpus_folder(split, directory)

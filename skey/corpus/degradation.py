@@ -114,7 +114,7 @@ def apply_degradation(wave: Wave, amounts: Degradation) -> Wave:
 def reverb(wave: Wave, seconds: float | int, wet_db: float | int, rng: np.random.Generator) -> Wave:
     """A room that takes `seconds` to fall by 60 dB, its sound `wet_db` over the direct sound in energy.
 
-    The impulse response is noise that decays exponentially, 10 ms behind the direct sound. The length stays.
+    The impulse response is noise that decays exponentially, 10 ms behind the direct sound.
     """
     if seconds <= 0:
         raise DegradationError(f"a reverberation of {seconds} seconds")

@@ -29,10 +29,7 @@ class Heard:
     degradation: Degradation
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything about the sound by name, ready for JSON; the tempo is in quarters a minute.
-
-        Instruments have their General MIDI names, from the first track, each once.
-        """
+        """Everything about the sound by name, ready for JSON; the tempo is in quarters a minute."""
         first = self.parts[0]
         return {
             "clip": self.clip.id,
@@ -83,10 +80,7 @@ def hear(clip: Clip) -> Heard:
 
 
 def write_clip(clip: Clip, path: Path) -> None:
-    """Render a clip to a sound file, 30 s mono at 22,050 Hz.
-
-    The ending chooses the format (.wav, .flac, .ogg). Raises ``ListeningError`` where it cannot be written.
-    """
+    """Render a clip to a sound file (.wav, .flac, .ogg), 30 s mono at 22,050 Hz; ``ListeningError``."""
     wave = render_clip(clip)
     try:
         soundfile.write(path, wave, SAMPLE_RATE)

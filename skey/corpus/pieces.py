@@ -127,10 +127,7 @@ def index_row(piece_id: str) -> IndexRow:
 
 
 def load_piece(piece_id: str) -> Piece:
-    """One piece with its notes, read from the installed music21.
-
-    Raises ``UnknownPiece``, and ``NotesChanged`` where the notes are not those of the index.
-    """
+    """One piece with its notes from the installed music21; raises ``UnknownPiece`` or ``NotesChanged``."""
     row, parsed = index_row(piece_id), parse_piece(piece_id)
     if notes_hash(parsed) != row.notes_sha:
         raise NotesChanged(

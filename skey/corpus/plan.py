@@ -32,11 +32,10 @@ CLIP_SAMPLES = int(CLIP_SECONDS * SAMPLE_RATE)
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Thirty seconds of one arrangement of a piece.
+    """Thirty seconds of one arrangement of a piece; ``key`` is that of the sound, after transposition.
 
-    ``key`` is that of the sound, after transposition. ``places`` says from which places of the piece (0 its
-    beginning, 1 the latest possible) the stretches come that share the thirty seconds: one, or two without a
-    label.
+    ``places`` says from which places of the piece (0 its beginning, 1 the latest possible) the stretches come
+    that share the thirty seconds: one, or two without a label.
     """
 
     id: str
@@ -147,11 +146,7 @@ def degradation_generator(clip: Clip) -> np.random.Generator:
 
 
 def labels_and_notes_digest(clips: Sequence[Clip]) -> str:
-    """Sixteen hexadecimal digits over labels, splits and notes of planned clips: the same on every machine.
-
-    Notes enter by the hash that the index has for each piece; a build refuses to go on where the installed
-    music21 reads other notes (``NotesChanged``).
-    """
+    """Sixteen hexadecimal digits over labels, splits and notes of planned clips, the same everywhere."""
     lines = [
         "\t".join(
             [
@@ -165,10 +160,7 @@ def labels_and_notes_digest(clips: Sequence[Clip]) -> str:
 
 
 def describe(clips: Sequence[Clip]) -> dict[str, Any]:
-    """Count clips by source, level and mode, by key along the circle of fifths, and pieces and groups.
-
-    Returns numbers, strings and tables by name, ready for JSON; no key counts as ``unknown``.
-    """
+    """Count clips by source, level and mode, by key along the circle of fifths, pieces and groups."""
     keys = Counter(str(clip.key or "unknown") for clip in clips)
     circle = [*map(str, CIRCLE_OF_FIFTHS), "unknown"]
     return {
@@ -192,5 +184,4 @@ def description_lines(split: str, counts: Mapping[str, Any]) -> list[str]:
 
 
 def _kind(clip: Clip) -> str:
-    """Source, level and mode in one word each."""
     return f"{clip.source} {clip.level} {clip.key.mode if clip.key else 'unknown'}"

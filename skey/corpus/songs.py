@@ -220,7 +220,6 @@ def _bass(chords: Bars, key: Key, rng: np.random.Generator) -> list[Row]:
 
 
 def _strummed(chords: Bars, key: Key, centre: int, rng: np.random.Generator) -> list[Row]:
-    """The chord in one rhythm."""
     hits, short = _rhythm(rng, float(rng.uniform(0.15, 0.8))), rng.uniform(0.3, 1.0)
     return [
         (onset, time * short, pitch)
@@ -230,7 +229,6 @@ def _strummed(chords: Bars, key: Key, centre: int, rng: np.random.Generator) -> 
 
 
 def _pads(chords: Bars, key: Key, centre: int, rng: np.random.Generator) -> list[Row]:
-    """The chord held for half a bar."""
     return [
         (4.0 * bar + 2 * half, 2.0, pitch)
         for bar, pair in enumerate(chords)

@@ -101,8 +101,7 @@ class SoundFontError(SkeyError):
 class Envelope:
     """The volume envelope of a zone (9.1.7): times in seconds, ``sustain`` in decibels below the peak.
 
-    ``key_to_hold`` and ``key_to_decay`` shorten the times by so many cents (of a factor of two) a key above
-    60.
+    ``key_to_hold`` and ``key_to_decay`` shorten the times by cents (of a factor of two) a key above 60.
     """
 
     delay: float
@@ -199,7 +198,6 @@ def _chunks(content: bytes, start: int, stop: int) -> Iterator[tuple[str, bytes]
 
 
 def _bags(bags: bytes, generators: bytes) -> list[Generators]:
-    """The generators of every zone, in the order of the file."""
     table = np.frombuffer(generators, GENERATOR).tolist()
     edges = np.frombuffer(bags, BAG)["generator"].tolist()
     return [
@@ -288,7 +286,7 @@ def sound(
 ) -> Float32[np.ndarray, " samples"]:
     """``zone`` playing a MIDI ``pitch`` for ``count`` samples at 22,050 Hz, before its envelope, peak 1.
 
-    Shorter than ``count`` where the sample is not looped and ends before.
+    Shorter where the sample is not looped and ends before.
     """
     step = zone.step(pitch, tuning_cents, SAMPLE_RATE)
     available = count if zone.looped else min(count, int((zone.end - zone.start) / step))
@@ -375,10 +373,7 @@ def _decibels_down(decibels: Float32[np.ndarray, " samples"]) -> Float32[np.ndar
 
 
 def installed_soundfont() -> Path:
-    """Path of TimGM6mb.sf2 (GPL-2) inside the installed pretty_midi, which is not imported for it.
-
-    Raises ``SoundFontError`` where it is not there.
-    """
+    """TimGM6mb.sf2 (GPL-2) inside pretty_midi, which is not imported for it; raises ``SoundFontError``."""
     spec = find_spec("pretty_midi")
     path = Path(spec.origin).with_name(FILE_NAME) if spec and spec.origin else None
     if path is None or not path.is_file():

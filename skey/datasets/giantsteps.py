@@ -34,11 +34,9 @@ class GiantSteps(Dataset):
         return parse_each(str(files[0].parent), places, self._labelled)
 
     def _labelled(self, file: Path) -> Track:
-        """The track that one key file annotates."""
         return self._track(file.stem, file.read_text(encoding="utf-8", errors="replace"))
 
     def _track(self, name: str, label: str) -> Track:
-        """The track of a name, annotated by a label."""
         genre = self.folder() / "annotations" / "genre" / f"{name}.genre"
         tags = {"genre": genre.read_text(encoding="utf-8").strip()} if genre.is_file() else {}
         candidates = [self.folder() / "audio" / f"{name}{suffix}" for suffix in AUDIO_SUFFIXES]
@@ -69,6 +67,5 @@ class GiantStepsMTG(GiantSteps):
         return read_table(table, columns, lambda row: self._row(row, seen), delimiter="\t")
 
     def _row(self, row: Row, seen: set[str]) -> Track:
-        """One line of the table."""
         refuse_second(row["ID"], seen)
         return self._track(f"{row['ID']}.LOFI", row["MANUAL KEY"])

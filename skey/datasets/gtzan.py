@@ -38,7 +38,6 @@ class GTZAN(Dataset):
         return [track for track in parse_each(str(root), places, self._track) if track.key]
 
     def _track(self, file: Path) -> Track:
-        """The clip that one key file annotates."""
         clip, genre = file.name.removesuffix(_ENDING), file.name.split(".")[0]
         folders = [self.folder() / folder / genre for folder in _AUDIO_FOLDERS]
         candidates = [folder / f"{clip}{suffix}" for folder in folders for suffix in AUDIO_SUFFIXES]

@@ -48,7 +48,6 @@ class OpenCorpus(Dataset):
         seed: int = 0,
         progress: bool = False,
     ) -> None:
-        """Remember what is wanted; nothing is read or built yet."""
         super().__init__(root, limit)
         self.split: Split = split
         self.build = build

@@ -146,7 +146,6 @@ def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
 
 
 def _after(seconds: float, blocks: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
-    """The blocks without what was heard already."""
     for rate, block in blocks:
         skipped = min(round(seconds * rate), len(block))
         seconds -= skipped / rate

@@ -77,7 +77,6 @@ def _packets(file: BinaryFile) -> Iterator[Iterator[Any]]:
 
 
 def _until_error(packets: Iterator[Any]) -> Iterator[Any]:
-    """The same packets, up to where the file breaks off."""
     import av
 
     while True:

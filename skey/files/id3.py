@@ -147,7 +147,6 @@ def _plan_chunks(
 
 
 def _chunk(order: str, name: bytes, content: bytes) -> bytes:
-    """A chunk of a wav or an aiff, padded to an even length."""
     return name + struct.pack(order + "I", len(content)) + content + bytes(len(content) % 2)
 
 
@@ -156,7 +155,6 @@ def _length(part: Part) -> int:
 
 
 def _tag_end(head: bytes) -> int:
-    """Where a tag at the start of a file ends."""
     return _HEADER + _from_syncsafe(head[6:10]) + (_HEADER if head[5] & 0x10 else 0)
 
 

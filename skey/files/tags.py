@@ -103,7 +103,6 @@ def _has_plain_id3(kind: Any) -> bool:  # noqa: ANN401 - mutagen has no types
 
 
 def _main_field(tags: Any) -> str:  # noqa: ANN401 - mutagen has no types
-    """The field that holds the key in tags of this kind."""
     if isinstance(tags, ID3):
         return ID3_KEY
     if isinstance(tags, MP4Tags):
@@ -199,7 +198,6 @@ def _edited(tag: Tag, *, key: Key, text: str) -> Tag:
 
 
 def _save(copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
-    """Let mutagen write the key into a copy."""
     file = _opened(copy, kind)
     for name in _to_change(file.tags, key, text):
         file.tags[name] = [MP4FreeForm(text.encode()) if isinstance(file.tags, MP4Tags) else text]  # type: ignore[no-untyped-call]
@@ -234,7 +232,6 @@ def _verify(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:  # 
 
 
 def _others(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
-    """All fields but those of the key, as text."""
     keys = {name.lower() for name in _key_fields(tags)}
     pairs = ((name, tags[name]) for name in tags.keys())  # noqa: SIM118 - no mapping
     fields = [f"{name}={value!r}" for name, value in pairs if name.lower() not in keys]

@@ -53,7 +53,6 @@ def fit_temperature(profiles: Float[Any, "tracks outputs"], references: Sequence
 
 
 def _logarithms(profile: Float[Any, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
-    """Finite log probabilities."""
     return np.asarray(np.log(np.maximum(np.asarray(profile), TINY)))
 
 

@@ -33,7 +33,6 @@ class NumpyChromaNet:
     """
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
-        """Check the weights."""
         expected = parameter_shapes(architecture)
         if {name: value.shape for name, value in weights.items()} != expected:
             odd = sorted(expected.keys() ^ weights.keys()) or "a shape differs"
@@ -110,7 +109,6 @@ class NumpyChromaNet:
     def _linear(
         self, x: Float[np.ndarray, "*points inputs"], name: str
     ) -> Float[np.ndarray, "*points outputs"]:
-        """A map of the channels."""
         return np.asarray(x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
 
 
@@ -139,7 +137,6 @@ def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 
 
 def _convnext_shapes(name: str, channels: int, kernel: int, expansion: int) -> dict[str, tuple[int, ...]]:
-    """Those of one ConvNeXt block, without its norm."""
     wide = expansion * channels
     return {
         f"{name}.scale": (channels,),
@@ -151,7 +148,6 @@ def _convnext_shapes(name: str, channels: int, kernel: int, expansion: int) -> d
 
 
 def _linear_shapes(name: str, outputs: int, inputs: int) -> dict[str, tuple[int, ...]]:
-    """Those of one linear map."""
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 

@@ -93,7 +93,7 @@ class RunFolder:
         }
 
     def load(self, state: RunState) -> None:
-        """Put the checkpoint's content into a state of the same experiment; without a checkpoint do nothing.
+        """Put the checkpoint's content, where there is one, into a state of the same experiment.
 
         Raises `RunError` where it belongs to other settings or recordings, or is damaged.
         """
@@ -135,7 +135,6 @@ class RunFolder:
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint beside its place and rename it."""
     partial = path.with_name(path.name + ".partial")
     torch.save(content, partial)
     partial.replace(path)

@@ -235,7 +235,6 @@ class Run:
         return self._chroma_row
 
     def _finish(self) -> None:
-        """Calibrate the network and write its weights with all that made them."""
         use_half_precision(self.state.network, False)
         network = self.state.network.cpu().eval()
         header = Header(
@@ -254,14 +253,12 @@ class Run:
         save_weights(self.folder.weights, network, replace(header, training=summary))
 
     def _origin(self) -> dict[str, object]:
-        """The weights that the run started from, and the examples that they had seen."""
         if not self.start:
             return {}
         origin = {"name": self.start.name, "checksum": self.start.checksum, "examples": self.start.examples}
         return {"started_from": origin}
 
     def _summary(self) -> dict[str, object]:
-        """What the header of the weights says about the training."""
         last = self.state.log[-1] if self.state.log else {}
         return {
             "experiment": asdict(self.experiment),

@@ -52,17 +52,14 @@ class Recordings:
     """
 
     def __init__(self, tracks: Sequence[Recording]) -> None:
-        """Open the arrays by memory map."""
         self.tracks = tuple(tracks)
         self._arrays = [np.load(track.path, mmap_mode="r") for track in self.tracks]
         self._places = [(n, row) for n, array in enumerate(self._arrays) for row in range(len(array))]
 
     def __len__(self) -> int:
-        """Number of pairs, which is that of segments."""
         return len(self._places)
 
     def __getitem__(self, place: int) -> UInt8[np.ndarray, "99 1292"]:
-        """Two segments side by side."""
         track, row = self._places[place]
         array = self._arrays[track]
         return np.concatenate([array[row], array[(row + len(array) // 2) % len(array)]], axis=1)
@@ -96,7 +93,6 @@ def open_recordings(
     tracks: dict[str, Recording] = {}
 
     def skip(path: Path, why: str) -> None:
-        """Note what is left out."""
         skipped.append(Skipped(path, why))
 
     files = list(sound_files(folders, recursive=True, report=skip))

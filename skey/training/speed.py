@@ -46,7 +46,6 @@ def _normalised(norm: nn.Module, x: Tensor) -> Tensor:
 
 
 def _halved(block: TimeDownsampling, x: Tensor) -> Tensor:
-    """Layer norm, convolution over two frames, GELU."""
     weight = block.pairs.weight.unflatten(1, (2, -1)).transpose(1, 2)[:, :, None]  # type: ignore[no-untyped-call]
     return F.gelu(F.conv2d(_normalised(block.norm, x).contiguous(), weight, block.pairs.bias, stride=(1, 2)))
 
@@ -77,9 +76,9 @@ class Speed:
 
 
 def measure_speed(experiment: Experiment, half_precision: bool, repeats: int = 3) -> Speed:
-    """Time a step of an experiment in three ways, on random features, in turn on the same threads.
+    """Time a step in three ways, on random features, in turn on the same threads; the fastest of `repeats`.
 
-    `half_precision`: whether our steps compute wide products in bfloat16; the fastest of `repeats` counts.
+    `half_precision`: whether our steps compute wide products in bfloat16.
     """
     whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
     ways = [_plain_step(whole), _our_step(whole, half_precision), _our_step(experiment, half_precision)]

@@ -54,8 +54,7 @@ class Watched:
 def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0) -> Watched:
     """Loss terms on held-out clips over fixed crops, and scores of the calibrated network at crop 0.
 
-    Every process computes the same. The network is put into evaluation mode and back; `row`: see
-    `skey.losses.pseudo_label`.
+    Every process computes the same; `row`: see `skey.losses.pseudo_label`.
     """
     task, labelled = task_of(experiment), pool.labelled()
     network.eval()
@@ -74,7 +73,6 @@ def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0)
 
 
 def _batches(pool: Pool, size: int = CLIPS_AT_ONCE) -> Iterator[list[int]]:
-    """The clips of a pool in order, some at a time."""
     return (list(range(i, min(i + size, len(pool)))) for i in range(0, len(pool), size))
 
 

@@ -31,10 +31,7 @@ def available_weights() -> dict[str, Path]:
 
 
 def default_weights() -> Path | None:
-    """The shipped file that estimates where no weights are asked for, or None where it is not shipped.
-
-    A user's file of that name does not take its place: it has to be asked for.
-    """
+    """The shipped file that estimates where no weights are named, never a user's of that name; or None."""
     file = SHIPPED / f"{DEFAULT}{SUFFIX}"
     return file if file.is_file() else None
 

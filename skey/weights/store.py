@@ -19,10 +19,9 @@ from skey.weights.header import Header, WeightsError
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A network that is ready to estimate, with what its file says about it.
+    """A network in evaluation mode, ready to estimate, with what its file says about it.
 
-    `network` is in evaluation mode. Inputs are log-VQTs of 99 bins, as `skey.vqt.log_vqt` makes them; those
-    too short for the network are repeated until they are long enough.
+    Inputs are log-VQTs of 99 bins, as `skey.vqt.log_vqt` makes them; too short ones are repeated.
     """
 
     header: Header

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from companion.kernels import KeptKernels
+    from skey.weights import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,6 +61,14 @@ def execute(kernels: "KeptKernels", tmp_path: Path) -> "Callable[..., NotebookNo
         return notebook
 
     return executed
+
+
+@pytest.fixture(scope="session")
+def released(shared: Path) -> "Callable[[str], LoadedModel]":
+    """The authors' networks by name, each imported and calibrated once a process."""
+    from skey.weights import import_checkpoint
+
+    return cache(lambda name: import_checkpoint(shared / "parity" / "released" / f"{name}.pt"))
 
 
 @pytest.fixture(scope="session")

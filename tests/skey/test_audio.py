@@ -1,6 +1,5 @@
 """Decoding, mixing down, resampling and normalising, of files, arrays and streams."""
 
-import os
 import sys
 
 import numpy as np
@@ -12,7 +11,6 @@ from skey.audio import (
     SAMPLE_RATE,
     AudioError,
     EmptyAudio,
-    MissingAudio,
     NonFiniteAudio,
     SilentAudio,
     TooShortAudio,
@@ -164,34 +162,3 @@ def test_an_array_of_the_wrong_shape_is_refused(shape):
 def test_a_sample_rate_that_no_music_has_is_refused(rate):
     with pytest.raises(UnreadableAudio, match="sample rate"):
         prepare(np.zeros(100), rate)
-
-
-def test_what_is_wrong_with_a_file_is_said(tmp_path):
-    text = tmp_path / "text.wav"
-    text.write_text("These are words, not samples. " * 100)
-    (tmp_path / "empty.mp3").touch()
-    song = tmp_path / "song.m4a"
-    song.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(1_000))
-    with pytest.raises(MissingAudio, match="no such file"):
-        read_audio(tmp_path / "missing.wav")
-    with pytest.raises(UnreadableAudio, match="not a readable sound file"):
-        read_audio(text)
-    with pytest.raises(EmptyAudio, match="0 bytes"):
-        read_audio(tmp_path / "empty.mp3")
-    with pytest.raises(UnreadableAudio, match="not a readable sound file"):
-        read_audio(song)
-    with pytest.raises(UnreadableAudio, match="folder"):
-        read_audio(tmp_path)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(UnreadableAudio, match="FIFO"):
-        read_audio(tmp_path / "pipe.wav")
-
-
-def test_names_in_any_script_are_read(tmp_path):
-    path = tmp_path / "Für «Elise» ' \" 月光 🎹.wav"
-    soundfile.write(str(path), sine(22_050), 22_050)
-    assert read_audio(path).size == 4 * SAMPLE_RATE

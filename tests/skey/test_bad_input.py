@@ -12,12 +12,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from skey.audio import (
-    EmptyAudio,
-    MissingAudio,
-    NonFiniteAudio,
-    UnreadableAudio,
-)
+from skey.audio import EmptyAudio, NonFiniteAudio, UnreadableAudio
 from skey.cli import main
 from skey.cli.measure import measure
 from skey.estimator import KeyEstimator
@@ -118,11 +113,6 @@ def test_what_is_no_sound_file_has_no_key(tmp_path, estimator, name, content, wo
         estimate_in_time(estimator, path)
 
 
-def test_a_missing_file_is_missing(tmp_path, estimator):
-    with pytest.raises(MissingAudio, match="no such file"):
-        estimator.estimate(tmp_path / "missing.wav")
-
-
 def test_a_header_without_samples_is_empty(listen):
     with pytest.raises(EmptyAudio, match="no samples"):
         listen(np.zeros(0, np.float32))
@@ -180,8 +170,13 @@ def test_where_there_is_no_key_none_is_invented(listen, samples, reason):
     assert len(set(estimate.probabilities)) == 1
 
 
-@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 32_000, 37_913, 44_100, 48_000, 96_000])
-@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize(
+    ("rate", "subtype"),
+    [
+        *((rate, "PCM_16") for rate in (8_000, 16_000, 22_050, 44_100, 96_000)),
+        *((rate, "FLOAT") for rate in (11_025, 32_000, 37_913, 48_000)),
+    ],
+)
 def test_constants_and_ramps_are_silence_at_every_rate(listen, rate, subtype):
     """The rounding of the resampler used to count as sound, and to be heard in D major."""
     for samples in (np.full(12 * rate, 0.5), np.linspace(-0.9, 0.9, 12 * rate), np.full(12 * rate, -1e-2)):
@@ -190,8 +185,7 @@ def test_constants_and_ramps_are_silence_at_every_rate(listen, rate, subtype):
         assert "too little sound" in estimate.reason
 
 
-@pytest.mark.parametrize("before", [0, 5, 12, 14, 40])
-@pytest.mark.parametrize("after", [0, 5, 40])
+@pytest.mark.parametrize(("before", "after"), [(0, 40), (5, 0), (12, 5), (14, 0), (40, 40)])
 def test_digital_silence_around_music_has_no_say(estimator, before, after):
     silence = [np.zeros(seconds * RATE, np.float32) for seconds in (before, after)]
     estimate = estimator.estimate(np.concatenate([silence[0], music(9), silence[1]]), RATE)
@@ -200,27 +194,17 @@ def test_digital_silence_around_music_has_no_say(estimator, before, after):
 
 
 @pytest.mark.parametrize(
-    ("rate", "subtype"),
+    ("samples", "options"),
     [
-        *((rate, "PCM_16") for rate in (8_000, 22_050, 37_913, 48_000, 96_000, 192_000)),
-        *((RATE, subtype) for subtype in ("PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")),
+        *((music(6, rate), {"rate": rate}) for rate in (8_000, 37_913, 192_000)),
+        *((music(), {"subtype": each}) for each in ("PCM_U8", "PCM_24", "PCM_32", "DOUBLE", "ULAW", "ALAW")),
+        (music(5), {}),
+        (9 * music(), {"subtype": "FLOAT"}),
+        *((np.stack([music()] * channels, axis=1), {}) for channels in (2, 8)),
     ],
 )
-def test_every_rate_and_depth_gives_the_key(listen, rate, subtype):
-    assert listen(music(6, rate), rate=rate, subtype=subtype).key == Key(0, "major")
-
-
-def test_five_seconds_are_enough(listen):
-    assert listen(music(5)).key == Key(0, "major")
-
-
-def test_a_float_file_over_full_scale_gives_the_key(listen):
-    assert listen(9 * music(), subtype="FLOAT").key == Key(0, "major")
-
-
-@pytest.mark.parametrize("channels", [2, 6, 8])
-def test_surround_sound_gives_the_key(listen, channels):
-    assert listen(np.stack([music()] * channels, axis=1)).key == Key(0, "major")
+def test_every_rate_depth_level_and_number_of_channels_gives_the_key(listen, samples, options):
+    assert listen(samples, **options).key == Key(0, "major")
 
 
 @pytest.mark.parametrize(
@@ -265,17 +249,8 @@ def test_a_name_that_is_no_text_passes_through_as_its_bytes_and_is_escaped_in_js
     assert json.loads(ran.stdout_bytes.decode("utf-8"))["path"] == str(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_says_so(tmp_path, estimator):
-    path = tmp_path / "private.wav"
-    soundfile.write(path, music(), RATE)
-    path.chmod(0)
-    with pytest.raises(UnreadableAudio, match="permissions"):
-        estimator.estimate(path)
-
-
-def test_a_refusal_of_the_system_says_so(tmp_path, estimator, monkeypatch):
-    """The same for root, who may read everything."""
+def test_a_file_that_may_not_be_read_says_so(tmp_path, estimator, monkeypatch):
+    """Root may read everything: the refusal is made up."""
     path = tmp_path / "private.wav"
     soundfile.write(path, music(), RATE)
 
@@ -298,22 +273,22 @@ def test_a_folder_in_a_loop_of_links_is_walked_once(tmp_path):
     assert ran.exit_code == 1
 
 
-def test_ten_thousand_small_files_are_dealt_with_in_seconds(tmp_path):
+def test_a_thousand_small_files_are_dealt_with_in_seconds(tmp_path):
     soundfile.write(tmp_path / "0.wav", music(0.05), RATE)
     content = (tmp_path / "0.wav").read_bytes()
-    for number in range(1, 10_000):
+    for number in range(1, 1_000):
         (tmp_path / f"{number}.wav").write_bytes(content)
     began = time.perf_counter()
     command = [sys.executable, "-m", "skey", "detect", "-r", str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
-    assert time.perf_counter() - began < 120, "about 10 s on an idle machine"
-    assert ran.stdout.count("\n") == 10_000
-    assert ran.stderr.count("too short") == 10_000
+    assert time.perf_counter() - began < 120, "about 2 s on an idle machine"
+    assert ran.stdout.count("\n") == 1_000
+    assert ran.stderr.count("too short") == 1_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")
 def test_a_folder_of_everything_takes_less_than_a_gigabyte(tmp_path):
-    soundfile.write(tmp_path / "surround.wav", np.stack([music(30, 192_000)] * 6, axis=1), 192_000)
+    soundfile.write(tmp_path / "surround.wav", np.stack([music(10, 192_000)] * 6, axis=1), 192_000)
     soundfile.write(tmp_path / "odd.flac", music(30, 37_913), 37_913)
     soundfile.write(tmp_path / "nan.wav", spoilt(np.nan), RATE, subtype="FLOAT")
     soundfile.write(tmp_path / "bits.mp3", music(30), RATE)

@@ -222,22 +222,21 @@ def test_one_changed_byte_is_found_wherever_it_lies(two_shards: tuple[Shard, Sha
         FeatureStore(two_shards)
 
 
-def test_a_shortened_file_is_found(two_shards: tuple[Shard, Shard]) -> None:
-    path = two_shards[1].array_path
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(MissingFeatures):
-        FeatureStore(two_shards)
-
-
-def test_damage_after_opening_is_found_by_asking(two_shards: tuple[Shard, Shard]) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda shard: shard.array_path.write_bytes(shard.array_path.read_bytes()[:-1]),
+        lambda shard: shard.array_path.unlink(),
+        lambda shard: shard.manifest_path.unlink(),
+    ],
+    ids=["shortened", "gone", "no manifest"],
+)
+def test_a_damaged_shard_does_not_count(
+    two_shards: tuple[Shard, Shard], damage: Callable[[Shard], object]
+) -> None:
     store = FeatureStore(two_shards)
-    two_shards[1].array_path.rename(two_shards[1].array_path.with_suffix(".gone"))
-    assert store.damaged() == (two_shards[1],)
-
-
-def test_an_array_without_its_manifest_does_not_count(two_shards: tuple[Shard, Shard]) -> None:
-    two_shards[0].manifest_path.unlink()
-    assert not two_shards[0].is_sound()
+    damage(two_shards[1])
+    assert store.damaged() == (two_shards[1],) and not two_shards[1].is_sound()
     with pytest.raises(MissingFeatures):
         FeatureStore(two_shards)
 

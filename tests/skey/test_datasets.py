@@ -255,10 +255,17 @@ def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path: Path
     assert expected == [tmp_path / "000" / "000010.mp3", tmp_path / "124" / "124911.mp3"]
 
 
-def test_fmakv2_may_not_name_a_track_twice(tmp_path: Path) -> None:
-    write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode\n10,C Major\n000010,A minor\n")
+@pytest.mark.parametrize(
+    ("name", "table", "text"),
+    [
+        ("fmakv2", "fmakv2.csv", "track_id,key_and_mode\n10,C Major\n000010,A minor\n"),
+        ("giantsteps-mtg", "annotations/annotations.txt", "ID\tMANUAL KEY\tC\n10\t-\t0\n10\tA minor\t2\n"),
+    ],
+)
+def test_a_track_that_is_named_twice_is_refused(name: str, table: str, text: str, tmp_path: Path) -> None:
+    write_text(tmp_path / table, text)
     with pytest.raises(LabelError, match=r"line 3: track 10 stands above"):
-        load_dataset("fmakv2", tmp_path).tracks()
+        load_dataset(name, tmp_path).tracks()
 
 
 @pytest.mark.parametrize(
@@ -293,12 +300,6 @@ def test_a_track_without_an_agreed_key_is_no_labelled_track(name: str, tmp_path:
     (without,) = [track.unlabelled for track in dataset.tracks() if track.key is None]
     assert without == "several keys: C | G"
     assert len(labelled_tracks(dataset)) == len(keys) - 1
-
-
-def test_mtgs_repeated_track_is_named(tmp_path: Path) -> None:
-    write_text(tmp_path / "annotations" / "annotations.txt", "ID\tMANUAL KEY\tC\n5\t-\t0\n5\tA minor\t2\n")
-    with pytest.raises(LabelError, match=r"line 3: track 5 stands above"):
-        load_dataset("giantsteps-mtg", tmp_path).tracks()
 
 
 def test_the_folders_of_mirdata_are_read(tmp_path: Path) -> None:

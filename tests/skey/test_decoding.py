@@ -242,7 +242,7 @@ def test_memory_does_not_grow_with_the_length_of_what_ffmpeg_decodes(tmp_path):
     code = "import sys; from skey.audio import stream_audio\nfor _ in stream_audio(sys.argv[1]): pass"
     minute = sine(440, 60)
     peaks = []
-    for minutes in (1, 10):
+    for minutes in (1, 5):
         path = encode(tmp_path / f"{minutes}.m4a", "aac", samples=np.tile(minute, minutes))
         peaks.append(measure("stream", [sys.executable, "-c", code, str(path)]).peak_megabytes)
     assert peaks[1] - peaks[0] < 20

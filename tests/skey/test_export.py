@@ -16,7 +16,7 @@ from skey.inference.filters import SEGMENT_SAMPLES
 from skey.keys import KEYS, Key
 from skey.listeners import ask, listener
 from skey.vqt import log_vqt
-from skey.weights import LoadedModel, import_checkpoint, load_weights
+from skey.weights import LoadedModel, load_weights
 from skey.weights.export import INPUT, export_onnx
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
@@ -25,15 +25,24 @@ pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 SHIPPED = ("semitone-open", "stone", "supervised")
 
 
-def graph_of(loaded: LoadedModel, folder: Path) -> object:
-    """The graph of a network, in the runtime."""
-    # A traced length is a tensor that stands for an int, which the shape checker of the tests refuses.
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        export_onnx(loaded, folder / "model.onnx")
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
-    return onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+@pytest.fixture(scope="module")
+def graph_of(tmp_path_factory: pytest.TempPathFactory):
+    """The graphs of networks, in the runtime, each exported once."""
+    folder, sessions = tmp_path_factory.mktemp("onnx"), {}
+
+    def exported(loaded: LoadedModel):
+        path = folder / loaded.header.checksum
+        if path not in sessions:
+            # A traced length is a tensor in the place of an int: the tests' shape checker refuses it.
+            jaxtyping.config.update("jaxtyping_disable", True)
+            try:
+                export_onnx(loaded, path)
+            finally:
+                jaxtyping.config.update("jaxtyping_disable", False)
+            sessions[path] = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return sessions[path]
+
+    return exported
 
 
 def answer(session, wave: np.ndarray) -> np.ndarray:
@@ -51,10 +60,8 @@ def clips() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_detect_tables_and_graph_agree_on_test_clips(
-    name: str, clips: list[np.ndarray], tmp_path: Path
-) -> None:
-    session = graph_of(load_weights(name), tmp_path)
+def test_detect_tables_and_graph_agree_on_test_clips(name: str, clips: list[np.ndarray], graph_of) -> None:
+    session = graph_of(load_weights(name))
     network, estimator = listener(name), KeyEstimator(name)
     for wave in clips:
         asked = ask(network, log_vqt(torch.from_numpy(wave)))
@@ -66,14 +73,12 @@ def test_detect_tables_and_graph_agree_on_test_clips(
         assert detected.argmax() == asked.argmax()
 
 
-@pytest.fixture(scope="module", params=["skey", "stone12"])
-def exported(shared: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest):
-    loaded = import_checkpoint(shared / "parity" / "released" / f"{request.param}.pt")
-    return loaded, graph_of(loaded, tmp_path_factory.mktemp("onnx"))
-
-
-def test_the_graph_agrees_with_the_released_networks_on_the_golden_clips(shared: Path, exported) -> None:
-    loaded, session = exported
+@pytest.mark.parametrize("name", ["skey", "stone12"])
+def test_the_graph_agrees_with_the_released_networks_on_the_golden_clips(
+    shared: Path, released, graph_of, name: str
+) -> None:
+    loaded = released(name)
+    session = graph_of(loaded)
     waves = [np.load(file) for file in sorted((shared / "parity").glob("*.npz"))]
     waves = [vectors["wave"] for vectors in waves if "wave" in vectors.files]
     assert len({len(wave) for wave in waves}) >= 5
@@ -82,10 +87,10 @@ def test_the_graph_agrees_with_the_released_networks_on_the_golden_clips(shared:
         np.testing.assert_allclose(answer(session, wave), asked, atol=1e-4)
 
 
-def test_the_graph_says_what_it_is_and_what_its_outputs_mean(tmp_path: Path) -> None:
+def test_the_graph_says_what_it_is_and_what_its_outputs_mean(graph_of) -> None:
     for name, count in (("semitone-open", 24), ("stone", 12)):
         loaded = load_weights(name)
-        session = graph_of(loaded, tmp_path)
+        session = graph_of(loaded)
         metadata = session.get_modelmeta().custom_metadata_map
         assert json.loads(metadata["skey"])["checksum"] == loaded.header.checksum
         assert json.loads(metadata["outputs"]) == [str(key) for key in KEYS[:count]]

@@ -17,7 +17,7 @@ from skey.inference.outputs import Calibration
 from skey.inference.templates import correlations, energy_chroma
 from skey.listeners import Network, TorchNetwork
 from skey.model import Architecture, ChromaNet, TooFewFrames
-from skey.weights import Header, LoadedModel, WeightsError, import_checkpoint, load_weights, save_weights
+from skey.weights import Header, LoadedModel, WeightsError, load_weights, save_weights
 
 RELEASED = ("skey", "semitone24", "stone12")
 ARCHITECTURES = [
@@ -104,12 +104,10 @@ def test_the_network_in_numpy_answers_as_in_torch(architecture: Architecture, fr
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_the_released_networks_answer_as_in_torch(shared: Path, name: str) -> None:
-    loaded = import_checkpoint(shared / "parity" / "released" / f"{name}.pt")
+def test_the_released_networks_answer_as_in_torch(shared: Path, released, name: str) -> None:
+    loaded = released(name)
     network = NumpyChromaNet(loaded.header.architecture, arrays(loaded.network))
-    for file in sorted((shared / "parity" / "audio").iterdir()):
-        if file.name[:2] == "34":
-            continue
+    for file in sorted((shared / "parity" / "audio").iterdir())[:-1:5]:  # The last one is too short.
         cropped = spectrum.log_vqt(read_audio(file))[:84]
         with torch.no_grad():
             expected = loaded.network(torch.from_numpy(cropped)[None])[0].numpy().reshape(12, -1)

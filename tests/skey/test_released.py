@@ -2,7 +2,6 @@
 
 import csv
 import math
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +13,11 @@ from torch import Tensor
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.keys import KEYS, parse_key
 from skey.vqt import log_vqt
-from skey.weights import LoadedModel, import_checkpoint
 
 NUMBERS = (0, 1, 2, 4, 5, 9, 11, 13, 14, 15, 16, 21, *range(25, 34))
 FILES = [f"{number:02d}" for number in NUMBERS]
 TOLERANCES = {"29": 1e-3, "30": 1e-3, "31": 1e-3, "32": 2e-4}
 """Not music; and one short cadence whose vector nnAudio itself misses by 1.8e-4 on this machine."""
-
-
-@cache
-def released(shared: Path, name: str) -> LoadedModel:
-    return import_checkpoint(shared / "parity" / "released" / f"{name}.pt")
 
 
 def windowed_sinc(wave: Tensor, source: int, target: int) -> Tensor:
@@ -64,7 +57,7 @@ def segments(wave: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("number", FILES)
-def test_probabilities_and_labels_are_the_authors(shared: Path, number: str) -> None:
+def test_probabilities_and_labels_are_the_authors(shared: Path, released, number: str) -> None:
     (file,) = (shared / "parity").glob(f"{number}_*.npz")
     vectors = np.load(file)
     wave = authors_wave(shared, vectors, file.stem)
@@ -75,15 +68,15 @@ def test_probabilities_and_labels_are_the_authors(shared: Path, number: str) -> 
         ("semitone24", pieces, vectors["stone24_softmax"]),
         ("stone12", pieces, vectors["stone12_softmax"]),
     ):
-        assert np.abs(flat(released(shared, name).raw_profile(x)) - reference).max() < tolerance, name
-    check_labels(shared, vectors, whole, pieces)
+        assert np.abs(flat(released(name).raw_profile(x)) - reference).max() < tolerance, name
+    check_labels(released, vectors, whole, pieces)
 
 
-def check_labels(shared: Path, vectors: np.lib.npyio.NpzFile, whole: Tensor, pieces: Tensor) -> None:
+def check_labels(released, vectors: np.lib.npyio.NpzFile, whole: Tensor, pieces: Tensor) -> None:
     """The calibrated answers against the authors' labels."""
-    skey = released(shared, "skey").profile(whole)[0]
-    semitone = released(shared, "semitone24").profile(pieces).mean(0)
-    stone = released(shared, "stone12").signature_profile(pieces).mean(0)
+    skey = released("skey").profile(whole)[0]
+    semitone = released("semitone24").profile(pieces).mean(0)
+    stone = released("stone12").signature_profile(pieces).mean(0)
     assert KEYS[int(skey.argmax())] == parse_key(str(vectors["skey_label"]))
     assert KEYS[int(semitone.argmax())] == parse_key(str(vectors["stone24_label"]))
     assert int(stone.argmax()) == parse_key(str(vectors["stone12_label"])).signature

@@ -205,10 +205,9 @@ def test_an_unforeseen_error_is_one_file_s_error(song, tmp_path, monkeypatch):
     assert "b.flac: wrote INITIALKEY" in ran.stderr
 
 
-@pytest.mark.parametrize("writable", [0o444])
-def test_a_write_protected_file_stays_protected(song, monkeypatch, writable):
+def test_a_write_protected_file_stays_protected(song, monkeypatch):
     path = song("a.mp3")
-    path.chmod(writable)
+    path.chmod(0o444)
     monkeypatch.setattr(tags.os, "access", lambda path, mode: False)  # Root may write everything.
     with pytest.raises(TagError, match="write-protected"):
         write_key(path, EB_MINOR)
@@ -297,7 +296,7 @@ def test_an_id3v1_title_in_an_unknown_encoding_is_not_hidden(song):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
-@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
+@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.m4a"])
 def test_a_kill_at_any_moment_leaves_a_whole_file(song, name):
     path = song(name, 20)
     sound = tags._fingerprint(path)

@@ -10,7 +10,7 @@ from mutagen.id3 import APIC, COMM, ID3, TIT2, TKEY, TXXX
 from mutagen.mp4 import MP4
 
 from skey.files.tags import MP4_KEY, TagError, write_key
-from skey.keys import KEYS, parse_key
+from skey.keys import parse_key
 
 EB_MINOR = parse_key("Eb minor")
 RATE = 22_050
@@ -76,15 +76,6 @@ def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(sound):
     assert (str(tags["TIT2"]), str(tags["TKEY"])) == ("Title", "Ebm")
 
 
-@pytest.mark.parametrize("key", KEYS, ids=str)
-def test_tkey_has_at_most_three_characters_and_reads_back(sound, key):
-    path = sound("song.mp3")
-    write_key(path, key)
-    (text,) = ID3(path)["TKEY"].text
-    assert len(text) <= 3
-    assert parse_key(text) == key
-
-
 @pytest.mark.parametrize("name", ["song.flac", "song.ogg", "song.opus"])
 def test_vorbis_comments_get_an_initial_key(sound, tmp_path, name):
     path = tmp_path / name
@@ -100,15 +91,6 @@ def test_vorbis_comments_get_an_initial_key(sound, tmp_path, name):
     tags = mutagen.File(path).tags
     assert (tags["INITIALKEY"], tags["TITLE"]) == (["Ebm"], ["Für Elise"])
     assert "KEY" not in tags
-
-
-def test_a_comment_named_key_does_not_contradict_the_other(sound):
-    path = sound("song.flac")
-    file = mutagen.File(path)
-    file["KEY"] = ["Am"]
-    file.save()
-    assert write_key(path, EB_MINOR) == "INITIALKEY: none -> Ebm, KEY: Am -> Ebm"
-    assert mutagen.File(path)["key"] == ["Ebm"]
 
 
 def atom(name, *content):
@@ -136,14 +118,6 @@ def test_a_dry_run_says_what_it_would_write_and_writes_nothing(sound):
     before = path.read_bytes()
     assert write_key(path, EB_MINOR, dry_run=True) == "TKEY: Am -> Ebm"
     assert path.read_bytes() == before
-
-
-def test_a_key_that_is_there_already_is_not_written_again(sound):
-    path = sound("song.mp3")
-    write_key(path, EB_MINOR)
-    before = path.stat().st_mtime_ns
-    assert write_key(path, EB_MINOR) == ""
-    assert path.stat().st_mtime_ns == before
 
 
 def test_a_tag_of_id3v22_is_left_alone(sound):

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
+from test_training import small, synthetic_data
 
+import skey.cli.train
+import skey.training
+from skey.cli import main
 from skey.weights import read_header
 
 COMMAND = """
@@ -83,20 +88,18 @@ def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -
     ids=["again", "device", "torchrun"],
 )
 def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
-    tmp_path: Path, options: tuple[str, ...], environment: dict[str, str], reason: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    environment: dict[str, str],
+    reason: str,
 ) -> None:
     if "cuda" in options and torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     (tmp_path / "skey-s0").mkdir()
     (tmp_path / "skey-s0" / "checkpoint.pt").touch()
-    script = tmp_path / "train.py"
-    script.write_text(COMMAND.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
-    done = subprocess.run(
-        [sys.executable, str(script), "train", "skey", "--epochs", "1", *options, "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 1
-    assert reason in done.stderr
+    monkeypatch.setattr(skey.training, "load_data", lambda *_, **__: synthetic_data(tmp_path / "store"))
+    monkeypatch.setattr(skey.cli.train, "_scaled", lambda named, *_: small(named.name, epochs=1))
+    ran = CliRunner(env=environment).invoke(main, ["train", "skey", *options, "--out", str(tmp_path)])
+    assert ran.exit_code == 1
+    assert reason in ran.stderr

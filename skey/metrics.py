@@ -70,10 +70,8 @@ def _resampled_means(
     rng, shares = np.random.default_rng(seed), counts / points.size
     block = max(1, _BLOCK // values.size)
     sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
-    return (
-        np.concatenate([rng.multinomial(points.size, shares, size=size) @ values for size in sizes])
-        / points.size
-    )
+    sums = [rng.multinomial(points.size, shares, size=size) @ values for size in sizes]
+    return np.concatenate(sums) / points.size
 
 
 def paired_bootstrap(
@@ -101,9 +99,7 @@ def confusion_matrix(
     estimate is left out. Raises ``MetricError`` where the two differ in length.
     """
     check_pairs(references, estimates)
-    pairs = [
-        (reference, key) for reference, key in zip(references, estimates, strict=True) if key is not None
-    ]
+    pairs = [(r, e) for r, e in zip(references, estimates, strict=True) if e is not None]
     rows, columns = ([CIRCLE_OF_FIFTHS.index(pair[side]) for pair in pairs] for side in (0, 1))
     return _count_cells(rows, columns, len(CIRCLE_OF_FIFTHS))
 
@@ -118,9 +114,8 @@ def signature_confusion(
     """
     check_pairs(references, signatures)
     rows = [CIRCLE_OF_FIFTHS.index(reference) for reference in references]
-    return _count_cells(
-        rows, [SIGNATURES_BY_FIFTHS.index(each) for each in signatures], len(SIGNATURES_BY_FIFTHS)
-    )
+    columns = [SIGNATURES_BY_FIFTHS.index(each) for each in signatures]
+    return _count_cells(rows, columns, len(SIGNATURES_BY_FIFTHS))
 
 
 def _count_cells(rows: list[int], columns: list[int], width: int) -> Integer[np.ndarray, "24 width"]:
@@ -229,9 +224,7 @@ def mirex_points(
     references: Sequence[Key], estimates: Sequence[Key | None], fifths: Fifths = "both"
 ) -> Float[np.ndarray, "tracks"]:
     """The MIREX points of each track, whose mean is :func:`mirex_score`; raises as ``mode_points``."""
-    return np.array(
-        [_mirex_weight(each, fifths) for each in _relations(references, estimates)], dtype=np.float64
-    )
+    return np.array([_mirex_weight(each, fifths) for each in _relations(references, estimates)], np.float64)
 
 
 def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Float[np.ndarray, "tracks"]:
@@ -240,17 +233,9 @@ def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> F
     Signatures are pitch classes of major keys. Raises ``MetricError`` where the two differ in length.
     """
     check_pairs(references, estimates)
-    pairs = zip(references, estimates, strict=True)
-    return np.array(
-        [_signature_points(reference, signature) for reference, signature in pairs], dtype=np.float64
-    )
-
-
-def _signature_points(reference: int, estimate: int | None) -> float:
-    """KSEA of one track; the bars of Eq. 12 say that both 5 and 7 semitones are a fifth."""
-    if estimate is None:
-        return 0.0
-    return float(estimate == reference) + 0.5 * (abs(abs(estimate - reference) - 6) == 1)
+    named = np.array([np.nan if each is None else each for each in estimates])
+    apart = np.abs(named - np.array(references, np.float64))
+    return np.asarray((apart == 0) + 0.5 * np.isin(apart, (5, 7)))
 
 
 def count_signatures(references: Sequence[int], estimates: Sequence[int | None]) -> SignatureCounts:
@@ -274,9 +259,7 @@ def mode_points(references: Sequence[Key], estimates: Sequence[Key | None]) -> F
     """1 where the estimated mode is that of the reference, else 0; raises as :func:`count_relations`."""
     check_pairs(references, estimates)
     pairs = zip(references, estimates, strict=True)
-    return np.array(
-        [key is not None and key.mode == reference.mode for reference, key in pairs], dtype=np.float64
-    )
+    return np.array([key is not None and key.mode == reference.mode for reference, key in pairs], np.float64)
 
 
 def mode_accuracy(references: Sequence[Key], estimates: Sequence[Key | None]) -> float:

@@ -61,15 +61,10 @@ def verify(split: "Split", clips: int | None, seed: int) -> None:
     shards = plan_shards(plan_clips(split, clips, seed), corpus_folder(split))
     bad = [clip for shard in shards if not shard.is_sound() for clip in shard.clip_ids]
     if bad:
-        _fail(bad, f"missing or damaged; mend them with `skey corpus build --split {split}`")
+        click.echo("\n".join(bad))
+        mend = f"mend them with `skey corpus build --split {split}`"
+        raise click.ClickException(f"{len(bad)} clips are missing or damaged; {mend}")
     click.echo(f"{sum(len(shard.clip_ids) for shard in shards)} clips are as they were built")
-
-
-def _fail(clips: list[str], what: str) -> None:
-    """Name the clips on standard output and end with status 1."""
-    for clip in clips:
-        click.echo(clip)
-    raise click.ClickException(f"{len(clips)} clips are {what}")
 
 
 @corpus.command()

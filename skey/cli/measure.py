@@ -3,13 +3,13 @@
 Everything runs in fresh processes: start-up and peak memory belong to a process, not to a function.
 """
 
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +78,8 @@ def startup(runs: int = 5) -> list[Cost]:
             "skey detect --help": [sys.executable, "-m", "skey", "detect", "--help"],
             "a first estimate (15 s of sound)": [sys.executable, "-c", ESTIMATE, str(path)],
         }
-        return [_median([measure(name, command) for _ in range(runs)]) for name, command in commands.items()]
+        costs = [[measure(name, command) for _ in range(runs)] for name, command in commands.items()]
+    return [sorted(each, key=attrgetter("wall_seconds"))[(runs - 1) // 2] for each in costs]
 
 
 def tracks(seconds: float, reference: bool) -> list[Cost]:
@@ -116,8 +117,3 @@ def _note(pitch: int, times: np.ndarray) -> np.ndarray:
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     waves = [np.sin(2 * np.pi * h * frequency * times) / h for h in range(1, 7)]
     return np.asarray(0.1 * np.exp(-times) * np.sum(waves, axis=0))
-
-
-def _median(costs: Sequence[Cost]) -> Cost:
-    middle = statistics.median_low([cost.wall_seconds for cost in costs])
-    return next(cost for cost in costs if cost.wall_seconds == middle)

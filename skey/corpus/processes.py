@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
@@ -64,7 +64,8 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
     begun = context.Event()
     with lifeline, ProcessPoolExecutor(jobs, context, _begin, (watched, begun)) as pool:
         try:
-            yield from _results([pool.submit(function, task) for task in tasks])
+            for future in as_completed([pool.submit(function, task) for task in tasks]):
+                yield future.result()
         except BrokenExecutor as error:
             lifeline.close()
             raise WorkerLost(_LOST if begun.is_set() else _NEVER_BEGUN) from error
@@ -72,12 +73,6 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
             lifeline.close()
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _results(futures: Sequence[Future[Result]]) -> Iterator[Result]:
-    """What each of them returned, as they finish."""
-    for future in as_completed(futures):
-        yield future.result()
 
 
 def _begin(watched: Connection, begun: Event) -> None:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -84,11 +84,6 @@ def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
         raise WeightsError(f"These are not the weights of a ChromaNet: {error} is missing") from error
 
 
-def _summary(content: dict[str, Any]) -> dict[str, Any]:
-    settings = [line for line in content.get("gin_info", []) if isinstance(line, str) and "=" in line]
-    return {"epoch": content.get("epoch"), "settings": settings}
-
-
 def import_checkpoint(path: Path) -> LoadedModel:
     """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
 
@@ -107,6 +102,7 @@ def import_checkpoint(path: Path) -> LoadedModel:
     except RuntimeError as error:
         raise WeightsError(f"{path} is not a ChromaNet as released: {error}") from error
     release = RELEASES.get(path.stem, UNKNOWN)
+    settings = [line for line in content.get("gin_info", []) if isinstance(line, str) and "=" in line]
     header = Header(
         name=path.stem,
         title=release.title,
@@ -116,6 +112,6 @@ def import_checkpoint(path: Path) -> LoadedModel:
         source=release.source,
         checksum=checksum(tensors),
         whole_track=release.whole_track,
-        training=_summary(content),
+        training={"epoch": content.get("epoch"), "settings": settings},
     )
     return LoadedModel(header, network)

@@ -9,7 +9,6 @@
 function skeyEstimator(SKEY) {
   const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)).buffer);
   const weights = Object.fromEntries(Object.entries(SKEY.weights).map(([name, text]) => [name, floats(text)]));
-  const kernels = floats(SKEY.kernels);
   const lowpass = floats(SKEY.lowpass);
   const normalisation = floats(SKEY.normalisation);
   const sum = (values) => {
@@ -20,26 +19,45 @@ function skeyEstimator(SKEY) {
   const peakOf = (wave) => wave.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0);
   const maximum = (values) => values.reduce((most, value) => Math.max(most, value), -Infinity);
   const digits = (number, places) => String(Number(number.toPrecision(places)));
+  const dot = (a, b) => sum(a.map((value, i) => value * b[i]));
 
   // --- The log-VQT (skey.spectrum): (samples) to (bins, frames), each a row after the other.
 
-  function logVqt(wave, peak) {
+  function logVqt(wave, peak, cents) {
+    const kernels = octaveKernels(cents);
     const frames = Math.floor(wave.length / SKEY.hop) + 1;
     const result = new Float64Array(SKEY.bins * frames);
     let sound = wave.map((sample) => sample / peak);
     for (let octave = 0; octave < SKEY.octaves; octave++) {
       if (octave) sound = halved(sound);
       const firstBin = SKEY.bins - (octave + 1) * SKEY.binsPerOctave;
-      octaveMagnitudes(sound, SKEY.hop >> octave, firstBin, frames, result);
+      octaveMagnitudes(sound, kernels, SKEY.hop >> octave, firstBin, frames, result);
     }
     result.forEach((magnitude, i) => (result[i] = 10 * Math.log10(Math.max(magnitude, SKEY.smallestMagnitude))));
     const floor = maximum(result) - SKEY.dynamicRange;
     return { frames, values: result.map((decibels) => Math.max(decibels, floor) / SKEY.dynamicRange + 1) };
   }
 
+  // The top octave, tuned so many cents higher: twelve real parts, then twelve negated imaginary ones.
+  function octaveKernels(cents) {
+    const made = new Float32Array(2 * SKEY.binsPerOctave * SKEY.kernelTaps);
+    SKEY.topFrequencies.forEach((frequency, row) => {
+      const length = SKEY.kernelLengths[row];
+      const first = (SKEY.kernelTaps - length) >> 1;
+      const turn = (2 * Math.PI * frequency * 2 ** (cents / 1200)) / SKEY.sampleRate;
+      for (let i = 0; i < length; i++) {
+        const weight = (1 - Math.cos((2 * Math.PI * i) / length)) / length; // A Hann window of sum 1.
+        const time = i - ((length + 1) >> 1);
+        made[row * SKEY.kernelTaps + first + i] = weight * Math.cos(turn * time);
+        made[(row + SKEY.binsPerOctave) * SKEY.kernelTaps + first + i] = -weight * Math.sin(turn * time);
+      }
+    });
+    return made;
+  }
+
   // The twelve bins that are the top octave of this sample rate; the lowest octave lacks some.
-  function octaveMagnitudes(wave, hop, firstBin, frames, result) {
-    const taps = kernels.length / (2 * SKEY.binsPerOctave);
+  function octaveMagnitudes(wave, kernels, hop, firstBin, frames, result) {
+    const taps = SKEY.kernelTaps;
     const mirrored = new Float32Array(wave.length + taps);
     for (let i = 0; i < mirrored.length; i++) {
       const place = Math.abs(i - taps / 2);
@@ -214,8 +232,88 @@ function skeyEstimator(SKEY) {
   function measureTonality(wave) {
     const floor = 1.5 * ((T.frame / 4) * T.rounding * peakOf(wave)) ** 2;
     const power = active(powerSpectra(wave), floor);
-    if (!power.length) return { seconds: 0, tonal: false };
-    return { seconds: (power.length * T.step) / SKEY.sampleRate, tonal: linesStandOut(power) };
+    if (!power.length) return { seconds: 0, tonal: false, musical: false, tuning: [0, 0] };
+    const peaks = peaksOf(power);
+    const prominence = lineProminence(power);
+    const { agreement, spread, change } = scaleOf(peaks, power.length);
+    const measured = [Math.log(prominence + 0.05), agreement, spread, Math.log(change + 0.02), 1];
+    const tonal = prominence > T.tonalProminence;
+    return {
+      seconds: (power.length * T.step) / SKEY.sampleRate,
+      tonal,
+      musical: tonal && dot(measured, T.weights) > 0,
+      tuning: turned(peaks, peaks.map((peak) => peak.magnitude)),
+    };
+  }
+
+  // The sum of exp(2 pi i d) over peaks, d in semitones, each with its weight; and the angle of such a sum in cents.
+  const turned = (peaks, weights) =>
+    [Math.cos, Math.sin].map((part) => dot(peaks.map((peak) => part(2 * Math.PI * peak.semitones)), weights));
+  const centsOf = ([real, imaginary]) => (Math.atan2(imaginary, real) * 50) / Math.PI;
+
+  // Spectral peaks within 40 dB of the highest: where they lie, how far they stand out, whether they stay.
+  function peaksOf(power) {
+    const [first, last] = T.tuningBins;
+    const logs = power.map((spectrum) => spectrum.map(Math.log));
+    const highest = maximum(logs.map((log) => maximum(log.subarray(first, last))));
+    const byFrame = logs.map((log) => {
+      const found = new Map();
+      for (let bin = first; bin < last; bin++) {
+        const [left, middle, right] = [log[bin - 1], log[bin], log[bin + 1]];
+        if (!(middle > left && middle >= right && middle > highest + T.tuningRange)) continue;
+        const position = bin + (left - right) / 2 / (left - 2 * middle + right);
+        const around = log.subarray(bin - T.neighbours, bin + T.neighbours + 1);
+        found.set(bin, {
+          position,
+          semitones: 12 * Math.log2((position * SKEY.sampleRate) / T.frame / T.concertA),
+          magnitude: Math.exp(middle / 2),
+          excess: Math.max(middle - sum(around) / around.length, 0),
+        });
+      }
+      return found;
+    });
+    const stays = (frame, bin, position) =>
+      [-1, 0, 1].some((shift) => {
+        const other = byFrame[frame]?.get(bin + shift);
+        return other && Math.abs(other.position - position) < Math.min(T.steady[0] * position, T.steady[1]);
+      });
+    return byFrame.flatMap((found, frame) =>
+      Array.from(found, ([bin, peak]) => {
+        const steady = [frame - 1, frame + 1].every((other) => stays(other, bin, peak.position));
+        return { ...peak, frame, weight: steady ? peak.excess : 0 };
+      }),
+    );
+  }
+
+  // Agreement, entropy of the pitch classes and change of the steady peaks, weighted by their excess.
+  function scaleOf(peaks, frames) {
+    const total = sum(peaks.map((peak) => peak.weight));
+    if (!total) return { agreement: 0, spread: 0, change: 0 };
+    const tuning = turned(peaks, peaks.map((peak) => peak.weight));
+    const classes = SKEY.binsPerOctave;
+    const chroma = new Float64Array(classes * frames);
+    for (const { frame, semitones, weight } of peaks) {
+      const pitch = Math.round(semitones - centsOf(tuning) / 100);
+      chroma[frame * classes + (((pitch % classes) + classes) % classes)] += weight / total;
+    }
+    const byClass = Array.from({ length: classes }, (_, c) => sum(chroma.filter((_, i) => i % classes === c)));
+    const byFrame = Array.from({ length: frames }, (_, f) => sum(chroma.subarray(f * classes, (f + 1) * classes)));
+    const entropy = (shares) => -sum(shares.map((share) => share * Math.log(Math.max(share, 1e-30))));
+    const spread = entropy(byClass);
+    const change = Math.max(spread - (entropy(chroma) - entropy(byFrame)), 0);
+    return { agreement: Math.hypot(...tuning) / total, spread, change };
+  }
+
+  // The tuning as far as it was heard: no window jumps to the next key. Whole cents, 0 where nearly in tune.
+  function followedTuning() {
+    const heard = [0, 0];
+    let cents = 0;
+    return (tuning) => {
+      tuning.forEach((part, i) => (heard[i] += part));
+      const moved = centsOf(heard) - cents + 50;
+      cents += (((moved % 100) + 100) % 100) - 50;
+      return Math.abs(cents) > SKEY.inTuneCents ? Math.round(cents) : 0;
+    };
   }
 
   function powerSpectra(wave) {
@@ -261,7 +359,7 @@ function skeyEstimator(SKEY) {
     return kept.map((spectrum) => spectrum.map((value) => value + 1e-12 * mean));
   }
 
-  function linesStandOut(power) {
+  function lineProminence(power) {
     const spectrum = new Float64Array(T.frame / 2 + 1);
     for (const frame of power) frame.forEach((value, bin) => (spectrum[bin] += Math.log(value) / power.length));
     const side = (start) => sum(spectrum.subarray(start, start + T.neighbours)) / T.neighbours;
@@ -271,27 +369,28 @@ function skeyEstimator(SKEY) {
       total += Math.max(spectrum[bin] - Math.max(side(bin - T.neighbours), side(bin + 1)), 0) ** 2;
     }
     const byChance = (T.noiseProminence ** 2 * Math.PI ** 2) / 6 / power.length;
-    return Math.sqrt(Math.max(total / (last - first) - byChance, 0)) > T.tonalProminence;
+    return Math.sqrt(Math.max(total / (last - first) - byChance, 0));
   }
 
   // --- From windows to an estimate (skey.estimator).
 
-  function hear(samples, start, end) {
+  function hear(samples, start, end, follow) {
     const wave = samples.subarray(start ? end - SKEY.windowSamples : 0, end); // The last window reaches back.
     const own = samples.subarray(start, end);
     const times = { start: start / SKEY.sampleRate, end: end / SKEY.sampleRate, peak: peakOf(own) };
     if (wave.length < SKEY.minSamples || times.peak < SKEY.silencePeak) {
-      return { ...times, sounding: 0, own: 0, active: 0, profile: null };
+      return { ...times, sounding: 0, own: 0, active: 0, tonal: false, profile: null };
     }
     const cut = sounding(wave);
     const heard = cut.length >= SKEY.minSamples ? cut : wave;
-    const { seconds, tonal } = measureTonality(wave);
+    const { seconds, tonal, musical, tuning } = measureTonality(wave);
     return {
       ...times,
       sounding: heard.length / SKEY.sampleRate,
       own: sounding(own).length / SKEY.sampleRate,
       active: seconds,
-      profile: tonal ? networkProfile(logVqt(heard, peakOf(heard))) : null,
+      tonal,
+      profile: musical ? networkProfile(logVqt(heard, peakOf(heard), follow(tuning))) : null,
     };
   }
 
@@ -305,8 +404,10 @@ function skeyEstimator(SKEY) {
         "(channels in opposite phase cancel each other)";
     if (seconds < T.minActiveSeconds)
       return `too little sound: ${digits(seconds, 2)} s in all, and at least ${T.minActiveSeconds} s are needed`;
-    if (heard.every((h) => !h.profile))
+    if (!heard.some((h) => h.tonal))
       return "no tonality: the spectrum has no lines that stand out as those of pitches do (noise?)";
+    if (sum(heard.map((h) => (h.profile ? h.active : 0))) < SKEY.leastShare * seconds)
+      return "no tonality: no several pitches that stay, agree and change (speech, a machine, one tone?)";
     return null;
   }
 
@@ -342,11 +443,12 @@ function skeyEstimator(SKEY) {
     if (!samples.length) throw new RangeError("the recording is empty: it has no samples; export or download it again");
     if (!samples.every(Number.isFinite)) throw new RangeError("the recording holds NaN or infinite samples; export it again");
     const windows = [];
+    const follow = followedTuning();
     for (let start = 0; start < samples.length; start += SKEY.windowSamples) {
       const end = Math.min(start + SKEY.windowSamples, samples.length);
       if (windows.at(-1)?.profile && end - start < SKEY.leastVoteSeconds * SKEY.sampleRate) {
         windows.at(-1).end = end / SKEY.sampleRate; // It would have no say: its network need not run.
-      } else windows.push(hear(samples, start, end));
+      } else windows.push(hear(samples, start, end, follow));
       progress(end / samples.length);
     }
     const peak = maximum(windows.map((h) => h.peak));

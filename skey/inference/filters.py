@@ -7,7 +7,7 @@ octave of kernels serves all nine, because halving the sample rate halves every 
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int
 
 from skey.audio import SAMPLE_RATE
 
@@ -39,22 +39,28 @@ SMALLEST_MAGNITUDE = 1e-10
 """Magnitudes below it count as it: silence has no logarithm."""
 
 _QUALITY = 1 / (2 ** (1 / BINS_PER_OCTAVE) - 1)
-_FREQUENCIES = LOWEST_FREQUENCY * 2 ** (np.arange(BINS) / BINS_PER_OCTAVE)
+FREQUENCIES = LOWEST_FREQUENCY * 2 ** (np.arange(BINS) / BINS_PER_OCTAVE)
+"""Of the bins, in hertz."""
 
 
 @lru_cache(maxsize=1)
 def normalisation() -> Float32[np.ndarray, "99 1"]:
     """librosa's: the square root of each bin's length in samples."""
-    return np.sqrt(np.ceil(_QUALITY * SAMPLE_RATE / _FREQUENCIES)).astype(np.float32)[:, None]
+    return np.sqrt(np.ceil(_QUALITY * SAMPLE_RATE / FREQUENCIES)).astype(np.float32)[:, None]
+
+
+def kernel_lengths() -> Int[np.ndarray, "12"]:
+    """Samples of each kernel of the top octave."""
+    return np.ceil(_QUALITY * SAMPLE_RATE / FREQUENCIES[-BINS_PER_OCTAVE:]).astype(int)
 
 
 @lru_cache
 def octave_kernels(cents: float | int = 0) -> Float32[np.ndarray, "24 taps"]:
     """The top octave, tuned so many cents higher: twelve real parts, then twelve negated imaginary ones."""
-    lengths = np.ceil(_QUALITY * SAMPLE_RATE / _FREQUENCIES[-BINS_PER_OCTAVE:]).astype(int)
+    lengths = kernel_lengths()
     taps = 2 ** int(np.ceil(np.log2(lengths.max())))
     kernels = np.zeros((BINS_PER_OCTAVE, taps), np.complex64)
-    frequencies = _FREQUENCIES[-BINS_PER_OCTAVE:] * 2 ** (cents / 1200)
+    frequencies = FREQUENCIES[-BINS_PER_OCTAVE:] * 2 ** (cents / 1200)
     for row, frequency, length in zip(kernels, frequencies, lengths, strict=True):
         start = (taps - length) // 2
         row[start : start + length] = _atom(float(frequency), int(length))

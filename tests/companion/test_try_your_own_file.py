@@ -51,7 +51,7 @@ CADENCES = {"major": "047 59c 7be 047", "minor": "037 58c 7be 037"}
 """I IV V I and i iv V i: semitones above the tonic, in hexadecimal."""
 
 
-def sung(name: str, seconds: int) -> Wave:
+def sung(name: str, seconds: int, cents: float = 0) -> Wave:
     """A cadence, a second a chord, over faint noise: without it the lowest bins hold rounding errors."""
     key, times = parse_key(name), np.arange(SAMPLE_RATE) / SAMPLE_RATE
     fade = np.exp(-times) * np.minimum(1, 50 * times)
@@ -60,7 +60,7 @@ def sung(name: str, seconds: int) -> Wave:
         steps = [int(step, 16) for step in chord]
         pitches = [48 + key.tonic + step for step in (steps[0] - 12, *steps)]
         waves = [
-            np.sin(2 * np.pi * n * 440 * 2 ** ((p - 69) / 12) * times) / n
+            np.sin(2 * np.pi * n * 440 * 2 ** ((p - 69 + cents / 100) / 12) * times) / n
             for p in pitches
             for n in range(1, 5)
         ]
@@ -72,9 +72,13 @@ CLIPS = {
     "short major": sung("D major", 8),
     "minor, a rest at the end": np.concatenate([sung("A minor", 24), np.zeros(4 * SAMPLE_RATE, np.float32)]),
     "flat major": sung("Eb major", 15),
+    "a third of a semitone sharp": sung("B minor", 40, cents=34),
+    "a long song, a short rest": sung("C# minor", 64),
     "modulation": np.concatenate([sung("F# major", 30), sung("G minor", 24)]),
     "silence": np.zeros(8 * SAMPLE_RATE, np.float32),
     "noise": noise(8),
+    "a siren": (0.3 * np.sin(2000 * np.sin(np.arange(10 * SAMPLE_RATE) / 9000))).astype(np.float32),
+    "one tone": (0.3 * np.sin(np.arange(10 * SAMPLE_RATE) / 8)).astype(np.float32),
     "too short": sung("C major", 2),
 }
 

@@ -68,19 +68,23 @@ def _front_end() -> dict[str, Any]:
         "octaves": filters.OCTAVES,
         "dynamicRange": filters.DYNAMIC_RANGE,
         "smallestMagnitude": filters.SMALLEST_MAGNITUDE,
-        "kernels": _base64(filters.octave_kernels()),
+        "kernelTaps": filters.octave_kernels().shape[1],
+        "kernelLengths": filters.kernel_lengths().tolist(),
+        "topFrequencies": filters.FREQUENCIES[-filters.BINS_PER_OCTAVE :].tolist(),
         "lowpass": _base64(filters.stepped_lowpass()[0, : filters.LOWPASS_TAPS]),
         "normalisation": _base64(filters.normalisation()),
     }
 
 
 def _estimator() -> dict[str, Any]:
-    """Windows, silence, tonality."""
+    """Windows, silence, tonality, tuning."""
     return {
         "minSamples": audio.MIN_SAMPLES,
         "silencePeak": audio.SILENCE_PEAK,
         "quiet": estimator.QUIET,
         "leastVoteSeconds": estimator.LEAST_VOTE_SECONDS,
+        "leastShare": estimator.LEAST_SHARE,
+        "inTuneCents": estimator.IN_TUNE_CENTS,
         "tiny": confidence.TINY,
         "tonality": {
             "frame": tonality.FRAME,
@@ -92,6 +96,11 @@ def _estimator() -> dict[str, Any]:
             "silentRange": tonality._SILENT_RANGE,
             "noiseProminence": tonality._NOISE_PROMINENCE,
             "neighbours": tonality._NEIGHBOURS,
+            "tuningBins": [tonality._TUNING_BINS.start, tonality._TUNING_BINS.stop],
+            "tuningRange": tonality._TUNING_RANGE,
+            "concertA": tonality._CONCERT_A,
+            "steady": [tonality._STEADY, tonality._STEADY_BINS],
+            "weights": tonality._WEIGHTS,
             "lineBins": [tonality._LINE_BINS.start, tonality._LINE_BINS.stop],
             "smallestFloat": float(np.finfo(np.float32).tiny),
         },

@@ -133,7 +133,7 @@ def parse_gtzan(number: int | str) -> Key | None:
 
 
 def parse_fma(key: int | str, mode: int | str) -> Key:
-    """Read a key of the FMA annotations: ``C#`` or its pitch class, and ``Major`` or ``minor``, or 1 or 0.
+    """Read a key of the FMA: ``C#`` or its pitch class, ``Major`` or ``minor``, or 1 or 0.
 
     Raises ``KeyParseError`` where tonic or mode are none of these.
     """

@@ -10,6 +10,7 @@ Conventions
   (``"ascending"``).
 - Intervals are percentile bootstraps over tracks: one system, or the difference of two (Efron & Tibshirani,
   1993).
+- ``MetricError`` is raised where references and estimates differ in number, or there are no tracks.
 """
 
 from collections import Counter
@@ -51,10 +52,7 @@ def check_pairs(references: Sized, estimates: Sized) -> None:
 def bootstrap_interval(
     points: Float[np.ndarray, "tracks"], level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
-    """The mean of the points, one a track, and its percentile bootstrap interval over tracks.
-
-    ``level`` is the probability that the interval holds. Raises ``MetricError`` where there are no points.
-    """
+    """The mean of the points, one a track, and its percentile bootstrap interval of probability ``level``."""
     if points.size == 0:
         raise MetricError("there is nothing to score: no tracks")
     tails = [(1 - level) / 2, (1 + level) / 2]
@@ -81,11 +79,7 @@ def paired_bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Mean of A minus mean of B on the same tracks; an interval that excludes zero tells the two apart.
-
-    Each resample draws tracks with both their points. Raises ``MetricError`` where the two differ in length,
-    or there are no points.
-    """
+    """Mean of A minus mean of B on the same tracks; an interval that excludes zero tells the two apart."""
     check_pairs(points_a, points_b)
     return bootstrap_interval(points_a - points_b, level, resamples, seed)
 
@@ -93,11 +87,7 @@ def paired_bootstrap(
 def confusion_matrix(
     references: Sequence[Key], estimates: Sequence[Key | None]
 ) -> Integer[np.ndarray, "references=24 estimates=24"]:
-    """Count estimates by reference, along the circle of fifths with relatives side by side (Figure 4, STONE).
-
-    (24, 24), rows the reference, columns the estimate, both along CIRCLE_OF_FIFTHS; a track without an
-    estimate is left out. Raises ``MetricError`` where the two differ in length.
-    """
+    """Count estimates by reference, both along CIRCLE_OF_FIFTHS, relatives side by side (Figure 4, STONE)."""
     check_pairs(references, estimates)
     pairs = [(r, e) for r, e in zip(references, estimates, strict=True) if e is not None]
     rows, columns = ([CIRCLE_OF_FIFTHS.index(pair[side]) for pair in pairs] for side in (0, 1))
@@ -107,11 +97,7 @@ def confusion_matrix(
 def signature_confusion(
     references: Sequence[Key], signatures: Sequence[int]
 ) -> Integer[np.ndarray, "references=24 signatures=12"]:
-    """Count estimated key signatures by reference key (Figure 4, STONE, left).
-
-    (24, 12), rows along CIRCLE_OF_FIFTHS, columns along SIGNATURES_BY_FIFTHS. Raises ``MetricError`` where
-    the two differ in length.
-    """
+    """Count key signatures, along SIGNATURES_BY_FIFTHS, by reference key (Figure 4, STONE, left)."""
     check_pairs(references, signatures)
     rows = [CIRCLE_OF_FIFTHS.index(reference) for reference in references]
     columns = [SIGNATURES_BY_FIFTHS.index(each) for each in signatures]
@@ -197,10 +183,7 @@ def _relations(references: Sequence[Key], estimates: Sequence[Key | None]) -> li
 
 
 def count_relations(references: Sequence[Key], estimates: Sequence[Key | None]) -> RelationCounts:
-    """Count the estimates by their relation to the reference (the columns of Table 3, STONE); None is other.
-
-    Raises ``MetricError`` where the two differ in length.
-    """
+    """Count the estimates by their relation to the reference (the columns of Table 3, STONE)."""
     counts = Counter(_relations(references, estimates))
     return RelationCounts(**{each.value: counts[each] for each in Relation})
 
@@ -211,11 +194,7 @@ def _mirex_weight(each: Relation, fifths: Fifths) -> float:
 
 
 def mirex_score(counts: RelationCounts, fifths: Fifths = "both") -> float:
-    """The MIREX weighted score: 1 for the key, ½ for a fifth, 0.3 for the relative, 0.2 for the parallel key.
-
-    A fifth counts both ways in the papers, ascending alone in ``mir_eval`` 0.8. Raises ``MetricError`` where
-    there are no tracks.
-    """
+    """The MIREX weighted score: 1 for the key, ½ for a fifth, 0.3 for the relative, 0.2 for the parallel."""
     points = sum(count * _mirex_weight(Relation(name), fifths) for name, count in counts.as_dict().items())
     return _mean(points, counts.total)
 
@@ -223,15 +202,12 @@ def mirex_score(counts: RelationCounts, fifths: Fifths = "both") -> float:
 def mirex_points(
     references: Sequence[Key], estimates: Sequence[Key | None], fifths: Fifths = "both"
 ) -> Float[np.ndarray, "tracks"]:
-    """The MIREX points of each track, whose mean is :func:`mirex_score`; raises as ``mode_points``."""
+    """The MIREX points of each track, whose mean is :func:`mirex_score`."""
     return np.array([_mirex_weight(each, fifths) for each in _relations(references, estimates)], np.float64)
 
 
 def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Float[np.ndarray, "tracks"]:
-    """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE).
-
-    Signatures are pitch classes of major keys. Raises ``MetricError`` where the two differ in length.
-    """
+    """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE)."""
     check_pairs(references, estimates)
     named = np.array([np.nan if each is None else each for each in estimates])
     apart = np.abs(named - np.array(references, np.float64))
@@ -239,34 +215,25 @@ def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> F
 
 
 def count_signatures(references: Sequence[int], estimates: Sequence[int | None]) -> SignatureCounts:
-    """Count right signatures and those a fifth off (the columns of Table 1, STONE); None counts as other.
-
-    Raises ``MetricError`` where the two differ in length.
-    """
+    """Count right signatures and those a fifth off (the columns of Table 1, STONE)."""
     points = ksea_points(references, estimates)
     return SignatureCounts(*(int(np.count_nonzero(points == value)) for value in (1.0, 0.5, 0.0)))
 
 
 def ksea(counts: SignatureCounts) -> float:
-    """Key signature estimation accuracy: 1 if right, ½ for a fifth above or below (Eq. 12, STONE).
-
-    Raises ``MetricError`` where there are no tracks.
-    """
+    """Key signature estimation accuracy: 1 if right, ½ for a fifth above or below (Eq. 12, STONE)."""
     return _mean(counts.correct + 0.5 * counts.fifth, counts.total)
 
 
 def mode_points(references: Sequence[Key], estimates: Sequence[Key | None]) -> Float[np.ndarray, "tracks"]:
-    """1 where the estimated mode is that of the reference, else 0; raises as :func:`count_relations`."""
+    """1 where the estimated mode is that of the reference, else 0."""
     check_pairs(references, estimates)
     pairs = zip(references, estimates, strict=True)
     return np.array([key is not None and key.mode == reference.mode for reference, key in pairs], np.float64)
 
 
 def mode_accuracy(references: Sequence[Key], estimates: Sequence[Key | None]) -> float:
-    """The share of tracks whose estimated mode is right, whatever the tonic.
-
-    Raises ``MetricError`` where the two differ in length, or there are no tracks.
-    """
+    """The share of tracks whose estimated mode is right, whatever the tonic."""
     points = mode_points(references, estimates)
     return _mean(float(points.sum()), points.size)
 

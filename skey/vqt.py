@@ -44,10 +44,7 @@ BYTE_RANGE = 1.25
 
 
 class LogVQT(nn.Module):
-    """Waveforms to log-VQT, 12 bins per octave over 99 semitones from A0 (facts of the authors' front end).
-
-    It has no parameters, and its buffers stay out of ``state_dict``.
-    """
+    """Waveforms to log-VQT: 99 semitones from A0, 12 bins per octave (facts of the authors' front end)."""
 
     kernels: Tensor
     lowpass: Tensor

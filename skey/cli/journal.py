@@ -84,10 +84,7 @@ def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) 
 
 @contextmanager
 def locked(output: Path) -> Iterator[None]:
-    """Keep other runs from writing the same results.
-
-    Raises ``OutputError`` where another run writes them, or there is no such folder.
-    """
+    """Keep other runs from writing the same results; ``OutputError`` where one does, or the folder lacks."""
     from filelock import FileLock, Timeout
 
     if not output.parent.is_dir():
@@ -108,11 +105,7 @@ def locked(output: Path) -> Iterator[None]:
 
 
 def read_journal(output: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
-    """Read the journal of a file of results, up to where it breaks off.
-
-    The settings of the run, and the last entry of each file by its name. Raises ``ResumeError`` without
-    journal.
-    """
+    """The settings and the last entry of each file by name, up to a break; ``ResumeError`` without one."""
     try:
         lines = journal_of(output).read_text("utf-8").splitlines()
         settings = json.loads(lines[0])

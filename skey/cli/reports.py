@@ -117,10 +117,7 @@ class Layout:
         return {Format.CSV: _csv([columns]) + "\n", Format.JSON: "[\n"}.get(self.format, "")
 
     def entries(self, text: str) -> list[tuple[str, str]]:
-        """Read results back up to where they break off: each file's name as it was written, and its entry.
-
-        Raises ``ResumeError`` for results in another layout.
-        """
+        """Each file's name as written and its entry, up to a break; ``ResumeError`` for another layout."""
         whole = text[: text.rfind("\n") + 1]
         if not whole.startswith(self.header()):
             raise ResumeError("these results have another format; continue with the options they began with")

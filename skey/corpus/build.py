@@ -180,10 +180,7 @@ def data_directory() -> Path:
 
 
 def clip_features(clip: Clip) -> UInt8[np.ndarray, "99 1292"]:
-    """Render one clip and return its log-VQT as bytes, uint8 (99, 1292), 255 = 1.25.
-
-    One clip at a time and on one thread, so that neither other clips nor the number of cores change a byte.
-    """
+    """Render one clip, alone and on one thread; its log-VQT as bytes, uint8 (99, 1292), 255 = 1.25."""
     wave = torch.from_numpy(render_clip(clip))
     with torch.inference_mode():
         return np.asarray(vqt.to_bytes(vqt.log_vqt(wave)))
@@ -271,10 +268,7 @@ def build_clips(
     jobs: int = 1,
     progress: bool = False,
 ) -> FeatureStore:
-    """Build the features of any planned clips below ``folder``; raises as ``build`` does.
-
-    ``features`` makes the row of one clip; with ``jobs`` above 1 it must be importable by other processes.
-    """
+    """Build any planned clips' features below ``folder``; several jobs import ``features`` by its name."""
     shards = plan_shards(plan, folder)
     todo = [(shard, part, features) for shard, part in shards.items() if not shard.is_sound()]
     done, jobs = len(plan) - sum(len(part) for _, part, _ in todo), min(jobs, len(todo))

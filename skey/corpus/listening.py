@@ -57,10 +57,7 @@ class Heard:
 
 
 def find_clip(name: str, level: Level = "full", arrangement: int = 0, seed: int = 0) -> Clip:
-    """A clip by its own id (``PIECE#ARRANGEMENT-SEED-LEVEL``), or by that of its piece and the rest apart.
-
-    Raises ``ListeningError`` for an id that is none and ``UnknownPiece`` for a piece that the index has not.
-    """
+    """A clip by its id (``PIECE#ARRANGEMENT-SEED-LEVEL``); else ``ListeningError`` or ``UnknownPiece``."""
     piece, separator, rest = name.partition("#")
     if not separator:
         return clip_of(index_row(piece), arrangement, level, seed)

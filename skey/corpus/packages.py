@@ -49,11 +49,7 @@ def read_packages(file: Path = LIST) -> tuple[Package, ...]:
 
 
 def fetch(package: Package, folder: Path) -> list[Path]:
-    """The pieces of one package in a folder of its own, fetched unless they are all there.
-
-    Raises:
-        PackageError: there is no package tool, it does not have this version, or the checksum differs.
-    """
+    """The pieces of a package in a folder of its own, fetched unless all are there; ``PackageError``."""
     target = folder / package.package
     seal = target / f"{package.sha256[:16]}.txt"
     if seal.is_file():

@@ -99,10 +99,7 @@ class SoundFontError(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The volume envelope of a zone (9.1.7): times in seconds, ``sustain`` in decibels below the peak.
-
-    ``key_to_hold`` and ``key_to_decay`` shorten the times by cents (of a factor of two) a key above 60.
-    """
+    """The volume envelope of a zone (9.1.7): seconds, ``sustain`` in decibels below the peak, cents a key."""
 
     delay: float
     attack: float
@@ -284,7 +281,7 @@ def _envelope(amounts: Generators) -> Envelope:
 def sound(
     points: Int16[np.ndarray, " points"], zone: Zone, pitch: int, count: int, tuning_cents: float | int = 0.0
 ) -> Float32[np.ndarray, " samples"]:
-    """``zone`` playing a MIDI ``pitch`` for ``count`` samples at 22,050 Hz, before its envelope, peak 1.
+    """``zone`` playing a MIDI ``pitch`` for ``count`` samples at 22,050 Hz before its envelope, peak 1.
 
     Shorter where the sample is not looped and ends before.
     """

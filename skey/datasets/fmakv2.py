@@ -43,10 +43,7 @@ class FMAKv2(Dataset):
 
 
 def find_numbered_audio(root: Path) -> dict[int, Path]:
-    """Audio files named by a track number, such as ``000/000010.mp3``, up to two folders below the root.
-
-    Where there are several of a number, the one least deep and first by name.
-    """
+    """Audio named by a track number (``000/000010.mp3``), up to two folders deep, the least deep first."""
     found: dict[int, Path] = {}
     for pattern in _DEPTHS:
         for file in sorted(root.glob(pattern)):

@@ -64,11 +64,7 @@ class OpenCorpus(Dataset):
 
     @cached_property
     def features(self) -> FeatureStore:
-        """The log-VQT bytes of the clips in use, by memory map; a row for each track, in order.
-
-        Raises ``MissingData`` where they were not built or are damaged, ``StoreError`` where they cannot be
-        kept.
-        """
+        """The log-VQT bytes of the clips in use, by memory map, in order; may raise ``MissingData``."""
         count = len(self.clips)
         if self.build:
             return build(self.split, count, self.jobs, self.seed, self.root, self.progress)

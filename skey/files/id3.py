@@ -51,10 +51,7 @@ class Tag:
         return b"ID3" + bytes([self.version, 0, self.flags]) + _syncsafe(len(body)) + body
 
     def with_key(self, text: str, agrees: Callable[[str], bool]) -> "Tag":
-        """The tag with a key (ASCII) in one TKEY, at the place of the old one or at the end.
-
-        Fields of other programs get it too, unless what they say ``agrees``.
-        """
+        """The tag with the key in one TKEY and in other programs' fields, unless these already ``agrees``."""
         places = [i for i, frame in enumerate(self.frames) if frame.startswith(KEY_FRAME)]
         key = _frame(KEY_FRAME, b"\0" + text.encode())
         frames = list(self.frames if places else (*self.frames, key))
@@ -100,10 +97,7 @@ def read_tag(data: bytes) -> Tag:
 
 
 def plan(file: BinaryIO, edit: Callable[[Tag], Tag]) -> list[Part]:
-    """Say of which parts an mp3, wav or aiff with an edited tag consists, all of the old file but the tag.
-
-    Raises ``TagError`` where its tag or its chunks are damaged.
-    """
+    """The parts of an mp3, wav or aiff with an edited tag; ``TagError`` for damaged tags and chunks."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(12)

@@ -54,10 +54,7 @@ def energy_chroma(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, 
 
 
 def correlations(chroma: Float[np.ndarray, "12"]) -> Float[np.ndarray, "24"]:
-    """Pearson correlation of a chroma, from C, with Krumhansl's template of each key (Table 3, STONE).
-
-    In the order of KEYS; zeros where the chroma is flat.
-    """
+    """Pearson correlation of a chroma, from C, with Krumhansl's 24 templates (Table 3, STONE); 0 if flat."""
     return np.asarray(_standardised(key_templates()) @ _standardised(chroma))
 
 

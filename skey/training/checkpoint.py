@@ -93,10 +93,7 @@ class RunFolder:
         }
 
     def load(self, state: RunState) -> None:
-        """Put the checkpoint's content, where there is one, into a state of the same experiment.
-
-        Raises `RunError` where it belongs to other settings or recordings, or is damaged.
-        """
+        """Put the checkpoint, if there is one, into a state; `RunError` where it is damaged or another's."""
         if not self.checkpoint.is_file():
             return
         try:

@@ -80,10 +80,7 @@ class Run:
         machine: Machine | None = None,
         start: LoadedModel | None = None,
     ) -> None:
-        """Prepare a run in `path`, from random weights or from those of `start`.
-
-        Raises ``RunError`` where the network of `start` is another one.
-        """
+        """Prepare a run from random weights, or from those of `start`; ``RunError`` if these do not fit."""
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
         self.task = task_of(experiment)

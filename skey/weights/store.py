@@ -57,7 +57,7 @@ class LoadedModel:
 
 
 def save_weights(path: Path, network: Network, header: Header) -> Header:
-    """Write the network's weights with their header, whole or not at all; returns it with its checksum.
+    """Write weights with their header, whole or not at all; returns it with its checksum.
 
     Raises ``WeightsError`` where the file cannot be written.
     """

@@ -13,14 +13,16 @@ COMMANDS = {
     "corpus": ("skey.cli.corpus", "Build, hear and describe the open corpus."),
     "weights": ("skey.cli.weights", "List and show network weights, import the authors' checkpoints."),
     "train": ("skey.cli.train", "Train the systems of both papers."),
+    "features": ("skey.cli.features", "Features and keys of many tracks, on one machine or on many."),
     "export": ("skey.cli.export", "Write front end and network as one ONNX graph."),
     "bench": ("skey.cli.bench", "Measure start-up, speed and memory on this machine."),
 }
 """Name of each sub-command: the module that defines it and its line in ``skey --help``."""
 
 EXTRAS = {
-    **dict.fromkeys(("torch", "scipy", "music21", "pretty_midi", "lightning_fabric"), "train"),
+    **dict.fromkeys(("torch", "scipy", "music21", "pretty_midi", "lightning_fabric", "fsspec"), "train"),
     **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
+    **dict.fromkeys(("distributed", "polars"), "scale"),
     **dict.fromkeys(("papermill", "nbformat", "jupyter_client", "matplotlib", "pandas", "seaborn"), "book"),
 }
 """Package → the extra of this project that brings it."""

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 POSITIVE = click.IntRange(min=1)
 
 
+def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
+    """Addresses as they are, and paths that exist."""
+    for place in places:
+        if "://" not in place and not Path(place).exists():
+            raise click.BadParameter(f"there is no {place}", context, option)
+    return places
+
+
 @click.command()
 @click.argument("experiments", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every system, one after the other.")
@@ -27,9 +35,10 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--paper", is_flag=True, help="Start from the papers' scale instead of ours.")
 @click.option(
     "--audio",
-    type=click.Path(exists=True, path_type=Path),
     multiple=True,
-    help="A folder of recordings without labels, of any format, with all below it; may be repeated.",
+    callback=_places,
+    help="A folder of recordings without labels, of any format, with all below it, or a folder or an "
+    "address of shards from `skey features extract`; may be repeated.",
 )
 @click.option("--no-corpus", is_flag=True, help="Train on --audio alone.")
 @click.option(
@@ -60,7 +69,7 @@ def train(
     out: Path | None,
     resume: bool,
     listing: bool,
-    audio: tuple[Path, ...],
+    audio: tuple[str, ...],
     no_corpus: bool,
     recorded: float | None,
     start: str | None,
@@ -116,7 +125,7 @@ def _train(
     folder: Path,
     machine: "Machine",
     resume: bool,
-    audio: tuple[Path, ...] = (),
+    audio: tuple[str, ...] = (),
     start: str | None = None,
 ) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""

@@ -20,7 +20,8 @@ from skey.experiments import Experiment
 from skey.inference.filters import CROPPED_BINS
 from skey.keys import Key
 from skey.model import average_frames
-from skey.training.recordings import Recording, Recordings, Skipped, open_recordings
+from skey.training.recordings import Recording, Recordings, Skipped
+from skey.training.shards import open_audio
 from skey.vqt import MAX_CROP, SEGMENT_FRAMES, from_bytes
 
 VALIDATION_PART = 10
@@ -116,12 +117,12 @@ def is_held_out(clip: Clip) -> bool:
 
 
 def load_data(
-    experiment: Experiment, jobs: int | None = None, progress: bool = False, audio: Sequence[Path] = ()
+    experiment: Experiment, jobs: int | None = None, progress: bool = False, audio: Sequence[str | Path] = ()
 ) -> TrainingData:
     """Build what is missing of the features, and divide them into training and validation by groups.
 
-    ``jobs`` counts processes; ``audio`` are folders of recordings without labels, which are mixed with the
-    corpus. Raises ``TooFewClips`` where nothing is left to train on or to watch.
+    ``jobs`` counts processes; ``audio`` are folders of recordings without labels, or of their shards, which
+    are mixed with the corpus. Raises ``TooFewClips`` where nothing is left to train on or to watch.
     """
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
@@ -138,7 +139,7 @@ def load_data(
     labelled = labelled.kept(_part(len(labelled), experiment.labelled_share))
     recorded, tracks, skipped = Pool((), ()), tuple[Recording, ...](), tuple[Skipped, ...]()
     if audio:
-        tracks, skipped = open_recordings(audio, jobs, progress)
+        tracks, skipped = open_audio(audio, jobs, progress)
         held_out_tracks = [track for track in tracks if track.held_out] or list(tracks[:1])
         others = [track for track in tracks if track not in held_out_tracks] or tracks
         recorded = Pool.of(Recordings(others))

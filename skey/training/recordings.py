@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -31,13 +32,23 @@ FOLDER = "recordings-1"
 HELD_OUT_PART = 10
 """One in so many tracks is watched and not trained on."""
 
+SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
+
+NPY_HEADER = len(npy_bytes(np.zeros((0, *SEGMENT_SHAPE), np.uint8)))
+"""Bytes of a ``.npy`` file before its array."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The features of one track: the SHA-256 of its file, and where the array of its segments lies."""
+    """The features of one track.
+
+    The SHA-256 of its file; the file in which its segments lie, how many they are, and their first byte.
+    """
 
     digest: str
     path: Path
+    segments: int
+    start: int = NPY_HEADER
 
     @property
     def held_out(self) -> bool:
@@ -53,7 +64,9 @@ class Recordings:
 
     def __init__(self, tracks: Sequence[Recording]) -> None:
         self.tracks = tuple(tracks)
-        self._arrays = [np.load(track.path, mmap_mode="r") for track in self.tracks]
+        paths = {track.path for track in self.tracks}
+        files = {path: np.memmap(path, np.uint8, "r").view(np.ndarray) for path in paths}
+        self._arrays = [_segments_of(track, files[track.path]) for track in self.tracks]
         self._places = [(n, row) for n, array in enumerate(self._arrays) for row in range(len(array))]
 
     def __len__(self) -> int:
@@ -67,6 +80,12 @@ class Recordings:
     def digest(self) -> str:
         """SHA-256 over the contents of all files, in no order."""
         return hashlib.sha256("".join(sorted(track.digest for track in self.tracks)).encode()).hexdigest()
+
+
+def _segments_of(track: Recording, file: UInt8[np.ndarray, " bytes"]) -> UInt8[np.ndarray, "segments 99 646"]:
+    """The segments of a track in the file that holds them, not copied."""
+    end = track.start + track.segments * math.prod(SEGMENT_SHAPE)
+    return file[track.start : end].reshape(-1, *SEGMENT_SHAPE)
 
 
 class NoRecordings(SkeyError, ValueError):
@@ -121,15 +140,15 @@ def prepare(file: Path) -> Recording | Skipped:
             with storage_errors(path.parent):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, features, ending=f".{os.getpid()}.partial")
-        return Recording(digest, path)
+        return Recording(digest, path, (path.stat().st_size - NPY_HEADER) // math.prod(SEGMENT_SHAPE))
     except OSError as error:
         return Skipped(file, error.strerror or str(error))
     except AudioError as error:
         return Skipped(file, str(error))
 
 
-def segments(file: Path) -> UInt8[np.ndarray, "segments 99 646"]:
-    """The log-VQT of up to 16 segments of a track, evenly spread, each with its own peak and floor.
+def segments(file: Path, most: int = MOST_SEGMENTS) -> UInt8[np.ndarray, "segments 99 646"]:
+    """The log-VQT of some segments of a track, evenly spread, each with its own peak and floor.
 
     Raises `AudioError` where the file cannot be decoded, or holds fewer than two segments that sound.
     """
@@ -141,5 +160,5 @@ def segments(file: Path) -> UInt8[np.ndarray, "segments 99 646"]:
                 kept.append(np.asarray(to_bytes(log_vqt(peak_one)))[:, :SEGMENT_FRAMES])
     if len(kept) < 2:
         raise AudioError("fewer than two segments of 15 s in which something sounds")
-    chosen = np.linspace(0, len(kept) - 1, min(len(kept), MOST_SEGMENTS)).round().astype(int)
+    chosen = np.linspace(0, len(kept) - 1, min(len(kept), most)).round().astype(int)
     return np.stack([kept[place] for place in chosen])

@@ -1,0 +1,79 @@
+"""`skey features`: features and keys of many tracks, on one machine or on many."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., object])
+POSITIVE = click.IntRange(min=1)
+
+
+def _on_an_engine(command: Command) -> Command:
+    """The arguments that both commands have."""
+    for add in (
+        click.option("--workers", type=POSITIVE, help="Processes of the local engine [default: the cores]."),
+        click.option(
+            "--engine",
+            default="local",
+            show_default=True,
+            help="local, or the address of a Dask scheduler (tcp://host:8786).",
+        ),
+        click.option(
+            "--out", required=True, help="A folder, or an address that fsspec knows (s3://bucket/x)."
+        ),
+        click.argument("manifest", type=click.Path(exists=True, path_type=Path)),
+    ):
+        command = add(command)
+    return command
+
+
+@click.group()
+def features() -> None:
+    """Work on many tracks: MANIFEST is a folder, or a text file with a path or an address a line.
+
+    Both commands go on where they were stopped. Equal files are read once, whatever their names.
+    """
+
+
+@features.command()
+@_on_an_engine
+@click.option(
+    "--segments", type=click.IntRange(min=2), default=16, show_default=True, help="Of a track, at most."
+)
+@click.option("--shard", type=POSITIVE, default=64, show_default=True, help="Tracks in a shard.")
+def extract(manifest: Path, out: str, engine: str, workers: int | None, segments: int, shard: int) -> None:
+    """Write segments of 15 s as log-VQT into tar shards, which `skey train --audio` and WebDataset read."""
+    from skey.cli import scale
+
+    out = _absolute(out)
+    with scale.engine(engine, workers) as client:
+        done = scale.extract(client, scale.read_manifest(manifest), out, segments, shard, progress=True)
+    for name, reason in done.skipped:
+        click.echo(f"left out: {name}: {reason}", err=True)
+    click.echo(f"{out}: {done.segments} segments of {done.tracks} tracks in {done.shards} shards")
+
+
+@features.command()
+@_on_an_engine
+@click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
+@click.option("--part", type=POSITIVE, default=64, show_default=True, help="Tracks in a file of estimates.")
+def estimate(
+    manifest: Path, out: str, engine: str, workers: int | None, weights: str | None, part: int
+) -> None:
+    """Write the key of each file to Parquet, as `skey detect` finds it."""
+    from skey.cli import scale
+
+    out = _absolute(out)
+    with scale.engine(engine, workers) as client:
+        names = scale.read_manifest(manifest)
+        failed = scale.estimate(client, names, out, weights, part, progress=True)
+    for row in failed:
+        click.echo(f"{row['path']}: {row['error']}", err=True)
+    click.echo(f"{out}: estimates of {len(names) - len(failed)} of {len(names)} files")
+
+
+def _absolute(out: str) -> str:
+    """An address, or a folder as each worker finds it."""
+    return out.rstrip("/") if "://" in out else str(Path(out).absolute())

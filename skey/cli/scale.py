@@ -1,0 +1,309 @@
+"""Work on many tracks by Dask's distributed scheduler, on this machine or on many.
+
+A manifest is cut into parts, each of which makes one file. A file that is whole is not made again, so that
+any run may be stopped and started anew; a part whose worker died is given to another by the scheduler.
+"""
+
+import functools
+import hashlib
+import io
+import json
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import fsspec
+from distributed import Client, LocalCluster, as_completed
+from fsspec.implementations.local import LocalFileSystem
+from tqdm import tqdm
+
+from skey import __version__
+from skey.cli.reports import Format, Layout
+from skey.corpus.processes import default_jobs
+from skey.errors import SkeyError
+from skey.estimator import KeyEstimator
+from skey.files.folders import sound_files
+from skey.training.recordings import FOLDER, segments
+from skey.training.shards import Seal, read_file, read_seal, write_file, write_index, write_shard
+
+HASHED_AT_ONCE = 64
+"""Files that one task reads to know their contents."""
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+class EngineError(SkeyError):
+    """The engine cannot be reached, or gave up some part; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A content: its SHA-256 and the files that hold it; or a file that cannot be read, and why."""
+
+    digest: str
+    files: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What `extract` wrote, and the files that were left out with the reason of each."""
+
+    tracks: int
+    segments: int
+    shards: int
+    skipped: tuple[tuple[str, str], ...]
+
+
+@contextmanager
+def engine(name: str, workers: int | None = None) -> Iterator[Client]:
+    """A client of Dask.
+
+    Args:
+        name: ``local`` for workers on this machine, which end with this process, or a scheduler's address.
+        workers: processes on this machine; as many as there are cores by default.
+
+    Raises:
+        EngineError: there is no scheduler at that address.
+    """
+    if name != "local":
+        try:
+            client = Client(name, timeout=20)
+        except (OSError, ValueError) as error:
+            raise EngineError(f"no scheduler at {name} ({error}): start one with `dask scheduler`") from error
+        with client:
+            yield client
+        return
+    count = workers or default_jobs()
+    quiet = logging.ERROR
+    with (
+        LocalCluster(count, threads_per_worker=1, dashboard_address=":0", silence_logs=quiet) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def spread(
+    client: Client, work: Callable[[Part], Result], parts: Sequence[Part], title: str, progress: bool
+) -> list[Result]:
+    """What ``work`` makes of each part, in their order.
+
+    Raises:
+        EngineError: some parts failed; the others were finished first.
+    """
+    futures = client.map(work, parts, pure=False)
+    for _ in tqdm(as_completed(futures), title, len(futures), unit="part", disable=not progress):
+        pass
+    failed = [future for future in futures if future.status != "finished"]
+    if failed:
+        raise EngineError(
+            f"{title}: {len(failed)} of {len(futures)} parts failed, one with: {failed[0].exception()}; "
+            "run the same command again: what is finished stays"
+        )
+    return list(client.gather(futures))
+
+
+def read_manifest(manifest: Path) -> list[str]:
+    """The files of a folder and below it, or those that a text file names, one a line; each name once.
+
+    Names may be addresses that fsspec knows; others are relative to the manifest.
+    """
+    if manifest.is_dir():
+        found = sound_files([manifest], recursive=True, report=lambda path, reason: None)
+        return [str(path.absolute()) for path in found]
+    lines = manifest.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    here = manifest.absolute().parent
+    names = [line if "://" in line else str(here / line) for line in map(str.strip, lines) if line]
+    return list(dict.fromkeys(names))
+
+
+def read_tracks(client: Client, names: Sequence[str], out: str, progress: bool = False) -> list[Track]:
+    """The contents of all files, each once, in the order in which they come first; then what is unreadable.
+
+    What was read is kept below ``out``: a file whose size and time are the same is not read again.
+    """
+    groups = [names[start : start + HASHED_AT_ONCE] for start in range(0, len(names), HASHED_AT_ONCE)]
+    parts = [(f"{out}/contents/{number:06d}.json", group) for number, group in enumerate(groups)]
+    files: dict[str, list[str]] = {}
+    unreadable = []
+    for (_, group), contents in zip(
+        parts, spread(client, _read_contents, parts, "contents", progress), strict=True
+    ):
+        for name, (digest, reason) in zip(group, contents, strict=True):
+            if reason:
+                unreadable.append(Track("", (name,), reason))
+            else:
+                files.setdefault(digest, []).append(name)
+    return [Track(digest, tuple(names)) for digest, names in files.items()] + unreadable
+
+
+def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """The SHA-256 of each file, or why it cannot be read."""
+    url, names = part
+    known: dict[str, list[str]] = {}
+    with suppress(OSError, ValueError):
+        known = json.loads(read_file(url))
+    found: dict[str, list[str]] = {}
+    contents = []
+    for name in names:
+        try:
+            system, path = fsspec.url_to_fs(name)
+            state = system.ukey(path)
+            if known.get(name, [""])[0] != state:
+                with system.open(path, "rb") as file:
+                    known[name] = [state, hashlib.file_digest(file, "sha256").hexdigest()]
+            found[name] = known[name]
+            contents.append((found[name][1], ""))
+        except (OSError, ValueError, ImportError) as error:  # an address without its package, too
+            contents.append(("", getattr(error, "strerror", None) or str(error)))
+    write_file(url, json.dumps(found).encode())
+    return contents
+
+
+def extract(
+    client: Client, names: Sequence[str], out: str, most: int, size: int, progress: bool = False
+) -> Extracted:
+    """Write the features of all files into shards (`skey.training.shards`).
+
+    Args:
+        client: of the engine, whose workers can read the files and write to ``out``.
+        names: files, or addresses.
+        out: a folder, or an address.
+        most: segments of a track at most.
+        size: tracks in a shard.
+        progress: show bars on standard error.
+
+    Raises:
+        EngineError: some shard could not be written.
+    """
+    tracks = read_tracks(client, names, out, progress)
+    parts = _parts([track for track in tracks if track.digest], out, size, f"{FOLDER} {most}")
+    seals = spread(client, functools.partial(_extract, most=most), parts, "shards", progress)
+    reasons = {digest: reason for seal in seals for digest, reason in seal["skipped"].items()}
+    rows = [
+        (_text(name), track.digest, track.reason or reasons.get(track.digest, ""))
+        for track in tracks
+        for name in track.files
+    ]
+    write_index(out, [url.rpartition("/")[2] for url, _ in parts], rows)
+    kept = [count for seal in seals for _, count, _ in seal["tracks"]]
+    skipped = tuple((name, reason) for name, _, reason in rows if reason)
+    return Extracted(len(kept), sum(kept), len(parts), skipped)
+
+
+def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
+    """One shard, unless it is there."""
+    url, tracks = part
+    if seal := read_seal(url):
+        return seal
+    features, skipped = {}, {}
+    for track in tracks:
+        with local_copy(track.files[0]) as path:
+            try:
+                features[track.digest] = segments(path, most)
+            except OSError:  # the disk or the network, not the track: another try may do better
+                raise
+            except Exception as error:  # no million tracks are lost over a fault in one
+                skipped[track.digest] = str(error).replace(str(path), track.files[0])
+    return write_shard(url, features, skipped)
+
+
+def estimate(
+    client: Client, names: Sequence[str], out: str, weights: str | None, size: int, progress: bool = False
+) -> list[dict[str, Any]]:
+    """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
+
+    Args:
+        client, names, out, size, progress: as in `extract`.
+        weights: as for `KeyEstimator`; a file must be at the same place on all machines.
+
+    Returns:
+        ``path`` and ``error`` of each file that has no row of a key.
+
+    Raises:
+        EngineError: some part could not be written.
+    """
+    identity = _estimator(weights).listener.identity
+    parts = _parts(read_tracks(client, names, out, progress), out, size, f"{__version__} {identity}")
+    failed = spread(client, functools.partial(_estimate, weights=weights), parts, "estimates", progress)
+    return [row for rows in failed for row in rows]
+
+
+def _estimate(part: tuple[str, Sequence[Track]], weights: str | None) -> list[dict[str, Any]]:
+    """One file of estimates, unless it is there; returns the rows with an error."""
+    import polars
+
+    url, tracks = f"{part[0]}.parquet", part[1]
+    try:
+        table = polars.read_parquet(read_file(url))
+    except (OSError, polars.exceptions.PolarsError):  # absent, or a part of it
+        table = polars.DataFrame([row for track in tracks for row in _rows(track, weights)], _SCHEMA)
+        buffer = io.BytesIO()
+        table.write_parquet(buffer)
+        write_file(url, buffer.getvalue())
+    failed: list[dict[str, Any]] = table.filter(polars.col("error") != "").select("path", "error").to_dicts()
+    return failed
+
+
+_SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(("path", "sha256", "key"), str),
+    "confidence": float,
+    "runner_up": str,
+    **dict.fromkeys(("runner_up_confidence", "tuning_cents", "duration"), float),
+    **dict.fromkeys(("reason", "error"), str),
+}
+"""Columns of an estimate and their types."""
+
+
+def _rows(track: Track, weights: str | None) -> Iterator[dict[str, Any]]:
+    """The row of each file of a track, which is heard once."""
+    row: dict[str, Any] = dict.fromkeys(_SCHEMA) | {"sha256": track.digest, "error": track.reason}
+    if track.digest:
+        with local_copy(track.files[0]) as path:
+            [outcome] = _estimator(weights).estimate_many([path])
+        if outcome.estimate is None:
+            row["error"] = str(outcome.error).replace(str(path), track.files[0])
+        else:
+            record = json.loads(Layout(Format.JSONL).entry("", outcome.estimate))
+            row |= {name: record[name] for name in _SCHEMA if name in record}
+    yield from (row | {"path": _text(name)} for name in track.files)
+
+
+@functools.cache
+def _estimator(weights: str | None) -> KeyEstimator:
+    """One a process."""
+    return KeyEstimator(weights)
+
+
+@contextmanager
+def local_copy(name: str) -> Iterator[Path]:
+    """A file on this machine: itself, or a copy that is removed afterwards; raises ``OSError``."""
+    system, path = fsspec.url_to_fs(name)
+    if isinstance(system, LocalFileSystem):
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, PurePosixPath(path).name)
+        system.get_file(path, str(copy))
+        yield copy
+
+
+def _parts(tracks: Sequence[Track], out: str, size: int, settings: str) -> list[tuple[str, Sequence[Track]]]:
+    """Several tracks at a time with the name of their file, which changes with contents and settings."""
+    parts = []
+    for start in range(0, len(tracks), size):
+        part = tracks[start : start + size]
+        said = "\n".join([settings, *(track.digest or track.files[0] for track in part)])
+        name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
+        parts.append((f"{out}/{start // size:06d}-{name}", part))
+    return parts
+
+
+def _text(name: str) -> str:
+    """A name that UTF-8 can hold."""
+    return name.encode(errors="backslashreplace").decode()

@@ -1,0 +1,184 @@
+"""Features of many tracks in a few large files that stream: tar archives as WebDataset reads them.
+
+A sample is a track: ``<sha256>.npy`` holds its segments, byte for byte the file that `skey train --audio`
+caches, and ``<sha256>.json`` says how many they are. Beside each archive a JSON file, written last, seals it:
+its checksum, where each array begins, and which tracks were left out and why. ``index.json`` names the
+archives.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from filelock import FileLock
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from skey.corpus.build import data_directory, npy_bytes, storage_errors
+from skey.errors import SkeyError
+from skey.training.recordings import NPY_HEADER, Recording, Skipped, open_recordings
+
+INDEX = "index.json"
+"""Names the archives of a folder, in order."""
+
+TABLE = "tracks.csv"
+"""A row for each file of the manifest: its name, its SHA-256 and, where it is left out, the reason."""
+
+Seal = Mapping[str, Any]
+"""What is sealed about an archive: ``sha256``, ``tracks`` (digest, segments, first byte), ``skipped``."""
+
+
+class ShardError(SkeyError):
+    """Shards are absent or damaged; the message says which."""
+
+
+def write_shard(
+    url: str, features: Mapping[str, UInt8[ndarray, "segments 99 646"]], skipped: Mapping[str, str]
+) -> Seal:
+    """Write ``url.tar`` and, when that is whole, its seal ``url.json``.
+
+    Args:
+        url: a path or an address that fsspec knows, without an ending.
+        features: of each track, by the SHA-256 of its file.
+        skipped: why other tracks have none.
+    """
+    content = _archived(features)
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        starts = {member.name: member.offset_data + NPY_HEADER for member in archive}
+    seal = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "tracks": [[digest, len(array), starts[f"{digest}.npy"]] for digest, array in features.items()],
+        "skipped": dict(skipped),
+    }
+    write_file(f"{url}.tar", content)
+    write_file(f"{url}.json", json.dumps(seal).encode())
+    return seal
+
+
+def _archived(features: Mapping[str, UInt8[ndarray, "segments 99 646"]]) -> bytes:
+    """A tar archive that depends on the features alone: no times, no owners."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for digest, array in features.items():
+            described = json.dumps({"segments": len(array)}).encode()
+            for ending, content in (("npy", npy_bytes(array)), ("json", described)):
+                member = tarfile.TarInfo(f"{digest}.{ending}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def write_index(url: str, names: Sequence[str], rows: Iterable[tuple[str, str, str]]) -> None:
+    """Write what makes shards a whole: the names of archives, and path, digest and reason of each file."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows([("path", "sha256", "reason"), *rows])
+    write_file(f"{url}/{TABLE}", buffer.getvalue().encode())
+    write_file(f"{url}/{INDEX}", json.dumps({"shards": list(names)}, indent=1).encode())
+
+
+def read_seal(url: str) -> Seal | None:
+    """What is sealed about ``url.tar``; None where any byte of it is missing or has changed."""
+    with suppress(OSError, ValueError, KeyError):
+        seal: Seal = json.loads(read_file(f"{url}.json"))
+        with fsspec.open(f"{url}.tar", "rb") as archive:
+            if hashlib.file_digest(archive, "sha256").hexdigest() == seal["sha256"]:
+                return seal
+    return None
+
+
+def read_file(url: str) -> bytes:
+    """The content of a file anywhere; raises ``OSError``."""
+    with fsspec.open(url, "rb") as file:
+        return bytes(file.read())
+
+
+def write_file(url: str, content: bytes) -> None:
+    """Write a file anywhere, with the folders above it; raises ``OSError``."""
+    with fsspec.open(url, "wb", auto_mkdir=True) as file:
+        file.write(content)
+
+
+def open_audio(
+    places: Sequence[str | Path], jobs: int | None = None, progress: bool = False
+) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
+    """The features of all recordings, as `open_recordings` gives them.
+
+    Args:
+        places: folders and files of sound, folders of shards, addresses of shards, which are copied once.
+        jobs, progress: as there.
+
+    Raises:
+        NoRecordings, ShardError: nothing is left, or some shard is damaged.
+    """
+    folders = [fetch_shards(str(place)) if "://" in str(place) else Path(place) for place in places]
+    sharded = [folder for folder in folders if (folder / INDEX).is_file()]
+    others = [folder for folder in folders if folder not in sharded]
+    opened = [open_shards(folder) for folder in sharded]
+    opened += [open_recordings(others, jobs, progress)] if others else []
+    tracks = {track.digest: track for found, _ in opened for track in found}
+    skipped = tuple(each for _, left_out in opened for each in left_out)
+    return tuple(tracks[digest] for digest in sorted(tracks)), skipped
+
+
+def open_shards(folder: Path) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
+    """The tracks of a folder of shards, each once, and the files that were left out of them.
+
+    Raises:
+        ShardError: an archive is missing or damaged, or the index is.
+    """
+    tracks: list[Recording] = []
+    for name in _names(str(folder)):
+        seal = read_seal(str(folder / name))
+        if seal is None:
+            raise ShardError(f"{folder / name}.tar is missing or damaged: run `skey features extract` again")
+        tracks += [Recording(digest, folder / f"{name}.tar", *place) for digest, *place in seal["tracks"]]
+    with (folder / TABLE).open(encoding="utf-8", newline="") as table:
+        rows = csv.DictReader(table)
+        skipped = tuple(Skipped(Path(row["path"]), row["reason"]) for row in rows if row["reason"])
+    return tuple(tracks), skipped
+
+
+def fetch_shards(url: str) -> Path:
+    """A local folder with the shards of an address, of which only what is missing is copied.
+
+    Each machine reads an archive once, however many processes train on it.
+
+    Raises:
+        ShardError: they cannot be read.
+        StoreError: the disk is full.
+    """
+    folder = data_directory() / "shards" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock").acquire()
+    with lock, storage_errors(folder):
+        for name in _names(url):
+            (folder / f"{name}.json").write_bytes(_fetched(f"{url}/{name}.json"))
+            if read_seal(str(folder / name)) is None:
+                (folder / f"{name}.tar").write_bytes(_fetched(f"{url}/{name}.tar"))
+        for name in (TABLE, INDEX):
+            (folder / name).write_bytes(_fetched(f"{url}/{name}"))
+    return folder
+
+
+def _names(url: str) -> Sequence[str]:
+    """The archives that the index names."""
+    try:
+        return [str(name) for name in json.loads(_fetched(f"{url}/{INDEX}"))["shards"]]
+    except (ValueError, KeyError) as error:
+        raise ShardError(f"{url}/{INDEX} is damaged: run `skey features extract` again") from error
+
+
+def _fetched(url: str) -> bytes:
+    """The content of a file that must be there."""
+    try:
+        return read_file(url)
+    except OSError as error:
+        raise ShardError(f"{url} cannot be read: {error}") from error

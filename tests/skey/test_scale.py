@@ -1,0 +1,217 @@
+"""Many tracks on several workers: none is lost or comes twice, and training reads what it always read."""
+
+import hashlib
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import polars
+import psutil
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+from distributed import Client, LocalCluster
+from test_training import small
+from webdataset.tariterators import group_by_keys, tar_file_expander
+
+from skey.cli import main
+from skey.cli.scale import EngineError, engine, estimate, extract, read_manifest
+from skey.corpus.build import npy_bytes
+from skey.training import Machine, Run
+from skey.training.data import load_data
+from skey.training.recordings import MOST_SEGMENTS, Recordings, open_recordings, segments
+from skey.training.shards import ShardError, open_audio, open_shards
+
+RATE = 22_050
+CLIPS = 40
+SHARD = 4
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed")
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty tracks of two segments, one of them under a second name too, and a broken one."""
+    folder = tmp_path_factory.mktemp("music")
+    times = np.arange(30 * RATE) / RATE
+    for number in range(CLIPS):
+        semitone = number % 12 + np.choose(times.astype(int) % 3, [0, 4, 7])
+        wave = 0.3 * np.sin(2 * np.pi * np.cumsum((200 + number) * 2 ** (semitone / 12)) / RATE)
+        soundfile.write(folder / f"{number:02d}.flac", wave, RATE)
+    (folder / "again.flac").write_bytes((folder / "07.flac").read_bytes())
+    (folder / "broken.mp3").write_bytes(b"no music at all")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """The engine inside this process."""
+    with (
+        LocalCluster(
+            1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=logging.ERROR
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shards(music: Path, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shards of an undisturbed run."""
+    out = tmp_path_factory.mktemp("shards")
+    extract(client, read_manifest(music), str(out), MOST_SEGMENTS, SHARD)
+    return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
+def test_a_worker_that_is_killed_loses_no_track_and_no_track_comes_twice(
+    music: Path, shards: Path, tmp_path: Path
+) -> None:
+    killed = []
+
+    def kill_one(pids: dict[str, int]) -> None:
+        while not list(tmp_path.glob("*.json")):
+            time.sleep(0.01)
+        psutil.Process(next(iter(pids.values()))).kill()
+        killed.append(len(list(tmp_path.glob("*.json"))))
+
+    with engine("local", 2) as two:
+        murder = threading.Thread(target=kill_one, args=(two.run(os.getpid),))
+        murder.start()
+        done = extract(two, read_manifest(music), str(tmp_path), MOST_SEGMENTS, SHARD)
+        murder.join()
+    assert killed[0] < done.shards
+    assert (done.tracks, done.segments) == (CLIPS, 2 * CLIPS)
+    assert contents(tmp_path) == contents(shards)
+
+
+def test_each_content_is_in_the_shards_once_and_what_is_unreadable_is_listed(
+    music: Path, shards: Path
+) -> None:
+    tracks, skipped = open_shards(shards)
+    files = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(music.glob("[0-9]*.flac"))]
+    assert sorted(track.digest for track in tracks) == sorted(files)
+    assert [each.path.name for each in skipped] == ["broken.mp3"]
+    assert skipped[0].reason
+
+
+def test_webdataset_streams_the_shards_and_finds_the_bytes_that_training_caches(
+    music: Path, shards: Path
+) -> None:
+    samples = []
+    for archive in sorted(shards.glob("*.tar")):
+        with archive.open("rb") as stream:
+            samples += group_by_keys(tar_file_expander([{"url": str(archive), "stream": stream}]))
+    assert len(samples) == CLIPS
+    assert samples[0]["npy"] == npy_bytes(segments(music / "00.flac"))
+    assert json.loads(samples[0]["json"]) == {"segments": 2}
+
+
+def test_training_from_shards_has_the_losses_of_training_from_the_files(
+    music: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    experiment = replace(small("stone", epochs=1), clips=0, unlabelled=0)
+    machine = Machine("cpu", half_precision=False)
+    logs, pairs = [], []
+    for name, place in (("files", music), ("shards", shards)):
+        data = load_data(experiment, jobs=1, audio=[place])
+        pairs.append([data.training.segments([clip], 1) for clip in range(len(data.training))])
+        state = Run(experiment, 0, data, tmp_path / name, machine).train()
+        logs.append([{key: row[key] for key in row if "second" not in key} for row in state.log])
+    assert all(torch.equal(*both) for both in zip(*pairs, strict=True))
+    assert logs[0] == logs[1]
+
+
+def test_a_second_run_makes_only_what_is_missing_or_damaged(
+    music: Path, shards: Path, client: Client
+) -> None:
+    before = contents(shards)
+    first, second, *others = sorted(shards.glob("*.tar"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:-1] + b"x")
+    times = [file.stat().st_mtime_ns for file in others]
+    with pytest.raises(ShardError, match="missing or damaged"):
+        open_shards(shards)
+    extract(client, read_manifest(music), str(shards), MOST_SEGMENTS, SHARD)
+    assert contents(shards) == before
+    assert [file.stat().st_mtime_ns for file in others] == times
+
+
+def test_shards_in_object_storage_are_copied_once_and_read_as_local_ones(
+    music: Path, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    storage = fsspec.filesystem("memory")
+    for number in range(3):
+        storage.pipe(f"/music/{number}.flac", (music / f"{number:02d}.flac").read_bytes())
+    names = [f"memory://music/{number}.flac" for number in range(3)] + ["memory://music/absent.flac"]
+    done = extract(client, names, "memory://shards", 2, SHARD)
+    assert [name for name, _ in done.skipped] == names[3:]
+    there = Recordings(open_audio(["memory://shards"])[0])
+    (tmp_path / "few").mkdir()
+    for number in range(3):
+        (tmp_path / "few" / f"{number}.flac").symlink_to(music / f"{number:02d}.flac")
+    here = Recordings(open_recordings([tmp_path / "few"], jobs=1)[0])
+    assert there.digest() == here.digest()
+    assert all(np.array_equal(there[place], here[place]) for place in range(len(here)))
+    storage.rm("/shards", recursive=True)
+
+
+def test_estimates_in_parquet_are_those_of_detect_and_resume(
+    music: Path, client: Client, tmp_path: Path
+) -> None:
+    names = [str(music / name) for name in ("00.flac", "07.flac", "again.flac", "broken.mp3")]
+    names.append(str(music / "absent.wav"))
+    failed = estimate(client, names, str(tmp_path), None, SHARD)
+    assert {Path(row["path"]).name for row in failed} == {"broken.mp3", "absent.wav"}
+    table = polars.read_parquet(tmp_path / "*.parquet")
+    assert sorted(table["path"]) == sorted(names)
+    shown = CliRunner().invoke(main, ["detect", "--format", "jsonl", "--quiet", *names[:3]])
+    for record in map(json.loads, shown.stdout.splitlines()):
+        row = table.row(by_predicate=polars.col("path") == record["path"], named=True)
+        assert {name: row[name] for name in record if name in row} == {
+            name: value for name, value in record.items() if name in row
+        }
+    times = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")}
+    assert estimate(client, names, str(tmp_path), None, SHARD) == failed
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")} == times
+
+
+def test_a_manifest_is_a_folder_or_a_list_of_names_each_once(music: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{music}/00.flac\n\nnear.wav\ns3://bucket/far.wav\nnear.wav\n")
+    assert read_manifest(tmp_path / "list.txt") == [
+        f"{music}/00.flac",
+        str(tmp_path / "near.wav"),
+        "s3://bucket/far.wav",
+    ]
+    assert len(read_manifest(music)) == CLIPS + 2
+
+
+def test_the_command_says_what_it_wrote_and_what_it_left_out(
+    music: Path, tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list.txt").write_text(f"{music}/00.flac\n{music}/broken.mp3\n")
+    out = str(tmp_path / "out")
+    at = ["--engine", client.scheduler.address]
+    shown = CliRunner().invoke(main, ["features", "extract", str(tmp_path / "list.txt"), "--out", out, *at])
+    assert shown.stdout == f"{out}: 2 segments of 1 tracks in 1 shards\n"
+    assert f"left out: {music}/broken.mp3: " in shown.stderr
+    shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path / "list.txt"), "--out", out, *at])
+    assert shown.stdout == f"{out}: estimates of 1 of 2 files\n"
+
+
+def test_an_engine_that_is_not_there_is_named() -> None:
+    with pytest.raises(EngineError, match=r"no scheduler at nonsense"), engine("nonsense://x"):
+        pass

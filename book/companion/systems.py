@@ -34,7 +34,7 @@ class Table:
 
 T1, T2, T3 = "table-1-key-signature", "table-2-ablations", "table-3-key-and-mode"
 F3, F4 = "figure-3-supervision", "figure-4-confusion"
-SKEY, ABLATIONS, DATA = "skey-table", "skey-ablations", "skey-data"
+SKEY, ABLATIONS = "skey-table", "skey-ablations"
 AGAINST = "ours-against-released"
 
 TABLES: Mapping[str, Table] = {
@@ -45,7 +45,6 @@ TABLES: Mapping[str, Table] = {
     F4: Table("Figure 4: confusion matrices", ("ksea", "mirex")),
     SKEY: Table("S-KEY's table", ("mirex", "mode")),
     ABLATIONS: Table("S-KEY's ablations"),
-    DATA: Table("S-KEY against the amount of training data"),
     AGAINST: Table("Our weights against the released ones"),
 }
 """Name of each notebook that scores systems on a test set → what it is."""
@@ -92,7 +91,7 @@ SYSTEMS: Mapping[str, System] = {
             "krumhansl",
             "baselines",
             "#3b8fd0",
-            (T3, F3, F4, SKEY, ABLATIONS, DATA, AGAINST),
+            (T3, F3, F4, SKEY, ABLATIONS, AGAINST),
             "Template matching (Krumhansl)",
         ),
         System("temperley", "baselines", "#cc79a7", (T3,), "Template matching (Temperley)"),
@@ -117,9 +116,9 @@ SYSTEMS: Mapping[str, System] = {
         _trained("suptone-10", "24 keys", "#35978f", F3),
         _trained("suptone", "24 keys", "#01665e", F3),
         _trained("supervised", "24 keys", "#b59b00", T1, T3, F3, SKEY, AGAINST),
-        _trained("skey-1", "S-KEY", "#d98ab5", DATA),
-        _trained("skey-10", "S-KEY", "#cf5c9c", DATA),
-        _trained("skey", "S-KEY", "#c51b7d", T3, SKEY, ABLATIONS, DATA, AGAINST),
+        _trained("skey-1", "S-KEY", "#d98ab5", SKEY),
+        _trained("skey-10", "S-KEY", "#cf5c9c", SKEY),
+        _trained("skey", "S-KEY", "#c51b7d", T3, SKEY, ABLATIONS, AGAINST),
         _trained("skey-plus3", "S-KEY", "#e08a62", ABLATIONS),
         _trained("skey-no-average", "S-KEY", "#b2182b", ABLATIONS),
         _trained("skey-calibrated", "S-KEY", "#8e0152", ABLATIONS),
@@ -132,7 +131,7 @@ SYSTEMS: Mapping[str, System] = {
         _trained("semitone-open", "24 keys", "#33691e", T3, F3, AGAINST),
         _released("stone12", "STONE", "#56b4e9", T1, T2, F4, AGAINST),
         _released("semitone24", "24 keys", "#009e73", T3, F3, F4, AGAINST),
-        _released("skey", "S-KEY", "#d55e00", T3, SKEY, ABLATIONS, DATA, AGAINST),
+        _released("skey", "S-KEY", "#d55e00", T3, SKEY, ABLATIONS, AGAINST),
     )
 }
 """Every system by name, in the order in which tables and figures show them."""

@@ -1,29 +1,23 @@
-"""The pages on training: curves, the table of runs, differences to the released networks, real recordings."""
+"""The pages on training: curves, the table of runs, differences to the released networks."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-import soundfile as sf
 from made_up import answers_to
 from nbformat import NotebookNode
 
 from companion.answers import evaluate
-from companion.observations import read_observation
 from companion.pages.against import (
     NOTHING,
     PAIRS,
-    agreement_words,
     difference_numbers,
     differences_table,
     in_short,
     pairs_of,
-    recordings_table,
 )
 from companion.pages.cards import default_card
 from companion.pages.trainings import (
@@ -46,14 +40,10 @@ from companion.plots.curve import (
     steps_of,
 )
 from companion.plots.difference import differences_drawing
-from companion.record import RESULTS
 from companion.scores import score
 from companion.studies.differences import Pair, differences
-from companion.studies.recordings import NAME, NoRecordings, hear_recordings, observe_recordings
 from companion.systems import AGAINST, systems_of
 from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
-from skey.audio import SAMPLE_RATE
-from skey.calibration import reference_sound
 from skey.experiments import find_experiment
 from skey.keys import KEYS
 from skey.metrics import Interval
@@ -224,65 +214,6 @@ def test_the_figure_of_differences_says_them_in_words() -> None:
     assert "S-KEY − S-KEY as released, MIREX: -" in drawing.description
 
 
-# Real recordings
-
-
-@pytest.fixture
-def recordings(tmp_path: Path) -> Path:
-    """A scale in C major, and noise."""
-    folder = tmp_path / "music"
-    folder.mkdir()
-    sf.write(folder / "scale.wav", reference_sound("major"), SAMPLE_RATE)
-    sf.write(folder / "noise.wav", np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE * 5), SAMPLE_RATE)
-    (folder / "notes.txt").write_text("no sound")
-    return folder
-
-
-def test_a_scale_gets_its_key_and_noise_none(
-    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "nothing"))
-    entries = hear_recordings(recordings)
-    assert entries["krumhansl"] == {"checksum": "", "keys": {"noise.wav": "", "scale.wav": "C major"}}
-    rows = recordings_table({"krumhansl": entries["krumhansl"]}).splitlines()[2:]
-    assert rows == ["| `noise.wav` | – |", "| `scale.wav` | C major |"]
-
-
-def test_a_folder_without_sound_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoRecordings, match="no sound file"):
-        hear_recordings(tmp_path)
-
-
-def test_without_a_folder_the_record_answers_and_a_readers_own_never_replaces_it(
-    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "nothing"))
-    (tmp_path / "_toc.yml").touch()
-    (tmp_path / "notebooks").mkdir()
-    shutil.copytree(ROOT / RESULTS / "observations", tmp_path / RESULTS / "observations")
-    monkeypatch.chdir(tmp_path)
-    shipped = (tmp_path / RESULTS / "observations" / f"{NAME}.json").read_bytes()
-    mine = observe_recordings(str(recordings))
-    assert "scale.wav" in mine.entries["krumhansl"]["keys"]
-    assert (tmp_path / RESULTS / "observations" / f"{NAME}.json").read_bytes() == shipped
-    assert observe_recordings().entries == read_observation(ROOT / RESULTS, NAME).entries
-
-
-def test_the_record_of_recordings_holds_names_and_keys_alone() -> None:
-    for entry in read_observation(ROOT / RESULTS, NAME).entries.values():
-        assert set(entry) == {"checksum", "keys"}
-
-
-def test_agreement_is_counted() -> None:
-    entries = {
-        "skey": {"keys": {"a": "C major", "b": "G major"}},
-        "released-skey": {"keys": {"a": "C major", "b": "D major"}},
-    }
-    said = agreement_words(entries, "skey", "released-skey")
-    assert "the same of 1 of 2 recordings" in said and "differ on `b`" in said
-    assert "not both there" in agreement_words(entries, "skey", "stone")
-
-
 # The notebooks
 
 
@@ -294,11 +225,3 @@ def test_papermill_draws_the_trainings_of_a_folder(
     text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
     assert text.count('class=\\"companion-figure\\"') == (2 + 1) + 2 + 2
     assert "skey-s1" in text and "In all" not in text
-
-
-def test_papermill_hears_a_folder_of_recordings(
-    execute: Callable[..., NotebookNode], recordings: Path, tmp_path: Path
-) -> None:
-    execute("real-recordings", root=str(recordings), output=str(tmp_path))
-    text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
-    assert "scale.wav" in text and "C major" in text

@@ -3,7 +3,6 @@
 import pandas as pd
 
 from companion.answers import Evaluation
-from companion.observations import Entries
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.scores import interval_of, parts_of
@@ -60,14 +59,6 @@ def _cell(difference: Interval) -> str:
     return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
 
 
-def recordings_table(entries: Entries) -> str:
-    """Each recording's key by each system."""
-    names = list(entries)
-    files = list(dict.fromkeys(file for entry in entries.values() for file in entry["keys"]))
-    rows = [[f"`{file}`", *(entries[name]["keys"].get(file) or "–" for name in names)] for file in files]
-    return markdown_table(["Recording", *map(label, names)], rows, text=1 + len(names))
-
-
 def excerpts_table(scores: pd.DataFrame) -> str:
     """Systems by kind of music, the least right first, each score with its 95 % interval."""
     sizes = scores.drop_duplicates("part").set_index("part").n
@@ -76,17 +67,6 @@ def excerpts_table(scores: pd.DataFrame) -> str:
         for name in scores[scores.part == "all"].sort_values("value", kind="stable").system
     ]
     return markdown_table(["MIREX, %", *(f"{part} ({n} excerpts)" for part, n in sizes.items())], rows)
-
-
-def agreement_words(entries: Entries, ours: str, other: str) -> str:
-    """On how many recordings two systems say the same, in words; nothing where one of them is not there."""
-    if not {ours, other} <= set(entries):
-        return f"{label(ours)} and {label(other)} were not both there."
-    mine, theirs = entries[ours]["keys"], entries[other]["keys"]
-    same = sum(mine[file] == theirs.get(file) for file in mine)
-    differ = ", ".join(f"`{file}`" for file in mine if mine[file] != theirs.get(file))
-    ending = f" They differ on {differ}." if differ else ""
-    return f"{label(ours)} and {label(other)} say the same of {same} of {len(mine)} recordings.{ending}"
 
 
 def difference_numbers(table: Evaluation) -> dict[str, float]:

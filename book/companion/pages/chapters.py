@@ -33,7 +33,6 @@ def method_parts(checkout: Path) -> dict[str, str]:
         "layers.md": layers_table,
         "sizes.md": sizes_table,
         "settings.md": settings_table,
-        "datasets.md": datasets_list,
     }
     return {f"{FOLDER}/{name}": make() for name, make in parts.items()}
 
@@ -112,7 +111,7 @@ def _settings(experiment: Experiment) -> Iterator[tuple[str, str]]:
 
 
 def datasets_list() -> str:
-    """What the companion knows of each collection, as headings with terms."""
+    """What the companion knows of each collection, as lists of terms."""
     return "\n\n".join(_dataset(load_dataset(name)) for name in DATASETS)
 
 
@@ -127,4 +126,4 @@ def _dataset(dataset: Dataset) -> str:
         "Cite": dataset.citation,
     }
     listed = "\n\n".join(f"{term}\n: {text}" for term, text in terms.items())
-    return f"### {dataset.title}\n\n{listed}"
+    return f"**{dataset.title}**\n\n{listed}"

@@ -81,7 +81,7 @@ def collections_table(table: Evaluation) -> str:
     """S-KEY's table: the papers' MIREX on each of their collections with its mark, then ours."""
     papers = [papers_numbers("mirex", dataset, ours=False) for dataset in PAPERS_DATASETS]
     asked = systems_of(SKEY)
-    ours_begin = asked.index("skey")
+    ours_begin = asked.index("skey-1")
     names = [*asked[:ours_begin], "skey-60k", "skey-1m", *asked[ours_begin:]]
     rows = [
         [

@@ -11,7 +11,7 @@ from companion.paper import label
 from companion.plots import Drawing, side_by_side
 from companion.plots.profile import key_rings
 from companion.plots.robustness import scored_systems
-from companion.scores import REFERENCE, Answer, format_answer
+from companion.scores import REFERENCE, Answer, format_answer, systems_in
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CLEAN, EFFECTS, condition, percent, score_change, score_points
 from skey.corpus.plan import Clip
@@ -212,7 +212,9 @@ def disagreed_clip(answers: pd.DataFrame, dataset: Dataset, row: int, heard: Ent
         for system, profiles in heard.items()
         if track in profiles
     ]
-    return listen(answers, dataset, [row]) + (small(drawings) if drawings else "")
+    others = [name for name in systems_in(answers) if name not in disagreement.VOTERS]
+    shown = listen(answers.drop(columns=others), dataset, [row])
+    return shown + (small(drawings) if drawings else "")
 
 
 def _short(track: str) -> str:

@@ -1,4 +1,4 @@
-"""The scoreboard, as a page and as text: every claim with its verdict, then the scores."""
+"""The scoreboard, as a page of claims with their verdicts, and as text with the scores too."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,8 @@ import pandas as pd
 
 from companion.answers import Evaluation
 from companion.claims import judge_all, verdict_lines
-from companion.pages.tables import METRIC_TITLES, scores_table, sources_line
-from companion.pages.verdicts import claims_table, claims_total, rules_list, verdict_counts
-from companion.paper import papers_numbers
+from companion.pages.tables import METRIC_TITLES
+from companion.pages.verdicts import claims_table, claims_total, dot_strip, rules_list, verdict_counts
 from companion.systems import TABLES
 
 INTRODUCTION = (
@@ -27,16 +26,11 @@ CAUTION = (
 
 
 def scoreboard(tables: Sequence[Evaluation]) -> str:
-    """The page: total, rules, claims, and each table's scores and downloads, in the papers' order."""
+    """The page: total, a dot per claim that links to it, claims, and the rules behind the verdicts."""
     judged = judge_all(tables)
-    head = [claims_total(judged), "## Claims", INTRODUCTION, rules_list(), CAUTION, claims_table(judged)]
-    return "\n\n".join([*head, "## Scores", *map(_section, tables)])
-
-
-def _section(table: Evaluation) -> str:
-    """Scores and downloads of one table."""
-    scores = [scores_table(table, metric, papers_numbers(metric)) for metric in TABLES[table.name].metrics]
-    return "\n\n".join([f"### [](notebooks/{table.name}.ipynb)", *scores, sources_line(table)])
+    rules = "\n\n".join([INTRODUCTION, rules_list(), CAUTION])
+    folded = f"````{{dropdown}} How a verdict is computed\n{rules}\n````"
+    return "\n\n".join([claims_total(judged), dot_strip(judged), "## Claims", folded, claims_table(judged)])
 
 
 def scoreboard_lines(tables: Sequence[Evaluation]) -> list[str]:

@@ -125,7 +125,7 @@ def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
     return (
         f"On {excerpts.n.max()} excerpts of real recordings, popular and classical, its MIREX score is "
         f"{ours}, that of S-KEY as released {released} "
-        "([all systems](notebooks/real-recordings.ipynb))."
+        "([all systems](notebooks/ours-against-released.ipynb))."
     )
 
 

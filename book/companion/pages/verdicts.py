@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, RULES, Judgement, Verdict, examples_seen
 from companion.pages.tables import METRIC_TITLES, markdown_table
 from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
+from companion.systems import TABLES
 from skey.metrics import Interval
 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
@@ -20,6 +22,16 @@ COUNTED: dict[Verdict, tuple[str, str]] = {
     "not computed here": ("is not computed here", "are not computed here"),
 }
 """Each verdict after a number: of one claim, and of several."""
+
+
+DOTS: dict[Verdict, str] = {
+    "holds": "●",
+    "does not hold": "✕",
+    "undecided at this size": "◐",
+    "not a test": "○",
+    "not computed here": "–",
+}
+"""Each verdict as a sign."""
 
 
 def claims_table(found: Iterable[Judgement]) -> str:
@@ -57,6 +69,25 @@ def claims_total(found: Iterable[Judgement]) -> str:
         f"- **{len(papers)} claims of the papers:** {verdict_counts(papers)}.\n"
         f"- **{len(ours)} of this companion:** {verdict_counts(ours)}."
     )
+
+
+def dot_strip(found: Iterable[Judgement]) -> str:
+    """A dot per claim, table by table, with a link to the claim's row; then what the dots mean. HTML."""
+    judged = list(found)
+    lines = []
+    for name, table in TABLES.items():
+        mine = [each for each in judged if each.claim.experiment == name]
+        dots = " ".join(
+            f'<a href="#{each.claim.id}" title="{escape(each.claim.text)}" aria-label='
+            f'"{escape(each.claim.text)}: {each.verdict}">{DOTS[each.verdict]}</a>'
+            for each in mine
+        )
+        if mine:
+            link = f'<a href="notebooks/{name}.html">{escape(table.title)}</a>'
+            lines.append(f"<tr><th>{link}</th><td>{dots}</td></tr>")
+    used = {each.verdict for each in judged}
+    legend = " · ".join(f"{dot} {verdict}" for verdict, dot in DOTS.items() if verdict in used)
+    return f'<table class="companion-strip">{"".join(lines)}</table>\n\n{legend}'
 
 
 def rules_list() -> str:

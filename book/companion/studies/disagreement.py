@@ -9,26 +9,27 @@ import torch
 
 from companion.answers import evaluate
 from companion.observations import DIGITS
-from companion.scores import REFERENCE, Answer, is_signature, systems_in
+from companion.scores import REFERENCE, Answer
 from companion.systems import T3, systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.threads import one_thread
 from skey.listeners import NetworkSystem, ask
 from skey.vqt import from_bytes, log_vqt, to_bytes
+from skey.weights.library import DEFAULT
 
 NAME = "disagreement"
 """The observation, and its notebook."""
 
-COUNT = 12
+COUNT = 4
 """How many clips are heard."""
 
-_CONSTANT = "always-c-major"
+VOTERS = ("krumhansl", "supervised", "skey-fifths", DEFAULT, "released-skey")
+"""The systems that are compared: one of each kind."""
 
 
 def voters(answers: pd.DataFrame) -> pd.DataFrame:
-    """The answers of the systems that answer keys, without the constant."""
-    names = (name for name in systems_in(answers) if name != _CONSTANT and not is_signature(answers[name]))
-    return answers[list(names)]
+    """The answers of ``VOTERS``, those of them that were asked."""
+    return answers[[name for name in VOTERS if name in answers]]
 
 
 def different_answers(answers: pd.DataFrame) -> list[int]:
@@ -72,9 +73,7 @@ def hear_disagreed() -> dict[str, dict[str, Any]]:
     """
     answers = evaluate(T3).answers
     networks = {
-        name: system
-        for name, system in systems().items()
-        if name in voters(answers) and isinstance(system, NetworkSystem)
+        name: system for name, system in systems(*VOTERS).items() if isinstance(system, NetworkSystem)
     }
     entries: dict[str, dict[str, Any]] = {
         name: {"checksum": network.checksum} for name, network in networks.items()

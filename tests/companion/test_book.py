@@ -15,7 +15,7 @@ from made_up import answers_to
 
 from companion.answers import ABOUT, ANSWERS, evaluate
 from companion.build import INDEX, build_book, script
-from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, read_runs, run_notebooks
+from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, read_notebook, read_runs, run_notebooks
 from companion.observations import recorded_observations
 from companion.pages.listening import answer_in_words, instructive_rows
 from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo, parameters_words
@@ -140,6 +140,19 @@ def test_every_notebook_has_one_page_in_the_contents() -> None:
     listed = [name for name in chapters if name.startswith(EXECUTED.as_posix())]
     assert sorted(listed) == [f"{EXECUTED.as_posix()}/{name}" for name in notebook_names(ROOT)]
     assert len(chapters) == len(set(chapters))
+
+
+def test_every_page_begins_with_what_the_papers_do_not_say() -> None:
+    for part in load("_toc.yml")["parts"]:
+        for chapter in part["chapters"]:
+            name = Path(chapter["file"])
+            path = ROOT / name.with_suffix(".md")
+            text = (
+                path.read_text("utf-8")
+                if path.is_file()
+                else read_notebook(ROOT / FOLDER / f"{name.name}.ipynb").cells[0].source
+            )
+            assert re.match(r"# [^\n]+\n\n\*Not in the papers:\* .+\.\n", text), name
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

@@ -1,12 +1,16 @@
 """The papers' tables as Markdown, row by row: what the paper counts, and below it what we count."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from companion.answers import Evaluation
+from companion.claims import MARGIN, OTHER_TRAINING, PAPERS_EXAMPLES, examples_seen
 from companion.pages.tables import markdown_table, paper_cell, with_interval
-from companion.paper import PaperTable, dataset_title, label, paper_tables, papers_numbers
+from companion.paper import Number, PaperTable, dataset_title, label, paper_tables, papers_numbers
+from companion.record import RESULTS, find_checkout
 from companion.scores import interval_of
 from companion.systems import SKEY, TABLES, systems_of
+from companion.training import read_training_records
 from skey.metrics import RelationCounts, SignatureCounts
 
 HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -16,6 +20,9 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 """The columns of a table by its score."""
 
 ABSENT = "not computed here"
+
+CHANCE = 50
+"""The mode accuracy of a guess, in percent: half of the clips of the open corpus are minor."""
 
 PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")
 """The collections of S-KEY's table."""
@@ -47,7 +54,8 @@ def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable], metric: 
     if printed is not None:
         yield _papers_row(printed, system)
     if system in table.scored(metric):
-        yield _our_row(table, system, metric)
+        number = papers_numbers(metric).get(system)
+        yield _our_row(table, system, metric, number.percent if number else None)
     elif printed is not None:
         yield [f"{label(system)}<br>*ours: {ABSENT}*", *["–"] * (len(HEADERS[metric]) - 1)]
 
@@ -57,35 +65,68 @@ def _papers_row(table: PaperTable, system: str) -> list[str]:
     percent = table.row(system)["percent"]
     score = f"{percent:.1f}" if table.metric == "mirex" else f"{percent:.0f}"
     where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"
-    return [f"{label(system)}<br>*paper: {where}*", *_shares(table.counts(system)), score]
+    return [f"{label(system)}<br>*paper: {where}*", *_shares(table.counts(system), counted=True), score]
 
 
-def _our_row(table: Evaluation, system: str, metric: str) -> list[str]:
-    """One row of ours."""
+def _our_row(table: Evaluation, system: str, metric: str, percent: Number | None = None) -> list[str]:
+    """One row of ours, with the reason where it is far below the paper's percentage."""
     data = table.record.data
     where = f"{data['title']}, n = {data['tracks']:,}"
     score = with_interval(interval_of(table.scores, system, metric))
-    return [f"{label(system)}<br>*ours: {where}*", *_shares(table.counts(system, metric)), score]
+    said = f"{label(system)}<br>*ours: {where}*{why_below(table, system, metric, percent)}"
+    return [said, *_shares(table.counts(system, metric)), score]
 
 
-def _shares(counts: Counts) -> list[str]:
-    """Each outcome as a percentage of all tracks, fifths in both directions together."""
+def why_below(table: Evaluation, system: str, metric: str, percent: Number | None) -> str:
+    """The reason for a score of ours whose whole interval is more than ``MARGIN`` points below a percentage.
+
+    Examples that the network saw beside the paper's, seeds, a collapse to one answer, and whether it has
+    learnt the mode (its accuracy is above chance). Empty where the score is not far below.
+    """
+    ours = interval_of(table.scores, system, metric)
+    if percent is None or ours is None or ours.high >= percent - MARGIN:
+        return ""
+    seen = examples_seen(system)
+    if seen is None:
+        return "<br>*far below: nothing was trained, the music differs*"
+    share = f" of the paper's {PAPERS_EXAMPLES:,} ({seen / PAPERS_EXAMPLES:.1%})"
+    reasons = [f"saw {seen:,} examples{'' if system in OTHER_TRAINING else share}"]
+    reasons.append(f"{(count := seeds(system))} {'seed' if count == 1 else 'seeds'}")
+    if table.answers[system].nunique() == 1:
+        reasons.append("one answer to all tracks")
+    if mode := interval_of(table.scores, system, "mode"):
+        reasons.append(f"mode {'' if mode.low > CHANCE else 'not '}learnt ({mode.value:.0f} % right)")
+    return f"<br>*far below: {', '.join(reasons)}*"
+
+
+@cache
+def seeds(system: str) -> int:
+    """How many seeds of a system are on record."""
+    runs = read_training_records(find_checkout() / RESULTS)
+    return sum(run.system == system and run.is_candidate for run in runs)
+
+
+def _shares(counts: Counts, counted: bool = False) -> list[str]:
+    """Each outcome as a percentage of all tracks, fifths in both directions together; ``counted``: and as a
+    count below it."""
     if isinstance(counts, SignatureCounts):
         numbers = [counts.correct, counts.fifth, counts.other]
     else:
         numbers = [counts.same, counts.fifth, counts.relative, counts.parallel, counts.other]
-    return [f"{100 * number / counts.total:.1f}" for number in numbers]
+    below = [f"<br>*{number:,}*" if counted else "" for number in numbers]
+    return [f"{100 * number / counts.total:.1f}{count}" for number, count in zip(numbers, below, strict=True)]
 
 
 def collections_table(table: Evaluation) -> str:
     """S-KEY's table: the papers' MIREX on each of their collections with its mark, then ours."""
     papers = [papers_numbers("mirex", dataset, ours=False) for dataset in PAPERS_DATASETS]
+    printed = {name: number.percent for name, number in papers_numbers("mirex").items()}
     asked = systems_of(SKEY)
     ours_begin = asked.index("skey-1")
     names = [*asked[:ours_begin], "skey-60k", "skey-1m", *asked[ours_begin:]]
     rows = [
         [
-            label(system),
+            label(system) + why_below(table, system, "mirex", printed.get(system)),
             *(paper_cell(numbers.get(system)) for numbers in papers),
             with_interval(interval_of(table.scores, system, "mirex")),
         ]

@@ -2,11 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from companion.answers import ANSWERS, Evaluation, Record, evaluate, read_record
+from companion.check import TOLERANCE
 from companion.notebooks import EXECUTED, Run, notebook_names, read_runs
+from companion.observations import read_observation, recorded_observations
 from companion.pages.browser import browser_script
 from companion.pages.cards import default_card, others_table
 from companion.pages.chapters import method_parts
@@ -16,6 +18,7 @@ from companion.pages.tables import download, markdown_table, papers_percentages,
 from companion.pages.usage import using_parts, write_outputs
 from companion.plots import Drawing, circle_drawing, scores_drawing
 from companion.record import RESULTS, write_if_changed
+from companion.scores import REFERENCE, interval_of, points
 from companion.sentences import Check, checks, printed_text, refuse_stale
 from companion.studies.excerpts import recorded_excerpts
 from companion.systems import T3, TABLES
@@ -50,7 +53,10 @@ def write_pages(checkout: Path) -> None:
         "scoreboard.md": scoreboard(list(tables.values())),
         "papers.md": papers_table(),
         "records.md": records_table(map(read_record, (checkout / RESULTS, checkout / RESULTS / FOLDER))),
-        "runs.md": runs_table(read_runs(checkout).values()),
+        "runs.md": runs_table(
+            {name: run for name, run in read_runs(checkout).items() if name in notebook_names(checkout)},
+            agreement(checkout, tables.values()),
+        ),
         "answer.md": answer(tables, default, seconds_in_all(default, runs)),
         "few-systems.md": few_systems(tables),
         "quiz.html": quiz(tables[T3]),
@@ -122,16 +128,49 @@ def parameters_words(run: Run) -> str:
     return ", ".join([source, *(f"{name} = {value}" for name, value in said.items())])
 
 
-def runs_table(runs: Iterable[Run]) -> str:
-    """When and for how long each notebook ran for this copy of the book, and with which parameters."""
+def runs_table(runs: Mapping[str, Run], agreeing: Mapping[str, str]) -> str:
+    """Each notebook: a tick with what agrees with the record, how it ran, when, and for how long."""
     rows = [
         [
-            f"[](notebooks/{run.notebook}.ipynb)",
+            f"[](notebooks/{name}.ipynb)",
+            agreeing.get(name, "✓ ran"),
             parameters_words(run),
             run.finished.replace("T", " "),
             f"`{run.commit}`",
             f"{run.seconds:.1f}",
         ]
-        for run in runs
+        for name, run in runs.items()
     ]
-    return markdown_table(["Notebook", "Parameters", "Executed (UTC)", "Commit", "Seconds"], rows, text=4)
+    header = ["Notebook", "Agrees with the record", "Parameters", "Executed (UTC)", "Commit", "Seconds"]
+    return markdown_table(header, rows, text=5)
+
+
+def agreement(checkout: Path, tables: Iterable[Evaluation]) -> dict[str, str]:
+    """Notebook → a tick or a cross, and what was compared.
+
+    A table's scores are computed again from its answers; the networks of an observation must be those whose
+    answers are on record.
+    """
+    found = {}
+    for table in tables:
+        pairs = [(name, metric) for metric in TABLES[table.name].metrics for name in table.scored(metric)]
+        same = [_follows(table, name, metric) for name, metric in pairs]
+        found[table.name] = _tick(same, "scores follow from the answers")
+    weights = read_record(checkout / RESULTS).weights
+    for name in recorded_observations(checkout / RESULTS):
+        entries = read_observation(checkout / RESULTS, name).entries
+        same = [entries[each].get("checksum") == weights[each] for each in entries if each in weights]
+        found[name] = _tick(same, "networks as on record")
+    return found
+
+
+def _tick(same: Sequence[bool], words: str) -> str:
+    """A tick where all agree, and how many do; ``✓ ran`` where there is nothing to compare."""
+    return f"{'✓' if all(same) else '✗'} {sum(same)} of {len(same)} {words}" if same else "✓ ran"
+
+
+def _follows(table: Evaluation, system: str, metric: str) -> bool:
+    """Whether a recorded score is the mean of the points of its answers."""
+    score = interval_of(table.scores, system, metric)
+    mean = 100 * points(metric, table.answers[REFERENCE], table.answers[system]).mean()
+    return score is not None and bool(abs(score.value - mean) < TOLERANCE)

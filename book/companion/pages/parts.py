@@ -53,10 +53,7 @@ def write_pages(checkout: Path) -> None:
         "scoreboard.md": scoreboard(list(tables.values())),
         "papers.md": papers_table(),
         "records.md": records_table(map(read_record, (checkout / RESULTS, checkout / RESULTS / FOLDER))),
-        "runs.md": runs_table(
-            {name: run for name, run in read_runs(checkout).items() if name in notebook_names(checkout)},
-            agreement(checkout, tables.values()),
-        ),
+        "runs.md": runs_table(read_runs(checkout), agreement(checkout, tables.values())),
         "answer.md": answer(tables, default, seconds_in_all(default, runs)),
         "few-systems.md": few_systems(tables),
         "quiz.html": quiz(tables[T3]),

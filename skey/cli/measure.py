@@ -1,16 +1,21 @@
-"""What one key estimate costs in time and memory, each beside a named reference measured in the same run.
+"""What one key estimate costs in time and memory, beside other programs measured in the same run.
 
-Everything runs in fresh processes: start-up and peak memory belong to a process, not to a function.
+Everything runs in fresh processes: start-up and peak memory belong to a process, not to a function. Programs
+take turns, so that a machine that grows slow grows slow for all, and the median of several turns counts.
 """
 
+import importlib.util
+import os
+import platform
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -46,7 +51,21 @@ print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e6)
 sys.exit(ran.returncode)
 """
 """A small process between: on Linux a child's peak memory begins at that of the process that started it."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""What keeps a program of any kind on one thread."""
+FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III"}
+"""Files that are measured, and how their samples are written."""
 ESTIMATE = "import sys; from skey.estimator import KeyEstimator; KeyEstimator().estimate(sys.argv[1])"
+DECODE = "import sys; from skey.audio import stream_audio; all(True for _ in stream_audio(sys.argv[1]))"
+PEERS = {
+    "essentia": (
+        "Essentia KeyExtractor",
+        "import sys; from essentia.standard import KeyExtractor, MonoLoader; "
+        "KeyExtractor()(MonoLoader(filename=sys.argv[1])())",
+    ),
+    "keyfinder": ("libkeyfinder", "import sys, keyfinder; keyfinder.key(sys.argv[1])"),
+}
+"""Python module of a peer: its name, and the program that asks it for the key of a file."""
 
 
 @dataclass(frozen=True)
@@ -64,44 +83,109 @@ def measure(name: str, command: Sequence[str]) -> Cost:
 
     Raises ``SkeyError`` where it failed, or the system cannot account for a single process (Windows).
     """
-    ran = subprocess.run([sys.executable, "-S", "-c", ACCOUNTANT, *command], capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", ACCOUNTANT, *command],
+        capture_output=True,
+        text=True,
+        env=os.environ | ONE_THREAD,
+    )
     if ran.returncode:
         raise SkeyError(f"{name} failed: {ran.stderr.strip()[-500:]}")
     return Cost(name, *map(float, ran.stdout.split()))
 
 
+def interleaved(commands: Mapping[str, Sequence[str]], runs: int) -> list[Cost]:
+    """Run several commands (by name) in turn, ``runs`` times; of each the median of each number."""
+    turns = [[measure(name, command) for name, command in commands.items()] for _ in range(runs)]
+    return [_median(costs) for costs in zip(*turns, strict=True)]
+
+
 def startup(runs: int = 5) -> list[Cost]:
-    """Start-up of the command and of a first estimate, beside importing torch alone; medians of ``runs``."""
+    """Start-up of the command and of a first estimate, beside importing torch alone."""
     with made_up_recording(BLOCK_SECONDS) as path:
         commands = {
             "python -c 'import torch'": [sys.executable, "-c", "import torch"],
             "skey detect --help": [sys.executable, "-m", "skey", "detect", "--help"],
             "a first estimate (15 s of sound)": [sys.executable, "-c", ESTIMATE, str(path)],
         }
-        costs = [[measure(name, command) for _ in range(runs)] for name, command in commands.items()]
-    return [sorted(each, key=attrgetter("wall_seconds"))[(runs - 1) // 2] for each in costs]
+        return interleaved(commands, runs)
 
 
-def tracks(seconds: float, reference: bool) -> list[Cost]:
-    """One estimate of a 44.1 kHz stereo recording; on wish nnAudio's VQT of it too (13 GB for an hour)."""
+def programs() -> dict[str, str]:
+    """Name → Python code that is given a file: the estimator, decoding alone, and each peer that is here."""
+    found = {name: code for module, (name, code) in PEERS.items() if importlib.util.find_spec(module)}
+    return {"skey": ESTIMATE, "decoding and resampling alone": DECODE} | found
+
+
+def speed(seconds: float, runs: int) -> list[dict[str, Any]]:
+    """Every program on the same recording as wav, flac and mp3, and on 15 s of it, in turn.
+
+    Returns:
+        A row a program and format: ``program``, ``format``, ``first_answer`` (CPU seconds of 15 s of sound),
+        ``whole`` (of the recording), ``per_minute`` (of sound beyond these 15 s), ``wall`` and ``megabytes``.
+    """
+    commands = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for ending, subtype in FORMATS.items():
+            for length in (BLOCK_SECONDS, seconds):
+                path = Path(folder) / f"{length:g}.{ending}"
+                write_recording(path, length, subtype)
+                for name, code in programs().items():
+                    commands[f"{name} {ending} {length:g}"] = [sys.executable, "-c", code, str(path)]
+        costs = {cost.name: cost for cost in interleaved(commands, runs)}
+    rows = []
+    for ending in FORMATS:
+        for name in programs():
+            first, whole = (costs[f"{name} {ending} {length:g}"] for length in (BLOCK_SECONDS, seconds))
+            slope = (whole.cpu_seconds - first.cpu_seconds) / (seconds - BLOCK_SECONDS) * 60
+            rows.append(
+                {"program": name, "format": ending, "first_answer": first.cpu_seconds}
+                | {"whole": whole.cpu_seconds, "per_minute": slope}
+                | {"wall": whole.wall_seconds, "megabytes": whole.peak_megabytes}
+            )
+    return rows
+
+
+def memory(seconds: float, reference: bool, runs: int) -> list[Cost]:
+    """An estimate of a long recording beside other programs; on wish nnAudio's VQT (13 GB for an hour)."""
     with made_up_recording(seconds) as path:
-        costs = [measure("skey: one estimate", [sys.executable, "-c", ESTIMATE, str(path)])]
-        if reference:
-            command = [sys.executable, "-c", REFERENCE, str(path)]
-            costs.append(measure("nnAudio's VQT of the whole track", command))
-    return costs
+        wanted = programs() | ({"nnAudio's VQT of the whole track": REFERENCE} if reference else {})
+        return interleaved(
+            {name: [sys.executable, "-c", code, str(path)] for name, code in wanted.items()}, runs
+        )
+
+
+def machine() -> dict[str, Any]:
+    """What computes: processor, cores, system, versions, and how busy it is with other work."""
+    processor = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        lines = information.read_text(encoding="utf-8").splitlines()
+        processor = next((line.split(": ")[1] for line in lines if line.startswith("model name")), processor)
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+    }
 
 
 @contextmanager
-def made_up_recording(seconds: float) -> Iterator[Path]:
+def made_up_recording(seconds: int | float) -> Iterator[Path]:
     """A cadence in C major, repeated, as a 16-bit stereo WAV that is removed afterwards; in steps of 15 s."""
-    block = cadence()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cadence.wav"
-        with soundfile.SoundFile(path, "w", SOURCE_RATE, 2, "PCM_16") as file:
-            for _ in range(max(1, round(seconds / BLOCK_SECONDS))):
-                file.write(block)
+        write_recording(path, seconds)
         yield path
+
+
+def write_recording(path: Path, seconds: int | float, subtype: str = "PCM_16") -> None:
+    """Write the repeated cadence to a file, in steps of 15 s; its format follows from the name."""
+    block = cadence()
+    with soundfile.SoundFile(path, "w", SOURCE_RATE, 2, subtype) as file:
+        for _ in range(max(1, round(seconds / BLOCK_SECONDS))):
+            file.write(block)
 
 
 def cadence() -> Float32[np.ndarray, "samples 2"]:
@@ -114,6 +198,13 @@ def cadence() -> Float32[np.ndarray, "samples 2"]:
 
 
 def _note(pitch: int, times: np.ndarray) -> np.ndarray:
+    """One decaying note."""
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     waves = [np.sin(2 * np.pi * h * frequency * times) / h for h in range(1, 7)]
     return np.asarray(0.1 * np.exp(-times) * np.sum(waves, axis=0))
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    """The median of each number."""
+    columns = zip(*((c.wall_seconds, c.cpu_seconds, c.peak_megabytes) for c in costs), strict=True)
+    return Cost(costs[0].name, *map(statistics.median, columns))

@@ -1,12 +1,17 @@
 """The bench accounts for single processes."""
 
+import json
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
-from skey.cli.measure import SOURCE_RATE, cadence, made_up_recording, measure
+from skey.cli import main
+from skey.cli.measure import SOURCE_RATE, cadence, interleaved, made_up_recording, measure
 from skey.errors import SkeyError
 
 
@@ -38,3 +43,24 @@ def test_the_cadence_ends_on_the_chord_that_it_begins_with() -> None:
     quarter = len(sound) // 4
     assert np.abs(sound).max() < 1
     np.testing.assert_allclose(sound[:quarter], sound[3 * quarter :], atol=1e-6)
+
+
+def test_programs_take_turns_and_the_median_of_each_number_counts() -> None:
+    write = "import sys, time; open(sys.argv[1], 'a').write(sys.argv[2])"
+    with tempfile.NamedTemporaryFile() as log:
+        commands = {name: [sys.executable, "-S", "-c", write, log.name, name] for name in "ab"}
+        costs = interleaved(commands, 3)
+        assert Path(log.name).read_text() == "ababab"
+    assert [cost.name for cost in costs] == ["a", "b"]
+    assert all(cost.cpu_seconds > 0 and 5 < cost.peak_megabytes < 100 for cost in costs)
+
+
+def test_speed_is_measured_beside_decoding_alone_in_three_formats_and_named_with_the_machine() -> None:
+    shown = CliRunner().invoke(main, ["bench", "speed", "--minutes", "1", "--runs", "1", "--json"])
+    measured = json.loads(shown.stdout)
+    assert measured["machine"]["cores"] >= 1 and measured["machine"]["processor"]
+    costs = {(row["format"], row["program"]): row for row in measured["rows"]}
+    for form in ("wav", "flac", "mp3"):
+        ours, floor = costs[form, "skey"], costs[form, "decoding and resampling alone"]
+        assert 0 < floor["whole"] < ours["whole"]
+        assert ours["first_answer"] < ours["whole"]

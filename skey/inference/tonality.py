@@ -26,6 +26,8 @@ TONAL_PROMINENCE = 0.12
 MIN_ACTIVE_SECONDS = 1.5
 """The least sound that counts as more than a click."""
 
+_FRAMES_AT_ONCE = 32
+"""So many are transformed together: they stay in the processor's cache."""
 _ACTIVE_RANGE = 1e-5
 _ROUNDING = 2e-5
 """Share of the largest value; a resampled constant or ramp, which is no sound, stays under it."""
@@ -119,8 +121,12 @@ def _window() -> Float32[np.ndarray, "samples"]:
 
 
 def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "frames bins"]:
-    spectra = np.fft.rfft(sliding_window_view(wave, FRAME)[::STEP] * _window(), axis=1)
-    return (spectra.real**2 + spectra.imag**2).astype(np.float32)
+    frames = sliding_window_view(wave, FRAME)[::STEP]
+    power = np.empty((len(frames), FRAME // 2 + 1), np.float32)
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        spectra = np.fft.rfft(frames[start : start + _FRAMES_AT_ONCE] * _window(), axis=1)
+        power[start : start + _FRAMES_AT_ONCE] = spectra.real**2 + spectra.imag**2
+    return power
 
 
 def _active(power: Float32[np.ndarray, "frames bins"], floor: float) -> Float32[np.ndarray, "active bins"]:

@@ -163,7 +163,7 @@ def test_every_format_keeps_sound_permissions_and_times_and_a_second_run_changes
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.m4a"])
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
 def test_a_full_disk_leaves_the_file_as_it_was(song, monkeypatch, name):
     path = song(name)
     before = path.read_bytes()
@@ -296,7 +296,7 @@ def test_an_id3v1_title_in_an_unknown_encoding_is_not_hidden(song):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
-@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.m4a"])
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
 def test_a_kill_at_any_moment_leaves_a_whole_file(song, name):
     path = song(name, 20)
     sound = tags._fingerprint(path)

@@ -15,6 +15,7 @@ def _measured(runs: int) -> Callable[[Command], Command]:
     """The options that all have: how many turns, and JSON."""
 
     def add(command: Command) -> Command:
+        """The command with these options."""
         as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, with the machine's name.")
         turns = click.option(
             "--runs", type=POSITIVE, default=runs, show_default=True, help="Turns; the median of each counts."

@@ -48,6 +48,7 @@ def _walk(
     seen: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> None:
+        """Report a folder that cannot be entered."""
         report(Path(error.filename), f"cannot be entered: {error.strerror}")
 
     for folder, subfolders, names in os.walk(top, followlinks=True, onerror=refuse):

@@ -112,6 +112,7 @@ def open_recordings(
     tracks: dict[str, Recording] = {}
 
     def skip(path: Path, why: str) -> None:
+        """Note a file that cannot be used."""
         skipped.append(Skipped(path, why))
 
     files = list(sound_files(folders, recursive=True, report=skip))

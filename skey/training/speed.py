@@ -115,6 +115,7 @@ def _plain_step(experiment: Experiment) -> Callable[[], object]:
     plain, batch = PlainChromaNet(network), _random_batch(experiment)
 
     def terms() -> Mapping[str, Tensor]:
+        """The loss of the system, written plainly."""
         pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
         a, b, moved = plain(torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
         heard = (chroma(pair[0]) + chroma(pair[1])) / 2
@@ -129,6 +130,7 @@ def _step(
     optimiser = make_optimiser(network, experiment.optimiser)
 
     def step() -> None:
+        """One step of the optimiser."""
         optimiser.zero_grad()
         torch.stack(list(terms().values())).sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(network, experiment.optimiser.clip)

@@ -43,9 +43,9 @@ TABLES: Mapping[str, Table] = {
     T3: Table("Table 3: key and mode", ("mirex", "ksea"), ("stone-table-3",)),
     F3: Table("Figure 3: Semi-TONE and Sup-TONE against the share of labels"),
     F4: Table("Figure 4: confusion matrices", ("ksea", "mirex")),
-    SKEY: Table("S-KEY's table", ("mirex", "mode")),
+    SKEY: Table("S-KEY's table: scores and training data", ("mirex", "mode")),
     ABLATIONS: Table("S-KEY's ablations"),
-    AGAINST: Table("Our weights against the released ones"),
+    AGAINST: Table("Our weights against the released ones, on rendered and on real music"),
 }
 """Name of each notebook that scores systems on a test set → what it is."""
 

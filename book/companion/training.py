@@ -218,9 +218,8 @@ def ship(
         write_run(results, fact, read_curve(files[name].parent / "log.csv"))
     tested = dataset or open_test_set(build=True)
     put_answers(results / FOLDER, tested, {name: NetworkSystem(file) for name, file in files.items()})
-    given = {fact["system"] for fact in facts.values()}
     chosen = {
-        system: run for system, run in choose(read_training_records(results)).items() if system in given
+        system: run for system, run in choose(read_training_records(results)).items() if run.name in files
     }
     shipped = {system: _copy_weights(files[run.name], checkout, system) for system, run in chosen.items()}
     put_answers(results, tested, {system: NetworkSystem(file) for system, file in shipped.items()})

@@ -71,10 +71,10 @@ class Header:
     source: str
     checksum: str
     whole_track: bool = False
-    window_seconds: int = SEGMENT_SECONDS
     front_end: FrontEnd = FrontEnd()
     training: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
+    window_seconds: int = SEGMENT_SECONDS
 
     @property
     def kind(self) -> str:

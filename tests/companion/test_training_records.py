@@ -165,6 +165,8 @@ def test_a_variant_is_recorded_and_never_chosen(checkout: Path) -> None:
     assert chosen.name == "skey-s1"
     assert record_file(checkout / "results", "skey-other-s0").is_file()
     assert faults(checkout) == []
+    assert ship(checkout, [checkout / "runs" / "skey-other-s0"]) == {}, "nor when it comes alone"
+    assert faults(checkout) == []
 
 
 def test_a_setting_that_a_record_does_not_know_has_its_default() -> None:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from skey.audio import SAMPLE_RATE
 from skey.errors import SkeyError
 from skey.inference.architecture import Architecture
 from skey.inference.confidence import sharpen, softmax
-from skey.inference.filters import CROPPED_BINS, HOP, SEGMENT_SECONDS
+from skey.inference.filters import CROPPED_BINS, SEGMENT_SECONDS, frames_of
 from skey.inference.network import NumpyChromaNet
 from skey.inference.templates import correlations, energy_chroma
 from skey.inference.threads import one_blas_thread, one_thread
@@ -34,12 +33,6 @@ TEMPLATE_TEMPERATURE = 0.12
 """Of the Krumhansl template: :func:`skey.inference.confidence.fit_temperature` on the first 360 training
 clips of the open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips:
 48, 53)."""
-
-
-def frames_of(seconds: int) -> int:
-    """Frames of so many seconds of sound."""
-    return seconds * SAMPLE_RATE // HOP + 1
-
 
 _LEAST_REST = frames_of(SEGMENT_SECONDS) // 2
 """Frames: a shorter rest of a track is dropped, as STONE drops every rest."""

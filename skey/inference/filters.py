@@ -43,6 +43,11 @@ FREQUENCIES = LOWEST_FREQUENCY * 2 ** (np.arange(BINS) / BINS_PER_OCTAVE)
 """Of the bins, in hertz."""
 
 
+def frames_of(seconds: int) -> int:
+    """Frames of so many seconds of sound."""
+    return seconds * SAMPLE_RATE // HOP + 1
+
+
 @lru_cache(maxsize=1)
 def normalisation() -> Float32[np.ndarray, "99 1"]:
     """librosa's: the square root of each bin's length in samples."""

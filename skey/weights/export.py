@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from skey.audio import SAMPLE_RATE
 from skey.errors import SkeyError
 from skey.inference.confidence import TINY
-from skey.inference.filters import HOP
+from skey.inference.filters import frames_of
 from skey.keys import KEYS
 from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
 from skey.weights import LoadedModel
@@ -67,7 +67,7 @@ class WaveformToProbabilities(nn.Module):
         """
         frames = torch._shape_as_tensor(log_vqt)[2]
         whole, least = self.header.whole_track, self.header.architecture.minimum_frames
-        most = self.header.window_seconds * SAMPLE_RATE // HOP + 1
+        most = frames_of(self.header.window_seconds)
         window = frames if whole else frames.clamp(max=most)
         # A rest of half a segment reaches back to fill a window, a shorter one is dropped.
         count = frames // frames if whole else (frames + most - SEGMENT_FRAMES // 2) // most

@@ -18,10 +18,24 @@ SMALLEST = {1280: 9, 390: 8}
 """Width of the window in pixels → least size of the text in a figure."""
 
 MEASURE = """
-const sizes = {}, wide = {};
+const sizes = {}, wide = {}, stuck = {}, pale = {};
+const light = (colour) => {  // relative luminance (WCAG 2)
+  const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const contrast = (element) => {
+  const colour = (node) => getComputedStyle(node).backgroundColor;
+  let ground = element;
+  while (ground.parentElement && /, 0\\)$/.test(colour(ground))) ground = ground.parentElement;
+  const pair = [getComputedStyle(element).color, colour(ground)].map((each) => light(each) + 0.05);
+  return Math.max(...pair) / Math.min(...pair);
+};
 const next = () => {
   const page = PAGES.shift();
-  if (!page) { document.body.textContent = JSON.stringify({ sizes, wide }); return; }
+  if (!page) { document.body.textContent = JSON.stringify({ sizes, wide, stuck, pale }); return; }
   const frame = document.createElement("iframe");
   frame.width = WIDTH; frame.height = 900; frame.src = page;
   frame.onload = () => {
@@ -33,6 +47,10 @@ const next = () => {
     };
     sizes[page] = Math.min(99, ...texts.filter((text) => text.textContent.trim()).map(scale));
     wide[page] = inside.documentElement.scrollWidth - WIDTH;
+    const links = [...inside.querySelectorAll("article a[href]:not(.headerlink)")];
+    pale[page] = Math.min(21, ...links.map(contrast));
+    const boxes = [...inside.querySelectorAll(".companion-figure, .pst-scrollable-table-container")];
+    stuck[page] = boxes.filter((box) => box.scrollWidth > box.clientWidth && box.tabIndex < 0).length;
     frame.remove(); next();
   };
   document.body.append(frame);
@@ -43,7 +61,8 @@ next();
 
 @pytest.fixture(scope="module", params=SMALLEST)
 def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """The smallest text in the figures of each page, and by how many pixels the page is too wide."""
+    """Of each page: the smallest text in its figures, by how many pixels it is too wide, how many wide boxes
+    the keyboard does not reach, and the least contrast of its links."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium here, which would show the pages")
     pages = sorted((BOOK / "book").rglob("*.html"))
@@ -68,3 +87,12 @@ def test_no_text_of_a_figure_is_too_small_to_read(measured: dict) -> None:
 
 def test_no_page_is_wider_than_the_window(measured: dict) -> None:
     assert {page: pixels for page, pixels in measured["wide"].items() if pixels > 0} == {}
+
+
+def test_what_scrolls_sideways_is_reached_from_the_keyboard(measured: dict) -> None:
+    assert {page: boxes for page, boxes in measured["stuck"].items() if boxes} == {}
+
+
+def test_links_stand_out_from_their_ground(measured: dict) -> None:
+    """4.5 to 1, as the guidelines for accessible pages (WCAG 2, 1.4.3) ask."""
+    assert {page: contrast for page, contrast in measured["pale"].items() if contrast < 4.5} == {}

@@ -1,6 +1,8 @@
-"""Figures of trainings: loss terms and scores by step, and where the predicted row lies above the tonic."""
+"""Figures of trainings: scores by examples, loss terms and rows above the tonic by step."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from textwrap import wrap
 
 import matplotlib
 import numpy as np
@@ -10,6 +12,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from companion.claims import PAPERS_EXAMPLES
 from companion.paper import label
 from companion.plots import INK, STYLE, Drawing, colour, draw
 from companion.systems import SYSTEMS
@@ -36,6 +39,13 @@ def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
     return steps
 
 
+def examples_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
+    """How many examples, those of runs that it started from included, a run had seen at each row."""
+    before = (record.training.get("started_from") or {}).get("examples", 0)
+    seen: Float[np.ndarray, " epochs"] = before + steps_of(record) * int(record.settings["batch"])
+    return seen
+
+
 def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingRecord]]:
     """The runs of each system, in the order in which systems occur."""
     found: dict[str, list[TrainingRecord]] = {}
@@ -55,25 +65,36 @@ def family_curves(records: Sequence[TrainingRecord], metric: str) -> list[Drawin
 
 
 def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> Drawing:
-    """A score on held-out pieces of the training split by step: a colour a system, a thin line a seed.
+    """A score on held-out pieces of the training split by examples: a panel a system, a line a seed.
 
-    ``metric``: ``ksea`` or ``mirex``; runs that have no such score are left out.
+    ``metric``: ``ksea`` or ``mirex``; runs that have no such score are left out. The faint lines are those of
+    the other panels, the dashed one is where the papers' trainings end.
     """
     scored = systems_of([record for record in records if metric in record.curve])
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 2.8 + 0.2 * len(scored)), layout="constrained")
-        axes = figure.add_subplot()
-        for system, runs in scored.items():
-            for place, run in enumerate(runs):
-                values = 100 * np.array(run.curve[metric], dtype=float)
-                name = label(system) if place == 0 else None
-                axes.plot(steps_of(run), values, color=colour(system), linewidth=1.1, label=name)
-        axes.set(xlabel="steps", ylabel=f"{WORDS[metric]}, %", ylim=(0, 100))
-        _grid(axes)
-        figure.legend(loc="outside lower left", frameon=False, fontsize=9)
-    ends = (
-        f"{label(system)} ends at {', '.join(f'{100 * run.curve[metric].iloc[-1]:.0f} %' for run in runs)}"
+    lines = {
+        system: [(examples_of(run), 100 * np.array(run.curve[metric], dtype=float)) for run in runs]
         for system, runs in scored.items()
+    }
+    rows = -(-len(scored) // 2)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 0.4 + 1.25 * rows), layout="constrained")
+        panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
+        for axes in panels.flat[len(scored) :]:
+            axes.set_axis_off()
+        for axes, (system, own) in zip(panels.flat, lines.items(), strict=False):
+            for line in chain.from_iterable(lines.values()):
+                axes.semilogx(*line, color=INK, alpha=0.15, linewidth=0.8)
+            for line in own:
+                axes.semilogx(*line, color=colour(system), linewidth=1.4)
+            axes.axvline(PAPERS_EXAMPLES, color=INK, linestyle="--", linewidth=0.8)
+            axes.set_title("\n".join(wrap(label(system), 36)), fontsize=9, loc="left")
+            axes.set(ylim=(0, 100), yticks=(0, 50, 100))
+            _grid(axes)
+        figure.supxlabel("examples", fontsize=10)
+        figure.supylabel(f"{WORDS[metric]}, %", fontsize=10)
+    ends = (
+        f"{label(system)} ends at {', '.join(f'{values[-1]:.0f} %' for _, values in own)}"
+        for system, own in lines.items()
     )
     return draw(figure, title, "; ".join(ends) + ".")
 

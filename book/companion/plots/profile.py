@@ -21,7 +21,7 @@ RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}
 """The rings of the two modes, as the circle of fifths is usually drawn: minor inside."""
 
 CURSOR = "cursor"
-"""The line of a figure over time that ``_static/cursor.js`` moves along with the sound."""
+"""The line of a figure over time that ``_static/companion.js`` moves along with the sound."""
 
 LEAST_SHARE = 0.01
 """Less of a probability than this is not drawn."""

@@ -12,3 +12,12 @@ document.querySelectorAll(".companion-timed").forEach((clip) => {
   audio.addEventListener("play", follow);
   audio.addEventListener("seeked", follow);
 });
+
+// What scrolls sideways can be scrolled from the keyboard.
+const reach = () =>
+  document.querySelectorAll(".companion-figure, .pst-scrollable-table-container").forEach((box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  });
+addEventListener("load", reach);
+addEventListener("resize", reach);

@@ -32,6 +32,7 @@ from companion.pages.trainings import (
 from companion.paper import label
 from companion.plots import colour
 from companion.plots.curve import (
+    examples_of,
     family_curves,
     loss_curves,
     rows_drawing,
@@ -97,10 +98,17 @@ def test_the_last_row_of_a_curve_stands_at_the_last_step() -> None:
     assert steps_of(RUNS[0]).tolist() == [100, 200, 300]
 
 
+def test_examples_count_each_step_as_often_as_its_batch_is_large_and_those_of_earlier_runs() -> None:
+    alone = RUNS[2]
+    assert examples_of(alone).tolist() == [700, 1400, 2100]
+    later = replace(alone, training={**alone.training, "started_from": {"examples": 50}})
+    assert examples_of(later).tolist() == [750, 1450, 2150]
+
+
 def test_a_system_has_one_colour_and_each_of_its_seeds_a_line() -> None:
     drawing = score_curves(RUNS, "ksea", "K")
-    assert drawing.svg.count(f"stroke: {colour('skey')}") == 3  # two seeds, one line in the legend
-    assert drawing.svg.count(f"stroke: {colour('stone')}") == 2
+    assert drawing.svg.count(f"stroke: {colour('skey')}") == 2  # two seeds
+    assert drawing.svg.count(f"stroke: {colour('stone')}") == 1
     assert "S-KEY ends at 80 %, 80 %" in drawing.description
     assert label("stone") not in score_curves(RUNS, "mirex", "M").description
     assert [drawing.title.split(":")[0] for drawing in family_curves(RUNS, "ksea")] == ["S-KEY", "STONE"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import SupportsIndex
 
-from skey.notation import TONIC_NAMES, KeyParseError, Mode, Notation, read_key, signature_sharps, write_key
+from skey.notation import TONIC_NAMES, KeyParseError, Mode, Notation, read_key, write_key
 
 __all__ = [
     "CIRCLE_OF_FIFTHS",
@@ -21,8 +21,6 @@ __all__ = [
     "Notation",
     "Relation",
     "format_key",
-    "midi_key_signature",
-    "parse_fma",
     "parse_gtzan",
     "parse_key",
     "relation",
@@ -132,28 +130,9 @@ def parse_gtzan(number: int | str) -> Key | None:
     return None if value < 0 else Key.from_index(value).transposed(_LERCH_TONIC_OF_ZERO)
 
 
-def parse_fma(key: int | str, mode: int | str) -> Key:
-    """Read a key of the FMA: ``C#`` or its pitch class, ``Major`` or ``minor``, or 1 or 0.
-
-    Raises ``KeyParseError`` where tonic or mode are none of these.
-    """
-    tonic = TONIC_NAMES[int(key)] if str(key).isdecimal() and int(key) < 12 else str(key).strip()
-    word = {"1": "major", "0": "minor"}.get(str(mode).strip(), str(mode).strip())
-    if word.lower() not in ("major", "minor"):
-        raise KeyParseError(
-            f"{mode!r} is not a mode of the FMA annotations: expected 'Major' (1) or 'minor' (0)"
-        )
-    return parse_key(f"{tonic} {word}")
-
-
 def format_key(key: Key, notation: Notation = Notation.NAME) -> str:
     """Write a key, such as ``Eb minor``, ``7m`` or ``sf=-6 mi=1``; :func:`parse_key` reads each back."""
     return write_key(key.tonic, key.mode, Notation(notation))
-
-
-def midi_key_signature(key: Key) -> tuple[int, bool]:
-    """The key signature of a MIDI file (FF 59): sharps in -6..6, flats negative, and whether it is minor."""
-    return signature_sharps(key.tonic, key.mode), key.mode == "minor"
 
 
 KEYS = tuple(Key.from_index(index) for index in range(24))

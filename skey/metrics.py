@@ -1,4 +1,4 @@
-"""Scores of key estimates: counts by relation, MIREX, KSEA, mode accuracy, confusion matrices, intervals.
+"""Scores of key estimates: counts by relation, MIREX, KSEA, modes, confusion matrices, intervals.
 
 Conventions
 -----------
@@ -230,12 +230,6 @@ def mode_points(references: Sequence[Key], estimates: Sequence[Key | None]) -> F
     check_pairs(references, estimates)
     pairs = zip(references, estimates, strict=True)
     return np.array([key is not None and key.mode == reference.mode for reference, key in pairs], np.float64)
-
-
-def mode_accuracy(references: Sequence[Key], estimates: Sequence[Key | None]) -> float:
-    """The share of tracks whose estimated mode is right, whatever the tonic."""
-    points = mode_points(references, estimates)
-    return _mean(float(points.sum()), points.size)
 
 
 def _mean(points: float, tracks: int) -> float:

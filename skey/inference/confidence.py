@@ -56,20 +56,13 @@ def _logarithms(profile: Float[Any, "*batch keys"]) -> Float[np.ndarray, "*batch
     return np.asarray(np.log(np.maximum(np.asarray(profile), TINY)))
 
 
-def calibration_error(profiles: Float[Any, "tracks 24"], references: Sequence[Key], bins: int = 10) -> float:
+def expected_error(
+    confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = 10
+) -> float:
     """Expected calibration error: how far confidence and the share of right answers lie apart, in 0..1.
 
     The mean over ``bins`` classes of confidence of equal width, weighted by their numbers of tracks.
     """
-    probabilities = np.asarray(profiles)
-    right = probabilities.argmax(axis=1) == [key.index for key in references]
-    return expected_error(probabilities.max(axis=1), right, bins)
-
-
-def expected_error(
-    confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = 10
-) -> float:
-    """The same from the confidence of each answer and whether it is right."""
     classes = np.minimum((confidence * bins).astype(int), bins - 1)
     surplus = np.bincount(classes, right - confidence, minlength=bins)
     return float(np.abs(surplus).sum() / len(right))

@@ -36,7 +36,7 @@ from skey.audio import SAMPLE_RATE
 from skey.cli.measure import cadence
 from skey.corpus.plan import plan_clips, render_clip
 from skey.estimator import KeyEstimator
-from skey.inference.confidence import calibration_error, expected_error
+from skey.inference.confidence import expected_error
 from skey.keys import KEYS, Key, parse_key
 from skey.listeners import Template
 from skey.vqt import from_bytes, log_vqt, to_bytes
@@ -266,11 +266,6 @@ def test_the_calibration_error_is_the_weighted_distance_from_the_diagonal() -> N
     confidence = np.array([0.95, 0.95, 0.55, 0.55])
     right = np.array([True, True, True, False])
     assert expected_error(confidence, right) == pytest.approx((2 * 0.05 + 2 * 0.05) / 4)
-    profiles = torch.full((4, 24), 0.0)
-    profiles[:, 0] = torch.tensor(confidence)
-    profiles[:, 1] = 1 - profiles[:, 0]
-    references = [C if each else AM for each in right]
-    assert calibration_error(profiles, references) == pytest.approx(0.05, abs=1e-6)
 
 
 def test_an_oracle_of_its_own_errors_gains_by_withholding() -> None:

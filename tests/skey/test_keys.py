@@ -15,8 +15,6 @@ from skey.keys import (
     Notation,
     Relation,
     format_key,
-    midi_key_signature,
-    parse_fma,
     parse_gtzan,
     parse_key,
     relation,
@@ -198,20 +196,6 @@ def test_gtzan_has_no_other_numbers(number: int | str) -> None:
         parse_gtzan(number)
 
 
-@pytest.mark.parametrize(
-    ("key", "mode", "expected"),
-    [("C#", "Major", "Db major"), ("Bb", "minor", "Bb minor"), (1, 1, "Db major"), ("9", "0", "A minor")],
-)
-def test_fma_writes_tonic_and_mode_in_two_columns(key: int | str, mode: int | str, expected: str) -> None:
-    assert str(parse_fma(key, mode)) == expected
-
-
-@pytest.mark.parametrize(("key", "mode"), [("C", "dorian"), ("H", "minor"), (12, 1), ("C", 2)])
-def test_fma_knows_twelve_tonics_and_two_modes(key: int | str, mode: int | str) -> None:
-    with pytest.raises(KeyParseError, match="expected"):
-        parse_fma(key, mode)
-
-
 def test_a_fifth_up_adds_one_on_both_wheels_of_the_djs() -> None:
     for notation in (Notation.OPEN_KEY, Notation.CAMELOT):
         for key in KEYS:
@@ -236,7 +220,7 @@ def test_the_initial_key_frame_of_id3_has_at_most_three_characters() -> None:
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
 def test_a_midi_file_with_our_signature_holds_the_same_key(key: Key) -> None:
-    sharps, minor = midi_key_signature(key)
+    sharps, minor = (int(each.split("=")[1]) for each in format_key(key, Notation.MIDI).split())
     data = bytes([0xFF, 0x59, 2, sharps % 256, minor])
     assert parse_key(mido.MetaMessage.from_bytes(data).key) == key
     assert -6 <= sharps <= 6

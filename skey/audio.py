@@ -16,41 +16,10 @@ import numpy as np
 import soxr  # type: ignore[import-untyped]
 from jaxtyping import Float32, Shaped
 
-from skey.files.decoding import (
-    AudioError,
-    Block,
-    EmptyAudio,
-    MissingAudio,
-    PathLike,
-    UnreadableAudio,
-    as_float,
-    block_frames,
-    check_rate,
-    decoded,
-)
-from skey.files.ffmpeg import BinaryFile
-
-__all__ = [
-    "MIN_SAMPLES",
-    "SAMPLE_RATE",
-    "SILENCE_PEAK",
-    "AudioError",
-    "BinaryFile",
-    "EmptyAudio",
-    "MissingAudio",
-    "NonFiniteAudio",
-    "PathLike",
-    "SilentAudio",
-    "TooShortAudio",
-    "UnreadableAudio",
-    "Wave",
-    "check_audible",
-    "normalise",
-    "prepare",
-    "read_audio",
-    "stream_array",
-    "stream_audio",
-]
+from skey.files.decoding import AudioError as AudioError
+from skey.files.decoding import Block, as_float, block_frames, check_rate, decoded
+from skey.files.decoding import PathLike as PathLike
+from skey.files.ffmpeg import BinaryFile as BinaryFile
 
 SAMPLE_RATE = 22_050
 """Samples per second of every waveform in this package."""
@@ -66,10 +35,6 @@ _NOT_FINITE = "the recording holds NaN or infinite samples; export it again"
 Wave: TypeAlias = Float32[np.ndarray, "samples"]
 
 
-class NonFiniteAudio(AudioError):
-    """The recording holds NaN or infinite samples."""
-
-
 class SilentAudio(AudioError):
     """Nothing can be heard in the recording."""
 
@@ -78,26 +43,24 @@ class TooShortAudio(AudioError):
     """The recording is too short to tell a key."""
 
 
-def read_audio(path: PathLike | BinaryFile, *, min_samples: int = MIN_SAMPLES) -> Wave:
+def read_audio(path: PathLike | BinaryFile) -> Wave:
     """Read one sound file: decoded, mean of channels, 22,050 Hz, peak 1 (front end of STONE and S-KEY).
 
     ``path`` is any file that libsndfile or FFmpeg decodes, or a binary file object. Returns (samples,)
-    float32, at least ``min_samples`` of them. Raises ``AudioError`` where it is missing, unreadable, empty,
+    float32, at least ``MIN_SAMPLES`` of them. Raises ``AudioError`` where it is missing, unreadable, empty,
     not finite, silent or too short.
     """
-    return normalise(_joined(stream_audio(path)), min_samples=min_samples)
+    return normalise(_joined(stream_audio(path)))
 
 
-def prepare(
-    samples: Shaped[np.ndarray, "..."], sample_rate: int | float, *, min_samples: int = MIN_SAMPLES
-) -> Wave:
+def prepare(samples: Shaped[np.ndarray, "..."], sample_rate: int | float) -> Wave:
     """Do to an array what :func:`read_audio` does to a file.
 
     ``samples`` are (samples,), (samples, channels) or (channels, samples), whichever makes more samples than
     channels; integers are full-scale PCM. Raises ``AudioError`` as there, and for a wrong shape or an
     impossible rate.
     """
-    return normalise(_joined(stream_array(samples, sample_rate)), min_samples=min_samples)
+    return normalise(_joined(stream_array(samples, sample_rate)))
 
 
 def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
@@ -111,17 +74,17 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
     """Refuse a recording that is empty, too short, silent or not finite.
 
     ``samples`` is its length at 22,050 Hz, ``peak`` its largest absolute value, full scale being 1. Raises
-    ``EmptyAudio``, ``TooShortAudio``, ``SilentAudio`` or ``NonFiniteAudio``.
+    ``AudioError``, of which ``TooShortAudio`` and ``SilentAudio`` are kinds.
     """
     if samples == 0:
-        raise EmptyAudio("the recording is empty: it has no samples; export or download it again")
+        raise AudioError("the recording is empty: it has no samples; export or download it again")
     if samples < min_samples:
         raise TooShortAudio(
             f"the recording is too short: {samples / SAMPLE_RATE:.3g} s, "
             f"and at least {min_samples / SAMPLE_RATE:.3g} s are needed"
         )
     if not np.isfinite(peak):
-        raise NonFiniteAudio(_NOT_FINITE)
+        raise AudioError(_NOT_FINITE)
     if peak < SILENCE_PEAK:
         raise SilentAudio(
             "the recording is silent: nothing above -80 dB of full scale is left after mixing down "
@@ -132,8 +95,8 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
 def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iterator[Wave]:
     """Read one sound file in blocks of so many seconds, in memory that does not grow with its length.
 
-    Yields (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised. Raises ``MissingAudio``,
-    ``UnreadableAudio``, ``EmptyAudio`` or ``NonFiniteAudio`` as soon as it is known.
+    Yields (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised. Raises ``AudioError``
+    where the file is missing, unreadable, empty or not finite, as soon as it is known.
     """
     yield from _split(_at_one_rate(decoded(path)), _length(seconds))
 
@@ -160,7 +123,7 @@ def _mixed_down(block: Block) -> Wave:
     """The mean of the channels, if it is finite; much faster than ``block.mean(axis=1)``."""
     mono: Wave = reduce(np.add, block.T) / np.float32(block.shape[1])
     if not np.isfinite(mono).all():
-        raise NonFiniteAudio(_NOT_FINITE)
+        raise AudioError(_NOT_FINITE)
     return mono
 
 

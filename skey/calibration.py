@@ -14,9 +14,9 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from skey.audio import SAMPLE_RATE
+from skey.errors import SkeyError
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.inference.outputs import Calibration as Calibration
-from skey.inference.outputs import NotCalibrated as NotCalibrated
 from skey.keys import Mode
 from skey.model import PITCH_CLASSES, ChromaNet
 from skey.vqt import crop, log_vqt
@@ -118,16 +118,14 @@ def calibrate(model: ChromaNet) -> Calibration:
 
     The major column is the one that weighs more in C major than in A minor; the row of C major is its largest
     in the C major sound, the row of A minor the largest of the other column in the A minor sound. Raises
-    ``NotCalibrated`` where the profile is not finite.
+    ``SkeyError`` where the profile is not finite.
     """
     was_training = model.training
     model.eval()
     major, minor = reference_profile(model, "major"), reference_profile(model, "minor")
     model.train(was_training)
     if not (major.isfinite().all() and minor.isfinite().all()):
-        raise NotCalibrated(
-            "The network's answer to the reference sound is not finite: its weights are broken."
-        )
+        raise SkeyError("The network's answer to the reference sound is not finite: its weights are broken.")
     if model.architecture.outputs == 12:
         row = int((major + minor).argmax())
         return Calibration(12, -row % PITCH_CLASSES, (9 - row) % PITCH_CLASSES)

@@ -168,7 +168,7 @@ def _joined(group: Sequence[Segment]) -> Segment:
 if TYPE_CHECKING:
     import torch
 
-    from skey.weights import LoadedModel
+    from skey.weights.store import LoadedModel
 
 QUIET = 1e-3
 """A window whose peak is under this share of the recording's (-60 dB) has no say."""

@@ -13,10 +13,6 @@ from skey.losses import LossSettings
 from skey.supervised import CrossEntropy, Network, build_network
 
 
-class UnknownExperiment(SkeyError, ValueError):
-    """There is no system of that name."""
-
-
 @dataclass(frozen=True, slots=True)
 class Optimiser:
     """AdamW as the papers use it (Section 4.1, STONE; betas, decay, clipping as in the released code).
@@ -256,7 +252,7 @@ def at_scale(experiment: Experiment, scale: Scale | None = None) -> Experiment:
 
 
 def find_experiment(name: str) -> Experiment:
-    """The system of that name, in the papers' setting; raises ``UnknownExperiment``."""
+    """The system of that name, in the papers' setting; raises ``SkeyError``."""
     if name not in EXPERIMENTS:
-        raise UnknownExperiment(f"there is no experiment {name!r}: expected one of {', '.join(EXPERIMENTS)}")
+        raise SkeyError(f"there is no experiment {name!r}: expected one of {', '.join(EXPERIMENTS)}")
     return EXPERIMENTS[name]

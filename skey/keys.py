@@ -8,23 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import SupportsIndex
 
-from skey.notation import TONIC_NAMES, KeyParseError, Mode, Notation, read_key, write_key
-
-__all__ = [
-    "CIRCLE_OF_FIFTHS",
-    "KEYS",
-    "SIGNATURES_BY_FIFTHS",
-    "TONIC_NAMES",
-    "Key",
-    "KeyParseError",
-    "Mode",
-    "Notation",
-    "Relation",
-    "format_key",
-    "parse_gtzan",
-    "parse_key",
-    "relation",
-]
+from skey.notation import TONIC_NAMES as TONIC_NAMES
+from skey.notation import KeyParseError as KeyParseError
+from skey.notation import Mode as Mode
+from skey.notation import Notation as Notation
+from skey.notation import read_key, write_key
 
 _LERCH_TONIC_OF_ZERO = 9
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from skey.errors import SkeyError
+from skey.errors import SkeyError, WeightsError
 from skey.inference.architecture import Architecture
 from skey.inference.confidence import sharpen, softmax
 from skey.inference.filters import CROPPED_BINS, SEGMENT_SECONDS, frames_of
@@ -17,9 +17,8 @@ from skey.inference.network import NumpyChromaNet
 from skey.inference.templates import correlations, energy_chroma
 from skey.inference.threads import one_blas_thread, one_thread
 from skey.keys import KEYS, Key
-from skey.weights.file import read_arrays, read_header
-from skey.weights.header import Header, WeightsError
-from skey.weights.library import default_weights, find_weights
+from skey.weights import default_weights, find_weights
+from skey.weights.file import Header, read_arrays, read_header
 
 if TYPE_CHECKING:
     import torch
@@ -38,10 +37,6 @@ _LEAST_REST = frames_of(SEGMENT_SECONDS) // 2
 """Frames: a shorter rest of a track is dropped, as STONE drops every rest."""
 _FLOOR = 1.0
 """80 dB in units of the log-VQT."""
-
-
-class DeviceError(SkeyError):
-    """A network cannot run on that device."""
 
 
 @runtime_checkable
@@ -171,9 +166,8 @@ class Network(_Trained):
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
         """What the network says, calibrated to keys or key signatures."""
-        first, frames = self._header.front_end.crop, log_vqt.shape[1]
-        cropped = np.asarray(log_vqt)[first : first + CROPPED_BINS]
-        repeats = -(-self._header.architecture.minimum_frames // frames)
+        cropped = np.asarray(log_vqt)[:CROPPED_BINS]
+        repeats = -(-self._header.architecture.minimum_frames // cropped.shape[1])
         raw = self._network.profile(np.tile(cropped, repeats) if repeats > 1 else cropped)
         calibration = self._header.calibration
         if self.outputs == 12:
@@ -192,9 +186,7 @@ class TorchNetwork(_Trained):
         try:
             self._loaded.network.to(device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise DeviceError(
-                f"there is no device {str(device)!r} here ({error}); use device='cpu'"
-            ) from error
+            raise SkeyError(f"there is no device {str(device)!r} here ({error}); use device='cpu'") from error
         self._device = device
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:

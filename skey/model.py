@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from skey.inference.architecture import PITCH_CLASSES as PITCH_CLASSES
 from skey.inference.architecture import Architecture as Architecture
-from skey.inference.architecture import TooFewFrames as TooFewFrames
 from skey.inference.architecture import refuse_too_few_frames
 from skey.inference.filters import CROPPED_BINS
 
@@ -180,7 +179,7 @@ class ChromaNet(nn.Module):
         """The profile before the softmax, one column a mode (one column alone for 12 outputs).
 
         Row q stands for pitch class A + q of the crop, up to the rotation that calibration finds. Raises
-        ``TooFewFrames`` below ``Architecture.minimum_frames``.
+        ``SkeyError`` below ``Architecture.minimum_frames``.
         """
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return self.head(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
@@ -204,7 +203,7 @@ class ChromaNet(nn.Module):
         """The profile: softmax over all outputs at once (Eq. 1; Section 5.2 for two modes).
 
         ``cropped`` is a log-VQT of 84 bins in units of 80 dB. Returns the key signature profile y, or the
-        matrix Y of key signature times mode. Raises ``TooFewFrames`` below ``Architecture.minimum_frames``.
+        matrix Y of key signature times mode. Raises ``SkeyError`` below ``Architecture.minimum_frames``.
         """
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)

@@ -96,7 +96,7 @@ class KeyClassifier(nn.Module):
         """The probability of each key: row q holds those of tonic q semitones above C, major then minor.
 
         ``cropped`` is a log-VQT in units of 80 dB with as many bins as in training (84, from A0). Raises
-        ``TooFewFrames`` below ``AllConvolutional.minimum_frames``.
+        ``SkeyError`` below ``AllConvolutional.minimum_frames``.
         """
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return profile_of(self.pool(average_frames(cropped, self.architecture.frames_per_step)))

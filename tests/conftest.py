@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from companion.kernels import KeptKernels
-    from skey.weights import LoadedModel
+    from skey.weights.store import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,7 +66,7 @@ def execute(kernels: "KeptKernels", tmp_path: Path) -> "Callable[..., NotebookNo
 @pytest.fixture(scope="session")
 def released(shared: Path) -> "Callable[[str], LoadedModel]":
     """The authors' networks by name, each imported and calibrated once a process."""
-    from skey.weights import import_checkpoint
+    from skey.weights.authors import import_checkpoint
 
     return cache(lambda name: import_checkpoint(shared / "parity" / "released" / f"{name}.pt"))
 

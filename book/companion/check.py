@@ -20,8 +20,9 @@ from companion.scores import format_answer, score, systems_in
 from companion.systems import RELEASED, SYSTEMS, checksums, systems
 from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
 from skey.datasets import labelled_tracks
+from skey.errors import WeightsError
 from skey.experiments import EXPERIMENTS
-from skey.weights import Header, WeightsError, read_arrays
+from skey.weights import Header, read_arrays
 
 TOLERANCE = 1.5e-4
 """Two recorded percentages closer than this are the same number."""

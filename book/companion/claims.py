@@ -23,8 +23,7 @@ from companion.paper import Claim, ClaimKind, claims
 from companion.scores import difference
 from companion.systems import TABLES
 from skey.metrics import Interval
-from skey.weights import read_header
-from skey.weights.library import SHIPPED, SUFFIX
+from skey.weights import SHIPPED, SUFFIX, read_header
 
 Verdict = Literal["holds", "does not hold", "undecided at this size", "not a test", "not computed here"]
 

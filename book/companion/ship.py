@@ -58,7 +58,7 @@ def systems() -> None:
     from companion.record import RESULTS, find_checkout
     from companion.scores import interval_of, leading_metric
     from companion.systems import SYSTEMS
-    from skey.weights.library import DEFAULT
+    from skey.weights import DEFAULT
 
     scores = read_scores(find_checkout() / RESULTS)
     for name, system in SYSTEMS.items():

@@ -31,7 +31,8 @@ from skey.listeners import NetworkSystem
 from skey.metrics import Interval
 from skey.training.data import Pool
 from skey.training.scoring import add_temperature, open_test_set, weights_of
-from skey.weights import Header, read_header, read_weights, save_weights
+from skey.weights import Header, read_header
+from skey.weights.store import read_weights, save_weights
 
 FOLDER = "training"
 """Where the records lie, below the folder of the record."""

@@ -258,7 +258,7 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     from skey.cli.reports import Format, Layout
     from skey.estimator import KeyEstimator
     from skey.files.folders import sound_files
-    from skey.weights.library import DEFAULT, default_weights, find_shipped
+    from skey.weights import DEFAULT, default_weights, find_shipped
 
     found = sound_files(
         paths, recursive=options["recursive"], report=messages.fail, leave_out=messages.leave_out

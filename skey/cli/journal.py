@@ -24,10 +24,6 @@ Settings = Mapping[str, str | bool | float]
 _MAGIC = "skey detect"
 
 
-class OutputError(SkeyError):
-    """Results cannot be written there without harm."""
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What the journal knows of a file: bytes, last change in ns, place of its key in KEYS, confidence."""
@@ -68,15 +64,15 @@ def journal_of(output: Path) -> Path:
 
 
 def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
-    """Raise ``OutputError`` where results would replace a sound file or, unless told, anything else."""
+    """Raise ``SkeyError`` where results would replace a sound file or, unless told, anything else."""
     if output.suffix.lower() in SUFFIXES or any(_is_same(output, path) for path in inputs):
-        raise OutputError(f"{output} is a sound file, or has the name of one: write the results elsewhere")
+        raise SkeyError(f"{output} is a sound file, or has the name of one: write the results elsewhere")
     if overwrite or not output.is_file() or not output.stat().st_size:
         return
     try:
         read_journal(output)
     except ResumeError as error:
-        raise OutputError(
+        raise SkeyError(
             f"{output} exists and is not known to hold results of `skey detect`: choose another name, or "
             "replace it with --overwrite"
         ) from error
@@ -84,16 +80,16 @@ def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) 
 
 @contextmanager
 def locked(output: Path) -> Iterator[None]:
-    """Keep other runs from writing the same results; ``OutputError`` where one does, or the folder lacks."""
+    """Keep other runs from writing the same results; ``SkeyError`` where one does, or the folder lacks."""
     from filelock import FileLock, Timeout
 
     if not output.parent.is_dir():
-        raise OutputError(f"{output}: there is no folder {output.parent}; make it first")
+        raise SkeyError(f"{output}: there is no folder {output.parent}; make it first")
     lock = FileLock(str(output.with_name(f".{output.name}.lock")))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise OutputError(
+        raise SkeyError(
             f"{output} is being written by another run: wait for it, or write elsewhere"
         ) from error
     try:

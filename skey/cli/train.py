@@ -7,7 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from skey.experiments import Experiment
-    from skey.training import Machine
+    from skey.training.loop import Machine
 
 POSITIVE = click.IntRange(min=1)
 
@@ -84,7 +84,7 @@ def train(
 
     from skey.corpus.build import data_directory
     from skey.experiments import EXPERIMENTS, find_experiment
-    from skey.training import Machine
+    from skey.training.loop import Machine
 
     if listing:
         for name, experiment in EXPERIMENTS.items():
@@ -129,7 +129,9 @@ def _train(
     start: str | None = None,
 ) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
-    from skey.training import Run, RunError, load_data
+    from skey.training.checkpoint import RunError
+    from skey.training.data import load_data
+    from skey.training.loop import Run
     from skey.weights import load_weights
 
     path = folder / f"{experiment.name}-s{seed}"

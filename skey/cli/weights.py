@@ -1,6 +1,5 @@
 """`skey weights`: what is at hand and says of itself, import of the authors'."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -16,8 +15,8 @@ def weights() -> None:
 @weights.command("list")
 def list_weights() -> None:
     """Names of the weights at hand (shipped, imported, trained), and how many examples trained them."""
-    from skey.weights import WeightsError, available_weights, read_header
-    from skey.weights.library import DEFAULT
+    from skey.errors import WeightsError
+    from skey.weights import DEFAULT, available_weights, read_header
 
     found = available_weights()
     if not found:
@@ -42,11 +41,12 @@ def show_weights(name: str) -> None:
     """Everything that the header of weights NAME (a name or a file) says, as JSON, with the outputs' keys."""
     import json
 
-    from skey.weights import find_weights, read_weights
+    from skey.weights import find_weights
+    from skey.weights.store import read_weights
 
     header = read_weights(find_weights(name)).header
     keys = [str(key) for key in header.calibration.output_keys()]
-    click.echo(json.dumps(asdict(header) | {"output_keys": keys}, indent=2))
+    click.echo(json.dumps(json.loads(header.to_json()) | {"output_keys": keys}, indent=2))
 
 
 @weights.command("import")
@@ -56,7 +56,9 @@ def show_weights(name: str) -> None:
 )
 def import_weights(file: Path, output: Path | None) -> None:
     """Convert the authors' checkpoint FILE (.pt) without executing anything in it, and calibrate it."""
-    from skey.weights import import_checkpoint, save_weights, user_folder
+    from skey.weights import user_folder
+    from skey.weights.authors import import_checkpoint
+    from skey.weights.store import save_weights
 
     loaded = import_checkpoint(file)
     target = output or user_folder() / f"released-{file.stem}.safetensors"

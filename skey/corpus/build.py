@@ -46,10 +46,6 @@ _SOUNDLESS = ("__init__", "build", "listening", "packages", "processes")
 """Modules of this folder that change no sample."""
 
 
-class StoreError(SkeyError):
-    """The disk refuses to keep the features; the message names the folder and the reason."""
-
-
 class MissingFeatures(SkeyError):
     """Some shard was never built or is damaged; the message says how many clips are affected."""
 
@@ -97,11 +93,11 @@ class Shard:
 
 @contextlib.contextmanager
 def storage_errors(folder: Path) -> Iterator[None]:
-    """Raise ``StoreError`` in place of what the system says about a full or closed disk at ``folder``."""
+    """Raise ``SkeyError`` in place of what the system says about a full or closed disk at ``folder``."""
     try:
         yield
     except OSError as error:
-        raise StoreError(
+        raise SkeyError(
             f"cannot keep the corpus in {folder}: {error.strerror or error}. "
             "Free some space there (a clip takes 128 kB), or set the environment variable SKEY_DATA "
             "to a folder you may write to."
@@ -130,7 +126,7 @@ def npy_bytes(features: UInt8[np.ndarray, "..."]) -> bytes:
 
 
 def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -> None:
-    """Write uint8 features, a row a clip, then the manifest that seals them; raises ``StoreError``."""
+    """Write uint8 features, a row a clip, then the manifest that seals them; raises ``SkeyError``."""
     content = npy_bytes(features)
     checksum = hashlib.sha256(content).hexdigest()
     manifest = {"clips": shard.clip_ids, "sha256": checksum, "plan": shard.name, "versions": dict(versions)}
@@ -245,8 +241,8 @@ def build(
     """Build what is missing or damaged of a split, and open it.
 
     ``clips`` limits the plan, ``jobs`` counts processes (default: the cores). It may be killed at any moment
-    and started again, and may run several times at once. Raises ``StoreError`` where the disk is full or
-    closed, ``WorkerLost`` where the system ended a worker.
+    and started again, and may run several times at once. Raises ``SkeyError`` where the disk is full or
+    closed, or the system ended a worker.
     """
     plan = plan_clips(split, clips, seed)
     folder = corpus_folder(split, directory)

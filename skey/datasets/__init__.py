@@ -3,18 +3,12 @@
 import importlib
 from pathlib import Path
 
-from skey.datasets.base import Dataset, LabelError, MissingData, Track, UnknownDataset, labelled_tracks
-
-__all__ = [
-    "DATASETS",
-    "Dataset",
-    "LabelError",
-    "MissingData",
-    "Track",
-    "UnknownDataset",
-    "labelled_tracks",
-    "load_dataset",
-]
+from skey.datasets.base import Dataset as Dataset
+from skey.datasets.base import LabelError as LabelError
+from skey.datasets.base import MissingData as MissingData
+from skey.datasets.base import Track as Track
+from skey.datasets.base import labelled_tracks as labelled_tracks
+from skey.errors import SkeyError
 
 DATASETS = {
     "open-corpus": "skey.datasets.open_corpus:OpenCorpus",
@@ -31,10 +25,10 @@ def load_dataset(name: str, root: Path | str | None = None, limit: int | None = 
     """A data set by name; nothing is read before its tracks are asked for.
 
     ``root`` is the folder where the collection lies, which the open corpus does not need; ``limit`` uses only
-    so many tracks, spread evenly over tags and keys. Raises ``UnknownDataset`` for another name.
+    so many tracks, spread evenly over tags and keys. Raises ``SkeyError`` for another name.
     """
     if name not in DATASETS:
-        raise UnknownDataset(f"there is no data set {name!r}: expected one of {', '.join(DATASETS)}")
+        raise SkeyError(f"there is no data set {name!r}: expected one of {', '.join(DATASETS)}")
     module, class_name = DATASETS[name].split(":")
     dataset: Dataset = getattr(importlib.import_module(module), class_name)(root=root, limit=limit)
     return dataset

@@ -33,10 +33,6 @@ class LabelError(SkeyError):
     """Labels cannot be read; the message gives each line number and what was expected there."""
 
 
-class UnknownDataset(SkeyError, ValueError):
-    """There is no data set of this name; the message lists those there are."""
-
-
 @dataclass(frozen=True)
 class Track:
     """One recording of a data set.

@@ -10,10 +10,6 @@ from skey.inference.filters import BINS_PER_OCTAVE
 PITCH_CLASSES = BINS_PER_OCTAVE
 
 
-class TooFewFrames(SkeyError, ValueError):
-    """The input is shorter than the halvings of time need."""
-
-
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """The settings of a ChromaNet; the defaults are 24-STONE and S-KEY (Section 5.2, STONE).
@@ -68,9 +64,9 @@ KINDS: Mapping[str, type[Settings]] = {"chromanet": Architecture, "all-convoluti
 
 
 def refuse_too_few_frames(frames: int, architecture: Settings) -> None:
-    """Raise `TooFewFrames` where the halvings of time would leave nothing."""
+    """Raise `SkeyError` where the halvings of time would leave nothing."""
     if frames < architecture.minimum_frames:
-        raise TooFewFrames(
+        raise SkeyError(
             f"{frames} frames are too few: the network needs at least {architecture.minimum_frames}. "
             "Give it a longer sound."
         )

@@ -43,7 +43,7 @@ class NumpyChromaNet:
     def profile(self, cropped: Float32[np.ndarray, "84 frames"]) -> Float32[np.ndarray, "12 modes"]:
         """The profile of a log-VQT of 84 bins: softmax over all outputs at once (Eq. 1; Section 5.2, STONE).
 
-        (12, 1) key signatures, or (12, 2) key signature times mode. Raises ``TooFewFrames`` for too short an
+        (12, 1) key signatures, or (12, 2) key signature times mode. Raises ``SkeyError`` for too short an
         input.
         """
         refuse_too_few_frames(cropped.shape[-1], self.architecture)

@@ -13,10 +13,6 @@ Profile = TypeVar("Profile")
 """A tensor or a numpy array."""
 
 
-class NotCalibrated(SkeyError):
-    """The reference sound gave no usable answer."""
-
-
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What the outputs of a network mean; :mod:`skey.calibration` finds it.
@@ -44,12 +40,10 @@ class Calibration:
     def key_profile(self, profile: Float[Profile, "batch 12 2"]) -> Float[Profile, "batch 24"]:
         """Probabilities in the order of ``KEYS`` from the network's matrix Y (h of Eq. 11, by mode).
 
-        Raises ``NotCalibrated`` where the network tells key signatures only (12 outputs).
+        Raises ``SkeyError`` where the network tells key signatures only (12 outputs).
         """
         if self.outputs == 12:
-            raise NotCalibrated(
-                "This network tells key signatures, not modes: ask for the signature profile."
-            )
+            raise SkeyError("This network tells key signatures, not modes: ask for the signature profile.")
         position = {key: divmod(index, PITCH_CLASSES) for index, key in enumerate(self.output_keys())}
         columns, rows = zip(*(position[key] for key in KEYS), strict=True)
         outputs: Any = profile

@@ -20,10 +20,6 @@ class RunError(SkeyError):
     """A run cannot be continued or written; the message says why."""
 
 
-class TrainingFailed(SkeyError):
-    """The loss or a gradient is no longer a number; the state was saved for inspection."""
-
-
 @dataclass
 class RunState:
     """All that a run needs to go on from the end of an epoch: chance is drawn anew from seed and step."""
@@ -119,13 +115,13 @@ class RunFolder:
         state.optimiser.load_state_dict(content["optimiser"])
         state.epoch, state.log = content["epoch"], json.loads(content["log"])
 
-    def fail(self, state: RunState, step: int, terms: Mapping[str, float]) -> TrainingFailed:
+    def fail(self, state: RunState, step: int, terms: Mapping[str, float]) -> RunError:
         """Save the broken state as `failed.pt`; returns the error to raise."""
         path = self.path / "failed.pt"
         self.path.mkdir(parents=True, exist_ok=True)
         _replace(path, self._content(state) | {"step": step, "terms": dict(terms)})
         said = ", ".join(f"{name} {value:.3g}" for name, value in terms.items())
-        return TrainingFailed(
+        return RunError(
             f"step {step}: the loss or a gradient is not finite ({said}). The state is in {path}; the last "
             f"sound epoch is in {self.checkpoint}. Try a lower --rate."
         )

@@ -36,10 +36,6 @@ NEPERS = 8 * float(np.log(10))
 Crops = Int[Tensor, " batch"]
 
 
-class TooFewClips(SkeyError, ValueError):
-    """There is not enough to train on."""
-
-
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Clips that are drawn from: where their features lie, and their keys where those are known."""
@@ -122,7 +118,7 @@ def load_data(
     """Build what is missing of the features, and divide them into training and validation by groups.
 
     ``jobs`` counts processes; ``audio`` are folders of recordings without labels, or of their shards, which
-    are mixed with the corpus. Raises ``TooFewClips`` where nothing is left to train on or to watch.
+    are mixed with the corpus. Raises ``SkeyError`` where nothing is left to train on or to watch.
     """
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
@@ -146,9 +142,9 @@ def load_data(
         validation += Pool.of(Recordings(held_out_tracks)).kept(range(WATCHED_BESIDES))
         digests.append(Recordings(tracks).digest()[:16])
     if experiment.supervision != "none" and not len(labelled):
-        raise TooFewClips(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
+        raise SkeyError(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
     if not len(kept + recorded) or not len(validation):
-        raise TooFewClips(
+        raise SkeyError(
             f"{len(kept + recorded)} clips to train on, {len(validation)} to watch: ask for more --clips, "
             "or give more --audio"
         )

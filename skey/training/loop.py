@@ -30,7 +30,8 @@ from skey.training.step import (
     use_half_precision,
 )
 from skey.training.validation import Watched, confidence_of, validate
-from skey.weights import Header, LoadedModel, save_weights
+from skey.weights import Header
+from skey.weights.store import LoadedModel, save_weights
 
 CALIBRATE_EVERY = 20
 """Steps after which a calibrated pseudo-label listens to the reference sound again."""
@@ -120,7 +121,7 @@ class Run:
     def epochs(self) -> Iterator[Row]:
         """Train to the last epoch, saving each and yielding its row of the log; then write the weights.
 
-        Raises `TrainingFailed`, the state being saved, where the loss or a gradient is not finite, and
+        Raises `RunError`, the state being saved, where the loss or a gradient is not finite, and
         `RunError` where the folder cannot be written to.
         """
         while self.state.epoch < self.experiment.epochs:

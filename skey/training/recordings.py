@@ -88,10 +88,6 @@ def _segments_of(track: Recording, file: UInt8[np.ndarray, " bytes"]) -> UInt8[n
     return file[track.start : end].reshape(-1, *SEGMENT_SHAPE)
 
 
-class NoRecordings(SkeyError, ValueError):
-    """No track of the folders can be used; the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """A file that is not trained on, and why."""
@@ -106,7 +102,7 @@ def open_recordings(
     """Features of every usable sound file in these folders and below them, made where they are missing.
 
     The tracks by content, each once, and the files that are left out with the reason of each. Raises
-    ``NoRecordings`` where nothing is left.
+    ``SkeyError`` where nothing is left.
     """
     skipped: list[Skipped] = []
     tracks: dict[str, Recording] = {}
@@ -125,7 +121,7 @@ def open_recordings(
             skipped.append(result)
     if not tracks:
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in skipped[:3]) or "no sound files there"
-        raise NoRecordings(f"nothing to train on in {', '.join(map(str, folders))} ({reasons})")
+        raise SkeyError(f"nothing to train on in {', '.join(map(str, folders))} ({reasons})")
     in_order = tuple(tracks[digest] for digest in sorted(tracks))
     return in_order, tuple(sorted(skipped, key=lambda each: each.path))
 

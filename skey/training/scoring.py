@@ -13,7 +13,8 @@ from skey.metrics import Interval, bootstrap_interval, ksea_points, mirex_points
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, load_data
 from skey.training.validation import confidence_of
-from skey.weights import read_header, read_weights, save_weights
+from skey.weights import read_header
+from skey.weights.store import read_weights, save_weights
 
 
 @dataclass(frozen=True, slots=True)

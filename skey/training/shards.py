@@ -115,7 +115,7 @@ def open_audio(
         jobs, progress: as there.
 
     Raises:
-        NoRecordings, ShardError: nothing is left, or some shard is damaged.
+        SkeyError, ShardError: nothing is left, or some shard is damaged.
     """
     folders = [fetch_shards(str(place)) if "://" in str(place) else Path(place) for place in places]
     sharded = [folder for folder in folders if (folder / INDEX).is_file()]
@@ -152,7 +152,7 @@ def fetch_shards(url: str) -> Path:
 
     Raises:
         ShardError: they cannot be read.
-        StoreError: the disk is full.
+        SkeyError: the disk is full.
     """
     folder = data_directory() / "shards" / hashlib.sha256(url.encode()).hexdigest()[:16]
     with storage_errors(folder):

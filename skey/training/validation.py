@@ -22,7 +22,7 @@ from skey.model import PITCH_CLASSES, profile_of
 from skey.supervised import Network
 from skey.training.data import Pool, draw_crops
 from skey.training.step import Batch, pool_in_groups, task_of
-from skey.weights import LoadedModel
+from skey.weights.store import LoadedModel
 
 CLIPS_AT_ONCE = 64
 

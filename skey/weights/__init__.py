@@ -1,57 +1,75 @@
-"""Weights that rebuild their estimator by themselves, and the import of the authors' checkpoints.
+"""Weights by name, shipped, imported or trained, and the files behind them.
 
-A name is imported when it is first asked for, so that headers and arrays are read without torch.
+Importing this needs no torch: :mod:`skey.weights.file` reads headers and arrays, :mod:`skey.weights.store`
+rebuilds the networks.
 """
 
-from importlib import import_module
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
+
+from skey.errors import WeightsError
+from skey.weights.file import Header as Header
+from skey.weights.file import read_arrays as read_arrays
+from skey.weights.file import read_header as read_header
+
 if TYPE_CHECKING:
-    from skey.weights.authors import import_checkpoint
-    from skey.weights.checkpoint import UnsafeCheckpoint, read_checkpoint
-    from skey.weights.file import read_arrays, read_header
-    from skey.weights.header import FrontEnd, Header, WeightsError
-    from skey.weights.library import (
-        available_weights,
-        default_weights,
-        find_weights,
-        load_weights,
-        user_folder,
+    from skey.weights.store import LoadedModel
+
+SUFFIX = ".safetensors"
+SHIPPED = Path(__file__).parent
+DEFAULT = "semitone-open"
+"""The shipped weights that estimate where none are asked for."""
+
+
+def user_folder() -> Path:
+    """Where imported and trained weights lie: `weights` under `$SKEY_DATA` or the user's cache folder."""
+    chosen = os.environ.get("SKEY_DATA")
+    return (Path(chosen) if chosen else platformdirs.user_cache_path("skey-companion")) / "weights"
+
+
+def available_weights() -> dict[str, Path]:
+    """Name and file of all weights: shipped, trained (``skey-s0``), imported; of a name the last counts."""
+    trained = user_folder().parent.glob(f"runs/*/*{SUFFIX}")
+    files = *SHIPPED.glob(f"*{SUFFIX}"), *trained, *user_folder().glob(f"*{SUFFIX}")
+    return {file.stem: file for file in sorted(files, key=lambda file: (file.parent != SHIPPED, file.stem))}
+
+
+def default_weights() -> Path | None:
+    """The shipped file that estimates where no weights are named, never a user's of that name; or None."""
+    file = SHIPPED / f"{DEFAULT}{SUFFIX}"
+    return file if file.is_file() else None
+
+
+def find_shipped(name: str) -> Path | None:
+    """The shipped file of that name, unless a user's own goes before it; None where there is none."""
+    file = available_weights().get(name)
+    return file if file is not None and file.parent == SHIPPED else None
+
+
+def find_weights(path_or_name: str | Path) -> Path:
+    """The file behind a name or a path; raises ``WeightsError``, which lists the names there are."""
+    path = Path(path_or_name)
+    if path.is_file():
+        return path
+    known = available_weights()
+    if str(path_or_name) in known:
+        return known[str(path_or_name)]
+    names = ", ".join(known) or "none yet: import the authors' with `skey weights import FILE.pt`"
+    raise WeightsError(
+        f"There are no weights {str(path_or_name)!r}, neither a file nor a name. Names: {names}"
     )
-    from skey.weights.store import LoadedModel, read_weights, save_weights
-
-__all__ = [
-    "FrontEnd",
-    "Header",
-    "LoadedModel",
-    "UnsafeCheckpoint",
-    "WeightsError",
-    "available_weights",
-    "default_weights",
-    "find_weights",
-    "import_checkpoint",
-    "load_weights",
-    "read_arrays",
-    "read_checkpoint",
-    "read_header",
-    "read_weights",
-    "save_weights",
-    "user_folder",
-]
-
-_HOMES = {
-    "authors": ("import_checkpoint",),
-    "checkpoint": ("UnsafeCheckpoint", "read_checkpoint"),
-    "file": ("read_arrays", "read_header"),
-    "header": ("FrontEnd", "Header", "WeightsError"),
-    "library": ("available_weights", "default_weights", "find_weights", "load_weights", "user_folder"),
-    "store": ("LoadedModel", "read_weights", "save_weights"),
-}
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name from its module."""
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def load_weights(path_or_name: str | Path) -> "LoadedModel":
+    """Rebuild a network from a weights file or a name that `skey weights list` shows, calibrated.
+
+    `.profile(log_vqt)` gives the 24 probabilities in the order of `skey.keys.KEYS`,
+    `.signature_profile(log_vqt)` the 12 of the key signatures. Raises ``WeightsError`` for absent, damaged or
+    foreign weights.
+    """
+    from skey.weights.store import read_weights
+
+    return read_weights(find_weights(path_or_name))

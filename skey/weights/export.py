@@ -9,12 +9,11 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from skey.audio import SAMPLE_RATE
-from skey.errors import SkeyError
 from skey.inference.confidence import TINY
 from skey.inference.filters import frames_of
 from skey.keys import KEYS
 from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
-from skey.weights import LoadedModel
+from skey.weights.store import LoadedModel
 
 INPUT, OUTPUT = "waveform", "probabilities"
 """Names of the graph's input (samples at 22,050 Hz, mono, peak 1) and output (probabilities)."""
@@ -22,10 +21,6 @@ INPUT, OUTPUT = "waveform", "probabilities"
 
 OPSET = 17
 """The version of ONNX's operators, understood by every onnxruntime since 1.12."""
-
-
-class ExportError(SkeyError):
-    """The graph cannot be written; the message says what is missing."""
 
 
 class WaveformToProbabilities(nn.Module):
@@ -52,7 +47,7 @@ class WaveformToProbabilities(nn.Module):
             (1, 24) or (1, 12), summing to one.
         """
         items = self._items(self.front_end(waveform))
-        profile = self.network(crop(items, self.header.front_end.crop)).mean(dim=0, keepdim=True)
+        profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
         logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
         probabilities: Tensor = logits.softmax(1).reshape(profile.shape)
         calibration = self.header.calibration
@@ -96,14 +91,9 @@ def export_onnx(loaded: LoadedModel, path: Path) -> None:
         loaded: the weights to export.
         path: the file to write. Its metadata hold the header (`skey`) and what each output stands for, in
             order, as a list (`outputs`).
-
-    Raises:
-        ExportError: the optional packages are missing.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise ExportError("ONNX export needs more packages: pip install 'skey-companion[onnx]'") from error
+    import onnx
+
     _trace(loaded, path)
     graph = onnx.load(path)
     metadata = {"skey": loaded.header.to_json(), "outputs": json.dumps(output_names(loaded))}

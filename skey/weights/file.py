@@ -1,20 +1,187 @@
-"""The file behind weights: safetensors whose metadata carries the header, read and checked without torch."""
+"""Weights files: safetensors whose metadata carries a header, read and checked without torch.
+
+The header holds everything besides the numbers that rebuilding the estimator needs.
+"""
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from skey.weights.header import Header, WeightsError
+from skey.audio import SAMPLE_RATE
+from skey.errors import WeightsError
+from skey.inference.architecture import KINDS, Architecture, Settings
+from skey.inference.filters import (
+    BINS,
+    BINS_PER_OCTAVE,
+    DYNAMIC_RANGE,
+    HOP,
+    LOWEST_FREQUENCY,
+    SEGMENT_SECONDS,
+)
+from skey.inference.outputs import Calibration
 
 METADATA_KEY, SEAL_KEY = "skey", "skey-seal"
 """Names of the header and of its SHA-256 among the metadata."""
 
 MOST_BYTES = 256 << 20
 """The largest file of weights that is read; those that ship have a few MB."""
+
+
+FORMAT = 1
+"""Raised when a reader of today could not understand a file of tomorrow."""
+
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    "outputs": (12, 24),
+    "channels": (1, 512),
+    "kernels": (1, 99),
+    "expansion": (1, 16),
+    "layer_scale": (0.0, 100.0),
+    "stochastic_depth": (0.0, 1.0),
+    "octave_equivalence": (0, 1),
+    "frames_per_step": (1, 256),
+    "filters": (1, 128),
+    "dropout": (0.0, 1.0),
+}
+"""The least and the greatest value of each setting of a network."""
+
+_MOST_BLOCKS = 12
+
+FRONT_END = {
+    "sample_rate": SAMPLE_RATE,
+    "fmin": LOWEST_FREQUENCY,
+    "bins": BINS,
+    "bins_per_octave": BINS_PER_OCTAVE,
+    "hop": HOP,
+    "gamma": 0.0,
+    "floor_db": DYNAMIC_RANGE,
+    "crop": 0,
+}
+"""The log-VQT of the released code (Section 3.1, STONE): Hz, samples, decibels, and the first bin read.
+
+Every file says it, and a network that was trained on another one is refused.
+"""
+
+LONGEST_WINDOW = 120
+"""Seconds: memory grows with the window."""
+
+OLDEST_KIND = "chromanet"
+"""Of a header that says nothing: the first files held nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a weights file says about itself.
+
+    `whole_track` is how its authors estimate: one pass over the track, or the mean over windows of
+    `window_seconds`.
+    `training` is a summary of how the weights came about, `checksum` the SHA-256 of names, shapes and values.
+    """
+
+    name: str
+    title: str
+    architecture: Settings
+    calibration: Calibration
+    licence: str
+    source: str
+    checksum: str
+    whole_track: bool = False
+    training: Mapping[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+    window_seconds: int = SEGMENT_SECONDS
+
+    @property
+    def kind(self) -> str:
+        """Which kind of network it is, a name of `skey.inference.architecture.KINDS`."""
+        return next(name for name, settings in KINDS.items() if isinstance(self.architecture, settings))
+
+    @property
+    def temperature(self) -> float:
+        """By which the log probabilities are divided to be honest: see :mod:`skey.inference.confidence`."""
+        return float(self.training.get("temperature", 1.0))
+
+    @property
+    def examples(self) -> int | None:
+        """How many examples trained it, earlier runs included; None where the header does not say."""
+        steps, batch = self.training.get("steps"), self.training.get("experiment", {}).get("batch")
+        before = self.training.get("started_from", {}).get("examples", 0)
+        return None if steps is None or batch is None or before is None else int(steps) * int(batch) + before
+
+    def to_json(self) -> str:
+        """The header as one line of JSON with sorted keys."""
+        return json.dumps(asdict(self) | {"kind": self.kind, "front_end": FRONT_END}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Header":
+        """Read a header back.
+
+        Raises:
+            WeightsError: the text is no header, or one of a newer format.
+        """
+        try:
+            return cls(**_typed(json.loads(text)))
+        except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+            raise WeightsError(f"The header of the weights file cannot be read: {error}") from error
+
+
+_TEXTS = ("name", "title", "licence", "source", "checksum")
+
+
+def _typed(raw: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a header with their own types in place of JSON's; raises whatever they are refused by."""
+    if raw["format"] != FORMAT:
+        raise ValueError(
+            f"its format is {raw['format']}, this version reads {FORMAT}. Upgrade skey-companion."
+        )
+    kind = raw.pop("kind", OLDEST_KIND)
+    if kind not in KINDS:
+        raise ValueError(f"it holds a network of the unknown kind {kind!r}. Upgrade skey-companion.")
+    chosen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in raw["architecture"].items()
+    }
+    front_end = raw.pop("front_end")
+    if changed := [name for name, value in FRONT_END.items() if front_end[name] != value]:
+        raise ValueError(f"it was trained on another front end ({', '.join(changed)})")
+    typed = raw | {"architecture": KINDS[kind](**chosen), "calibration": Calibration(**raw["calibration"])}
+    if fault := next(_faults(typed), None):
+        raise ValueError(fault)
+    return typed
+
+
+def _faults(header: Mapping[str, Any]) -> Iterator[str]:
+    """What no header of ours says; to build such a network, or repeat sound for it, could take any memory."""
+    training, window = header.get("training", {}), header.get("window_seconds", SEGMENT_SECONDS)
+    if any(not isinstance(header[name], str) for name in _TEXTS) or not isinstance(training, dict):
+        yield f"one of its {', '.join(_TEXTS)} or training is of the wrong type"
+    if not isinstance(header.get("whole_track", False), bool):
+        yield "its whole_track is neither true nor false"
+    if type(window) is not int or not SEGMENT_SECONDS <= window <= LONGEST_WINDOW:
+        yield f"its window_seconds is {window!r}: expected {SEGMENT_SECONDS} to {LONGEST_WINDOW}"
+    if not 1e-3 <= training.get("temperature", 1.0) <= 1e3:
+        yield f"its temperature is {training['temperature']!r}"
+    settings, calibration = header["architecture"], header["calibration"]
+    for name, value in asdict(settings).items():
+        least, most = _LIMITS[name]
+        types = (int, bool) if isinstance(most, int) else (int, float)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(type(number) not in types or not least <= number <= most for number in numbers):
+            yield f"its {name} is {value!r}: expected {least} to {most}"
+    if isinstance(settings, Architecture):
+        if not 1 <= len(settings.channels) == len(settings.kernels) <= _MOST_BLOCKS:
+            yield "its channels and kernels are not as many as there are blocks"
+        if settings.outputs not in (12, 24):
+            yield f"it has {settings.outputs} outputs: expected 12 or 24"
+    pitch_classes = calibration.major, calibration.minor
+    if calibration.outputs != settings.outputs or calibration.major_column not in (0, 1):
+        yield "its calibration is of another network"
+    if any(type(each) is not int or each not in range(12) for each in pitch_classes):
+        yield "its calibration names no pitch classes"
 
 
 def checksum(tensors: Mapping[str, Any]) -> str:

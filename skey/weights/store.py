@@ -8,13 +8,13 @@ from jaxtyping import Float
 from safetensors.torch import save
 from torch import Tensor
 
+from skey.errors import WeightsError
 from skey.supervised import Network, build_network
 from skey.vqt import crop
+from skey.weights.file import Header, read_arrays
 from skey.weights.file import checksum as checksum
-from skey.weights.file import read_arrays
 from skey.weights.file import read_header as read_header
 from skey.weights.file import sealed as sealed_metadata
-from skey.weights.header import Header, WeightsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class LoadedModel:
         return self.header.architecture.minimum_frames
 
     def profile(self, log_vqt: Float[Tensor, "batch 99 frames"]) -> Float[Tensor, "batch 24"]:
-        """Probabilities of the keys in the order of `KEYS`; ``NotCalibrated`` where there are no modes."""
+        """Probabilities of the keys in the order of `KEYS`; ``SkeyError`` where there are no modes."""
         return self.header.calibration.key_profile(self.raw_profile(log_vqt))
 
     def signature_profile(self, log_vqt: Float[Tensor, "batch 99 frames"]) -> Float[Tensor, "batch 12"]:
@@ -50,7 +50,7 @@ class LoadedModel:
         self, log_vqt: Float[Tensor, "batch 99 frames"]
     ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
         """The network's own answer, before calibration gives its rows and columns a meaning."""
-        cropped = crop(log_vqt, self.header.front_end.crop)
+        cropped = crop(log_vqt, 0)
         repeats = -(-self.minimum_frames // max(cropped.shape[-1], 1))
         profile: Tensor = self.network(cropped.repeat(1, 1, repeats) if repeats > 1 else cropped)
         return profile

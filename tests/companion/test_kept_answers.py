@@ -16,7 +16,8 @@ from skey.calibration import Calibration
 from skey.keys import KEYS
 from skey.listeners import NetworkSystem
 from skey.model import ChromaNet
-from skey.weights import FrontEnd, Header, save_weights
+from skey.weights import Header
+from skey.weights.store import save_weights
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,6 @@ def network(tmp_path: Path) -> Callable[[int, int], NetworkSystem]:
             licence="MIT",
             source="a test",
             checksum="",
-            front_end=FrontEnd(),
         )
         path = tmp_path / f"{seed}-{major}.safetensors"
         save_weights(path, made, header)

@@ -27,7 +27,8 @@ from skey.experiments import Experiment
 from skey.keys import KEYS, Key
 from skey.losses import LossSettings, Views, cpsd_loss, distance, pseudo_label
 from skey.model import Architecture, ChromaNet
-from skey.weights import FrontEnd, Header, LoadedModel
+from skey.weights import Header
+from skey.weights.store import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
@@ -50,7 +51,7 @@ def small_model(outputs: Any) -> LoadedModel:
     torch.manual_seed(outputs)
     network = ChromaNet(Architecture(outputs=outputs, **SMALL)).eval()
     calibration = Calibration(outputs, 9, 6)
-    header = Header("n", "n", network.architecture, calibration, "MIT", "a test", "sum", False, FrontEnd())
+    header = Header("n", "n", network.architecture, calibration, "MIT", "a test", "sum", False)
     return LoadedModel(header, network)
 
 

@@ -27,8 +27,7 @@ from companion.scores import METRICS
 from companion.systems import systems_of
 from skey.keys import KEYS, Key
 from skey.metrics import Interval, RelationCounts
-from skey.weights import read_header
-from skey.weights.library import SHIPPED
+from skey.weights import SHIPPED, read_header
 
 ROWS = [(table, system) for table in paper_tables().values() for system in table.systems]
 NAMES = [f"{table.id} {system}" for table, system in ROWS]

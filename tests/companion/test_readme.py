@@ -19,7 +19,7 @@ from companion.scores import interval_of
 from companion.studies.excerpts import TABLE, recorded_excerpts, score_excerpts
 from companion.systems import T3
 from skey.cli.measure import SOURCE_RATE, cadence
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

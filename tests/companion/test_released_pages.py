@@ -48,8 +48,9 @@ from skey.keys import KEYS, Key, Notation, format_key, parse_key, relation
 from skey.listeners import NetworkSystem, windows
 from skey.model import ChromaNet
 from skey.vqt import log_vqt
-from skey.weights import FrontEnd, Header, import_checkpoint, read_header, read_weights, save_weights
-from skey.weights.library import DEFAULT, default_weights
+from skey.weights import DEFAULT, Header, default_weights, read_header
+from skey.weights.authors import import_checkpoint
+from skey.weights.store import read_weights, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 646
@@ -67,7 +68,7 @@ def heard() -> Observation:
 def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder where nobody imported any weights, and a package that ships none."""
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("skey.weights.library.SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr("skey.weights.SHIPPED", tmp_path / "shipped")
     return tmp_path / "data" / "weights"
 
 
@@ -84,7 +85,6 @@ def save_network(folder: Path, name: str, seed: int, whole_track: bool = False) 
         source="a test",
         checksum="",
         whole_track=whole_track,
-        front_end=FrontEnd(),
     )
     save_weights(folder / f"{name}.safetensors", network, header)
 

@@ -48,8 +48,7 @@ from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.experiments import find_experiment
 from skey.keys import KEYS
 from skey.metrics import Interval
-from skey.weights import read_header
-from skey.weights.library import default_weights
+from skey.weights import default_weights, read_header
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3

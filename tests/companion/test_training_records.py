@@ -26,11 +26,12 @@ from companion.training import (
 )
 from skey.datasets import DATASETS
 from skey.listeners import NetworkSystem
-from skey.training import RunError, TrainingData
-from skey.training.data import Pool
+from skey.training.checkpoint import RunError
+from skey.training.data import Pool, TrainingData
 from skey.training.scoring import add_temperature
 from skey.training.validation import LEAST_CLIPS, confidence_of
-from skey.weights import read_header, read_weights, save_weights
+from skey.weights import read_header
+from skey.weights.store import read_weights, save_weights
 
 SYSTEMS = (("stone", 0), ("skey", 0), ("skey", 1))
 

@@ -10,11 +10,8 @@ from skey.audio import (
     MIN_SAMPLES,
     SAMPLE_RATE,
     AudioError,
-    EmptyAudio,
-    NonFiniteAudio,
     SilentAudio,
     TooShortAudio,
-    UnreadableAudio,
     prepare,
     read_audio,
     stream_array,
@@ -132,7 +129,7 @@ def test_a_sound_over_full_scale_is_brought_to_peak_one():
 def test_not_a_number_is_not_music(bad):
     samples = sine(44_100)
     samples[1_000] = bad
-    with pytest.raises(NonFiniteAudio, match="NaN"):
+    with pytest.raises(AudioError, match="NaN"):
         prepare(samples, 44_100)
 
 
@@ -145,7 +142,7 @@ def test_silence_and_opposite_channels_are_silent():
 
 
 def test_no_samples_are_empty_and_few_are_too_short():
-    with pytest.raises(EmptyAudio, match="empty"):
+    with pytest.raises(AudioError, match="empty"):
         prepare(np.zeros(0), 44_100)
     with pytest.raises(TooShortAudio, match=r"2\.95 s"):
         prepare(sine(SAMPLE_RATE)[: MIN_SAMPLES - 1], SAMPLE_RATE)
@@ -160,5 +157,5 @@ def test_an_array_of_the_wrong_shape_is_refused(shape):
 
 @pytest.mark.parametrize("rate", [0, -44_100, 10, 5_000_000, float("nan")])
 def test_a_sample_rate_that_no_music_has_is_refused(rate):
-    with pytest.raises(UnreadableAudio, match="sample rate"):
+    with pytest.raises(AudioError, match="sample rate"):
         prepare(np.zeros(100), rate)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from skey.calibration import CHORDS, SCALES, Calibration, NotCalibrated, calibrate, reference_sound
+from skey.calibration import CHORDS, SCALES, Calibration, calibrate, reference_sound
+from skey.errors import SkeyError
 from skey.keys import KEYS, Mode, parse_key
 from skey.model import Architecture, ChromaNet
-from skey.weights import LoadedModel
+from skey.weights.store import LoadedModel
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_key_signature_profile_is_rotated_to_start_at_c() -> None:
 
 
 def test_key_signatures_alone_tell_no_mode() -> None:
-    with pytest.raises(NotCalibrated, match="signature"):
+    with pytest.raises(SkeyError, match="signature"):
         Calibration(12, 0, 9).key_profile(torch.rand(1, 12, 2))
 
 
@@ -94,7 +95,7 @@ def test_each_mode_calibrates_on_its_own(major: int, minor: int, column: int) ->
 def test_broken_weights_are_not_calibrated() -> None:
     network = ChromaNet()
     torch.nn.init.constant_(network.classifier.weight, float("nan"))
-    with pytest.raises(NotCalibrated, match="not finite"):
+    with pytest.raises(SkeyError, match="not finite"):
         calibrate(network)
 
 

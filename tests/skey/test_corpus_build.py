@@ -22,7 +22,6 @@ from skey.corpus.build import (
     FeatureStore,
     MissingFeatures,
     Shard,
-    StoreError,
     bare_code,
     build_clips,
     data_directory,
@@ -142,7 +141,7 @@ def test_an_error_while_rendering_leaves_no_shard(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="SKEY_DATA"):
+    with pytest.raises(SkeyError, match="SKEY_DATA"):
         build_clips(planned(), tmp_path / "file" / "below", noise)
 
 
@@ -288,5 +287,5 @@ def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(build_module.os, "fsync", full)
-    with pytest.raises(StoreError, match=r"No space left on device.*SKEY_DATA"):
+    with pytest.raises(SkeyError, match=r"No space left on device.*SKEY_DATA"):
         write_shard(Shard(tmp_path, "big", ("a",)), made_up(1), VERSIONS)

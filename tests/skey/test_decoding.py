@@ -12,15 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from skey.audio import (
-    SAMPLE_RATE,
-    AudioError,
-    EmptyAudio,
-    MissingAudio,
-    UnreadableAudio,
-    read_audio,
-    stream_audio,
-)
+from skey.audio import SAMPLE_RATE, AudioError, read_audio, stream_audio
 from skey.cli.measure import measure
 from skey.estimator import KeyEstimator
 from skey.keys import parse_key
@@ -165,7 +157,7 @@ def test_a_file_object_is_heard_as_its_file(tmp_path, joined):
         with path.open("rb") as file:
             assert np.array_equal(read_audio(file), expected)
         assert np.array_equal(read_audio(io.BytesIO(path.read_bytes())), expected)
-    with pytest.raises(EmptyAudio, match="0 bytes"):
+    with pytest.raises(AudioError, match="0 bytes"):
         read_audio(io.BytesIO())
 
 
@@ -181,25 +173,25 @@ def test_a_pipe_passed_as_a_file_object_is_heard_to_its_end(tmp_path):
 @pytest.mark.parametrize("name", ["empty.wav", "empty.mp3", "empty.m4a"])
 def test_an_empty_file_is_empty_and_not_absent(tmp_path, name):
     (tmp_path / name).touch()
-    with pytest.raises(EmptyAudio, match=f"{name} is empty: it has 0 bytes"):
+    with pytest.raises(AudioError, match=f"{name} is empty: it has 0 bytes"):
         read_audio(tmp_path / name)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_what_is_no_file_is_called_what_it_is(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(UnreadableAudio, match="FIFO"):
+    with pytest.raises(AudioError, match="FIFO"):
         read_audio(tmp_path / "pipe.wav")
-    with pytest.raises(UnreadableAudio, match="device"):
+    with pytest.raises(AudioError, match="device"):
         read_audio("/dev/null")
     with socket.socket(socket.AF_UNIX) as listening:
         os.chdir(tmp_path)
         listening.bind("s.wav")
-        with pytest.raises(UnreadableAudio, match="socket"):
+        with pytest.raises(AudioError, match="socket"):
             read_audio("s.wav")
-    with pytest.raises(UnreadableAudio, match="folder"):
+    with pytest.raises(AudioError, match="folder"):
         read_audio(tmp_path)
-    with pytest.raises(MissingAudio, match="no such file"):
+    with pytest.raises(AudioError, match="no such file"):
         read_audio(tmp_path / "missing.wav")
 
 
@@ -216,7 +208,7 @@ def test_a_list_opens_no_other_file(tmp_path, monkeypatch, name, content):
     encode(tmp_path / "a.aac", "aac", "adts")
     (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UnreadableAudio, match="not a readable sound file"):
+    with pytest.raises(AudioError, match="not a readable sound file"):
         read_audio(tmp_path / name)
 
 

@@ -13,12 +13,12 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from skey import weights as library
 from skey.cli import main
 from skey.cli.journal import locked
 from skey.cli.reports import EXCHANGE, Format
 from skey.estimator import KeyEstimator
 from skey.keys import KEYS, Notation, format_key, parse_key
-from skey.weights import library
 
 RATE = 22_050
 NOTE = "no --weights given"

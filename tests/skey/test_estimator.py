@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skey.audio import SAMPLE_RATE, AudioError, MissingAudio, prepare
+from skey.audio import SAMPLE_RATE, AudioError, prepare
 from skey.cli.measure import measure
 from skey.estimator import KeyEstimate, KeyEstimator, Segment, merged
 from skey.inference.confidence import expected_error, fit_temperature, sharpen
@@ -101,7 +101,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path, estimator):
     bad.write_text("no sound")
     outcomes = list(estimator.estimate_many([missing, bad, good], jobs=2))
     assert [outcome.path for outcome in outcomes] == [missing, bad, good]
-    assert isinstance(outcomes[0].error, MissingAudio)
+    assert isinstance(outcomes[0].error, AudioError)
     assert "not a readable sound file" in str(outcomes[1].error)
     assert outcomes[2].estimate.key == Key(2, "major")
 

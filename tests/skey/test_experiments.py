@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
+from skey.errors import SkeyError
 from skey.experiments import (
     EXPERIMENTS,
     OUR_SCALES,
@@ -14,7 +15,6 @@ from skey.experiments import (
     SUPTONE,
     Experiment,
     Scale,
-    UnknownExperiment,
     at_scale,
     find_experiment,
 )
@@ -94,7 +94,7 @@ def test_our_scale_changes_how_much_and_not_what_is_trained(experiment: Experime
 
 def test_an_unknown_system_is_told_the_known_ones() -> None:
     assert find_experiment("skey") is SKEY
-    with pytest.raises(UnknownExperiment, match="stone24"):
+    with pytest.raises(SkeyError, match="stone24"):
         find_experiment("key-bert")
 
 

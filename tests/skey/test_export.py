@@ -16,8 +16,9 @@ from skey.inference.filters import SEGMENT_SAMPLES
 from skey.keys import KEYS, Key
 from skey.listeners import ask, listener
 from skey.vqt import log_vqt
-from skey.weights import LoadedModel, load_weights
+from skey.weights import load_weights
 from skey.weights.export import INPUT, export_onnx
+from skey.weights.store import LoadedModel
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnx", reason="the extra `onnx` is not installed")

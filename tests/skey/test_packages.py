@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from skey.cli import main
 from skey.corpus import packages
-from skey.corpus.packages import Package, PackageError, digest, fetch, read_packages
+from skey.corpus.packages import Package, digest, fetch, read_packages
+from skey.errors import SkeyError
 
 needs_dpkg = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="dpkg-deb is not on this system")
 
@@ -62,7 +63,7 @@ def test_a_package_of_another_checksum_is_refused(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(packages.shutil, "which", lambda name: name)
     monkeypatch.setattr(packages.subprocess, "run", write)
-    with pytest.raises(PackageError, match="not the listed one"):
+    with pytest.raises(SkeyError, match="not the listed one"):
         packages.download(replace(read_packages()[0]), tmp_path)
 
 
@@ -70,7 +71,7 @@ def test_without_the_package_tools_one_s_own_folder_is_advised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packages.shutil, "which", lambda name: None)
-    with pytest.raises(PackageError, match="--audio"):
+    with pytest.raises(SkeyError, match="--audio"):
         fetch(read_packages()[0], tmp_path)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from skey.corpus.processes import WorkerLost, default_jobs, in_processes
+from skey.corpus.processes import default_jobs, in_processes
 from skey.errors import SkeyError
 
 HERE = Path(__file__).parent
@@ -59,7 +59,7 @@ def test_the_first_error_of_a_worker_is_raised_here() -> None:
 
 
 def test_a_worker_that_the_system_ends_says_how_to_go_on() -> None:
-    with pytest.raises(WorkerLost, match="fewer --jobs"):
+    with pytest.raises(SkeyError, match="fewer --jobs"):
         list(in_processes(die, range(3), jobs=1))
 
 
@@ -70,7 +70,7 @@ def test_a_script_without_a_main_guard_gets_the_true_reason(tmp_path: Path) -> N
     )
     ran = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=HERE.parents[1])
     assert ran.returncode != 0
-    assert "WorkerLost: no worker process could start." in ran.stderr
+    assert "SkeyError: no worker process could start." in ran.stderr
     assert '__name__ == "__main__"' in ran.stderr.splitlines()[-1]
 
 

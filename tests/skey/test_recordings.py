@@ -10,12 +10,14 @@ import torch
 from test_training import small
 
 from skey.corpus.plan import plan_songs
+from skey.errors import SkeyError
 from skey.experiments import EXPERIMENTS, Scale, at_scale
 from skey.keys import KEYS
 from skey.losses import Views, key_loss
-from skey.training import Machine, Run, RunError
-from skey.training.data import Pool, TooFewClips, TrainingData, load_data, mixed_order, recoloured
-from skey.training.recordings import NoRecordings, Recordings, open_recordings, segments
+from skey.training.checkpoint import RunError
+from skey.training.data import Pool, TrainingData, load_data, mixed_order, recoloured
+from skey.training.loop import Machine, Run
+from skey.training.recordings import Recordings, open_recordings, segments
 from skey.weights import read_header
 
 RATE = 22_050
@@ -73,7 +75,7 @@ def test_features_depend_on_the_content_and_not_on_the_name(music: Path) -> None
 
 
 def test_a_folder_without_music_says_so(tmp_path: Path) -> None:
-    with pytest.raises(NoRecordings, match="nothing to train on"):
+    with pytest.raises(SkeyError, match="nothing to train on"):
         open_recordings([tmp_path], jobs=1)
 
 
@@ -90,7 +92,7 @@ def test_without_the_corpus_every_clip_is_a_recording(music: Path) -> None:
     alone = replace(at_scale(EXPERIMENTS["stone"], Scale()), clips=0, unlabelled=0)
     data = load_data(alone, jobs=1, audio=[music])
     assert data.recorded == len(data.training) == 12 - len(data.validation)
-    with pytest.raises(TooFewClips, match="labels"):
+    with pytest.raises(SkeyError, match="labels"):
         load_data(replace(alone, supervision="alternate"), jobs=1, audio=[music])
 
 

@@ -25,8 +25,8 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from skey.cli import main
 from skey.cli.scale import EngineError, engine, estimate, extract, read_manifest
 from skey.corpus.build import npy_bytes
-from skey.training import Machine, Run
 from skey.training.data import load_data
+from skey.training.loop import Machine, Run
 from skey.training.recordings import MOST_SEGMENTS, Recordings, open_recordings, segments
 from skey.training.shards import ShardError, open_audio, open_shards
 

@@ -14,15 +14,18 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from skey import weights as library
 from skey.cli import main
 from skey.cli.measure import cadence
+from skey.errors import WeightsError
 from skey.estimator import KeyEstimator
 from skey.inference.outputs import Calibration
 from skey.inference.threads import one_blas_thread
 from skey.listeners import Network, Template, TorchNetwork
 from skey.model import Architecture, ChromaNet
-from skey.weights import Header, WeightsError, library, save_weights
+from skey.weights import Header
 from skey.weights.file import checksum, sealed
+from skey.weights.store import save_weights
 
 HEAVY = ("torch", "scipy", "pandas", "music21", "matplotlib", "nnAudio")
 RUN = "import sys; {code}; heavy = set({heavy!r}) & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"

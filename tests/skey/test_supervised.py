@@ -14,20 +14,21 @@ from safetensors.numpy import save_file
 from skey.audio import MIN_SAMPLES
 from skey.calibration import reference_sound
 from skey.corpus.build import FeatureStore, Shard, write_shard
-from skey.errors import SkeyError
+from skey.errors import SkeyError, WeightsError
 from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, Scale, at_scale
-from skey.inference.architecture import AllConvolutional, TooFewFrames
+from skey.inference.architecture import AllConvolutional
 from skey.keys import KEYS
 from skey.listeners import NetworkSystem
 from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
-from skey.training import Machine, Run, TrainingData, load_data
-from skey.training.data import Pool, cropped
+from skey.training.data import Pool, TrainingData, cropped, load_data
+from skey.training.loop import Machine, Run
 from skey.training.speed import measure_speed
 from skey.training.step import rate_at
-from skey.weights import Header, WeightsError, load_weights, read_header, save_weights
+from skey.weights import Header, load_weights, read_header
 from skey.weights.export import INPUT, WaveformToProbabilities, export_onnx
+from skey.weights.store import save_weights
 
 SMALL = AllConvolutional(filters=8, dropout=0.0, frames_per_step=64)
 TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
@@ -194,7 +195,7 @@ def test_weights_of_a_kind_that_nobody_knows_are_refused(tmp_path: Path) -> None
 
 
 def test_too_short_a_sound_is_refused_with_the_least_length() -> None:
-    with pytest.raises(TooFewFrames, match="at least 512"):
+    with pytest.raises(SkeyError, match="at least 512"):
         settled()(torch.rand(1, 84, 511))
 
 

@@ -17,11 +17,13 @@ from skey.datasets import Dataset, Track
 from skey.experiments import EXPERIMENTS, Experiment, Optimiser, Scale, at_scale
 from skey.keys import KEYS
 from skey.model import Architecture, ChromaNet
-from skey.training import Machine, Run, RunError, TrainingData, TrainingFailed
-from skey.training.data import Pool, cropped, draw_crops, epoch_order, is_held_out
+from skey.training.checkpoint import RunError
+from skey.training.data import Pool, TrainingData, cropped, draw_crops, epoch_order, is_held_out
+from skey.training.loop import Machine, Run
 from skey.training.speed import PlainChromaNet
 from skey.training.step import Batch, batch_loss, clip_gradients, decay_at, make_optimiser, rate_at
-from skey.weights import LoadedModel, load_weights
+from skey.weights import load_weights
+from skey.weights.store import LoadedModel
 
 SMALL = Architecture(channels=(2, 3, 4, 4, 3), kernels=(3, 3, 3, 3, 3), frames_per_step=8)
 
@@ -307,7 +309,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_state(
 ) -> None:
     broken = run("skey", data, tmp_path / "x")
     torch.nn.init.constant_(broken.state.network.classifier.weight, float("nan"))
-    with pytest.raises(TrainingFailed, match="not finite"):
+    with pytest.raises(RunError, match="not finite"):
         broken.train()
     kept = torch.load(tmp_path / "x" / "failed.pt", weights_only=True)
     assert kept["step"] == 0

@@ -16,20 +16,13 @@ from safetensors.torch import save_file
 
 from skey.calibration import Calibration
 from skey.cli.weights import weights
+from skey.errors import WeightsError
 from skey.keys import KEYS
 from skey.model import Architecture, ChromaNet
-from skey.weights import (
-    Header,
-    UnsafeCheckpoint,
-    WeightsError,
-    import_checkpoint,
-    load_weights,
-    read_checkpoint,
-    read_header,
-    save_weights,
-)
+from skey.weights import DEFAULT, SHIPPED, Header, find_weights, load_weights, read_header
+from skey.weights.authors import import_checkpoint, read_checkpoint
 from skey.weights.file import SEAL_KEY
-from skey.weights.library import DEFAULT, SHIPPED, find_weights
+from skey.weights.store import save_weights
 
 RELEASED = ("skey", "semitone24", "stone12")
 
@@ -188,7 +181,7 @@ def test_a_malicious_checkpoint_is_refused_and_nothing_of_it_runs(tmp_path: Path
     target = tmp_path / "owned"
     path = tmp_path / "evil.pt"
     torch.save({"stone": {}, "extra": Malicious(target)}, path)
-    with pytest.raises(UnsafeCheckpoint, match="mkdir"):
+    with pytest.raises(WeightsError, match="mkdir"):
         import_checkpoint(path)
     assert not target.exists()
     pickle.loads(pickle.dumps(Malicious(target)))
@@ -200,13 +193,13 @@ def test_a_malicious_checkpoint_is_refused_and_nothing_of_it_runs(tmp_path: Path
 )
 def test_no_other_name_can_be_called(tmp_path: Path, name: str) -> None:
     path = checkpoint(tmp_path / "evil.pt", b"c" + name.encode() + b"\n(S'1+1'\ntR.")
-    with pytest.raises(UnsafeCheckpoint, match=name.split("\n")[1]):
+    with pytest.raises(WeightsError, match=name.split("\n")[1]):
         read_checkpoint(path)
 
 
 def test_dotted_names_do_not_reach_through_an_allowed_one(tmp_path: Path) -> None:
     stacked = b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93."
-    with pytest.raises(UnsafeCheckpoint):
+    with pytest.raises(WeightsError):
         read_checkpoint(checkpoint(tmp_path / "evil.pt", stacked))
 
 
@@ -220,7 +213,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path: Path) -> 
     with zipfile.ZipFile(short, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content[:8] if name.endswith("data/0") else content)
-    with pytest.raises(UnsafeCheckpoint, match="beyond"):
+    with pytest.raises(WeightsError, match="beyond"):
         read_checkpoint(short)
 
 
@@ -348,7 +341,7 @@ def test_a_pickle_bomb_is_refused(tmp_path: Path, pickled: bytes) -> None:
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skey.weights.checkpoint.MOST_BYTES", 5 << 20)
+    monkeypatch.setattr("skey.weights.authors.MOST_BYTES", 5 << 20)
     path = tmp_path / "bomb.pt"
     torch.save({"w": torch.zeros(4)}, path)
     with zipfile.ZipFile(path) as archive:
@@ -360,7 +353,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch
                     member.write(content)
                     for _ in range(6 if name.endswith(bomb) else 0):
                         member.write(bytes(1 << 20))
-        with pytest.raises(UnsafeCheckpoint, match=r"unpacks to more|too long"):
+        with pytest.raises(WeightsError, match=r"unpacks to more|too long"):
             read_checkpoint(path)
 
 

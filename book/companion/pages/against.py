@@ -8,7 +8,7 @@ from companion.paper import label
 from companion.scores import interval_of, parts_of
 from companion.studies.differences import Pair, differences
 from skey.metrics import Interval
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT
 
 PAIRS = (
     Pair(DEFAULT, "released-skey", "mirex"),

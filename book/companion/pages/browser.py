@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from skey import audio, estimator
+from skey.errors import WeightsError
 from skey.inference import confidence, filters, tonality
 from skey.inference import network as inference
 from skey.inference.architecture import Architecture
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, Notation, format_key
+from skey.weights import DEFAULT, default_weights, find_weights
 from skey.weights.file import read_arrays
-from skey.weights.header import WeightsError
-from skey.weights.library import DEFAULT, default_weights, find_weights
 
 
 def browser_script() -> str:
@@ -31,7 +31,7 @@ def browser_script() -> str:
         "title": header.title,
         "temperature": header.temperature,
         "order": header.calibration.key_profile(outputs)[0].astype(int).tolist(),
-        "crop": header.front_end.crop,
+        "crop": FRONT_END["crop"],
         "windowSamples": header.window_seconds * audio.SAMPLE_RATE,
         "kernelSizes": settings.kernels,
         "framesPerStep": settings.frames_per_step,

@@ -15,9 +15,8 @@ from companion.systems import RELEASED, SYSTEMS
 from companion.training import SHIPPED, TrainingRecord, choose, read_training_records, record_file
 from skey.calibration import Calibration
 from skey.keys import Key
-from skey.weights import Header, read_header
+from skey.weights import DEFAULT, Header, read_header
 from skey.weights.authors import RELEASES
-from skey.weights.library import DEFAULT
 
 LABELS: Mapping[str, str] = {
     "none": "no labels",

@@ -13,7 +13,7 @@ from companion.scores import interval_of
 from companion.sentences import holds_while
 from companion.systems import T1, T2, T3
 from companion.training import TrainingRecord
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT
 
 LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
     T1: ("ksea", ("feature-engineering", "stone", "released-stone12", "supervised")),

@@ -23,7 +23,7 @@ from skey.corpus.build import recipe_digest
 from skey.corpus.plan import Clip, render_clip
 from skey.datasets import Dataset, Track
 from skey.keys import Key, relation
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT
 
 CLIPS = Path("build") / "clips"
 """Where the sound of the book lies, below the top of the checkout."""

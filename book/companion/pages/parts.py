@@ -23,7 +23,7 @@ from companion.sentences import Check, checks, printed_text, refuse_stale
 from companion.studies.excerpts import recorded_excerpts
 from companion.systems import T3, TABLES
 from companion.training import FOLDER, choose, read_training_records, seconds_in_all
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT
 
 PAGES = Path("build") / "pages"
 """Where the computed parts lie, for the pages in ``book/`` to include."""

@@ -15,8 +15,8 @@ from companion.systems import RELEASED
 from skey.calibration import Calibration, reference_profiles
 from skey.keys import Key, Mode
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
-from skey.weights import LoadedModel, available_weights, read_weights
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT, available_weights
+from skey.weights.store import LoadedModel, read_weights
 
 NAME = "calibration"
 """The observation, and its notebook."""

@@ -23,8 +23,7 @@ from skey.estimator import KeyEstimator
 from skey.inference.tonality import measure_tonality
 from skey.keys import parse_key
 from skey.metrics import mirex_points
-from skey.weights import available_weights, read_header
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT, available_weights, read_header
 
 NAME = "inputs-that-break"
 """The observation, and its notebook."""

@@ -15,7 +15,7 @@ from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.threads import one_thread
 from skey.listeners import NetworkSystem, ask
 from skey.vqt import from_bytes, log_vqt, to_bytes
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT
 
 NAME = "disagreement"
 """The observation, and its notebook."""

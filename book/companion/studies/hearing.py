@@ -14,8 +14,7 @@ from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.estimator import KeyEstimate, KeyEstimator
 from skey.keys import Key, relation
-from skey.weights import available_weights, read_header
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT, available_weights, read_header
 
 KINDS = ("same", "relative", "other")
 """How the default network's recorded prediction is related to the key of each of the three clips."""

@@ -21,7 +21,8 @@ from skey.experiments import EXPERIMENTS
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
 from skey.vqt import crop, log_vqt
-from skey.weights import LoadedModel, available_weights, read_weights
+from skey.weights import available_weights
+from skey.weights.store import LoadedModel, read_weights
 
 CROP = 2
 """c of Figure 1, in semitones."""

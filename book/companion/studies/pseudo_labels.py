@@ -24,7 +24,8 @@ from skey.keys import parse_key
 from skey.losses import Views, mode_profile, pseudo_label, signature_profile
 from skey.metrics import Interval, bootstrap_interval
 from skey.vqt import SEGMENT_FRAMES, crop
-from skey.weights import LoadedModel, available_weights, read_weights
+from skey.weights import available_weights
+from skey.weights.store import LoadedModel, read_weights
 
 Sign = Literal[-3, 3]
 

@@ -23,8 +23,7 @@ from skey.inference.threads import one_thread
 from skey.keys import KEYS
 from skey.listeners import Listener, Network, Template, ask
 from skey.metrics import Interval, bootstrap_interval
-from skey.weights import available_weights, read_header
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT, available_weights, read_header
 
 NAME = "confidence"
 """The observation, and its notebook."""

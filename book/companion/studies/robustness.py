@@ -26,7 +26,7 @@ from skey.inference.threads import one_thread
 from skey.keys import Key, parse_key
 from skey.metrics import Interval, bootstrap_interval, paired_bootstrap
 from skey.vqt import log_vqt
-from skey.weights.library import DEFAULT
+from skey.weights import DEFAULT
 
 Wave = Float32[np.ndarray, " samples"]
 

@@ -18,7 +18,8 @@ from skey.datasets.open_corpus import OpenCorpus
 from skey.losses import dft, distance
 from skey.model import Architecture, ChromaNet
 from skey.vqt import SEGMENT_FRAMES, crop
-from skey.weights import available_weights, read_weights
+from skey.weights import available_weights
+from skey.weights.store import read_weights
 
 OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}
 """The two circles of the paper."""

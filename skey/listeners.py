@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -39,49 +39,34 @@ _FLOOR = 1.0
 """80 dB in units of the log-VQT."""
 
 
-@runtime_checkable
-class Listener(Protocol):
-    """One opinion on sound: a profile of each stretch, and what the mean of the profiles says."""
+class Listener:
+    """One opinion on sound: a profile of each stretch, and what the mean of the profiles says.
 
-    @property
-    def name(self) -> str:
-        """What to call it."""
+    ``identity`` tells it from any other: its name and, of trained weights, their checksum. ``outputs`` are 24
+    for keys, 12 for key signatures. It takes a ``whole_track`` in one pass, or its profiles of windows of
+    ``window_seconds`` are averaged.
+    """
 
-    @property
-    def identity(self) -> str:
-        """What tells it from any other: its name and, of trained weights, their checksum."""
-
-    @property
-    def outputs(self) -> int:
-        """24 for keys, 12 for key signatures."""
-
-    @property
-    def whole_track(self) -> bool:
-        """Whether it takes a track in one pass; otherwise its profiles of windows are averaged."""
-
-    @property
-    def window_seconds(self) -> int:
-        """How long those windows are; 15 s in STONE."""
+    identity: str
+    outputs: int
+    whole_track = False
+    window_seconds = SEGMENT_SECONDS
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "values"]:
         """What it makes of a stretch, for the mean over a track."""
+        raise NotImplementedError
 
     def probabilities(self, profile: Float[np.ndarray, "values"]) -> Float[np.ndarray, "outputs"]:
         """What such a mean says of the 24 keys in the order of KEYS, or of the 12 key signatures from C."""
+        raise NotImplementedError
 
 
 def ask(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
     """The probabilities that a listener gives a track: in one pass, or from the mean over its windows.
 
     Tables, validation of runs, pages and the ONNX graph ask this way; the estimator does, too, but cuts its
-    windows from the sound, which it reads block by block.
-
-    Args:
-        listener: whom to ask.
-        log_vqt: (99, frames) of the whole track, an array or a tensor.
-
-    Returns:
-        24 in the order of KEYS, or 12 of key signatures from C, summing to one.
+    windows from the sound, which it reads block by block. ``log_vqt`` is (99, frames) of the whole track, an
+    array or a tensor; the probabilities, as :meth:`Listener.probabilities` gives them, sum to one.
     """
     return listener.probabilities(mean_profile(listener, log_vqt))
 
@@ -97,15 +82,10 @@ def mean_profile(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[
 def windows(
     log_vqt: Float[np.ndarray, "99 frames"], seconds: int = SEGMENT_SECONDS
 ) -> Iterator[Float[np.ndarray, "99 window_frames"]]:
-    """Cut a track into windows, each with the floor 80 dB under its own maximum.
+    """Cut a track, (99, frames), into windows, each with the floor 80 dB under its own maximum.
 
-    Args:
-        log_vqt: (99, frames).
-        seconds: length of a window.
-
-    Yields:
-        (99, 646) at 15 s: a rest of at least 7.5 s reaches back to fill a window, a shorter rest is dropped.
-        A shorter track is one short window.
+    They are (99, 646) at 15 s: a rest of at least 7.5 s reaches back to fill a window, a shorter rest is
+    dropped. A shorter track is one short window.
     """
     frames, length = log_vqt.shape[-1], frames_of(seconds)
     starts = list(range(0, frames - length + 1, length)) or [0]
@@ -116,13 +96,11 @@ def windows(
         yield np.maximum(window, window.max() - _FLOOR)
 
 
-class Template:
+class Template(Listener):
     """Template matching with Krumhansl's profiles (Table 3, STONE); it needs no weights."""
 
-    name = identity = "Krumhansl template"
+    identity = "Krumhansl template"
     outputs = 24
-    whole_track = False
-    window_seconds = SEGMENT_SECONDS
 
     def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "12"]:
         """The chroma: its mean over windows is that of the track."""
@@ -133,21 +111,19 @@ class Template:
         return softmax(correlations(profile) / TEMPLATE_TEMPERATURE)
 
 
-class _Trained:
+class _Trained(Listener):
     """What a weights file says of its network."""
 
     def __init__(self, header: Header) -> None:
         self._header = header
-        self.name = header.title
         self.identity = f"{header.name} {header.checksum}"
-        self.outputs: int = header.architecture.outputs
+        self.outputs = header.architecture.outputs
         self.whole_track = header.whole_track
         self.window_seconds = header.window_seconds
-        self._temperature = header.temperature
 
     def probabilities(self, profile: Float[np.ndarray, "outputs"]) -> Float[np.ndarray, "outputs"]:
         """The mean profile at the temperature that makes it honest: see :mod:`skey.inference.confidence`."""
-        return sharpen(profile, self._temperature)
+        return sharpen(profile, self._header.temperature)
 
 
 class Network(_Trained):
@@ -200,7 +176,7 @@ class TorchNetwork(_Trained):
 
 def listener(
     weights: "str | Path | LoadedModel | None" = None, device: "str | torch.device" = "cpu"
-) -> Template | Network | TorchNetwork:
+) -> Listener:
     """What to listen with; torch is imported only where numpy does not do.
 
     ``weights`` are as for :class:`Network`, ``"krumhansl"`` for the template, or None for the default
@@ -218,8 +194,7 @@ def listener(
 class NetworkSystem:
     """A network as a system: log-VQT of a whole track in, its key (12 outputs: its key signature) out.
 
-    Args:
-        file: its weights, which are read when the first track comes.
+    The weights in ``file`` are read when the first track comes.
     """
 
     file: Path

@@ -70,6 +70,10 @@ class Notation(StrEnum):
     """``sf=-6 mi=1``: the two bytes of a MIDI key signature, sharps (flats negative) and minor."""
 
 
+TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)
+"""The ways to write a key into tags: all have at most three characters, as ID3 asks for."""
+
+
 def read_key(text: str) -> tuple[int, Mode]:
     """The pitch class of the tonic (C = 0) and the mode that a text names.
 

@@ -11,22 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import click
 
 from skey import __version__
-from skey.notation import Notation
+from skey.cli.reports import Format, Layout, Report
+from skey.notation import TAG_NOTATIONS, Notation
 
 if TYPE_CHECKING:
     import os
 
     from skey.cli.journal import Entry, Journal, Settings
-    from skey.cli.reports import Layout, Report
     from skey.estimator import KeyEstimator, Outcome
     from skey.keys import Key
-
-FORMATS = ("text", "csv", "json", "jsonl", "key", "mirex", "lab", "jams")
-EXCHANGE = FORMATS[4:]
-"""The values of :class:`skey.cli.reports.Format`, which is too slow to import for ``--help``."""
-
-TAG_NOTATIONS = ("tkey", "camelot", "open-key")
-"""The values of :data:`skey.files.tags.TAG_NOTATIONS`, for the same reason."""
 
 
 @dataclass
@@ -40,10 +33,6 @@ class Messages:
         """Say why something about a file failed."""
         self.failures += 1
         self._write(reason if str(path) in reason else f"{path}: {reason}")
-
-    def leave_out(self, path: Path, reason: str) -> None:
-        """Say that a file is left out, which is no failure."""
-        self.note(f"{path}: {reason}")
 
     def note(self, text: str) -> None:
         """Say something that is no failure."""
@@ -61,7 +50,7 @@ class Detection:
     """One run over many files."""
 
     estimator: "KeyEstimator"
-    report: "Report"
+    report: Report
     journal: "Journal | None"
     messages: Messages
     options: dict[str, Any]
@@ -88,7 +77,7 @@ class Detection:
             self.messages.fail(outcome.path, str(outcome.error))
             return
         estimate = outcome.estimate.at_least(self.options["min_confidence"])
-        self.report.add(str(outcome.path), estimate)
+        result = self.report.add(str(outcome.path), estimate)
         if estimate.reason is not None:
             self.messages.note(f"{outcome.path}: no key: {estimate.reason}")
         if estimate.between is not None:
@@ -99,7 +88,7 @@ class Detection:
         if estimate.key is not None and self.tag(outcome.path, estimate.key, estimate.confidence):
             status = status_of(outcome.path)
         if self.journal is not None:
-            self.journal.add(Entry.of(outcome.path, estimate, status))
+            self.journal.add(Entry.of(outcome.path, estimate, status, result))
 
     def tag_finished(self, entries: Iterable["Entry"]) -> None:
         """Tag what was heard in an earlier run."""
@@ -110,7 +99,8 @@ class Detection:
             if key is not None and self.tag(path, key, entry.confidence):
                 status = status_of(path)
                 if self.journal is not None and status is not None:
-                    self.journal.add(replace(entry, size=status.st_size, modified=status.st_mtime_ns))
+                    size, modified = status.st_size, status.st_mtime_ns
+                    self.journal.add(replace(entry, size=size, modified=modified, result=None))
 
     def tag(self, path: Path, key: "Key", confidence: float) -> bool:
         """Write the key of one file into its tags, or say what would be written; whether the file changed."""
@@ -154,11 +144,10 @@ def without_tagged(files: list[Path], messages: Messages) -> list[Path]:
 
 @contextmanager
 def opened_report(
-    options: dict[str, Any], layout: "Layout", settings: "Settings", inputs: list[Path]
-) -> Iterator[tuple["Report", "Journal | None", dict[str, "Entry"]]]:
+    options: dict[str, Any], layout: Layout, settings: "Settings", inputs: list[Path]
+) -> Iterator[tuple[Report, "Journal | None", dict[str, "Entry"]]]:
     """Where results go, their journal, and the entries of the files that have their results already."""
     from skey.cli.journal import Journal, locked, refuse_to_destroy, resumed
-    from skey.cli.reports import Report
 
     output = options["output"]
     if output is None or (output.exists() and not output.is_file()):
@@ -194,7 +183,7 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-r", "--recursive", is_flag=True, help="Go through folders and their subfolders.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--format", "format_", type=click.Choice(list(Format)), default="text", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write results here.")
 @click.option("--overwrite", is_flag=True, help="Let --output replace a file that holds no results.")
 @click.option("--resume", is_flag=True, help="Continue the results in --output where they break off.")
@@ -212,7 +201,7 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 @click.option("--write-tags", is_flag=True, help="Write the key into the tags of each file.")
 @click.option(
     "--tag-notation",
-    type=click.Choice(TAG_NOTATIONS),
+    type=click.Choice([n.value for n in TAG_NOTATIONS]),
     default="tkey",
     show_default=True,
     help="With --write-tags: how the key is written there (Ebm, 2A or 7m).",
@@ -240,8 +229,6 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         raise click.UsageError(
             "--resume continues results and --overwrite replaces them: ask for one of them"
         )
-    if options["resume"] and options["format_"] in EXCHANGE:
-        raise click.UsageError(f"--format {options['format_']} names no files, so that it cannot be resumed")
     messages = Messages(quiet=options["quiet"])
     try:
         detect_all(paths, options, messages)
@@ -255,15 +242,18 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
 
 def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messages) -> None:
     """Find the files, load the weights, report."""
-    from skey.cli.reports import Format, Layout
     from skey.estimator import KeyEstimator
     from skey.files.folders import sound_files
     from skey.weights import DEFAULT, default_weights, find_shipped
 
-    found = sound_files(
-        paths, recursive=options["recursive"], report=messages.fail, leave_out=messages.leave_out
+    files = list(
+        sound_files(
+            paths,
+            recursive=options["recursive"],
+            report=messages.fail,
+            leave_out=lambda path, reason: messages.note(f"{path}: {reason}"),
+        )
     )
-    files = list(found)
     if not files and not messages.failures:
         messages.fail(paths[0], "no sound files there")
     if options["weights"] is None and default_weights() is None:

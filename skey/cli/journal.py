@@ -1,18 +1,19 @@
 """Results in a file: never in the place of something else, and continued only where they are known to fit.
 
 Beside a file of results ``keys.csv`` stands its journal ``keys.csv.run``: the settings of the run in the
-first line, then a line for each file with its size, its time and its key. ``--resume`` needs it.
+first line, then a line for each file with its size, its time, its key and what was written about it.
+``--resume`` makes the results of these lines anew and goes on.
 """
 
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from skey.cli.reports import Layout, ResumeError, kept_entries
+from skey.cli.reports import Layout
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimate
 from skey.files.folders import SUFFIXES
@@ -24,22 +25,30 @@ Settings = Mapping[str, str | bool | float]
 _MAGIC = "skey detect"
 
 
+class ResumeError(SkeyError):
+    """A file of results that this run cannot continue."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the journal knows of a file: bytes, last change in ns, place of its key in KEYS, confidence."""
+    """What the journal knows of a file: bytes, last change in ns, its key's place in KEYS, confidence, result.
+
+    There is no ``result`` where only size and time are noted anew, after the tags were written.
+    """
 
     path: str
     size: int
     modified: int
     key: int | None
     confidence: float
+    result: str | None
 
     @classmethod
-    def of(cls, path: Path, estimate: KeyEstimate, status: os.stat_result | None) -> "Entry":
-        """The entry of a file with its estimate, and its status when it was heard."""
+    def of(cls, path: Path, estimate: KeyEstimate, status: os.stat_result | None, result: str) -> "Entry":
+        """The entry of a file with its estimate, its status when it was heard, and what was written."""
         size, modified = (status.st_size, status.st_mtime_ns) if status else (-1, -1)
         key = None if estimate.key is None else estimate.key.index
-        return cls(str(path), size, modified, key, estimate.confidence)
+        return cls(str(path), size, modified, key, estimate.confidence, result)
 
     @property
     def named_key(self) -> Key | None:
@@ -100,8 +109,8 @@ def locked(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def read_journal(output: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
-    """The settings and the last entry of each file by name, up to a break; ``ResumeError`` without one."""
+def read_journal(output: Path) -> tuple[dict[str, Any], list[Entry]]:
+    """The settings and all entries up to a break; ``ResumeError`` without them."""
     try:
         lines = journal_of(output).read_text("utf-8").splitlines()
         settings = json.loads(lines[0])
@@ -112,19 +121,18 @@ def read_journal(output: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
             f"{output} was not written by `skey detect -o`, or its journal {journal_of(output).name} is "
             "lost: write the results elsewhere"
         ) from error
-    entries: dict[str, Entry] = {}
+    entries: list[Entry] = []
     for line in lines[1:]:
         with suppress(ValueError, TypeError):
-            entry = Entry(**json.loads(line))
-            entries[entry.path] = entry
+            entries.append(Entry(**json.loads(line)))
     return settings, entries
 
 
 def resumed(output: Path, layout: Layout, settings: Settings) -> dict[str, Entry]:
     """Prepare results that break off for being continued: entries of the files whose results stay, by name.
 
-    The results of files that changed are gone from the file, which ends after a whole result. Raises
-    ``ResumeError`` where they were not written by us or with other settings.
+    Results and journal are written anew without those of files that changed. Raises ``ResumeError`` where
+    the results were not written by us, with other settings, or were changed since.
     """
     if not output.exists() or not (output.stat().st_size or journal_of(output).exists()):
         return {}
@@ -139,13 +147,37 @@ def resumed(output: Path, layout: Layout, settings: Settings) -> dict[str, Entry
             f"{output} was written with other settings ({'; '.join(other)}): continue with those, or write "
             "elsewhere"
         )
-    valid = {layout.written(n): e for n, e in entries.items() if e.is_of(status_of(Path(n)))}
-    text = output.read_bytes().decode(errors="surrogateescape")
-    content, names = kept_entries(text, layout, valid)
-    partial = output.with_name(f".{output.name}.part")
-    partial.write_bytes(content.encode(errors="surrogateescape"))
-    partial.replace(output)
-    return {valid[name].path: valid[name] for name in names}
+    latest = {entry.path: entry for entry in entries}
+    same = {path for path, entry in latest.items() if entry.is_of(status_of(Path(path)))}
+    every = [
+        replace(latest[entry.path], result=entry.result) for entry in entries if entry.result is not None
+    ]
+    kept = [entry for entry in every if entry.path in same]
+    found = output.read_bytes().decode(errors="surrogateescape")
+    for some in (every, kept):  # a run that was killed here left the one or the other
+        known = layout.joined(str(entry.result) for entry in some)
+        if found.startswith(known) or known.startswith(found):
+            break
+    else:
+        raise ResumeError(f"{output} was changed after it was written: write the results elsewhere")
+    _write_anew(output, layout.joined(str(entry.result) for entry in kept))
+    _write_anew(journal_of(output), "\n".join([_head(settings), *map(_line, kept), ""]))
+    return {entry.path: entry for entry in kept}
+
+
+def _write_anew(path: Path, text: str) -> None:
+    """Replace a file as a whole."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(text.encode(errors="surrogateescape"))
+    partial.replace(path)
+
+
+def _head(settings: Settings) -> str:
+    return json.dumps({"journal": _MAGIC, **settings})
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry))
 
 
 class Journal:
@@ -153,18 +185,18 @@ class Journal:
 
     def __init__(self, output: Path, settings: Settings, *, continued: bool) -> None:
         self._stream = journal_of(output).open("a" if continued else "w", encoding="utf-8")
-        self._write("" if continued else json.dumps({"journal": _MAGIC, **settings}))
+        if not continued:
+            self._write(_head(settings))
 
     def add(self, entry: Entry) -> None:
         """Write down one file and hand it to the system."""
-        self._write(json.dumps(asdict(entry)))
+        self._write(_line(entry))
 
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
 
     def _write(self, line: str) -> None:
-        """Write one line; an empty one ends what a broken run left."""
         self._stream.write(line + "\n")
         self._stream.flush()
 

@@ -1,18 +1,18 @@
-"""Results of ``skey detect``: text, CSV, JSON or JSON lines, row by row, continued after a break."""
+"""Results of ``skey detect``: text, CSV, JSON, JSON lines, and what other programs read, file by file."""
 
 import csv
 import io
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from skey.errors import SkeyError
-from skey.estimator import KeyEstimate
 from skey.keys import KEYS, Key, Notation, format_key
+
+if TYPE_CHECKING:
+    from skey.estimator import KeyEstimate
 
 NO_KEY = "-"
 """What stands in the place of a key in text."""
@@ -46,15 +46,8 @@ class Format(StrEnum):
     """One JAMS document in a line, in the namespace ``key_mode``."""
 
 
-EXCHANGE = (Format.KEY, Format.MIREX, Format.LAB, Format.JAMS)
-"""Formats for other programs, which do not name the files, so that they cannot be resumed."""
-
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 """Tonics as MIREX spells them."""
-
-
-class ResumeError(SkeyError):
-    """A file of results that this run cannot continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +58,16 @@ class Layout:
     notation: Notation = Notation.NAME
     segments: bool = False
 
-    def entry(self, path: str, estimate: KeyEstimate) -> str:
+    def entry(self, path: str, estimate: "KeyEstimate") -> str:
         """What is written about one file: whole lines without the last line feed."""
-        if self.format in EXCHANGE:
+        if self.format in (Format.KEY, Format.MIREX, Format.LAB, Format.JAMS):
             return self._exchanged(estimate)
         record = self._record(path, estimate)
         if self.format in (Format.JSON, Format.JSONL):
             return _json(record | {"probabilities": self._probabilities(estimate)})
         rows = record.get("segments", [])
         if self.format == Format.CSV:
-            name = self.written(path)
+            name = _as_cell(path)
             whole = [[name, *(record[column] for column in _COLUMNS[1:])]]
             return _csv([[name, *row.values()] for row in rows] if self.segments else whole)
         lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{_on_one_line(path)}"]
@@ -83,7 +76,7 @@ class Layout:
         ]
         return "\n".join(lines)
 
-    def _exchanged(self, estimate: KeyEstimate) -> str:
+    def _exchanged(self, estimate: "KeyEstimate") -> str:
         """What other programs read about one file."""
         key, name = estimate.key, self._named(estimate.key, estimate.signature) or ""
         if self.format == Format.KEY:
@@ -116,24 +109,13 @@ class Layout:
         columns = _SEGMENT_COLUMNS if self.segments else _COLUMNS
         return {Format.CSV: _csv([columns]) + "\n", Format.JSON: "[\n"}.get(self.format, "")
 
-    def entries(self, text: str) -> list[tuple[str, str]]:
-        """Each file's name as written and its entry, up to a break; ``ResumeError`` for another layout."""
-        whole = text[: text.rfind("\n") + 1]
-        if not whole.startswith(self.header()):
-            raise ResumeError("these results have another format; continue with the options they began with")
-        reader = {Format.TEXT: _text_entries, Format.CSV: _csv_entries}.get(self.format, _json_entries)
-        try:
-            return list(reader(whole.removeprefix(self.header())))
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise ResumeError(f"these are no results of `skey detect` in this format ({error})") from error
+    def joined(self, entries: Iterable[str]) -> str:
+        """Header and entries as :class:`Report` writes them, without what comes after the last entry."""
+        if self.format == Format.JSON:
+            return self.header() + ",\n".join(entries)
+        return self.header() + "".join(f"{entry}\n" for entry in entries)
 
-    def written(self, path: str) -> str:
-        """The name of a file as :meth:`entries` gives it back."""
-        if self.format == Format.CSV:
-            return _as_cell(path)
-        return _on_one_line(path) if self.format == Format.TEXT else path
-
-    def _record(self, path: str, estimate: KeyEstimate) -> dict[str, Any]:
+    def _record(self, path: str, estimate: "KeyEstimate") -> dict[str, Any]:
         """Everything about one file, by name."""
         record = {
             "path": path,
@@ -147,7 +129,7 @@ class Layout:
         }
         return record | ({"segments": self._segments(estimate)} if self.segments else {})
 
-    def _segments(self, estimate: KeyEstimate) -> list[dict[str, Any]]:
+    def _segments(self, estimate: "KeyEstimate") -> list[dict[str, Any]]:
         return [
             {
                 "start": round(segment.start, 2),
@@ -158,7 +140,7 @@ class Layout:
             for segment in estimate.segments
         ]
 
-    def _probabilities(self, estimate: KeyEstimate) -> dict[str, float]:
+    def _probabilities(self, estimate: "KeyEstimate") -> dict[str, float]:
         keys: list[Key | None] = list(KEYS) if len(estimate.probabilities) == len(KEYS) else [None] * 12
         names = [str(self._named(key, signature)) for signature, key in enumerate(keys)]
         return {name: round(p, 6) for name, p in zip(names, estimate.probabilities, strict=True)}
@@ -182,40 +164,21 @@ class Report:
         self._is_first = not continued
         stream.write("" if continued else layout.header())
 
-    def add(self, path: str, estimate: KeyEstimate) -> None:
-        """Write about one file and hand it to the system, so that a break loses nothing."""
+    def add(self, path: str, estimate: "KeyEstimate") -> str:
+        """Write the entry of one file, and hand it to the system, so that a break loses nothing; returns it."""
+        entry = self._layout.entry(path, estimate)
         is_array = self._layout.format == Format.JSON
         before = ",\n" if is_array and not self._is_first else ""
-        after = "" if is_array else "\n"
-        self._stream.write(before + self._layout.entry(path, estimate) + after)
+        self._stream.write(before + entry + ("" if is_array else "\n"))
         self._stream.flush()
         self._is_first = False
+        return entry
 
     def end(self) -> None:
         """Write what comes after the last entry."""
         if self._layout.format == Format.JSON:
             self._stream.write("]\n" if self._is_first else "\n]\n")
         self._stream.flush()
-
-
-def kept_entries(text: str, layout: Layout, valid: Collection[str]) -> tuple[str, list[str]]:
-    """What stays of results that break off: a text that ends after a whole entry, and the names in it.
-
-    ``valid`` are the names whose results may stay, as :meth:`Layout.written` gives them. Raises
-    ``ResumeError`` for results in another layout.
-    """
-    if layout.header().startswith(text):
-        return "", []
-    entries = layout.entries(text)
-    if layout.segments and layout.format in (Format.TEXT, Format.CSV):
-        # Several lines a file: nothing tells whether the last file has all of its own, so it is heard again.
-        entries = [entry for entry in entries if entry[0] != entries[-1][0]]
-    entries = [entry for entry in entries if entry[0] in valid]
-    if not entries:
-        return "", []
-    separator, end = (",\n", "") if layout.format == Format.JSON else ("\n", "\n")
-    kept = layout.header() + separator.join(entry for _, entry in entries) + end
-    return kept, [name for name, _ in entries]
 
 
 def _csv(rows: list[Any]) -> str:
@@ -247,25 +210,3 @@ def _on_one_line(path: str) -> str:
     if not {"\n", "\r"} & set(path):
         return path
     return path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _text_entries(text: str) -> Iterator[tuple[str, str]]:
-    """Name and entry of each file in text."""
-    lines = text.split("\n")[:-1]
-    starts = [i for i, line in enumerate(lines) if not line.startswith(_INDENT)]
-    for start, end in pairwise([*starts, len(lines)]):
-        yield lines[start].split("\t", 2)[2], "\n".join(lines[start:end])
-
-
-def _csv_entries(text: str) -> Iterator[tuple[str, str]]:
-    """Name and row of each row in CSV."""
-    for row in csv.reader(io.StringIO(text, newline="")):
-        yield row[0], _csv([row])
-
-
-def _json_entries(text: str) -> Iterator[tuple[str, str]]:
-    """Name and record of each line in JSON; the array may lack its end."""
-    for line in text.removesuffix("\n").split("\n"):
-        if line not in ("]", ""):
-            entry = line.removesuffix(",")
-            yield json.loads(entry)["path"], entry

@@ -25,13 +25,9 @@ from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
 from skey.files.decoding import AudioError, decoded
-from skey.files.id3 import Part, Tag, TagError, is_key_field, plan
+from skey.files.id3 import Part, Tag, is_key_field, plan
+from skey.files.id3 import TagError as TagError
 from skey.keys import Key, KeyParseError, Notation, format_key, parse_key
-
-__all__ = ["TAG_NOTATIONS", "TagError", "tagged_key", "write_key"]
-
-TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)
-"""The ways to write a key into tags: all have at most three characters, as ID3 asks for."""
 
 ID3_KEY = "TKEY"
 MP4_PREFIX = "----:com.apple.iTunes:"

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from skey import weights as library
 from skey.cli import main
 from skey.cli.journal import locked
-from skey.cli.reports import EXCHANGE, Format
+from skey.cli.reports import Format
 from skey.estimator import KeyEstimator
 from skey.keys import KEYS, Notation, format_key, parse_key
 
@@ -170,7 +170,7 @@ def test_nothing_is_written_into_the_music_folder(folder):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-@pytest.mark.parametrize("format_", [each for each in Format if each not in EXCHANGE])
+@pytest.mark.parametrize("format_", list(Format))
 @pytest.mark.parametrize("segments", [False, True])
 def test_a_run_that_was_interrupted_anywhere_continues_to_the_same_results(
     folder, tmp_path, format_, segments
@@ -195,11 +195,21 @@ def test_a_resumed_run_hears_only_what_is_new_or_has_changed(folder, tmp_path):
     output = tmp_path / "keys.csv"
     options = ["--format", "csv", "-o", output]
     detect("-r", folder, *options)
-    output.write_text(output.read_text().replace("C major", "F major").replace("D major", "G major"))
+    for file in (output, tmp_path / "keys.csv.run"):
+        file.write_text(file.read_text().replace("C major", "F major").replace("D major", "G major"))
     soundfile.write(folder / "more" / "b.FLAC", song(4, 5), RATE, format="FLAC")
     soundfile.write(folder / "new.wav", song(9), RATE)
     assert detect("-r", folder, *options, "--resume").exit_code == 0
     assert keys_of(output) == {"a.wav": "F major", "b.FLAC": "E major", "new.wav": "A major", "noise.ogg": ""}
+
+
+def test_results_that_somebody_changed_are_not_continued(folder, tmp_path):
+    output = tmp_path / "keys"
+    detect("-r", folder, "-o", output)
+    output.write_text(changed := output.read_text().replace("C major", "F major"))
+    ran = detect("-r", folder, "-o", output, "--resume")
+    assert ran.exit_code == 1 and "was changed after it was written" in ran.stderr
+    assert output.read_text() == changed
 
 
 def test_a_resumed_run_tags_what_was_heard_before(folder, tmp_path):
@@ -389,9 +399,3 @@ def test_jams_holds_the_key_of_the_whole_file_as_key_mode(folder):
     assert annotation["namespace"] == "key_mode"
     assert annotation["data"][0]["value"] == "C:major"
     assert annotation["data"][0]["duration"] == document["file_metadata"]["duration"] == 4.0
-
-
-def test_what_names_no_files_is_not_resumed(folder, tmp_path):
-    done = detect(folder / "a.wav", "--format", "key", "-o", tmp_path / "keys.txt", "--resume")
-    assert done.exit_code == 2
-    assert "cannot be resumed" in done.stderr

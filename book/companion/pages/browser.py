@@ -13,7 +13,7 @@ from skey.inference import network as inference
 from skey.inference.architecture import Architecture
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, Notation, format_key
 from skey.weights import DEFAULT, default_weights, find_weights
-from skey.weights.file import read_arrays
+from skey.weights.file import FRONT_END, read_arrays
 
 
 def browser_script() -> str:

@@ -31,7 +31,7 @@ class ResumeError(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the journal knows of a file: bytes, last change in ns, its key's place in KEYS, confidence, result.
+    """What the journal knows of a file: bytes, time in ns, its key's place in KEYS, confidence, result.
 
     There is no ``result`` where only size and time are noted anew, after the tags were written.
     """

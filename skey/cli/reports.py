@@ -165,7 +165,7 @@ class Report:
         stream.write("" if continued else layout.header())
 
     def add(self, path: str, estimate: "KeyEstimate") -> str:
-        """Write the entry of one file, and hand it to the system, so that a break loses nothing; returns it."""
+        """Write the entry of one file and hand it to the system: a break loses nothing. Returns the entry."""
         entry = self._layout.entry(path, estimate)
         is_array = self._layout.format == Format.JSON
         before = ",\n" if is_array and not self._is_first else ""

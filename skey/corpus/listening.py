@@ -1,9 +1,8 @@
 """Hear a clip of the open corpus, and read how it came to sound so."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import soundfile
 
@@ -24,30 +23,17 @@ class Heard:
     parts: tuple[Arrangement, ...]
     degradation: Degradation
 
-    def as_dict(self) -> dict[str, Any]:
-        """Everything about the sound by name, ready for JSON; the tempo is in quarters a minute."""
-        first = self.parts[0]
-        return {
-            "clip": self.clip.id,
-            "key": str(self.clip.key) if self.clip.key else None,
-            "level": self.clip.level,
-            "tempo": round(first.tempo, 1),
-            "transposition": first.transposition,
-            "tuning_cents": round(first.tuning_cents, 1),
-            "instruments": list(dict.fromkeys(_name(p) for part in self.parts for p in part.programs)),
-            "degradation": asdict(self.degradation),
-        }
-
     def lines(self) -> list[str]:
-        """The same for people, one line a matter."""
-        told = self.as_dict()
+        """Everything about the sound for people, one line a matter."""
+        first = self.parts[0]
+        instruments = dict.fromkeys(_name(program) for part in self.parts for program in part.programs)
         return [
-            f"clip         {told['clip']}",
-            f"key          {told['key'] or 'not known'}",
-            f"tempo        {told['tempo']:.0f} quarters a minute",
-            f"transposed   {told['transposition']:+d} semitones from the score",
-            f"tuning       {round(told['tuning_cents']):+d} cents",
-            f"instruments  {', '.join(told['instruments'])}",
+            f"clip         {self.clip.id}",
+            f"key          {self.clip.key or 'not known'}",
+            f"tempo        {first.tempo:.0f} quarters a minute",
+            f"transposed   {first.transposition:+d} semitones from the score",
+            f"tuning       {round(first.tuning_cents):+d} cents",
+            f"instruments  {', '.join(instruments)}",
             f"degradation  {', '.join(_words(self.degradation))}",
         ]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skey.datasets.base import AUDIO_SUFFIXES, Dataset, LabelError, MissingData, Track
-from skey.datasets.labels import Row, parse_label, read_table, refuse_second
+from skey.datasets.labels import Row, parse_label, read_table
 
 _DEPTHS = ("*", "*/*", "*/*/*")
 """Flat, in folders of thousands, or with one more folder around those (``fma_large``, ``000-019``)."""
@@ -29,14 +29,12 @@ class FMAKv2(Dataset):
         if not table.is_file():
             raise MissingData(f"{self.title}: {table} is missing. {self.advice()}")
         audio = find_numbered_audio(self.folder())
-        seen: set[str] = set()
-        return read_table(table, ("track_id", "key_and_mode"), lambda row: self._track(row, audio, seen))
+        return read_table(table, ("track_id", "key_and_mode"), lambda row: self._track(row, audio))
 
-    def _track(self, row: Row, audio: dict[int, Path], seen: set[str]) -> Track:
+    def _track(self, row: Row, audio: dict[int, Path]) -> Track:
         if not row["track_id"].isdecimal():
             raise LabelError(f"{row['track_id']!r} is not a track_id: expected a number")
         number = int(row["track_id"])
-        refuse_second(str(number), seen)
         expected = self.folder() / f"{number:06d}"[:3] / f"{number:06d}.mp3"
         key, unlabelled = parse_label(row["key_and_mode"])
         return Track(str(number), key, str(number), audio.get(number, expected), unlabelled=unlabelled)

@@ -24,8 +24,7 @@ class Folder(Dataset):
     def read_tracks(self) -> Sequence[Track]:
         """Read the table, in its order."""
         table = self.table()
-        seen: set[str] = set()
-        return read_table(table, ("file", "key"), lambda row: _track(row, table.parent, seen))
+        return read_table(table, ("file", "key"), lambda row: _track(row, table.parent))
 
     def table(self) -> Path:
         """The CSV file with the labels; raises ``MissingData`` where it cannot be told."""
@@ -43,13 +42,10 @@ class Folder(Dataset):
         return tables[0]
 
 
-def _track(row: Row, folder: Path, seen: set[str]) -> Track:
+def _track(row: Row, folder: Path) -> Track:
     file = row["file"]
-    if not file or file in seen:
-        raise LabelError(
-            f"file {file!r}: expected {'another file, this one stands above' if file else 'a file name'}"
-        )
-    seen.add(file)
+    if not file:
+        raise LabelError("file '': expected a file name")
     tags = {name: text for name, text in row.items() if name not in ("file", "key", "group")}
     key, unlabelled = parse_label(row["key"])
     return Track(file, key, row.get("group") or file, folder / file, tags, unlabelled)

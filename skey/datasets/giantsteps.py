@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skey.datasets.base import AUDIO_SUFFIXES, Dataset, MissingData, Track
-from skey.datasets.labels import Row, parse_each, parse_label, read_table, refuse_second
+from skey.datasets.labels import Row, parse_each, parse_label, read_table
 
 _LABELS = ("annotations/key/*.key", "keys_gs+/*.txt")
 """Where the collection itself, and mirdata, keep a file with the key of each track."""
@@ -62,10 +62,7 @@ class GiantStepsMTG(GiantSteps):
         table = self.folder() / "annotations" / "annotations.txt"
         if not table.is_file():
             raise MissingData(f"{self.title}: {table} is missing. {self.advice()}")
-        seen: set[str] = set()
-        columns = ("ID", "MANUAL KEY")
-        return read_table(table, columns, lambda row: self._row(row, seen), delimiter="\t")
+        return read_table(table, ("ID", "MANUAL KEY"), self._row, delimiter="\t")
 
-    def _row(self, row: Row, seen: set[str]) -> Track:
-        refuse_second(row["ID"], seen)
+    def _row(self, row: Row) -> Track:
         return self._track(f"{row['ID']}.LOFI", row["MANUAL KEY"])

@@ -4,15 +4,13 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from skey.datasets.base import LabelError
+from skey.datasets.base import LabelError, Track
 from skey.keys import Key, KeyParseError, parse_key
 
 Row = Mapping[str, str]
 """One line of a table: the text of each column."""
-_Cells = Mapping[str | Any, str | Any]
-Parsed = TypeVar("Parsed")
 Raw = TypeVar("Raw")
 
 _NO_KEY = ("", "-", "unknown", "none", "n/a")
@@ -47,27 +45,19 @@ def parse_label(text: str) -> tuple[Key | None, str]:
     return key, ""
 
 
-def refuse_second(track: str, seen: set[str]) -> None:
-    """Note a track of a table; raises ``LabelError`` where it stands above already."""
-    if track in seen:
-        raise LabelError(f"track {track} stands above already: expected each track once")
-    seen.add(track)
-
-
 def read_table(
-    path: Path, columns: Sequence[str], parse: Callable[[Row], Parsed], delimiter: str = ","
-) -> list[Parsed]:
-    """Read a CSV file in UTF-8 with a header, of which ``columns`` must be there, and parse each line.
+    path: Path, columns: Sequence[str], parse: Callable[[Row], Track], delimiter: str = ","
+) -> list[Track]:
+    """Read a CSV file in UTF-8 with a header, of which ``columns`` must be there, a track a line.
 
-    ``parse`` turns one line into what is wanted, or raises ``LabelError`` or ``KeyParseError``. Raises
-    ``LabelError`` where the file is no such table, or lines are wrong; each is listed with its number.
+    Raises ``LabelError`` where the file is no such table, and as :func:`parse_each` does.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="", strict=True, delimiter=delimiter)
             header = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = header
-            rows: list[tuple[str, _Cells]] = [(f"line {reader.line_num}", row) for row in reader]
+            rows = [(f"line {reader.line_num}", row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"{path} is not a CSV file in UTF-8: {error}") from error
     if not set(columns) <= set(header):
@@ -76,29 +66,33 @@ def read_table(
     return parse_each(path.name, rows, lambda row: parse(_cells(row)))
 
 
-def _cells(row: _Cells) -> Row:
+def _cells(row: dict[str, str]) -> Row:
     """The text of each column; more cells than columns would shift a label unnoticed."""
-    if None in row:
+    if None in row:  # type: ignore[comparison-overlap]
         raise LabelError(
             f"{len(row) - 1} columns but more cells: expected commas within a cell only in quotes"
         )
-    return {str(name): str(text).strip() for name, text in row.items()}
+    return {name: text.strip() for name, text in row.items()}
 
 
-def parse_each(source: str, raws: Iterable[tuple[str, Raw]], parse: Callable[[Raw], Parsed]) -> list[Parsed]:
-    """Parse each of several labels, given with their places, and complain about all wrong ones together.
+def parse_each(source: str, raws: Iterable[tuple[str, Raw]], parse: Callable[[Raw], Track]) -> list[Track]:
+    """Make a track of each label, given with its place, and complain about all wrong ones together.
 
-    ``source`` is the file or folder that holds them. Raises ``LabelError`` where labels are wrong; each is
-    listed with its place and what was expected.
+    ``source`` is the file or folder that holds them; ``parse`` raises ``LabelError`` or ``KeyParseError``.
+    Raises ``LabelError`` where labels are wrong, or of one track; each is listed with its place and what was
+    expected.
     """
-    parsed: list[Parsed] = []
+    tracks: dict[str, Track] = {}
     wrong: list[str] = []
     for place, raw in raws:
         try:
-            parsed.append(parse(raw))
+            track = parse(raw)
+            if track.id in tracks:
+                raise LabelError(f"track {track.id} stands above already: expected each track once")
+            tracks[track.id] = track
         except (LabelError, KeyParseError) as error:
             wrong.append(f"{source}, {place}: {error}")
     if wrong:
         more = [f"… and {len(wrong) - _LISTED} more"] if len(wrong) > _LISTED else []
         raise LabelError("\n".join([f"{len(wrong)} wrong label(s):", *wrong[:_LISTED], *more]))
-    return parsed
+    return list(tracks.values())

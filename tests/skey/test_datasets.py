@@ -345,7 +345,7 @@ def test_every_wrong_line_is_reported_with_its_number_and_what_was_expected(tmp_
     assert report[0] == "4 wrong label(s):"
     assert report[1].startswith("labels.csv, line 3: 'H minor' is not a key: expected a tonic and a mode")
     assert report[2] == "labels.csv, line 4: file '': expected a file name"
-    assert report[3] == "labels.csv, line 5: file 'a.wav': expected another file, this one stands above"
+    assert report[3] == "labels.csv, line 5: track a.wav stands above already: expected each track once"
     assert report[4].startswith("labels.csv, line 6: 2 columns but more cells: expected")
 
 

@@ -14,12 +14,12 @@ from filelock import FileLock
 from made_up import answers_to
 
 from companion.answers import ABOUT, ANSWERS, evaluate
-from companion.build import INDEX, build_book, script
-from companion.notebooks import EXECUTED, FOLDER, Run, notebook_names, read_notebook, read_runs, run_notebooks
+from companion.build import INDEX, build_book
+from companion.notebooks import EXECUTED, FOLDER, notebook_names, read_notebook, read_runs, run_notebooks
 from companion.observations import recorded_observations
 from companion.pages.listening import answer_in_words, instructive_rows
-from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo, parameters_words
-from companion.record import RESULTS, find_checkout
+from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo
+from companion.record import RESULTS
 from companion.sentences import NOT_HERE, StaleSentence, holds_while, printed_text, refuse_stale
 from companion.systems import T3, TABLES
 from skey.keys import KEYS
@@ -124,11 +124,6 @@ def pages() -> list[Path]:
 @pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
 def test_no_setting_of_the_book_is_written_twice(name: str) -> None:
     assert load(name)
-
-
-def test_the_loader_refuses_a_key_written_twice(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="written twice"):
-        yaml.load("execute: {a: 1}\nexecute: {b: 2}\n", Loader=NoDuplicates)
 
 
 def test_jupyter_book_executes_nothing_itself() -> None:
@@ -313,22 +308,3 @@ def test_what_an_executed_notebook_prints_is_searched(tmp_path: Path) -> None:
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps({"cells": [{"cell_type": "markdown"}, {"outputs": [output]}]}))
     assert printed_text(path) == f"{NOT_HERE} One\nis more."
-
-
-@pytest.mark.parametrize(
-    ("parameters", "words"),
-    [
-        ({}, "from the record"),
-        ({"recompute": True, "output": "build/x", "limit": 0}, "computed"),
-        ({"recompute": True, "limit": 48, "dataset": "folder"}, "computed, limit = 48, dataset = folder"),
-    ],
-)
-def test_the_status_page_says_whether_a_notebook_computed(
-    parameters: dict[str, str | int | float | bool], words: str
-) -> None:
-    assert parameters_words(Run("x", parameters, "2026-01-01T00:00:00Z", 1.0, "abc")) == words
-
-
-def test_commands_beside_this_python_are_found() -> None:
-    assert script("jupyter-book").is_file()
-    assert find_checkout(ROOT / "book") == ROOT

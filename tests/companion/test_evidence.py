@@ -1,6 +1,5 @@
 """Degradation, confidence, disagreement: one effect at a time, honest confidence, clips chosen by a rule."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from made_up import answers_to
-from tuning import intonation
 
 from companion.answers import evaluate, open_dataset
-from companion.build import script
-from companion.notebooks import default_parameters
 from companion.observations import (
     Observation,
     compare_observations,
@@ -63,20 +59,6 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # The shipped records
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_papermill_shows_the_record_without_any_weights(name: str, no_weights: None, tmp_path: Path) -> None:
-    command = [str(script("papermill")), "--no-progress-bar", f"notebooks/{name}.ipynb"]
-    done = subprocess.run([*command, str(tmp_path / "out.ipynb")], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
-    assert ("released-skey" in text and "<table" in text) or "| :--" in text
-
-
-@pytest.mark.parametrize("name", [robustness.NAME, reliability.NAME])
-def test_a_smoke_run_can_leave_out_most_of_the_clips(name: str) -> None:
-    assert default_parameters(ROOT / "notebooks" / f"{name}.ipynb")["limit"] == 0
-
-
 # A smaller run of an observation
 
 
@@ -104,11 +86,6 @@ def test_a_smaller_run_never_replaces_the_shipped_record(checkout: Path) -> None
     before = observation_path(checkout / RESULTS, "x").read_bytes()
     observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, limit=1)
     assert observation_path(checkout / RESULTS, "x").read_bytes() == before
-
-
-def test_a_whole_run_misses_nothing_of_the_record(checkout: Path) -> None:
-    old, new = {"a": {"keys": ["C", "F"]}}, {"a": {"keys": ["C"]}}
-    assert len(moved_numbers(old, new)) == 1 and moved_numbers(old, new, partial=True) == []
 
 
 # One effect at a time
@@ -157,28 +134,11 @@ def test_every_effect_changes_the_sound_and_none_its_peak() -> None:
         assert not (same_length and np.array_equal(wave, clean))
 
 
-def test_the_same_clip_sounds_the_same_twice() -> None:
-    clip = robustness.test_clips()[1]
-    for name in ("reverb", "noise"):
-        strength = EFFECTS[name].strengths[0]
-        first = robustness.render(clip, name, strength)
-        np.testing.assert_array_equal(first, robustness.render(clip, name, strength))
-
-
 def test_a_shorter_excerpt_is_the_beginning_of_the_longer_one() -> None:
     clip = robustness.test_clips()[0]
     short, long = robustness.render(clip, "length", 3.0), robustness.render(clip)
     head = long[: len(short)]
     assert np.corrcoef(short, head)[0, 1] > 0.999
-
-
-@pytest.mark.parametrize("cents", [-35.0, 20.0])
-def test_detuning_moves_every_pitch_by_its_cents(cents: float) -> None:
-    from skey.corpus.soundfont import EVENT, default_soundfont
-
-    note = np.array([(0.0, 1.5, 69, 100, 0)], EVENT)
-    wave = default_soundfont().render(note, [(0, 0)], 1.5, cents)
-    assert intonation(wave[2205:], 69).cents == pytest.approx(cents, abs=6)
 
 
 def test_the_grey_ground_lies_where_the_hard_level_does() -> None:
@@ -367,9 +327,8 @@ def test_systems_agree_where_they_name_the_same_key() -> None:
     assert "**100**" in rows[0] and "| 50 | **50** |" in rows[1]
 
 
-def test_the_choice_is_the_same_every_time() -> None:
+def test_no_other_clip_has_more_different_answers_than_the_chosen_ones() -> None:
     rows = disagreement.disagreed_rows(table())
-    assert rows == disagreement.disagreed_rows(table()) and len(set(rows)) == disagreement.COUNT
     different = disagreement.different_answers(table())
     assert min(different[row] for row in rows) >= max(n for row, n in enumerate(different) if row not in rows)
 

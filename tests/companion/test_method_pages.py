@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from companion.observations import Entries, read_observation
-from companion.pages import chapters, method
+from companion.pages import chapters
 from companion.pages import pseudo_label as pages
 from companion.plots.circle import many_points_drawing, places, plane_drawing, terms_drawing
 from companion.plots.method import clip_drawing, profile_drawing, structure_drawing, view_drawing
 from companion.record import RESULTS
 from companion.studies import alignment, pretext, pseudo_labels, transform
 from companion.systems import RELEASED
-from skey.calibration import Calibration, reference_profile, reference_profiles
+from skey.calibration import Calibration
 from skey.datasets import DATASETS
 from skey.experiments import Experiment
 from skey.keys import KEYS, Key
@@ -106,13 +106,6 @@ def test_every_recorded_profile_sums_to_one() -> None:
 
 
 # Figure 2
-
-
-def test_sums_over_modes_and_rows_each_add_up_to_all() -> None:
-    y = torch.rand(24).softmax(0).reshape(12, 2)
-    signatures, modes = pretext.sums(y)
-    assert signatures.sum().item() == pytest.approx(1) and modes.sum().item() == pytest.approx(1)
-    assert torch.equal(signatures, y[:, 0] + y[:, 1])
 
 
 def test_the_table_is_named_by_its_major_column() -> None:
@@ -203,13 +196,6 @@ def test_chromas_and_answers_of_segments_are_profiles() -> None:
 
 
 # Calibration
-
-
-def test_the_mean_over_crops_is_what_calibration_hears() -> None:
-    network = small_model(24).network
-    each = reference_profiles(network, "minor")
-    turned = torch.stack([each[c].roll(c, dims=0) for c in range(12)]).mean(0)
-    assert torch.allclose(turned, reference_profile(network, "minor"))
 
 
 @pytest.mark.parametrize("mode", alignment.MODES)
@@ -345,34 +331,10 @@ def test_a_silent_log_vqt_can_be_drawn() -> None:
     assert "<svg" in view_drawing("a", torch.zeros(84, 646), "silence").svg
 
 
-def test_tables_have_a_row_for_each_case() -> None:
-    found = entries("skey-pseudo-label")
-    networks = pages.networks(found)
-    assert len(pages.true_signature_table(found).splitlines()) == 2 + 10
-    assert len(pages.modes_table(found).splitlines()) == 2 + 10
-    assert len(pages.rows_table(found).splitlines()) == 2 + 2 + 2 * len(networks)
-    assert len(pages.pairs_table(found).splitlines()) == 2 + 2 * (4 + len(networks))
-    assert len(method.costs_table().splitlines()) == 2 + 7
-    assert len(method.calibration_table(entries("calibration")).splitlines()) == 2 + len(
-        entries("calibration")
-    )
-    assert "Eq. 9" in method.terms_table(entries("figure-1-pretext-task")["released-stone12"], "sure")
-
-
-def test_complex_numbers_are_written_as_people_write_them() -> None:
-    assert method._complex(complex(-0.5, -0.866)).replace("\N{NO-BREAK SPACE}", " ") == "−0.50 − 0.87i"
-    assert method._complex(complex(1, -1e-9)).replace("\N{NO-BREAK SPACE}", " ") == "1.00 + 0.00i"
-
-
 def test_the_layers_of_the_chapter_are_those_of_the_network() -> None:
     assert "| block 3 | 40 | 7 × 7 | 84 | 80 |" in chapters.layers_table()
     assert "47,284" in chapters.sizes_table()
     assert "| batch | 128 | 128 |" in chapters.settings_table()
-
-
-def test_every_data_set_is_described() -> None:
-    listed = chapters.datasets_list()
-    assert all(f'dataset = "{name}"' in listed for name in DATASETS)
 
 
 def test_every_included_part_of_the_chapters_is_computed() -> None:
@@ -461,10 +423,6 @@ def test_the_loss_of_the_page_is_small_where_the_network_is_sure() -> None:
     }
     assert loss["s"].item() == pytest.approx(0, abs=1e-5)
     assert loss["u"].item() == pytest.approx(math.log(12), abs=1e-5)
-
-
-def test_snippets_fit_on_twenty_lines_or_so() -> None:
-    assert all(len(snippet.splitlines()) <= 24 for snippet in snippets())
 
 
 def test_half_a_point_for_a_fifth_either_way_is_what_the_page_on_differences_says() -> None:

@@ -31,7 +31,6 @@ from companion.plots.profile import alignment_drawings, key_rings, timeline_draw
 from companion.record import RESULTS, RecordError
 from companion.studies.alignment import (
     NETWORKS,
-    apart,
     key_if_modes_were_aligned,
     mode_offset,
     observe_calibration,
@@ -297,15 +296,6 @@ def test_the_recorded_alignment_is_what_the_files_give(shared: Path, no_weights:
     save_weights(no_weights / "released-stone12.safetensors", loaded.network, loaded.header)
     recorded = {"released-stone12": alignment().entries["released-stone12"]}
     assert moved_numbers(recorded, observe_calibration()) == []
-
-
-def test_distances_on_the_circle_are_told_in_words() -> None:
-    assert [apart(steps) for steps in (0, -1, 1, 3)] == [
-        "relatives",
-        "a fifth below",
-        "a fifth above",
-        "3 fifths above",
-    ]
 
 
 def test_after_calibration_both_reference_sounds_lie_at_c_and_a_minor() -> None:

@@ -117,14 +117,6 @@ def test_compound_time_is_felt_in_dotted_beats() -> None:
     assert accompaniment.pulse_of(piece([0.0, 1.0, 2.0])) == 1.0
 
 
-def test_an_arrangement_is_a_pure_function_of_its_arguments(pieces: list[Piece]) -> None:
-    for piece in pieces:
-        first, again = arrange(piece, "hard", "a|0|0", 1.0), arrange(piece, "hard", "a|0|0", 1.0)
-        assert first.notes.tobytes() == again.notes.tobytes() and first.programs == again.programs
-        other = arrange(piece, "hard", "a|1|0", 1.0)
-        assert other.notes.tobytes() != first.notes.tobytes()
-
-
 def test_notes_fill_thirty_seconds_and_no_more(pieces: list[Piece]) -> None:
     for piece in pieces:
         for place in (0.0, 0.5, 1.0):

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 from skey.audio import AudioError
 from skey.cli import main
-from skey.cli.measure import measure
 from skey.estimator import KeyEstimator
 from skey.keys import Key
 
@@ -42,12 +41,6 @@ def noise(seconds=6.0):
 def click():
     samples = np.zeros(12 * RATE, np.float32)
     samples[5 * RATE] = 1
-    return samples
-
-
-def spoilt(bad):
-    samples = music()
-    samples[RATE] = bad
     return samples
 
 
@@ -142,12 +135,6 @@ def test_an_mp3_with_flipped_bits_keeps_its_key_or_is_called_unreadable(listen):
         assert estimate.key == Key(0, "major")
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_refused(listen, bad):
-    with pytest.raises(AudioError, match="NaN or infinite"):
-        listen(spoilt(bad), subtype="FLOAT")
-
-
 @pytest.mark.parametrize(
     ("samples", "reason"),
     [
@@ -227,18 +214,6 @@ def test_every_format_gives_the_key_whatever_its_name_says(listen, name, file_fo
     )
 
 
-@pytest.mark.parametrize(
-    "name", ['it\'s "quoted".wav', "Дорога.wav", "月の光.wav", "🎹 été.wav", "-r.wav", " .wav"]
-)
-def test_any_name_is_read_and_printed(tmp_path, name):
-    path = tmp_path / name
-    soundfile.write(str(path), music(), RATE)
-    ran = CliRunner().invoke(main, ["detect", str(path)])
-    assert ran.exit_code == 0
-    assert ran.stdout.startswith("C major\t")
-    assert ran.stdout.endswith(f"\t{path}\n")
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow text alone in names")
 def test_a_name_that_is_no_text_passes_through_as_its_bytes_and_is_escaped_in_json(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.wav")
@@ -286,18 +261,3 @@ def test_a_thousand_small_files_are_dealt_with_in_seconds(tmp_path):
     assert time.perf_counter() - began < 120, "about 2 s on an idle machine"
     assert ran.stdout.count("\n") == 1_000
     assert ran.stderr.count("too short") == 1_000
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")
-def test_a_folder_of_everything_takes_less_than_a_gigabyte(tmp_path):
-    soundfile.write(tmp_path / "surround.wav", np.stack([music(10, 192_000)] * 6, axis=1), 192_000)
-    soundfile.write(tmp_path / "odd.flac", music(30, 37_913), 37_913)
-    soundfile.write(tmp_path / "nan.wav", spoilt(np.nan), RATE, subtype="FLOAT")
-    soundfile.write(tmp_path / "bits.mp3", music(30), RATE)
-    with_flipped_bits(tmp_path / "bits.mp3")
-    (tmp_path / "text.wav").write_text("words")
-    code = (
-        "import sys; from click.testing import CliRunner; from skey.cli import main\n"
-        "assert CliRunner().invoke(main, ['detect', '-r', sys.argv[1]]).exit_code == 1"
-    )
-    assert measure("detect", [sys.executable, "-c", code, str(tmp_path)]).peak_megabytes < 1_000

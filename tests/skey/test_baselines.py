@@ -123,9 +123,8 @@ def test_always_c_major_never_listens() -> None:
     assert AlwaysCMajor()(sung(parse_key("F# minor"))) == parse_key("C major")
 
 
-def test_every_baseline_answers_a_key_or_a_signature_and_always_the_same() -> None:
+def test_every_baseline_answers_a_key_or_a_signature() -> None:
     bins = sung(parse_key("G minor"))
     answers = {name: system(bins) for name, system in BASELINES.items()}
-    assert answers == {name: system(bins) for name, system in BASELINES.items()}
     assert {name for name, answer in answers.items() if isinstance(answer, int)} == {"feature-engineering"}
     assert answers["krumhansl"] == answers["temperley"] == parse_key("G minor")

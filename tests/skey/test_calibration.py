@@ -40,7 +40,6 @@ def test_the_reference_sound_is_fifteen_seconds_with_peak_one() -> None:
     sound = reference_sound("minor")
     assert sound.shape == (15 * 22_050,)
     assert np.abs(sound).max() == pytest.approx(1)
-    assert np.array_equal(sound, reference_sound("minor"))
 
 
 def test_a_one_hot_output_comes_out_as_its_own_key() -> None:

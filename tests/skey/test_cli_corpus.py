@@ -98,12 +98,3 @@ def test_an_unknown_piece_is_one_clear_line(run: Run, tmp_path: Path, name: str)
 def test_a_folder_that_does_not_exist_is_one_clear_line(run: Run, tmp_path: Path) -> None:
     answer = run("listen", plan_clips("test", 1)[0].id, "-o", tmp_path / "no" / "clip.wav")
     assert answer.exit_code == 1 and answer.stderr.startswith("Error: cannot write")
-
-
-def test_an_unwritable_data_directory_is_one_clear_line(
-    run: Run, silent: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "file"))
-    answer = run("build", "--clips", 1, "--jobs", 1)
-    assert answer.exit_code == 1 and "SKEY_DATA" in answer.stderr

@@ -1,7 +1,6 @@
 """Features are built once, whatever kills the builders; they are whole or absent, and damage is found."""
 
 import errno
-import json
 import os
 import signal
 import subprocess
@@ -145,14 +144,6 @@ def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
         build_clips(planned(), tmp_path / "file" / "below", noise)
 
 
-def test_the_progress_bar_counts_clips_on_standard_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    build_clips(planned(), tmp_path, noise, progress=True)
-    captured = capsys.readouterr()
-    assert f"{CLIPS}/{CLIPS}" in captured.err and captured.out == ""
-
-
 def test_a_shard_is_named_by_everything_planned_about_its_clips(tmp_path: Path) -> None:
     clips = planned()
     moved = [replace(clips[0], key=Key(1, "minor")), *clips[1:]]
@@ -249,12 +240,6 @@ def test_a_broken_manifest_counts_as_none(two_shards: tuple[Shard, Shard], text:
 def test_a_manifest_of_other_clips_counts_as_none(two_shards: tuple[Shard, Shard]) -> None:
     first = two_shards[0]
     assert Shard(first.folder, first.name, ("a", "c", "b")).recorded_checksum() is None
-
-
-def test_the_manifest_names_clips_checksum_plan_and_versions(two_shards: tuple[Shard, Shard]) -> None:
-    manifest = json.loads(two_shards[0].manifest_path.read_text("utf-8"))
-    assert manifest["clips"] == ["a", "b", "c"] and manifest["plan"] == "first"
-    assert len(manifest["sha256"]) == 64 and manifest["versions"] == VERSIONS
 
 
 def test_the_digest_follows_the_bytes(two_shards: tuple[Shard, Shard]) -> None:

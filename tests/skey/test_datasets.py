@@ -113,15 +113,6 @@ def test_every_data_set_but_the_open_corpus_has_a_made_up_collection_here() -> N
     assert set(LAYOUTS) | {"open-corpus"} == set(DATASETS)
 
 
-def test_every_collection_says_what_it_is_and_where_it_comes_from(
-    collection: tuple[Dataset, list[str]],
-) -> None:
-    dataset, _ = collection
-    assert dataset.name in DATASETS
-    for text in (dataset.title, dataset.licence, dataset.citation, dataset.url, dataset.layout):
-        assert len(text) > 3 and text == text.strip()
-
-
 def test_every_collection_names_its_keys(collection: tuple[Dataset, list[str]]) -> None:
     dataset, keys = collection
     assert [str(track.key) for track in dataset.tracks()] == keys
@@ -219,11 +210,6 @@ def test_a_sample_is_spread_evenly_over_tags_and_keys() -> None:
     assert set(Counter(track.tags["level"] for track in sample).values()) == {24}
     assert set(Counter(track.key for track in sample).values()) == {2}
     assert list(sample) == sorted(sample, key=lambda track: track.id)
-
-
-def test_a_sample_does_not_depend_on_the_order_of_the_tracks() -> None:
-    tracks = made_up_tracks(100)
-    assert set(t.id for t in evenly_spread(tracks, 7)) == set(t.id for t in evenly_spread(tracks[::-1], 7))
 
 
 def test_a_limit_above_the_size_takes_everything_and_one_below_1_is_refused() -> None:

@@ -201,8 +201,8 @@ def coloured(exponent, seconds, seed):
     return (sound / np.abs(sound).max()).astype(np.float32)
 
 
-@pytest.mark.parametrize("seconds", [2.95, 5, 15])
-@pytest.mark.parametrize("exponent", [0, 1, 2, 4])
+@pytest.mark.parametrize("seconds", [2.95, 15])
+@pytest.mark.parametrize("exponent", [0, 2, 4])
 def test_noise_of_any_colour_and_length_has_no_tonality(exponent, seconds):
     for seed in "abc":
         assert measure_tonality(coloured(exponent, seconds, seed)).prominence < 0.6 * TONAL_PROMINENCE
@@ -268,7 +268,7 @@ def test_pitched_sounds_that_are_no_music_have_no_key_but_for_the_papers(frequen
     assert (published.key is not None) == measure_tonality(sound).tonal
 
 
-@pytest.mark.parametrize("cents", [-45, -30, 0, 30, 45])
+@pytest.mark.parametrize("cents", [-45, 30, 45])
 @pytest.mark.parametrize("weights", ["krumhansl", None])
 def test_music_out_of_tune_keeps_its_key(weights, cents):
     key = Key(9, "minor")

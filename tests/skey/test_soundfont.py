@@ -215,11 +215,6 @@ def test_notes_add_up(font: SoundFont) -> None:
     np.testing.assert_allclose(together, apart, atol=1e-6)
 
 
-def test_a_repeated_note_sounds_twice_the_same(font: SoundFont) -> None:
-    wave = font.render(notes((0.0, 0.2, 60, 80, 0), (1.0, 0.2, 60, 80, 0)), [(0, 38)], 2.0)
-    np.testing.assert_allclose(wave[SAMPLE_RATE:], wave[:SAMPLE_RATE], atol=2e-4)
-
-
 def test_a_clip_has_the_asked_length_and_is_finite(font: SoundFont) -> None:
     wave = font.render(phrase(), [FLUTE, STRINGS, DRUMS], 2.0)
     assert wave.shape == (2 * SAMPLE_RATE,) and wave.dtype == np.float32

@@ -129,13 +129,6 @@ def test_only_labelled_clips_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
     assert at_scale(EXPERIMENTS["suptone"], Scale(unlabelled=100)).unlabelled == 100
 
 
-def test_it_is_trained_at_a_scale_of_its_own() -> None:
-    ours = at_scale(SUPERVISED)
-    assert (ours.batch, ours.architecture.filters) == (SUPERVISED.batch, SUPERVISED.architecture.filters)
-    assert ours.epochs > at_scale(EXPERIMENTS["suptone"]).epochs
-    assert at_scale(SUPERVISED, Scale(frames_per_step=2)).architecture.frames_per_step == 2
-
-
 def test_it_learns_the_keys_of_its_clips_and_its_weights_answer_alike(
     data: TrainingData, tmp_path: Path
 ) -> None:

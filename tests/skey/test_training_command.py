@@ -23,7 +23,7 @@ sys.path.insert(0, {tests!r})
 from dataclasses import replace
 from pathlib import Path
 import test_training
-import skey.training
+import skey.training.data
 import skey.cli.train as command
 from skey.cli import main
 from skey.datasets import DATASETS
@@ -33,7 +33,7 @@ def experiment(named, paper, scale):
     return replace(small, architecture=replace(small.architecture, stochastic_depth=0.0))
 
 store = Path({folder!r}) / f"store{{__import__('os').environ.get('LOCAL_RANK', 0)}}"
-skey.training.load_data = lambda *_, **__: test_training.synthetic_data(store)
+skey.training.data.load_data = lambda *_, **__: test_training.synthetic_data(store)
 command._scaled = experiment
 DATASETS["open-corpus"] = "test_training:Noise"
 if __name__ == "__main__":

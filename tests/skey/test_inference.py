@@ -76,7 +76,7 @@ def test_a_sound_of_under_three_quarters_of_a_second_is_too_short() -> None:
 
 
 def test_the_front_ends_agree_on_the_authors_audio(shared: Path) -> None:
-    for file in sorted((shared / "parity" / "audio").iterdir())[:-1:4]:  # The last one is too short.
+    for file in sorted((shared / "parity" / "audio").iterdir())[:15:3]:
         wave = read_audio(file)
         theirs = vqt.log_vqt(torch.from_numpy(wave)).numpy()
         # The upper 32 of the 80 dB, which float32 resolves to 1e-4 with some room.

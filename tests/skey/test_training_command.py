@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from test_training import small, synthetic_data
 
 import skey.cli.train
-import skey.training
+import skey.training.data
 from skey.cli import main
 from skey.weights import read_header
 
@@ -98,7 +98,7 @@ def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
         pytest.skip("there is a CUDA device")
     (tmp_path / "skey-s0").mkdir()
     (tmp_path / "skey-s0" / "checkpoint.pt").touch()
-    monkeypatch.setattr(skey.training, "load_data", lambda *_, **__: synthetic_data(tmp_path / "store"))
+    monkeypatch.setattr(skey.training.data, "load_data", lambda *_, **__: synthetic_data(tmp_path / "store"))
     monkeypatch.setattr(skey.cli.train, "_scaled", lambda named, *_: small(named.name, epochs=1))
     ran = CliRunner(env=environment).invoke(main, ["train", "skey", *options, "--out", str(tmp_path)])
     assert ran.exit_code == 1

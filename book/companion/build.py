@@ -20,14 +20,10 @@ STRICT = ["-n", "-W", "--keep-going", "--all"]
 _SHOWN = 40
 
 
-class BookError(SkeyError):
-    """The book was not built; the message shows what jupyter-book said."""
-
-
 def build_book(checkout: Path) -> Path:
     """Build the book from the executed notebooks and the record; returns its first page.
 
-    Raises ``BookError`` where the build failed or warned, ``RecordError`` without a record.
+    Raises ``SkeyError`` where the build failed or warned, ``RecordError`` without a record.
     """
     write_pages(checkout)
     command = [
@@ -49,15 +45,15 @@ def build_book(checkout: Path) -> Path:
     )
     index = checkout / INDEX
     if done.returncode or not index.is_file():
-        raise BookError(_complaints(done.stdout + done.stderr))
+        raise SkeyError(_complaints(done.stdout + done.stderr))
     return index
 
 
 def script(name: str) -> Path:
-    """A command that was installed beside this Python; raises ``BookError`` where it was not."""
+    """A command that was installed beside this Python; raises ``SkeyError`` where it was not."""
     path = Path(sys.executable).parent / (f"{name}.exe" if os.name == "nt" else name)
     if not path.is_file():
-        raise BookError(f"{path} is missing: install the extra of the book with `pip install -e .[book]`")
+        raise SkeyError(f"{path} is missing: install the extra of the book with `pip install -e .[book]`")
     return path
 
 

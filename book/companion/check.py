@@ -6,7 +6,6 @@ the headers of weights and the papers' counts say is compared with the record. E
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 import pandas as pd
@@ -15,7 +14,7 @@ from companion.answers import describe, open_dataset, read_record, read_scores, 
 from companion.kept import System
 from companion.paper import paper_tables
 from companion.parameters import Parameters
-from companion.record import RESULTS, RecordError, find_checkout
+from companion.record import RESULTS, RecordError, find_checkout, flat, moved
 from companion.scores import format_answer, score, systems_in
 from companion.systems import RELEASED, SYSTEMS, checksums, systems
 from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
@@ -23,9 +22,6 @@ from skey.datasets import labelled_tracks
 from skey.errors import WeightsError
 from skey.experiments import EXPERIMENTS
 from skey.weights import Header, read_arrays
-
-TOLERANCE = 1.5e-4
-"""Two recorded percentages closer than this are the same number."""
 
 
 @click.command()
@@ -118,22 +114,6 @@ def by_cell(answers: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def moved(old: Mapping[str, Any], new: Mapping[str, Any], giver: str) -> list[str]:
-    """A line for each entry that differs: ``krumhansl / hard / mirex / value: record 71, … 70``."""
-    return [
-        f"{name}: record {old.get(name, 'nothing')}, {giver} {new.get(name, 'nothing')}"
-        for name in dict.fromkeys((*old, *new))
-        if not _equal(old.get(name), new.get(name))
-    ]
-
-
-def _equal(old: object, new: object) -> bool:
-    """Equality, with the tolerance for percentages."""
-    if isinstance(old, int | float) and isinstance(new, int | float):
-        return abs(old - new) < TOLERANCE
-    return bool(old == new)
-
-
 def check_weights(results: Path, weights: Path) -> Iterator[str]:
     """Shipped weights that are damaged, not on record, not those of the chosen run, or ill described."""
     try:
@@ -173,14 +153,6 @@ def described(system: str, seed: int) -> dict[str, object]:
 def described_in(header: Header) -> dict[str, object]:
     """The same fields of a header."""
     return {name: getattr(header, name) for name in _DESCRIPTION}
-
-
-def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Leaves of nested mappings by their path."""
-    leaves: dict[str, Any] = {}
-    for name, value in tree.items():
-        leaves |= flat(value, f"{path}{name} / ") if isinstance(value, Mapping) else {path + name: value}
-    return leaves
 
 
 def check_paper() -> list[str]:

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from companion.record import write_if_changed
+from companion.record import RecordError, moved, write_if_changed
 from skey.corpus.build import FeatureStore, open_store
 from skey.corpus.plan import Clip, describe, plan_clips
-from skey.errors import SkeyError
 
 CORPUS_RECORD = Path("data", "open-corpus.json")
 """Where the record keeps the corpus, below ``results/``."""
@@ -28,10 +27,6 @@ less than one step, and its own rounding adds at most one. On the other side, no
 within 2 of each other in all values, and a semitone moves some value of each of them by 6 or more. (The mean
 chroma would not do: a semitone moves that of a noisy clip by as little as 1.)
 """
-
-
-class CorpusRecordError(SkeyError):
-    """The recorded corpus is absent or unreadable; the message says how to make it again."""
 
 
 def fingerprint(store: FeatureStore) -> dict[str, str]:
@@ -71,13 +66,13 @@ def write_corpus_record(results: Path, store: FeatureStore, clips: Sequence[Clip
 
 
 def read_corpus_record(results: Path) -> dict[str, Any]:
-    """The recorded corpus below the folder ``results``; raises ``CorpusRecordError`` where there is none."""
+    """The recorded corpus below the folder ``results``; raises ``RecordError`` where there is none."""
     path = results / CORPUS_RECORD
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return {**content, "fingerprints": dict(content["fingerprints"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorpusRecordError(
+        raise RecordError(
             f"{path} is missing or unreadable: restore it with git, or write it anew with "
             "`python3 run.py corpus build && python3 run.py record-corpus`"
         ) from error
@@ -90,16 +85,12 @@ def check_corpus(results: Path, recompute: bool = False) -> list[str]:
     """
     try:
         recorded = read_corpus_record(results)
-    except CorpusRecordError as error:
+    except RecordError as error:
         return [str(error)]
     fingerprints = recorded.pop("fingerprints")
     planned = json.loads(json.dumps(describe(plan_clips("test"))))
-    faults = [
-        f"{CORPUS_RECORD}: {name}: record {recorded.get(name)}, planned {planned.get(name)}"
-        for name in dict.fromkeys((*recorded, *planned))
-        if recorded.get(name) != planned.get(name)
-    ]
+    faults = moved(recorded, planned, "planned")
     if recompute:
-        moved = compare_fingerprints(fingerprints, fingerprint(open_store("test")))
-        faults += [f"{CORPUS_RECORD}: {clip} sounds otherwise" for clip in moved]
-    return faults
+        other = compare_fingerprints(fingerprints, fingerprint(open_store("test")))
+        faults += [f"{clip} sounds otherwise" for clip in other]
+    return [f"{CORPUS_RECORD}: {fault}" for fault in faults]

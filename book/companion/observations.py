@@ -6,12 +6,12 @@ need one system's weights, and those that cannot be computed here are taken over
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from companion.record import RESULTS, RecordError, find_checkout, provenance, write_if_changed
+from companion.record import RESULTS, RecordError, find_checkout, flat, moved, provenance, write_if_changed
 from companion.systems import RELEASED
 
 FOLDER = "observations"
@@ -120,42 +120,20 @@ def compare_observations(recorded: Path, computed: Path) -> list[str]:
     lines = []
     for name in recorded_observations(computed):
         old, new = read_observation(recorded, name), read_observation(computed, name)
-        moved = moved_numbers(old.entries, new.entries, partial="limit" in new.made)
-        lines += [f"{name}: {line}" for line in moved]
+        found = moved_numbers(old.entries, new.entries, partial="limit" in new.made)
+        lines += [f"{name}: {line}" for line in found]
     return lines
 
 
 def moved_numbers(old: Entries, new: Entries, partial: bool = False) -> list[str]:
-    """A line for each number or word that differs; numbers with decimals may by ``TOLERANCE``.
+    """A line for each number or word that differs; numbers may by ``TOLERANCE``.
 
     ``partial``: what only the old entries hold is no difference.
     """
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    return [
-        f"{path}: record {before.get(path)}, computed here {after.get(path)}"
-        for path in (after if partial else dict.fromkeys((*before, *after)))
-        if not _same(before.get(path), after.get(path))
-    ]
-
-
-def _same(old: object, new: object) -> bool:
-    """Equality, with the tolerance where both have decimals."""
-    if isinstance(old, float) and isinstance(new, float):
-        return abs(old - new) < TOLERANCE
-    return bool(old == new)
-
-
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - whatever JSON can hold
-    """Each number or word of nested mappings and lists, with its path."""
-    if isinstance(tree, Mapping):
-        branches = tree.items()
-    elif isinstance(tree, list | tuple):
-        branches = ((str(place), value) for place, value in enumerate(tree))  # type: ignore[assignment]
-    else:
-        yield path, tree
-        return
-    for name, value in branches:
-        yield from _leaves(value, f"{path} / {name}" if path else name)
+    before, after = flat(old), flat(new)
+    if partial:
+        before = {path: value for path, value in before.items() if path in after}
+    return moved(before, after, "computed here", TOLERANCE)
 
 
 def _recorded_entries(folder: Path, name: str) -> Entries:

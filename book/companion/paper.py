@@ -31,10 +31,6 @@ ClaimKind = Literal["better", "same", "no worse"]
 """What a claim says of its first system beside its second."""
 
 
-class PaperError(SkeyError):
-    """A number or a claim that ``paper.toml`` does not hold."""
-
-
 @dataclass(frozen=True, slots=True)
 class PaperTable:
     """One table of a paper: system → counts out of ``tracks`` and the printed ``percent`` of ``metric``."""
@@ -69,9 +65,9 @@ class PaperTable:
         return 100 * (ksea(counts) if isinstance(counts, SignatureCounts) else mirex_score(counts))
 
     def row(self, system: str) -> Mapping[str, Number]:
-        """Counts and printed percentage of one system; raises ``PaperError`` where there is no such row."""
+        """Counts and printed percentage of one system; raises ``SkeyError`` where there is no such row."""
         if system not in self.systems:
-            raise PaperError(
+            raise SkeyError(
                 f"{self.title} of {self.paper} has no row {system!r}: it has {list(self.systems)}"
             )
         return self.systems[system]
@@ -183,21 +179,21 @@ def papers_numbers(metric: str, dataset: str = "fmakv2", ours: bool = True) -> d
 
 
 def find_number(system: str, dataset: str, metric: str) -> PaperNumber:
-    """What the papers say of a system on a data set by a score; raises ``PaperError`` where they do not."""
+    """What the papers say of a system on a data set by a score; raises ``SkeyError`` where they do not."""
     found = papers_numbers(metric, dataset)
     if system not in found:
-        raise PaperError(f"the papers have no {metric} of {system!r} on {dataset!r}: see paper.toml")
+        raise SkeyError(f"the papers have no {metric} of {system!r} on {dataset!r}: see paper.toml")
     return found[system]
 
 
 def label(system: str) -> str:
-    """The title of a system, ours or the papers' alone; raises ``PaperError`` for a name of neither."""
+    """The title of a system, ours or the papers' alone; raises ``SkeyError`` for a name of neither."""
     if system in SYSTEMS:
         return SYSTEMS[system].title
     try:
         return str(_content()["titles"][system])
     except KeyError:
-        raise PaperError(f"{system!r} is no system: give it a row in book/companion/systems.py") from None
+        raise SkeyError(f"{system!r} is no system: give it a row in book/companion/systems.py") from None
 
 
 def mark_note(number: PaperNumber) -> str:

@@ -17,12 +17,11 @@ from skey.errors import SkeyError
 RESULTS = "results"
 """The folder of the shipped record, below the top of the checkout."""
 
+TOLERANCE = 1.5e-4
+"""Two recorded percentages closer than this are the same number."""
+
 VERSIONED = ("numpy", "torch", "nnaudio", "music21", "pretty_midi", "soundfile", "soxr")
 """Packages whose version may move a number, and is therefore recorded."""
-
-
-class CheckoutError(SkeyError):
-    """The command needs files of the repository (notebooks, record, book) that an installed wheel has not."""
 
 
 class RecordError(SkeyError):
@@ -33,13 +32,13 @@ def find_checkout(start: Path | None = None) -> Path:
     """The top of the checkout: the nearest folder upwards that holds ``_toc.yml``.
 
     Looks from ``start`` (default: the working directory), then from this package upwards. Raises
-    ``CheckoutError`` where there is none, as with an installed wheel.
+    ``SkeyError`` where there is none, as with an installed wheel.
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents, *Path(__file__).resolve().parents):
         if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
             return folder
-    raise CheckoutError(
+    raise SkeyError(
         "the notebooks, the record and the book are not part of the installed package: clone the repository "
         "and run this inside it"
     )
@@ -67,6 +66,39 @@ def digest(content: Mapping[str, Any]) -> str:
     """The sha256 of a JSON object's content, independent of its layout."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def moved(
+    old: Mapping[str, Any], new: Mapping[str, Any], giver: str, tolerance: float = TOLERANCE
+) -> list[str]:
+    """A line for each entry that differs, numbers by more than ``tolerance``.
+
+    Such as ``krumhansl / hard / mirex / value: record 71, … 70``, with ``giver`` for the dots.
+    """
+    return [
+        f"{name}: record {old.get(name, 'nothing')}, {giver} {new.get(name, 'nothing')}"
+        for name in dict.fromkeys((*old, *new))
+        if not _equal(old.get(name), new.get(name), tolerance)
+    ]
+
+
+def _equal(old: object, new: object, tolerance: float) -> bool:
+    """Equality, with the tolerance for numbers."""
+    if isinstance(old, int | float) and isinstance(new, int | float):
+        return abs(old - new) < tolerance
+    return bool(old == new)
+
+
+def flat(tree: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 - whatever JSON can hold
+    """Leaves of nested mappings and lists by their path."""
+    if isinstance(tree, list | tuple):
+        tree = dict(enumerate(tree))
+    if not isinstance(tree, Mapping):
+        return {path: tree}
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        leaves |= flat(value, f"{path} / {name}" if path else name)
+    return leaves
 
 
 def provenance(checkout: Path, seconds: float) -> dict[str, Any]:

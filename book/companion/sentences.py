@@ -16,10 +16,6 @@ NOT_HERE = "*Not on these data:*"
 """What precedes a sentence whose premise is false."""
 
 
-class StaleSentence(SkeyError):
-    """Sentences of the book that the record no longer supports; the message quotes them page by page."""
-
-
 @dataclass(frozen=True, slots=True)
 class Check:
     """A sentence of a page (``…`` where it prints a number), and the code of its premise."""
@@ -47,7 +43,7 @@ def holds_while(premise: Callable[[], bool], sentence: str) -> str:
 
 
 def refuse_stale(pages: Mapping[str, str]) -> None:
-    """Raise ``StaleSentence`` where a page, as text by its name, holds a sentence that is not supported."""
+    """Raise ``SkeyError`` where a page, as text by its name, holds a sentence that is not supported."""
     found = [
         f"{name}: {line.split(NOT_HERE, 1)[1].strip()}"
         for name, text in pages.items()
@@ -55,7 +51,7 @@ def refuse_stale(pages: Mapping[str, str]) -> None:
         if NOT_HERE in line
     ]
     if found:
-        raise StaleSentence("the record no longer supports these sentences:\n" + "\n".join(found))
+        raise SkeyError("the record no longer supports these sentences:\n" + "\n".join(found))
 
 
 def printed_text(notebook: Path) -> str:

@@ -145,10 +145,6 @@ def systems_of(table: str) -> tuple[str, ...]:
     return tuple(name for name, system in SYSTEMS.items() if table in system.tables)
 
 
-class UnknownSystem(SkeyError):
-    """A name that stands for no system; the message lists those that there are."""
-
-
 def systems(*names: str) -> dict[str, Callable[..., Any]]:
     """Systems by name: each a callable from the log-VQT of a track, (99, frames), to its answer.
 
@@ -159,11 +155,11 @@ def systems(*names: str) -> dict[str, Callable[..., Any]]:
         Those of them that can be computed here: a network is left out where its weights are not.
 
     Raises:
-        UnknownSystem: a name stands for no system.
+        SkeyError: a name stands for no system.
     """
     unknown = [name for name in names if name not in SYSTEMS]
     if unknown:
-        raise UnknownSystem(f"there is no system {', '.join(unknown)}: expected any of {', '.join(SYSTEMS)}")
+        raise SkeyError(f"there is no system {', '.join(unknown)}: expected any of {', '.join(SYSTEMS)}")
     files = available_weights()
     at_hand: dict[str, Callable[..., Any]] = dict(BASELINES)
     at_hand |= {name: NetworkSystem(files[name]) for name in SYSTEMS if name in files}

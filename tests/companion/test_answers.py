@@ -21,9 +21,9 @@ from companion.answers import (
     read_record,
     write_answers,
 )
-from companion.check import by_number, check_answers, compare_records, moved
+from companion.check import by_number, check_answers, compare_records
 from companion.parameters import ParameterError, Parameters, notebook_parameters
-from companion.record import RESULTS, CheckoutError, RecordError, find_checkout, write_if_changed
+from companion.record import RESULTS, RecordError, find_checkout, moved, write_if_changed
 from companion.scores import (
     difference,
     format_answer,
@@ -37,6 +37,7 @@ from companion.scores import (
 from companion.systems import T1, T3, systems_of
 from skey.baselines import BASELINES
 from skey.datasets import DATASETS, Dataset, MissingData, Track
+from skey.errors import SkeyError
 from skey.keys import KEYS, Key
 from skey.metrics import Interval
 
@@ -322,7 +323,7 @@ def test_an_installed_wheel_says_that_it_has_no_record(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("companion.record.__file__", str(tmp_path / "record.py"))
-    with pytest.raises(CheckoutError, match="clone"):
+    with pytest.raises(SkeyError, match="clone"):
         find_checkout()
 
 

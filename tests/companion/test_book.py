@@ -20,8 +20,9 @@ from companion.observations import recorded_observations
 from companion.pages.listening import answer_in_words, instructive_rows
 from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo
 from companion.record import RESULTS
-from companion.sentences import NOT_HERE, StaleSentence, holds_while, printed_text, refuse_stale
+from companion.sentences import NOT_HERE, holds_while, printed_text, refuse_stale
 from companion.systems import T3, TABLES
+from skey.errors import SkeyError
 from skey.keys import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -299,7 +300,7 @@ def test_a_sentence_that_the_record_refutes_stops_the_build_and_is_named_with_it
             ]
         ),
     }
-    with pytest.raises(StaleSentence, match=r"page\.md: One is more\.\npage\.md: There is one\."):
+    with pytest.raises(SkeyError, match=r"page\.md: One is more\.\npage\.md: There is one\."):
         refuse_stale(printed)
 
 

@@ -12,7 +12,6 @@ from companion.pages.verdicts import COUNTED, SAID, claims_table, verdict_counts
 from companion.paper import (
     MARKS,
     ClaimKind,
-    PaperError,
     citation_key,
     claims,
     dataset_title,
@@ -25,6 +24,7 @@ from companion.paper import (
 )
 from companion.scores import METRICS
 from companion.systems import systems_of
+from skey.errors import SkeyError
 from skey.keys import KEYS, Key
 from skey.metrics import Interval, RelationCounts
 from skey.weights import SHIPPED, read_header
@@ -83,7 +83,7 @@ def test_only_a_question_of_our_own_has_neither_paper_nor_numbers() -> None:
 
 
 def test_a_number_that_the_papers_do_not_have_is_refused() -> None:
-    with pytest.raises(PaperError, match="mirex of 'suptone-10' on 'gtzan'"):
+    with pytest.raises(SkeyError, match="mirex of 'suptone-10' on 'gtzan'"):
         find_number("suptone-10", "gtzan", "mirex")
 
 
@@ -100,7 +100,7 @@ def test_a_number_that_was_not_read_in_the_paper_carries_its_mark() -> None:
 
 
 def test_a_name_that_stands_for_no_system_is_refused() -> None:
-    with pytest.raises(PaperError, match="is no system"):
+    with pytest.raises(SkeyError, match="is no system"):
         label("nobody's system")
 
 

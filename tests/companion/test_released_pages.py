@@ -25,7 +25,7 @@ from companion.observations import (
 from companion.pages.cards import others_table
 from companion.pages.listening import BESIDE, heard_clip
 from companion.pages.method import calibration_table
-from companion.pages.usage import PAGE, Snippet, SnippetError, codes_table, run_snippets, snippets
+from companion.pages.usage import PAGE, Snippet, codes_table, run_snippets, snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
@@ -36,12 +36,13 @@ from companion.studies.alignment import (
     observe_calibration,
 )
 from companion.studies.hearing import KINDS, example_clips, hear, stretches
-from companion.systems import RELEASED, SYSTEMS, T1, T3, UnknownSystem, checksums, systems, systems_of
+from companion.systems import RELEASED, SYSTEMS, T1, T3, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
 from skey.calibration import Calibration
 from skey.corpus.plan import plan_clips, render_clip
 from skey.datasets import DATASETS, Dataset, Track
+from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.keys import KEYS, Key, Notation, format_key, parse_key, relation
 from skey.listeners import NetworkSystem, windows
@@ -104,7 +105,7 @@ def test_an_imported_network_is_a_system_with_its_checksum(no_weights: Path) -> 
 
 
 def test_a_name_that_stands_for_no_system_is_refused() -> None:
-    with pytest.raises(UnknownSystem, match="krumhansel"):
+    with pytest.raises(SkeyError, match="krumhansel"):
         systems("krumhansel")
 
 
@@ -423,7 +424,7 @@ def test_the_codes_for_djs_name_each_key_once() -> None:
 
 
 def test_a_snippet_that_raises_is_shown() -> None:
-    with pytest.raises(SnippetError, match="broken"):
+    with pytest.raises(SkeyError, match="broken"):
         run_snippets([Snippet("python", "1 / 0", "broken")])
 
 

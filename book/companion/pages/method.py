@@ -1,6 +1,6 @@
 """Tables and numbers of the pages that explain the method: the pretext task, the transform, calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -164,9 +164,3 @@ def strongest(entry: Mapping[str, Any], key: Key) -> dict[str, str]:
         "row": TONIC_NAMES[int(signatures.argmax())],
         "mode": ("major", "minor")[int(modes.argmax())],
     }
-
-
-def list_of(names: Sequence[str]) -> str:
-    """Names of systems in a sentence."""
-    words = [label(name) for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

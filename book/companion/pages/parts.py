@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from companion.answers import ANSWERS, Evaluation, Record, evaluate, read_record
-from companion.check import TOLERANCE
 from companion.notebooks import EXECUTED, Run, notebook_names, read_runs
 from companion.observations import read_observation, recorded_observations
 from companion.pages.browser import browser_script
@@ -17,7 +16,7 @@ from companion.pages.scoreboard import scoreboard
 from companion.pages.tables import download, markdown_table, papers_percentages, papers_table
 from companion.pages.usage import using_parts, write_outputs
 from companion.plots import Drawing, circle_drawing, scores_drawing
-from companion.record import RESULTS, write_if_changed
+from companion.record import RESULTS, TOLERANCE, write_if_changed
 from companion.scores import REFERENCE, interval_of, points
 from companion.sentences import Check, checks, printed_text, refuse_stale
 from companion.studies.excerpts import recorded_excerpts
@@ -44,7 +43,7 @@ LOGO_PROFILE = tuple(math.exp(-min(fifths, 12 - fifths) / 1.5) for fifths in ran
 def write_pages(checkout: Path) -> None:
     """Write every computed part below ``build/pages`` and the README's picture; what did not change stays.
 
-    Raises ``StaleSentence`` where a part or an executed notebook holds a sentence that is no longer true.
+    Raises ``SkeyError`` where a part or an executed notebook holds a sentence that is no longer true.
     """
     tables = {name: evaluate(name) for name in TABLES}
     runs = read_training_records(checkout / RESULTS)

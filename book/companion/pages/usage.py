@@ -145,10 +145,6 @@ def _suffixes(suffixes: frozenset[str]) -> str:
     return ", ".join(sorted(suffix.removeprefix(".") for suffix in suffixes))
 
 
-class SnippetError(SkeyError):
-    """A snippet of the page that does not run; the message shows it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Snippet:
     """A block of the page: ``language`` python or console, its code, and the name of its output."""
@@ -174,7 +170,7 @@ def run_snippets(found: list[Snippet]) -> dict[str, str]:
     """What each snippet prints, by name.
 
     They run one after the other, in a folder with a ``song.flac``, a folder ``music`` with two songs, and a
-    file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SnippetError`` where
+    file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SkeyError`` where
     a Python block raises.
     """
     outputs, names = {}, {}  # type: dict[str, str], dict[str, Any]
@@ -202,7 +198,7 @@ def _run_python(snippet: Snippet, names: dict[str, Any]) -> str:
         try:
             exec(compile(snippet.code, snippet.name, "exec"), names)
         except Exception as error:
-            raise SnippetError(f"{PAGE}, {snippet.name}: {error!r} in\n{snippet.code}") from error
+            raise SkeyError(f"{PAGE}, {snippet.name}: {error!r} in\n{snippet.code}") from error
     return printed.getvalue()
 
 
@@ -214,7 +210,7 @@ def _run_console(snippet: Snippet) -> str:
 def _command_output(words: list[str]) -> str:
     """Run ``skey ...``; its exit status stands below where it is not 0."""
     if words[0] != "skey":
-        raise SnippetError(f"{PAGE}: expected a command of skey, found {shlex.join(words)}")
+        raise SkeyError(f"{PAGE}: expected a command of skey, found {shlex.join(words)}")
     command = [sys.executable, "-m", *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
     return done.stdout + (f"(exit status {done.returncode})\n" if done.returncode else "")

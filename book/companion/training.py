@@ -29,8 +29,7 @@ from skey.datasets import Dataset, labelled_tracks
 from skey.experiments import find_experiment
 from skey.listeners import NetworkSystem
 from skey.metrics import Interval
-from skey.training.data import Pool
-from skey.training.scoring import add_temperature, open_test_set, weights_of
+from skey.training.scoring import open_test_set, weights_of
 from skey.weights import Header, read_header
 from skey.weights.store import read_weights, save_weights
 
@@ -187,7 +186,7 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
 
 
 def ship(
-    checkout: Path, folders: Sequence[Path], dataset: Dataset | None = None, validation: Pool | None = None
+    checkout: Path, folders: Sequence[Path], dataset: Dataset | None = None
 ) -> dict[str, TrainingRecord]:
     """Put runs on record, and of each system the weights that are chosen into the checkout.
 
@@ -198,8 +197,6 @@ def ship(
         checkout: its top.
         folders: of finished runs.
         dataset: what to score on; by default the open test set, built where it is not.
-        validation: held-out clips for the temperature, where a header has none; by default those of the run's
-            own settings.
 
     Returns:
         What was shipped: system → the chosen run.
@@ -209,8 +206,6 @@ def ship(
         RecordError: the seeds of a system differ in more than the seed.
     """
     files = {folder.name: weights_of(folder) for folder in map(Path.resolve, folders)}
-    for file in files.values():
-        add_temperature(file, validation)
     facts = {name: {"name": name, **facts_of(read_header(file))} for name, file in files.items()}
     _refuse_mixture(facts)
     results = checkout / RESULTS

@@ -132,6 +132,7 @@ def _train(
     from skey.training.checkpoint import RunError
     from skey.training.data import load_data
     from skey.training.loop import Run
+    from skey.training.scoring import open_test_set, score_words
     from skey.weights import load_weights
 
     path = folder / f"{experiment.name}-s{seed}"
@@ -149,13 +150,8 @@ def _train(
             shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
             click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
     if run.fabric.is_global_zero:
-        _record(run.folder.path, machine)
+        test_set = open_test_set(build=True, progress=machine.progress)
+        click.echo(
+            f"{run.folder.name}: {score_words(run.folder.weights, test_set)} on the test set", err=True
+        )
         click.echo(run.folder.weights)
-
-
-def _record(folder: Path, machine: "Machine") -> None:
-    """Score the finished run on the open test set, which is built where it is not."""
-    from skey.training.scoring import open_test_set, score_run
-
-    score = score_run(folder, open_test_set(build=True, progress=machine.progress))
-    click.echo(f"{score.name}: {score.score_words} on the test set", err=True)

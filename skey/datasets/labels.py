@@ -68,7 +68,7 @@ def read_table(
 
 def _cells(row: dict[str, str]) -> Row:
     """The text of each column; more cells than columns would shift a label unnoticed."""
-    if None in row:  # type: ignore[comparison-overlap]
+    if None in row:
         raise LabelError(
             f"{len(row) - 1} columns but more cells: expected commas within a cell only in quotes"
         )

@@ -28,7 +28,6 @@ from skey.datasets import DATASETS
 from skey.listeners import NetworkSystem
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData
-from skey.training.scoring import add_temperature
 from skey.training.validation import LEAST_CLIPS, confidence_of
 from skey.weights import read_header
 from skey.weights.store import read_weights, save_weights
@@ -274,19 +273,12 @@ def validation(data: TrainingData, clips: int) -> Pool:
 
 
 @pytest.mark.parametrize("name", ["stone-s0", "skey-s0"])
-def test_the_temperature_is_fitted_on_held_out_clips_and_changes_no_answer(
+def test_the_temperature_is_fitted_on_enough_held_out_clips(
     checkout: Path, tmp_path_factory: pytest.TempPathFactory, name: str
 ) -> None:
     data = synthetic_data(tmp_path_factory.mktemp("more"))
-    file = checkout / "runs" / name / f"{name}.safetensors"
-    loaded = read_weights(file)
+    loaded = read_weights(checkout / "runs" / name / f"{name}.safetensors")
     found = confidence_of(loaded, validation(data, LEAST_CLIPS))
     assert found["temperature_clips"] >= LEAST_CLIPS
     assert 0.003 <= found["temperature"] <= 32
     assert "temperature" not in confidence_of(loaded, data.validation)
-    older = {k: v for k, v in loaded.header.training.items() if not k.startswith("temperature")}
-    save_weights(file, loaded.network, replace(loaded.header, training=older))
-    add_temperature(file, validation(data, LEAST_CLIPS))
-    again = read_weights(file)
-    assert again.header.training["temperature"] == found["temperature"]
-    assert again.header.checksum == loaded.header.checksum

@@ -1,29 +1,235 @@
-"""The key in the tags: TKEY of ID3, INITIALKEY of Vorbis and MP4, and not one byte of anything else."""
+"""The key in the tags: written as a whole or not at all, and not one byte of anything else changes."""
 
+import errno
+import os
+import re
+import shutil
 import struct
+import subprocess
+import sys
+import time
 
+import av
 import mutagen
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 from mutagen.id3 import APIC, COMM, ID3, TIT2, TKEY, TXXX
-from mutagen.mp4 import MP4
 
-from skey.files.tags import MP4_KEY, TagError, write_key
-from skey.keys import parse_key
+from skey.cli import main
+from skey.cli.measure import cadence
+from skey.files import tags
+from skey.files.tags import TagError, tagged_key, write_key
+from skey.keys import Notation, parse_key
 
 EB_MINOR = parse_key("Eb minor")
 RATE = 22_050
 
 
+def music(seconds=1.0):
+    """The beginning of a cadence; its second chord comes after 3.75 s."""
+    return cadence()[::2, 0][: int(seconds * RATE)]
+
+
 @pytest.fixture
-def sound(tmp_path):
-    def write(name):
-        times = np.arange(RATE) / RATE
-        soundfile.write(tmp_path / name, 0.5 * np.sin(2 * np.pi * 440 * times), RATE)
-        return tmp_path / name
+def song(tmp_path):
+    def write(name, seconds=1.0):
+        path = tmp_path / name
+        if path.suffix in (".m4a", ".wv"):
+            with av.open(str(path), "w") as out:
+                stream = out.add_stream(
+                    "aac" if path.suffix == ".m4a" else "wavpack", rate=RATE, layout="mono"
+                )
+                frame = av.AudioFrame.from_ndarray(music(seconds)[None].astype(np.float32), "fltp", "mono")
+                frame.sample_rate = RATE
+                out.mux([*stream.encode(frame), *stream.encode(None)])
+        elif path.suffix == ".opus":
+            soundfile.write(path, music(seconds), 24_000, format="OGG", subtype="OPUS")
+        else:
+            soundfile.write(path, music(seconds), RATE)
+        return path
 
     return write
+
+
+def frame(name, content, flags=b"\0\0", plain=True):
+    size = len(content)
+    sizes = struct.pack(">I", size) if plain else bytes(size >> s & 127 for s in (21, 14, 7, 0))
+    return name + sizes + flags + content
+
+
+def tagged(path, version, body, flags=0):
+    header = b"ID3" + bytes([version, 0, flags]) + bytes(len(body) >> s & 127 for s in (21, 14, 7, 0))
+    path.write_bytes(header + body + path.read_bytes())
+
+
+AWKWARD = (
+    frame(b"TPE1", b"\1" + "Één".encode("utf-16") + b"\0\0" + "Zwei".encode("utf-16")),
+    frame(b"TIT2", b"\0Title\0Another title"),
+    frame(b"TIT2", b"\0A second frame of that name"),
+    frame(b"XABC", bytes(range(90))),
+    frame(b"TCON", b"\0(17)Rock", b"\x40\0"),
+)
+
+
+def test_all_other_frames_stay_as_they_are_and_where_they_are(song):
+    """mutagen would join the two artists, sort the frames and lose one of the titles."""
+    path = song("a.mp3")
+    sound = path.read_bytes()
+    tagged(path, 3, b"".join(AWKWARD) + bytes(100))
+    length = path.stat().st_size
+    assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
+    key = frame(b"TKEY", b"\0Ebm")
+    assert path.read_bytes()[10:] == b"".join(AWKWARD) + key + bytes(100 - len(key)) + sound
+    assert path.stat().st_size == length
+    assert write_key(path, parse_key("C")) == "TKEY: Ebm -> C"
+    assert path.read_bytes()[10:].startswith(b"".join(AWKWARD) + frame(b"TKEY", b"\0C"))
+
+
+def test_a_tag_without_room_grows(song):
+    path = song("a.mp3")
+    sound = path.read_bytes()
+    tagged(path, 3, b"".join(AWKWARD))
+    write_key(path, EB_MINOR)
+    assert path.read_bytes()[10:].startswith(b"".join(AWKWARD) + frame(b"TKEY", b"\0Ebm"))
+    assert path.read_bytes().endswith(bytes(500) + sound)
+
+
+def test_an_unsynchronised_tag_stays_one(song):
+    path = song("a.mp3")
+    picture = frame(b"APIC", b"\0image/png\0\3\0" + b"\xff\xe0\xff\0\xff\xff")
+    tagged(path, 3, re.sub(rb"\xff(?=[\xe0-\xff\0])", b"\xff\0", picture + b"\0"), 0x80)
+    before = ID3(path, translate=False)["APIC:"].data
+    write_key(path, EB_MINOR)
+    after = ID3(path, translate=False)
+    assert (after["APIC:"].data, after["TKEY"].text) == (before, ["Ebm"])
+
+
+def test_sizes_that_a_known_program_writes_wrongly_are_understood(song):
+    path = song("a.mp3")
+    tagged(path, 4, frame(b"APIC", b"\0image/png\0\3\0" + bytes(range(256))) + bytes(50))
+    write_key(path, EB_MINOR)
+    assert ID3(path)["APIC:"].data == bytes(range(256))
+    assert ID3(path)["TKEY"].text == ["Ebm"]
+
+
+def test_fields_of_other_programs_that_contradict_the_key_are_brought_along(song):
+    path = song("a.mp3")
+    old = ID3()
+    for encoding, name, text in (
+        (3, "initialkey", "Bm"),
+        (1, "INITIAL_KEY", "10A"),
+        (0, "KEY", "2A"),
+        (3, "mood", "C"),
+    ):
+        old.add(TXXX(encoding=encoding, desc=name, text=[text]))
+    old.save(path)
+    assert write_key(path, EB_MINOR) == (
+        "TKEY: none -> Ebm, TXXX:INITIAL_KEY: 10A -> Ebm, TXXX:initialkey: Bm -> Ebm"
+    )
+    new = ID3(path)
+    assert [str(new[f"TXXX:{name}"]) for name in ("initialkey", "INITIAL_KEY", "KEY", "mood")] == [
+        "Ebm", "Ebm", "2A", "C",
+    ]  # fmt: skip
+    assert write_key(path, EB_MINOR) == ""
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.ogg"])
+def test_comments_of_other_programs_are_brought_along(song, name):
+    path = song(name)
+    file = mutagen.File(path)
+    file["initial_key"], file["TITLE"], file["KEY"] = ["Bm"], ["T"], ["2A"]
+    file.save()
+    assert write_key(path, EB_MINOR) == "INITIALKEY: none -> Ebm, INITIAL_KEY: Bm -> Ebm"
+    assert sorted(pair for pair in mutagen.File(path).tags if pair[0] != "ENCODER") == [
+        ("INITIALKEY", "Ebm"), ("INITIAL_KEY", "Ebm"), ("KEY", "2A"), ("TITLE", "T"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("suffix", "field"),
+    [
+        *((suffix, "TKEY") for suffix in ("mp3", "wav", "aiff")),
+        *((suffix, "INITIALKEY") for suffix in ("flac", "ogg", "opus")),
+        ("m4a", tags.MP4_KEY),
+        ("wv", tags.APE_KEY),
+    ],
+)
+def test_every_format_keeps_sound_permissions_and_times_and_a_second_run_changes_nothing(song, suffix, field):
+    path = song(f"a.{suffix}")
+    path.chmod(0o640)
+    os.utime(path, ns=(10**18, 10**18))
+    sound = tags._fingerprint(path)
+    assert tagged_key(path) is None
+    assert write_key(path, EB_MINOR, notation=Notation.CAMELOT) == f"{field}: none -> 2A"
+    assert tagged_key(path) == "2A"
+    assert field != "TKEY" or list(mutagen.File(path).tags) == ["TKEY"]
+    assert tags._fingerprint(path) == sound
+    assert path.stat().st_mtime_ns == 10**18
+    assert path.stat().st_mode & 0o777 == 0o640
+    before = path.read_bytes()
+    assert write_key(path, EB_MINOR, notation=Notation.CAMELOT) == ""
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
+def test_a_full_disk_leaves_the_file_as_it_was(song, monkeypatch, name):
+    path = song(name)
+    before = path.read_bytes()
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tags.os, "fsync", full)
+    with pytest.raises(TagError, match="No space left"):
+        write_key(path, EB_MINOR)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_sound_that_would_change_is_not_put_in_the_place_of_the_file(song, monkeypatch):
+    path = song("a.mp3")
+    before = path.read_bytes()
+    monkeypatch.setattr(tags, "plan", lambda file, edit: [(0, len(before) // 2)])
+    with pytest.raises(TagError, match="does not read back"):
+        write_key(path, EB_MINOR)
+    monkeypatch.undo()
+    whole = tags.plan
+    monkeypatch.setattr(tags, "plan", lambda file, edit: [*whole(file, edit)[:1], (0, len(before) // 2)])
+    with pytest.raises(TagError, match="sound would change"):
+        write_key(path, EB_MINOR)
+    assert path.read_bytes() == before
+
+
+def test_an_unforeseen_error_is_one_file_s_error(song, tmp_path, monkeypatch):
+    for name in ("a.flac", "b.flac"):
+        song(name, 15)
+    opened = mutagen.File
+    monkeypatch.setattr(
+        mutagen, "File", lambda path, *more: 1 // 0 if path.name == "a.flac" else opened(path, *more)
+    )
+    ran = CliRunner().invoke(main, ["detect", "-r", str(tmp_path), "--write-tags", "--tag-confidence", "0"])
+    assert ran.exit_code == 1
+    assert "a.flac: its tags cannot be read: ZeroDivisionError" in ran.stderr
+    assert "b.flac: wrote INITIALKEY" in ran.stderr
+
+
+def test_a_write_protected_file_stays_protected(song, monkeypatch):
+    path = song("a.mp3")
+    path.chmod(0o444)
+    monkeypatch.setattr(tags.os, "access", lambda path, mode: False)  # Root may write everything.
+    with pytest.raises(TagError, match="write-protected"):
+        write_key(path, EB_MINOR)
+
+
+def test_a_link_stays_a_link(song, tmp_path):
+    path = song("a.mp3")
+    (tmp_path / "link.mp3").symlink_to(path)
+    write_key(tmp_path / "link.mp3", EB_MINOR)
+    assert (tmp_path / "link.mp3").is_symlink()
+    assert tagged_key(path) == "Ebm"
 
 
 def frames(path):
@@ -37,8 +243,8 @@ def frames(path):
 
 
 @pytest.mark.parametrize("version", [3, 4])
-def test_tkey_is_added_and_no_other_frame_touched(sound, version):
-    path = sound("song.mp3")
+def test_tkey_is_added_and_no_other_frame_touched(song, version):
+    path = song("song.mp3")
     tags = ID3()
     for frame in (
         TIT2(encoding=1, text=["Für Elise"]),
@@ -58,59 +264,16 @@ def test_tkey_is_added_and_no_other_frame_touched(sound, version):
     assert v1_before.startswith(b"TAG")
 
 
-@pytest.mark.parametrize("name", ["song.mp3", "song.wav", "song.aiff"])
-def test_files_without_tags_get_one_that_holds_the_key_alone(sound, name):
-    path = sound(name)
-    before = soundfile.read(path)[0]
-    write_key(path, EB_MINOR)
-    tags = mutagen.File(path).tags
-    assert list(tags) == ["TKEY"]
-    assert np.array_equal(soundfile.read(path)[0], before)
-
-
-def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(sound):
-    path = sound("song.mp3")
+def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):
+    path = song("song.mp3")
     path.write_bytes(path.read_bytes() + b"TAG" + b"Title".ljust(30, b"\0") + bytes(94) + b"\xff")
     write_key(path, EB_MINOR)
     tags = ID3(path, load_v1=False)
     assert (str(tags["TIT2"]), str(tags["TKEY"])) == ("Title", "Ebm")
 
 
-@pytest.mark.parametrize("name", ["song.flac", "song.ogg", "song.opus"])
-def test_vorbis_comments_get_an_initial_key(sound, tmp_path, name):
-    path = tmp_path / name
-    soundfile.write(
-        path, np.zeros(48_000), 48_000, **({"format": "OGG", "subtype": "OPUS"} if "opus" in name else {})
-    )
-    file = mutagen.File(path)
-    if file.tags is None:
-        file.add_tags()
-    file.tags["TITLE"] = ["Für Elise"]
-    file.save()
-    assert write_key(path, EB_MINOR) == "INITIALKEY: none -> Ebm"
-    tags = mutagen.File(path).tags
-    assert (tags["INITIALKEY"], tags["TITLE"]) == (["Ebm"], ["Für Elise"])
-    assert "KEY" not in tags
-
-
-def atom(name, *content):
-    data = b"".join(content)
-    return struct.pack(">I4s", 8 + len(data), name) + data
-
-
-def test_mp4_gets_the_freeform_initial_key(tmp_path):
-    path = tmp_path / "song.m4a"
-    header = atom(b"mdhd", struct.pack(">IIIIIHH", 0, 0, 0, 44_100, 44_100, 0, 0))
-    handler = atom(b"hdlr", bytes(8), b"soun", bytes(13))
-    movie = atom(b"moov", atom(b"trak", atom(b"mdia", header, handler)))
-    path.write_bytes(atom(b"ftyp", b"M4A ", bytes(4)) + movie + atom(b"mdat", bytes(64)))
-    assert write_key(path, EB_MINOR) == f"{MP4_KEY}: none -> Ebm"
-    assert bytes(MP4(path)[MP4_KEY][0]) == b"Ebm"
-    assert write_key(path, EB_MINOR) == ""
-
-
-def test_a_dry_run_says_what_it_would_write_and_writes_nothing(sound):
-    path = sound("song.mp3")
+def test_a_dry_run_says_what_it_would_write_and_writes_nothing(song):
+    path = song("song.mp3")
     ID3().save(path)
     tags = ID3(path)
     tags.add(TKEY(encoding=0, text=["Am"]))
@@ -120,8 +283,8 @@ def test_a_dry_run_says_what_it_would_write_and_writes_nothing(sound):
     assert path.read_bytes() == before
 
 
-def test_a_tag_of_id3v22_is_left_alone(sound):
-    path = sound("song.mp3")
+def test_a_tag_of_id3v22_is_left_alone(song):
+    path = song("song.mp3")
     frame = b"TT2" + (6).to_bytes(3, "big") + b"\0Title"
     path.write_bytes(b"ID3\2\0\0" + bytes([0, 0, 0, len(frame)]) + frame + path.read_bytes())
     before = path.read_bytes()
@@ -139,3 +302,172 @@ def test_files_without_room_for_tags_are_refused(tmp_path, name, content):
         path.write_bytes(content)
     with pytest.raises(TagError):
         write_key(path, EB_MINOR)
+
+
+def chunks(content):
+    """Name and content of each chunk, read strictly."""
+    assert struct.unpack("<I", content[4:8])[0] == len(content) - 8
+    place, found = 12, []
+    while place < len(content):
+        size = struct.unpack("<I", content[place + 4 : place + 8])[0]
+        found.append((content[place : place + 4], content[place + 8 : place + 8 + size]))
+        place += 8 + size + size % 2
+    assert place == len(content)
+    return found
+
+
+@pytest.mark.parametrize("samples", [1_001, 1_000])
+@pytest.mark.parametrize("cut", [0, 1])
+def test_an_odd_chunk_gets_its_pad_byte_and_others_find_the_tag(tmp_path, samples, cut):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, music()[:samples], RATE, subtype="PCM_U8")
+    content = path.read_bytes()
+    content = content[: len(content) - cut * (samples % 2) * (len(content) % 2 == 0)]
+    path.write_bytes(content)
+    data = content[content.index(b"data") + 8 :][:samples]
+    write_key(path, EB_MINOR)
+    found = dict(chunks(path.read_bytes()))
+    assert found[b"data"] == data
+    assert found[b"id3 "].startswith(b"ID3")
+    with av.open(str(path)) as file:
+        assert file.metadata["TKEY"] == "Ebm"
+    assert write_key(path, EB_MINOR) == ""
+
+
+def test_other_chunks_stay_before_and_after_the_tag(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, music(), RATE)
+    write_key(path, EB_MINOR)
+    content = path.read_bytes() + b"LIST" + struct.pack("<I", 11) + b"INFOISFT\1\0\0\0"[:11] + b"\0"
+    path.write_bytes(content[:4] + struct.pack("<I", len(content) - 8) + content[8:])
+    before = chunks(path.read_bytes())
+    write_key(path, parse_key("C"))
+    after = chunks(path.read_bytes())
+    assert [name for name, _ in after] == [name for name, _ in before]
+    assert [c for name, c in after if name != b"id3 "] == [c for name, c in before if name != b"id3 "]
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 10**6])
+def test_a_wav_that_claims_more_than_there_is_is_left_alone(tmp_path, size):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, music(), RATE)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    content[4:8] = content[place : place + 4] = struct.pack("<I", size)
+    path.write_bytes(content)
+    with pytest.raises(TagError):
+        write_key(path, EB_MINOR)
+    assert path.read_bytes() == content
+
+
+def test_an_rf64_file_is_left_alone(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, music(), RATE, format="RF64")
+    before = path.read_bytes()
+    with pytest.raises(TagError):
+        write_key(path, EB_MINOR)
+    assert path.read_bytes() == before
+
+
+def test_an_id3v1_title_in_an_unknown_encoding_is_not_hidden(song):
+    path = song("a.mp3")
+    path.write_bytes(path.read_bytes() + b"TAG" + "Песня".encode("cp1251").ljust(124, b"\0") + b"\xff")
+    before = path.read_bytes()
+    with pytest.raises(TagError, match="encoding that nobody can tell"):
+        write_key(path, EB_MINOR)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
+def test_a_kill_at_any_moment_leaves_a_whole_file(song, name):
+    path = song(name, 20)
+    sound = tags._fingerprint(path)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from skey.files.tags import write_key; from skey.keys import KEYS\n"
+        "print(flush=True)\n"
+        "while True:\n    for key in KEYS: write_key(Path(sys.argv[1]), key)"
+    )
+    generator = np.random.default_rng(0)
+    for _ in range(4):
+        with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            time.sleep(generator.uniform(0.05, 0.4))
+            process.kill()
+        assert tags._fingerprint(path) == sound
+        assert tagged_key(path) is None or parse_key(tagged_key(path))
+
+
+def test_copies_of_a_run_that_was_killed_are_removed_by_the_next_one(song, monkeypatch):
+    path = song("a.mp3")
+    left = path.with_name(".skey-abc.part")
+    left.touch()
+    write_key(path, EB_MINOR)
+    assert left.exists(), "it may be in use"
+    tags._remove_leftovers.cache_clear()
+    monkeypatch.setattr(tags.time, "time", lambda: left.stat().st_ctime + 1_000)
+    write_key(path, parse_key("C"))
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.aiff", "a.flac", "a.ogg", "a.m4a", "a.wv"])
+def test_damaged_files_are_tagged_whole_or_refused_by_a_typed_error(song, name):
+    path = song(name)
+    write_key(path, parse_key("C"))
+    content = path.read_bytes()
+    generator = np.random.default_rng(1)
+    for _ in range(30):
+        damaged = bytearray(content[: int(len(content) * generator.uniform(0.3, 1))])
+        for place in generator.integers(0, min(len(damaged), 3_000), 8):
+            damaged[place] = generator.integers(256)
+        path.write_bytes(damaged)
+        sound = tags._fingerprint(path)
+        try:
+            write_key(path, EB_MINOR)
+        except TagError:
+            assert path.read_bytes() == damaged
+        else:
+            assert tagged_key(path) == "Ebm"
+            assert tags._fingerprint(path) == sound
+        assert list(path.parent.iterdir()) == [path]
+
+
+def test_uncertain_keys_are_not_written_and_tagged_files_can_be_skipped(song, tmp_path):
+    path = song("a.flac", 15)
+    before = path.read_bytes()
+    run = CliRunner().invoke
+    ran = run(main, ["detect", str(path), "--write-tags", "--tag-confidence", "1"])
+    assert "is under 1 (--tag-confidence)" in ran.stderr
+    assert path.read_bytes() == before
+    options = ["--write-tags", "--tag-confidence", "0", "--tag-notation", "open-key"]
+    assert "INITIALKEY: none -> " in run(main, ["detect", str(path), *options]).stderr
+    assert tagged_key(path)[-1] in "dm"
+    skipped = run(main, ["detect", str(path), "--skip-tagged"])
+    assert (skipped.stdout, skipped.exit_code) == ("", 0)
+    assert "skipped, since its tags have the key" in skipped.stderr
+
+
+def test_the_cases_on_record_are_tagged_or_left_alone(shared, tmp_path):
+    for case in (shared / "cases").iterdir():
+        shutil.copyfile(case, tmp_path / case.name)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    a_minor = parse_key("Am")
+    for path in before:
+        try:
+            write_key(path, a_minor)
+        except TagError:
+            assert path.read_bytes() == before[path]
+        else:
+            assert tagged_key(path) == "Am"
+            assert write_key(path, a_minor) == ""
+    untouched = {path.name for path in before if path.read_bytes() == before[path]}
+    assert untouched == {
+        "INDEX.tsv",
+        "mp3-id3v1-cyrillic.mp3",
+        "opus.webm",
+        "wav-data-size-ffffffff.wav",
+        "wav-data-size-zero.wav",
+    }
+    with av.open(str(tmp_path / "wav-odd-data-without-pad.wav")) as file:
+        assert file.metadata["TKEY"] == "Am"

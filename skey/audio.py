@@ -17,7 +17,7 @@ import soxr  # type: ignore[import-untyped]
 from jaxtyping import Float32, Shaped
 
 from skey.files.decoding import AudioError as AudioError
-from skey.files.decoding import Block, as_float, block_frames, check_rate, decoded
+from skey.files.decoding import Block, EmptyAudio, as_float, block_frames, check_rate, decoded
 from skey.files.decoding import PathLike as PathLike
 from skey.files.ffmpeg import BinaryFile as BinaryFile
 
@@ -33,6 +33,10 @@ SILENCE_PEAK = 1e-4
 _NOT_FINITE = "the recording holds NaN or infinite samples; export it again"
 
 Wave: TypeAlias = Float32[np.ndarray, "samples"]
+
+
+class NonFiniteAudio(AudioError):
+    """The recording holds NaN or infinite samples."""
 
 
 class SilentAudio(AudioError):
@@ -77,14 +81,14 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
     ``AudioError``, of which ``TooShortAudio`` and ``SilentAudio`` are kinds.
     """
     if samples == 0:
-        raise AudioError("the recording is empty: it has no samples; export or download it again")
+        raise EmptyAudio("the recording is empty: it has no samples; export or download it again")
     if samples < min_samples:
         raise TooShortAudio(
             f"the recording is too short: {samples / SAMPLE_RATE:.3g} s, "
             f"and at least {min_samples / SAMPLE_RATE:.3g} s are needed"
         )
     if not np.isfinite(peak):
-        raise AudioError(_NOT_FINITE)
+        raise NonFiniteAudio(_NOT_FINITE)
     if peak < SILENCE_PEAK:
         raise SilentAudio(
             "the recording is silent: nothing above -80 dB of full scale is left after mixing down "
@@ -123,7 +127,7 @@ def _mixed_down(block: Block) -> Wave:
     """The mean of the channels, if it is finite; much faster than ``block.mean(axis=1)``."""
     mono: Wave = reduce(np.add, block.T) / np.float32(block.shape[1])
     if not np.isfinite(mono).all():
-        raise AudioError(_NOT_FINITE)
+        raise NonFiniteAudio(_NOT_FINITE)
     return mono
 
 

@@ -40,11 +40,23 @@ class AudioError(SkeyError):
     """A recording that cannot be used; the message says why and what to do."""
 
 
+class MissingAudio(AudioError):
+    """There is no such file."""
+
+
+class UnreadableAudio(AudioError):
+    """The file is there, but it cannot be decoded."""
+
+
+class EmptyAudio(AudioError):
+    """The recording has no samples at all."""
+
+
 def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
     """Decode a sound file, or a binary file object read from its start, block by block.
 
     Yields samples per second, which can change where files were joined, and (samples, channels) float32, full
-    scale being -1..1. Raises ``AudioError`` where it is missing, unreadable or empty.
+    scale being -1..1. Raises ``MissingAudio``, ``UnreadableAudio`` or ``EmptyAudio`` as soon as it is known.
     """
     if isinstance(sound, str | os.PathLike):
         path = Path(sound)
@@ -57,9 +69,11 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
 
 
 def check_rate(sample_rate: int | float) -> None:
-    """Raise ``AudioError`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
+    """Raise ``UnreadableAudio`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
     if not _SAMPLE_RATES.start <= sample_rate < _SAMPLE_RATES.stop:
-        raise AudioError(f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz); export it again")
+        raise UnreadableAudio(
+            f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz); export it again"
+        )
 
 
 def block_frames(sample_rate: int | float, channels: int) -> int:
@@ -97,7 +111,7 @@ def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int,
             found = True
             yield rate, as_float(block)
         if not found and reason:
-            raise AudioError(
+            raise UnreadableAudio(
                 f"{getattr(file, 'name', 'the sound')}: not a readable sound file ({reason}); "
                 "is it damaged, protected, or no sound at all?"
             )
@@ -155,7 +169,7 @@ def _seekable(file: BinaryFile) -> Iterator[BinaryFile]:
 
 def _not_empty(file: BinaryFile) -> BinaryFile:
     if not file.seek(0, io.SEEK_END):
-        raise AudioError("the sound is empty: it has 0 bytes")
+        raise EmptyAudio("the sound is empty: it has 0 bytes")
     return file
 
 
@@ -165,11 +179,11 @@ def _check_file(path: Path) -> None:
         status = path.stat()
         kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), None)
         if kind is not None:
-            raise AudioError(f"{path} is {kind}")
+            raise UnreadableAudio(f"{path} is {kind}")
         path.open("rb").close()
     except FileNotFoundError as error:
-        raise AudioError(f"{path}: there is no such file; check the name") from error
+        raise MissingAudio(f"{path}: there is no such file; check the name") from error
     except (OSError, ValueError) as error:
-        raise AudioError(f"{path} cannot be opened: {error}; check its permissions") from error
+        raise UnreadableAudio(f"{path} cannot be opened: {error}; check its permissions") from error
     if status.st_size == 0:
-        raise AudioError(f"{path} is empty: it has 0 bytes; export or download it again")
+        raise EmptyAudio(f"{path} is empty: it has 0 bytes; export or download it again")

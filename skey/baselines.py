@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from skey.inference.filters import BINS_PER_OCTAVE
 from skey.inference.templates import PROFILES as PROFILES
 from skey.inference.templates import key_templates
 from skey.keys import KEYS, Key
+from skey.shapes import Float
 from skey.vqt import crop
 
 Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]

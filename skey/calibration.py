@@ -10,7 +10,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
 from torch import Tensor
 
 from skey.audio import SAMPLE_RATE
@@ -19,6 +18,7 @@ from skey.inference.filters import SEGMENT_SAMPLES
 from skey.inference.outputs import Calibration as Calibration
 from skey.keys import Mode
 from skey.model import PITCH_CLASSES, ChromaNet
+from skey.shapes import Float, Float32
 from skey.vqt import crop, log_vqt
 
 CROPS = range(PITCH_CLASSES)

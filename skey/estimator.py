@@ -8,14 +8,12 @@ and the front end follows the tuning of what is far from A4 = 440 Hz.
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
 from skey.audio import (
     MIN_SAMPLES,
@@ -39,6 +37,7 @@ from skey.inference.threads import one_blas_thread
 from skey.inference.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, sounding, tuning_cents
 from skey.keys import KEYS, Key
 from skey.listeners import Listener, listener
+from skey.shapes import Float, Shaped
 
 BETWEEN_CENTS = 40
 """A piece that is so far from the tuning of its key is about as far from the next key."""
@@ -292,6 +291,8 @@ class KeyEstimator:
         Yields:
             The outcome for each file, in the order of the paths.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         pool = ThreadPoolExecutor(jobs)
         try:
             yield from pool.map(self._outcome, map(Path, paths))

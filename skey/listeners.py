@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from skey.errors import SkeyError, WeightsError
 from skey.inference.architecture import Architecture
@@ -17,6 +16,7 @@ from skey.inference.network import NumpyChromaNet
 from skey.inference.templates import correlations, energy_chroma
 from skey.inference.threads import one_blas_thread, one_thread
 from skey.keys import KEYS, Key
+from skey.shapes import Float
 from skey.weights import default_weights, find_weights
 from skey.weights.file import Header, read_arrays, read_header
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Complex64, Float, Int
 from torch import Tensor
 
 from skey.baselines import Scale
+from skey.shapes import Complex64, Float, Int
 
 PITCH_CLASSES = 12
 FIFTH = 7

@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Integer, Num
 
 from skey.errors import SkeyError
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, Key, Relation, relation
+from skey.shapes import Float, Integer, Num
 
 _BLOCK = 2_000_000
 """Numbers drawn at a time by the bootstrap: 16 MB."""

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from skey.inference.architecture import PITCH_CLASSES as PITCH_CLASSES
 from skey.inference.architecture import Architecture as Architecture
 from skey.inference.architecture import refuse_too_few_frames
 from skey.inference.filters import CROPPED_BINS
+from skey.shapes import Float
 
 BINS = CROPPED_BINS
 

@@ -31,12 +31,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from skey.inference.architecture import PITCH_CLASSES, AllConvolutional, Settings, refuse_too_few_frames
 from skey.inference.outputs import Calibration
 from skey.model import ChromaNet, ItemNorm, average_frames, profile_of
+from skey.shapes import Float, Int
 
 MODES = 2
 KEYS_BY_NAME = Calibration(outputs=24, major=0, minor=0)

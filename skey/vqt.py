@@ -14,7 +14,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
 from skey.audio import TooShortAudio
@@ -34,6 +33,7 @@ from skey.inference.filters import (
     octave_kernels,
     stepped_lowpass,
 )
+from skey.shapes import Float, Float32, UInt8
 
 MAX_CROP = BINS - CROPPED_BINS
 """The largest crop in semitones."""

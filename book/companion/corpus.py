@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from companion.record import RecordError, moved, write_if_changed
 from skey.corpus.build import FeatureStore, open_store
 from skey.corpus.plan import Clip, describe, plan_clips
+from skey.shapes import UInt8
 
 CORPUS_RECORD = Path("data", "open-corpus.json")
 """Where the record keeps the corpus, below ``results/``."""

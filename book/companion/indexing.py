@@ -19,7 +19,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-from jaxtyping import Float64, Int, Shaped
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
@@ -41,6 +40,7 @@ from skey.corpus.pieces import (
 )
 from skey.corpus.processes import default_jobs
 from skey.keys import Key, parse_key
+from skey.shapes import Float64, Int, Shaped
 
 COLUMNS = ("id", "source", "group", "key", "split", "notes_sha")
 """The columns of the index."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from skey.keys import TONIC_NAMES, Key, parse_key
 from skey.metrics import (
@@ -21,6 +20,7 @@ from skey.metrics import (
     mode_points,
     paired_bootstrap,
 )
+from skey.shapes import Float
 
 Answer = Key | int | None
 """A key; or a key signature as the pitch class of its major tonic (C = 0); or None for no answer."""

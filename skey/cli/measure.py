@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from jaxtyping import Float32
 
 from skey.errors import SkeyError
+from skey.shapes import Float32
 
 SOURCE_RATE = 44_100
 """Samples per second of the made-up recordings: what most music comes in."""

@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, Shaped
 
 from skey.corpus.pieces import NOTE, Piece
 from skey.keys import Key, Mode
+from skey.shapes import Float, Float64, Int, Shaped
 
 Row = tuple[float, float, int]
 """Onset and duration in quarter lengths, MIDI pitch."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Shaped
 
 from skey.corpus import accompaniment as acc
 from skey.corpus.degradation import Level
 from skey.corpus.pieces import Piece
 from skey.corpus.soundfont import DRUM_BANK, EVENT, Program
 from skey.keys import Key
+from skey.shapes import Int, Shaped
 
 CLIP_SECONDS = 30.0
 SPARE_SECONDS = 1.0

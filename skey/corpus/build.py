@@ -16,7 +16,6 @@ import numpy as np
 import platformdirs
 import torch
 from filelock import FileLock
-from jaxtyping import UInt8
 from tqdm import tqdm
 
 from skey import vqt
@@ -26,6 +25,7 @@ from skey.corpus.processes import default_jobs, in_processes, rare_collection
 from skey.errors import SkeyError
 from skey.inference import filters
 from skey.inference.threads import one_thread
+from skey.shapes import UInt8
 
 SHARD_CLIPS = 12
 """Clips in a shard: 1.5 MB, a few seconds of work to lose, and 48 or 240 clips fill two cores evenly."""

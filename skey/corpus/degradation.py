@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32
 from scipy.signal import butter, lfilter, oaconvolve, sosfilt
 
 from skey.audio import SAMPLE_RATE
 from skey.errors import SkeyError
+from skey.shapes import Float32
 
 Level = Literal["full", "hard"]
 """How far a clip is from the clean score: a decent recording, or a detuned, saturated, echoing one."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float64, Shaped
 
 from skey.errors import SkeyError
 from skey.keys import Key, parse_key
+from skey.shapes import Float64, Shaped
 
 Source = Literal["chorales", "tunes", "polyphony", "songs"]
 """Bach's chorales (experts' keys), folk tunes (the books' keys), polyphony (no key), songs (our own)."""

@@ -13,7 +13,6 @@ from itertools import count, cycle, islice
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, Arrangement, arrange, draw_transposition, generator
@@ -23,6 +22,7 @@ from skey.corpus.songs import compose, song_key
 from skey.corpus.soundfont import default_soundfont
 from skey.errors import SkeyError
 from skey.keys import CIRCLE_OF_FIFTHS, Key
+from skey.shapes import Float32
 
 TRAINING_CLIPS = 2000
 """Clips of a training split, unless told otherwise."""

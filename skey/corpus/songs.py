@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 
 from skey.corpus.accompaniment import Row, as_notes, near
 from skey.corpus.arrangement import (
@@ -31,6 +30,7 @@ from skey.corpus.arrangement import (
 )
 from skey.corpus.degradation import Level
 from skey.keys import KEYS, Key, Mode
+from skey.shapes import Float64
 
 Chord = tuple[int, ...]
 """The members of a chord in semitones above the tonic, root first."""

@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Complex64, Float32, Int16, Int64
 from scipy.fft import irfft, rfft
 
 from skey.audio import SAMPLE_RATE
 from skey.errors import SkeyError
+from skey.shapes import Complex64, Float32, Int16, Int64
 
 EVENT: np.dtype[Any] = np.dtype(
     [("onset", "f8"), ("duration", "f8"), ("pitch", "i2"), ("velocity", "i2"), ("track", "i2")]

@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from torch import Tensor
 
 from skey.audio import read_audio
 from skey.errors import SkeyError
 from skey.keys import Key
+from skey.shapes import Float32
 from skey.vqt import log_vqt
 
 AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".au")

@@ -5,13 +5,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 from torch import Tensor
 
 from skey.corpus.build import FeatureStore, MissingFeatures, build, open_store
 from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, labels_and_notes_digest, plan_clips, render_clip
 from skey.datasets.base import Dataset, MissingData, Track
+from skey.shapes import Float32
 from skey.vqt import from_bytes
 
 

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import soundfile
-from jaxtyping import Float32, Shaped
 
 from skey.errors import SkeyError
 from skey.files.ffmpeg import BinaryFile, frames, packet_seconds
+from skey.shapes import Float32, Shaped
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Block: TypeAlias = Float32[np.ndarray, "samples channels"]

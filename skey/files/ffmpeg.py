@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import Shaped
+
+from skey.shapes import Shaped
 
 if TYPE_CHECKING:
     import av

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from skey.keys import KEYS, Key
+from skey.shapes import Bool, Float
 
 TINY = 1e-12
 """Smaller probabilities count as this: zero has no logarithm."""

@@ -7,9 +7,9 @@ octave of kernels serves all nine, because halving the sample rate halves every 
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int
 
 from skey.audio import SAMPLE_RATE
+from skey.shapes import Float32, Float64, Int
 
 BINS = 99
 """Semitones of the whole log-VQT."""

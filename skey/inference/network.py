@@ -7,12 +7,12 @@ Arrays are (bins, frames, channels), and every norm is that of evaluation.
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Float, Float32
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skey.errors import WeightsError
 from skey.inference.architecture import PITCH_CLASSES, Architecture, refuse_too_few_frames
 from skey.inference.filters import CROPPED_BINS
+from skey.shapes import Float, Float32
 
 _EPSILON = np.float32(1e-5)
 _VALUES = 2**13

@@ -3,11 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
-from jaxtyping import Float
-
 from skey.errors import SkeyError
 from skey.inference.architecture import PITCH_CLASSES
 from skey.keys import KEYS, Key
+from skey.shapes import Float
 
 Profile = TypeVar("Profile")
 """A tensor or a numpy array."""

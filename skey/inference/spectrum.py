@@ -6,7 +6,6 @@ from :mod:`skey.inference.filters`, and the tests hold the two together.
 """
 
 import numpy as np
-from jaxtyping import Float32
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skey.audio import TooShortAudio, Wave
@@ -23,6 +22,7 @@ from skey.inference.filters import (
     octave_kernels,
     stepped_lowpass,
 )
+from skey.shapes import Float32
 
 _ROWS = 4096
 """Windows that are copied out of a waveform at a time: memory stays far below that of an hour's windows."""

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
 from skey.inference.filters import BINS_PER_OCTAVE, CROPPED_BINS
 from skey.keys import KEYS
+from skey.shapes import Float
 
 Profile = Literal["krumhansl", "temperley"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skey.audio import SAMPLE_RATE
+from skey.shapes import Bool, Float, Float32, Int
 
 FRAME = 4096
 """Samples of an analysis frame (186 ms): bins of 5.4 Hz."""

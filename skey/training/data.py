@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from skey.corpus.build import FeatureStore, build, build_songs
@@ -20,6 +19,7 @@ from skey.experiments import Experiment
 from skey.inference.filters import CROPPED_BINS
 from skey.keys import Key
 from skey.model import average_frames
+from skey.shapes import Float, Int
 from skey.training.recordings import Recording, Recordings, Skipped
 from skey.training.shards import open_audio
 from skey.vqt import MAX_CROP, SEGMENT_FRAMES, from_bytes

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from tqdm import tqdm
 
 from skey.audio import AudioError, normalise, stream_audio
@@ -21,6 +20,7 @@ from skey.errors import SkeyError
 from skey.files.folders import sound_files
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.inference.threads import one_thread
+from skey.shapes import UInt8
 from skey.vqt import SEGMENT_FRAMES, log_vqt, to_bytes
 
 MOST_SEGMENTS = 16

@@ -18,11 +18,11 @@ from typing import Any
 
 import fsspec
 from filelock import FileLock
-from jaxtyping import UInt8
 from numpy import ndarray
 
 from skey.corpus.build import data_directory, npy_bytes, storage_errors
 from skey.errors import SkeyError
+from skey.shapes import UInt8
 from skey.training.recordings import NPY_HEADER, Recording, Skipped, open_recordings
 
 INDEX = "index.json"

@@ -6,7 +6,6 @@ from timeit import timeit
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from skey.errors import SkeyError
@@ -14,6 +13,7 @@ from skey.experiments import Experiment
 from skey.inference.architecture import Architecture
 from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
+from skey.shapes import Float
 from skey.training.data import cropped, draw_crops
 from skey.training.step import Batch, batch_loss, clip_gradients, make_optimiser, use_half_precision
 from skey.vqt import SEGMENT_FRAMES, chroma

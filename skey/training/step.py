@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from skey.calibration import Calibration, calibrate
 from skey.experiments import Experiment, Optimiser
 from skey.losses import LossSettings, Views, key_loss, loss_terms, oracle
 from skey.model import ChromaNet, ConvNeXt, profile_of
+from skey.shapes import Float, Int
 from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop, logits_by_key
 from skey.training.data import cropped
 from skey.vqt import chroma

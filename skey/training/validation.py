@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from skey.calibration import Calibration
@@ -19,6 +18,7 @@ from skey.keys import KEYS, Key
 from skey.listeners import listener, mean_profile
 from skey.metrics import count_relations, count_signatures, ksea, mirex_score
 from skey.model import PITCH_CLASSES, profile_of
+from skey.shapes import Float
 from skey.supervised import Network
 from skey.training.data import Pool, draw_crops
 from skey.training.step import Batch, pool_in_groups, task_of

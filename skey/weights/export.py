@@ -5,13 +5,13 @@ import warnings
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from skey.audio import SAMPLE_RATE
 from skey.inference.confidence import TINY
 from skey.inference.filters import frames_of
 from skey.keys import KEYS
+from skey.shapes import Float, Float32
 from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
 from skey.weights.store import LoadedModel
 

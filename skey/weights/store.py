@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
 from safetensors.torch import save
 from torch import Tensor
 
 from skey.errors import WeightsError
+from skey.shapes import Float
 from skey.supervised import Network, build_network
 from skey.vqt import crop
 from skey.weights.file import Header, read_arrays

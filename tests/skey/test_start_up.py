@@ -27,7 +27,7 @@ from skey.weights import Header
 from skey.weights.file import checksum, sealed
 from skey.weights.store import save_weights
 
-HEAVY = ("torch", "scipy", "pandas", "music21", "matplotlib", "nnAudio")
+HEAVY = ("torch", "scipy", "pandas", "music21", "matplotlib", "nnAudio", "jaxtyping")
 RUN = "import sys; {code}; heavy = set({heavy!r}) & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
 
 

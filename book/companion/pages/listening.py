@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import soundfile as sf
-from jaxtyping import Float32
 
 from companion.paper import label
 from companion.plots import side_by_side
@@ -23,6 +22,7 @@ from skey.corpus.build import recipe_digest
 from skey.corpus.plan import Clip, render_clip
 from skey.datasets import Dataset, Track
 from skey.keys import Key, relation
+from skey.shapes import Float32
 from skey.weights import DEFAULT
 
 CLIPS = Path("build") / "clips"

@@ -10,7 +10,6 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
@@ -22,6 +21,7 @@ from companion.scores import REFERENCE, interval_of, is_signature
 from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
 from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
+from skey.shapes import Float
 
 MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}
 """Major and minor, where a figure shows keys and no system."""

@@ -6,7 +6,6 @@ from textwrap import wrap
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from companion.paper import label
 from companion.plots import INK, STYLE, Drawing, colour, draw
 from companion.systems import SYSTEMS
 from companion.training import TrainingRecord
+from skey.shapes import Float
 
 TERMS: Mapping[str, tuple[str, str]] = {
     "signature": ("key signature", "-"),

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from torch import Tensor
 from companion.plots import INK, MODE_COLOURS, SIGNATURE_LABELS, STYLE, Drawing, draw
 from skey.inference.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS
+from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES
 
 VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#d55e00"}

@@ -6,7 +6,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
@@ -16,6 +15,7 @@ from companion.plots import INK, KEY_LABELS, MODE_COLOURS, STYLE, Drawing, colou
 from companion.studies.alignment import MODES, mean_profile
 from skey.calibration import Calibration
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, Notation, format_key
+from skey.shapes import Float
 
 RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}
 """The rings of the two modes, as the circle of fifths is usually drawn: minor inside."""

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from companion.observations import DIGITS
 from companion.systems import RELEASED
 from skey.calibration import Calibration, reference_profiles
 from skey.keys import Key, Mode
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
+from skey.shapes import Float
 from skey.weights import DEFAULT, available_weights
 from skey.weights.store import LoadedModel, read_weights
 

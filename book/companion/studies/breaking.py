@@ -10,7 +10,6 @@ import av
 import numpy as np
 import pandas as pd
 import soundfile
-from jaxtyping import Float
 
 from companion.observations import DIGITS
 from companion.studies import nonmusic
@@ -23,6 +22,7 @@ from skey.estimator import KeyEstimator
 from skey.inference.tonality import measure_tonality
 from skey.keys import parse_key
 from skey.metrics import mirex_points
+from skey.shapes import Float
 from skey.weights import DEFAULT, available_weights, read_header
 
 NAME = "inputs-that-break"

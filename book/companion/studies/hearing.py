@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from companion.answers import evaluate
 from companion.observations import DIGITS
@@ -14,6 +13,7 @@ from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.estimator import KeyEstimate, KeyEstimator
 from skey.keys import Key, relation
+from skey.shapes import Float32
 from skey.weights import DEFAULT, available_weights, read_header
 
 KINDS = ("same", "relative", "other")

@@ -7,11 +7,11 @@ from typing import TypeAlias
 
 import numpy as np
 import soundfile
-from jaxtyping import Float
 from scipy.signal import butter, lfilter, sosfilt
 
 from skey.audio import SAMPLE_RATE, prepare
 from skey.corpus.soundfont import DRUM_BANK, EVENT, default_soundfont
+from skey.shapes import Float
 
 Wave: TypeAlias = Float[np.ndarray, " samples"]
 Generator: TypeAlias = np.random.Generator

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
 from torch import Tensor
 
 from companion.observations import DIGITS, Entries
@@ -20,6 +19,7 @@ from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.experiments import EXPERIMENTS
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
+from skey.shapes import Float, Float32
 from skey.vqt import crop, log_vqt
 from skey.weights import available_weights
 from skey.weights.store import LoadedModel, read_weights

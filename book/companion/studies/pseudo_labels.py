@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from companion.observations import Entries
@@ -23,6 +22,7 @@ from skey.datasets.open_corpus import OpenCorpus
 from skey.keys import parse_key
 from skey.losses import Views, mode_profile, pseudo_label, signature_profile
 from skey.metrics import Interval, bootstrap_interval
+from skey.shapes import Bool, Float, Integer
 from skey.vqt import SEGMENT_FRAMES, crop
 from skey.weights import available_weights
 from skey.weights.store import LoadedModel, read_weights

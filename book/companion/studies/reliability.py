@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from companion.observations import DIGITS, Entries
@@ -23,6 +22,7 @@ from skey.inference.threads import one_thread
 from skey.keys import KEYS
 from skey.listeners import Listener, Network, Template, ask
 from skey.metrics import Interval, bootstrap_interval
+from skey.shapes import Bool, Float, Float32
 from skey.weights import DEFAULT, available_weights, read_header
 
 NAME = "confidence"

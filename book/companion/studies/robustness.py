@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
 
 from companion.observations import Entries
 from companion.scores import Answer, format_answer, is_signature, parse_answer, points
@@ -25,6 +24,7 @@ from skey.corpus.soundfont import default_soundfont
 from skey.inference.threads import one_thread
 from skey.keys import Key, parse_key
 from skey.metrics import Interval, bootstrap_interval, paired_bootstrap
+from skey.shapes import Float, Float32
 from skey.vqt import log_vqt
 from skey.weights import DEFAULT
 

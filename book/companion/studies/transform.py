@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from companion.observations import DIGITS
@@ -17,6 +16,7 @@ from skey.baselines import PROFILES, Scale, track_chroma
 from skey.datasets.open_corpus import OpenCorpus
 from skey.losses import dft, distance
 from skey.model import Architecture, ChromaNet
+from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES, crop
 from skey.weights import available_weights
 from skey.weights.store import read_weights

@@ -10,7 +10,7 @@ must look like depends on what is claimed of the first system (``RULES`` says th
 Where the interval lies across such a border, the claim is undecided at this size of the test set.
 
 A claim of a paper is not tested by a network that saw a small part of the paper's examples: unless it holds
-all the same, the verdict is "not a test". Nor is it by a loser that saw fewer examples than the winner.
+all the same, the verdict is "not a test". Nor is any claim tested by a loser that saw fewer examples.
 """
 
 from collections.abc import Iterable, Mapping
@@ -70,12 +70,13 @@ def examples_seen(system: str) -> int | None:
 
 
 def is_test(claim: Claim, found: Verdict) -> bool:
-    """Whether the networks behind a verdict saw enough for it to be one on the paper."""
-    if not claim.paper:
-        return True
+    """Whether the networks behind a verdict saw enough for it to be one."""
     first, second = (
         None if system in OTHER_TRAINING else examples_seen(system) for system in (claim.better, claim.worse)
     )
+    if not claim.paper:
+        winner, loser = (first, second) if found == "holds" else (second, first)
+        return winner is None or loser is None or loser >= winner
     too_few = [seen is not None and seen < LEAST_SHARE * PAPERS_EXAMPLES for seen in (first, second)]
     if found != "holds":
         return not any(too_few)

@@ -96,7 +96,8 @@ def rules_list() -> str:
     rules.append(
         "- *not a test*: a paper's claim that does not hold, or is undecided, with a network of ours that "
         f"saw less than {LEAST_SHARE:.0%} of the paper's {PAPERS_EXAMPLES / 1e6:.1f} million examples; or "
-        "that holds against such a network which saw fewer than its rival"
+        "that holds against such a network which saw fewer than its rival; or a question of our own of two "
+        "networks of ours, where the one with the lower score saw fewer"
     )
     return "\n".join(rules)
 

@@ -57,28 +57,34 @@ def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> st
     stone, released, chroma = (
         _score(tables, T1, system, "ksea") for system in ("stone", "released-stone12", "feature-engineering")
     )
-    skey, template = (_score(tables, T3, system, "mirex") for system in ("released-skey", "krumhansl"))
+    skey, template, ours, stone24 = (
+        _score(tables, T3, system, "mirex") for system in ("released-skey", "krumhansl", "skey", "stone24")
+    )
     papers = [each.verdict for each in judged if each.claim.paper]
     return holds_while(
-        lambda: min(stone, released) > chroma and skey > template and "does not hold" not in papers,
+        lambda: (
+            min(stone, released) > chroma
+            and skey > ours > template > stone24
+            and "does not hold" not in papers
+        ),
         "- **What reproduced.** A network learns key signatures without a label: STONE trained here has a "
         f"KSEA of {stone:.1f} % and the released STONE {released:.1f} %, against {chroma:.1f} % for the "
-        f"strongest pitch class; the released S-KEY has a MIREX score of {skey:.1f} %, against "
-        f"{template:.1f} % for template matching. Of the papers' {len(papers)} claims "
-        f"{papers.count('holds')} hold, and none fails a fair test.",
+        f"strongest pitch class. It learns the mode, too: S-KEY trained here by the paper's rule has a MIREX "
+        f"score of {ours:.1f} % and the released S-KEY {skey:.1f} %, against {template:.1f} % for template "
+        f"matching and {stone24:.1f} % for 24-STONE, without S-KEY's rule. Of the papers' "
+        f"{len(papers)} claims {papers.count('holds')} hold, and none fails a fair test.",
     )
 
 
 def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> str:
     """What our scale could not test."""
     papers = [each.verdict for each in judged if each.claim.paper]
-    skey, template = (_score(tables, T3, system, "mirex") for system in ("skey", "krumhansl"))
     share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
     return holds_while(
-        lambda: skey < template and 0 < share < LEAST_SHARE,
+        lambda: 0 < share < LEAST_SHARE,
         f"- **What did not, or was not tested.** {papers.count('not a test')} claims are *not a test*, "
         f"because our networks saw far fewer examples than the papers' {PAPERS_EXAMPLES / 1e6:.0f} million: "
-        f"S-KEY by the paper's recipe, with {100 * share:.1f} % of them, has {skey:.1f} %. "
+        f"S-KEY, for example, saw {100 * share:.1f} % of them. "
         f"Undecided on {clips(tables)} clips: {papers.count('undecided at this size')}. "
         "Nothing was run on FMAKv2, the papers' test set, whose audio was not at hand.",
     )

@@ -43,7 +43,10 @@ SEGMENT_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where and how a run computes; it changes speed and rounding, nothing else."""
+    """Where and how a run computes; it changes speed and rounding, nothing else.
+
+    `processes` are those of all machines together.
+    """
 
     device: str = "auto"
     processes: int = 1
@@ -57,8 +60,10 @@ class Machine:
             raise RunError(f"torchrun started {started} processes: say --processes {started}, too")
         accelerator = {"cuda": "gpu"}.get(self.device, self.device)
         strategy = "ddp" if self.processes > 1 else "auto"
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", started)) if started > 1 else self.processes
+        nodes = self.processes // here
         try:
-            return Fabric(accelerator=accelerator, devices=self.processes, strategy=strategy)
+            return Fabric(accelerator=accelerator, devices=here, num_nodes=nodes, strategy=strategy)
         except (RuntimeError, ValueError) as error:
             raise RunError(f"--device {self.device} cannot be used here ({error}): try cpu") from error
 

@@ -134,6 +134,15 @@ def test_training_from_shards_has_the_losses_of_training_from_the_files(
     assert logs[0] == logs[1]
 
 
+def test_torchrun_on_two_machines_gives_each_process_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for rank in range(4):
+        places = {"WORLD_SIZE": 4, "LOCAL_WORLD_SIZE": 2, "RANK": rank, "LOCAL_RANK": rank % 2}
+        for name, value in {**places, "GROUP_RANK": rank // 2, "TORCHELASTIC_RUN_ID": "x"}.items():
+            monkeypatch.setenv(name, str(value))
+        fabric = Machine("cpu", 4).fabric()
+        assert (fabric.world_size, fabric.global_rank, fabric.local_rank) == (4, rank, rank % 2)
+
+
 def test_a_second_run_makes_only_what_is_missing_or_damaged(
     music: Path, shards: Path, client: Client
 ) -> None:

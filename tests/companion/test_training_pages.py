@@ -90,7 +90,7 @@ def write(runs: Sequence[TrainingRecord], folder: Path) -> None:
     pd.concat([run.scores for run in runs]).to_csv(folder / FOLDER / "scores.csv", index=False)
 
 
-RUNS = (record("skey", 0, 0.9), record("skey", 1, 0.8), record("stone", 0, batch=7))
+RUNS = (record("skey", 0, 0.9, batch=16), record("skey", 1, 0.8, batch=16), record("stone", 0, batch=7))
 
 
 def test_the_last_row_of_a_curve_stands_at_the_last_step() -> None:
@@ -139,7 +139,7 @@ def test_the_table_of_runs_names_what_differs_and_the_chosen_one() -> None:
     rows = runs_table(RUNS).splitlines()[2:]
     assert [row.split("|")[-2].strip() for row in rows] == ["", "yes", "yes"]
     assert differing_settings(RUNS) == {"skey-s0": "", "skey-s1": "", "stone-s0": "batch 7"}
-    assert common_settings(RUNS)["batch"] == "128"
+    assert common_settings(RUNS)["batch"] == "16"
     assert "batch 7" in rows[2] and "MIREX" not in rows[2]
 
 

@@ -89,6 +89,7 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
             axes.axvline(PAPERS_EXAMPLES, color=INK, linestyle="--", linewidth=0.8)
             axes.set_title("\n".join(wrap(label(system), 36)), fontsize=9, loc="left")
             axes.set(ylim=(0, 100), yticks=(0, 50, 100))
+            axes.set_xticks([1e3, 1e4, 1e5, 1e6], ["1 k", "10 k", "100 k", "1 M"])
             _grid(axes)
         figure.supxlabel("examples", fontsize=10)
         figure.supylabel(f"{WORDS[metric]}, %", fontsize=10)

@@ -10,12 +10,12 @@ from made_up import evaluation
 
 from companion.__main__ import main
 from companion.answers import Evaluation, evaluate
-from companion.claims import judge_all, verdict_lines
+from companion.claims import examples_seen, judge_all, verdict_lines
 from companion.notebooks import EXECUTED, FOLDER, read_notebook
-from companion.pages.comparison import collections_table, comparison_table, relations_table
+from companion.pages.comparison import collections_table, comparison_table, relations_table, why_below
 from companion.pages.scoreboard import scoreboard, scoreboard_lines
 from companion.pages.tables import sources_line
-from companion.paper import claims, label, paper_tables
+from companion.paper import claims, label, paper_tables, papers_numbers
 from companion.record import RESULTS
 from companion.systems import RELEASED, SYSTEMS, TABLES, systems_of
 from skey.baselines import BASELINES
@@ -135,6 +135,13 @@ def test_s_keys_table_has_the_papers_collections_with_their_marks_and_ours() -> 
     assert named["S-KEY as released"][:4] == ["–", "–", "72.1 (Q1)", "–"]
     assert named["Template matching (Krumhansl)"][0] == "53.4"
     assert not any("far below" in first for first, *_ in cells)
+
+
+def test_a_score_far_below_the_papers_says_what_the_network_saw_and_whether_it_learnt_the_mode() -> None:
+    table = evaluate("table-3-key-and-mode")
+    reason = why_below(table, "stone24", "mirex", papers_numbers("mirex")["skey-1m"].percent)
+    assert f"far below: saw {examples_seen('stone24'):,} examples" in reason and "mode not learnt" in reason
+    assert why_below(table, "stone24", "mirex", papers_numbers("mirex")["stone24"].percent) == ""
 
 
 def test_below_a_table_stands_what_was_asked_for_and_not_computed() -> None:

@@ -1,15 +1,18 @@
 """The ONNX graph gives the probabilities of the tables and of `skey detect`, for sounds of any length."""
 
 import json
+import sys
 from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from skey.audio import MIN_SAMPLES, SAMPLE_RATE
 from skey.calibration import reference_sound
+from skey.cli import main
 from skey.corpus.plan import plan_clips, render_clip
 from skey.estimator import KeyEstimator
 from skey.inference.filters import SEGMENT_SAMPLES
@@ -96,3 +99,12 @@ def test_the_graph_says_what_it_is_and_what_its_outputs_mean(graph_of) -> None:
         assert json.loads(metadata["skey"])["checksum"] == loaded.header.checksum
         assert json.loads(metadata["outputs"]) == [str(key) for key in KEYS[:count]]
         assert KEYS[int(answer(session, reference_sound("major")).argmax())] == Key(0, "major")
+
+
+def test_without_onnx_one_line_names_the_extra_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    done = CliRunner().invoke(main, ["export", "stone", "--onnx", str(tmp_path / "stone.onnx")])
+    assert done.exit_code == 1 and not list(tmp_path.iterdir())
+    assert done.stderr == "Error: this needs onnx: pip install 'skey-companion[onnx]'\n"

@@ -291,6 +291,9 @@ class KeyEstimator:
         Yields:
             The outcome for each file, in the order of the paths.
         """
+        if jobs == 1:
+            yield from map(self._outcome, map(Path, paths))
+            return
         from concurrent.futures import ThreadPoolExecutor
 
         pool = ThreadPoolExecutor(jobs)

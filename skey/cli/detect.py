@@ -56,17 +56,17 @@ class Detection:
     options: dict[str, Any]
 
     def run(self, files: list[Path], jobs: int) -> None:
-        """Estimate and report all files."""
-        from tqdm import tqdm
-
+        """Estimate and report all files, with a progress bar for several."""
         from skey.cli.journal import status_of
 
         # As they were before they were heard.
         statuses = {file: status_of(file) for file in files} if self.journal is not None else {}
         outcomes = self.estimator.estimate_many(files, jobs)
-        for outcome in tqdm(
-            outcomes, total=len(files), unit="file", file=sys.stderr, disable=self.options["quiet"] or None
-        ):
+        if len(files) > 1 and not self.options["quiet"]:
+            from tqdm import tqdm
+
+            outcomes = iter(tqdm(outcomes, total=len(files), unit="file", file=sys.stderr, disable=None))
+        for outcome in outcomes:
             self.conclude(outcome, statuses.get(outcome.path))
 
     def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:

@@ -18,7 +18,7 @@ SMALLEST = {1280: 9, 390: 8}
 """Width of the window in pixels → least size of the text in a figure."""
 
 MEASURE = """
-const sizes = {}, wide = {}, stuck = {}, pale = {};
+const sizes = {}, wide = {}, stuck = {}, pale = {}, cut = {};
 const light = (colour) => {  // relative luminance (WCAG 2)
   const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => {
     const share = part / 255;
@@ -35,7 +35,7 @@ const contrast = (element) => {
 };
 const next = () => {
   const page = PAGES.shift();
-  if (!page) { document.body.textContent = JSON.stringify({ sizes, wide, stuck, pale }); return; }
+  if (!page) { document.body.textContent = JSON.stringify({ sizes, wide, stuck, pale, cut }); return; }
   const frame = document.createElement("iframe");
   frame.width = WIDTH; frame.height = 900; frame.src = page;
   frame.onload = () => {
@@ -46,6 +46,10 @@ const next = () => {
       return Math.hypot(a, b) * parseFloat(getComputedStyle(text).fontSize);
     };
     sizes[page] = Math.min(99, ...texts.filter((text) => text.textContent.trim()).map(scale));
+    cut[page] = Math.max(0, ...texts.map((text) => {  // pixels of a text outside its figure
+      const [own, all] = [text, text.ownerSVGElement].map((each) => each.getBoundingClientRect());
+      return Math.max(all.left - own.left, own.right - all.right, all.top - own.top, own.bottom - all.bottom);
+    }));
     wide[page] = inside.documentElement.scrollWidth - WIDTH;
     const links = [...inside.querySelectorAll("article a[href]:not(.headerlink)")];
     pale[page] = Math.min(21, ...links.map(contrast));
@@ -61,8 +65,8 @@ next();
 
 @pytest.fixture(scope="module", params=SMALLEST)
 def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Of each page: the smallest text in its figures, by how many pixels it is too wide, how many wide boxes
-    the keyboard does not reach, and the least contrast of its links."""
+    """Of each page: the smallest text in its figures, by how many pixels a text leaves its figure, the page
+    the window, how many wide boxes the keyboard does not reach, and the least contrast of its links."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium here, which would show the pages")
     pages = sorted((BOOK / "book").rglob("*.html"))
@@ -83,6 +87,10 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_no_text_of_a_figure_is_too_small_to_read(measured: dict) -> None:
     least = SMALLEST[measured["width"]]
     assert {page: size for page, size in measured["sizes"].items() if size < least - 0.05} == {}
+
+
+def test_no_text_of_a_figure_is_cut_off(measured: dict) -> None:
+    assert {page: pixels for page, pixels in measured["cut"].items() if pixels > 2} == {}
 
 
 def test_no_page_is_wider_than_the_window(measured: dict) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 import matplotlib
@@ -44,8 +45,6 @@ STYLE: dict[Any, Any] = {
     "axes.facecolor": "none",
 }
 """Text stays text, everything neutral takes the ink, and the ground is the page's own."""
-
-_LEGEND_CHARACTERS = 30
 
 KEY_LABELS = tuple(format_key(key, Notation.SHORT) for key in CIRCLE_OF_FIFTHS)
 SIGNATURE_LABELS = tuple(TONIC_NAMES[signature] for signature in SIGNATURES_BY_FIFTHS)
@@ -192,51 +191,39 @@ def _label_cells(axes: Axes, columns: Sequence[str]) -> None:
 
 
 def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | float], title: str) -> Drawing:
-    """Each system's score on each part of the data with its 95 % interval, and the papers' value beside it.
+    """Each system's score with its 95 % interval, a row a system and a panel a part of the data.
 
-    ``papers``: system → percent, drawn as a dashed line. Systems without ``metric`` are left out.
+    ``papers``: system → percent, drawn as a diamond beside the score of all. Systems without ``metric`` are
+    left out.
     """
     systems, parts = table.scored(metric), list(dict.fromkeys(table.scores.part))
+    scores = table.scores[table.scores.metric == metric]
+    names = ["\n".join(wrap(label(system), 30)) for system in systems]
     with matplotlib.rc_context(STYLE):
-        height = 1.1 + max(0.42, 0.13 * len(systems)) * len(parts)
-        figure = Figure(figsize=(7.2, height), layout="constrained")
-        axes = figure.add_subplot()
-        for place, system in enumerate(systems):
-            shift = 0.64 * (place / max(len(systems) - 1, 1) - 0.5)
-            mine = table.scores.query("system == @system and metric == @metric")
-            _draw_scores(axes, mine, system, shift)
-            if system in papers:
-                axes.axvline(
-                    papers[system], color=colour(system), linewidth=1.2, linestyle=(0, (2, 2)), zorder=0
-                )
-        _label_scores(axes, parts)
+        rows = 0.2 + sum(0.12 + 0.16 * (1 + name.count("\n")) for name in names)
+        figure = Figure(figsize=(7.2, 0.7 + rows), layout="constrained")
+        panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+        for axes, part in zip(panels, parts, strict=True):
+            _draw_scores(axes, scores[scores.part == part].set_index("system").reindex(systems))
+            axes.set_title(part, fontsize=10)
+        panels[0].set_yticks(range(len(systems)), names, fontsize=9)
+        quoted = [(papers[system], row) for row, system in enumerate(systems) if system in papers]
+        panels[0].plot(*np.transpose(quoted or [(np.nan, 0)]), "D", color=INK, mfc="none", markersize=5)
+        figure.supxlabel("%", fontsize=10)
     values = {system: interval_of(table.scores, system, metric) for system in systems}
     spoken = "; ".join(f"{label(name)}: {score.value:.1f} %" for name, score in values.items() if score)
     return draw(figure, title, f"{spoken}.")
 
 
-def _draw_scores(axes: Axes, scores: pandas.DataFrame, system: str, shift: float) -> None:
-    """One system: a dot and its interval on each row."""
-    rows = np.arange(len(scores)) + shift
-    axes.hlines(rows, scores.low, scores.high, color=colour(system), linewidth=2.2)
-    axes.plot(scores.value, rows, "o", color=colour(system), markersize=6, label=label(system))
-
-
-def _label_scores(axes: Axes, parts: Sequence[str]) -> None:
-    """Names of the parts, a scale in percent, a legend above."""
-    axes.set_yticks(range(len(parts)), parts)
-    axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), xlabel="%")
-    for line in range(1, len(parts)):
-        axes.axhline(line - 0.5, color=INK, alpha=0.15, linewidth=0.6)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    columns = _legend_columns([str(text) for text in axes.get_legend_handles_labels()[1]])
-    axes.figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
-
-
-def _legend_columns(texts: Sequence[str]) -> int:
-    """Three columns, or two where the longest entry would push the legend over the edge of the figure."""
-    return 3 if max(map(len, texts), default=0) <= _LEGEND_CHARACTERS else 2
+def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
+    """One part of the data: a dot and its interval in each row, and no frame."""
+    rows, colours = np.arange(len(scores)), [colour(system) for system in scores.index]
+    axes.hlines(rows, scores.low, scores.high, color=colours, linewidth=2)
+    axes.scatter(scores.value, rows, color=colours, s=16, zorder=3)
+    axes.set(xlim=(0, 100), ylim=(len(scores) - 0.5, -0.5), xticks=(25, 50, 75))
+    axes.grid(axis="both", color=INK, alpha=0.12, linewidth=0.6)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(length=0, labelsize=9)
 
 
 def circle_drawing(profile: Sequence[float], title: str) -> Drawing:

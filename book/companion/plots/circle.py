@@ -48,7 +48,9 @@ def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Draw
                 label=VIEW_NAMES[view],
                 zorder=3,
             )
-        figure.legend(loc="lower center", ncols=3, frameon=False, fontsize=13)
+        figure.legend(
+            loc="lower center", ncols=3, frameon=False, fontsize=13, columnspacing=1, handletextpad=0.2
+        )
     said = "; ".join(f"{view}: {_spoken(point)}" for view, point in points.items())
     return draw(figure, title, f"Points in the complex plane, unit circle drawn. {said}.")
 
@@ -70,7 +72,9 @@ def terms_drawing(terms: Sequence[Term], omega: int, title: str) -> Drawing:
                 alpha=0.6,
                 label=TERM_NAMES[term.name],
             )
-        figure.legend(loc="lower center", ncols=3, frameon=False, fontsize=13)
+        figure.legend(
+            loc="lower center", ncols=3, frameon=False, fontsize=13, columnspacing=1, handletextpad=0.2
+        )
     said = "; ".join(f"{term.name} {term.distance:.3f}" for term in terms)
     return draw(figure, title, f"Cross-powers and their targets in the complex plane. Distances: {said}.")
 

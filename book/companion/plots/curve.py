@@ -7,7 +7,7 @@ from textwrap import wrap
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -75,6 +75,7 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
         system: [(examples_of(run), 100 * np.array(run.curve[metric], dtype=float)) for run in runs]
         for system, runs in scored.items()
     }
+    everything = [np.column_stack(line) for line in chain.from_iterable(lines.values())]
     rows = -(-len(scored) // 2)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 0.4 + 1.25 * rows), layout="constrained")
@@ -82,14 +83,14 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
         for axes in panels.flat[len(scored) :]:
             axes.set_axis_off()
         for axes, (system, own) in zip(panels.flat, lines.items(), strict=False):
-            for line in chain.from_iterable(lines.values()):
-                axes.semilogx(*line, color=INK, alpha=0.15, linewidth=0.8)
+            axes.add_collection(LineCollection(everything, color=INK, alpha=0.15, linewidth=0.8))
             for line in own:
-                axes.semilogx(*line, color=colour(system), linewidth=1.4)
+                axes.plot(*line, color=colour(system), linewidth=1.4)
             axes.axvline(PAPERS_EXAMPLES, color=INK, linestyle="--", linewidth=0.8)
             axes.set_title("\n".join(wrap(label(system), 36)), fontsize=9, loc="left")
-            axes.set(ylim=(0, 100), yticks=(0, 50, 100))
+            axes.set(xscale="log", xlim=(500, 5e6), ylim=(0, 100), yticks=(0, 50, 100))
             axes.set_xticks([1e3, 1e4, 1e5, 1e6], ["1 k", "10 k", "100 k", "1 M"])
+            axes.set_xticks([], minor=True)
             _grid(axes)
         figure.supxlabel("examples", fontsize=10)
         figure.supylabel(f"{WORDS[metric]}, %", fontsize=10)

@@ -98,6 +98,26 @@ def step(experiment: str, batch: int, threads: int, runs: int, as_json: bool) ->
     show(rows, as_json)
 
 
+@bench.command()
+@click.option("--clips", type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav.")
+@_measured(1)
+def folder(clips: int, runs: int, as_json: bool) -> None:
+    """CPU seconds of one process that estimates many clips, beside other programs."""
+    from skey.cli.measure import folder as measured
+
+    show([asdict(cost) for cost in measured(clips, runs)], as_json)
+
+
+@bench.command()
+@_minutes(3.0)
+@_measured(3)
+def stages(minutes: float, runs: int, as_json: bool) -> None:
+    """CPU seconds of each stage of an estimate, and of training on many tracks."""
+    from skey.cli.stages import measure_stages
+
+    show(measure_stages(minutes, runs), as_json)
+
+
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Print a table with a line a row, or JSON with the machine."""
     if as_json:

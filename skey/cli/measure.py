@@ -55,17 +55,23 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 """What keeps a program of any kind on one thread."""
 FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III"}
 """Files that are measured, and how their samples are written."""
-ESTIMATE = "import sys; from skey.estimator import KeyEstimator; KeyEstimator().estimate(sys.argv[1])"
-DECODE = "import sys; from skey.audio import stream_audio; all(True for _ in stream_audio(sys.argv[1]))"
+ESTIMATE = (
+    "import sys; from skey.estimator import KeyEstimator; estimator = KeyEstimator(); "
+    "[estimator.estimate(file) for file in sys.argv[1:]]"
+)
+DECODE = (
+    "import sys; from skey.audio import stream_audio; "
+    "[all(True for _ in stream_audio(file)) for file in sys.argv[1:]]"
+)
 PEERS = {
     "essentia": (
         "Essentia KeyExtractor",
         "import sys; from essentia.standard import KeyExtractor, MonoLoader; "
-        "KeyExtractor()(MonoLoader(filename=sys.argv[1])())",
+        "[KeyExtractor()(MonoLoader(filename=file)()) for file in sys.argv[1:]]",
     ),
-    "keyfinder": ("libkeyfinder", "import sys, keyfinder; keyfinder.key(sys.argv[1])"),
+    "keyfinder": ("libkeyfinder", "import sys, keyfinder; [keyfinder.key(file) for file in sys.argv[1:]]"),
 }
-"""Python module of a peer: its name, and the program that asks it for the key of a file."""
+"""Python module of a peer: its name, and the program that asks it for the keys of files."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def startup(runs: int = 5) -> list[Cost]:
 
 
 def programs() -> dict[str, str]:
-    """Name → Python code that is given a file: the estimator, decoding alone, and each peer that is here."""
+    """Name → Python code that is given files: the estimator, decoding alone, and each peer that is here."""
     found = {name: code for module, (name, code) in PEERS.items() if importlib.util.find_spec(module)}
     return {"skey": ESTIMATE, "decoding and resampling alone": DECODE} | found
 
@@ -152,6 +158,15 @@ def memory(seconds: float, reference: bool, runs: int) -> list[Cost]:
         wanted = programs() | ({"nnAudio's VQT of the whole track": REFERENCE} if reference else {})
         return interleaved(
             {name: [sys.executable, "-c", code, str(path)] for name, code in wanted.items()}, runs
+        )
+
+
+def folder(clips: int, runs: int) -> list[Cost]:
+    """Every program on so many clips of 30 s, in one process."""
+    with made_up_recording(2 * BLOCK_SECONDS) as path:
+        return interleaved(
+            {name: [sys.executable, "-c", code, *[str(path)] * clips] for name, code in programs().items()},
+            runs,
         )
 
 

@@ -80,10 +80,15 @@ def measure_speed(experiment: Experiment, half_precision: bool, repeats: int = 3
 
     `half_precision`: whether our steps compute wide products in bfloat16.
     """
-    whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
-    ways = [_plain_step(whole), _our_step(whole, half_precision), _our_step(experiment, half_precision)]
+    ways = ways_to_step(experiment, half_precision)
     seconds = [[timeit(step, number=1) for step in ways] for _ in range(repeats)]
     return Speed(experiment.batch, torch.get_num_threads(), *map(min, zip(*seconds, strict=True)))
+
+
+def ways_to_step(experiment: Experiment, half_precision: bool) -> list[Callable[[], object]]:
+    """A step on random features: plain, ours on all frames, ours on averaged frames."""
+    whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
+    return [_plain_step(whole), _our_step(whole, half_precision), _our_step(experiment, half_precision)]
 
 
 def _random_batch(experiment: Experiment) -> Batch:

@@ -1,0 +1,127 @@
+"""What each stage of an estimate, and of training on many tracks, takes of one core."""
+
+import hashlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from skey.audio import normalise, stream_array
+from skey.cli.measure import FORMATS, write_recording
+from skey.estimator import KeyEstimator
+from skey.experiments import Scale, at_scale, find_experiment
+from skey.files.decoding import decoded
+from skey.inference.spectrum import log_vqt
+from skey.inference.threads import one_blas_thread, one_thread
+from skey.inference.tonality import measure_tonality
+from skey.training.data import Pool
+from skey.training.loop import Machine
+from skey.training.recordings import Recordings, segments
+from skey.training.shards import open_shards, write_index, write_shard
+from skey.training.speed import ways_to_step
+
+TRACKS = 8
+"""Tracks in the shard that is written and read."""
+
+BATCH = 16
+"""Pairs of segments in a step of training, and in a batch that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Work that is timed: ``units`` times a ``minute`` of sound, a ``track`` or a ``pair`` of segments.
+
+    ``bytes`` of one of these are read or written.
+    """
+
+    name: str
+    of: str
+    units: float
+    run: Callable[[], object]
+    bytes: int = 0
+
+
+def measure_stages(minutes: float, runs: int) -> list[dict[str, Any]]:
+    """All stages in turn on one thread, for a made-up mp3 of so many minutes.
+
+    A row a stage: ``stage``, ``of``, and for one of these ``cpu_seconds``, the median of ``runs`` turns, and
+    ``bytes``, as `Stage` says.
+    """
+    with tempfile.TemporaryDirectory() as folder, one_thread(), one_blas_thread:
+        track = Path(folder) / "track.mp3"
+        write_recording(track, 60 * minutes, FORMATS["mp3"])
+        stages = [
+            *_of_estimates(track, minutes),
+            *_of_features(track, Path(folder) / "shards"),
+            *_of_training(),
+        ]
+        turns = [[_cpu_seconds(stage) for stage in stages] for _ in range(runs)]
+    seconds = map(median, zip(*turns, strict=True))
+    rows = [(s.name, s.of, each, s.bytes) for s, each in zip(stages, seconds, strict=True)]
+    return [dict(zip(("stage", "of", "cpu_seconds", "bytes"), row, strict=True)) for row in rows]
+
+
+def _of_estimates(track: Path, minutes: float) -> list[Stage]:
+    """The stages of an estimate, and a whole one."""
+    estimator, blocks = KeyEstimator(), list(decoded(track))
+    rate, samples = blocks[0][0], np.concatenate([block for _, block in blocks])
+    windows = list(stream_array(samples, rate, estimator.listener.window_seconds))
+    features = [log_vqt(normalise(window)) for window in windows]
+    return [
+        Stage("decode", "minute", minutes, lambda: list(decoded(track))),
+        Stage("mix and resample", "minute", minutes, lambda: list(stream_array(samples, rate))),
+        Stage("tonality and tuning", "minute", minutes, lambda: [measure_tonality(each) for each in windows]),
+        Stage("log-VQT", "minute", minutes, lambda: [log_vqt(normalise(each)) for each in windows]),
+        Stage("network", "minute", minutes, lambda: [estimator.listener.profile(each) for each in features]),
+        Stage("estimate", "track", 1, lambda: estimator.estimate(track)),
+    ]
+
+
+def _of_features(track: Path, out: Path) -> list[Stage]:
+    """The stages from a track to a batch of training."""
+    features = segments(track)
+    digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(TRACKS)]
+
+    def write() -> None:
+        """One shard, from nothing."""
+        shutil.rmtree(out, ignore_errors=True)
+        write_shard(str(out / "0"), dict.fromkeys(digests, features), {})
+        write_index(str(out), ["0"], [])
+
+    write()
+    pool = Pool.of(Recordings(open_shards(out)[0]))
+    batches = [range(start, start + BATCH) for start in range(0, len(pool) - BATCH + 1, BATCH)]
+    return [
+        Stage("checksum", "track", 1, lambda: hashlib.sha256(track.read_bytes()), track.stat().st_size),
+        Stage("features", "track", 1, lambda: segments(track)),
+        Stage("write shards", "track", TRACKS, write, features.nbytes),
+        Stage("check shards", "track", TRACKS, lambda: open_shards(out), features.nbytes),
+        Stage(
+            "read shards",
+            "pair",
+            BATCH * len(batches),
+            lambda: [pool.segments(each, 1) for each in batches],
+            2 * features[0].nbytes,
+        ),
+    ]
+
+
+def _of_training() -> list[Stage]:
+    """A step of S-KEY in three ways, in the precision that `skey train` would choose here."""
+    experiment = replace(at_scale(find_experiment("skey"), Scale()), batch=BATCH)
+    names = ("step, plain", "step, all frames", "step, averaged frames")
+    ways = zip(names, ways_to_step(experiment, Machine().uses_half_precision()), strict=True)
+    return [Stage(name, "pair", BATCH, step) for name, step in ways]
+
+
+def _cpu_seconds(stage: Stage) -> float:
+    """Of this process, for one unit."""
+    began = time.process_time()
+    stage.run()
+    return (time.process_time() - began) / stage.units

@@ -42,7 +42,7 @@ class Stage:
 
     name: str
     of: str
-    units: float
+    units: int | float
     run: Callable[[], object]
     bytes: int = 0
 

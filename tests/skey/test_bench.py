@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from skey.cli import main
+from skey.cli import main, stages
 from skey.cli.measure import SOURCE_RATE, cadence, interleaved, made_up_recording, measure
 from skey.errors import SkeyError
 
@@ -64,3 +64,25 @@ def test_speed_is_measured_beside_decoding_alone_in_three_formats_and_named_with
         ours, floor = costs[form, "skey"], costs[form, "decoding and resampling alone"]
         assert 0 < floor["whole"] < ours["whole"]
         assert ours["first_answer"] < ours["whole"]
+
+
+def test_a_folder_of_clips_is_given_to_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = "[soundfile.info(file).duration for file in sys.argv[1:]]"
+    counts = f"import sys, soundfile; assert {lengths} == [30, 30, 30]"
+    monkeypatch.setattr("skey.cli.measure.programs", lambda: {"counts": counts})
+    shown = CliRunner().invoke(main, ["bench", "folder", "--clips", "3", "--json"])
+    assert [row["name"] for row in json.loads(shown.stdout)["rows"]] == ["counts"]
+
+
+def test_stages_are_listed_with_what_they_read_and_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "ways_to_step", lambda *_, **__: [lambda: None] * 3)
+    shown = CliRunner().invoke(main, ["bench", "stages", "--minutes", "0.5", "--runs", "1", "--json"])
+    assert shown.exit_code == 0, shown.exception
+    rows = {row["stage"]: row for row in json.loads(shown.stdout)["rows"]}
+    assert all(row["cpu_seconds"] >= 0 for row in rows.values())
+    assert {row["of"] for row in rows.values()} == {"minute", "track", "pair"}
+    for name in ("write shards", "check shards", "read shards"):
+        assert rows[name]["bytes"] == 2 * 99 * 646, name
+    parts = sum(row["cpu_seconds"] for row in rows.values() if row["of"] == "minute")
+    assert 0 < rows["decode"]["cpu_seconds"] < parts
+    assert list(rows)[-3:] == ["step, plain", "step, all frames", "step, averaged frames"]

@@ -4,6 +4,9 @@ import hashlib
 import json
 import logging
 import os
+import pickle
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -71,6 +74,24 @@ def shards(music: Path, client: Client, tmp_path_factory: pytest.TempPathFactory
     return out
 
 
+TRAIN = """
+import os, pickle, signal, sys
+from pathlib import Path
+from skey.training.data import load_data
+from skey.training.loop import Machine, Run
+
+def die_in_the_second_epoch(self, number, batch, step=Run._step):
+    if (self.state.epoch, number, self.fabric.global_rank) == (1, 3, 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, number, batch)
+
+Run._step = die_in_the_second_epoch
+if __name__ == "__main__":
+    experiment, shards, out = pickle.loads(Path(sys.argv[1]).read_bytes())
+    Run(experiment, 0, load_data(experiment, audio=[shards]), out, Machine("cpu", 2, False)).train()
+"""
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
@@ -86,10 +107,10 @@ def test_a_worker_that_is_killed_loses_no_track_and_no_track_comes_twice(
         psutil.Process(next(iter(pids.values()))).kill()
         killed.append(len(list(tmp_path.glob("*.json"))))
 
-    with engine("local", 2) as two:
-        murder = threading.Thread(target=kill_one, args=(two.run(os.getpid),))
+    with engine("local", 4) as four:
+        murder = threading.Thread(target=kill_one, args=(four.run(os.getpid),))
         murder.start()
-        done = extract(two, read_manifest(music), str(tmp_path), MOST_SEGMENTS, SHARD)
+        done = extract(four, read_manifest(music), str(tmp_path), MOST_SEGMENTS, SHARD)
         murder.join()
     assert killed[0] < done.shards
     assert (done.tracks, done.segments) == (CLIPS, 2 * CLIPS)
@@ -132,6 +153,33 @@ def test_training_from_shards_has_the_losses_of_training_from_the_files(
         logs.append([{key: row[key] for key in row if "second" not in key} for row in state.log])
     assert all(torch.equal(*both) for both in zip(*pairs, strict=True))
     assert logs[0] == logs[1]
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or not torch.distributed.is_gloo_available(),
+    reason="processes cannot be joined, or killed, here",
+)
+def test_a_training_of_which_one_of_two_processes_was_killed_goes_on_in_one_as_if_undisturbed(
+    shards: Path, tmp_path: Path
+) -> None:
+    experiment = replace(small("stone"), clips=0, unlabelled=0, steps=6)
+    experiment = replace(experiment, architecture=replace(experiment.architecture, stochastic_depth=0.0))
+    script, given, out = tmp_path / "train.py", tmp_path / "given", tmp_path / "killed"
+    script.write_text(TRAIN)
+    given.write_bytes(pickle.dumps((experiment, shards, out)))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    torchrun = [*command, str(script), str(given)]
+    done = subprocess.run(torchrun, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode and "Signal 9 (SIGKILL)" in done.stderr
+    logs = []
+    for folder in (out, tmp_path / "undisturbed"):
+        run = Run(experiment, 0, load_data(experiment, audio=[shards]), folder, Machine("cpu", 1, False))
+        run.resume()
+        assert run.state.epoch == (folder == out)
+        logs.append([(row["signature"], row["validation_loss"]) for row in run.train().log])
+    assert len(logs[0]) == 2
+    np.testing.assert_allclose(*logs, rtol=1e-4)
 
 
 def test_torchrun_on_two_machines_gives_each_process_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

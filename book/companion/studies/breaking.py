@@ -1,8 +1,11 @@
 """Inputs that break key estimators: damaged and odd files, sounds that are no music, music out of tune."""
 
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +74,26 @@ def at_most(limit: int, whole: int) -> int:
 
 def ask_inputs(estimator: KeyEstimator) -> Iterator[tuple[str, str]]:
     """What the estimator does with each input: its key, ``no key: …``, or ``error: …``."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, decoders_muted():
         for name, make in INPUTS.items():
             path = Path(folder) / name
             if make is not None:
                 make(path)
             yield name, answer_words(estimator, path)
+
+
+@contextmanager
+def decoders_muted() -> Iterator[None]:
+    """Nothing goes to the standard error of the process, where mpg123 describes each damaged frame."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def answer_words(estimator: KeyEstimator, path: Path) -> str:

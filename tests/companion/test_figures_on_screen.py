@@ -46,9 +46,11 @@ const next = () => {
       return Math.hypot(a, b) * parseFloat(getComputedStyle(text).fontSize);
     };
     sizes[page] = Math.min(99, ...texts.filter((text) => text.textContent.trim()).map(scale));
-    cut[page] = Math.max(0, ...texts.map((text) => {  // pixels of a text outside its figure
+    cut[page] = Math.max(0, ...texts.map((text) => {
+      // Pixels of a text outside its figure; a quarter of its line is empty above or below the letters.
       const [own, all] = [text, text.ownerSVGElement].map((each) => each.getBoundingClientRect());
-      return Math.max(all.left - own.left, own.right - all.right, all.top - own.top, own.bottom - all.bottom);
+      const [above, below] = [all.top - own.top, own.bottom - all.bottom];
+      return Math.max(all.left - own.left, own.right - all.right, Math.max(above, below) - own.height / 4);
     }));
     wide[page] = inside.documentElement.scrollWidth - WIDTH;
     const links = [...inside.querySelectorAll("article a[href]:not(.headerlink)")];

@@ -1,7 +1,7 @@
 """From answers to scores: a tidy table with a row for each system, part of the data and metric."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ def format_answer(answer: Answer) -> str:
     return TONIC_NAMES[answer] if isinstance(answer, int) else str(answer)
 
 
+@cache
 def parse_answer(text: str) -> Answer:
     """The inverse of ``format_answer``; raises ``ValueError`` for anything else."""
     if not text:

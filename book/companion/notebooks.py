@@ -203,12 +203,6 @@ def notebook_text(notebook: NotebookNode) -> str:
     return str(nbformat.writes(notebook)) + "\n"  # type: ignore[no-untyped-call]
 
 
-def is_stripped(notebook: NotebookNode) -> bool:
-    """Whether a notebook carries no outputs, as the repository keeps them."""
-    cells = (cell for cell in notebook.cells if cell.cell_type == "code")
-    return all(not cell.outputs and cell.execution_count is None for cell in cells)
-
-
 def read_runs(checkout: Path) -> dict[str, Run]:
     """The latest execution of each notebook in this checkout, by name; those that are gone do not count."""
     path = checkout / RUNS

@@ -310,18 +310,16 @@ def read_answers(path: Path) -> pd.DataFrame:
     if not {"id", REFERENCE} <= set(table) or table.isna().any(axis=None):
         raise RecordError(f"{path}: expected the columns id, …, {REFERENCE}, …, and a field in each")
     table = table.set_index("id")
-    for line, (_, row) in enumerate(table[[REFERENCE, *systems_in(table)]].iterrows(), start=2):
+    names, rows = [REFERENCE, *systems_in(table)], []
+    for line, row in enumerate(table[names].itertuples(index=False), start=2):
         try:
-            parsed = [parse_answer(text) for text in row]
+            rows.append([parse_answer(text) for text in row])
         except ValueError as error:
             raise RecordError(f"{path}, line {line}: {error}") from error
-        if parsed[0] is None:
+        if rows[-1][0] is None:
             raise RecordError(f"{path}, line {line}: there is no reference")
-    answers = {
-        name: pd.Series([parse_answer(text) for text in table[name]], table.index, object)
-        for name in (REFERENCE, *systems_in(table))
-    }
-    return table.assign(**answers)
+    parsed = pd.DataFrame(rows, table.index, names, object)
+    return table.assign(**{name: parsed[name] for name in names})
 
 
 def read_scores(folder: Path) -> pd.DataFrame:

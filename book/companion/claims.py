@@ -133,10 +133,10 @@ def judge_all(tables: Iterable[Evaluation] | None = None) -> list[Judgement]:
 
 def verdict_lines(found: Iterable[Judgement]) -> list[str]:
     """A line for each claim: its name, our difference with its 95 % interval in points, the verdict."""
-    return [f"{each.claim.id:<40} {_interval(each.difference):>24}  {each.verdict}" for each in found]
+    return [f"{each.claim.id:<40} {interval_words(each.difference):>24}  {each.verdict}" for each in found]
 
 
-def _interval(difference: Interval | None) -> str:
+def interval_words(difference: Interval | None) -> str:
     """A difference with its interval, or a dash."""
     if difference is None:
         return "–"

@@ -136,8 +136,8 @@ def speed(seconds: float, runs: int) -> list[dict[str, Any]]:
             for length in (BLOCK_SECONDS, seconds):
                 path = Path(folder) / f"{length:g}.{ending}"
                 write_recording(path, length, subtype)
-                for name, code in programs().items():
-                    commands[f"{name} {ending} {length:g}"] = [sys.executable, "-c", code, str(path)]
+                for name, command in _commands(programs(), path).items():
+                    commands[f"{name} {ending} {length:g}"] = command
         costs = {cost.name: cost for cost in interleaved(commands, runs)}
     rows = []
     for ending in FORMATS:
@@ -156,18 +156,18 @@ def memory(seconds: float, reference: bool, runs: int) -> list[Cost]:
     """An estimate of a long recording beside other programs; on wish nnAudio's VQT (13 GB for an hour)."""
     with made_up_recording(seconds) as path:
         wanted = programs() | ({"nnAudio's VQT of the whole track": REFERENCE} if reference else {})
-        return interleaved(
-            {name: [sys.executable, "-c", code, str(path)] for name, code in wanted.items()}, runs
-        )
+        return interleaved(_commands(wanted, path), runs)
 
 
 def folder(clips: int, runs: int) -> list[Cost]:
     """Every program on so many clips of 30 s, in one process."""
     with made_up_recording(2 * BLOCK_SECONDS) as path:
-        return interleaved(
-            {name: [sys.executable, "-c", code, *[str(path)] * clips] for name, code in programs().items()},
-            runs,
-        )
+        return interleaved(_commands(programs(), *[path] * clips), runs)
+
+
+def _commands(codes: Mapping[str, str], *files: Path) -> dict[str, list[str]]:
+    """Command lines, by name, of Python programs that are given the files."""
+    return {name: [sys.executable, "-c", code, *map(str, files)] for name, code in codes.items()}
 
 
 def machine() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How fast a training step is, beside the same step written plainly as in the papers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from timeit import timeit
 
 import torch
@@ -59,30 +59,14 @@ def _mixed(block: nn.Module, x: Tensor) -> Tensor:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """Seconds of one step on so many threads: plain, ours on all frames, ours on averaged frames."""
-
-    batch: int
-    threads: int
-    plain: float
-    all_frames: float
-    averaged_frames: float
-
-    @property
-    def gain(self) -> float:
-        """How many times faster a step is than the plain one."""
-        return self.plain / self.averaged_frames
-
-
-def measure_speed(experiment: Experiment, half_precision: bool, repeats: int = 3) -> Speed:
-    """Time a step in three ways, on random features, in turn on the same threads; the fastest of `repeats`.
+def measure_speed(experiment: Experiment, half_precision: bool, repeats: int = 3) -> list[float]:
+    """Seconds of each of :func:`ways_to_step`, in turn on the same threads; the fastest of `repeats`.
 
     `half_precision`: whether our steps compute wide products in bfloat16.
     """
     ways = ways_to_step(experiment, half_precision)
     seconds = [[timeit(step, number=1) for step in ways] for _ in range(repeats)]
-    return Speed(experiment.batch, torch.get_num_threads(), *map(min, zip(*seconds, strict=True)))
+    return [min(turns) for turns in zip(*seconds, strict=True)]
 
 
 def ways_to_step(experiment: Experiment, half_precision: bool) -> list[Callable[[], object]]:

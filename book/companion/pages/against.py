@@ -3,7 +3,7 @@
 import pandas as pd
 
 from companion.answers import Evaluation
-from companion.pages.tables import markdown_table, with_interval
+from companion.pages.tables import difference_cell, markdown_table, with_interval
 from companion.paper import label
 from companion.scores import interval_of, parts_of
 from companion.studies.differences import Pair, differences
@@ -43,7 +43,7 @@ def differences_table(table: Evaluation) -> str:
     rows = []
     for pair in pairs:
         found = differences(table.answers, pair, table.seed)
-        rows.append([pair.in_words(), *map(_cell, found.values()), in_short(found["all"])])
+        rows.append([pair.in_words(), *map(difference_cell, found.values()), in_short(found["all"])])
     return markdown_table(["Ours − the other", *sizes, "Ours is"], rows)
 
 
@@ -52,11 +52,6 @@ def in_short(difference: Interval) -> str:
     if difference.low > 0:
         return "more"
     return "less" if difference.high < 0 else "undecided"
-
-
-def _cell(difference: Interval) -> str:
-    """A difference and its interval."""
-    return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
 
 
 def excerpts_table(scores: pd.DataFrame) -> str:

@@ -48,6 +48,13 @@ def with_interval(score: Interval | None) -> str:
     return f"**{score.value:.1f}**<br>[{score.low:.1f},\N{NO-BREAK SPACE}{score.high:.1f}]"
 
 
+def difference_cell(difference: Interval | None) -> str:
+    """A difference in percentage points, with its sign, and below it the 95 % interval; or a dash."""
+    if difference is None:
+        return "–"
+    return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
+
+
 def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:
     """Systems by parts of the data: ``metric`` in percent with intervals, the papers' value before them.
 

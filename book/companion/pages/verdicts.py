@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, RULES, Judgement, Verdict, examples_seen
-from companion.pages.tables import METRIC_TITLES, markdown_table
+from companion.pages.tables import METRIC_TITLES, difference_cell, markdown_table
 from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
 from companion.systems import TABLES
-from skey.metrics import Interval
 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
@@ -42,7 +41,7 @@ def claims_table(found: Iterable[Judgement]) -> str:
             _text(each.claim),
             _compared(each.claim),
             _papers_evidence(each.claim),
-            _our_evidence(each.difference),
+            difference_cell(each.difference),
             f"**{each.verdict}**",
         ]
         for each in judged
@@ -136,13 +135,6 @@ def _papers_evidence(claim: Claim) -> str:
     first, second = (f"{number.percent}{mark_note(number)}" for number in numbers)
     where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
     return f"{first} against {second}{where}"
-
-
-def _our_evidence(difference: Interval | None) -> str:
-    """A difference in percentage points with its 95 % interval."""
-    if difference is None:
-        return "–"
-    return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
 
 
 def _legend(judged: Sequence[Judgement]) -> str:

@@ -1,6 +1,7 @@
 """Figures in the complex plane of Eq. 2, and of what depends on a number of semitones."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -28,6 +29,13 @@ def places(omega: int) -> list[complex]:
     return [complex(np.cos(angle), np.sin(angle)) for angle in angles]
 
 
+_LEGEND: Mapping[str, Any] = {
+    **{"loc": "lower center", "ncols": 3, "frameon": False},
+    **{"fontsize": 13, "columnspacing": 1, "handletextpad": 0.2},
+}
+"""Three names below a circle, close enough together to fit under it."""
+
+
 def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Drawing:
     """The complex plane of Eq. 2 with a named dot a profile; C lies at 1.
 
@@ -48,9 +56,7 @@ def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Draw
                 label=VIEW_NAMES[view],
                 zorder=3,
             )
-        figure.legend(
-            loc="lower center", ncols=3, frameon=False, fontsize=13, columnspacing=1, handletextpad=0.2
-        )
+        figure.legend(**_LEGEND)
     said = "; ".join(f"{view}: {_spoken(point)}" for view, point in points.items())
     return draw(figure, title, f"Points in the complex plane, unit circle drawn. {said}.")
 
@@ -72,9 +78,7 @@ def terms_drawing(terms: Sequence[Term], omega: int, title: str) -> Drawing:
                 alpha=0.6,
                 label=TERM_NAMES[term.name],
             )
-        figure.legend(
-            loc="lower center", ncols=3, frameon=False, fontsize=13, columnspacing=1, handletextpad=0.2
-        )
+        figure.legend(**_LEGEND)
     said = "; ".join(f"{term.name} {term.distance:.3f}" for term in terms)
     return draw(figure, title, f"Cross-powers and their targets in the complex plane. Distances: {said}.")
 

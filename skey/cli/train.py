@@ -44,6 +44,14 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
 @click.option(
     "--recorded", type=click.FloatRange(0, 1), help="Share of --audio among the clips; half of them."
 )
+@click.option(
+    "--soundfont",
+    "soundfonts",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A General MIDI SoundFont that plays as many songs again, other ones, for systems that train on "
+    "songs; may be repeated.",
+)
 @click.option("--from", "start", help="Name or file of weights to start from, instead of random ones.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
@@ -72,6 +80,7 @@ def train(
     audio: tuple[str, ...],
     no_corpus: bool,
     recorded: float | None,
+    soundfonts: tuple[Path, ...],
     start: str | None,
     **scale: float | None,
 ) -> None:
@@ -103,7 +112,7 @@ def train(
             scaled = replace(scaled, clips=0, unlabelled=0, songs=0)
         if recorded is not None:
             scaled = replace(scaled, recorded=recorded)
-        _train(scaled, seed, folder, machine, resume, audio, start)
+        _train(scaled, seed, folder, machine, resume, audio, soundfonts, start)
 
 
 def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | None]) -> "Experiment":
@@ -126,6 +135,7 @@ def _train(
     machine: "Machine",
     resume: bool,
     audio: tuple[str, ...] = (),
+    soundfonts: tuple[Path, ...] = (),
     start: str | None = None,
 ) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
@@ -138,7 +148,7 @@ def _train(
     path = folder / f"{experiment.name}-s{seed}"
     if not resume and (path / "checkpoint.pt").is_file():
         raise RunError(f"{path} holds a run: go on with it by --resume, choose another --out, or remove it")
-    data = load_data(experiment, progress=machine.progress, audio=audio)
+    data = load_data(experiment, progress=machine.progress, audio=audio, soundfonts=soundfonts)
     for skipped in data.skipped:
         click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
     origin = load_weights(start) if start else None

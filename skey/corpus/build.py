@@ -175,9 +175,9 @@ def data_directory() -> Path:
     return Path(chosen or platformdirs.user_cache_dir("skey-companion")).expanduser()
 
 
-def clip_features(clip: Clip) -> UInt8[np.ndarray, "99 1292"]:
+def clip_features(clip: Clip, font: Path | None = None) -> UInt8[np.ndarray, "99 1292"]:
     """Render one clip, alone and on one thread; its log-VQT as bytes, uint8 (99, 1292), 255 = 1.25."""
-    wave = torch.from_numpy(render_clip(clip))
+    wave = torch.from_numpy(render_clip(clip, font))
     with torch.inference_mode():
         return np.asarray(vqt.to_bytes(vqt.log_vqt(wave)))
 
@@ -250,11 +250,27 @@ def build(
 
 
 def build_songs(
-    clips: int, jobs: int | None = None, directory: Path | None = None, progress: bool = False
+    clips: int,
+    jobs: int | None = None,
+    directory: Path | None = None,
+    progress: bool = False,
+    seed: int = 0,
+    font: Path | None = None,
 ) -> FeatureStore:
-    """Build what is missing of the songs for training (``plan_songs``), and open it; see ``build``."""
-    folder = corpus_folder("train", directory).with_name("songs")
-    return build_clips(plan_songs(clips), folder, clip_features, jobs or default_jobs(), progress)
+    """Build what is missing of the songs for training (``plan_songs``), and open it; see ``build``.
+
+    ``font`` is another SoundFont than that of the corpus; songs of each lie in a folder of their own.
+    """
+    name = f"songs-{font_digest(font)}" if font else "songs"
+    folder = corpus_folder("train", directory).with_name(name)
+    features = functools.partial(clip_features, font=font) if font else clip_features
+    return build_clips(plan_songs(clips, seed), folder, features, jobs or default_jobs(), progress)
+
+
+def font_digest(font: Path) -> str:
+    """Twelve hexadecimal digits of the content of a SoundFont; raises ``OSError``."""
+    with font.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def build_clips(

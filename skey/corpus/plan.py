@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, cycle, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from skey.corpus.arrangement import CLIP_SECONDS, Arrangement, arrange, draw_tra
 from skey.corpus.degradation import Level, degrade, normalise_peak
 from skey.corpus.pieces import IndexRow, Source, Split, index_row, load_piece, read_index, school_of
 from skey.corpus.songs import compose, song_key
-from skey.corpus.soundfont import default_soundfont
+from skey.corpus.soundfont import soundfont
 from skey.errors import SkeyError
 from skey.keys import CIRCLE_OF_FIFTHS, Key
 from skey.shapes import Float32
@@ -130,11 +131,14 @@ def arrangements(clip: Clip) -> tuple[Arrangement, ...]:
 _remembered_piece = lru_cache(maxsize=256)(load_piece)
 
 
-def render_clip(clip: Clip) -> Float32[np.ndarray, "661500"]:
-    """A clip's sound: 30 s mono at 22,050 Hz, peak 1, degraded according to its level."""
-    font, seconds = default_soundfont(), CLIP_SECONDS / len(clip.places)
+def render_clip(clip: Clip, font: Path | None = None) -> Float32[np.ndarray, "661500"]:
+    """A clip's sound: 30 s mono at 22,050 Hz, peak 1, degraded according to its level.
+
+    ``font`` is another SoundFont than that of the corpus. Raises ``SoundFontError`` where it cannot be read.
+    """
+    sampler, seconds = soundfont(font), CLIP_SECONDS / len(clip.places)
     waves = [
-        normalise_peak(font.render(part.notes, part.programs, seconds, part.tuning_cents))
+        normalise_peak(sampler.render(part.notes, part.programs, seconds, part.tuning_cents))
         for part in arrangements(clip)
     ]
     return degrade(np.concatenate(waves)[:CLIP_SAMPLES], clip.level, degradation_generator(clip))

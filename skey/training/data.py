@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from skey.corpus.build import FeatureStore, build, build_songs
+from skey.corpus.build import FeatureStore, build, build_songs, font_digest
 from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, plan_clips, plan_songs
 from skey.errors import SkeyError
@@ -93,7 +93,7 @@ class TrainingData:
     `digest` identifies the bytes; `clips` is how many there were to train on before a share of them was
     taken, so that a system with fewer clips takes as many steps. The last `recorded` clips of `training` are
     pairs of segments of `tracks` recordings, whose contents `recordings` identifies; `skipped` are files that
-    could not be used.
+    could not be used; `soundfonts` identifies the SoundFonts of songs besides that of the corpus.
     """
 
     training: Pool
@@ -105,6 +105,7 @@ class TrainingData:
     tracks: int = 0
     recordings: str = ""
     skipped: tuple[Skipped, ...] = ()
+    soundfonts: tuple[str, ...] = ()
 
 
 def is_held_out(clip: Clip) -> bool:
@@ -113,21 +114,26 @@ def is_held_out(clip: Clip) -> bool:
 
 
 def load_data(
-    experiment: Experiment, jobs: int | None = None, progress: bool = False, audio: Sequence[str | Path] = ()
+    experiment: Experiment,
+    jobs: int | None = None,
+    progress: bool = False,
+    audio: Sequence[str | Path] = (),
+    soundfonts: Sequence[Path] = (),
 ) -> TrainingData:
     """Build what is missing of the features, and divide them into training and validation by groups.
 
     ``jobs`` counts processes; ``audio`` are folders of recordings without labels, or of their shards, which
-    are mixed with the corpus. Raises ``SkeyError`` where nothing is left to train on or to watch.
+    are mixed with the corpus. Each of ``soundfonts`` plays as many songs again, other ones. Raises
+    ``SkeyError`` where nothing is left to train on or to watch.
     """
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
         if count:
             part, held_out, digest = _load_split(split, count, jobs, progress)  # type: ignore[arg-type]
             training, validation, digests = training + part, validation + held_out, [*digests, digest]
-    if experiment.songs:
-        store = build_songs(experiment.songs, jobs, progress=progress)
-        part, held_out = _divided(plan_songs(experiment.songs), store)
+    for seed, font in enumerate((None, *soundfonts) if experiment.songs else ()):
+        store = build_songs(experiment.songs, jobs, progress=progress, seed=seed, font=font)
+        part, held_out = _divided(plan_songs(experiment.songs, seed), store)
         training, validation = training + part, validation + held_out.kept(range(WATCHED_BESIDES))
         digests.append(store.digest()[:16])
     kept = training.kept(_part(len(training), experiment.share))
@@ -158,6 +164,7 @@ def load_data(
         tracks=len(tracks),
         recordings=Recordings(tracks).digest() if tracks else "",
         skipped=skipped,
+        soundfonts=tuple(font_digest(font) for font in soundfonts),
     )
 
 

@@ -271,6 +271,7 @@ class Run:
             "clips": len(self.data.training),
             "recorded_tracks": self.data.tracks,
             "recorded_hours": round(self.data.recorded * SEGMENT_SECONDS / 3600, 2),
+            "soundfonts": list(self.data.soundfonts),
             "labelled_clips": len(self.data.labelled) if self.experiment.supervision != "none" else 0,
             "steps": self.experiment.epochs * self.steps_per_epoch,
             "parameters": count_parameters(self.state.network),

@@ -9,7 +9,9 @@ import soundfile
 import torch
 from test_training import small
 
-from skey.corpus.plan import plan_songs
+from skey.corpus.build import CLIP_SHAPE, font_digest
+from skey.corpus.plan import Clip, plan_songs, render_clip
+from skey.corpus.soundfont import installed_soundfont
 from skey.errors import SkeyError
 from skey.experiments import EXPERIMENTS, Scale, at_scale
 from skey.keys import KEYS
@@ -147,6 +149,36 @@ def test_the_network_of_labels_learns_from_both_views_of_a() -> None:
     uniform = torch.full((1, 12, 2), 1 / 24)
     views = Views(uniform, certain, certain, torch.tensor([0]))
     assert key_loss(views, certain, certain).item() == pytest.approx(np.log(24), rel=1e-6)
+
+
+def test_another_soundfont_plays_as_many_songs_again_and_other_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: dict[str, Path | None] = {}
+
+    def features(clip: Clip, font: Path | None = None) -> np.ndarray:
+        played[clip.id] = font
+        return np.zeros(CLIP_SHAPE, np.uint8)
+
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path))
+    monkeypatch.setattr("skey.corpus.build.clip_features", features)
+    (font := tmp_path / "other.sf2").write_bytes(b"another")
+    experiment = replace(at_scale(EXPERIMENTS["semitone-open"]), clips=0, unlabelled=0, songs=40)
+    alone, data = (load_data(experiment, jobs=1, soundfonts=fonts) for fonts in ((), (font,)))
+    assert {clip.id: None for clip in plan_songs(40)} | {
+        clip.id: font for clip in plan_songs(40, 1)
+    } == played
+    assert len(played) == 80 == len(data.training) + len(data.validation)
+    assert (alone.soundfonts, data.soundfonts) == ((), (font_digest(font),))
+
+
+def test_a_song_sounds_different_with_another_soundfont(tmp_path: Path) -> None:
+    other = tmp_path / "other.sf2"
+    content = bytearray(installed_soundfont().read_bytes())
+    content[2_000_000:3_000_000] = bytes(1_000_000)
+    other.write_bytes(content)
+    song = plan_songs(1)[0]
+    assert not np.array_equal(render_clip(song), render_clip(song, other))
 
 
 def test_keys_of_songs_are_uniform_over_all_24() -> None:

@@ -10,7 +10,7 @@ import soundfile
 from scipy.signal import butter, lfilter, sosfilt
 
 from skey.audio import SAMPLE_RATE, prepare
-from skey.corpus.soundfont import DRUM_BANK, EVENT, default_soundfont
+from skey.corpus.soundfont import DRUM_BANK, EVENT, soundfont
 from skey.shapes import Float
 
 Wave: TypeAlias = Float[np.ndarray, " samples"]
@@ -205,7 +205,7 @@ def _drum_kit(rng: Generator) -> Wave:
         for at in np.arange(0, SECONDS - 1, step)
         for _ in range(int(rng.integers(0, 3)))
     ]
-    return default_soundfont().render(np.array(rows, EVENT), ((DRUM_BANK, 0),), SECONDS)
+    return soundfont().render(np.array(rows, EVENT), ((DRUM_BANK, 0),), SECONDS)
 
 
 def _vowels(rng: Generator) -> Wave:

@@ -20,7 +20,7 @@ from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generator
 from skey.corpus.degradation import RANGES, add_noise, normalise_peak, reverb, saturate
 from skey.corpus.plan import Clip, arrangements, plan_clips
-from skey.corpus.soundfont import default_soundfont
+from skey.corpus.soundfont import soundfont
 from skey.inference.threads import one_thread
 from skey.keys import Key, parse_key
 from skey.metrics import Interval, bootstrap_interval, paired_bootstrap
@@ -183,7 +183,7 @@ def play(clip: Clip, seconds: float = SECONDS, cents: float = 0.0) -> Wave:
 def _whole(clip: Clip, cents: float) -> Wave:
     """The sound of all thirty seconds; cut afterwards, so that a shorter excerpt holds the same samples."""
     part = _arrangement(clip)
-    return default_soundfont().render(part.notes, part.programs, CLIP_SECONDS, cents)
+    return soundfont().render(part.notes, part.programs, CLIP_SECONDS, cents)
 
 
 @lru_cache(maxsize=4)

@@ -34,7 +34,7 @@ class RunState:
 class RunFolder:
     """Where one run of one experiment writes.
 
-    `recordings` identifies the recordings and `start` the weights that it started from, if any.
+    `recordings` identifies recordings and SoundFonts, `start` the weights that it started from, if any.
     """
 
     path: Path
@@ -103,8 +103,8 @@ class RunFolder:
             )
         if content.get("recordings", "") != self.recordings:
             raise RunError(
-                f"{self.checkpoint} was trained on other recordings: give the same --audio, "
-                "choose another --out, or remove it"
+                f"{self.checkpoint} was trained on other recordings or SoundFonts: give the same --audio and "
+                "--soundfont, choose another --out, or remove it"
             )
         if content.get("start", "") != self.start:
             raise RunError(

@@ -92,7 +92,8 @@ class Run:
         self.task = task_of(experiment)
         self.start = start.header if start else None
         checksum = self.start.checksum if self.start else ""
-        self.folder = RunFolder(path, experiment, seed, data.recordings, checksum)
+        besides = "-".join([data.recordings, *data.soundfonts])
+        self.folder = RunFolder(path, experiment, seed, besides, checksum)
         self.fabric = self.machine.fabric()
         self.fabric.launch()
         self._sow("weights")

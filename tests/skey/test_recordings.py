@@ -130,9 +130,9 @@ def test_a_run_on_recordings_goes_on_where_it_was_stopped_and_refuses_others(
     header = read_header(second.folder.weights)
     assert header.training["recorded_tracks"] == 3
     write_music(music / "new.wav", 50, 5)
-    more = Run(experiment, 0, load_data(experiment, jobs=1, audio=[music]), tmp_path / "parts", machine)
-    with pytest.raises(RunError, match="other recordings"):
-        more.resume()
+    for other in (load_data(experiment, jobs=1, audio=[music]), replace(data, soundfonts=("another",))):
+        with pytest.raises(RunError, match="other recordings or SoundFonts"):
+            Run(experiment, 0, other, tmp_path / "parts", machine).resume()
 
 
 def test_a_run_with_other_settings_says_which(music: Path, tmp_path: Path) -> None:

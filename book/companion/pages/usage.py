@@ -15,6 +15,7 @@ import pandas as pd
 import soundfile
 
 from companion.answers import Evaluation, evaluate
+from companion.observations import Observation
 from companion.pages.listening import PEAK
 from companion.pages.tables import markdown_table
 from companion.record import write_if_changed
@@ -71,12 +72,13 @@ _KINDS = {
 }
 
 
-def using_parts(default: TrainingRecord, excerpts: pd.DataFrame) -> dict[str, str]:
+def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observation) -> dict[str, str]:
     """The tables of the page: path below ``build/pages`` → Markdown.
 
     Args:
         default: the record of the run behind the network that estimates by default.
         excerpts: the recorded scores on excerpts of real recordings.
+        speed: the recorded measurement of `skey bench`.
     """
     return {
         "codes.md": codes_table(),
@@ -84,6 +86,7 @@ def using_parts(default: TrainingRecord, excerpts: pd.DataFrame) -> dict[str, st
             ["Files", "Field"], ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items()), text=2
         ),
         "formats.md": f"Read in folders: {_suffixes(SUFFIXES)}. Not decoded: {_suffixes(NOT_DECODED)}.",
+        "how-fast.md": speed_sentence(speed),
         "how-right.md": accuracy_table(evaluate(T3), default.system),
         "how-right-real.md": real_sentence(default.system, excerpts),
         "trained-on.md": training_sentence(default),
@@ -126,6 +129,20 @@ def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
         f"On {excerpts.n.max()} excerpts of real recordings, popular and classical, its MIREX score is "
         f"{ours}, that of S-KEY as released {released} "
         "([all systems](notebooks/ours-against-released.ipynb))."
+    )
+
+
+def speed_sentence(speed: Observation) -> str:
+    """What three minutes and an hour take, beside Essentia on the same machine, in words."""
+    whole = pd.DataFrame(speed.entries["speed"]["rows"]).set_index(["format", "program"]).whole["wav"]
+    hour = pd.DataFrame(speed.entries["memory"]["rows"]).set_index("name")
+    ours, theirs = "skey", "Essentia KeyExtractor"
+    mine, other = hour.loc[ours], hour.loc[theirs]
+    return (
+        f"Three minutes of a WAV file take `skey detect` {whole[ours]:.1f} CPU s with its start, and "
+        f"Essentia {whole[theirs]:.1f}. An hour takes {mine.cpu_seconds:.0f} CPU s and "
+        f"{mine.peak_megabytes:.0f} MB, with Essentia {other.cpu_seconds:.0f} CPU s and "
+        f"{other.peak_megabytes:,.0f} MB."
     )
 
 

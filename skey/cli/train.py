@@ -41,6 +41,10 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "address of shards from `skey features extract`; may be repeated.",
 )
 @click.option("--no-corpus", is_flag=True, help="Train on --audio alone.")
+@click.option("--no-songs", is_flag=True, help="Leave out the composed songs of systems that train on them.")
+@click.option(
+    "--recolour/--no-recolour", default=None, help="Give each segment another spectral envelope, or none."
+)
 @click.option(
     "--recorded", type=click.FloatRange(0, 1), help="Share of --audio among the clips; half of them."
 )
@@ -79,6 +83,8 @@ def train(
     listing: bool,
     audio: tuple[str, ...],
     no_corpus: bool,
+    no_songs: bool,
+    recolour: bool | None,
     recorded: float | None,
     soundfonts: tuple[Path, ...],
     start: str | None,
@@ -109,7 +115,11 @@ def train(
     for experiment in [find_experiment(name) for name in names]:
         scaled = _scaled(experiment, paper, scale)
         if no_corpus:
-            scaled = replace(scaled, clips=0, unlabelled=0, songs=0)
+            scaled = replace(scaled, clips=0, unlabelled=0)
+        if no_corpus or no_songs:
+            scaled = replace(scaled, songs=0)
+        if recolour is not None:
+            scaled = replace(scaled, recolour=recolour)
         if recorded is not None:
             scaled = replace(scaled, recorded=recorded)
         _train(scaled, seed, folder, machine, resume, audio, soundfonts, start)

@@ -41,13 +41,18 @@ def record_corpus() -> None:
 
 @click.command("record-excerpts")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def record_excerpts(folder: Path) -> None:
-    """Score the systems of Table 3 on the excerpts in FOLDER (features.npz, keys.csv), and record it."""
-    from companion.record import RESULTS, find_checkout
-    from companion.studies.excerpts import TABLE, score_excerpts
+@click.argument("runs", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def record_excerpts(folder: Path, runs: tuple[Path, ...]) -> None:
+    """Score the systems of Table 3 on the excerpts in FOLDER (features.npz, keys.csv), and record it.
 
-    path = find_checkout() / RESULTS / TABLE
-    score_excerpts(folder).to_csv(path, index=False, lineterminator="\n")
+    With RUNS, which are to be compared with the first of them, those instead.
+    """
+    from companion.record import RESULTS, find_checkout
+    from companion.studies.excerpts import RUNS, TABLE, score_excerpts, score_runs
+
+    path = find_checkout() / RESULTS / (RUNS if runs else TABLE)
+    table = score_runs(folder, runs) if runs else score_excerpts(folder).set_index("system")
+    table.to_csv(path, lineterminator="\n")
     click.echo(f"{path}: written")
 
 

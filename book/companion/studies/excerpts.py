@@ -4,18 +4,25 @@ The folder of excerpts holds ``features.npz`` (clip → log-VQT as bytes, (99, f
 kind, key). Recipes were chosen while looking at these excerpts, so they are no test set.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from companion.scores import COLUMNS, REFERENCE, score
+from companion.scores import COLUMNS, REFERENCE, difference, score
 from companion.systems import T3, systems, systems_of
 from skey.keys import parse_key
+from skey.listeners import NetworkSystem
+from skey.training.scoring import weights_of
 from skey.vqt import from_bytes
 
 TABLE = "excerpts.csv"
 """The scores, below the folder of the record."""
+
+RUNS = "excerpts-of-runs.csv"
+"""The scores of runs that differ in one thing, each beside the first."""
 
 
 def score_excerpts(folder: Path) -> pd.DataFrame:
@@ -28,21 +35,48 @@ def score_excerpts(folder: Path) -> pd.DataFrame:
         MIREX with its 95 % interval by system and part (all, and each kind of music), see
         :data:`companion.scores.COLUMNS`.
     """
-    keys = pd.read_csv(folder / "keys.csv")
+    scores = score(_answers(folder, systems(*systems_of(T3))))
+    return scores[scores.metric == "mirex"].round(1)
+
+
+def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
+    """Ask the networks of finished runs about every excerpt.
+
+    Args:
+        folder: of the excerpts.
+        runs: folders of ``skey train``, whose names they bear in the table.
+
+    Returns:
+        A row a run: MIREX in percent, and how much that is above the first run, with the 95 % interval of the
+        paired bootstrap.
+    """
+    answers = _answers(folder, {run.name: NetworkSystem(weights_of(run)) for run in runs})
+    rows = {run.name: difference(answers, run.name, runs[0].name, "mirex") for run in runs}
+    table = pd.DataFrame({name: (each.value, each.low, each.high) for name, each in rows.items()}).T
+    table.columns = pd.Index(["difference", "low", "high"])
+    mirex = score(answers).query("metric == 'mirex' and part == 'all'").set_index("system").value
+    table.insert(0, "mirex", mirex)
+    return table.rename_axis("run").round(1)
+
+
+def _answers(folder: Path, asked: Mapping[str, Callable[..., Any]]) -> pd.DataFrame:
+    """What each system answers to each excerpt: a row an excerpt."""
+    keys = pd.read_csv(folder / "keys.csv", dtype=str)
     with np.load(folder / "features.npz") as stored:
         features = [from_bytes(stored[clip]) for clip in keys["clip"]]
-    answers = pd.DataFrame(
-        {"source": keys["kind"], REFERENCE: [parse_key(key) for key in keys["key"]]}
-    ).assign(
-        **{
-            name: pd.Series([system(log_vqt) for log_vqt in features], dtype=object)
-            for name, system in systems(*systems_of(T3)).items()
-        }
-    )
-    scores = score(answers)
-    return scores[scores.metric == "mirex"].round(1)
+    answers = {
+        name: pd.Series([system(log_vqt) for log_vqt in features], dtype=object)
+        for name, system in asked.items()
+    }
+    references = [parse_key(key) for key in keys["key"]]
+    return pd.DataFrame({"source": keys["kind"], REFERENCE: references, **answers})
 
 
 def recorded_excerpts(results: Path) -> pd.DataFrame:
     """The scores on record."""
     return pd.read_csv(results / TABLE)[COLUMNS]
+
+
+def recorded_runs(results: Path) -> pd.DataFrame:
+    """The scores of runs on record, by run."""
+    return pd.read_csv(results / RUNS, index_col="run")

@@ -1,0 +1,64 @@
+"""Scores on excerpts of real recordings, whose sound is not at hand: those of the weights, run by run."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from companion.__main__ import main
+from companion.answers import evaluate
+from companion.record import RESULTS
+from companion.scores import interval_of
+from companion.studies.excerpts import RUNS, TABLE, recorded_excerpts, recorded_runs, score_excerpts
+from companion.systems import T3
+from skey.keys import KEYS
+from skey.listeners import NetworkSystem
+from skey.metrics import mirex_points
+from skey.vqt import from_bytes
+from skey.weights import DEFAULT, SHIPPED
+
+
+def test_the_scores_on_real_excerpts_are_those_of_the_weights(root: Path, shared: Path) -> None:
+    recorded = pd.read_csv(root / RESULTS / TABLE)
+    computed = score_excerpts(shared / "real-dev")
+    here = recorded[recorded["system"].isin(computed["system"])]
+    assert not computed.empty
+    key = ["system", "part", "metric"]
+    pd.testing.assert_frame_equal(computed.set_index(key).sort_index(), here.set_index(key).sort_index())
+
+
+def test_runs_are_compared_with_the_first_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    excerpts, names = tmp_path / "excerpts", ("skey", "stone24", "semitone")
+    folders = [str(tmp_path / name) for name in names]
+    excerpts.mkdir()
+    features = {f"{n}": np.random.default_rng(n).integers(0, 255, (99, 700), np.uint8) for n in range(8)}
+    np.savez(excerpts / "features.npz", **features)
+    keys = pd.DataFrame({"clip": list(features), "kind": "popular", "key": [str(key) for key in KEYS[:8]]})
+    keys.to_csv(excerpts / "keys.csv", index=False)
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log.csv").touch()
+        (tmp_path / name / "run.safetensors").write_bytes((SHIPPED / f"{name}.safetensors").read_bytes())
+    (tmp_path / RESULTS).mkdir()
+    monkeypatch.setattr("companion.record.find_checkout", lambda: tmp_path)
+    done = CliRunner().invoke(main, ["record-excerpts", str(excerpts), *folders])
+    assert not done.exception and (tmp_path / RESULTS / RUNS).is_file()
+    table = recorded_runs(tmp_path / RESULTS)
+    for name in names:
+        system = NetworkSystem(SHIPPED / f"{name}.safetensors")
+        points = mirex_points(KEYS[:8], [system(from_bytes(each)) for each in features.values()])
+        assert table.mirex[name] == pytest.approx(100 * np.mean(points), abs=0.05)
+        assert table.difference[name] == pytest.approx(table.mirex[name] - table.mirex["skey"], abs=0.11)
+        assert table.low[name] <= table.difference[name] <= table.high[name]
+
+
+def test_rendered_music_does_not_rank_systems_as_real_music_does(root: Path) -> None:
+    """What the page of real recordings says of the supervised network."""
+    rendered, real = (
+        [interval_of(scores, name, "mirex") for name in ("supervised", DEFAULT)]
+        for scores in (evaluate(T3).scores, recorded_excerpts(root / RESULTS))
+    )
+    assert rendered[0].value > rendered[1].value
+    assert real[0].value < real[1].value

@@ -88,7 +88,7 @@ def train(
     recorded: float | None,
     soundfonts: tuple[Path, ...],
     start: str | None,
-    **scale: float | None,
+    **scale: float | int | None,
 ) -> None:
     """Train EXPERIMENTS, e.g. `skey train skey --clips 200 --epochs 3 --seed 0`.
 
@@ -125,7 +125,7 @@ def train(
         _train(scaled, seed, folder, machine, resume, audio, soundfonts, start)
 
 
-def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | None]) -> "Experiment":
+def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | int | None]) -> "Experiment":
     """The system at our scale or the papers', with what the options change."""
     from dataclasses import replace
 

@@ -15,6 +15,8 @@ from test_training import small, synthetic_data
 import skey.cli.train
 import skey.training.data
 from skey.cli import main
+from skey.errors import SkeyError
+from skey.experiments import Experiment
 from skey.weights import read_header
 
 COMMAND = """
@@ -26,6 +28,8 @@ import test_training
 import skey.training.data
 import skey.cli.train as command
 from skey.cli import main
+from skey.errors import SkeyError
+from skey.experiments import Experiment
 from skey.datasets import DATASETS
 
 def experiment(named, paper, scale):
@@ -103,3 +107,28 @@ def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
     ran = CliRunner(env=environment).invoke(main, ["train", "skey", *options, "--out", str(tmp_path)])
     assert ran.exit_code == 1
     assert reason in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        ((), {"songs": 2600, "recolour": True, "clips": 2000}),
+        (("--no-songs",), {"songs": 0, "recolour": True, "clips": 2000}),
+        (("--no-recolour",), {"songs": 2600, "recolour": False}),
+        (("--no-corpus", "--audio", "."), {"songs": 0, "clips": 0, "unlabelled": 0}),
+        (("--recorded", "0.2", "--clips", "7"), {"recorded": 0.2, "clips": 7, "unlabelled": 7}),
+    ],
+)
+def test_options_change_what_a_system_is_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], changed: dict[str, object]
+) -> None:
+    asked: list[Experiment] = []
+
+    def load(experiment: Experiment, **_: object) -> None:
+        asked.append(experiment)
+        raise SkeyError("seen")
+
+    monkeypatch.setattr(skey.training.data, "load_data", load)
+    ran = CliRunner().invoke(main, ["train", "semitone-open", *options, "--out", str(tmp_path)])
+    assert "seen" in ran.stderr
+    assert {name: getattr(asked[0], name) for name in changed} == changed

@@ -1,20 +1,56 @@
-"""The 24 major and minor keys: their value type, their order, the circle of fifths, and how two keys relate.
+"""The 24 keys: their value type, their order, the circle of fifths, how two keys relate, and every notation.
 
 Conventions: a pitch class is a number of semitones above C (C = 0 … B = 11). A key signature is named by the
-pitch class of the major key that has it, so that C major and A minor both have signature 0.
+pitch class of the major key that has it, so that C major and A minor both have signature 0. There is one
+canonical spelling, and tolerant reading of what data sets and tools write.
 """
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import SupportsIndex
+from typing import Literal, SupportsIndex
 
-from skey.notation import TONIC_NAMES as TONIC_NAMES
-from skey.notation import KeyParseError as KeyParseError
-from skey.notation import Mode as Mode
-from skey.notation import Notation as Notation
-from skey.notation import read_key, write_key
+from skey.errors import SkeyError
 
-_LERCH_TONIC_OF_ZERO = 9
+Mode = Literal["major", "minor"]
+"""The two modes of the 24 keys."""
+
+TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+"""The canonical spelling of each tonic, the same in both modes, by pitch class from C = 0."""
+
+_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_MODE_WORDS: dict[str, Mode] = {"maj": "major", "major": "major", "min": "minor", "minor": "minor"}
+_MODE_LETTERS: dict[str, Mode] = {"M": "major", "m": "minor"}
+
+# A hyphen before a space is music21's flat ("e- minor"); before a letter it only joins ("e-minor", "E-flat").
+_ACCIDENTAL_WORDS = (
+    (r"(?<=[a-g])[\s-]*flat", "b"),
+    (r"(?<=[a-g])[\s-]*sharp", "#"),
+    (r"(?<=[a-g])-(?=\s)", "b"),
+)
+_NAME = re.compile(r"([A-Ga-g])([#b]{0,2})(?:[\s:_-]*([A-Za-z]+))?")
+_ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")
+"""Two names of one tonic: ``F#/Gb minor``."""
+_GERMAN = re.compile(r"([A-Ha-h])(is|es|s)?[\s-]*(dur|moll)", re.IGNORECASE)
+_FRENCH = re.compile(
+    r"(do|ut|ré|re|mi|fa|sol|la|si)\s*(dièse|diese|#|bémol|bemol|b)?\s*(majeur|mineur)", re.IGNORECASE
+)
+_FRENCH_TONICS = {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
+_CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
+_CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
+_MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
+_CIRCLE_LETTERS: dict[str, tuple[int, Mode]] = {
+    "b": (8, "major"),
+    "a": (8, "minor"),
+    "d": (1, "major"),
+    "m": (1, "minor"),
+}
+"""Letter of a code on the circle of fifths: the number that C major or A minor has, and the mode."""
+
+
+class KeyParseError(SkeyError, ValueError):
+    """A text that names none of the 24 keys; the message says what was expected."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -92,13 +128,116 @@ def relation(reference: Key, estimate: Key) -> Relation:
     return Relation.PARALLEL if estimate == reference.parallel else Relation.OTHER
 
 
-def parse_key(text: str) -> Key:
-    """Read a key as data sets and tools write it: ``A Major``, ``C:maj``, ``Ebm``, ``d# min``, ``8B``, …
+class Notation(StrEnum):
+    """The ways in which :func:`format_key` writes a key."""
 
-    :func:`skey.notation.read_key` lists all notations. Raises ``KeyParseError``, which says what was
-    expected.
+    NAME = "name"
+    """``Eb minor``"""
+    SPELLED = "spelled"
+    """``E♭ minor``, ``C♯ minor``, ``D♭ major``: as musicians spell them, by the key signature."""
+    SHORT = "short"
+    """``Ebm``"""
+    OPEN_KEY = "open-key"
+    """``7m``: Open Key, C major = ``1d``, A minor = ``1m``, a fifth up adds one."""
+    CAMELOT = "camelot"
+    """``2A``: compatible with the Camelot wheel, C major = ``8B``, A minor = ``8A``."""
+    TKEY = "tkey"
+    """``Ebm``: the "initial key" frame of ID3v2.4, at most three characters."""
+    MIDI = "midi"
+    """``sf=-6 mi=1``: the two bytes of a MIDI key signature, sharps (flats negative) and minor."""
+
+
+TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)
+"""The ways to write a key into tags: all have at most three characters, as ID3 asks for."""
+
+
+def parse_key(text: str) -> Key:
+    """Read a key as data sets and tools write it.
+
+    Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
+    music21's ``e- minor``, lower case for minor (``a``), German and French names (``fis-Moll``, ``si bémol
+    majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open Key (``1d``), Camelot-compatible
+    codes (``8B``) and ``sf=-6 mi=1``. Raises ``KeyParseError`` for any other text.
     """
-    return Key(*read_key(text))
+    plain = unicodedata.normalize("NFKC", text).replace("♭", "b").replace("♯", "#").strip()
+    plain = _CENTS.sub("", plain)
+    readers = (_read_circle_code, _read_midi, _read_german, _read_french, _read_enharmonic, _read_name)
+    found = next((key for reader in readers if (key := reader(plain))), None)
+    if found is None:
+        raise KeyParseError(
+            f"{text!r} is not a key: expected a tonic and a mode such as 'Eb minor', 'C:maj' or 'F#m', "
+            "an Open Key code '1d' to '12m', a Camelot-compatible code '1A' to '12B', or 'sf=-6 mi=1'"
+        )
+    return found
+
+
+def _read_german(text: str) -> Key | None:
+    """A German name (``fis-Moll``, ``Es-Dur``, ``B-Dur`` for B flat, ``H-Dur`` for B), or None."""
+    match = _GERMAN.fullmatch(text)
+    if not match:
+        return None
+    letter, change = match[1].upper(), (match[2] or "").lower()
+    tonic = {"H": 11, "B": 10}.get(letter, _LETTERS.get(letter, 0))
+    step = 1 if change == "is" else -1 if change else 0
+    return Key((tonic + step) % 12, "major" if match[3].lower() == "dur" else "minor")
+
+
+def _read_french(text: str) -> Key | None:
+    """A French name (``fa dièse mineur``, ``si bémol majeur``), or None."""
+    match = _FRENCH.fullmatch(text)
+    if not match:
+        return None
+    sign = (match[2] or "").lower()
+    step = 1 if sign in ("#", "dièse", "diese") else -1 if sign else 0
+    mode: Mode = "major" if match[3].lower() == "majeur" else "minor"
+    return Key((_FRENCH_TONICS[match[1].lower()] + step) % 12, mode)
+
+
+def _read_enharmonic(text: str) -> Key | None:
+    """Two names of one tonic (``F#/Gb minor``), or None, also where they are of two."""
+    match = _ENHARMONIC.fullmatch(text)
+    first = match and _read_name(match[1] + match[3])
+    return first if match and first == _read_name(match[2] + match[3]) else None
+
+
+def _read_name(text: str) -> Key | None:
+    for pattern, sign in _ACCIDENTAL_WORDS:
+        text = re.sub(pattern, sign, text, flags=re.IGNORECASE)
+    match = _NAME.fullmatch(text)
+    mode = match and _read_mode(match[3], match[1])
+    if not match or not mode:
+        return None
+    return Key((_LETTERS[match[1].upper()] + match[2].count("#") - match[2].count("b")) % 12, mode)
+
+
+def _read_mode(word: str | None, letter: str) -> Mode | None:
+    """The mode that a word names; without a word a capital letter means major and a small one minor."""
+    if not word:
+        return "major" if letter.isupper() else "minor"
+    return _MODE_LETTERS.get(word) or _MODE_WORDS.get(word.lower())
+
+
+def _read_circle_code(text: str) -> Key | None:
+    match = _CIRCLE_CODE.fullmatch(text)
+    if not match or not 1 <= int(match[1]) <= 12:
+        return None
+    origin, mode = _CIRCLE_LETTERS[match[2].lower()]
+    return _from_fifths(int(match[1]) - origin, mode)
+
+
+def _read_midi(text: str) -> Key | None:
+    match = _MIDI.fullmatch(text)
+    if not match or abs(int(match[1])) > 7:
+        return None
+    return _from_fifths(int(match[1]), "minor" if match[2] == "1" else "major")
+
+
+def _from_fifths(fifths: int, mode: Mode) -> Key:
+    """The key whose signature lies so many fifths above that of C major."""
+    return Key((7 * fifths + (9 if mode == "minor" else 0)) % 12, mode)
+
+
+_LERCH_TONIC_OF_ZERO = 9
 
 
 def parse_gtzan(number: int | str) -> Key | None:
@@ -120,7 +259,32 @@ def parse_gtzan(number: int | str) -> Key | None:
 
 def format_key(key: Key, notation: Notation = Notation.NAME) -> str:
     """Write a key, such as ``Eb minor``, ``7m`` or ``sf=-6 mi=1``; :func:`parse_key` reads each back."""
-    return write_key(key.tonic, key.mode, Notation(notation))
+    notation, name, minor = Notation(notation), TONIC_NAMES[key.tonic], key.mode == "minor"
+    if notation is Notation.NAME:
+        return f"{name} {key.mode}"
+    if notation is Notation.SPELLED:
+        return f"{_spelled(key)} {key.mode}"
+    if notation in (Notation.SHORT, Notation.TKEY):
+        return name + ("m" if minor else "")
+    if notation is Notation.MIDI:
+        return f"sf={_sharps(key)} mi={int(minor)}"
+    letter = ("dm" if notation is Notation.OPEN_KEY else "BA")[minor]
+    return f"{(_sharps(key) + _CIRCLE_LETTERS[letter.lower()][0] - 1) % 12 + 1}{letter}"
+
+
+def _spelled(key: Key) -> str:
+    """The tonic by its key signature: the line of fifths goes F C G D A E B, then F♯ and so on."""
+    accidentals, letter = divmod(_sharps(key) + (1 if key.mode == "major" else 4), 7)
+    return "FCGDAEB"[letter] + {-1: "♭", 0: "", 1: "♯"}[accidentals]
+
+
+def _sharps(key: Key) -> int:
+    """The number of sharps in the key signature, -6..6, flats negative, with as few accidentals as possible.
+
+    Of the two ways to write six accidentals the canonical spelling decides: F# major has 6, Eb minor -6.
+    """
+    fifths = 7 * key.signature % 12
+    return fifths - 12 if fifths > 6 or (fifths == 6 and key.mode == "minor") else fifths
 
 
 KEYS = tuple(Key.from_index(index) for index in range(24))

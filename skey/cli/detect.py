@@ -12,7 +12,7 @@ import click
 
 from skey import __version__
 from skey.cli.reports import Format, Layout, Report
-from skey.notation import TAG_NOTATIONS, Notation
+from skey.keys import TAG_NOTATIONS, Notation
 
 if TYPE_CHECKING:
     import os

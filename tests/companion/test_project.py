@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 """Each part of the library, and on which others it stands."""
 PART_OF = {
-    **dict.fromkeys(["errors", "keys", "notation", "metrics", "shapes", "audio", "files"], "music"),
+    **dict.fromkeys(["errors", "keys", "metrics", "shapes", "audio", "files"], "music"),
     "listeners": "estimator",
     "__main__": "cli",
 }

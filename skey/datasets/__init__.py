@@ -1,6 +1,5 @@
 """Recordings with annotated keys: collections of one shape, which say what is missing and where to get it."""
 
-import importlib
 from pathlib import Path
 
 from skey.datasets.base import Dataset as Dataset
@@ -8,17 +7,14 @@ from skey.datasets.base import LabelError as LabelError
 from skey.datasets.base import MissingData as MissingData
 from skey.datasets.base import Track as Track
 from skey.datasets.base import labelled_tracks as labelled_tracks
+from skey.datasets.collections import GTZAN, FMAKv2, Folder, GiantSteps, GiantStepsMTG
+from skey.datasets.open_corpus import OpenCorpus
 from skey.errors import SkeyError
 
-DATASETS = {
-    "open-corpus": "skey.datasets.open_corpus:OpenCorpus",
-    "fmakv2": "skey.datasets.fmakv2:FMAKv2",
-    "gtzan": "skey.datasets.gtzan:GTZAN",
-    "giantsteps": "skey.datasets.giantsteps:GiantSteps",
-    "giantsteps-mtg": "skey.datasets.giantsteps:GiantStepsMTG",
-    "folder": "skey.datasets.folder:Folder",
+DATASETS: dict[str, type[Dataset]] = {
+    dataset.name: dataset for dataset in (OpenCorpus, FMAKv2, GTZAN, GiantSteps, GiantStepsMTG, Folder)
 }
-"""Name of each data set: module and class, imported when it is loaded."""
+"""Each data set by its name."""
 
 
 def load_dataset(name: str, root: Path | str | None = None, limit: int | None = None) -> Dataset:
@@ -29,6 +25,4 @@ def load_dataset(name: str, root: Path | str | None = None, limit: int | None = 
     """
     if name not in DATASETS:
         raise SkeyError(f"there is no data set {name!r}: expected one of {', '.join(DATASETS)}")
-    module, class_name = DATASETS[name].split(":")
-    dataset: Dataset = getattr(importlib.import_module(module), class_name)(root=root, limit=limit)
-    return dataset
+    return DATASETS[name](root=root, limit=limit)

@@ -143,6 +143,13 @@ class Dataset(ABC):
             raise MissingData(f"{self.title}: there is no folder {self.root}. {self.advice()}")
         return self.root
 
+    def label_file(self, name: str) -> Path:
+        """A file of labels below the root; raises ``MissingData`` where it is not there."""
+        file = self.folder() / name
+        if not file.is_file():
+            raise MissingData(f"{self.title}: {file} is missing. {self.advice()}")
+        return file
+
 
 def labelled_tracks(dataset: Dataset) -> list[Track]:
     """The tracks of a data set that have a key; raises ``LabelError`` where there is none."""

@@ -83,8 +83,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "_toc.yml").touch()
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(DATASETS, "open-corpus", f"{__name__}:MadeUp")
-    monkeypatch.setitem(DATASETS, "elsewhere", f"{__name__}:Elsewhere")
+    monkeypatch.setitem(DATASETS, "open-corpus", MadeUp)
+    monkeypatch.setitem(DATASETS, "elsewhere", Elsewhere)
     return tmp_path
 
 

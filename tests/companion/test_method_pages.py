@@ -2,9 +2,7 @@
 
 import math
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -393,11 +391,10 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_data_set_of_the_page_can_be_loaded_and_heard(
     records: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module = ModuleType("skey.datasets.beatles")
+    names: dict[str, Any] = {}
     define, use, *_ = snippets()
-    exec(compile(define, "extend.md", "exec"), vars(module))
-    monkeypatch.setitem(sys.modules, "skey.datasets.beatles", module)
-    monkeypatch.setitem(DATASETS, "beatles", "skey.datasets.beatles:Beatles")
+    exec(compile(define, "extend.md", "exec"), names)
+    monkeypatch.setitem(DATASETS, "beatles", names["Beatles"])
     exec(compile(use, "extend.md", "exec"), {})
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(" ", 1)[0] for line in printed] == ["song-0", "song-1"]

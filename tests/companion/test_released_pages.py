@@ -179,7 +179,7 @@ def recorded(tmp_path: Path, no_weights: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "_toc.yml").touch()
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(DATASETS, "open-corpus", f"{__name__}:MadeUp")
+    monkeypatch.setitem(DATASETS, "open-corpus", MadeUp)
     save_network(no_weights, "released-skey", seed=1)
     compute(systems("krumhansl", "released-skey"), Parameters(recompute=True))
     return tmp_path / RESULTS

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from test_training import run, synthetic_data
+from test_training import Noise, run, synthetic_data
 
 from companion.__main__ import main
 from companion.answers import read_record, write_record
@@ -53,7 +53,7 @@ def checkout(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(runs, tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
-    monkeypatch.setitem(DATASETS, "open-corpus", "test_training:Noise")
+    monkeypatch.setitem(DATASETS, "open-corpus", Noise)
     return tmp_path
 
 

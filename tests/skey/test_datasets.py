@@ -11,7 +11,7 @@ import soundfile
 from skey.audio import SAMPLE_RATE, AudioError
 from skey.datasets import DATASETS, LabelError, MissingData, Track, labelled_tracks, load_dataset
 from skey.datasets.base import Dataset, evenly_spread
-from skey.datasets.giantsteps import GiantSteps
+from skey.datasets.collections import GiantSteps
 from skey.datasets.labels import parse_label
 from skey.errors import SkeyError
 from skey.keys import KEYS, Key, parse_key

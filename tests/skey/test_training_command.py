@@ -39,7 +39,7 @@ def experiment(named, paper, scale):
 store = Path({folder!r}) / f"store{{__import__('os').environ.get('LOCAL_RANK', 0)}}"
 skey.training.data.load_data = lambda *_, **__: test_training.synthetic_data(store)
 command._scaled = experiment
-DATASETS["open-corpus"] = "test_training:Noise"
+DATASETS["open-corpus"] = test_training.Noise
 if __name__ == "__main__":
     main()
 """

@@ -7,22 +7,17 @@ from typing import Any, TypeVar
 
 import click
 
+from skey.cli import measure
+
 Command = TypeVar("Command", bound=Callable[..., object])
 POSITIVE = click.IntRange(min=1)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, with the machine's name.")
 
 
-def _measured(runs: int) -> Callable[[Command], Command]:
-    """The options that all have: how many turns, and JSON."""
-
-    def add(command: Command) -> Command:
-        """The command with these options."""
-        as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, with the machine's name.")
-        turns = click.option(
-            "--runs", type=POSITIVE, default=runs, show_default=True, help="Turns; the median of each counts."
-        )
-        return turns(as_json(command))
-
-    return add
+def _runs(turns: int) -> Callable[[Command], Command]:
+    """The option that says how many turns to take."""
+    said = "Turns; the median of each counts."
+    return click.option("--runs", type=POSITIVE, default=turns, show_default=True, help=said)
 
 
 def _minutes(length: float) -> Callable[[Command], Command]:
@@ -43,86 +38,60 @@ def bench() -> None:
 
 
 @bench.command()
-@_measured(5)
+@_runs(5)
+@AS_JSON
 def startup(runs: int, as_json: bool) -> None:
     """Start-up of the command and of a first estimate."""
-    from skey.cli.measure import startup as measured
-
-    show([asdict(cost) for cost in measured(runs)], as_json)
+    show([asdict(cost) for cost in measure.startup(runs)], as_json)
 
 
 @bench.command()
 @_minutes(3.0)
-@_measured(5)
+@_runs(5)
+@AS_JSON
 def speed(minutes: float, runs: int, as_json: bool) -> None:
     """CPU seconds of an estimate from wav, flac and mp3, beside decoding alone and other programs."""
-    from skey.cli.measure import speed as measured
-
-    show(measured(60 * minutes, runs), as_json)
+    show(measure.speed(60 * minutes, runs), as_json)
 
 
 @bench.command()
 @_minutes(60.0)
-@_measured(1)
+@_runs(1)
+@AS_JSON
 @click.option("--reference", is_flag=True, help="Run nnAudio on the whole track too (13 GB for an hour).")
 def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
     """Peak memory of one estimate of a long recording."""
-    from skey.cli.measure import memory as measured
-
-    show([asdict(cost) for cost in measured(60 * minutes, reference, runs)], as_json)
-
-
-@bench.command()
-@click.argument("experiment", default="skey")
-@click.option("--batch", default=32, show_default=True, help="Pairs of segments in a step.")
-@click.option("--threads", default=1, show_default=True, help="Threads of all three ways.")
-@_measured(3)
-def step(experiment: str, batch: int, threads: int, runs: int, as_json: bool) -> None:
-    """Time of a training step, beside the same step written plainly as in the papers."""
-    from dataclasses import replace
-
-    import torch
-
-    from skey.experiments import Scale, at_scale, find_experiment
-    from skey.training.speed import measure_speed
-
-    torch.set_num_threads(threads)
-    system = replace(at_scale(find_experiment(experiment), Scale()), batch=batch)
-    seconds = measure_speed(system, half_precision=True, repeats=runs)
-    ways = ("plain, float32, all frames", "ours, bfloat16, all frames", "ours, bfloat16, averaged frames")
-    rows = [
-        {"step": way, "seconds": taken, "times": seconds[0] / taken}
-        for way, taken in zip(ways, seconds, strict=True)
-    ]
-    show(rows, as_json)
+    show([asdict(cost) for cost in measure.memory(60 * minutes, reference, runs)], as_json)
 
 
 @bench.command()
 @click.option("--clips", type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav.")
-@_measured(1)
+@_runs(1)
+@AS_JSON
 def folder(clips: int, runs: int, as_json: bool) -> None:
     """CPU seconds of one process that estimates many clips, beside other programs."""
-    from skey.cli.measure import folder as measured
-
-    show([asdict(cost) for cost in measured(clips, runs)], as_json)
+    show([asdict(cost) for cost in measure.folder(clips, runs)], as_json)
 
 
 @bench.command()
+@click.argument("experiment", default="skey")
 @_minutes(3.0)
-@_measured(3)
-def stages(minutes: float, runs: int, as_json: bool) -> None:
-    """CPU seconds of each stage of an estimate, and of training on many tracks."""
+@_runs(3)
+@AS_JSON
+def stages(experiment: str, minutes: float, runs: int, as_json: bool) -> None:
+    """CPU seconds of each stage of an estimate, and of training EXPERIMENT on many tracks.
+
+    A step of training is timed beside the same step written plainly as in the papers.
+    """
     from skey.cli.stages import measure_stages
 
-    show(measure_stages(minutes, runs), as_json)
+    show(measure_stages(experiment, minutes, runs), as_json)
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Print a table with a line a row, or JSON with the machine."""
     if as_json:
-        from skey.cli.measure import machine
-
-        click.echo(json.dumps({"machine": machine(), "rows": rows}, indent=1))
+        click.echo(json.dumps({"machine": measure.machine(), "rows": rows}, indent=1))
         return
     cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

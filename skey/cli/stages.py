@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from skey.audio import normalise, stream_array
 from skey.cli.measure import FORMATS, write_recording
 from skey.estimator import KeyEstimator
-from skey.experiments import Scale, at_scale, find_experiment
+from skey.experiments import Experiment, Scale, at_scale, find_experiment
 from skey.files.decoding import decoded
 from skey.inference.spectrum import log_vqt
 from skey.inference.threads import one_blas_thread, one_thread
@@ -47,8 +47,8 @@ class Stage:
     bytes: int = 0
 
 
-def measure_stages(minutes: float, runs: int) -> list[dict[str, Any]]:
-    """All stages in turn on one thread, for a made-up mp3 of so many minutes.
+def measure_stages(experiment: str, minutes: float, runs: int) -> list[dict[str, Any]]:
+    """All stages in turn on one thread, for a made-up mp3 of so many minutes and the training of a system.
 
     A row a stage: ``stage``, ``of``, and for one of these ``cpu_seconds``, the median of ``runs`` turns, and
     ``bytes``, as `Stage` says.
@@ -59,12 +59,13 @@ def measure_stages(minutes: float, runs: int) -> list[dict[str, Any]]:
         stages = [
             *_of_estimates(track, minutes),
             *_of_features(track, Path(folder) / "shards"),
-            *_of_training(),
+            *_of_training(find_experiment(experiment)),
         ]
         turns = [[_cpu_seconds(stage) for stage in stages] for _ in range(runs)]
-    seconds = map(median, zip(*turns, strict=True))
-    rows = [(s.name, s.of, each, s.bytes) for s, each in zip(stages, seconds, strict=True)]
-    return [dict(zip(("stage", "of", "cpu_seconds", "bytes"), row, strict=True)) for row in rows]
+    return [
+        {"stage": stage.name, "of": stage.of, "cpu_seconds": median(seconds), "bytes": stage.bytes}
+        for stage, *seconds in zip(stages, *turns, strict=True)
+    ]
 
 
 def _of_estimates(track: Path, minutes: float) -> list[Stage]:
@@ -112,12 +113,11 @@ def _of_features(track: Path, out: Path) -> list[Stage]:
     ]
 
 
-def _of_training() -> list[Stage]:
-    """A step of S-KEY in three ways, in the precision that `skey train` would choose here."""
-    experiment = replace(at_scale(find_experiment("skey"), Scale()), batch=BATCH)
-    names = ("step, plain", "step, all frames", "step, averaged frames")
-    ways = zip(names, ways_to_step(experiment, Machine().uses_half_precision()), strict=True)
-    return [Stage(name, "pair", BATCH, step) for name, step in ways]
+def _of_training(experiment: Experiment) -> list[Stage]:
+    """A step in three ways, in the precision that `skey train` would choose here."""
+    ours = at_scale(experiment, Scale(batch=BATCH))
+    ways = ways_to_step(ours, Machine().uses_half_precision())
+    return [Stage(f"step, {way}", "pair", BATCH, step) for way, step in ways.items()]
 
 
 def _cpu_seconds(stage: Stage) -> float:

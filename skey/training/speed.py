@@ -1,8 +1,7 @@
-"""How fast a training step is, beside the same step written plainly as in the papers."""
+"""A training step as we take it, and the same step written plainly as in the papers, for their speed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from timeit import timeit
 
 import torch
 import torch.nn.functional as F
@@ -59,20 +58,17 @@ def _mixed(block: nn.Module, x: Tensor) -> Tensor:
     return result
 
 
-def measure_speed(experiment: Experiment, half_precision: bool, repeats: int = 3) -> list[float]:
-    """Seconds of each of :func:`ways_to_step`, in turn on the same threads; the fastest of `repeats`.
+def ways_to_step(experiment: Experiment, half_precision: bool) -> dict[str, Callable[[], object]]:
+    """A step on random features, written plainly and ours on all frames and on averaged ones.
 
     `half_precision`: whether our steps compute wide products in bfloat16.
     """
-    ways = ways_to_step(experiment, half_precision)
-    seconds = [[timeit(step, number=1) for step in ways] for _ in range(repeats)]
-    return [min(turns) for turns in zip(*seconds, strict=True)]
-
-
-def ways_to_step(experiment: Experiment, half_precision: bool) -> list[Callable[[], object]]:
-    """A step on random features: plain, ours on all frames, ours on averaged frames."""
     whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
-    return [_plain_step(whole), _our_step(whole, half_precision), _our_step(experiment, half_precision)]
+    return {
+        "plain": _plain_step(whole),
+        "all frames": _our_step(whole, half_precision),
+        "averaged frames": _our_step(experiment, half_precision),
+    }
 
 
 def _random_batch(experiment: Experiment) -> Batch:

@@ -74,8 +74,11 @@ def test_a_folder_of_clips_is_given_to_one_process(monkeypatch: pytest.MonkeyPat
     assert [row["name"] for row in json.loads(shown.stdout)["rows"]] == ["counts"]
 
 
+WAYS = ("plain", "all frames", "averaged frames")
+
+
 def test_stages_are_listed_with_what_they_read_and_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "ways_to_step", lambda *_, **__: [lambda: None] * 3)
+    monkeypatch.setattr(stages, "ways_to_step", lambda *_, **__: dict.fromkeys(WAYS, lambda: None))
     shown = CliRunner().invoke(main, ["bench", "stages", "--minutes", "0.5", "--runs", "1", "--json"])
     assert shown.exit_code == 0, shown.exception
     rows = {row["stage"]: row for row in json.loads(shown.stdout)["rows"]}
@@ -85,4 +88,4 @@ def test_stages_are_listed_with_what_they_read_and_write(monkeypatch: pytest.Mon
         assert rows[name]["bytes"] == 2 * 99 * 646, name
     parts = sum(row["cpu_seconds"] for row in rows.values() if row["of"] == "minute")
     assert 0 < rows["decode"]["cpu_seconds"] < parts
-    assert list(rows)[-3:] == ["step, plain", "step, all frames", "step, averaged frames"]
+    assert list(rows)[-3:] == [f"step, {way}" for way in WAYS]

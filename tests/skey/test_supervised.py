@@ -24,7 +24,7 @@ from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
 from skey.training.data import Pool, TrainingData, cropped, load_data
 from skey.training.loop import Machine, Run
-from skey.training.speed import measure_speed
+from skey.training.speed import ways_to_step
 from skey.training.step import rate_at
 from skey.weights import Header, load_weights, read_header
 from skey.weights.export import INPUT, WaveformToProbabilities, export_onnx
@@ -194,7 +194,7 @@ def test_too_short_a_sound_is_refused_with_the_least_length() -> None:
 
 def test_no_plain_step_is_made_up_for_it() -> None:
     with pytest.raises(SkeyError, match="no ChromaNet"):
-        measure_speed(small(1), half_precision=False, repeats=1)
+        ways_to_step(small(1), half_precision=False)
 
 
 def test_its_graph_answers_as_it_does(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from skey.inference.filters import BINS_PER_OCTAVE
 from skey.inference.templates import PROFILES as PROFILES
-from skey.inference.templates import key_templates
+from skey.inference.templates import Profile, correlations
 from skey.keys import KEYS, Key
 from skey.shapes import Float
 from skey.vqt import crop
@@ -83,27 +84,16 @@ class ChromaArgmax:
 class TemplateMatching:
     """Correlation of the chroma with a template of each key (Krumhansl and Schmuckler; Table 3, STONE)."""
 
-    profile: Literal["krumhansl", "temperley"] = "krumhansl"
+    profile: Profile = "krumhansl"
     scale: Scale = "energy"
 
-    def scores(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "24"]:
+    def scores(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[np.ndarray, "24"]:
         """Pearson correlation of each key, (24,) in the order of KEYS; zeros where the chroma is flat."""
-        return _standardised(templates(self.profile)) @ _standardised(track_chroma(log_vqt, self.scale))
+        return correlations(track_chroma(log_vqt, self.scale).numpy(), self.profile)
 
     def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> Key:
         """The key that fits best a track (99, frames)."""
         return KEYS[int(self.scores(log_vqt).argmax())]
-
-
-def templates(profile: Literal["krumhansl", "temperley"]) -> Float[Tensor, "24 12"]:
-    """The weights of each pitch class in each key, (24, 12): rows in the order of KEYS, columns from C."""
-    return torch.from_numpy(key_templates(profile))
-
-
-def _standardised(weights: Float[Tensor, "*rows 12"]) -> Float[Tensor, "*rows 12"]:
-    """Rows of mean 0 and length 1, whose products are correlations; a flat row becomes 0."""
-    centred = weights - weights.mean(dim=-1, keepdim=True)
-    return torch.nn.functional.normalize(centred, dim=-1, eps=1e-6)
 
 
 BASELINES: Mapping[str, Callable[[Float[Tensor, "99 frames"]], Key | int]] = {

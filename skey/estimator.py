@@ -329,7 +329,8 @@ class KeyEstimator:
         if reason is not None:
             return self._no_key(reason, duration)
         whole = self._profile(np.concatenate(kept)) if self.whole_track else _mean_profile(heard)
-        return self._conclude(heard, whole, duration, tuning)
+        probabilities, segments = self._probabilities(whole), merged(map(self._segment, heard))
+        return KeyEstimate(*answer(probabilities), None, probabilities, tuning.cents, duration, segments)
 
     def _hear(self, window: _Window, tuning: "_Tuning") -> _Heard:
         """Peak and tonality of one window, and its profile where it is tonal, in the tuning so far."""
@@ -354,19 +355,6 @@ class KeyEstimator:
     def _probabilities(self, profile: Float[np.ndarray, "values"]) -> tuple[float, ...]:
         """What the listener says of a mean profile."""
         return tuple(self.listener.probabilities(profile).tolist())
-
-    def _conclude(
-        self,
-        heard: Sequence[_Heard],
-        profile: Float[np.ndarray, "values"],
-        duration: float,
-        tuning: "_Tuning",
-    ) -> KeyEstimate:
-        """The estimate of a recording that has a tonality."""
-        probabilities = self._probabilities(profile)
-        key, signature = answer(probabilities)
-        segments = merged(map(self._segment, heard))
-        return KeyEstimate(key, signature, None, probabilities, tuning.cents, duration, segments)
 
     def _segment(self, heard: _Heard) -> Segment:
         """One window as a segment."""

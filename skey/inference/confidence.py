@@ -4,7 +4,6 @@ C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,21 +14,15 @@ TINY = 1e-12
 """Smaller probabilities count as this: zero has no logarithm."""
 _TEMPERATURES = np.logspace(-2.5, 1.5, 401)
 
-Profile = TypeVar("Profile")
-"""A tensor or a numpy array."""
-
 
 def sharpen(
-    profile: Float[Profile, "*batch keys"], temperature: int | float
-) -> Float[Profile, "*batch keys"]:
+    profile: Float[np.ndarray, "*batch keys"], temperature: int | float
+) -> Float[np.ndarray, "*batch keys"]:
     """Make a profile bolder (temperature under 1) or more cautious (over 1); the order of its keys stays.
 
-    The log probabilities, of a tensor or an array (..., keys), are divided by it; each row sums to one.
+    The log probabilities (..., keys) are divided by it; each row sums to one.
     """
-    given: Any = profile
-    sharpened: Any = softmax(_logarithms(given) / temperature)
-    result: Profile = sharpened if isinstance(given, np.ndarray) else given.new_tensor(sharpened)
-    return result
+    return softmax(_logarithms(profile) / temperature)
 
 
 def softmax(logits: Float[np.ndarray, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
@@ -38,7 +31,7 @@ def softmax(logits: Float[np.ndarray, "*batch keys"]) -> Float[np.ndarray, "*bat
     return np.asarray(likelihoods / likelihoods.sum(axis=-1, keepdims=True))
 
 
-def fit_temperature(profiles: Float[Any, "tracks outputs"], references: Sequence[Key]) -> float:
+def fit_temperature(profiles: Float[np.ndarray, "tracks outputs"], references: Sequence[Key]) -> float:
     """The temperature, 0.003..32, at which the probabilities of the true keys, or signatures, are likeliest.
 
     ``profiles`` are (tracks, 24) in the order of KEYS, or (tracks, 12) key signatures, C first.
@@ -52,8 +45,8 @@ def fit_temperature(profiles: Float[Any, "tracks outputs"], references: Sequence
     return float(_TEMPERATURES[int(np.argmax(likelihoods))])
 
 
-def _logarithms(profile: Float[Any, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
-    return np.asarray(np.log(np.maximum(np.asarray(profile), TINY)))
+def _logarithms(profile: Float[np.ndarray, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
+    return np.asarray(np.log(np.maximum(profile, TINY)))
 
 
 def expected_error(

@@ -1,7 +1,7 @@
 """Key profiles of music psychology, and how well that of each key fits a recording, in numpy.
 
-It is what the estimator listens with where it has no weights. :mod:`skey.baselines` asks the same of tensors,
-with other profiles and other definitions of the chroma.
+It is what the estimator listens with where it has no weights. :mod:`skey.baselines` asks the same with other
+profiles and other definitions of the chroma.
 """
 
 from collections.abc import Mapping
@@ -53,9 +53,9 @@ def energy_chroma(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, 
     return np.roll(by_pitch_class, _PITCH_CLASS_OF_A)
 
 
-def correlations(chroma: Float[np.ndarray, "12"]) -> Float[np.ndarray, "24"]:
-    """Pearson correlation of a chroma, from C, with Krumhansl's 24 templates (Table 3, STONE); 0 if flat."""
-    return np.asarray(_standardised(key_templates()) @ _standardised(chroma))
+def correlations(chroma: Float[np.ndarray, "12"], profile: Profile = "krumhansl") -> Float[np.ndarray, "24"]:
+    """Pearson correlation of a chroma, from C, with each key's template (Table 3, STONE); 0 if flat."""
+    return np.asarray(_standardised(key_templates(profile)) @ _standardised(chroma))
 
 
 def _standardised(weights: Float[np.ndarray, "*rows 12"]) -> Float[np.ndarray, "*rows 12"]:

@@ -15,9 +15,9 @@ from skey.baselines import (
     ChromaArgmax,
     Scale,
     TemplateMatching,
-    templates,
     track_chroma,
 )
+from skey.inference.templates import key_templates
 from skey.keys import KEYS, Key, parse_key
 from skey.vqt import log_vqt
 
@@ -72,8 +72,8 @@ def test_a_quiet_half_counts_as_much_as_a_loud_one_framewise_only() -> None:
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 @pytest.mark.parametrize("key", KEYS, ids=str)
 def test_a_key_fits_its_own_template_perfectly(key: Key, profile: str) -> None:
-    weights = templates(profile)[key.index]
-    loudness = dict(enumerate((1 + torch.log10(weights / weights.max()) / 8).tolist()))
+    weights = key_templates(profile)[key.index]
+    loudness = dict(enumerate((1 + np.log10(weights / weights.max()) / 8).tolist()))
     matcher = TemplateMatching(profile, scale="magnitude")
     assert matcher(spectrum(loudness)) == key
     assert matcher.scores(spectrum(loudness))[key.index] == pytest.approx(1.0, abs=1e-5)
@@ -81,13 +81,13 @@ def test_a_key_fits_its_own_template_perfectly(key: Key, profile: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 def test_the_tonic_weighs_most_in_the_template_of_each_major_key(profile: str) -> None:
-    assert templates(profile)[:12].argmax(dim=1).tolist() == list(range(12))
+    assert key_templates(profile)[:12].argmax(axis=1).tolist() == list(range(12))
 
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 def test_scores_are_pearson_correlations(profile: str) -> None:
     bins = torch.rand(99, 20, generator=torch.Generator().manual_seed(0))
-    expected = [pearsonr(row, track_chroma(bins)).statistic for row in templates(profile).numpy()]
+    expected = [pearsonr(row, track_chroma(bins)).statistic for row in key_templates(profile)]
     np.testing.assert_allclose(TemplateMatching(profile).scores(bins), expected, atol=1e-5)
 
 
@@ -116,7 +116,7 @@ def test_a_note_is_heard_in_its_own_semitone_only() -> None:
 
 
 def test_a_flat_chroma_correlates_with_nothing() -> None:
-    assert TemplateMatching().scores(torch.full((99, 4), 0.5)).abs().max() == 0
+    assert not TemplateMatching().scores(torch.full((99, 4), 0.5)).any()
 
 
 def test_always_c_major_never_listens() -> None:

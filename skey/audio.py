@@ -16,9 +16,9 @@ import numpy as np
 import soxr  # type: ignore[import-untyped]
 
 from skey.files.decoding import AudioError as AudioError
+from skey.files.decoding import BinaryFile as BinaryFile
 from skey.files.decoding import Block, EmptyAudio, as_float, block_frames, check_rate, decoded
 from skey.files.decoding import PathLike as PathLike
-from skey.files.ffmpeg import BinaryFile as BinaryFile
 from skey.shapes import Float32, Shaped
 
 SAMPLE_RATE = 22_050

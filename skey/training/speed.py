@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from skey.errors import SkeyError
 from skey.experiments import Experiment
-from skey.inference.architecture import Architecture
 from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
 from skey.shapes import Float
@@ -58,67 +57,56 @@ def _mixed(block: nn.Module, x: Tensor) -> Tensor:
     return result
 
 
-def ways_to_step(experiment: Experiment, half_precision: bool) -> dict[str, Callable[[], object]]:
+def ways_to_step(experiment: Experiment, half_precision: bool) -> dict[str, Callable[[], None]]:
     """A step on random features, written plainly and ours on all frames and on averaged ones.
 
-    `half_precision`: whether our steps compute wide products in bfloat16.
+    `half_precision`: whether our steps compute wide products in bfloat16. Raises ``SkeyError`` for a system
+    that is no ChromaNet.
     """
     whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
     return {
-        "plain": _plain_step(whole),
-        "all frames": _our_step(whole, half_precision),
-        "averaged frames": _our_step(experiment, half_precision),
+        "plain": _step(whole, _plain_terms),
+        "all frames": _step(whole, _our_terms, half_precision),
+        "averaged frames": _step(experiment, _our_terms, half_precision),
     }
+
+
+def _our_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mapping[str, Tensor]:
+    return batch_loss(None, network, loss, batch)
+
+
+def _plain_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mapping[str, Tensor]:
+    """The same terms with the whole batch in one pass, in float32 and channels first."""
+    pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
+    a, b, moved = PlainChromaNet(network)(torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
+    heard = (chroma(pair[0]) + chroma(pair[1])) / 2
+    return loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
+
+
+def _step(
+    experiment: Experiment,
+    terms: Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]],
+    half_precision: bool = False,
+) -> Callable[[], None]:
+    """A step of the optimiser with these terms of the loss."""
+    network, loss = experiment.network(), experiment.loss
+    if not isinstance(network, ChromaNet) or not isinstance(loss, LossSettings):
+        raise SkeyError(f"{experiment.name} is no ChromaNet, and of nothing else is there a plain step")
+    use_half_precision(network, half_precision)
+    optimiser, batch = make_optimiser(network, experiment.optimiser), _random_batch(experiment)
+
+    def step() -> None:
+        """One step."""
+        optimiser.zero_grad()
+        torch.stack(list(terms(network, loss, batch).values())).sum().backward()  # type: ignore[no-untyped-call]
+        clip_gradients(network, experiment.optimiser.clip)
+        optimiser.step()
+
+    return step
 
 
 def _random_batch(experiment: Experiment) -> Batch:
     generator = torch.Generator().manual_seed(0)
     steps = SEGMENT_FRAMES // experiment.architecture.frames_per_step
     a, b = torch.rand(2, experiment.batch, 99, steps, generator=generator)
-    c, moved = draw_crops(experiment.batch, generator)
-    return Batch(a, b, c, moved)
-
-
-def _chromanet(experiment: Experiment) -> tuple[ChromaNet, LossSettings]:
-    """Network and loss of a system, which must be one of the papers' own."""
-    if not isinstance(experiment.architecture, Architecture) or not isinstance(experiment.loss, LossSettings):
-        raise SkeyError(f"{experiment.name} is no ChromaNet, and of nothing else is there a plain step")
-    return ChromaNet(experiment.architecture), experiment.loss
-
-
-def _our_step(experiment: Experiment, half_precision: bool) -> Callable[[], object]:
-    """The step of `skey.training`."""
-    network, loss = _chromanet(experiment)
-    use_half_precision(network, half_precision)
-    batch = _random_batch(experiment)
-    return _step(experiment, network, lambda: batch_loss(None, network, loss, batch))
-
-
-def _plain_step(experiment: Experiment) -> Callable[[], object]:
-    """The same step with the whole batch in one pass, in float32 and channels first."""
-    network, loss = _chromanet(experiment)
-    plain, batch = PlainChromaNet(network), _random_batch(experiment)
-
-    def terms() -> Mapping[str, Tensor]:
-        """The loss of the system, written plainly."""
-        pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
-        a, b, moved = plain(torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
-        heard = (chroma(pair[0]) + chroma(pair[1])) / 2
-        return loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
-
-    return _step(experiment, network, terms)
-
-
-def _step(
-    experiment: Experiment, network: ChromaNet, terms: Callable[[], Mapping[str, Tensor]]
-) -> Callable[[], object]:
-    optimiser = make_optimiser(network, experiment.optimiser)
-
-    def step() -> None:
-        """One step of the optimiser."""
-        optimiser.zero_grad()
-        torch.stack(list(terms().values())).sum().backward()  # type: ignore[no-untyped-call]
-        clip_gradients(network, experiment.optimiser.clip)
-        optimiser.step()
-
-    return step
+    return Batch(a, b, *draw_crops(experiment.batch, generator))

@@ -51,14 +51,11 @@ LEAST_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a recording in one key.
+    """A stretch of a recording in one key, from ``start`` to ``end`` in seconds.
 
-    Args:
-        start: in seconds.
-        end: in seconds.
-        key: its key; None where nothing tonal sounds or the weights tell key signatures only.
-        signature: pitch class of the major key with its key signature, or None.
-        confidence: probability of the answer, 0 where there is none.
+    ``key`` is None where nothing tonal sounds or the weights tell key signatures only, ``signature`` the
+    pitch class of the major key with its key signature, or None, and ``confidence`` the probability of the
+    answer, 0 where there is none.
     """
 
     start: float
@@ -114,14 +111,7 @@ class KeyEstimate:
         return Key((self.key.tonic + (1 if self.tuning_cents > 0 else -1)) % 12, self.key.mode)
 
     def at_least(self, confidence: float) -> "KeyEstimate":
-        """The same estimate, its answer withheld when it is less certain than that.
-
-        Args:
-            confidence: 0..1.
-
-        Returns:
-            An estimate whose reason says so where the answer was withheld.
-        """
+        """The same estimate, its answer withheld where it is less certain (0..1); then the reason says so."""
         if self.signature is None or self.confidence >= confidence:
             return self
         reason = f"too uncertain: {self.confidence:.2f}, and {confidence:.2f} was asked for"
@@ -133,27 +123,16 @@ class KeyEstimate:
 
 
 def answer(probabilities: Sequence[float]) -> tuple[Key | None, int]:
-    """The likeliest answer.
+    """The likeliest key (None for 12 probabilities) and the pitch class of the major key with its signature.
 
-    Args:
-        probabilities: 24 in the order of KEYS, or 12 of key signatures from C.
-
-    Returns:
-        The key (None for 12) and the pitch class of the major key with its signature.
+    ``probabilities`` are 24 in the order of KEYS, or 12 of key signatures from C.
     """
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     return (KEYS[best], KEYS[best].signature) if len(probabilities) == len(KEYS) else (None, best)
 
 
 def merged(segments: Iterable[Segment]) -> tuple[Segment, ...]:
-    """Join neighbours with the same answer; their confidence is the mean by duration.
-
-    Args:
-        segments: in the order of time.
-
-    Returns:
-        Fewer segments, no two neighbours alike.
-    """
+    """Join neighbours in time that have the same answer; their confidence is the mean by duration."""
     return tuple(_joined(list(group)) for _, group in groupby(segments, key=lambda s: (s.key, s.signature)))
 
 
@@ -264,19 +243,12 @@ class KeyEstimator:
         self.as_published = as_published or self.whole_track
 
     def estimate(self, sound: Sound, sample_rate: int | float | None = None) -> KeyEstimate:
-        """Estimate the key of one recording.
+        """Estimate the key of one recording; silence, noise and too little sound give no key and a reason.
 
-        Args:
-            sound: a file, a binary file object, or samples (an array, a list, a tensor of torch): (samples,),
-                (samples, channels) or (channels, samples).
-            sample_rate: samples per second of the array; not for a file, which knows its own.
-
-        Returns:
-            The estimate; silence, noise and too little sound give no key and a reason.
-
-        Raises:
-            AudioError: the recording is missing, unreadable, empty or not finite.
-            ValueError: an array without a sample rate.
+        ``sound`` is a file, a binary file object, or samples (an array, a list, a tensor of torch), as
+        (samples,), (samples, channels) or (channels, samples), which need their ``sample_rate`` per second.
+        Raises ``AudioError`` where the recording is missing, unreadable, empty or not finite, ``ValueError``
+        where an array has no sample rate.
         """
         with one_blas_thread:
             return self._estimate(_blocks(sound, sample_rate, self.listener.window_seconds))
@@ -284,12 +256,8 @@ class KeyEstimator:
     def estimate_many(self, paths: Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
         """Estimate the keys of many files; one that cannot be read does not stop the others.
 
-        Args:
-            paths: the files; ``-`` is standard input.
-            jobs: how many to work on at the same time, in threads.
-
-        Yields:
-            The outcome for each file, in the order of the paths.
+        ``-`` among the paths is standard input; ``jobs`` files are worked on at the same time, in threads.
+        Yields the outcome for each file, in the order of the paths.
         """
         if jobs == 1:
             yield from map(self._outcome, map(Path, paths))

@@ -126,9 +126,8 @@ def programs() -> dict[str, str]:
 def speed(seconds: float, runs: int) -> list[dict[str, Any]]:
     """Every program on the same recording as wav, flac and mp3, and on 15 s of it, in turn.
 
-    Returns:
-        A row a program and format: ``program``, ``format``, ``first_answer`` (CPU seconds of 15 s of sound),
-        ``whole`` (of the recording), ``per_minute`` (of sound beyond these 15 s), ``wall`` and ``megabytes``.
+    A row a program and format: ``program``, ``format``, ``first_answer`` (CPU seconds of 15 s of sound),
+    ``whole`` (of the recording), ``per_minute`` (of sound beyond these 15 s), ``wall`` and ``megabytes``.
     """
     commands = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -64,12 +64,8 @@ class Extracted:
 def engine(name: str, workers: int | None = None) -> Iterator[Client]:
     """A client of Dask.
 
-    Args:
-        name: ``local`` for workers on this machine, which end with this process, or a scheduler's address.
-        workers: processes on this machine; as many as there are cores by default.
-
-    Raises:
-        EngineError: there is no scheduler at that address.
+    ``name`` is a scheduler's address, or ``local`` for ``workers`` on this machine, which end with this
+    process and are by default as many as there are cores. Raises ``EngineError`` without such a scheduler.
     """
     if name != "local":
         try:
@@ -93,8 +89,7 @@ def spread(
 ) -> list[Result]:
     """What ``work`` makes of each part, in their order.
 
-    Raises:
-        EngineError: some parts failed; the others were finished first.
+    Raises ``EngineError`` where some parts failed; the others were finished first.
     """
     futures = client.map(work, parts, pure=False)
     for _ in tqdm(as_completed(futures), title, len(futures), unit="part", disable=not progress):
@@ -170,16 +165,9 @@ def extract(
 ) -> Extracted:
     """Write the features of all files into shards (`skey.training.shards`).
 
-    Args:
-        client: of the engine, whose workers can read the files and write to ``out``.
-        names: files, or addresses.
-        out: a folder, or an address.
-        most: segments of a track at most.
-        size: tracks in a shard.
-        progress: show bars on standard error.
-
-    Raises:
-        EngineError: some shard could not be written.
+    The workers of the engine must be able to read the files and write to ``out``; both may be addresses.
+    Of a track there are ``most`` segments, in a shard ``size`` tracks. Raises ``EngineError`` where some
+    shard could not be written.
     """
     tracks = read_tracks(client, names, out, progress)
     parts = _parts([track for track in tracks if track.digest], out, size, f"{FOLDER} {most}")
@@ -218,15 +206,8 @@ def estimate(
 ) -> list[dict[str, Any]]:
     """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
 
-    Args:
-        client, names, out, size, progress: as in `extract`.
-        weights: as for `KeyEstimator`; a file must be at the same place on all machines.
-
-    Returns:
-        ``path`` and ``error`` of each file that has no row of a key.
-
-    Raises:
-        EngineError: some part could not be written.
+    ``weights`` are as for `KeyEstimator`; a file must be at the same place on all machines. Returns ``path``
+    and ``error`` of each file that has no row of a key; raises ``EngineError`` as `extract` does.
     """
     identity = _estimator(weights).listener.identity
     parts = _parts(read_tracks(client, names, out, progress), out, size, f"{__version__} {identity}")

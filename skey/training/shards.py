@@ -42,12 +42,9 @@ class ShardError(SkeyError):
 def write_shard(
     url: str, features: Mapping[str, UInt8[ndarray, "segments 99 646"]], skipped: Mapping[str, str]
 ) -> Seal:
-    """Write ``url.tar`` and, when that is whole, its seal ``url.json``.
+    """Write ``url.tar`` and, when that is whole, its seal ``url.json``; ``url`` may be any that fsspec knows.
 
-    Args:
-        url: a path or an address that fsspec knows, without an ending.
-        features: of each track, by the SHA-256 of its file.
-        skipped: why other tracks have none.
+    ``features`` are those of each track by the SHA-256 of its file, ``skipped`` is why others have none.
     """
     content = _archived(features)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
@@ -110,12 +107,8 @@ def open_audio(
 ) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
     """The features of all recordings, as `open_recordings` gives them.
 
-    Args:
-        places: folders and files of sound, folders of shards, addresses of shards, which are copied once.
-        jobs, progress: as there.
-
-    Raises:
-        SkeyError, ShardError: nothing is left, or some shard is damaged.
+    ``places`` are folders and files of sound, folders of shards, and addresses of shards, which are copied
+    once. Raises ``SkeyError`` where nothing is left, ``ShardError`` where some shard is damaged.
     """
     folders = [fetch_shards(str(place)) if "://" in str(place) else Path(place) for place in places]
     sharded = [folder for folder in folders if (folder / INDEX).is_file()]
@@ -130,8 +123,7 @@ def open_audio(
 def open_shards(folder: Path) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
     """The tracks of a folder of shards, each once, and the files that were left out of them.
 
-    Raises:
-        ShardError: an archive is missing or damaged, or the index is.
+    Raises ``ShardError`` where an archive or the index is missing or damaged.
     """
     tracks: list[Recording] = []
     for name in _names(str(folder)):
@@ -148,11 +140,8 @@ def open_shards(folder: Path) -> tuple[tuple[Recording, ...], tuple[Skipped, ...
 def fetch_shards(url: str) -> Path:
     """A local folder with the shards of an address, of which only what is missing is copied.
 
-    Each machine reads an archive once, however many processes train on it.
-
-    Raises:
-        ShardError: they cannot be read.
-        SkeyError: the disk is full.
+    Each machine reads an archive once, however many processes train on it. Raises ``ShardError`` where they
+    cannot be read, ``SkeyError`` where the disk is full.
     """
     folder = data_directory() / "shards" / hashlib.sha256(url.encode()).hexdigest()[:16]
     with storage_errors(folder):

@@ -38,13 +38,9 @@ class WaveformToProbabilities(nn.Module):
         self.header = loaded.header
 
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
-        """The mean over windows, or one pass, as the header says.
+        """The mean over windows, or one pass, as the header says: (1, 24) or (1, 12), summing to one.
 
-        Args:
-            waveform: (1, samples) at 22,050 Hz, mono, peak 1, at least 0.75 s.
-
-        Returns:
-            (1, 24) or (1, 12), summing to one.
+        ``waveform`` is (1, samples) at 22,050 Hz, mono, peak 1, at least 0.75 s.
         """
         items = self._items(self.front_end(waveform))
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
@@ -87,10 +83,8 @@ def output_names(loaded: LoadedModel) -> list[str]:
 def export_onnx(loaded: LoadedModel, path: Path) -> None:
     """Write front end, network, calibration and temperature as one ONNX graph with an input of any length.
 
-    Args:
-        loaded: the weights to export.
-        path: the file to write. Its metadata hold the header (`skey`) and what each output stands for, in
-            order, as a list (`outputs`).
+    The metadata of the file hold the header (`skey`) and what each output stands for, in order, as a list
+    (`outputs`).
     """
     import onnx
 

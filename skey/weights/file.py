@@ -118,11 +118,7 @@ class Header:
 
     @classmethod
     def from_json(cls, text: str) -> "Header":
-        """Read a header back.
-
-        Raises:
-            WeightsError: the text is no header, or one of a newer format.
-        """
+        """Read a header back; raises ``WeightsError`` where the text is none, or one of a newer format."""
         try:
             return cls(**_typed(json.loads(text)))
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:

@@ -149,20 +149,16 @@ def opened_report(
     """Where results go, their journal, and the entries of the files that have their results already."""
     from skey.cli.journal import Journal, locked, refuse_to_destroy, resumed
 
-    output = options["output"]
-    if output is None or (output.exists() and not output.is_file()):
-        with opened_stream(output, "w") as stream:
-            report = Report(stream, layout)
-            try:
-                yield report, None, {}
-            finally:
-                report.end()
-        return
-    with locked(output), ExitStack() as stack:
-        refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or options["resume"])
-        finished = resumed(output, layout, settings) if options["resume"] else {}
+    output, finished, journal = options["output"], {}, None
+    is_file = output is not None and (output.is_file() or not output.exists())
+    with ExitStack() as stack:
+        if is_file:
+            stack.enter_context(locked(output))
+            refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or options["resume"])
+            finished = resumed(output, layout, settings) if options["resume"] else {}
         stream = stack.enter_context(opened_stream(output, "a" if finished else "w"))
-        journal = stack.enter_context(closing(Journal(output, settings, continued=bool(finished))))
+        if is_file:
+            journal = stack.enter_context(closing(Journal(output, settings, continued=bool(finished))))
         report = Report(stream, layout, continued=bool(finished))
         stack.callback(report.end)
         yield report, journal, finished

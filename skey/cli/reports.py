@@ -68,8 +68,9 @@ class Layout:
         rows = record.get("segments", [])
         if self.format == Format.CSV:
             name = _as_cell(path)
-            whole = [[name, *(record[column] for column in _COLUMNS[1:])]]
-            return _csv([[name, *row.values()] for row in rows] if self.segments else whole)
+            if self.segments:
+                return "\n".join(_csv([name, *row.values()]) for row in rows)
+            return _csv([name, *(record[column] for column in _COLUMNS[1:])])
         lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{_on_one_line(path)}"]
         lines += [
             f"{_INDENT}{r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows
@@ -107,7 +108,7 @@ class Layout:
     def header(self) -> str:
         """What comes before the first entry."""
         columns = _SEGMENT_COLUMNS if self.segments else _COLUMNS
-        return {Format.CSV: _csv([columns]) + "\n", Format.JSON: "[\n"}.get(self.format, "")
+        return {Format.CSV: _csv(columns) + "\n", Format.JSON: "[\n"}.get(self.format, "")
 
     def joined(self, entries: Iterable[str]) -> str:
         """Header and entries as :class:`Report` writes them, without what comes after the last entry."""
@@ -181,14 +182,11 @@ class Report:
         self._stream.flush()
 
 
-def _csv(rows: list[Any]) -> str:
-    """Rows as CSV without the last line feed; both characters that could end a line are quoted."""
-    buffer = io.StringIO()
-    for row in rows:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\r\n").writerow(row)
-        buffer.write(line.getvalue().removesuffix("\r\n") + "\n")
-    return buffer.getvalue().removesuffix("\n")
+def _csv(row: Iterable[object]) -> str:
+    """A row as CSV without its end; both characters that could end a line are quoted."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(row)
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _json(record: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -124,16 +125,14 @@ def read_tracks(client: Client, names: Sequence[str], out: str, progress: bool =
     """
     groups = [names[start : start + HASHED_AT_ONCE] for start in range(0, len(names), HASHED_AT_ONCE)]
     parts = [(f"{out}/contents/{number:06d}.json", group) for number, group in enumerate(groups)]
+    contents = spread(client, _read_contents, parts, "contents", progress)
     files: dict[str, list[str]] = {}
     unreadable = []
-    for (_, group), contents in zip(
-        parts, spread(client, _read_contents, parts, "contents", progress), strict=True
-    ):
-        for name, (digest, reason) in zip(group, contents, strict=True):
-            if reason:
-                unreadable.append(Track("", (name,), reason))
-            else:
-                files.setdefault(digest, []).append(name)
+    for name, (digest, reason) in zip(names, chain.from_iterable(contents), strict=True):
+        if reason:
+            unreadable.append(Track("", (name,), reason))
+        else:
+            files.setdefault(digest, []).append(name)
     return [Track(digest, tuple(names)) for digest, names in files.items()] + unreadable
 
 

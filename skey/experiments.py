@@ -106,16 +106,14 @@ SUPERVISED = Experiment(
 """As many clips as GSMK has tracks (Section 6.1, STONE); 25 epochs are its 100 of a quarter of the tracks."""
 
 
-def at_labels(experiment: Experiment, percent: int) -> Experiment:
-    """The system with that part of the labels (Figure 3, STONE)."""
-    title = f"{experiment.title.split(',')[0]}, {percent} % of the labels"
-    return variant(experiment, f"{experiment.name}-{percent}", title, labelled_share=percent / 100)
+def at_part(experiment: Experiment, percent: int, of: Literal["labels", "clips"]) -> Experiment:
+    """The system with that part of the labels (Figure 3, STONE), or of the training clips.
 
-
-def at_clips(experiment: Experiment, percent: int) -> Experiment:
-    """The system with that part of the training clips (S-KEY: 60 thousand against a million tracks)."""
-    title = f"{experiment.title}, {percent} % of the clips"
-    return variant(experiment, f"{experiment.name}-{percent}", title, share=percent / 100)
+    S-KEY was trained on 60 thousand and on a million tracks.
+    """
+    title = f"{experiment.title.split(',')[0]}, {percent} % of the {of}"
+    setting = {"labels": "labelled_share", "clips": "share"}[of]
+    return variant(experiment, f"{experiment.name}-{percent}", title, **{setting: percent / 100})
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {
@@ -138,9 +136,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         ),
         STONE24,
         variant(STONE24, "stone24-w1", "24-STONE ω = 1", loss=LossSettings(omega=1, mode="agreement")),
-        *(at_labels(SEMITONE, 1), at_labels(SEMITONE, 10), SEMITONE),
-        *(at_labels(SUPTONE, 1), at_labels(SUPTONE, 10), SUPTONE),
-        *(at_clips(SKEY, 1), at_clips(SKEY, 10), SKEY),
+        *(at_part(SEMITONE, 1, "labels"), at_part(SEMITONE, 10, "labels"), SEMITONE),
+        *(at_part(SUPTONE, 1, "labels"), at_part(SUPTONE, 10, "labels"), SUPTONE),
+        *(at_part(SKEY, 1, "clips"), at_part(SKEY, 10, "clips"), SKEY),
         variant(SKEY, "skey-plus3", "S-KEY, +3 as released", loss=replace(_PSEUDO_LABEL, sign=3)),
         variant(SKEY, "skey-no-average", "S-KEY w/o L_avg", loss=replace(_PSEUDO_LABEL, average_weight=0.0)),
         variant(

@@ -14,7 +14,7 @@ COMMANDS = {
     "weights": ("skey.cli.weights", "List and show network weights, import the authors' checkpoints."),
     "train": ("skey.cli.train", "Train the systems of both papers."),
     "features": ("skey.cli.features", "Features and keys of many tracks, on one machine or on many."),
-    "export": ("skey.cli.export", "Write front end and network as one ONNX graph."),
+    "export": ("skey.cli.weights", "Write front end and network as one ONNX graph."),
     "bench": ("skey.cli.bench", "Measure start-up, speed and memory on this machine."),
 }
 """Name of each sub-command: the module that defines it and its line in ``skey --help``."""

@@ -1,4 +1,4 @@
-"""`skey weights`: what is at hand and says of itself, import of the authors'."""
+"""`skey weights` and `skey export`: what is at hand, import of the authors', export for other runtimes."""
 
 from pathlib import Path
 
@@ -64,3 +64,21 @@ def import_weights(file: Path, output: Path | None) -> None:
     target = output or user_folder() / f"released-{file.stem}.safetensors"
     header = save_weights(target, loaded.network, loaded.header)
     click.echo(f"{target}: {header.title}, {header.architecture.outputs} outputs, sha256 {header.checksum}")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--onnx", type=PATH, required=True, help="ONNX file to write.")
+def export(name: str, onnx: Path) -> None:
+    """Write weights NAME (a name or a file) with their front end as one ONNX graph.
+
+    It takes mono sound at 22,050 Hz with peak 1, of any length, and gives the probabilities of the keys as
+    `skey detect` does.
+    """
+    from skey.weights import load_weights
+    from skey.weights.export import INPUT, OUTPUT, export_onnx, output_names
+
+    loaded = load_weights(name)
+    export_onnx(loaded, onnx)
+    names = output_names(loaded)
+    click.echo(f"{onnx}: {INPUT} (1, samples) -> {OUTPUT} (1, {len(names)}): {', '.join(names)}")

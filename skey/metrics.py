@@ -133,7 +133,21 @@ MIREX_WEIGHTS = {
 
 
 @dataclass(frozen=True)
-class RelationCounts:
+class Counts:
+    """How many tracks there are of each kind."""
+
+    @property
+    def total(self) -> int:
+        """The number of tracks."""
+        return sum(self.as_dict().values())
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name, for a record."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RelationCounts(Counts):
     """How many estimates stand in each relation to their reference."""
 
     same: int
@@ -144,36 +158,18 @@ class RelationCounts:
     other: int
 
     @property
-    def total(self) -> int:
-        """The number of tracks."""
-        return sum(asdict(self).values())
-
-    @property
     def fifth(self) -> int:
         """Fifths in both directions, as Table 3 of STONE counts them."""
         return self.fifth_up + self.fifth_down
 
-    def as_dict(self) -> dict[str, int]:
-        """The counts by name, for a record."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class SignatureCounts:
+class SignatureCounts(Counts):
     """How many estimated key signatures are right, a fifth off in either direction, or anything else."""
 
     correct: int
     fifth: int
     other: int
-
-    @property
-    def total(self) -> int:
-        """The number of tracks."""
-        return self.correct + self.fifth + self.other
-
-    def as_dict(self) -> dict[str, int]:
-        """The counts by name, for a record."""
-        return asdict(self)
 
 
 def _relations(references: Sequence[Key], estimates: Sequence[Key | None]) -> list[Relation]:

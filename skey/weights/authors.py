@@ -24,6 +24,8 @@ from skey.weights.store import LoadedModel
 MOST_BYTES = 256 << 20
 """What a checkpoint may unpack to; the authors' have a few MB."""
 
+_MOST_PICKLE_BYTES = 4 << 20
+
 
 class Ignored:
     """Takes the place of objects that accompany the tensors, such as the numpy scalar of a loss."""
@@ -55,8 +57,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
-                raise WeightsError(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")
+            members = archive.infolist()
+        if sum(member.file_size for member in members) > MOST_BYTES:
+            raise WeightsError(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")
+        if any(m.filename.endswith(".pkl") and m.file_size > _MOST_PICKLE_BYTES for m in members):
+            raise WeightsError("The checkpoint describes more than tensors: its pickle is too long.")
         with torch.serialization.safe_globals(STAND_INS):
             if foreign := torch.serialization.get_unsafe_globals_in_checkpoint(path):
                 raise WeightsError(

@@ -24,6 +24,8 @@ from skey.weights.authors import import_checkpoint, read_checkpoint
 from skey.weights.file import SEAL_KEY
 from skey.weights.store import save_weights
 
+RELEASED = ("skey", "semitone24", "stone12")
+
 
 def header(**changes: object) -> Header:
     fields = {
@@ -172,8 +174,6 @@ class Malicious:
 def checkpoint(path: Path, pickled: bytes) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("model/data.pkl", pickled)
-        archive.writestr("model/version", "3")
-        archive.writestr("model/byteorder", "little")
     return path
 
 
@@ -188,9 +188,11 @@ def test_a_malicious_checkpoint_is_refused_and_nothing_of_it_runs(tmp_path: Path
     assert target.exists()
 
 
-@pytest.mark.parametrize("name", ["builtins\neval", "torch\nload", "torch.serialization\nload", "os\nsystem"])
+@pytest.mark.parametrize(
+    "name", ["builtins\neval", "torch\nload", "torch._utils\n_rebuild_tensor", "os\nsystem"]
+)
 def test_no_other_name_can_be_called(tmp_path: Path, name: str) -> None:
-    path = checkpoint(tmp_path / "evil.pt", b"\x80\2c" + name.encode() + b"\nX\3\0\0\x001+1\x85R.")
+    path = checkpoint(tmp_path / "evil.pt", b"c" + name.encode() + b"\n(S'1+1'\ntR.")
     with pytest.raises(WeightsError, match=name.split("\n")[1]):
         read_checkpoint(path)
 
@@ -211,7 +213,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path: Path) -> 
     with zipfile.ZipFile(short, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content[:8] if name.endswith("data/0") else content)
-    with pytest.raises(WeightsError, match="no PyTorch checkpoint"):
+    with pytest.raises(WeightsError, match="beyond"):
         read_checkpoint(short)
 
 
@@ -228,6 +230,20 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     torch.save({"stone": OrderedDict({"chromanet.fc.weight": torch.zeros(3)})}, path)
     with pytest.raises(WeightsError, match="ChromaNet"):
         import_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_our_reader_finds_the_same_numbers_as_pytorch(shared: Path, name: str) -> None:
+    path = shared / "parity" / "released" / f"{name}.pt"
+    ours = read_checkpoint(path)["stone"]
+    stand_ins = [
+        (lambda *_: None, "numpy.core.multiarray.scalar"),
+        (type("D", (), {"__init__": lambda *_: None, "__setstate__": lambda *_: None}), "numpy.dtype"),
+    ]
+    with torch.serialization.safe_globals(stand_ins):
+        theirs = torch.load(path, weights_only=True, map_location="cpu")["stone"]
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_import_show_and_list_work_from_the_command_line(
@@ -321,14 +337,7 @@ def test_a_header_that_is_none_is_refused(text: str) -> None:
 def test_a_pickle_bomb_is_refused(tmp_path: Path, pickled: bytes) -> None:
     """Nine bytes could ask for a table of 4 GB."""
     with pytest.raises(WeightsError):
-        import_checkpoint(checkpoint(tmp_path / "bomb.pt", pickled))
-
-
-def test_a_view_that_is_larger_than_what_is_stored_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.pt"
-    torch.save({"chromanet.classifier.weight": torch.zeros(1).expand(10**9)}, path)
-    with pytest.raises(WeightsError, match="more than"):
-        import_checkpoint(path)
+        read_checkpoint(checkpoint(tmp_path / "bomb.pt", pickled))
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,17 +75,24 @@ def folder(clips: int, runs: int, as_json: bool) -> None:
 
 @bench.command()
 @click.argument("experiment", default="skey")
+@_runs(3)
+@AS_JSON
+def step(experiment: str, runs: int, as_json: bool) -> None:
+    """CPU seconds of a training step of EXPERIMENT, beside the same step written plainly as in the papers."""
+    from skey.cli.stages import measure_training
+
+    show(measure_training(experiment, runs), as_json)
+
+
+@bench.command()
 @_minutes(3.0)
 @_runs(3)
 @AS_JSON
-def stages(experiment: str, minutes: float, runs: int, as_json: bool) -> None:
-    """CPU seconds of each stage of an estimate, and of training EXPERIMENT on many tracks.
-
-    A step of training is timed beside the same step written plainly as in the papers.
-    """
+def stages(minutes: float, runs: int, as_json: bool) -> None:
+    """CPU seconds of each stage of an estimate, and of training S-KEY on many tracks."""
     from skey.cli.stages import measure_stages
 
-    show(measure_stages(experiment, minutes, runs), as_json)
+    show(measure_stages(minutes, runs), as_json)
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:

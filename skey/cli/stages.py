@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,7 +15,7 @@ import numpy as np
 from skey.audio import normalise, stream_array
 from skey.cli.measure import FORMATS, write_recording
 from skey.estimator import KeyEstimator
-from skey.experiments import Experiment, Scale, at_scale, find_experiment
+from skey.experiments import Scale, at_scale, find_experiment
 from skey.files.decoding import decoded
 from skey.inference.spectrum import log_vqt
 from skey.inference.threads import one_blas_thread, one_thread
@@ -47,21 +47,28 @@ class Stage:
     bytes: int = 0
 
 
-def measure_stages(experiment: str, minutes: float, runs: int) -> list[dict[str, Any]]:
-    """All stages in turn on one thread, for a made-up mp3 of so many minutes and the training of a system.
+def measure_stages(minutes: float, runs: int) -> list[dict[str, Any]]:
+    """All stages, for a made-up mp3 of so many minutes and the training of S-KEY; see `_measured`."""
+    with tempfile.TemporaryDirectory() as folder, one_thread(), one_blas_thread:
+        track = Path(folder) / "track.mp3"
+        write_recording(track, 60 * minutes, FORMATS["mp3"])
+        estimates, features = _of_estimates(track, minutes), _of_features(track, Path(folder) / "shards")
+        return _measured([*estimates, *features, *_of_training("skey")], runs)
+
+
+def measure_training(experiment: str, runs: int) -> list[dict[str, Any]]:
+    """A training step of a system in three ways; see `_measured`. Raises ``SkeyError`` for no ChromaNet."""
+    with one_thread(), one_blas_thread:
+        return _measured(_of_training(experiment), runs)
+
+
+def _measured(stages: Sequence[Stage], runs: int) -> list[dict[str, Any]]:
+    """The stages in turn on one thread.
 
     A row a stage: ``stage``, ``of``, and for one of these ``cpu_seconds``, the median of ``runs`` turns, and
     ``bytes``, as `Stage` says.
     """
-    with tempfile.TemporaryDirectory() as folder, one_thread(), one_blas_thread:
-        track = Path(folder) / "track.mp3"
-        write_recording(track, 60 * minutes, FORMATS["mp3"])
-        stages = [
-            *_of_estimates(track, minutes),
-            *_of_features(track, Path(folder) / "shards"),
-            *_of_training(find_experiment(experiment)),
-        ]
-        turns = [[_cpu_seconds(stage) for stage in stages] for _ in range(runs)]
+    turns = [[_cpu_seconds(stage) for stage in stages] for _ in range(runs)]
     return [
         {"stage": stage.name, "of": stage.of, "cpu_seconds": median(seconds), "bytes": stage.bytes}
         for stage, *seconds in zip(stages, *turns, strict=True)
@@ -113,9 +120,9 @@ def _of_features(track: Path, out: Path) -> list[Stage]:
     ]
 
 
-def _of_training(experiment: Experiment) -> list[Stage]:
+def _of_training(experiment: str) -> list[Stage]:
     """A step in three ways, in the precision that `skey train` would choose here."""
-    ours = at_scale(experiment, Scale(batch=BATCH))
+    ours = at_scale(find_experiment(experiment), Scale(batch=BATCH))
     ways = ways_to_step(ours, Machine().uses_half_precision())
     return [Stage(f"step, {way}", "pair", BATCH, step) for way, step in ways.items()]
 

@@ -88,4 +88,6 @@ def test_stages_are_listed_with_what_they_read_and_write(monkeypatch: pytest.Mon
         assert rows[name]["bytes"] == 2 * 99 * 646, name
     parts = sum(row["cpu_seconds"] for row in rows.values() if row["of"] == "minute")
     assert 0 < rows["decode"]["cpu_seconds"] < parts
+    step = CliRunner().invoke(main, ["bench", "step", "stone", "--runs", "1", "--json"])
+    assert [row["stage"] for row in json.loads(step.stdout)["rows"]] == [f"step, {way}" for way in WAYS]
     assert list(rows)[-3:] == [f"step, {way}" for way in WAYS]

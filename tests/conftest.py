@@ -31,6 +31,16 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty checkout, which is where the test runs."""
+    folder = tmp_path / "checkout"
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "_toc.yml").touch()
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def kernels() -> "Iterator[KeptKernels]":
     """One process for the notebooks of all tests: starting one takes longer than most notebooks."""

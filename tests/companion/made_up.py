@@ -1,14 +1,21 @@
-"""Tables of answers for tests: a row a key, so that every relation can be counted by hand."""
+"""Sounds, networks and tables of answers for tests: a row a key, so that relations are counted by hand."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import soundfile
+import torch
 
 from companion.answers import Evaluation, Record, table_of
 from companion.scores import Answer, score
+from skey.calibration import Calibration
 from skey.datasets import Track
 from skey.keys import KEYS, Key
+from skey.model import ChromaNet
+from skey.weights import Header
+from skey.weights.store import save_weights
 
 
 def answers_to(
@@ -28,3 +35,21 @@ def evaluation(
     data = {"name": "open-corpus", "title": "The open corpus", "hash": "0", "tracks": len(table)}
     record = Record(table, data, {}, {"commit": "0"}, Path("results"))
     return Evaluation(name, record, table, score(table))
+
+
+def write_triad(path: Path, key: Key, seconds: float = 4) -> None:
+    """A key's tonic triad, in the format of the file's name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pitches = [key.tonic, key.tonic + (4 if key.mode == "major" else 3), key.tonic + 7]
+    time = np.arange(int(seconds * 22_050)) / 22_050
+    chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
+    soundfile.write(path, chord / 3, 22_050)
+
+
+def save_network(path: Path, seed: int, major: int = 9, whole_track: bool = False) -> Path:
+    """A file of weights, all random, of a network that is called as its file."""
+    torch.manual_seed(seed)
+    network, calibration = ChromaNet().eval(), Calibration(24, major, 6)
+    given = (path.stem, path.stem, network.architecture, calibration, "MIT", "a test", "")
+    save_weights(path, network, Header(*given, whole_track=whole_track))
+    return path

@@ -59,11 +59,6 @@ def test_continuous_integration_runs_what_the_readme_tells_to_run() -> None:
     assert all(line.split()[2] in COMMANDS for line in ci_commands())
 
 
-def test_continuous_integration_stops_at_the_first_failure_and_trusts_no_earlier_run() -> None:
-    assert "set -euo pipefail" in CI and 'SKEY_DATA="$PWD/build/data"' in CI
-    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
-
-
 @pytest.mark.parametrize("name", notebook_names(ROOT))
 def test_every_notebook_can_compute_anew_below_another_folder(name: str) -> None:
     known = default_parameters(ROOT / FOLDER / f"{name}.ipynb")
@@ -81,14 +76,6 @@ def test_the_first_clips_give_the_recorded_answers_again_with_the_shipped_weight
 
 
 # On a public host
-
-
-def test_there_is_a_workflow_for_changes_for_each_week_and_for_releases() -> None:
-    assert [path.name for path in WORKFLOWS] == ["pages.yml", "tests.yml", "weekly.yml"]
-    # YAML takes the word `on` for a truth value.
-    assert set(workflow("tests.yml")[True]) == {"push", "pull_request"}
-    assert "schedule" in workflow("weekly.yml")[True]
-    assert workflow("pages.yml")[True]["release"] == {"types": ["published"]}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -4,9 +4,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
+from made_up import write_triad
 
 from companion import kept
 from companion.answers import Evaluation, compute, evaluate, read_record
@@ -22,14 +21,6 @@ NAME = "table-3-key-and-mode"
 SYSTEMS = {name: BASELINES[name] for name in ("always-c-major", "krumhansl")}
 
 
-def write_triad(path: Path, key: Key, seconds: float = 4) -> None:
-    """A key's tonic triad."""
-    pitches = [key.tonic, key.tonic + (4 if key.mode == "major" else 3), key.tonic + 7]
-    time = np.arange(int(seconds * 22_050)) / 22_050
-    chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
-    soundfile.write(path, chord / 3, 22_050)
-
-
 def make_collection(folder: Path, keys: tuple[Key, ...] = KEYS[::8]) -> Path:
     """A triad of each key; one file is no sound, one too short, one absent, one without a key."""
     folder.mkdir()
@@ -41,16 +32,6 @@ def make_collection(folder: Path, keys: tuple[Key, ...] = KEYS[::8]) -> Path:
     lines = ["file,key", *(f"{number}.wav,C major" for number in range(len(keys)))]
     lines += ["broken.wav,C major", "short.wav,C major", "absent.wav,C major", "no key.wav,unknown"]
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
-    return folder
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty checkout."""
-    folder = tmp_path / "checkout"
-    (folder / "notebooks").mkdir(parents=True)
-    (folder / "_toc.yml").touch()
-    monkeypatch.chdir(folder)
     return folder
 
 

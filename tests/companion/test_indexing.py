@@ -60,12 +60,6 @@ def test_a_melody_is_recognised_in_any_key_and_with_other_ornaments() -> None:
     assert indexing.alike_tunes(np.stack(incipits)) == [(1, 0)]
 
 
-def test_edit_distance_counts_insertions_deletions_and_changes() -> None:
-    assert indexing.edit_distance((1, 2, 3), (1, 2, 3)) == 0
-    assert indexing.edit_distance((1, 2, 3), (2, 3)) == 1
-    assert indexing.edit_distance((1, 2, 3), (1, 5, 3, 4)) == 2
-
-
 def test_versions_of_versions_share_a_group() -> None:
     assert indexing.join(5, [(3, 1), (4, 3)]) == [0, 1, 2, 1, 1]
     assert indexing.same_titles(["fair maid", "reel", "reel", "fair maid"]) == [(3, 0)]

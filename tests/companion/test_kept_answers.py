@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from made_up import save_network
 
 from companion import kept
 from companion.kept import code_digest, identity, kept_answers
 from companion.scores import Answer
 from skey.baselines import BASELINES, AlwaysCMajor, TemplateMatching
-from skey.calibration import Calibration
 from skey.keys import KEYS
 from skey.listeners import NetworkSystem
-from skey.model import ChromaNet
-from skey.weights import Header
-from skey.weights.store import save_weights
 
 
 @dataclass(frozen=True)
@@ -42,20 +38,7 @@ def network(tmp_path: Path) -> Callable[[int, int], NetworkSystem]:
     """A network with random weights and some calibration."""
 
     def save(seed: int, major: int) -> NetworkSystem:
-        torch.manual_seed(seed)
-        made = ChromaNet().eval()
-        header = Header(
-            name="made-up",
-            title="made up",
-            architecture=made.architecture,
-            calibration=Calibration(24, major, 6),
-            licence="MIT",
-            source="a test",
-            checksum="",
-        )
-        path = tmp_path / f"{seed}-{major}.safetensors"
-        save_weights(path, made, header)
-        return NetworkSystem(path)
+        return NetworkSystem(save_network(tmp_path / f"{seed}-{major}" / "x.safetensors", seed, major))
 
     return save
 

@@ -7,11 +7,10 @@ from typing import get_args
 import pytest
 from made_up import evaluation
 
-from companion.claims import MARGIN, RULES, Verdict, is_test, judge, judge_all, verdict, verdict_lines
-from companion.pages.verdicts import COUNTED, SAID, claims_table, verdict_counts
+from companion.claims import Verdict, is_test, judge, judge_all, verdict, verdict_lines
+from companion.pages.verdicts import COUNTED, claims_table, verdict_counts
 from companion.paper import (
     MARKS,
-    ClaimKind,
     citation_key,
     claims,
     dataset_title,
@@ -26,25 +25,13 @@ from companion.scores import METRICS
 from companion.systems import systems_of
 from skey.errors import SkeyError
 from skey.keys import KEYS, Key
-from skey.metrics import Interval, RelationCounts
+from skey.metrics import Interval
 from skey.weights import SHIPPED, read_header
 
-ROWS = [(table, system) for table in paper_tables().values() for system in table.systems]
-NAMES = [f"{table.id} {system}" for table, system in ROWS]
 
-
-@pytest.mark.parametrize(("table", "system"), ROWS, ids=NAMES)
-def test_the_counts_of_a_row_give_the_percentage_that_is_printed(table, system) -> None:
-    printed = table.row(system)["percent"]
-    rounding = 0.05 if table.metric == "mirex" else 0.5
-    assert table.computed_percent(system) == pytest.approx(printed, abs=rounding + 0.01)
-
-
-@pytest.mark.parametrize(("table", "system"), ROWS, ids=NAMES)
-def test_the_counts_of_a_row_are_all_tracks_of_fmakv2(table, system) -> None:
-    assert table.counts(system).total == table.tracks == 5489
-    if table.metric == "mirex":
-        assert isinstance(table.counts(system), RelationCounts)
+def test_the_counts_of_a_row_are_all_tracks_of_fmakv2() -> None:
+    for table in paper_tables().values():
+        assert {table.counts(system).total for system in table.systems} == {table.tracks} == {5489}
 
 
 def test_always_c_in_table_3_is_right_as_often_as_c_major_occurs_in_table_2() -> None:
@@ -169,11 +156,6 @@ def test_every_claim_is_judged_once_whatever_the_record_holds() -> None:
     assert list(judged) == [claim.id for claim in claims()]
     assert judged["template-beats-constant"] == "holds"
     assert len(verdict_lines(judge_all())) == len(claims())
-
-
-def test_every_kind_of_claim_has_a_rule_and_a_word() -> None:
-    assert set(RULES) == set(SAID) == set(get_args(ClaimKind))
-    assert f"±{MARGIN:g}" in RULES["same"]
 
 
 def test_a_table_of_claims_says_whose_they_are_and_how_well_their_numbers_are_known() -> None:

@@ -1,21 +1,20 @@
 """What the README shows works: its snippets run, its table is that of the record, its files exist."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner, Result
 
 from companion.answers import evaluate
 from companion.pages.readme import with_results
 from companion.record import RESULTS
 from companion.studies.excerpts import recorded_excerpts
 from companion.systems import T3
+from skey.cli import main
 from skey.cli.measure import SOURCE_RATE, cadence
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
@@ -36,9 +35,8 @@ def songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(line: str) -> subprocess.CompletedProcess[str]:
-    arguments = [sys.executable, "-m", *shlex.split(line)]
-    return subprocess.run(arguments, capture_output=True, text=True, env=dict(os.environ))
+def run(line: str) -> Result:
+    return CliRunner().invoke(main, shlex.split(line)[1:])
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
@@ -52,7 +50,7 @@ def test_the_python_of_the_readme_runs(code: str, songs: Path, capsys: pytest.Ca
 def test_the_detect_commands_of_the_readme_run(line: str, songs: Path) -> None:
     before = {path: path.read_bytes() for path in songs.rglob("*.*") if path.is_file()}
     ran = run(line)
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     written = (songs / "keys.csv").read_text() if "-o" in line else ran.stdout + ran.stderr
     assert "C major" in written or "8B" in written
     assert all(path.read_bytes() == content for path, content in before.items())
@@ -64,7 +62,7 @@ def test_the_import_of_the_readme_gives_the_authors_answer(
     monkeypatch.setenv("SKEY_DATA", str(songs / "data"))
     (songs / "skey.pt").write_bytes((shared / "parity" / "released" / "skey.pt").read_bytes())
     answers = [run(line) for line in SKEY if "skey.pt" in line or "released-skey" in line]
-    assert [ran.returncode for ran in answers] == [0, 0], answers
+    assert [ran.exit_code for ran in answers] == [0, 0], answers
     assert "C major" in answers[-1].stdout
 
 

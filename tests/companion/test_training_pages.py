@@ -13,7 +13,6 @@ from nbformat import NotebookNode
 from companion.answers import evaluate
 from companion.pages.against import (
     NOTHING,
-    PAIRS,
     difference_numbers,
     differences_table,
     in_short,
@@ -42,8 +41,8 @@ from companion.plots.curve import (
 )
 from companion.plots.difference import differences_drawing
 from companion.scores import score
-from companion.studies.differences import Pair, differences
-from companion.systems import AGAINST, systems_of
+from companion.studies.differences import Pair
+from companion.systems import AGAINST
 from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.experiments import find_experiment
 from skey.keys import KEYS
@@ -184,21 +183,6 @@ def made_up_experiment() -> Any:
     theirs = list(recorded.answers["released-skey"])
     ours = [KEYS[0] if n % 10 == 0 else answer for n, answer in enumerate(theirs)]
     return replace(recorded, answers=recorded.answers.assign(skey=ours))
-
-
-def test_every_pair_is_of_systems_of_the_table() -> None:
-    for pair in PAIRS:
-        assert {pair.ours, pair.other} <= set(systems_of(AGAINST))
-        assert pair.in_words() and colour(pair.ours)
-
-
-def test_a_difference_is_that_of_the_scores_and_has_an_interval_on_every_part() -> None:
-    experiment = made_up_experiment()
-    found = differences(experiment.answers, Pair("skey", "released-skey", "mirex"))
-    assert list(found) == ["all", "full", "hard", "chorales", "tunes"]
-    assert found["all"].low <= found["all"].value <= found["all"].high < 0
-    same = differences(experiment.answers, Pair("released-skey", "released-skey", "mirex"))
-    assert {each.value for each in same.values()} == {0.0}
 
 
 def test_the_table_says_which_scores_more() -> None:

@@ -5,13 +5,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
 
 from skey.cli import main, stages
-from skey.cli.measure import SOURCE_RATE, cadence, interleaved, made_up_recording, measure
+from skey.cli.measure import SOURCE_RATE, interleaved, made_up_recording, measure
 from skey.errors import SkeyError
 
 
@@ -36,13 +35,6 @@ def test_the_recording_has_the_length_asked_for_and_is_removed() -> None:
         info = soundfile.info(path)
         assert (info.duration, info.samplerate, info.channels) == (30.0, SOURCE_RATE, 2)
     assert not path.exists()
-
-
-def test_the_cadence_ends_on_the_chord_that_it_begins_with() -> None:
-    sound = cadence()
-    quarter = len(sound) // 4
-    assert np.abs(sound).max() < 1
-    np.testing.assert_allclose(sound[:quarter], sound[3 * quarter :], atol=1e-6)
 
 
 def test_programs_take_turns_and_the_median_of_each_number_counts() -> None:

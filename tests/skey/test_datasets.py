@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from skey.audio import SAMPLE_RATE, AudioError
+from skey.audio import SAMPLE_RATE
 from skey.datasets import DATASETS, LabelError, MissingData, Track, labelled_tracks, load_dataset
 from skey.datasets.base import Dataset, evenly_spread
 from skey.datasets.collections import GiantSteps
@@ -115,15 +115,12 @@ def test_every_data_set_but_the_open_corpus_has_a_made_up_collection_here() -> N
 
 def test_every_collection_names_its_keys(collection: tuple[Dataset, list[str]]) -> None:
     dataset, keys = collection
-    assert [str(track.key) for track in dataset.tracks()] == keys
-    assert dataset.missing() is None
-    dataset.require()
-
-
-def test_every_track_has_its_own_name_and_a_group(collection: tuple[Dataset, list[str]]) -> None:
-    tracks = collection[0].tracks()
+    tracks = dataset.tracks()
+    assert [str(track.key) for track in tracks] == keys
     assert all(isinstance(track, Track) and track.group and track.audio for track in tracks)
     assert len({track.id for track in tracks}) == len(tracks)
+    assert dataset.missing() is None
+    dataset.require()
 
 
 def test_the_tonic_sounds_in_every_track(collection: tuple[Dataset, list[str]]) -> None:
@@ -182,22 +179,9 @@ def test_a_root_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
         load_dataset(name).tracks()
 
 
-def test_damaged_audio_is_a_typed_error(collection: tuple[Dataset, list[str]], tmp_path: Path) -> None:
-    LAYOUTS[collection[0].name](tmp_path)
-    dataset = load_dataset(collection[0].name, tmp_path)
-    track = dataset.tracks()[0]
-    assert track.audio is not None
-    track.audio.write_bytes(b"not a sound")
-    with pytest.raises(AudioError):
-        dataset.waveform(track)
-
-
 def test_an_unknown_name_lists_the_data_sets() -> None:
-    with pytest.raises(
-        SkeyError, match="open-corpus, fmakv2, gtzan, giantsteps, giantsteps-mtg, folder"
-    ) as caught:
+    with pytest.raises(SkeyError, match="open-corpus, fmakv2, gtzan, giantsteps, giantsteps-mtg, folder"):
         load_dataset("fma")
-    assert isinstance(caught.value, SkeyError)
 
 
 def made_up_tracks(count: int) -> list[Track]:
@@ -231,19 +215,6 @@ def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path: Path
     write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode,spotify_uri\n10,F# Major,\n124911,C minor,\n")
     expected = [track.audio for track in load_dataset("fmakv2", tmp_path).tracks()]
     assert expected == [tmp_path / "000" / "000010.mp3", tmp_path / "124" / "124911.mp3"]
-
-
-@pytest.mark.parametrize(
-    ("name", "table", "text"),
-    [
-        ("fmakv2", "fmakv2.csv", "track_id,key_and_mode\n10,C Major\n000010,A minor\n"),
-        ("giantsteps-mtg", "annotations/annotations.txt", "ID\tMANUAL KEY\tC\n10\t-\t0\n10\tA minor\t2\n"),
-    ],
-)
-def test_a_track_that_is_named_twice_is_refused(name: str, table: str, text: str, tmp_path: Path) -> None:
-    write_text(tmp_path / table, text)
-    with pytest.raises(LabelError, match=r"line 3: track 10(\.LOFI)? stands above"):
-        load_dataset(name, tmp_path).tracks()
 
 
 @pytest.mark.parametrize(
@@ -335,14 +306,6 @@ def test_every_wrong_line_is_reported_with_its_number_and_what_was_expected(tmp_
     assert report[4].startswith("labels.csv, line 6: 2 columns but more cells: expected")
 
 
-def test_wrong_lines_of_fmakv2_are_reported_alike(tmp_path: Path) -> None:
-    write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode,spotify_uri\nten,C Major,\n11,C Dorian,\n")
-    with pytest.raises(
-        LabelError, match=r"line 2: 'ten' is not a track_id: expected a number\n.*line 3: 'C Dorian'"
-    ):
-        load_dataset("fmakv2", tmp_path).tracks()
-
-
 def test_wrong_key_files_are_reported_by_name(tmp_path: Path) -> None:
     make_gtzan(tmp_path)
     write_text(tmp_path / "gtzan_key" / "gtzan_key" / "genres" / "blues" / "blues.00000.lerch.txt", "24")
@@ -350,15 +313,37 @@ def test_wrong_key_files_are_reported_by_name(tmp_path: Path) -> None:
         load_dataset("gtzan", tmp_path).tracks()
 
 
-@pytest.mark.parametrize(("header", "found"), [("name,key", "name, key"), ("", "none")])
-def test_a_table_without_the_needed_columns_is_refused(header: str, found: str, tmp_path: Path) -> None:
-    write_text(tmp_path / "labels.csv", header)
-    with pytest.raises(LabelError, match=f"line 1: expected the columns file, key, found {found}"):
-        load_dataset("folder", tmp_path).tracks()
-
-
-@pytest.mark.parametrize("content", [b"file,key\n\xff\xfe,C\n", b'file,key\n"a.wav,C\n'])
-def test_what_is_no_csv_in_utf_8_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(LabelError, match="is not a CSV file in UTF-8"):
-        load_dataset("folder", tmp_path).tracks()
+@pytest.mark.parametrize(
+    ("name", "table", "content", "reason"),
+    [
+        (
+            "fmakv2",
+            "fmakv2.csv",
+            b"track_id,key_and_mode\n10,C Major\n000010,A minor\n",
+            "line 3: track 10 stands above",
+        ),
+        (
+            "fmakv2",
+            "fmakv2.csv",
+            b"track_id,key_and_mode\nten,C Major\n11,C Dorian\n",
+            r"line 2: 'ten' is not a track_id: expected a number\n.*line 3: 'C Dorian'",
+        ),
+        (
+            "giantsteps-mtg",
+            "annotations/annotations.txt",
+            b"ID\tMANUAL KEY\tC\n10\t-\t0\n10\tA minor\t2\n",
+            r"line 3: track 10\.LOFI stands above",
+        ),
+        ("folder", "labels.csv", b"name,key", "line 1: expected the columns file, key, found name, key"),
+        ("folder", "labels.csv", b"", "line 1: expected the columns file, key, found none"),
+        ("folder", "labels.csv", b"file,key\n\xff\xfe,C\n", "is not a CSV file in UTF-8"),
+        ("folder", "labels.csv", b'file,key\n"a.wav,C\n', "is not a CSV file in UTF-8"),
+    ],
+)
+def test_a_wrong_table_is_refused_with_its_line(
+    name: str, table: str, content: bytes, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / table).parent.mkdir(exist_ok=True)
+    (tmp_path / table).write_bytes(content)
+    with pytest.raises(LabelError, match=reason):
+        load_dataset(name, tmp_path).tracks()

@@ -24,12 +24,11 @@ def fresh(architecture: Architecture) -> ChromaNet:
     return ChromaNet(architecture).eval()
 
 
-def test_24_outputs_have_47284_trainable_parameters() -> None:
-    assert count_parameters(ChromaNet(KEYS_NET)) == 47_284
-
-
-def test_12_outputs_have_about_90_thousand_parameters() -> None:
-    assert count_parameters(ChromaNet(SIGNATURES_NET)) == 89_952
+@pytest.mark.parametrize(("architecture", "parameters"), [(KEYS_NET, 47_284), (SIGNATURES_NET, 89_952)])
+def test_24_outputs_have_47284_parameters_and_12_about_90_thousand(
+    architecture: Architecture, parameters: int
+) -> None:
+    assert count_parameters(ChromaNet(architecture)) == parameters
 
 
 def test_the_ablation_adds_a_fully_connected_layer_from_84_to_12() -> None:

@@ -34,13 +34,6 @@ def test_peaks_above_one_are_not_clipped_and_bytes_do_not_depend_on_other_clips(
     np.testing.assert_array_equal(built.features[2], clip_features(built.clips[2]))
 
 
-def test_four_clips_are_of_both_sources_and_both_modes(built: OpenCorpus) -> None:
-    kinds = {(track.tags["source"], track.tags["mode"]) for track in built.tracks()}
-    assert kinds == {(source, mode) for source in ("chorales", "tunes") for mode in ("major", "minor")}
-    assert {track.tags["level"] for track in built.tracks()} <= {"full", "hard"}
-    assert all(track.key is not None and track.key.mode == track.tags["mode"] for track in built.tracks())
-
-
 def test_built_features_are_found_again_without_building(built: OpenCorpus) -> None:
     again = OpenCorpus(built.root, CLIPS)
     assert again.missing() is None

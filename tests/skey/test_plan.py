@@ -79,7 +79,7 @@ def test_the_two_stretches_of_an_unlabelled_clip_are_other_notes_by_the_same_pla
 
 
 @pytest.mark.parametrize(
-    "clip", [*plan_clips("test", 2), *plan_clips("unlabelled", 1)], ids=lambda clip: clip.level
+    "clip", [plan_clips("test", 2)[1], *plan_clips("unlabelled", 1)], ids=lambda clip: clip.split
 )
 def test_a_clip_is_thirty_seconds_with_its_peak_at_one(clip: Clip) -> None:
     wave = render_clip(clip)

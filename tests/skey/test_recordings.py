@@ -129,18 +129,12 @@ def test_a_run_on_recordings_goes_on_where_it_was_stopped_and_refuses_others(
     assert all(torch.equal(a, b) for a, b in pairs)
     header = read_header(second.folder.weights)
     assert header.training["recorded_tracks"] == 3
+    with pytest.raises(RunError, match=r"\(experiment\.batch\)"):
+        Run(replace(experiment, batch=5), 0, data, tmp_path / "parts", machine).resume()
     write_music(music / "new.wav", 50, 5)
     for other in (load_data(experiment, jobs=1, audio=[music]), replace(data, soundfonts=("another",))):
         with pytest.raises(RunError, match="other recordings or SoundFonts"):
             Run(experiment, 0, other, tmp_path / "parts", machine).resume()
-
-
-def test_a_run_with_other_settings_says_which(music: Path, tmp_path: Path) -> None:
-    experiment = replace(small("stone", epochs=1), clips=0, unlabelled=0)
-    data, machine = load_data(experiment, jobs=1, audio=[music]), Machine("cpu", half_precision=False)
-    Run(experiment, 0, data, tmp_path / "run", machine).train()
-    with pytest.raises(RunError, match=r"\(experiment\.batch\)"):
-        Run(replace(experiment, batch=5), 0, data, tmp_path / "run", machine).resume()
 
 
 def test_the_network_of_labels_learns_from_both_views_of_a() -> None:

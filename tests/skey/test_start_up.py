@@ -66,14 +66,9 @@ def imports_nothing_heavy(code: str) -> bool:
     return True
 
 
-def test_the_template_hears_without_torch(recording: Path) -> None:
-    code = "from skey.estimator import KeyEstimator; e = KeyEstimator('krumhansl').estimate(sys.argv[1])"
-    code = code.replace("sys.argv[1]", repr(str(recording))) + "; assert str(e.key) == 'C major', e"
-    assert imports_nothing_heavy(code)
-
-
-@pytest.mark.parametrize("settings", [{"frames_per_step": 4}, {"outputs": 12}])
-@pytest.mark.parametrize("whole_track", [False, True])
+@pytest.mark.parametrize(
+    ("settings", "whole_track"), [({"frames_per_step": 4}, False), ({"outputs": 12}, True)]
+)
 def test_a_network_hears_without_torch(
     tmp_path: Path, recording: Path, settings: dict[str, int], whole_track: bool
 ) -> None:
@@ -83,12 +78,8 @@ def test_a_network_hears_without_torch(
     assert imports_nothing_heavy(code)
 
 
-@pytest.mark.parametrize("weights", ["krumhansl", "random.safetensors"])
-def test_the_command_detects_without_torch(tmp_path: Path, recording: Path, weights: str) -> None:
-    chosen = save_random(tmp_path / weights) if weights.endswith("safetensors") else weights
-    call = (
-        f"skey.cli.main(['detect', {str(recording)!r}, '--weights', {str(chosen)!r}], standalone_mode=False)"
-    )
+def test_the_command_detects_by_the_template_without_torch(recording: Path) -> None:
+    call = f"skey.cli.main(['detect', {str(recording)!r}, '--weights', 'krumhansl'], standalone_mode=False)"
     assert imports_nothing_heavy(f"import skey.cli; {call}")
 
 

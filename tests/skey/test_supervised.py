@@ -4,15 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from skey.audio import MIN_SAMPLES
-from skey.calibration import reference_sound
 from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.errors import SkeyError, WeightsError
 from skey.estimator import KeyEstimator
@@ -22,12 +19,11 @@ from skey.keys import KEYS
 from skey.listeners import NetworkSystem
 from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
-from skey.training.data import Pool, TrainingData, cropped, load_data
+from skey.training.data import Pool, TrainingData, cropped
 from skey.training.loop import Machine, Run
 from skey.training.speed import ways_to_step
 from skey.training.step import rate_at
 from skey.weights import Header, load_weights, read_header
-from skey.weights.export import INPUT, WaveformToProbabilities, export_onnx
 from skey.weights.store import save_weights
 
 SMALL = AllConvolutional(filters=8, dropout=0.0, frames_per_step=64)
@@ -114,18 +110,8 @@ def test_the_rate_is_held_and_then_falls_along_a_line() -> None:
     assert rate_at(55, 100, Optimiser(warm_up=0.1)) == pytest.approx(rates[55], rel=0.01)
 
 
-def test_only_labelled_clips_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def refuse(split: str, *_: object) -> None:
-        asked.append(split)
-        raise SkeyError("stop")
-
-    monkeypatch.setattr("skey.training.data._load_split", refuse)
-    with pytest.raises(SkeyError):
-        load_data(at_scale(SUPERVISED))
-    assert asked == ["train"]
-    assert at_scale(SUPERVISED, Scale(unlabelled=100)).unlabelled == 0
+def test_only_labelled_clips_are_asked_for() -> None:
+    assert at_scale(SUPERVISED, Scale(unlabelled=100)).unlabelled == at_scale(SUPERVISED).unlabelled == 0
     assert at_scale(EXPERIMENTS["suptone"], Scale(unlabelled=100)).unlabelled == 100
 
 
@@ -195,22 +181,3 @@ def test_too_short_a_sound_is_refused_with_the_least_length() -> None:
 def test_no_plain_step_is_made_up_for_it() -> None:
     with pytest.raises(SkeyError, match="no ChromaNet"):
         ways_to_step(small(1), half_precision=False)
-
-
-def test_its_graph_answers_as_it_does(tmp_path: Path) -> None:
-    pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
-    runtime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    save_weights(tmp_path / "x.safetensors", settled(replace(SMALL, frames_per_step=8)), header())
-    loaded = load_weights(tmp_path / "x.safetensors")
-    # A traced length is a tensor that stands for an int, which the shape checker of the tests refuses.
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        export_onnx(loaded, tmp_path / "x.onnx")
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
-    session = runtime.InferenceSession(tmp_path / "x.onnx", providers=["CPUExecutionProvider"])
-    for wave in (reference_sound("major"), reference_sound("minor")[:MIN_SAMPLES]):
-        graphs = session.run(None, {INPUT: wave[None]})[0]
-        with torch.inference_mode():
-            ours = WaveformToProbabilities(loaded).eval()(torch.from_numpy(wave)[None])
-        assert np.abs(ours.numpy() - graphs).max() < 1e-5

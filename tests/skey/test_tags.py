@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from mutagen.id3 import APIC, COMM, ID3, TIT2, TKEY, TXXX
+from mutagen.id3 import ID3, TXXX
 
 from skey.cli import main
 from skey.cli.measure import cadence
@@ -64,6 +64,14 @@ def tagged(path, version, body, flags=0):
     path.write_bytes(header + body + path.read_bytes())
 
 
+def left_alone(path, reason="."):
+    """Whether a file is refused for a reason, and keeps its bytes."""
+    before = path.read_bytes()
+    with pytest.raises(TagError, match=reason):
+        write_key(path, EB_MINOR)
+    return path.read_bytes() == before
+
+
 AWKWARD = (
     frame(b"TPE1", b"\1" + "Één".encode("utf-16") + b"\0\0" + "Zwei".encode("utf-16")),
     frame(b"TIT2", b"\0Title\0Another title"),
@@ -73,11 +81,13 @@ AWKWARD = (
 )
 
 
-def test_all_other_frames_stay_as_they_are_and_where_they_are(song):
+@pytest.mark.parametrize("version", [3, 4])
+def test_all_other_frames_stay_as_they_are_and_where_they_are(song, version):
     """mutagen would join the two artists, sort the frames and lose one of the titles."""
     path = song("a.mp3")
-    sound = path.read_bytes()
-    tagged(path, 3, b"".join(AWKWARD) + bytes(100))
+    sound = path.read_bytes() + b"TAG" + b"Title".ljust(125, b"\0")
+    path.write_bytes(sound)
+    tagged(path, version, b"".join(AWKWARD) + bytes(100))
     length = path.stat().st_size
     assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
     key = frame(b"TKEY", b"\0Ebm")
@@ -177,30 +187,22 @@ def test_every_format_keeps_sound_permissions_and_times_and_a_second_run_changes
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
 def test_a_full_disk_leaves_the_file_as_it_was(song, monkeypatch, name):
     path = song(name)
-    before = path.read_bytes()
 
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tags.os, "fsync", full)
-    with pytest.raises(TagError, match="No space left"):
-        write_key(path, EB_MINOR)
-    assert path.read_bytes() == before
+    assert left_alone(path, "No space left")
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_sound_that_would_change_is_not_put_in_the_place_of_the_file(song, monkeypatch):
     path = song("a.mp3")
-    before = path.read_bytes()
-    monkeypatch.setattr(tags, "plan", lambda file, edit: [(0, len(before) // 2)])
-    with pytest.raises(TagError, match="does not read back"):
-        write_key(path, EB_MINOR)
-    monkeypatch.undo()
-    whole = tags.plan
-    monkeypatch.setattr(tags, "plan", lambda file, edit: [*whole(file, edit)[:1], (0, len(before) // 2)])
-    with pytest.raises(TagError, match="sound would change"):
-        write_key(path, EB_MINOR)
-    assert path.read_bytes() == before
+    half, whole = (0, path.stat().st_size // 2), tags.plan
+    monkeypatch.setattr(tags, "plan", lambda file, edit: [half])
+    assert left_alone(path, "does not read back")
+    monkeypatch.setattr(tags, "plan", lambda file, edit: [*whole(file, edit)[:1], half])
+    assert left_alone(path, "sound would change")
 
 
 def test_an_unforeseen_error_is_one_file_s_error(song, tmp_path, monkeypatch):
@@ -220,8 +222,7 @@ def test_a_write_protected_file_stays_protected(song, monkeypatch):
     path = song("a.mp3")
     path.chmod(0o444)
     monkeypatch.setattr(tags.os, "access", lambda path, mode: False)  # Root may write everything.
-    with pytest.raises(TagError, match="write-protected"):
-        write_key(path, EB_MINOR)
+    assert left_alone(path, "write-protected")
 
 
 def test_a_link_stays_a_link(song, tmp_path):
@@ -232,38 +233,6 @@ def test_a_link_stays_a_link(song, tmp_path):
     assert tagged_key(path) == "Ebm"
 
 
-def frames(path):
-    """All frames but the key, as they are stored."""
-    tags = ID3(path, translate=False, load_v1=False)
-    return (
-        tags.version,
-        sorted(repr(frame) for name, frame in tags.items() if name != "TKEY"),
-        tags.unknown_frames,
-    )
-
-
-@pytest.mark.parametrize("version", [3, 4])
-def test_tkey_is_added_and_no_other_frame_touched(song, version):
-    path = song("song.mp3")
-    tags = ID3()
-    for frame in (
-        TIT2(encoding=1, text=["Für Elise"]),
-        TXXX(encoding=0, desc="mood", text=["calm"]),
-        COMM(encoding=1, lang="deu", desc="", text=["ä"]),
-        APIC(encoding=0, mime="image/png", type=3, desc="", data=bytes(range(256))),
-    ):
-        tags.add(frame)
-    tags.save(path, v2_version=version, v1=2)
-    before, sound_before, v1_before = frames(path), soundfile.read(path)[0], path.read_bytes()[-128:]
-    assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
-    assert frames(path) == before
-    assert before[0] == (2, version, 0)
-    assert ID3(path)["TKEY"].text == ["Ebm"]
-    assert np.array_equal(soundfile.read(path)[0], sound_before)
-    assert path.read_bytes()[-128:] == v1_before
-    assert v1_before.startswith(b"TAG")
-
-
 def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):
     path = song("song.mp3")
     path.write_bytes(path.read_bytes() + b"TAG" + b"Title".ljust(30, b"\0") + bytes(94) + b"\xff")
@@ -272,25 +241,11 @@ def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):
     assert (str(tags["TIT2"]), str(tags["TKEY"])) == ("Title", "Ebm")
 
 
-def test_a_dry_run_says_what_it_would_write_and_writes_nothing(song):
-    path = song("song.mp3")
-    ID3().save(path)
-    tags = ID3(path)
-    tags.add(TKEY(encoding=0, text=["Am"]))
-    tags.save(path)
-    before = path.read_bytes()
-    assert write_key(path, EB_MINOR, dry_run=True) == "TKEY: Am -> Ebm"
-    assert path.read_bytes() == before
-
-
 def test_a_tag_of_id3v22_is_left_alone(song):
     path = song("song.mp3")
     frame = b"TT2" + (6).to_bytes(3, "big") + b"\0Title"
     path.write_bytes(b"ID3\2\0\0" + bytes([0, 0, 0, len(frame)]) + frame + path.read_bytes())
-    before = path.read_bytes()
-    with pytest.raises(TagError, match=r"ID3v2\.2"):
-        write_key(path, EB_MINOR)
-    assert path.read_bytes() == before
+    assert left_alone(path, r"ID3v2\.2")
 
 
 @pytest.mark.parametrize(
@@ -355,27 +310,18 @@ def test_a_wav_that_claims_more_than_there_is_is_left_alone(tmp_path, size):
     place = content.index(b"data") + 4
     content[4:8] = content[place : place + 4] = struct.pack("<I", size)
     path.write_bytes(content)
-    with pytest.raises(TagError):
-        write_key(path, EB_MINOR)
-    assert path.read_bytes() == content
+    assert left_alone(path)
 
 
 def test_an_rf64_file_is_left_alone(tmp_path):
-    path = tmp_path / "a.wav"
-    soundfile.write(path, music(), RATE, format="RF64")
-    before = path.read_bytes()
-    with pytest.raises(TagError):
-        write_key(path, EB_MINOR)
-    assert path.read_bytes() == before
+    soundfile.write(tmp_path / "a.wav", music(), RATE, format="RF64")
+    assert left_alone(tmp_path / "a.wav")
 
 
 def test_an_id3v1_title_in_an_unknown_encoding_is_not_hidden(song):
     path = song("a.mp3")
     path.write_bytes(path.read_bytes() + b"TAG" + "Песня".encode("cp1251").ljust(124, b"\0") + b"\xff")
-    before = path.read_bytes()
-    with pytest.raises(TagError, match="encoding that nobody can tell"):
-        write_key(path, EB_MINOR)
-    assert path.read_bytes() == before
+    assert left_alone(path, "encoding that nobody can tell")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
@@ -390,7 +336,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(song, name):
         "while True:\n    for key in KEYS: write_key(Path(sys.argv[1]), key)"
     )
     generator = np.random.default_rng(0)
-    for _ in range(4):
+    for _ in range(2):
         with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as process:
             process.stdout.readline()
             time.sleep(generator.uniform(0.05, 0.4))

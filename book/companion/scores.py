@@ -95,6 +95,11 @@ def is_signature(answers: Iterable[Answer]) -> bool:
     return any(isinstance(answer, int) for answer in answers)
 
 
+def is_right(reference: Key, answer: Answer) -> bool:
+    """Whether an answer is the key, or the key's signature."""
+    return answer in (reference, reference.signature)
+
+
 def points(metric: str, references: Iterable[Key], answers: Iterable[Answer]) -> Points:
     """Points of each track, 0 to 1, whose mean is the score ``metric`` (one of ``METRICS``)."""
     if metric == "ksea":

@@ -153,8 +153,8 @@ def test_an_oracle_of_its_own_errors_gains_by_withholding() -> None:
 def test_classes_hold_every_answer_once() -> None:
     answers = Judged(np.linspace(0, 1, 50), np.arange(50) % 2 == 0)
     found = reliability.classes(answers)
-    assert sum(each.count for each in found) == 50 and len(found) == 10
-    assert all(each.right.low <= each.right.value <= each.right.high for each in found)
+    assert found["count"].sum() == 50 and len(found) == 10
+    assert ((found.low <= found.value) & (found.value <= found.high)).all()
 
 
 def test_the_interval_of_the_calibration_error_holds_it_for_a_biased_system() -> None:

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 
-import matplotlib
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure
 
 from companion.paper import label
-from companion.plots import INK, STYLE, Drawing, colour, draw
+from companion.plots import INK, Drawing, canvas, colour, draw, styled
 from companion.studies.breaking import FRONTS
 from skey.estimator import IN_TUNE_CENTS
 
@@ -18,36 +16,34 @@ def scrolling(table: pd.DataFrame) -> str:
     return f'<div class="companion-figure">{table.fillna("–").to_html(border=0)}</div>'
 
 
+@styled
 def evidence_drawing(sounds: pd.DataFrame, music: pd.DataFrame) -> Drawing:
     """A dot for each sound, kind by kind, at the evidence for music in it."""
     named = pd.concat([music.assign(kind="music, " + music["kind"]), sounds])
     named = named.assign(evidence=named["evidence"].clip(lower=-9))
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 6.5), layout="constrained")
-        axes = figure.add_subplot()
-        sns.stripplot(named, x="evidence", y="kind", hue="keyed", legend=False, size=4, jitter=0.2, ax=axes)
-        axes.axvline(0, color=INK, alpha=0.5, linewidth=0.8)
-        axes.set(xlabel="evidence for music (log odds, threshold at 0; without lines at most -9)", ylabel="")
+    figure, axes = canvas(7.5, 6.5)
+    sns.stripplot(named, x="evidence", y="kind", hue="keyed", legend=False, size=4, jitter=0.2, ax=axes)
+    axes.axvline(0, color=INK, alpha=0.5, linewidth=0.8)
+    axes.set(xlabel="evidence for music (log odds, threshold at 0; without lines at most -9)", ylabel="")
     worst = sounds.sort_values("evidence")["kind"].iloc[-1]
     lowest = music["evidence"].min()
     text = f"The lowest clip of music is at {lowest:.1f}; the highest of the other sounds is of {worst}."
     return draw(figure, "Evidence for music", text)
 
 
+@styled
 def detuning_drawing(curves: pd.DataFrame) -> Drawing:
     """MIREX against the tuning: a colour a system, dashed with the papers' front end."""
     names = dict.fromkeys(curves["system"])
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 4.0), layout="constrained")
-        axes = figure.add_subplot()
-        sns.lineplot(
-            curves.assign(system=curves["system"].map(label)),
-            **{"x": "cents", "y": "MIREX, %", "hue": "system", "style": "front end", "errorbar": None},
-            palette={label(name): colour(name) for name in names},
-            style_order=FRONTS[::-1],
-            ax=axes,
-        )
-        axes.set(xlabel="cents from A4 = 440 Hz", ylim=(0, 100))
+    figure, axes = canvas(7.5, 4.0)
+    sns.lineplot(
+        curves.assign(system=curves["system"].map(label)),
+        **{"x": "cents", "y": "MIREX, %", "hue": "system", "style": "front end", "errorbar": None},
+        palette={label(name): colour(name) for name in names},
+        style_order=FRONTS[::-1],
+        ax=axes,
+    )
+    axes.set(xlabel="cents from A4 = 440 Hz", ylim=(0, 100))
     mean = curves.groupby(["front end", "cents"])["MIREX, %"].mean()
     told = (f"{front}: {mean[front, 0]:.0f} in tune, {mean[front, 40]:.0f} at 40 cents" for front in FRONTS)
     return draw(figure, "MIREX against the tuning", f"Mean of the systems, {'; '.join(told)}.")

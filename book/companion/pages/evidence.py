@@ -11,7 +11,7 @@ from companion.paper import label
 from companion.plots import Drawing, side_by_side
 from companion.plots.profile import key_rings
 from companion.plots.robustness import scored_systems
-from companion.scores import REFERENCE, Answer, format_answer, systems_in
+from companion.scores import REFERENCE, Answer, format_answer, is_right, systems_in
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CLEAN, EFFECTS, condition, percent, score_change, score_points
 from skey.corpus.plan import Clip
@@ -71,18 +71,13 @@ def telling_clip(entries: Entries) -> int:
         for name in _conditions_heard():
             touched = robustness.answers(entries, system, name)
             for place, (key, before, after) in enumerate(zip(references, clean, touched, strict=True)):
-                lost[place] += _is_right(key, before) and not _is_right(key, after)
+                lost[place] += is_right(key, before) and not is_right(key, after)
     return lost.index(max(lost))
 
 
 def _conditions_heard() -> list[str]:
     """The conditions that have players."""
     return [condition(effect, strength) for effect in HEARD for strength in EFFECTS[effect].shown]
-
-
-def _is_right(reference: Key, answer: Answer) -> bool:
-    """Whether an answer is the key, or the key's signature."""
-    return answer in (reference, reference.signature)
 
 
 def strengths_heard(entries: Entries, clip: Clip, place: int) -> str:
@@ -125,7 +120,7 @@ def _sound(clip: Clip, effect: str, strength: float | None) -> str:
 def _answer_cell(reference: Key, answer: Answer) -> str:
     """A short answer, bold where it is right."""
     text = format_answer(answer) or "–"
-    return f"<td><strong>{text}</strong></td>" if _is_right(reference, answer) else f"<td>{text}</td>"
+    return f"<td><strong>{text}</strong></td>" if is_right(reference, answer) else f"<td>{text}</td>"
 
 
 # Confidence

@@ -11,18 +11,16 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from companion.answers import Evaluation
 from companion.paper import label
-from companion.scores import REFERENCE, interval_of, is_signature
+from companion.scores import REFERENCE, interval_of, is_right, is_signature
 from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
 from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
-from skey.shapes import Float
 
 MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}
 """Major and minor, where a figure shows keys and no system."""
@@ -103,6 +101,7 @@ def draw(figure: Figure, title: str, description: str) -> Drawing:
 def _accessible(svg: str, title: str, description: str) -> str:
     """The SVG with a name, without metadata, with identifiers of its own, in the reader's system font."""
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\s*<path d="[^"]*"( clip-path="[^"]*")? style="fill: none"/>', "", svg)  # empty cells
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
     prefix = re.sub(r"\W+", "-", title.lower()).strip("-")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
@@ -115,81 +114,87 @@ def colour(system: str) -> str:
     return SYSTEMS[system].colour
 
 
+styled = matplotlib.rc_context(STYLE)
+"""Decorates what draws."""
+
+LEAST_SHARE = 0.01
+"""Less than this is not drawn."""
+
+
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one pair of axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def bare(width: float, height: float, reach: float, below: float = 0.0) -> tuple[Figure, Axes]:
+    """The same without frame and ticks, for a circle: from minus ``reach`` to ``reach`` both ways.
+
+    ``below``: the share of the height that stays free for a legend.
+    """
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, below, 1, 1 - below))
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    axes.set_axis_off()
+    return figure, axes
+
+
+def shades(face: str) -> matplotlib.colors.Colormap:
+    """From almost transparent to a colour, so that small shares are faint on light and on dark pages."""
+    rgb = matplotlib.colors.to_rgb(face)
+    return matplotlib.colors.LinearSegmentedColormap.from_list(face, [(*rgb, 0.08), (*rgb, 1.0)])
+
+
+def heatmap(axes: Axes, shares: pandas.DataFrame, face: str) -> None:
+    """A table of shares in 0..1, each cell as opaque as its share, with its labels."""
+    how: dict[str, Any] = {"cbar": False, "xticklabels": True, "yticklabels": True, "ax": axes}
+    sns.heatmap(shares, mask=shares < LEAST_SHARE, vmin=0, vmax=1, cmap=shades(face), **how)
+    axes.tick_params(length=0, labelsize=9)
+    axes.tick_params(axis="y", rotation=0)
+
+
+def shade(axes: Axes, edges: tuple[np.ndarray, np.ndarray], shares: np.ndarray, face: str) -> None:
+    """The same between given edges along x and y."""
+    seen = np.ma.masked_less(shares, LEAST_SHARE)
+    axes.pcolormesh(*edges, seen, vmin=0, vmax=1, cmap=shades(face), edgecolors="none", linewidth=0)
+
+
 def confusion_drawing(answers: pandas.DataFrame, system: str) -> Drawing:
     """Where the keys go: rows the reference, columns the answer (Figure 4, STONE).
 
-    Keys run along the circle of fifths, each major next to its relative minor; a cell is as strong as its
-    share of the row. A system that answers key signatures has 12 columns.
+    Keys run along the circle of fifths, each major next to its relative minor. A system that answers key
+    signatures has 12 columns.
     """
-    matrix, columns = _confusion(answers, system)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 5.2), layout="constrained")
-        _draw_matrix(figure.add_subplot(), normalise_rows(matrix), columns, colour(system))
-    right = (
-        int(np.trace(matrix)) if len(columns) == 24 else int(matrix[np.arange(24), np.arange(24) // 2].sum())
-    )
-    return draw(
-        figure,
-        f"{label(system)}, all",
+    references, said = list(answers[REFERENCE]), list(answers[system])
+    if is_signature(said):
+        answered = answers[answers[system].notna()]
+        matrix = signature_confusion(list(answered[REFERENCE]), list(answered[system]))
+        columns = SIGNATURE_LABELS
+    else:
+        matrix, columns = confusion_matrix(references, said), KEY_LABELS
+    right = sum(map(is_right, references, said))
+    return heatmap_drawing(
+        pandas.DataFrame(normalise_rows(matrix), KEY_LABELS, columns),
+        system,
         f"Confusion matrix of {len(answers)} tracks along the circle of fifths, {right} of them right.",
     )
 
 
-def heatmap_drawing(shares: pandas.DataFrame, system: str) -> Drawing:
-    """A table of shares as a heat map in the colour of a system; rows are references, columns answers."""
-    import seaborn
-
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.2, 5.2), layout="constrained")
-        axes = figure.add_subplot()
-        shades = seaborn.light_palette(colour(system), as_cmap=True)
-        empty = shares == 0
-        seaborn.heatmap(shares, mask=empty, vmin=0, vmax=1, cmap=shades, square=True, cbar=False, ax=axes)
-        axes.set(title=label(system), xlabel="answer", ylabel="reference")
-        axes.tick_params(length=0, labelsize=9)
-    diagonal = float(np.trace(shares.to_numpy())) / len(shares)
-    return draw(
-        figure,
-        f"{label(system)}, keys",
-        f"Answers to each key along the circle of fifths; {100 * diagonal:.0f} % lie on the diagonal.",
-    )
+@styled
+def heatmap_drawing(shares: pandas.DataFrame, system: str, description: str = "") -> Drawing:
+    """A table of shares in the colour of a system; rows are references, columns answers."""
+    figure, axes = canvas(5.2, 5.2)
+    heatmap(axes, shares, colour(system))
+    axes.set(xlabel="answer", ylabel="reference")
+    for row in range(0, 25, 2):
+        axes.axhline(row, color=INK, alpha=0.15, linewidth=0.6)
+        axes.axvline(row * shares.shape[1] / 24, color=INK, alpha=0.15, linewidth=0.6)
+    diagonal = 100 * np.trace(shares.to_numpy()) / len(shares)
+    said = f"Answers to each key along the circle of fifths; {diagonal:.0f} % lie on the diagonal."
+    return draw(figure, label(system), description or said)
 
 
-def _confusion(answers: pandas.DataFrame, system: str) -> tuple[Any, tuple[str, ...]]:
-    """Counts by reference and answer, and the names of the columns."""
-    if not is_signature(answers[system]):
-        return confusion_matrix(list(answers[REFERENCE]), list(answers[system])), KEY_LABELS
-    answered = answers[answers[system].notna()]
-    return signature_confusion(list(answered[REFERENCE]), list(answered[system])), SIGNATURE_LABELS
-
-
-def _draw_matrix(
-    axes: Axes, shares: Float[np.ndarray, "24 columns"], columns: Sequence[str], cell_colour: str
-) -> None:
-    """A box for every cell that is not empty, as opaque as its share; a signature is two keys wide."""
-    width = 24 / len(columns)
-    rows, places = np.nonzero(shares)
-    squares = [Rectangle((width * x, float(y)), width, 1) for y, x in zip(rows, places, strict=True)]
-    rgb = matplotlib.colors.to_rgb(cell_colour)
-    faces = [
-        (*rgb, 0.12 + 0.88 * float(shares[row, column])) for row, column in zip(rows, places, strict=True)
-    ]
-    axes.add_collection(PatchCollection(squares, facecolors=faces, edgecolors="none"))
-    axes.set(xlim=(0, 24), ylim=(24, 0), aspect="equal", xlabel="answer", ylabel="reference")
-    _label_cells(axes, columns)
-
-
-def _label_cells(axes: Axes, columns: Sequence[str]) -> None:
-    """Key names in the middle of the cells, and a faint line around each pair of relatives."""
-    axes.set_xticks((np.arange(len(columns)) + 0.5) * 24 / len(columns), columns, rotation=90, fontsize=9)
-    axes.set_yticks(np.arange(24) + 0.5, KEY_LABELS, fontsize=9)
-    axes.tick_params(length=0, pad=2, labeltop=False)
-    axes.spines[["left", "bottom", "top", "right"]].set_visible(False)
-    for line in range(0, 25, 2):
-        axes.axhline(line, color=INK, alpha=0.15, linewidth=0.6)
-        axes.axvline(line, color=INK, alpha=0.15, linewidth=0.6)
-
-
+@styled
 def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | float], title: str) -> Drawing:
     """Each system's score with its 95 % interval, a row a system and a panel a part of the data.
 
@@ -199,17 +204,16 @@ def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | fl
     systems, parts = table.scored(metric), list(dict.fromkeys(table.scores.part))
     scores = table.scores[table.scores.metric == metric]
     names = ["\n".join(wrap(label(system), 30)) for system in systems]
-    with matplotlib.rc_context(STYLE):
-        rows = 0.2 + sum(0.12 + 0.16 * (1 + name.count("\n")) for name in names)
-        figure = Figure(figsize=(7.2, 0.7 + rows), layout="constrained")
-        panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
-        for axes, part in zip(panels, parts, strict=True):
-            _draw_scores(axes, scores[scores.part == part].set_index("system").reindex(systems))
-            axes.set_title(part, fontsize=10)
-        panels[0].set_yticks(range(len(systems)), names, fontsize=9)
-        quoted = [(papers[system], row) for row, system in enumerate(systems) if system in papers]
-        panels[0].plot(*np.transpose(quoted or [(np.nan, 0)]), "D", color=INK, mfc="none", markersize=5)
-        figure.supxlabel("%", fontsize=10)
+    rows = 0.2 + sum(0.12 + 0.16 * (1 + name.count("\n")) for name in names)
+    figure = Figure(figsize=(7.2, 0.7 + rows), layout="constrained")
+    panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+    for axes, part in zip(panels, parts, strict=True):
+        _draw_scores(axes, scores[scores.part == part].set_index("system").reindex(systems))
+        axes.set_title(part, fontsize=10)
+    panels[0].set_yticks(range(len(systems)), names, fontsize=9)
+    quoted = [(papers[system], row) for row, system in enumerate(systems) if system in papers]
+    panels[0].plot(*np.transpose(quoted or [(np.nan, 0)]), "D", color=INK, mfc="none", markersize=5)
+    figure.supxlabel("%", fontsize=10)
     values = {system: interval_of(table.scores, system, metric) for system in systems}
     spoken = "; ".join(f"{label(name)}: {score.value:.1f} %" for name, score in values.items() if score)
     return draw(figure, title, f"{spoken}.")
@@ -226,31 +230,27 @@ def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
     axes.tick_params(length=0, labelsize=9)
 
 
+@styled
 def circle_drawing(profile: Sequence[float], title: str) -> Drawing:
     """Twelve dots on the circle of fifths, C on top, each as large as its share of a key signature profile.
 
     ``profile``: 12 numbers in 0..1 by pitch class, C first.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(2, 2))
-        axes = figure.add_axes((0, 0, 1, 1))
-        angles = 2 * np.pi * np.arange(12) / 12
-        sizes = [30 + 900 * profile[signature] for signature in SIGNATURES_BY_FIFTHS]
-        axes.scatter(np.sin(angles), np.cos(angles), s=sizes, color=colour("krumhansl"), linewidths=0)
-        axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal")
-        axes.set_axis_off()
+    figure, axes = bare(2.0, 2.0, 1.45)
+    angles = 2 * np.pi * np.arange(12) / 12
+    sizes = [30 + 900 * profile[signature] for signature in SIGNATURES_BY_FIFTHS]
+    axes.scatter(np.sin(angles), np.cos(angles), s=sizes, color=colour("krumhansl"), linewidths=0)
     return draw(figure, title, "Twelve dots on the circle of fifths, the largest on top.")
 
 
+@styled
 def keys_drawing(counts: Mapping[str, int], title: str) -> Drawing:
     """How many tracks each key has, along the circle of fifths; ``counts``: name of the key → tracks."""
     numbers = [counts.get(str(key), 0) for key in CIRCLE_OF_FIFTHS]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 2.2), layout="constrained")
-        axes = figure.add_subplot()
-        colours = [MODE_COLOURS[key.mode] for key in CIRCLE_OF_FIFTHS]
-        axes.bar(range(24), numbers, color=colours)
-        axes.set_xticks(range(24), KEY_LABELS, fontsize=9)
-        axes.set(ylabel="clips", xlim=(-0.6, 23.6))
-        axes.tick_params(axis="x", length=0)
+    figure, axes = canvas(7.2, 2.2)
+    colours = [MODE_COLOURS[key.mode] for key in CIRCLE_OF_FIFTHS]
+    axes.bar(range(24), numbers, color=colours)
+    axes.set_xticks(range(24), KEY_LABELS, fontsize=9)
+    axes.set(ylabel="clips", xlim=(-0.6, 23.6))
+    axes.tick_params(axis="x", length=0)
     return draw(figure, title, f"From {min(numbers)} to {max(numbers)} clips a key.")

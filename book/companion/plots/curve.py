@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from textwrap import wrap
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from companion.claims import PAPERS_EXAMPLES
 from companion.paper import label
-from companion.plots import INK, STYLE, Drawing, colour, draw
+from companion.plots import INK, Drawing, colour, draw, shade, styled
 from companion.systems import SYSTEMS
 from companion.training import TrainingRecord
 from skey.shapes import Float
@@ -48,22 +47,23 @@ def examples_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
 
 def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingRecord]]:
     """The runs of each system, in the order in which systems occur."""
-    found: dict[str, list[TrainingRecord]] = {}
-    for record in records:
-        found.setdefault(record.system, []).append(record)
-    return found
+    names = dict.fromkeys(run.system for run in records)
+    return {name: [run for run in records if run.system == name] for name in names}
 
 
 def family_curves(records: Sequence[TrainingRecord], metric: str) -> list[Drawing]:
     """`score_curves` of each family of systems that has such a score."""
-    drawings = []
-    for family in dict.fromkeys(SYSTEMS[run.system].family for run in records):
-        runs = [run for run in records if SYSTEMS[run.system].family == family and metric in run.curve]
-        if runs:
-            drawings.append(score_curves(runs, metric, f"{family}: {WORDS[metric]} of held-out pieces"))
-    return drawings
+    families: dict[str, list[TrainingRecord]] = {}
+    for run in records:
+        if metric in run.curve:
+            families.setdefault(SYSTEMS[run.system].family, []).append(run)
+    return [
+        score_curves(runs, metric, f"{family}: {WORDS[metric]} of held-out pieces")
+        for family, runs in families.items()
+    ]
 
 
+@styled
 def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> Drawing:
     """A score on held-out pieces of the training split by examples: a panel a system, a line a seed.
 
@@ -77,23 +77,22 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
     }
     everything = [np.column_stack(line) for line in chain.from_iterable(lines.values())]
     rows = -(-len(scored) // 2)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 0.4 + 1.25 * rows), layout="constrained")
-        panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
-        for axes in panels.flat[len(scored) :]:
-            axes.set_axis_off()
-        for axes, (system, own) in zip(panels.flat, lines.items(), strict=False):
-            axes.add_collection(LineCollection(everything, color=INK, alpha=0.15, linewidth=0.8))
-            for line in own:
-                axes.plot(*line, color=colour(system), linewidth=1.4)
-            axes.axvline(PAPERS_EXAMPLES, color=INK, linestyle="--", linewidth=0.8)
-            axes.set_title("\n".join(wrap(label(system), 36)), fontsize=9, loc="left")
-            axes.set(xscale="log", xlim=(500, 5e6), ylim=(0, 100), yticks=(0, 50, 100))
-            axes.set_xticks([1e3, 1e4, 1e5, 1e6], ["1 k", "10 k", "100 k", "1 M"])
-            axes.set_xticks([], minor=True)
-            _grid(axes)
-        figure.supxlabel("examples", fontsize=10)
-        figure.supylabel(f"{WORDS[metric]}, %", fontsize=10)
+    figure = Figure(figsize=(5.6, 0.4 + 1.25 * rows), layout="constrained")
+    panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
+    for axes in panels.flat[len(scored) :]:
+        axes.set_axis_off()
+    for axes, (system, own) in zip(panels.flat, lines.items(), strict=False):
+        axes.add_collection(LineCollection(everything, color=INK, alpha=0.15, linewidth=0.8))
+        for line in own:
+            axes.plot(*line, color=colour(system), linewidth=1.4)
+        axes.axvline(PAPERS_EXAMPLES, color=INK, linestyle="--", linewidth=0.8)
+        axes.set_title("\n".join(wrap(label(system), 36)), fontsize=9, loc="left")
+        axes.set(xscale="log", xlim=(500, 5e6), ylim=(0, 100), yticks=(0, 50, 100))
+        axes.set_xticks([1e3, 1e4, 1e5, 1e6], ["1 k", "10 k", "100 k", "1 M"])
+        axes.set_xticks([], minor=True)
+        _grid(axes)
+    figure.supxlabel("examples", fontsize=10)
+    figure.supylabel(f"{WORDS[metric]}, %", fontsize=10)
     ends = (
         f"{label(system)} ends at {', '.join(f'{values[-1]:.0f} %' for _, values in own)}"
         for system, own in lines.items()
@@ -101,37 +100,24 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
     return draw(figure, title, "; ".join(ends) + ".")
 
 
+@styled
 def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
     """The terms of a system's loss by step, in training and on held-out pieces: a thin line a seed."""
     system = runs[0].system
-    terms = [term for term in TERMS if term in runs[0].curve]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 2.6), layout="constrained")
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, prefix, name in zip(panels, ("", "validation_"), ("training", "held out"), strict=True):
-            for term in terms:
-                _draw_term(axes, runs, prefix + term, term)
-            axes.set(xlabel="steps", title=name)
-            _grid(axes)
-        panels[0].set_ylabel("loss")
-        panels[0].legend(frameon=False, fontsize=9)
+    figure = Figure(figsize=(5.6, 2.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, prefix, title in zip(panels, ("", "validation_"), ("training", "held out"), strict=True):
+        for term, (name, style) in TERMS.items():
+            for run in (run for run in runs if prefix + term in run.curve):
+                values = run.curve[prefix + term]
+                axes.plot(steps_of(run), values, style, color=colour(system), linewidth=1.1, label=name)
+                name = "_"  # the other seeds have no place in the legend
+        axes.set(xlabel="steps", title=title)
+        _grid(axes)
+    panels[0].set_ylabel("loss")
+    panels[0].legend(frameon=False, fontsize=9)
     last = ", ".join(f"{run.validation_loss:.3f}" for run in runs)
     return draw(figure, f"{label(system)}: loss", f"Last loss on held-out pieces, seed by seed: {last}.")
-
-
-def _draw_term(axes: Axes, runs: Sequence[TrainingRecord], column: str, term: str) -> None:
-    """One term of all seeds."""
-    name, style = TERMS[term]
-    for place, run in enumerate(run for run in runs if column in run.curve):
-        values = np.array(run.curve[column], dtype=float)
-        axes.plot(
-            steps_of(run),
-            values,
-            style,
-            color=colour(run.system),
-            linewidth=1.1,
-            label=name if place == 0 else None,
-        )
 
 
 def _grid(axes: Axes) -> None:
@@ -139,24 +125,25 @@ def _grid(axes: Axes) -> None:
     axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
 
 
+@styled
 def rows_drawing(record: TrainingRecord) -> Drawing:
     """Over the epochs, how many semitones the largest row of the signature profile lies above the tonic.
 
     Major pieces on the left, minor ones on the right. The outlined row is that of the key signature.
     """
+    figure = Figure(figsize=(6.4, 2.8), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    steps, said = np.array([0, *steps_of(record)]), []
+    for axes, (mode, row) in zip(panels, KEY_SIGNATURE_ROWS.items(), strict=True):
+        shares = shares_by_row(record, mode)
+        shade(axes, (steps, np.arange(-0.5, 12)), shares.T, colour(record.system))
+        axes.add_patch(Rectangle((0, row - 0.5), steps[-1], 1, fill=False, edgecolor=INK, linewidth=1.0))
+        axes.set(title=f"{mode} pieces", xlabel="steps", ylim=(-0.6, 11.6), xlim=(0, steps[-1]))
+        said.append(f"{100 * shares[-1, row]:.0f} % of the {mode} pieces lie on their key signature")
+        said += [f"{100 * shares[-1, 0]:.0f} % on their tonic"] if row else []
+    panels[0].set(ylabel="semitones above the tonic", yticks=range(12))
     title = f"{label(record.system)}, seed {record.seed}: row above the tonic"
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 2.8), layout="constrained")
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, mode in zip(panels, KEY_SIGNATURE_ROWS, strict=True):
-            _draw_rows(axes, shares_by_row(record, mode), steps_of(record), record.system)
-            row = KEY_SIGNATURE_ROWS[mode]
-            last = steps_of(record)[-1]
-            axes.add_patch(Rectangle((0, row - 0.5), last, 1, fill=False, edgecolor=INK, linewidth=1.0))
-            axes.set(title=f"{mode} pieces", xlabel="steps", ylim=(-0.6, 11.6), xlim=(0, last))
-        panels[0].set_ylabel("semitones above the tonic")
-        panels[0].set_yticks(range(12))
-    return draw(figure, title, _spoken_rows(record))
+    return draw(figure, title, f"At the end {'; '.join(said)}.")
 
 
 def shares_by_row(record: TrainingRecord, mode: str) -> Float[np.ndarray, "epochs 12"]:
@@ -164,27 +151,3 @@ def shares_by_row(record: TrainingRecord, mode: str) -> Float[np.ndarray, "epoch
     counts = record.curve[f"rows_{mode}"].str.split(expand=True).to_numpy(float)
     shares: Float[np.ndarray, "epochs 12"] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return shares
-
-
-def _draw_rows(
-    axes: Axes, shares: Float[np.ndarray, "epochs 12"], steps: Float[np.ndarray, " epochs"], system: str
-) -> None:
-    """A box an epoch and row, as opaque as its share."""
-    starts = np.concatenate([[0.0], steps[:-1]])
-    rgb = matplotlib.colors.to_rgb(colour(system))
-    boxes, faces = [], []
-    for epoch, row in zip(*np.nonzero(shares >= 0.01), strict=True):
-        boxes.append(Rectangle((starts[epoch], row - 0.5), steps[epoch] - starts[epoch], 1))
-        faces.append((*rgb, float(shares[epoch, row])))
-    axes.add_collection(PatchCollection(boxes, facecolors=faces, edgecolors="none"))
-
-
-def _spoken_rows(record: TrainingRecord) -> str:
-    """The figure in words: where the rows lie at the end."""
-    said = []
-    for mode, row in KEY_SIGNATURE_ROWS.items():
-        share = shares_by_row(record, mode)[-1]
-        said.append(f"at the end {100 * share[row]:.0f} % of the {mode} pieces lie on their key signature")
-        if row:
-            said.append(f"{100 * share[0]:.0f} % on their tonic")
-    return "; ".join(said).capitalize() + "."

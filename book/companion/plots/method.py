@@ -3,17 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 from torch import Tensor
 
-from companion.plots import INK, MODE_COLOURS, SIGNATURE_LABELS, STYLE, Drawing, draw
+from companion.plots import INK, MODE_COLOURS, SIGNATURE_LABELS, Drawing, canvas, draw, heatmap, styled
 from skey.inference.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS
 from skey.shapes import Float
@@ -31,13 +31,10 @@ FRAMES_PER_CELL = 16
 LOUDER_THAN = (0.7, 0.85, 0.95)
 """Shares of the cells that are quieter than those from which on a cell is drawn darker by another step."""
 
-LEAST_SHARE = 0.01
-
 _SECONDS = HOP / 22_050
-_OCTAVES = (3, 15, 27, 39, 51, 63, 75, 87)
-"""Bins of the notes C1 to C8."""
 
 
+@styled
 def clip_drawing(segments: Float[Tensor, "2 99 frames"], c: int, k: int, title: str) -> Drawing:
     """A whole clip with the frames of the three views in it.
 
@@ -48,50 +45,44 @@ def clip_drawing(segments: Float[Tensor, "2 99 frames"], c: int, k: int, title: 
         title: of the drawing.
     """
     both = np.concatenate([each.numpy() for each in segments], axis=1)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-        axes = figure.add_subplot()
-        _draw_log_vqt(axes, both, 0)
-        boxes = {"a": (0, c), "b": (SEGMENT_FRAMES, c), "a_moved": (0, c + k)}
-        for view, (start, lowest) in boxes.items():
-            _draw_frame(axes, view, start, lowest)
-        axes.set_xlim(0, both.shape[1] * _SECONDS)
-        axes.set_ylim(0, both.shape[0])
-    drawing = draw(
-        figure,
-        title,
+    figure, axes = canvas(7.2, 3.6)
+    _draw_log_vqt(axes, both, named=True)
+    boxes = {"a": (0, c), "b": (SEGMENT_FRAMES, c), "a_moved": (0, c + k)}
+    for view, (start, lowest) in boxes.items():
+        _draw_frame(axes, view, start, lowest)
+    axes.set(xlim=(0, both.shape[1] * _SECONDS), ylim=(0, both.shape[0]))
+    said = (
         "Log-VQT of 99 semitones over 30 seconds. Boxes of 84 semitones mark the views: T_c A and T_c B "
-        f"begin {c} semitones above the lowest bin, T_c+k A begins {c + k} above it.",
+        f"begin {c} semitones above the lowest bin, T_c+k A begins {c + k} above it."
     )
-    return _compact(drawing)
+    return _compact(draw(figure, title, said))
 
 
+@styled
 def view_drawing(view: str, log_vqt: Float[Tensor, "84 frames"], title: str) -> Drawing:
     """One cropped log-VQT, as the network gets it: its first bin at the bottom, whatever it is."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3.4, 2.6), layout="constrained")
-        axes = figure.add_subplot()
-        _draw_log_vqt(axes, log_vqt.numpy(), None)
-        axes.set_title(VIEW_NAMES[view], color=VIEW_COLOURS[view])
-        axes.set(xlim=(0, log_vqt.shape[1] * _SECONDS), ylim=(0, CROPPED_BINS))
+    figure, axes = canvas(3.4, 2.6)
+    _draw_log_vqt(axes, log_vqt.numpy(), named=False)
+    axes.set_title(VIEW_NAMES[view], color=VIEW_COLOURS[view])
+    axes.set(xlim=(0, log_vqt.shape[1] * _SECONDS), ylim=(0, CROPPED_BINS))
     said = "Log-VQT of 84 semitones over 15 seconds, as the network gets it."
     return _compact(draw(figure, title, said))
 
 
+@styled
 def profile_drawing(profile: Float[Tensor, "12"], colour: str, heading: str, title: str) -> Drawing:
     """A key signature profile as bars along the circle of fifths; `profile` is by pitch class, C first."""
-    shares = [float(profile[signature]) for signature in SIGNATURES_BY_FIFTHS]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3.4, 2.0), layout="constrained")
-        axes = figure.add_subplot()
-        axes.bar(range(12), shares, color=colour)
-        axes.set_xticks(range(12), SIGNATURE_LABELS, fontsize=9)
-        axes.set(ylim=(0, 1), xlim=(-0.6, 11.6))
-        axes.set_title(heading, color=colour)
-        axes.tick_params(axis="x", length=0)
+    shares = profile[list(SIGNATURES_BY_FIFTHS)].tolist()
+    figure, axes = canvas(3.4, 2.0)
+    axes.bar(range(12), shares, color=colour)
+    axes.set_xticks(range(12), SIGNATURE_LABELS, fontsize=9)
+    axes.set(ylim=(0, 1), xlim=(-0.6, 11.6))
+    axes.set_title(heading, color=colour)
+    axes.tick_params(axis="x", length=0)
     return draw(figure, title, f"{_largest(shares)}.")
 
 
+@styled
 def structure_drawing(
     y: Float[Tensor, "12 2"], sums: tuple[Float[Tensor, "12"], Float[Tensor, "2"]], title: str
 ) -> Drawing:
@@ -103,24 +94,24 @@ def structure_drawing(
         title: of the drawing.
     """
     signatures, modes = sums
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3.6, 4.8), layout="constrained")
-        grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.4), height_ratios=(6, 1.1))
-        matrix, right, below = (figure.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 0)))
-        _draw_cells(matrix, y.numpy()[list(SIGNATURES_BY_FIFTHS)], list(MODE_COLOURS.values()))
-        matrix.set_yticks(np.arange(12) + 0.5, SIGNATURE_LABELS, fontsize=9)
-        matrix.set_xticks((0.5, 1.5), list(MODE_COLOURS))
-        matrix.set_title("$Y$")
-        _draw_bars(right, signatures[list(SIGNATURES_BY_FIFTHS)], [INK] * 12)
-        right.set_title("$\\lambda$")
-        below.bar((0.5, 1.5), modes.tolist(), color=list(MODE_COLOURS.values()), width=0.8)
-        below.set(xlim=(0, 2), ylim=(0, 1), xticks=(), yticks=(0, 1), ylabel="$\\mu$")
-    named = dict(zip(MODE_COLOURS, modes.tolist(), strict=True))
-    by_fifths = [float(signatures[each]) for each in SIGNATURES_BY_FIFTHS]
-    spoken = ", ".join(f"{mode} {share:.2f}" for mode, share in named.items())
+    figure = Figure(figsize=(3.6, 4.8), layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.4), height_ratios=(6, 1.1))
+    matrix, right, below = (figure.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 0)))
+    table = pd.DataFrame(y.numpy()[list(SIGNATURES_BY_FIFTHS)], SIGNATURE_LABELS, list(MODE_COLOURS))
+    for mode, face in MODE_COLOURS.items():
+        heatmap(matrix, table * (table.columns == mode), face)
+    matrix.set_title("$Y$")
+    by_fifths = signatures[list(SIGNATURES_BY_FIFTHS)].tolist()
+    right.barh(np.arange(12) + 0.5, by_fifths, color=INK, height=0.8)
+    right.set(xlim=(0, 1), ylim=(12, 0), yticks=(), title="$\\lambda$")
+    below.bar((0.5, 1.5), modes.tolist(), color=list(MODE_COLOURS.values()), width=0.8)
+    below.set(xlim=(0, 2), ylim=(0, 1), xticks=(), yticks=(0, 1), ylabel="$\\mu$")
+    pairs = zip(MODE_COLOURS, modes.tolist(), strict=True)
+    spoken = ", ".join(f"{mode} {share:.2f}" for mode, share in pairs)
     return draw(figure, title, f"Sum over modes: {_largest(by_fifths)}. Sum over signatures: {spoken}.")
 
 
+@styled
 def grid_drawing(
     shares: Float[np.ndarray, "12 12"],
     labels: tuple[str, str],
@@ -137,16 +128,12 @@ def grid_drawing(
         words: title, and the figure in words.
         marks: (row, column) → a letter to write into the box, which is outlined.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.4, 4.4), layout="constrained")
-        axes = figure.add_subplot()
-        _draw_cells(axes, shares, [face] * 12)
-        axes.set_xticks(np.arange(12) + 0.5, [str(n) for n in range(12)])
-        axes.set_yticks(np.arange(12) + 0.5, [str(n) for n in range(12)])
-        axes.set(ylabel=labels[0], xlabel=labels[1], aspect="equal")
-        for (row, column), letter in (marks or {}).items():
-            axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=INK, linewidth=1.6))
-            axes.text(column + 0.5, row + 0.55, letter, ha="center", va="center", fontsize=10)
+    figure, axes = canvas(4.4, 4.4)
+    heatmap(axes, pd.DataFrame(shares), face)
+    axes.set(ylabel=labels[0], xlabel=labels[1], aspect="equal")
+    for (row, column), letter in (marks or {}).items():
+        axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=INK, linewidth=1.6))
+        axes.text(column + 0.5, row + 0.55, letter, ha="center", va="center", fontsize=10)
     return draw(figure, *words)
 
 
@@ -156,20 +143,18 @@ def _compact(drawing: Drawing) -> Drawing:
     return replace(drawing, svg=shorter)
 
 
-def _draw_log_vqt(axes: Axes, values: Float[np.ndarray, "bins frames"], lowest: int | None) -> None:
-    """The cells of a log-VQT in three steps of darkness; notes are named where the first bin is known."""
+def _draw_log_vqt(axes: Axes, values: Float[np.ndarray, "bins frames"], named: bool) -> None:
+    """The cells of a log-VQT in three steps of darkness; with the names of the notes if it begins at A0."""
     bins, frames = values.shape
     cells = values[:, : frames // FRAMES_PER_CELL * FRAMES_PER_CELL]
     means = cells.reshape(bins, -1, FRAMES_PER_CELL).mean(axis=2)
     for level in np.quantile(means, LOUDER_THAN):
         axes.add_patch(PathPatch(_runs(means >= level), facecolor=INK, alpha=0.3, linewidth=0))
     axes.set_xlabel("seconds")
-    if lowest is None:
-        axes.set_yticks((0, 12, 24, 36, 48, 60, 72, 84))
-        axes.set_ylabel("bin")
+    if named:
+        axes.set_yticks(range(3, 99, 12), [f"C{octave}" for octave in range(1, 9)], fontsize=9)
     else:
-        notes = [bin_ - lowest for bin_ in _OCTAVES]
-        axes.set_yticks(notes, [f"C{octave}" for octave in range(1, 9)], fontsize=9)
+        axes.set(yticks=range(0, 85, 12), ylabel="bin")
 
 
 def _runs(loud: np.ndarray) -> Path:
@@ -185,46 +170,15 @@ def _runs(loud: np.ndarray) -> Path:
 
 
 def _draw_frame(axes: Axes, view: str, start: int, lowest: int) -> None:
-    """The box of one view in the whole log-VQT, with its name."""
-    inset = 0.25 if view == "a_moved" else 0.08
+    """The box of one view in the whole log-VQT, with its name: of the moved view in the opposite corner."""
+    moved, edge = view == "a_moved", VIEW_COLOURS[view]
+    inset = 0.25 if moved else 0.08
     left, width = start * _SECONDS + inset, SEGMENT_FRAMES * _SECONDS - 2 * inset
-    edge = VIEW_COLOURS[view]
-    axes.add_patch(
-        Rectangle((left, lowest), width, CROPPED_BINS, fill=False, edgecolor=edge, linewidth=2, zorder=3)
-    )
-    top = lowest + CROPPED_BINS
-    place = (left + width - 0.3, top - 1) if view == "a_moved" else (left + 0.3, lowest + 1)
-    axes.text(
-        *place,
-        VIEW_NAMES[view],
-        color=edge,
-        fontsize=13,
-        ha="right" if view == "a_moved" else "left",
-        va="top" if view == "a_moved" else "bottom",
-        zorder=4,
-    )
-
-
-def _draw_cells(axes: Axes, shares: Float[np.ndarray, "rows columns"], faces: Sequence[str]) -> None:
-    """A box for each share, as opaque as it is large, in the colour of its column; rows from the top."""
-    rows, columns = shares.shape
-    boxes, colours = [], []
-    for row in range(rows):
-        for column in range(columns):
-            if shares[row, column] >= LEAST_SHARE:
-                boxes.append(Rectangle((column, row), 1, 1))
-                rgb = matplotlib.colors.to_rgb(faces[column])
-                colours.append((*rgb, min(1.0, 0.06 + 0.94 * float(shares[row, column]))))
-    axes.add_collection(PatchCollection(boxes, facecolors=colours, edgecolors="none"))
-    axes.set(xlim=(0, columns), ylim=(rows, 0))
-    axes.tick_params(length=0)
-    axes.spines[["left", "bottom"]].set_alpha(0.3)
-
-
-def _draw_bars(axes: Axes, shares: Float[Tensor, "rows"], faces: Sequence[str]) -> None:
-    """Horizontal bars, the first on top."""
-    axes.barh(np.arange(len(shares)) + 0.5, shares.tolist(), color=faces, height=0.8)
-    axes.set(xlim=(0, 1), ylim=(len(shares), 0), yticks=())
+    how: dict[str, Any] = {"fill": False, "edgecolor": edge, "linewidth": 2, "zorder": 3}
+    axes.add_patch(Rectangle((left, lowest), width, CROPPED_BINS, **how))
+    corner = (left + width - 0.3, lowest + CROPPED_BINS - 1) if moved else (left + 0.3, lowest + 1)
+    sides: dict[str, Any] = {"ha": "right", "va": "top"} if moved else {"ha": "left", "va": "bottom"}
+    axes.text(*corner, VIEW_NAMES[view], color=edge, fontsize=13, zorder=4, **sides)
 
 
 def _largest(shares: Sequence[float]) -> str:

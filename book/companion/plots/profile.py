@@ -4,14 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from companion.plots import INK, KEY_LABELS, MODE_COLOURS, STYLE, Drawing, colour, draw
+from companion.plots import (
+    INK,
+    KEY_LABELS,
+    LEAST_SHARE,
+    MODE_COLOURS,
+    Drawing,
+    bare,
+    canvas,
+    colour,
+    draw,
+    shade,
+    styled,
+)
 from companion.studies.alignment import MODES, mean_profile
 from skey.calibration import Calibration
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, Notation, format_key
@@ -23,10 +31,6 @@ RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}
 CURSOR = "cursor"
 """The line of a figure over time that ``_static/companion.js`` moves along with the sound."""
 
-LEAST_SHARE = 0.01
-"""Less of a probability than this is not drawn."""
-
-_LABEL_RADIUS = 1.33
 _RELATIVES = [
     f"{format_key(major, Notation.SHORT)}\n{format_key(major.relative, Notation.SHORT)}"
     for major in CIRCLE_OF_FIFTHS[::2]
@@ -64,48 +68,34 @@ def key_rings(probabilities: Sequence[float], title: str) -> Drawing:
     return rings_drawing(rings, _RELATIVES, title, f"Largest at {best}.")
 
 
+@styled
 def rings_drawing(
     rings: Mapping[str, Float[np.ndarray, "12"]], labels: Sequence[str], title: str, description: str
 ) -> Drawing:
-    """Dots on two rings, each as large as its share.
+    """Dots on two rings, each as large as its share, over a faint dot at each place.
 
     Args:
         rings: ``major`` and ``minor`` → 12 shares in 0..1 by key signature, C first.
-        labels: 12 along the circle of fifths from C.
+        labels: 12 along the circle of fifths from C, which is on top.
         title: of the drawing.
         description: what to say of it beside where the largest dots are.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3.4, 3.4))
-        axes = figure.add_axes((0, 0, 1, 1))
-        for mode, shares in rings.items():
-            _draw_ring(axes, shares[list(SIGNATURES_BY_FIFTHS)], RADII[mode], MODE_COLOURS[mode])
-        for place, text in enumerate(labels):
-            x, y = _point(place, _LABEL_RADIUS)
-            axes.text(x, y, text, ha="center", va="center", fontsize=9, linespacing=1.1)
-        axes.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
-        axes.set_axis_off()
-    largest = (
-        f"{mode} ring largest at {labels[SIGNATURES_BY_FIFTHS.index(int(shares.argmax()))].splitlines()[0]}"
-        for mode, shares in rings.items()
-    )
+    figure, axes = bare(3.4, 3.4, 1.6)
+    angles = 2 * np.pi * np.arange(12) / 12
+    x, y = np.sin(angles), np.cos(angles)
+    largest = []
+    for mode, by_signature in rings.items():
+        shares, radius = by_signature[list(SIGNATURES_BY_FIFTHS)], RADII[mode]
+        axes.scatter(radius * x, radius * y, s=10, color=INK, alpha=0.25, linewidths=0)
+        sizes = np.where(shares < LEAST_SHARE, np.nan, 10 + 500 * shares)
+        axes.scatter(radius * x, radius * y, s=sizes, color=MODE_COLOURS[mode], linewidths=0)
+        largest.append(f"{mode} ring largest at {labels[int(shares.argmax())].splitlines()[0]}")
+    for at_x, at_y, text in zip(1.33 * x, 1.33 * y, labels, strict=True):
+        axes.text(at_x, at_y, text, ha="center", va="center", fontsize=9, linespacing=1.1)
     return draw(figure, title, f"{'; '.join(largest)}. {description}")
 
 
-def _draw_ring(axes: Axes, shares: Float[np.ndarray, "12"], radius: float, dot_colour: str) -> None:
-    """One ring: a faint dot at each place, and over it one that grows with the share."""
-    x, y = np.array([_point(place, radius) for place in range(12)]).T
-    axes.scatter(x, y, s=10, color=INK, alpha=0.25, linewidths=0)
-    heard = shares >= LEAST_SHARE
-    axes.scatter(x[heard], y[heard], s=10 + 500 * shares[heard], color=dot_colour, linewidths=0)
-
-
-def _point(place: int, radius: float) -> tuple[float, float]:
-    """Where a place on the circle of fifths lies: C on top, then clockwise."""
-    angle = 2 * np.pi * place / 12
-    return radius * float(np.sin(angle)), radius * float(np.cos(angle))
-
-
+@styled
 def timeline_drawing(
     stretches: Sequence[Mapping[str, Any]], reference: Key, system: str, title: str
 ) -> Drawing:
@@ -118,47 +108,27 @@ def timeline_drawing(
         system: whose colour to take.
         title: of the drawing.
     """
-    middles = [(stretch["start"] + stretch["end"]) / 2 for stretch in stretches]
+    middles = np.array([(stretch["start"] + stretch["end"]) / 2 for stretch in stretches])
     step = middles[1] - middles[0] if len(middles) > 1 else 1.0
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.4, 4.6), layout="constrained")
-        axes = figure.add_subplot()
-        for middle, stretch in zip(middles, stretches, strict=True):
-            _draw_stretch(axes, middle - step / 2, step, stretch["probabilities"], colour(system))
-        begin, end = middles[0] - step / 2, middles[-1] + step / 2
-        row = CIRCLE_OF_FIFTHS.index(reference)
-        axes.add_patch(Rectangle((begin, row), end - begin, 1, fill=False, edgecolor=INK, linewidth=1.2))
-        axes.axvline(begin, color=INK, linewidth=1.5, gid=CURSOR)
-        _label_timeline(axes, begin, end)
-        figure.draw_without_rendering()
-        points = axes.get_window_extent().width * 72 / figure.dpi
-    drawing = draw(figure, title, _spoken(stretches, reference))
-    times = f'data-begin="{begin:g}" data-end="{end:g}" data-points="{points:.1f}"'
-    return replace(drawing, svg=drawing.svg.replace("<svg", f"<svg {times}", 1))
-
-
-def _draw_stretch(axes: Axes, start: float, width: float, profile: Sequence[float], face: str) -> None:
-    """One column: a box a key, as opaque as its probability."""
-    rgb = matplotlib.colors.to_rgb(face)
-    shares = [profile[key.index] for key in CIRCLE_OF_FIFTHS] if profile else []
-    heard = [(row, share) for row, share in enumerate(shares) if share >= LEAST_SHARE]
-    boxes = [Rectangle((start, row), width, 1) for row, _ in heard]
-    faces = [(*rgb, 0.08 + 0.92 * share) for _, share in heard]
-    axes.add_collection(PatchCollection(boxes, facecolors=faces, edgecolors="none"))
-
-
-def _label_timeline(axes: Axes, begin: float, end: float) -> None:
-    """Names of the keys, seconds, and a faint line around each pair of relatives."""
+    edges = np.append(middles - step / 2, middles[-1] + step / 2)
+    begin, end = edges[0], edges[-1]
+    profiles = np.array([stretch["probabilities"] or [0.0] * 24 for stretch in stretches])
+    figure, axes = canvas(4.4, 4.6)
+    by_fifths = profiles[:, [key.index for key in CIRCLE_OF_FIFTHS]].T
+    shade(axes, (edges, np.arange(25)), by_fifths, colour(system))
+    row = CIRCLE_OF_FIFTHS.index(reference)
+    axes.add_patch(Rectangle((begin, row), end - begin, 1, fill=False, edgecolor=INK, linewidth=1.2))
+    axes.axvline(begin, color=INK, linewidth=1.5, gid=CURSOR)
     axes.set_yticks(np.arange(24) + 0.5, KEY_LABELS, fontsize=9)
     axes.set(xlim=(begin, end), ylim=(24, 0), xlabel="seconds")
     axes.tick_params(axis="y", length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
     for line in range(0, 25, 2):
         axes.axhline(line, color=INK, alpha=0.15, linewidth=0.6)
-
-
-def _spoken(stretches: Sequence[Mapping[str, Any]], reference: Key) -> str:
-    """The figure in words: how often the reference is the likeliest key."""
-    best = [KEYS[int(np.argmax(s["probabilities"]))] for s in stretches if s["probabilities"]]
-    right = sum(key == reference for key in best)
-    return f"The reference, {reference}, is the likeliest key in {right} of {len(stretches)} stretches."
+    figure.draw_without_rendering()
+    points = axes.get_window_extent().width * 72 / figure.dpi
+    right = sum(bool(each.any()) and KEYS[int(each.argmax())] == reference for each in profiles)
+    said = f"The reference, {reference}, is the likeliest key in {right} of {len(profiles)} stretches."
+    drawing = draw(figure, title, said)
+    times = f'data-begin="{begin:g}" data-end="{end:g}" data-points="{points:.1f}"'
+    return replace(drawing, svg=drawing.svg.replace("<svg", f"<svg {times}", 1))

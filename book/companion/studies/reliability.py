@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -62,15 +63,6 @@ class Judged:
     def by_confidence(self) -> Right:
         """Whether each answer is right, the surest first; equals stay in the order of the tracks."""
         return self.right[np.argsort(-self.confidence, kind="stable")]
-
-
-@dataclass(frozen=True, slots=True)
-class Class:
-    """The answers of one class of confidence: how many, their mean confidence, the share that is right."""
-
-    count: int
-    confidence: float
-    right: Interval
 
 
 def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
@@ -167,17 +159,20 @@ def judged(entries: Entries, system: str) -> Judged:
     return Judged(np.array(said["confidence"][: len(right)], dtype=float), right)
 
 
-def classes(answers: Judged, bins: int = BINS) -> list[Class]:
-    """Classes of confidence of equal width that hold any answer; shares with their 95 % interval."""
+def classes(answers: Judged, bins: int = BINS) -> pd.DataFrame:
+    """Classes of confidence of equal width that hold any answer, a row each.
+
+    Returns:
+        ``count``, mean ``confidence``, and the share that is right with its 95 % interval: ``value``,
+        ``low``, ``high``.
+    """
     places = np.minimum((answers.confidence * bins).astype(int), bins - 1)
-    return [
-        Class(
-            int((places == place).sum()),
-            float(answers.confidence[places == place].mean()),
-            bootstrap_interval(answers.right[places == place].astype(float)),
-        )
-        for place in np.unique(places)
-    ]
+    table = pd.DataFrame({"confidence": answers.confidence, "right": answers.right.astype(float)})
+    groups = table.groupby(places)
+    shares = pd.DataFrame(
+        [bootstrap_interval(each.to_numpy()) for _, each in groups["right"]], np.unique(places)
+    )
+    return shares.assign(count=groups.size(), confidence=groups["confidence"].mean())
 
 
 def error_interval(answers: Judged, bins: int = BINS, seed: int = 0) -> Interval:

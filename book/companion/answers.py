@@ -4,7 +4,6 @@
 ``scores.csv`` what follows. Each table and figure of systems is a query on them.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +17,16 @@ from tqdm import tqdm
 
 from companion.kept import KeptAnswers, System, kept_answers
 from companion.parameters import ParameterError, Parameters
-from companion.record import RESULTS, RecordError, digest, find_checkout, provenance, write_if_changed
+from companion.record import (
+    RESULTS,
+    RecordError,
+    digest,
+    find_checkout,
+    provenance,
+    read_json,
+    write_if_changed,
+    write_json,
+)
 from companion.scores import (
     COLUMNS,
     REFERENCE,
@@ -292,16 +300,13 @@ def _answers_before(
 
 def read_record(folder: Path) -> Record:
     """The answers in a folder; raises ``RecordError`` where they are missing or unreadable."""
+    remedy = "compute it with `papermill notebooks/table-3-key-and-mode.ipynb out.ipynb -p recompute True`"
+    about = read_json(folder / ABOUT, remedy)
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         return Record(read_answers(folder / ANSWERS), about["data"], about["weights"], about["made"], folder)
-    except FileNotFoundError as error:
-        raise RecordError(
-            f"{error.filename} is missing: restore it with git, or compute it with "
-            "`papermill notebooks/table-3-key-and-mode.ipynb out.ipynb -p recompute True`"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{folder / ABOUT} is no record ({error!r}): restore it with git") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = f"restore it with git, or {remedy}"
+        raise RecordError(f"{folder} holds no whole record ({error!r}): {said}") from error
 
 
 def read_answers(path: Path) -> pd.DataFrame:
@@ -341,15 +346,13 @@ def write_record(record: Record) -> bool:
     path = record.folder / ABOUT
     about = {"data": dict(record.data), "weights": dict(record.weights)}
     try:
-        old = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        old = read_json(path)
+    except RecordError:
         old = {}
     changed = write_answers(record.answers, record.folder / ANSWERS)
-    same = {name: old.get(name) for name in about} == about
-    if same and not changed and (record.folder / SCORES).is_file():
+    if old | about == old and not changed and (record.folder / SCORES).is_file():
         return False
-    text = json.dumps({**about, "made": dict(record.made)}, indent=1, ensure_ascii=False)
-    write_if_changed(path, text + "\n")
+    write_json(path, {**about, "made": dict(record.made)})
     scores = score(record.answers)
     write_if_changed(record.folder / SCORES, scores.to_csv(index=False, lineterminator="\n"))
     return True

@@ -41,7 +41,7 @@ def build_book(checkout: Path) -> Path:
         text=True,
         encoding="utf-8",
         errors="replace",
-        env=_environment(),
+        env={**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"},  # colours would hide the warnings in a log
     )
     index = checkout / INDEX
     if done.returncode or not index.is_file():
@@ -55,11 +55,6 @@ def script(name: str) -> Path:
     if not path.is_file():
         raise SkeyError(f"{path} is missing: install the extra of the book with `pip install -e .[book]`")
     return path
-
-
-def _environment() -> dict[str, str]:
-    """UTF-8 whatever the locale, and no colours that would hide the warnings from a reader of the log."""
-    return {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}
 
 
 def _complaints(log: str) -> str:

@@ -21,7 +21,7 @@ from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_
 from skey.datasets import labelled_tracks
 from skey.errors import WeightsError
 from skey.experiments import EXPERIMENTS
-from skey.weights import Header, read_arrays
+from skey.weights import read_arrays
 
 
 @click.command()
@@ -134,25 +134,20 @@ def check_weights(results: Path, weights: Path) -> Iterator[str]:
         run = chosen[file.stem]
         said = facts_of(header)
         lines = moved(flat({name: getattr(run, name) for name in said}), flat(said), "the weights say")
-        lines += moved(described(file.stem, run.seed), described_in(header), "the weights say")
+        described = description_of(file.stem, run.seed)
+        lines += moved(described, {name: getattr(header, name) for name in described}, "the weights say")
         if file.stem in recorded and recorded[file.stem] != header.checksum:
             lines.append("the recorded answers are of other weights")
         yield from (f"{run.name}: {line}" for line in lines)
 
 
-_DESCRIPTION = ("name", "title", "licence", "whole_track", "window_seconds")
-
-
-def described(system: str, seed: int) -> dict[str, object]:
+def description_of(system: str, seed: int) -> dict[str, object]:
     """What the header of shipped weights has to say besides how they were trained."""
-    title = f"{SYSTEMS[system].title}, seed {seed}"
-    window = EXPERIMENTS[system].window_seconds
-    return dict(zip(_DESCRIPTION, (system, title, "MIT", False, window), strict=True))
-
-
-def described_in(header: Header) -> dict[str, object]:
-    """The same fields of a header."""
-    return {name: getattr(header, name) for name in _DESCRIPTION}
+    title, window = f"{SYSTEMS[system].title}, seed {seed}", EXPERIMENTS[system].window_seconds
+    return {
+        **{"name": system, "title": title, "licence": "MIT"},
+        **{"whole_track": False, "window_seconds": window},
+    }
 
 
 def check_paper() -> list[str]:

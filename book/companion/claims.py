@@ -85,25 +85,13 @@ def is_test(claim: Claim, found: Verdict) -> bool:
 
 def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
     """What the interval of a difference, in percentage points, says of a claim of that kind."""
-    if _holds(difference, kind):
-        return "holds"
-    return "does not hold" if _fails(difference, kind) else "undecided at this size"
-
-
-def _holds(difference: Interval, kind: ClaimKind) -> bool:
-    """Whether the whole interval lies where the claim puts it."""
-    if kind == "better":
-        return difference.low > 0
-    if kind == "same":
-        return difference.low > -MARGIN and difference.high < MARGIN
-    return difference.low > -MARGIN and difference.high >= 0
-
-
-def _fails(difference: Interval, kind: ClaimKind) -> bool:
-    """Whether the whole interval lies where the claim excludes it."""
-    if kind == "same":
-        return difference.low > MARGIN or difference.high < -MARGIN
-    return difference.high < 0
+    low, high = difference.low, difference.high
+    holds, fails = {
+        "better": (low > 0, high < 0),
+        "same": (low > -MARGIN and high < MARGIN, low > MARGIN or high < -MARGIN),
+        "no worse": (low > -MARGIN and high >= 0, high < 0),
+    }[kind]
+    return "holds" if holds else "does not hold" if fails else "undecided at this size"
 
 
 def judge(claim: Claim, table: Evaluation) -> Judgement:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from companion.record import RecordError, moved, write_if_changed
+from companion.record import RecordError, moved, read_json, write_json
 from skey.corpus.build import FeatureStore, open_store
 from skey.corpus.plan import Clip, describe, plan_clips
 from skey.shapes import UInt8
@@ -48,34 +48,27 @@ def compare_fingerprints(
     Both map clip ids to hexadecimal digits; recorded clips that were not built are no difference. Raises
     ``ValueError`` where a fingerprint is not hexadecimal.
     """
-    return [clip for clip, value in built.items() if not _agree(recorded.get(clip), value, tolerance)]
-
-
-def _agree(recorded: str | None, built: str, tolerance: int) -> bool:
-    """Whether all values lie within the tolerance."""
-    if recorded is None or len(recorded) != len(built):
-        return False
-    pairs = zip(bytes.fromhex(recorded), bytes.fromhex(built), strict=True)
-    return all(abs(one - other) <= tolerance for one, other in pairs)
+    other = []
+    for clip, value in built.items():
+        old, new = (list(bytes.fromhex(each)) for each in (recorded.get(clip, ""), value))
+        if len(old) != len(new) or np.abs(np.subtract(old, new)).max() > tolerance:
+            other.append(clip)
+    return other
 
 
 def write_corpus_record(results: Path, store: FeatureStore, clips: Sequence[Clip]) -> bool:
     """Write description and fingerprints below the folder ``results``; returns whether the file changed."""
     record = {**describe(clips), "fingerprints": fingerprint(store)}
-    return write_if_changed(results / CORPUS_RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    return write_json(results / CORPUS_RECORD, record)
 
 
 def read_corpus_record(results: Path) -> dict[str, Any]:
     """The recorded corpus below the folder ``results``; raises ``RecordError`` where there is none."""
-    path = results / CORPUS_RECORD
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {**content, "fingerprints": dict(content["fingerprints"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(
-            f"{path} is missing or unreadable: restore it with git, or write it anew with "
-            "`python3 run.py corpus build && python3 run.py record-corpus`"
-        ) from error
+    remedy = "write it anew with `python3 run.py corpus build && python3 run.py record-corpus`"
+    content = read_json(results / CORPUS_RECORD, remedy)
+    if not isinstance(content.get("fingerprints"), dict):
+        raise RecordError(f"{results / CORPUS_RECORD} has no fingerprints: restore it with git, or {remedy}")
+    return content
 
 
 def check_corpus(results: Path, recompute: bool = False) -> list[str]:

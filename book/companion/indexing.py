@@ -19,6 +19,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
@@ -180,13 +181,9 @@ def chorale_ids() -> list[str]:
 @cache
 def expert_keys() -> dict[str, frozenset[Key]]:
     """BWV number -> the keys of the experts' analyses that begin and end in one key."""
-    keys: dict[str, set[Key]] = {}
-    with EXPERT_KEYS.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            found = keys.setdefault(row["bwv"], set())
-            if row["first_key"] == row["last_key"]:
-                found.add(parse_key(row["first_key"]))
-    return {bwv: frozenset(found) for bwv, found in keys.items()}
+    table = pd.read_csv(EXPERT_KEYS, dtype=str)
+    same = table["first_key"].where(table["first_key"] == table["last_key"])
+    return {bwv: frozenset(map(parse_key, keys.dropna())) for bwv, keys in same.groupby(table["bwv"])}
 
 
 def agreed_key(bwv: str, notes: Shaped[np.ndarray, " notes"], signature: int | None) -> Key | None:
@@ -340,12 +337,8 @@ def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
 
 def _alike_melodies(melodies: Sequence[tuple[int, ...]], furthest: int = 2) -> Pairs:
     """Pairs of interval sequences at most ``furthest`` edits apart."""
-    return [
-        (i, j)
-        for i, first in enumerate(melodies)
-        for j in range(i)
-        if edit_distance(first, melodies[j]) <= furthest
-    ]
+    pairs = combinations(range(len(melodies)), 2)
+    return [(j, i) for i, j in pairs if edit_distance(melodies[j], melodies[i]) <= furthest]
 
 
 def alike_tunes(incipits: Int[np.ndarray, "tunes points"]) -> Pairs:
@@ -359,11 +352,9 @@ def alike_tunes(incipits: Int[np.ndarray, "tunes points"]) -> Pairs:
 
 def same_titles(titles: Sequence[str], commonest: int = 4) -> Pairs:
     """Pairs with one title of two words or more, which at most ``commonest`` pieces bear."""
-    bearers: dict[str, list[int]] = defaultdict(list)
-    for number, title in enumerate(titles):
-        if " " in title:
-            bearers[title].append(number)
-    return [(n, some[0]) for some in bearers.values() if len(some) <= commonest for n in some[1:]]
+    places = pd.Series(range(len(titles))).groupby(list(titles))
+    bearers = [list(some) for title, some in places if " " in str(title) and len(some) <= commonest]
+    return [(n, first) for first, *others in bearers for n in others]
 
 
 def join(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:

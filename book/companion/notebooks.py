@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from companion.kernels import KERNEL, KeptKernels
-from companion.parameters import ParameterError
+from companion.parameters import refuse_others
 from companion.record import current_commit, write_if_changed
 from skey.errors import SkeyError
 
@@ -91,16 +91,6 @@ def _literal(line: ast.stmt) -> tuple[str, Value]:
     return line.targets[0].id, ast.literal_eval(line.value)
 
 
-def refuse_unknown_parameters(path: Path, parameters: Mapping[str, Value]) -> None:
-    """Raise ``ParameterError`` for a parameter that the notebook's parameters cell does not have."""
-    known = default_parameters(path)
-    unknown = [name for name in parameters if name not in known]
-    if unknown:
-        raise ParameterError(
-            f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known)}"
-        )
-
-
 def run_notebooks(
     checkout: Path, parameters: Mapping[str, Mapping[str, Value]], publish: bool = True
 ) -> list[Run]:
@@ -138,7 +128,7 @@ def run_notebook(
     ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell that raised.
     """
     source, given = checkout / FOLDER / f"{name}.ipynb", dict(parameters or {})
-    refuse_unknown_parameters(source, given)
+    refuse_others(given, default_parameters(source), source.name)
     began = time.monotonic()
     executed = stable(_execute(checkout, source, given, kernels))
     if publish:

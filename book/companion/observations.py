@@ -4,14 +4,22 @@ An experiment asks many tracks and is scored; an observation looks closely at a 
 need one system's weights, and those that cannot be computed here are taken over from the record.
 """
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from companion.record import RESULTS, RecordError, find_checkout, flat, moved, provenance, write_if_changed
+from companion.record import (
+    RESULTS,
+    RecordError,
+    find_checkout,
+    flat,
+    moved,
+    provenance,
+    read_json,
+    write_json,
+)
 from companion.systems import RELEASED
 
 FOLDER = "observations"
@@ -53,16 +61,12 @@ def recorded_observations(folder: Path) -> tuple[str, ...]:
 def read_observation(folder: Path, name: str) -> Observation:
     """Read a record; raises ``RecordError`` where it is missing or none."""
     path = observation_path(folder, name)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Observation(name, content["entries"], content["made"])
-    except FileNotFoundError:
-        raise RecordError(
-            f"{path} is missing: restore it with git, or compute it with "
-            f"`papermill notebooks/{name}.ipynb out.ipynb -p recompute True`"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{path} is no record ({error!r}): restore it with git") from error
+    content = read_json(
+        path, f"compute it with `papermill notebooks/{name}.ipynb out.ipynb -p recompute True`"
+    )
+    if not {"entries", "made"} <= set(content):
+        raise RecordError(f"{path} is no record: restore it with git")
+    return Observation(name, content["entries"], content["made"])
 
 
 def write_observation(observation: Observation, folder: Path) -> bool:
@@ -72,8 +76,7 @@ def write_observation(observation: Observation, folder: Path) -> bool:
         old = read_observation(folder, observation.name)
         if not moved_numbers(old.entries, observation.entries):
             return False
-    content = {"entries": observation.entries, "made": observation.made}
-    return write_if_changed(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return write_json(path, {"entries": observation.entries, "made": observation.made})
 
 
 def observe(

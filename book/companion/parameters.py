@@ -1,7 +1,7 @@
 """What a notebook can be asked for, and the refusal of anything else."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -87,14 +87,16 @@ def refuse_unknown(history: Sequence[str], known: Sequence[str]) -> None:
     notebook's parameters cell. Raises ``ParameterError`` that lists both.
     """
     injected = history[-2] if len(history) > 1 else ""
-    if not injected.startswith(INJECTED):
-        return
-    names = (node.id for node in ast.walk(ast.parse(injected)) if isinstance(node, ast.Name))
+    if injected.startswith(INJECTED):
+        names = [node.id for node in ast.walk(ast.parse(injected)) if isinstance(node, ast.Name)]
+        refuse_others(names, known, "this notebook")
+
+
+def refuse_others(names: Iterable[str], known: Collection[str], notebook: str) -> None:
+    """Raise ``ParameterError`` for names of parameters that a notebook does not know."""
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ParameterError(
-            f"unknown parameter {', '.join(unknown)}: this notebook knows {', '.join(known)}"
-        )
+        raise ParameterError(f"unknown parameter {', '.join(unknown)}: {notebook} knows {', '.join(known)}")
 
 
 def notebook_parameters(history: Sequence[str], **values: str | int | bool) -> Parameters:

@@ -62,6 +62,23 @@ def write_if_changed(path: Path, text: str) -> bool:
     return True
 
 
+def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
+    """The JSON object in a file of the record; raises ``RecordError``, which says how to make it again."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        said = f"restore it with git{f', or {remedy}' if remedy else ''}"
+        missing = isinstance(error, FileNotFoundError)
+        raise RecordError(
+            f"{path} is {'missing' if missing else f'no record ({error!r})'}: {said}"
+        ) from error
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> bool:
+    """Write a JSON object where its content changes; returns whether it did."""
+    return write_if_changed(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
 def digest(content: Mapping[str, Any]) -> str:
     """The sha256 of a JSON object's content, independent of its layout."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -63,20 +63,31 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
     Ends with the scoreboard: the papers' claims with their verdicts, then the scores, as computed here.
     Exits with status 1 where a notebook raised or a number moved.
     """
-    from companion.record import find_checkout
+    from companion.build import build_book
+    from companion.check import not_recomputed
+    from companion.record import RESULTS, find_checkout
+    from companion.systems import systems
+    from skey.corpus.build import build
 
     checkout, steps = find_checkout(), Steps()
     limit = SMOKE_CLIPS if smoke else 0
-    steps.run("features of the open corpus", partial(_build_features, limit or None, jobs))
+    clips = limit or None
+    features = partial(build, "test", clips=clips, jobs=jobs, progress=sys.stderr.isatty())
+    steps.run("features of the open corpus", features)
     steps.run("answers of every system", partial(_compute_answers, checkout, limit, jobs))
     _compute_notebooks(checkout, steps, limit)
     faults = steps.run("check of the record", partial(_moved_numbers, checkout))
-    _print_not_recomputed(checkout)
+    for line in not_recomputed(checkout / RESULTS, systems()):
+        click.echo(line)
     if smoke:
         _read_notebooks(checkout, steps)
-    index = steps.run("book", partial(_build_book, checkout))
+    index = steps.run("book", partial(build_book, checkout))
     steps.report()
-    _conclude(faults, index)
+    for fault in faults:
+        click.echo(f"moved: {fault}")
+    if not faults:
+        click.echo("Every number is as recorded.")
+    click.echo(f"The book: {index}\n")
     _print_scoreboard()
     if faults:
         raise click.ClickException(f"{len(faults)} numbers are not as recorded (see above)")
@@ -85,11 +96,12 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
 @click.command()
 def book() -> None:
     """Build the book from the record alone: no features, no sound but the examples, no network."""
+    from companion.build import build_book
     from companion.record import find_checkout
 
     checkout, steps = find_checkout(), Steps()
     _read_notebooks(checkout, steps)
-    index = steps.run("book", partial(_build_book, checkout))
+    index = steps.run("book", partial(build_book, checkout))
     steps.report()
     click.echo(f"The book: {index}")
 
@@ -105,22 +117,16 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
 
     checkout, steps = find_checkout(), Steps()
     commands = [*CHECKS, ["pytest", *SIDE_BY_SIDE, *pytest_arguments]]
-    failed = [each[0] for each in commands if steps.run(each[0], partial(_run_module, checkout, each))]
+
+    def failing(module: str, *arguments: str) -> bool:
+        """Run a module of this Python in the checkout."""
+        command = [sys.executable, "-m", module, *arguments]
+        return bool(subprocess.run(command, cwd=checkout).returncode)
+
+    failed = [each[0] for each in commands if steps.run(each[0], partial(failing, *each))]
     steps.report()
     if failed:
         raise click.ClickException(f"failed: {', '.join(failed)}")
-
-
-def _run_module(checkout: Path, command: list[str]) -> int:
-    """Run a module of this Python in the checkout; returns its exit status."""
-    return subprocess.run([sys.executable, "-m", *command], cwd=checkout).returncode
-
-
-def _build_features(clips: int | None, jobs: int | None) -> None:
-    """Build what is missing of the test set's features."""
-    from skey.corpus.build import build
-
-    build("test", clips=clips, jobs=jobs, progress=sys.stderr.isatty())
 
 
 def _compute_answers(checkout: Path, limit: int, jobs: int | None) -> None:
@@ -180,32 +186,6 @@ def _moved_numbers(checkout: Path) -> list[str]:
     recorded, computed = checkout / RESULTS, checkout / RECOMPUTED
     moved = compare_records(recorded, computed) + compare_observations(recorded, computed)
     return check_record(recorded) + moved
-
-
-def _print_not_recomputed(checkout: Path) -> None:
-    """Name the systems that stayed as recorded, because the weights of their networks are not here."""
-    from companion.check import not_recomputed
-    from companion.record import RESULTS
-    from companion.systems import systems
-
-    for line in not_recomputed(checkout / RESULTS, systems()):
-        click.echo(line)
-
-
-def _build_book(checkout: Path) -> Path:
-    """Build the book; returns its first page."""
-    from companion.build import build_book
-
-    return build_book(checkout)
-
-
-def _conclude(faults: list[str], index: Path) -> None:
-    """Print what moved and where the book lies."""
-    for fault in faults:
-        click.echo(f"moved: {fault}")
-    if not faults:
-        click.echo("Every number is as recorded.")
-    click.echo(f"The book: {index}\n")
 
 
 def _print_scoreboard() -> None:

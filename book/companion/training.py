@@ -4,7 +4,6 @@
 ``<run>.csv`` (its curve, a row an epoch); the runs' answers on the test set are a table beside them.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +22,16 @@ from companion.answers import (
     table_of,
     write_record,
 )
-from companion.record import RESULTS, RecordError, find_checkout, provenance, write_if_changed
+from companion.record import (
+    RESULTS,
+    RecordError,
+    find_checkout,
+    flat,
+    provenance,
+    read_json,
+    write_if_changed,
+    write_json,
+)
 from companion.scores import interval_of, leading_metric
 from skey.datasets import Dataset, labelled_tracks
 from skey.experiments import find_experiment
@@ -120,13 +128,8 @@ def facts_of(header: Header) -> dict[str, Any]:
 def read_curve(log: Path) -> pd.DataFrame:
     """The log of a run, rounded to ``DIGITS`` significant digits; histograms stay texts of twelve counts."""
     table = pd.read_csv(log)
-    numbers = table.select_dtypes("float").columns
-    return table.assign(**{name: table[name].map(_rounded, na_action="ignore") for name in numbers})
-
-
-def _rounded(value: float) -> float:
-    """A number of a curve."""
-    return float(f"{value:.{DIGITS}g}")
+    numbers = table.select_dtypes("float")
+    return table.assign(**numbers.map(lambda value: float(f"{value:.{DIGITS}g}")))
 
 
 def record_file(folder: Path, name: str) -> Path:
@@ -149,11 +152,11 @@ def read_training_records(folder: Path) -> tuple[TrainingRecord, ...]:
 
 def _read(path: Path, scores: pd.DataFrame) -> TrainingRecord:
     """The record of one run; ``scores`` of all runs."""
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         curve = read_curve(path.with_suffix(".csv"))
         return TrainingRecord(**content, curve=curve, scores=scores[scores.system == content["name"]])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is no record of a training ({error!r}): restore it with git") from error
 
 
@@ -176,13 +179,10 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
     Returns:
         System → the record of the chosen run.
     """
-    seeds: dict[str, list[TrainingRecord]] = {}
-    for record in records:
-        if record.is_candidate:
-            seeds.setdefault(record.system, []).append(record)
-    return {
-        system: min(runs, key=lambda run: (run.validation_loss, run.seed)) for system, runs in seeds.items()
-    }
+    candidates = [record for record in records if record.is_candidate]
+    best_first = sorted(candidates, key=lambda run: (run.validation_loss, run.seed))
+    chosen = {run.system: run for run in reversed(best_first)}
+    return {system: chosen[system] for system in dict.fromkeys(run.system for run in candidates)}
 
 
 def ship(
@@ -225,32 +225,25 @@ def ship(
 def write_run(results: Path, facts: Mapping[str, Any], curve: pd.DataFrame) -> None:
     """Write what a run is and its curve below the folder of the record."""
     path = record_file(results, str(facts["name"]))
-    write_if_changed(path, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    write_json(path, facts)
     write_if_changed(path.with_suffix(".csv"), curve.to_csv(index=False, lineterminator="\n"))
 
 
 def put_answers(folder: Path, dataset: Dataset, networks: Mapping[str, NetworkSystem]) -> None:
     """Ask networks about a data set, and put their answers into the record in a folder."""
     began, tracks = time.monotonic(), labelled_tracks(dataset)
-    columns: dict[str, list[Any]] = {name: [] for name in networks}
-    for features in map(dataset.log_vqt, tracks):
-        for name, network in networks.items():
-            columns[name].append(network(features))
+    features = map(dataset.log_vqt, tracks)
+    said = [[network(each) for network in networks.values()] for each in features]
+    columns = {name: [row[place] for row in said] for place, name in enumerate(networks)}
     data = {**describe(dataset), "tracks": len(tracks)}
     before = read_record(folder) if (folder / ABOUT).is_file() else None
-    kept = before is not None and before.data == data
-    known = {name: before.answers[name] for name in before.systems} if before and kept else {}
-    weights = dict(before.weights) if before and kept else {}
-    answers = {name: (known | columns)[name] for name in _in_order(folder, known | columns)}
-    weights |= {name: network.checksum for name, network in networks.items()}
-    weights = {name: weights[name] for name in answers if name in weights}
-    made = provenance(find_checkout(), time.monotonic() - began)
-    write_record(Record(table_of(tracks, answers), data, weights, made, folder))
-
-
-def _in_order(folder: Path, names: Iterable[str]) -> list[str]:
-    """Systems by the registry, runs by their names."""
-    return sorted(names) if folder.name == FOLDER else in_order(names)
+    kept = before if before is not None and before.data == data else None
+    answers = ({name: kept.answers[name] for name in kept.systems} if kept else {}) | columns
+    weights = dict(kept.weights if kept else {}) | {name: each.checksum for name, each in networks.items()}
+    names = sorted(answers) if folder.name == FOLDER else in_order(answers)  # runs; or systems
+    table = table_of(tracks, {name: answers[name] for name in names})
+    weights = {name: weights[name] for name in names if name in weights}
+    write_record(Record(table, data, weights, provenance(find_checkout(), time.monotonic() - began), folder))
 
 
 def _refuse_mixture(facts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -270,29 +263,20 @@ def _refuse_mixture(facts: Mapping[str, Mapping[str, Any]]) -> None:
 
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Recorded settings with the defaults of those that came after the record; they changed nothing in it."""
-    return _filled(settings, asdict(find_experiment(str(settings["name"]))))
-
-
-def _filled(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given, and the defaults of what is not, level by level."""
-    return {
-        name: _filled(value, defaults.get(name, {})) if isinstance(value, Mapping) else value
-        for name, value in {**defaults, **given}.items()
-    }
+    return flat(asdict(find_experiment(str(settings["name"])))) | flat(settings)
 
 
 def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -> None:
     """Remove what is on record of seeds that were not given, of the systems that were."""
-    seeds = {f"{fact['system']}-s{fact['seed']}": fact["system"] for fact in facts.values()}
-    systems = {system for name, system in seeds.items() if name in facts}
+    systems = {fact["system"] for name, fact in facts.items() if name == f"{fact['system']}-s{fact['seed']}"}
     gone = [
         run.name
         for run in (read_training_records(results) if recorded_runs(results) else ())
         if run.is_candidate and run.system in systems and run.name not in facts
     ]
     for name in gone:
-        record_file(results, name).unlink()
-        record_file(results, name).with_suffix(".csv").unlink()
+        for suffix in (".json", ".csv"):
+            record_file(results, name).with_suffix(suffix).unlink()
     if gone:
         runs = read_record(results / FOLDER)
         weights = {name: sum_ for name, sum_ in runs.weights.items() if name not in gone}

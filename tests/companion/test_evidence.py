@@ -199,7 +199,11 @@ def test_the_clips_to_hear_are_those_with_the_most_different_answers() -> None:
     table = votes((C, C, C), (C, G, AM), (C, C, G))
     assert disagreement.different_answers(table) == [1, 3, 2]
     assert disagreement.disagreed_rows(table, 2) == [1, 2]
-    assert disagreement.unanimity(table) == [(1, 1, 1, 1), (2, 1, 1, 1), (3, 1, 1, 1)]
+    assert list(disagreement.unanimity(table).itertuples(name=None)) == [
+        (1, 1, 1, 1),
+        (2, 1, 1, 1),
+        (3, 1, 1, 1),
+    ]
 
 
 def test_systems_agree_where_they_name_the_same_key() -> None:

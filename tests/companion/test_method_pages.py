@@ -61,13 +61,13 @@ def test_the_three_losses_of_the_figure_are_the_loss_of_training(clip: str, omeg
     for entry in entries("figure-1-pretext-task").values():
         raw = [torch.tensor(entry[clip][view])[None] for view in pretext.VIEWS]
         whole = cpsd_loss(Views(*raw, torch.tensor([entry["k"]])), omega)
-        shown = sum(term.distance for term in pretext.terms(entry, clip, omega))
+        shown = sum(term.distance for term in pretext.terms(entry, clip, omega).values())
         assert shown == pytest.approx(whole.item(), abs=1e-5)
 
 
 def test_the_distance_is_half_the_squared_line_that_the_figure_draws() -> None:
     entry = entries("figure-1-pretext-task")["released-stone12"]
-    for term in pretext.terms(entry, "torn"):
+    for term in pretext.terms(entry, "torn").values():
         assert term.distance == pytest.approx(abs(term.power - term.target) ** 2 / 2, abs=1e-5)
 
 

@@ -23,12 +23,11 @@ from companion.notebooks import (
     notebook_text,
     read_notebook,
     read_runs,
-    refuse_unknown_parameters,
     run_notebook,
     run_notebooks,
     stable,
 )
-from companion.parameters import ParameterError, Parameters
+from companion.parameters import ParameterError, Parameters, refuse_others
 from companion.systems import T3
 from skey.keys import KEYS
 
@@ -100,7 +99,7 @@ def test_the_parameters_of_an_experiment_are_the_fields_and_the_defaults_of_para
 def test_every_command_line_that_is_refused_names_the_parameter(tmp_path: Path) -> None:
     name = EXPERIMENTS[0]
     with pytest.raises(ParameterError, match="limti"):
-        refuse_unknown_parameters(source(name), {"limti": 48})
+        refuse_others({"limti": 48}, default_parameters(source(name)), name)
     done = papermill(f"{FOLDER}/{name}.ipynb", str(tmp_path / "refused.ipynb"), "-p", "limti", "48")
     assert done.returncode != 0
     assert "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit" in done.stderr

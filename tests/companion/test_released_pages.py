@@ -23,7 +23,7 @@ from companion.observations import (
     write_observation,
 )
 from companion.pages.cards import others_table
-from companion.pages.usage import PAGE, Snippet, codes_table, run_snippets, snippets
+from companion.pages.usage import PAGE, codes_table, run_snippets, snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
@@ -307,7 +307,7 @@ def test_the_codes_for_djs_name_each_key_once() -> None:
 
 def test_a_snippet_that_raises_is_shown() -> None:
     with pytest.raises(SkeyError, match="broken"):
-        run_snippets([Snippet("python", "1 / 0", "broken")])
+        run_snippets([("python", "1 / 0", "broken")])
 
 
 def test_papermill_reads_an_observation_without_any_weights(no_weights: Path, tmp_path: Path) -> None:

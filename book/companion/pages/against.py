@@ -3,7 +3,7 @@
 import pandas as pd
 
 from companion.answers import Evaluation
-from companion.pages.tables import difference_cell, markdown_table, with_interval
+from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.scores import interval_of, parts_of
 from companion.studies.differences import Pair, differences
@@ -43,7 +43,13 @@ def differences_table(table: Evaluation) -> str:
     rows = []
     for pair in pairs:
         found = differences(table.answers, pair, table.seed)
-        rows.append([pair.in_words(), *map(difference_cell, found.values()), in_short(found["all"])])
+        rows.append(
+            [
+                pair.in_words(),
+                *(with_interval(each, "+.1f") for each in found.values()),
+                in_short(found["all"]),
+            ]
+        )
     return markdown_table(["Ours − the other", *sizes, "Ours is"], rows)
 
 

@@ -6,15 +6,14 @@ from typing import Any
 
 from companion.answers import read_scores
 from companion.observations import read_observation
-from companion.pages.tables import METRIC_TITLES, download, markdown_table, with_interval
+from companion.pages.tables import METRIC_TITLES, definitions, download, markdown_table, with_interval
 from companion.paper import label
 from companion.record import RESULTS
 from companion.scores import interval_of, leading_metric
-from companion.studies.alignment import NAME, apart, mode_offset
+from companion.studies.alignment import NAME, apart, first_row, mode_offset
 from companion.systems import RELEASED, SYSTEMS
 from companion.training import SHIPPED, TrainingRecord, choose, read_training_records, record_file
 from skey.calibration import Calibration
-from skey.keys import Key
 from skey.weights import DEFAULT, Header, read_header
 from skey.weights.authors import RELEASES
 
@@ -46,8 +45,7 @@ def default_card(checkout: Path) -> str:
         "Confidence": _confidence_words(record),
         **_scores(record),
     }
-    listed = "\n\n".join(f"{term}\n: {text}" for term, text in terms.items())
-    return f"## {header.title}\n\n{listed}"
+    return f"## {header.title}\n\n{definitions(terms)}"
 
 
 def others_table(checkout: Path) -> str:
@@ -116,8 +114,7 @@ def _outputs_words(calibration: Calibration) -> str:
     if calibration.outputs == 12:
         return "12 key signatures"
     steps = mode_offset(calibration)
-    pair = f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}"
-    return f"24 keys; row 0: {pair}, {apart(steps)}{'' if steps == 0 else ' by signature'}"
+    return f"24 keys; row 0: {first_row(calibration)}, {apart(steps)}{'' if steps == 0 else ' by signature'}"
 
 
 def _confidence_words(record: TrainingRecord) -> str:

@@ -1,14 +1,14 @@
 """What the book computes for its prose on the method: a figure a chapter, layers, settings, data sets."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from companion.observations import read_observation
 from companion.pages import pseudo_label
-from companion.pages.tables import markdown_table
-from companion.plots import Drawing, side_by_side
+from companion.pages.tables import definitions, markdown_table
+from companion.plots import side_by_side
 from companion.plots.circle import plane_drawing
 from companion.plots.method import clip_drawing
 from companion.record import RESULTS
@@ -26,21 +26,18 @@ FOLDER = "method"
 
 def method_parts(checkout: Path) -> dict[str, str]:
     """Every computed part of the chapters: path below ``build/pages`` → its text."""
-    parts: Mapping[str, Callable[[], str]] = {
-        "crops.html": lambda: crops_figure()._repr_html_(),
-        "points.html": lambda: points_figure(checkout),
-        "pseudo-label.html": lambda: pseudo_label_figure(checkout)._repr_html_(),
-        "layers.md": layers_table,
-        "sizes.md": sizes_table,
-        "settings.md": settings_table,
-    }
-    return {f"{FOLDER}/{name}": make() for name, make in parts.items()}
-
-
-def crops_figure() -> Drawing:
-    """The clip of Figure 1 with its crops."""
     segments = halves(render_clip(pretext_clips()["sure"]))
-    return clip_drawing(segments, CROP, SHIFT, "A clip and what three crops keep of it")
+    crops = clip_drawing(segments, CROP, SHIFT, "A clip and what three crops keep of it")
+    labels = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
+    parts = {
+        "crops.html": crops._repr_html_(),
+        "points.html": points_figure(checkout),
+        "pseudo-label.html": pseudo_label.offsets_figure(labels, -3)._repr_html_(),
+        "layers.md": layers_table(),
+        "sizes.md": sizes_table(),
+        "settings.md": settings_table(),
+    }
+    return {f"{FOLDER}/{name}": text for name, text in parts.items()}
 
 
 def points_figure(checkout: Path) -> str:
@@ -51,23 +48,17 @@ def points_figure(checkout: Path) -> str:
     return side_by_side([plane_drawing(points(entry, clip), 7, title) for clip, title in titles.items()])
 
 
-def pseudo_label_figure(checkout: Path) -> Drawing:
-    """How often the paper's rule is right, by where the row lies."""
-    entries = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
-    return pseudo_label.offsets_figure(entries, -3)
-
-
 def layers_table() -> str:
     """What becomes of 15 s of sound, step by step: channels, kernel, frequencies, frames."""
     settings, frames = Architecture(), SEGMENT_FRAMES
     rows = [["input", "1", "", "84", str(frames)]]
-    for number, (channels, kernel) in enumerate(
-        zip(settings.channels, settings.kernels, strict=True), start=1
-    ):
+    layers = zip(settings.channels, settings.kernels, strict=True)
+    for number, (channels, kernel) in enumerate(layers, start=1):
         frames //= 2
         rows.append([f"block {number}", str(channels), f"{kernel} × {kernel}", "84", str(frames)])
-    rows.append(["octave equivalence, Eq. 1", str(settings.channels[-1]), "", "12", str(frames)])
-    rows.append(["mean over time", str(settings.channels[-1]), "", "12", "1"])
+    last = str(settings.channels[-1])
+    rows.append(["octave equivalence, Eq. 1", last, "", "12", str(frames)])
+    rows.append(["mean over time", last, "", "12", "1"])
     rows.append(["last map, softmax", "1 or 2", "", "12", "1"])
     return markdown_table(["", "Channels", "Kernel", "Frequencies", "Frames"], rows)
 
@@ -125,5 +116,4 @@ def _dataset(dataset: Dataset) -> str:
         "From": address,
         "Cite": dataset.citation,
     }
-    listed = "\n\n".join(f"{term}\n: {text}" for term, text in terms.items())
-    return f"**{dataset.title}**\n\n{listed}"
+    return f"**{dataset.title}**\n\n{definitions(terms)}"

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from companion.observations import Entries
 from companion.pages.listening import RELATION_WORDS, clip_file, listen, player
-from companion.pages.tables import markdown_table
+from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.plots import Drawing, side_by_side
 from companion.plots.profile import key_rings
@@ -17,20 +18,13 @@ from companion.studies.robustness import CLEAN, EFFECTS, condition, percent, sco
 from skey.corpus.plan import Clip
 from skey.datasets import Dataset
 from skey.keys import KEYS, Key, relation
-from skey.metrics import Interval, bootstrap_interval
-
-_SPACE = "\N{NO-BREAK SPACE}"
+from skey.metrics import bootstrap_interval
 
 HEARD = ("detuning", "saturation", "reverb", "noise")
 """The effects that have players."""
 
 LEAST = (0.0, 0.5, 0.7, 0.9)
 """Confidences below which answers are withheld, for the table."""
-
-
-def _interval(found: Interval, form: str = ".1f") -> str:
-    """A number in bold, and below it the two ends of its 95 % interval."""
-    return f"**{found.value:{form}}**<br>[{found.low:{form}},{_SPACE}{found.high:{form}}]"
 
 
 def small(drawings: Sequence[Drawing]) -> str:
@@ -49,7 +43,7 @@ def changes_table(entries: Entries, metric: str, word: str) -> str:
     for system in scored_systems(entries, metric):
         clean = percent(bootstrap_interval(score_points(entries, system, CLEAN, metric)))
         changes = (score_change(entries, system, name, strongest[name], metric) for name in EFFECTS)
-        rows.append([label(system), _interval(clean), *(_interval(each, "+.1f") for each in changes)])
+        rows.append([label(system), with_interval(clean), *(with_interval(each, "+.1f") for each in changes)])
     return markdown_table(header, rows)
 
 
@@ -64,20 +58,15 @@ def degradation_numbers(entries: Entries) -> dict[str, float]:
 
 def telling_clip(entries: Entries) -> int:
     """The clip of which the strengths that are heard turn most right answers wrong; the first of several."""
-    references = robustness.references(entries)
-    lost = [0] * len(references)
-    for system in robustness.systems_of(entries):
-        clean = robustness.answers(entries, system, CLEAN)
-        for name in _conditions_heard():
-            touched = robustness.answers(entries, system, name)
-            for place, (key, before, after) in enumerate(zip(references, clean, touched, strict=True)):
-                lost[place] += is_right(key, before) and not is_right(key, after)
-    return lost.index(max(lost))
+    references, systems = robustness.references(entries), robustness.systems_of(entries)
+    names = [condition(effect, strength) for effect in HEARD for strength in EFFECTS[effect].shown]
 
+    def right(system: str, name: str) -> np.ndarray:
+        """Whether each answer is right."""
+        return np.array(list(map(is_right, references, robustness.answers(entries, system, name))))
 
-def _conditions_heard() -> list[str]:
-    """The conditions that have players."""
-    return [condition(effect, strength) for effect in HEARD for strength in EFFECTS[effect].shown]
+    lost = sum((right(each, CLEAN) & ~right(each, name)).astype(int) for each in systems for name in names)
+    return int(np.argmax(lost))
 
 
 def strengths_heard(entries: Entries, clip: Clip, place: int) -> str:
@@ -87,28 +76,21 @@ def strengths_heard(entries: Entries, clip: Clip, place: int) -> str:
 
 def _effect_heard(entries: Entries, clip: Clip, place: int, effect: str) -> str:
     """Three players beside each other, and below them a table of answers."""
-    strengths = (None, *EFFECTS[effect].shown)
-    names = [condition(effect, strength) for strength in strengths]
-    words = [_in_words(effect, strength) for strength in strengths]
-    players = "".join(
-        player(_sound(clip, effect, strength), word) for word, strength in zip(words, strengths, strict=True)
-    )
-    head = "".join(f"<th>{word}</th>" for word in words)
-    reference = robustness.references(entries)[place]
+    reference, known = robustness.references(entries)[place], EFFECTS[effect]
+    words, players, columns = [], [], []
+    for strength in (None, *known.shown):
+        name = condition(effect, strength)
+        words.append(CLEAN if strength is None else f"{strength:g} {known.unit}".replace("-", "−"))
+        players.append(player(_sound(clip, effect, strength), words[-1]))
+        said = (robustness.answers(entries, system, name)[place] for system in robustness.systems_of(entries))
+        columns.append([_answer_cell(reference, answer) for answer in said])
+    head = "".join(f"<th>{word}</th>" for word in ("", *words))
     rows = "".join(
-        f"<tr><th>{label(system)}</th>"
-        + "".join(_answer_cell(reference, robustness.answers(entries, system, name)[place]) for name in names)
-        + "</tr>"
-        for system in robustness.systems_of(entries)
+        f"<tr><th>{label(system)}</th>{''.join(cells)}</tr>"
+        for system, *cells in zip(robustness.systems_of(entries), *columns, strict=True)
     )
-    heading = f"<h3>{EFFECTS[effect].title}: {reference}</h3>"
-    table = f'<table class="table"><tr><th></th>{head}</tr>{rows}</table>'
-    return f'{heading}<div class="companion-three">{players}</div><div class="companion-heard">{table}</div>'
-
-
-def _in_words(effect: str, strength: float | None) -> str:
-    """A strength with its unit."""
-    return CLEAN if strength is None else f"{strength:g} {EFFECTS[effect].unit}".replace("-", "−")
+    table = f'<div class="companion-heard"><table class="table"><tr>{head}</tr>{rows}</table></div>'
+    return f'<h3>{known.title}: {reference}</h3><div class="companion-three">{"".join(players)}</div>{table}'
 
 
 def _sound(clip: Clip, effect: str, strength: float | None) -> str:
@@ -133,8 +115,8 @@ def calibration_table(judged: Mapping[str, reliability.Judged]) -> str:
             label(system),
             str(len(answers)),
             f"{100 * answers.confidence.mean():.1f}",
-            _interval(percent(bootstrap_interval(answers.right.astype(float)))),
-            _interval(percent(reliability.error_interval(answers))),
+            with_interval(percent(bootstrap_interval(answers.right.astype(float)))),
+            with_interval(percent(reliability.error_interval(answers))),
         ]
         for system, answers in judged.items()
     ]
@@ -154,7 +136,7 @@ def withholding_table(judged: Mapping[str, reliability.Judged]) -> str:
 def _kept(answers: reliability.Judged, least: float) -> str:
     """What remains when answers of less confidence are withheld."""
     coverage, right = reliability.withheld_below(answers, least)
-    share = "–" if right is None else _interval(percent(right))
+    share = "–" if right is None else with_interval(percent(right))
     return f"{100 * coverage:.0f} % answered<br>{share}"
 
 
@@ -181,7 +163,7 @@ def unanimity_table(answers: pd.DataFrame) -> str:
     """By how many different keys the systems name: clips, and how often most systems, or any, are right."""
     rows = [
         [str(number), str(tracks), f"{100 * most / tracks:.0f}", f"{100 * some / tracks:.0f}"]
-        for number, tracks, most, some in disagreement.unanimity(answers)
+        for number, tracks, most, some in disagreement.unanimity(answers).itertuples()
     ]
     header = ["Different answers", "Clips", "the most frequent answer is right, %", "some answer is right, %"]
     return markdown_table(header, rows)
@@ -202,8 +184,9 @@ def agreement_table(answers: pd.DataFrame) -> str:
 def disagreed_clip(answers: pd.DataFrame, dataset: Dataset, row: int, heard: Entries) -> str:
     """One clip: player, every system's answer, the circle of fifths of each network on record, as HTML."""
     track, reference = answers.index[row], answers[REFERENCE].iloc[row]
+    piece = track.split("#")[0].rsplit("/", 1)[-1]
     drawings = [
-        key_rings(profiles[track], f"{label(system)}: {_short(track)}, {_said(reference, profiles[track])}")
+        key_rings(profiles[track], f"{label(system)}: {piece}, {_said(reference, profiles[track])}")
         for system, profiles in heard.items()
         if track in profiles
     ]
@@ -212,22 +195,16 @@ def disagreed_clip(answers: pd.DataFrame, dataset: Dataset, row: int, heard: Ent
     return shown + (small(drawings) if drawings else "")
 
 
-def _short(track: str) -> str:
-    """The name of the piece of a clip, without its folder."""
-    return track.split("#")[0].rsplit("/", 1)[-1]
-
-
 def _said(reference: Key, probabilities: Sequence[float]) -> str:
     """The relation of the likeliest key to the reference, in words."""
-    best = max(range(len(probabilities)), key=probabilities.__getitem__)
-    return RELATION_WORDS[relation(reference, KEYS[best])]
+    return RELATION_WORDS[relation(reference, KEYS[int(np.argmax(probabilities))])]
 
 
 def disagreement_numbers(answers: pd.DataFrame) -> dict[str, float]:
     """Numbers for the prose: how many systems vote, on how many clips they agree or name most keys."""
     different = disagreement.different_answers(answers)
-    unanimous = [row for row in disagreement.unanimity(answers) if row[0] == 1]
-    together, right = (sum(row[column] for row in unanimous) for column in (1, 2))
+    votes = disagreement.unanimity(answers).reindex([1], fill_value=0)
+    together, right = votes[["tracks", "most"]].iloc[0]
     return {
         "voters": float(disagreement.voters(answers).shape[1]),
         "clips": float(len(different)),

@@ -24,9 +24,6 @@ LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
 SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (MIREX, %)"}
 """What each score is about."""
 
-QUESTION = "The answer, and what each system predicts"
-"""What stands on the folded answer."""
-
 
 def answer(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: float) -> str:
     """What reproduced, what did not or was not tested, and what is new: as a list.
@@ -85,7 +82,7 @@ def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -
         f"- **What did not, or was not tested.** {papers.count('not a test')} claims are *not a test*, "
         f"because our networks saw far fewer examples than the papers' {PAPERS_EXAMPLES / 1e6:.0f} million: "
         f"S-KEY, for example, saw {100 * share:.1f} % of them. "
-        f"Undecided on {clips(tables)} clips: {papers.count('undecided at this size')}. "
+        f"Undecided on {len(tables[T3].answers)} clips: {papers.count('undecided at this size')}. "
         "Nothing was run on FMAKv2, the papers' test set, whose audio was not at hand.",
     )
 
@@ -106,11 +103,6 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
     )
 
 
-def clips(tables: Mapping[str, Evaluation]) -> int:
-    """How many clips the test set has."""
-    return len(tables[T3].answers)
-
-
 def few_systems(tables: Mapping[str, Evaluation]) -> str:
     """Both claims in one table: few systems, examples seen in training, the paper's value and ours."""
     rows, marks = [], set()
@@ -128,11 +120,13 @@ def few_systems(tables: Mapping[str, Evaluation]) -> str:
                     with_interval(interval_of(table.scores, system, metric)),
                 ]
             )
-    header = ["System", "Examples seen here", "Paper, FMAKv2", f"Here, {clips(tables)} clips"]
+    header = ["System", "Examples seen here", "Paper, FMAKv2", f"Here, {len(tables[T3].answers)} clips"]
     return "\n\n".join([markdown_table(header, rows), marks_legend(marks)])
 
 
 def quiz(table: Evaluation) -> str:
     """One track to hear, halfway between easy and hard; key and predictions are folded."""
     rows = instructive_rows(table.answers)[1:2]
-    return listen(table.answers, open_dataset(Parameters()), rows, folded=QUESTION)
+    return listen(
+        table.answers, open_dataset(Parameters()), rows, folded="The answer, and what each system predicts"
+    )

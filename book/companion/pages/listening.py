@@ -97,21 +97,29 @@ def listen(answers: pd.DataFrame, dataset: Dataset, rows: Sequence[int], folded:
 
 def _clip(row: pd.Series, dataset: Dataset, track: Track, folded: str) -> str:
     """One player with its table of answers."""
-    reference = row[REFERENCE]
-    tags = (row[tag] for tag in TAGS[1:] if tag in row)
-    words = " · ".join(html.escape(word) for word in (track.id, *tags) if word)
+    reference, names = row[REFERENCE], systems_in(row.to_frame().T)
+    words = _words(track.id, *(row[tag] for tag in TAGS[1:] if tag in row))
     source = clip_file(lambda: dataset.waveform(track), f"{dataset.name}-{track.id}")
-    answers = "".join(
-        f"<tr><th>{html.escape(label(system))}</th><td>{answer_in_words(reference, row[system])}</td></tr>"
-        for system in systems_in(row.to_frame().T)
-    )
-    caption, table = f"<strong>{reference}</strong><br>{words}", f'<table class="table">{answers}</table>'
+    caption, table = f"<strong>{reference}</strong><br>{words}", answers_table(reference, row[names])
     if folded:
-        shown = player(source, "Listen first.")
         table = f"<details><summary>{html.escape(folded)}</summary><p>{caption}</p>{table}</details>"
-    else:
-        shown = player(source, caption)
-    return f'<div class="companion-heard">{shown}{table}</div>'
+    return (
+        f'<div class="companion-heard">{player(source, "Listen first." if folded else caption)}{table}</div>'
+    )
+
+
+def _words(*words: str) -> str:
+    """What is known of a clip, on one line."""
+    return " · ".join(html.escape(word) for word in words if word)
+
+
+def answers_table(reference: Key, answers: pd.Series) -> str:
+    """What each system answers, as HTML."""
+    rows = "".join(
+        f"<tr><th>{html.escape(label(str(system)))}</th><td>{answer_in_words(reference, answer)}</td></tr>"
+        for system, answer in answers.items()
+    )
+    return f'<table class="table">{rows}</table>'
 
 
 def answer_in_words(reference: Key, answer: Answer) -> str:
@@ -134,17 +142,12 @@ def heard_clip(clip: Clip, heard: Mapping[str, Any], answers: pd.DataFrame) -> s
     """
     assert clip.key is not None
     source = clip_file(lambda: render_clip(clip), f"open-corpus-{clip.id}")
-    words = " · ".join(html.escape(word) for word in (clip.id, clip.source, clip.level))
-    said: Mapping[Any, Any] = answers.loc[clip.id].to_dict()
-    rows = "".join(
-        f"<tr><th>{html.escape(label(name))}</th><td>{answer_in_words(clip.key, said[name])}</td></tr>"
-        for name in (DEFAULT, *BESIDE)
-    )
+    caption = f"<strong>{clip.key}</strong><br>{_words(clip.id, clip.source, clip.level)}"
+    table = answers_table(clip.key, answers[[DEFAULT, *BESIDE]].T[clip.id])
     mine = heard[clip.id]
     rings = key_rings(mine["probabilities"], f"{clip.key}: the whole clip")
     over_time = timeline_drawing(mine["stretches"], clip.key, DEFAULT, f"{clip.key}: over time")
     return (
-        f'<div class="companion-timed"><div class="companion-heard">'
-        f"{player(source, f'<strong>{clip.key}</strong><br>{words}')}"
-        f'<table class="table">{rows}</table></div>{side_by_side([rings, over_time])}</div>'
+        f'<div class="companion-timed"><div class="companion-heard">{player(source, caption)}{table}</div>'
+        f"{side_by_side([rings, over_time])}</div>"
     )

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from companion.observations import Entries
-from companion.pages.tables import markdown_table
+from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
-from companion.studies.alignment import MODES, agreeing, apart, calibrated_row, mode_offset
-from companion.studies.pretext import Term, named_structure, sums, terms
+from companion.studies.alignment import MODES, agreeing, apart, calibrated_row, first_row, mode_offset
+from companion.studies.pretext import named_structure, sums, terms
 from companion.studies.transform import (
     INTERVALS,
     OMEGAS,
@@ -21,7 +21,7 @@ from companion.studies.transform import (
 )
 from skey.calibration import Calibration
 from skey.keys import TONIC_NAMES, Key
-from skey.metrics import Interval, bootstrap_interval
+from skey.metrics import bootstrap_interval
 
 BETWEEN: Mapping[str, str] = {
     "L_AB": r"$T_c A$ and $T_c B$, Eq. 6",
@@ -50,24 +50,15 @@ MEASURED: Mapping[str, str] = {
 def terms_table(entry: Mapping[str, Any], clip: str) -> str:
     """The three losses of a clip with the numbers they are made of, and what they are on the other circle."""
     header = ["", "Between", "k", "R[7]", "should be", "D, ω = 7", "D, ω = 1"]
-    pairs = list(zip(terms(entry, clip, 7), terms(entry, clip, 1), strict=True))
-    rows = [_term_row(seven, one) for seven, one in pairs]
-    total = [f"**{sum(pair[place].distance for pair in pairs):.3f}**" for place in (0, 1)]
-    return markdown_table(header, [*rows, [r"$L_\text{CPSD}$", "sum, Eq. 9", "", "", "", *total]], text=2)
-
-
-def _term_row(seven: Term, one: Term) -> list[str]:
-    """One loss."""
-    name = seven.name
-    shown = [_complex(seven.power), _complex(seven.target)]
-    return [
-        SYMBOLS[name],
-        BETWEEN[name],
-        str(seven.k),
-        *shown,
-        f"{seven.distance:.3f}",
-        f"{one.distance:.3f}",
-    ]
+    rows, totals = [], np.zeros(2)
+    on_semitones = terms(entry, clip, 1)
+    for name, seven in terms(entry, clip, 7).items():
+        distances = (seven.distance, on_semitones[name].distance)
+        shown = (str(seven.k), _complex(seven.power), _complex(seven.target))
+        rows.append([SYMBOLS[name], BETWEEN[name], *shown, *(f"{each:.3f}" for each in distances)])
+        totals += distances
+    last = [r"$L_\text{CPSD}$", "sum, Eq. 9", "", "", "", *(f"**{total:.3f}**" for total in totals)]
+    return markdown_table(header, [*rows, last], text=2)
 
 
 def _complex(number: complex) -> str:
@@ -117,7 +108,7 @@ def measured_table(entries: Entries) -> str:
         [
             MEASURED.get(name) or label(name),
             *(
-                number(bootstrap_interval(np.array(entry[f"{what} {omega}"])), 3)
+                with_interval(bootstrap_interval(np.array(entry[f"{what} {omega}"])), ".3f")
                 for what in ("length", "distance")
                 for omega in OMEGAS
             ),
@@ -127,32 +118,22 @@ def measured_table(entries: Entries) -> str:
     return markdown_table(header, rows)
 
 
-def number(interval: Interval, digits: int = 1) -> str:
-    """A mean with its 95 % interval below it."""
-    low, high = (f"{end:.{digits}f}" for end in (interval.low, interval.high))
-    return f"**{interval.value:.{digits}f}**<br>[{low},\N{NO-BREAK SPACE}{high}]"
-
-
 def calibration_table(entries: Entries) -> str:
     """For each network: what row 0 stands for, its rows of C major and A minor, how many crops give each."""
     header = ["Network", "Row 0 is", "The minor key's signature lies", "Row of C major", "Row of A minor"]
     rows = []
     for name, entry in entries.items():
         calibration = Calibration(**entry["calibration"])
-        first = f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}"
         found = (f"{calibrated_row(entry, mode)} ({agreeing(entry, mode)} of 12)" for mode in MODES)
-        rows.append([label(name), first, apart(mode_offset(calibration)), *found])
+        rows.append([label(name), first_row(calibration), apart(mode_offset(calibration)), *found])
     return markdown_table(header, rows, text=3)
 
 
 def alignment_words(entry: Mapping[str, Any]) -> dict[str, str]:
     """The two keys of a network's first row, and how the minor column lies to the major one, in words."""
     calibration = Calibration(**entry["calibration"])
-    pair = f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}"
-    return {
-        "pair": pair,
-        "apart": apart(mode_offset(calibration)).replace("relatives", "with their relatives"),
-    }
+    words = apart(mode_offset(calibration)).replace("relatives", "with their relatives")
+    return {"pair": first_row(calibration), "apart": words}
 
 
 def strongest(entry: Mapping[str, Any], key: Key) -> dict[str, str]:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from companion.observations import Entries
-from companion.pages.method import number
-from companion.pages.tables import markdown_table
+from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.plots import Drawing, colour
 from companion.plots.circle import offsets_drawing
@@ -55,34 +54,25 @@ def networks(entries: Entries) -> list[str]:
 def true_signature_table(entries: Entries) -> str:
     """Accuracy with the true signature as q*: each chroma with each sign, part by part."""
     study = read_study(entries)
-    header = [
-        "Chroma",
-        "Sign",
-        *(f"{part}<br>n\N{NO-BREAK SPACE}= {study.parts[part].sum()}" for part in PARTS),
-    ]
-    rows = []
-    for sign in SIGNS:
-        for scale in SCALES:
-            found = right(study, study.signatures, sign, scale)
-            cells = [number(share(found[study.parts[part]])) for part in PARTS]
-            rows.append([SCALE_NAMES[scale], SIGN_NAMES[sign], *cells])
-    return markdown_table(header, rows, text=2)
+    sizes = {f"{part}<br>n\N{NO-BREAK SPACE}= {study.parts[part].sum()}": part for part in PARTS}
+    return _accuracy_table(study, {head: study.parts[part] for head, part in sizes.items()})
 
 
 def modes_table(entries: Entries) -> str:
     """The same by the mode of the key."""
     study = read_study(entries)
+    return _accuracy_table(study, {"major clips": study.major, "minor clips": ~study.major})
+
+
+def _accuracy_table(study: Study, columns: Mapping[str, PerClip]) -> str:
+    """How many labels are right with each sign and chroma, of the clips of each column."""
     rows = []
     for sign in SIGNS:
         for scale in SCALES:
             found = right(study, study.signatures, sign, scale)
-            rows.append([SCALE_NAMES[scale], SIGN_NAMES[sign], *_by_mode(found, study)])
-    return markdown_table(["Chroma", "Sign", "major clips", "minor clips"], rows, text=2)
-
-
-def _by_mode(found: PerClip, study: Study) -> list[str]:
-    """How many labels are right, of the major clips and of the minor ones."""
-    return [number(share(found[study.major == (mode == "major")])) for mode in MODES]
+            cells = (with_interval(share(found[clips])) for clips in columns.values())
+            rows.append([SCALE_NAMES[scale], SIGN_NAMES[sign], *cells])
+    return markdown_table(["Chroma", "Sign", *columns], rows, text=2)
 
 
 def fifths_table(entries: Entries) -> str:
@@ -91,8 +81,8 @@ def fifths_table(entries: Entries) -> str:
     rows = []
     for scale in SCALES:
         alone, both = (right(study, study.signatures, -3, scale, with_fifth) for with_fifth in (False, True))
-        cells = [number(share(alone)), number(share(both)), *_by_mode(both, study)]
-        rows.append([SCALE_NAMES[scale], *cells])
+        cells = (alone, both, both[study.major], both[~study.major])
+        rows.append([SCALE_NAMES[scale], *(with_interval(share(each)) for each in cells)])
     header = ["Chroma", "root alone", "root and fifth", "major clips", "minor clips"]
     return markdown_table(header, rows)
 
@@ -112,7 +102,7 @@ def rows_table(entries: Entries) -> str:
 
 def _accuracies(study: Study, roots: Roots) -> list[str]:
     """Accuracy with either sign."""
-    return [number(share(right(study, roots, sign))) for sign in SIGNS]
+    return [with_interval(share(right(study, roots, sign))) for sign in SIGNS]
 
 
 def random_accuracy(study: Study, sign: Sign) -> float:
@@ -178,7 +168,7 @@ def pairs_table(entries: Entries, count: int = 4) -> str:
         named = [(f"best, {place}.", pair) for place, pair in best]
         named += [(label(name), network_offsets(entries, name)) for name in networks(entries)]
         for who, pair in named:
-            cell = number(share(right_at_pair(study, sign, pair)))
+            cell = with_interval(share(right_at_pair(study, sign, pair)))
             rows.append([SIGN_NAMES[sign], who, str(pair[0]), str(pair[1]), cell])
     return markdown_table(["Sign", "", "in major", "in minor", "% right"], rows, text=2)
 
@@ -187,7 +177,7 @@ def agreement_table(entries: Entries) -> str:
     """How often a network's own mode is what the rule says for its own rows as trained."""
     study = read_study(entries)
     rows = [
-        [label(name), *(number(share(agreement(entries[name], study, sign))) for sign in SIGNS)]
+        [label(name), *(with_interval(share(agreement(entries[name], study, sign))) for sign in SIGNS)]
         for name in networks(entries)
         if "major" in entries[name]
     ]

@@ -55,26 +55,13 @@ def _cell(scores: pd.DataFrame, system: str, part: str) -> str:
 
 
 def with_results(readme: str, table: Evaluation, excerpts: pd.DataFrame) -> str:
-    """The README with the table of results between its two marks.
-
-    Args:
-        readme: its text, in which both marks stand.
-        table: the record of Table 3.
-        excerpts: the recorded scores on excerpts of real recordings.
-
-    Returns:
-        The text with the table of the record.
-    """
+    """The README's text with the table of results between its two marks."""
     before, rest = readme.split(BEGIN)
     return f"{before}{BEGIN}\n{results_table(table, excerpts)}\n{END}{rest.split(END)[1]}"
 
 
 def write_readme(checkout: Path) -> None:
-    """Bring the README's table up to the record.
-
-    Args:
-        checkout: the folder that holds both.
-    """
+    """Bring the README's table up to the record of the same checkout."""
     path = checkout / "README.md"
     excerpts = recorded_excerpts(checkout / RESULTS)
     write_if_changed(path, with_results(path.read_text("utf-8"), evaluate(T3), excerpts))

@@ -41,18 +41,20 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text: i
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def with_interval(score: Interval | None) -> str:
-    """A score in percent, and below it the 95 % interval: ``73.2`` and ``[67.1, 79.0]``; or a dash."""
-    if score is None:
-        return "–"
-    return f"**{score.value:.1f}**<br>[{score.low:.1f},\N{NO-BREAK SPACE}{score.high:.1f}]"
+def definitions(terms: Mapping[str, str]) -> str:
+    """A Markdown list of terms, each with its definition."""
+    return "\n\n".join(f"{term}\n: {text}" for term, text in terms.items())
 
 
-def difference_cell(difference: Interval | None) -> str:
-    """A difference in percentage points, with its sign, and below it the 95 % interval; or a dash."""
-    if difference is None:
+def with_interval(found: Interval | None, form: str = ".1f") -> str:
+    """A number, and below it its 95 % interval: ``73.2`` and ``[67.1, 79.0]``; or a dash.
+
+    ``form``: of the three numbers; ``+.1f`` for a difference.
+    """
+    if found is None:
         return "–"
-    return f"**{difference.value:+.1f}**<br>[{difference.low:+.1f},\N{NO-BREAK SPACE}{difference.high:+.1f}]"
+    low, high = format(found.low, form), format(found.high, form)
+    return f"**{found.value:{form}}**<br>[{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:

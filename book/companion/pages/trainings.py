@@ -1,8 +1,9 @@
 """What the page on training computes: the table of runs, their common settings, the budget in words."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+
+import pandas as pd
 
 from companion.pages.tables import download, markdown_table, with_interval
 from companion.paper import label
@@ -21,25 +22,17 @@ NOTHING = "No run is on record yet: `skey train` makes one, and `python3 run.py 
 
 def differing_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:
     """For each run, which settings are not those that most runs share, apart from what its system is."""
-    flat = {record.name: _scale(record) for record in records}
-    usual = common_settings(records)
-    return {
-        name: ", ".join(
-            f"{setting.replace('_', ' ')} {value}"
-            for setting, value in settings.items()
-            if str(value) != usual[setting]
-        )
-        for name, settings in flat.items()
-    }
+    usual, found = common_settings(records), {}
+    for record in records:
+        others = {name: each for name, each in _scale(record).items() if str(each) != usual[name]}
+        found[record.name] = ", ".join(f"{name.replace('_', ' ')} {each}" for name, each in others.items())
+    return found
 
 
 def common_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:
     """The most frequent value of each setting."""
-    seen: dict[str, Counter[str]] = {}
-    for record in records:
-        for setting, value in _scale(record).items():
-            seen.setdefault(setting, Counter())[str(value)] += 1
-    return {setting: counts.most_common(1)[0][0] for setting, counts in seen.items()}
+    table = pd.DataFrame([_scale(record) for record in records]).astype(str)
+    return {str(name): table[name].value_counts().index[0] for name in table}
 
 
 def _scale(record: TrainingRecord) -> dict[str, Any]:
@@ -83,24 +76,21 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
     differs = differing_settings(records)
     chosen_names = {run.name for run in choose(records).values()}
     header = ["Run", "Steps", "Minutes", "Held-out loss", "KSEA", "MIREX", "Chosen"]
-    rows = [
-        [
-            "<br>".join(filter(None, (label(record.system), _link(record), differs[record.name]))),
-            f"{record.training['steps']:,}",
-            f"{60 * hours(record):.0f}",
-            f"{record.validation_loss:.4f}",
-            with_interval(record.score("ksea")),
-            with_interval(record.score("mirex")),
-            "yes" if record.name in chosen_names else "",
-        ]
-        for record in records
-    ]
+    folder, rows = find_checkout() / RESULTS, []
+    for record in records:
+        link = download(record.name, record_file(folder, record.name))
+        rows.append(
+            [
+                "<br>".join(filter(None, (label(record.system), link, differs[record.name]))),
+                f"{record.training['steps']:,}",
+                f"{60 * hours(record):.0f}",
+                f"{record.validation_loss:.4f}",
+                with_interval(record.score("ksea")),
+                with_interval(record.score("mirex")),
+                "yes" if record.name in chosen_names else "",
+            ]
+        )
     return markdown_table(header, rows)
-
-
-def _link(record: TrainingRecord) -> str:
-    """The record of a run as a download."""
-    return download(record.name, record_file(find_checkout() / RESULTS, record.name))
 
 
 def hours(record: TrainingRecord) -> float:
@@ -112,25 +102,20 @@ def budget_words(records: Sequence[TrainingRecord]) -> str:
     """How long all runs took together, on which machines, in words."""
     if not records:
         return NOTHING
-    machines: dict[str, list[TrainingRecord]] = {}
-    for record in records:
-        name = str(record.training.get("machine", record.training["device"]))
-        machines.setdefault(name, []).append(record)
-    parts = [f"{sum(map(hours, runs)):.1f} hours on {name} ({len(runs)})" for name, runs in machines.items()]
-    total = sum(map(hours, records))
-    return f"{len(records)} runs, {total:.1f} hours in all: {'; '.join(parts)}."
+    machines = [str(run.training.get("machine", run.training["device"])) for run in records]
+    spent = pd.Series([hours(run) for run in records]).groupby(machines, sort=False)
+    parts = [f"{each.sum():.1f} hours on {name} ({len(each)})" for name, each in spent]
+    return f"{len(records)} runs, {sum(map(hours, records)):.1f} hours in all: {'; '.join(parts)}."
 
 
 def chosen_words(records: Sequence[TrainingRecord]) -> str:
     """How the choice among seeds relates to their scores, system by system, in words."""
     chosen, lines = choose(records), []
     for system, runs in systems_of([record for record in records if record.is_candidate]).items():
-        metric = runs[0].metric
-        scores = [score.value for run in runs if (score := run.score(metric))]
+        scores = [score.value for run in runs if (score := run.score(run.metric))]
+        span = f"{runs[0].metric.upper()} {min(scores):.1f} to {max(scores):.1f} %"
         if len(runs) > 1:
-            mine = next(run for run in runs if run.name == chosen[system].name).score_words
-            span = f"{min(scores):.1f} to {max(scores):.1f} %"
-            lines.append(f"- {label(system)}: {len(runs)} seeds, {metric.upper()} {span}, chosen {mine}")
+            lines.append(f"- {label(system)}: {len(runs)} seeds, {span}, chosen {chosen[system].score_words}")
     return "\n".join(lines) or "No system has several seeds on record."
 
 

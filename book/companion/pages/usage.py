@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +95,11 @@ def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observat
 
 def codes_table() -> str:
     """The 24 keys along the circle of fifths with their Camelot and Open Key codes."""
-    minors = {key.signature: key for key in CIRCLE_OF_FIFTHS if key.mode == "minor"}
-    pairs = [(key, minors[key.signature]) for key in CIRCLE_OF_FIFTHS if key.mode == "major"]
-    rows = [
-        [
-            *(format_key(key, Notation.SPELLED) for key in pair),
-            *(", ".join(format_key(key, code) for key in pair) for code in _CODES),
-        ]
-        for pair in pairs
-    ]
+    rows = []
+    for major in (key for key in CIRCLE_OF_FIFTHS if key.mode == "major"):
+        pair = (major, major.relative)
+        codes = (", ".join(format_key(key, code) for key in pair) for code in _CODES)
+        rows.append([*(format_key(key, Notation.SPELLED) for key in pair), *codes])
     return markdown_table(["Major key", "its relative minor", "Camelot", "Open Key"], rows, text=4)
 
 
@@ -111,10 +107,8 @@ def accuracy_table(table: Evaluation, default: str) -> str:
     """How often the default network is right on the open test set, and what its errors are, part by part."""
     rows = []
     for part, answers in parts_of(table.answers).items():
-        counts, score = (
-            relations(answers, default).as_dict(),
-            interval_of(table.scores, default, "mirex", part),
-        )
+        counts = relations(answers, default).as_dict()
+        score = interval_of(table.scores, default, "mirex", part)
         shares = (100 * sum(counts[name] for name in kinds) / len(answers) for kinds in _KINDS.values())
         value = f"{score.value:.1f}" if score else "–"
         rows.append([f"{PARTS[part]} ({len(answers)})", *(f"{share:.0f}" for share in shares), value])
@@ -162,18 +156,9 @@ def _suffixes(suffixes: frozenset[str]) -> str:
     return ", ".join(sorted(suffix.removeprefix(".") for suffix in suffixes))
 
 
-@dataclass(frozen=True, slots=True)
-class Snippet:
-    """A block of the page: ``language`` python or console, its code, and the name of its output."""
-
-    language: str
-    code: str
-    name: str
-
-
-def snippets(page: str) -> list[Snippet]:
-    """The blocks of a page that have their output shown below them, in order."""
-    return [Snippet(*found) for found in SNIPPET.findall(page)]
+def snippets(page: str) -> list[tuple[str, str, str]]:
+    """Language (python or console), code and name of each block that has its output shown below it."""
+    return SNIPPET.findall(page)
 
 
 def write_outputs(checkout: Path) -> None:
@@ -183,7 +168,7 @@ def write_outputs(checkout: Path) -> None:
         write_if_changed(checkout / OUTPUTS / f"{name}.txt", output)
 
 
-def run_snippets(found: list[Snippet]) -> dict[str, str]:
+def run_snippets(found: Sequence[tuple[str, str, str]]) -> dict[str, str]:
     """What each snippet prints, by name.
 
     They run one after the other, in a folder with a ``song.flac``, a folder ``music`` with two songs, and a
@@ -193,9 +178,8 @@ def run_snippets(found: list[Snippet]) -> dict[str, str]:
     outputs, names = {}, {}  # type: dict[str, str], dict[str, Any]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         _lay_out_sounds(Path(folder))
-        for snippet in found:
-            run = _run_console(snippet) if snippet.language == "console" else _run_python(snippet, names)
-            outputs[snippet.name] = run
+        for language, code, name in found:
+            outputs[name] = _run_console(code) if language == "console" else _run_python(code, name, names)
     return outputs
 
 
@@ -208,20 +192,20 @@ def _lay_out_sounds(folder: Path) -> None:
     (folder / "notes.wav").write_text("This is no sound.\n", encoding="utf-8")
 
 
-def _run_python(snippet: Snippet, names: dict[str, Any]) -> str:
+def _run_python(code: str, name: str, names: dict[str, Any]) -> str:
     """What a block of Python prints."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         try:
-            exec(compile(snippet.code, snippet.name, "exec"), names)
+            exec(compile(code, name, "exec"), names)
         except Exception as error:
-            raise SkeyError(f"{PAGE}, {snippet.name}: {error!r} in\n{snippet.code}") from error
+            raise SkeyError(f"{PAGE}, {name}: {error!r} in\n{code}") from error
     return printed.getvalue()
 
 
-def _run_console(snippet: Snippet) -> str:
+def _run_console(code: str) -> str:
     """What the commands of a block print, results and messages, as a terminal shows them."""
-    return "".join(_command_output(shlex.split(line)) for line in snippet.code.splitlines() if line.strip())
+    return "".join(_command_output(shlex.split(line)) for line in code.splitlines() if line.strip())
 
 
 def _command_output(words: list[str]) -> str:

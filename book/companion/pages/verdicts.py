@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, RULES, Judgement, Verdict, examples_seen
-from companion.pages.tables import METRIC_TITLES, difference_cell, markdown_table
+from companion.pages.tables import METRIC_TITLES, markdown_table, with_interval
 from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
 from companion.systems import TABLES
 
@@ -41,7 +41,7 @@ def claims_table(found: Iterable[Judgement]) -> str:
             _text(each.claim),
             _compared(each.claim),
             _papers_evidence(each.claim),
-            difference_cell(each.difference),
+            with_interval(each.difference, "+.1f"),
             f"**{each.verdict}**",
         ]
         for each in judged

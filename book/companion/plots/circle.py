@@ -51,17 +51,17 @@ def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Draw
 
 
 @styled
-def terms_drawing(terms: Sequence[Term], omega: int, title: str) -> Drawing:
+def terms_drawing(terms: Mapping[str, Term], omega: int, title: str) -> Drawing:
     """Cross-powers (Eq. 4) as filled marks and where Eq. 5 wants them as crosses, joined by a line."""
     figure, axes = _plane(omega, named=False)
-    for term, marker in zip(terms, "osD", strict=True):
+    for (name, term), marker in zip(terms.items(), "osD", strict=True):
         power, target = term.power, term.target
         axes.plot([power.real, target.real], [power.imag, target.imag], color=INK, linewidth=1)
         axes.plot(target.real, target.imag, "x", color=INK, markersize=9)
-        name = f"$L_{{{term.name[-2:]}}}$"
-        axes.plot(power.real, power.imag, marker, color=INK, markersize=7, alpha=0.6, label=name)
+        written = f"$L_{{{name[-2:]}}}$"
+        axes.plot(power.real, power.imag, marker, color=INK, markersize=7, alpha=0.6, label=written)
     figure.legend(**_LEGEND)
-    said = "; ".join(f"{term.name} {term.distance:.3f}" for term in terms)
+    said = "; ".join(f"{name} {term.distance:.3f}" for name, term in terms.items())
     return draw(figure, title, f"Cross-powers and their targets in the complex plane. Distances: {said}.")
 
 

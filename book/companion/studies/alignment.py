@@ -26,8 +26,6 @@ NETWORKS = ("stone", "skey-fifths", DEFAULT, *RELEASED)
 
 MODES: tuple[Mode, Mode] = ("major", "minor")
 
-_FIFTH = 7
-
 
 def observe_calibration() -> dict[str, dict[str, Any]]:
     """What each network at hand predicts for C major and for A minor, cropped by 0 to 11 semitones.
@@ -43,20 +41,13 @@ def observe_network(loaded: LoadedModel) -> dict[str, Any]:
     """``checksum``, ``calibration``, ``parameters`` (how many), ``epoch`` of a released network, and for each
     mode the probabilities crop → column → row."""
     header = loaded.header
+    profiles = {mode: reference_profiles(chroma_net(loaded), mode).transpose(1, 2).double() for mode in MODES}
     return {
         "checksum": header.checksum,
         "calibration": header.calibration.as_dict(),
         "parameters": count_parameters(loaded.network),
         "epoch": header.training.get("epoch"),
-        **{
-            mode: reference_profiles(chroma_net(loaded), mode)
-            .transpose(1, 2)
-            .double()
-            .numpy()
-            .round(DIGITS)
-            .tolist()
-            for mode in MODES
-        },
+        **{mode: each.numpy().round(DIGITS).tolist() for mode, each in profiles.items()},
     }
 
 
@@ -100,8 +91,13 @@ def mode_offset(calibration: Calibration) -> int:
     """
     major = Key(calibration.major, "major").signature
     minor = Key(calibration.minor, "minor").signature
-    steps = (minor - major) * _FIFTH % PITCH_CLASSES
+    steps = (minor - major) * 7 % PITCH_CLASSES  # a fifth is seven semitones
     return steps - PITCH_CLASSES if steps > PITCH_CLASSES // 2 else steps
+
+
+def first_row(calibration: Calibration) -> str:
+    """The two keys of row 0."""
+    return f"{Key(calibration.major, 'major')} and {Key(calibration.minor, 'minor')}"
 
 
 def apart(steps: int) -> str:

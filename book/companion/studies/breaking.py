@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from skey.corpus.plan import plan_clips, render_clip
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.inference.tonality import measure_tonality
-from skey.keys import parse_key
+from skey.keys import Key, parse_key
 from skey.metrics import mirex_points
 from skey.shapes import Float
 from skey.weights import DEFAULT, available_weights, read_header
@@ -107,20 +107,21 @@ def answer_words(estimator: KeyEstimator, path: Path) -> str:
 
 def ask_sounds(estimator: KeyEstimator, kinds: Sequence[str], limit: int = 0) -> dict[str, list[Any]]:
     """Kind, number, evidence and confidence (0 without a key) of each sound of these kinds."""
-    rows = [
-        (kind, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
-        for kind, number, wave in nonmusic.sounds(kinds, at_most(limit, nonmusic.VARIANTS))
-    ]
-    return _columns(("kind", "number", "evidence", "confidence"), rows)
+    return _heard(estimator, nonmusic.sounds(kinds, at_most(limit, nonmusic.VARIANTS)))
 
 
 def ask_music(estimator: KeyEstimator, limit: int = 0) -> dict[str, list[Any]]:
     """The same of clips of the test set."""
-    clips = plan_clips("test")[: at_most(limit, MUSIC_CLIPS)]
-    waves = ((clip, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]) for clip in clips)
+    clips, samples = plan_clips("test")[: at_most(limit, MUSIC_CLIPS)], nonmusic.SECONDS * SAMPLE_RATE
+    waves = ((clip.level, number, render_clip(clip)[:samples]) for number, clip in enumerate(clips))
+    return _heard(estimator, waves)
+
+
+def _heard(estimator: KeyEstimator, waves: Iterable[tuple[str, int, nonmusic.Wave]]) -> dict[str, list[Any]]:
+    """The columns of sounds: kind, number and what is heard in each."""
     rows = [
-        (clip.level, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
-        for number, (clip, wave) in enumerate(waves)
+        (kind, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
+        for kind, number, wave in waves
     ]
     return _columns(("kind", "number", "evidence", "confidence"), rows)
 
@@ -177,24 +178,20 @@ def table_of(entry: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
 def detuning(entries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """MIREX in percent: estimator, front end, cents, and the points of each clip."""
     references = [parse_key(key) for key in entries["clips"]["keys"]]
+
+    def answer(text: str) -> Key | None:
+        """A recorded answer."""
+        return None if text == "None" else parse_key(text)
+
     rows = [
         (*name.split(", ", 1), int(cents), 100 * points)
         for name in entries
         if name.endswith(FRONTS)
         for cents, said in entries[name].items()
         if cents != "checksum"
-        for points in _points(references, said[: len(references)])
+        for points in mirex_points(references, [answer(text) for text in said[: len(references)]])
     ]
     return pd.DataFrame(rows, columns=["system", "front end", "cents", "MIREX, %"])
-
-
-def _points(references: Sequence[Any], said: Sequence[str]) -> Float[np.ndarray, " clips"]:
-    """The points of each clip; none where there is no key."""
-    keyed = [answer != "None" for answer in said]
-    keys = [
-        parse_key(answer) if has else key for answer, has, key in zip(said, keyed, references, strict=True)
-    ]
-    return np.asarray(mirex_points(references, keys)) * keyed
 
 
 def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:

@@ -1,7 +1,6 @@
 """Where systems disagree: how often, on which clips, and what the networks hear there."""
 
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,7 +8,7 @@ import torch
 
 from companion.answers import evaluate
 from companion.observations import DIGITS
-from companion.scores import REFERENCE, Answer
+from companion.scores import REFERENCE
 from companion.systems import T3, systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.threads import one_thread
@@ -44,22 +43,13 @@ def disagreed_rows(answers: pd.DataFrame, count: int = COUNT) -> list[int]:
     return sorted(range(len(answers)), key=lambda row: (-different[row], ties[row]))[:count]
 
 
-def most_named(row: Sequence[Answer]) -> Answer:
-    """The key that most systems name; of several, the one named first."""
-    return max(row, key=row.count)
-
-
-def unanimity(answers: pd.DataFrame) -> list[tuple[int, int, int, int]]:
-    """For each number of different answers: tracks, those where most voters are right, those where any is."""
-    rows, references = [list(row) for row in voters(answers).to_numpy()], list(answers[REFERENCE])
-    different = different_answers(answers)
-    found = []
-    for number in sorted(set(different)):
-        mine = [place for place, count in enumerate(different) if count == number]
-        most = sum(most_named(rows[place]) == references[place] for place in mine)
-        some = sum(references[place] in rows[place] for place in mine)
-        found.append((number, len(mine), most, some))
-    return found
+def unanimity(answers: pd.DataFrame) -> pd.DataFrame:
+    """By how many different answers there are: ``tracks``, and of them those where the ``most`` frequent one
+    (of several, the one named first) or ``any`` is right."""
+    pairs = list(zip(voters(answers).to_numpy().tolist(), answers[REFERENCE], strict=True))
+    most = [max(row, key=row.count) == key for row, key in pairs]
+    votes = pd.DataFrame({"tracks": 1, "most": most, "any": [key in row for row, key in pairs]})
+    return votes.groupby(different_answers(answers)).sum()
 
 
 def hear_disagreed() -> dict[str, dict[str, Any]]:

@@ -7,12 +7,12 @@ import numpy as np
 
 from companion.answers import evaluate
 from companion.observations import DIGITS
-from companion.scores import REFERENCE, Answer
+from companion.scores import REFERENCE
 from companion.systems import T3
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.estimator import KeyEstimate, KeyEstimator
-from skey.keys import Key, relation
+from skey.keys import relation
 from skey.shapes import Float32
 from skey.weights import DEFAULT, available_weights, read_header
 
@@ -28,16 +28,9 @@ def example_clips() -> tuple[Clip, ...]:
     """The first clip of the test split of each kind in ``KINDS``, by the record of Table 3."""
     answers = evaluate(T3).answers
     clips = {clip.id: clip for clip in plan_clips("test")}
-    answered = list(zip(answers.index, answers[REFERENCE], answers[DEFAULT], strict=True))
-    return tuple(
-        next(clips[track] for track, key, answer in answered if _relation(key, answer) == kind)
-        for kind in KINDS
-    )
-
-
-def _relation(key: Key, answer: Answer) -> str:
-    """How an answer is related to the key of its clip; empty where there is no key in it."""
-    return relation(key, answer) if isinstance(answer, Key) else ""
+    keyed = answers[answers[DEFAULT].notna()]
+    kinds = [str(relation(*pair)) for pair in zip(keyed[REFERENCE], keyed[DEFAULT], strict=True)]
+    return tuple(clips[keyed.index[kinds.index(kind)]] for kind in KINDS)
 
 
 def hear_clips() -> dict[str, dict[str, Any]]:

@@ -45,14 +45,11 @@ TWO_COLUMNS_SKEY = ("skey-fifths", "released-skey")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One of the three distances of Eq. 9: between which views, over how many semitones, and the number.
+    """One of the three distances of Eq. 9: over how many semitones, and the number.
 
     `power` is the cross-power of Eq. 4, `target` where Eq. 5 wants it.
     """
 
-    name: str
-    first: str
-    second: str
     k: int
     power: complex
     target: complex
@@ -137,12 +134,18 @@ def points(entry: Mapping[str, Any], clip: str, omega: int = 7) -> dict[str, com
     return {view: complex(dft(each[None], omega)[0]) for view, each in profiles(entry, clip).items()}
 
 
-def terms(entry: Mapping[str, Any], clip: str, omega: int = 7) -> tuple[Term, Term, Term]:
+def terms(entry: Mapping[str, Any], clip: str, omega: int = 7) -> dict[str, Term]:
     """L_AB (Eq. 6), L_AA (Eq. 7) and L_BA (Eq. 8) of a clip in the record of Figure 1."""
     heard, k = profiles(entry, clip), int(entry["k"])
-    pairs = (("L_AB", "a", "b", 0), ("L_AA", "a", "a_moved", k), ("L_BA", "b", "a_moved", k))
-    ab, aa, ba = (_term(name, heard, first, second, steps, omega) for name, first, second, steps in pairs)
-    return ab, aa, ba
+
+    def term(first: str, second: str, steps: int) -> Term:
+        """One distance with the two complex numbers between which it is taken."""
+        a, b = heard[first][None], heard[second][None]
+        target = complex(np.exp(-2j * np.pi * omega * steps / 12))
+        power = complex(cross_power(a, b, omega)[0])
+        return Term(steps, power, target, float(distance(a, b, steps, omega)[0]))
+
+    return {"L_AB": term("a", "b", 0), "L_AA": term("a", "a_moved", k), "L_BA": term("b", "a_moved", k)}
 
 
 def named_structure(entry: Mapping[str, Any], mode: str) -> Float[Tensor, "12 2"]:
@@ -159,17 +162,6 @@ def named_structure(entry: Mapping[str, Any], mode: str) -> Float[Tensor, "12 2"
 def sums(y: Float[Tensor, "12 2"]) -> tuple[Float[Tensor, "12"], Float[Tensor, "2"]]:
     """lambda and mu of a matrix Y (Eq. 13 and 14)."""
     return signature_profile(y[None])[0], mode_profile(y[None])[0]
-
-
-def _term(
-    name: str, heard: Mapping[str, Float[Tensor, "12"]], first: str, second: str, k: int, omega: int
-) -> Term:
-    """One distance with the two complex numbers between which it is taken."""
-    a, b = heard[first][None], heard[second][None]
-    angle = -2 * np.pi * omega * k / 12
-    target = complex(np.cos(angle), np.sin(angle))
-    power = complex(cross_power(a, b, omega)[0])
-    return Term(name, first, second, k, power, target, float(distance(a, b, k, omega)[0]))
 
 
 def _at_hand(names: Sequence[str]) -> dict[str, LoadedModel]:

@@ -4,7 +4,7 @@ C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural
 Y. Geifman and R. El-Yaniv, *Selective Classification for Deep Neural Networks*, NeurIPS 2017.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
-    found = dict(estimator_listeners())
+    found = estimator_listeners()
     entries: dict[str, dict[str, Any]] = {
         name: {"checksum": checksum, "keys": [], "confidence": []} for name, (_, checksum) in found.items()
     }
@@ -98,14 +98,12 @@ def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     return {"clips": _clips(dataset), **entries}
 
 
-def estimator_listeners() -> Iterator[tuple[str, tuple[Listener, str]]]:
+def estimator_listeners() -> dict[str, tuple[Listener, str]]:
     """System → what the estimator listens with, and the checksum of its weights (none for the template)."""
-    files = available_weights()
-    for name in LISTENERS:
-        if name == "krumhansl":
-            yield name, (Template(), "")
-        elif name in files:
-            yield name, (Network(files[name]), read_header(files[name]).checksum)
+    files = {name: file for name, file in available_weights().items() if name in LISTENERS}
+    networks = {name: (Network(file), read_header(file).checksum) for name, file in files.items()}
+    at_hand: dict[str, tuple[Listener, str]] = {"krumhansl": (Template(), ""), **networks}
+    return {name: at_hand[name] for name in LISTENERS if name in at_hand}
 
 
 def confident_answer(listener: Listener, log_vqt: Float[Tensor, "99 frames"]) -> tuple[str, float]:

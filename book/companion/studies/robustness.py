@@ -5,7 +5,7 @@ sampler, an effect of :mod:`skey.corpus.degradation`, or another length. What ev
 answer by answer; scores and intervals follow from the answers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -162,16 +162,12 @@ def render(clip: Clip, effect: str | None = None, strength: float | None = None)
         return play(clip, cents=strength)
     if effect == "length":
         return play(clip, seconds=strength)
-    return normalise_peak(
-        _PROCESSES[effect](play(clip), strength, generator(clip.seed_text, f"study {effect}"))
-    )
-
-
-_PROCESSES: Mapping[str, Callable[[Wave, float, np.random.Generator], Wave]] = {
-    "saturation": lambda wave, strength, rng: saturate(wave, strength),
-    "reverb": lambda wave, strength, rng: reverb(wave, ROOM_SECONDS, strength, rng),
-    "noise": lambda wave, strength, rng: add_noise(wave, strength, rng),
-}
+    wave, rng = play(clip), generator(clip.seed_text, f"study {effect}")
+    if effect == "saturation":
+        return normalise_peak(saturate(wave, strength))
+    if effect == "reverb":
+        return normalise_peak(reverb(wave, ROOM_SECONDS, strength, rng))
+    return normalise_peak(add_noise(wave, strength, rng))
 
 
 def play(clip: Clip, seconds: float = SECONDS, cents: float = 0.0) -> Wave:

@@ -7,7 +7,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ class Evaluation:
     record: Record
     answers: pd.DataFrame
     scores: pd.DataFrame
-    seed: int = field(default=0)
+    seed: int = 0
 
     @property
     def systems(self) -> list[str]:
@@ -175,19 +175,12 @@ def compute(asked: Mapping[str, System], parameters: Parameters, jobs: int = 1) 
         answers, data = ask_all(dataset, kept)
     folder = parameters.folder(checkout, str(data["hash"]))
     before = _answers_before(folder, parameters, data, answers.index)
-    columns = {name: answers[name] for name in asked}
-    others = {} if before is None else {name: before.answers[name] for name in before.systems}
-    known = others | columns
+    others = {name: before.answers[name] for name in before.systems} if before else {}
+    known = others | {name: answers[name] for name in asked}
     table = answers[[*TAGS, REFERENCE]].assign(**{name: known[name] for name in in_order(known)})
     weights = {**(before.weights if before else {}), **checksums(asked)}
-    record = Record(
-        table,
-        data,
-        {name: weights[name] for name in in_order(weights)},
-        provenance(checkout, time.monotonic() - began),
-        folder,
-    )
-    write_record(record)
+    weights = {name: weights[name] for name in in_order(weights)}
+    write_record(Record(table, data, weights, provenance(checkout, time.monotonic() - began), folder))
     return read_record(folder)
 
 

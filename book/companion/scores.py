@@ -1,6 +1,7 @@
 """From answers to scores: a tidy table with a row for each system, part of the data and metric."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from functools import cache, partial
 from typing import Any
 
@@ -127,12 +128,12 @@ def score(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         The columns ``COLUMNS``. A system of key signatures has KSEA alone.
     """
     rows = [
-        {"system": system, "part": part, "metric": metric, **_percent(interval), "n": len(table)}
+        {"system": system, "part": part, "metric": metric, **asdict(percent(interval)), "n": len(table)}
         for system in systems_in(answers)
         for part, table in parts_of(answers).items()
         for metric, interval in scores_of(table[REFERENCE], table[system], seed).items()
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS).round(DIGITS)
 
 
 def scores_of(references: Iterable[Key], answers: Iterable[Answer], seed: int = 0) -> dict[str, Interval]:
@@ -141,10 +142,9 @@ def scores_of(references: Iterable[Key], answers: Iterable[Answer], seed: int = 
     return {metric: bootstrap_interval(points(metric, references, answers), seed=seed) for metric in metrics}
 
 
-def _percent(share: Interval) -> dict[str, float]:
-    """Value and interval in percent, rounded as the record has them."""
-    ends = {"value": share.value, "low": share.low, "high": share.high}
-    return {name: round(100 * float(value), DIGITS) for name, value in ends.items()}
+def percent(share: Interval) -> Interval:
+    """An interval of shares in percent."""
+    return Interval(100 * share.value, 100 * share.low, 100 * share.high)
 
 
 def interval_of(scores: pd.DataFrame, system: str, metric: str, part: str = "all") -> Interval | None:
@@ -162,8 +162,7 @@ def leading_metric(scores: pd.DataFrame, system: str) -> str:
 def difference(answers: pd.DataFrame, ours: str, other: str, metric: str, seed: int = 0) -> Interval:
     """Ours minus the other on the same tracks, in percentage points, by the paired bootstrap over tracks."""
     first, second = (points(metric, answers[REFERENCE], answers[name]) for name in (ours, other))
-    share = paired_bootstrap(first, second, seed=seed)
-    return Interval(100 * share.value, 100 * share.low, 100 * share.high)
+    return percent(paired_bootstrap(first, second, seed=seed))
 
 
 def relations(answers: pd.DataFrame, system: str) -> RelationCounts:

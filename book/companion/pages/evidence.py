@@ -12,9 +12,9 @@ from companion.paper import label
 from companion.plots import Drawing, side_by_side
 from companion.plots.profile import key_rings
 from companion.plots.robustness import scored_systems
-from companion.scores import REFERENCE, Answer, format_answer, is_right, systems_in
+from companion.scores import REFERENCE, Answer, format_answer, is_right, percent, systems_in
 from companion.studies import disagreement, reliability, robustness
-from companion.studies.robustness import CLEAN, EFFECTS, condition, percent, score_change, score_points
+from companion.studies.robustness import CLEAN, EFFECTS, condition, score_change, score_points
 from skey.corpus.plan import Clip
 from skey.datasets import Dataset
 from skey.keys import KEYS, Key, relation

@@ -19,7 +19,7 @@ from companion.paper import (
     paper_tables,
 )
 from companion.record import find_checkout
-from companion.scores import interval_of
+from companion.scores import COLUMNS, interval_of
 from companion.systems import systems_of
 from skey.metrics import Interval
 
@@ -98,29 +98,26 @@ def glued_numbers(table: Evaluation) -> dict[str, float]:
 def by_system(table: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
     """Scores by system, part and metric, in percent, with ``_low`` and ``_high``, for checks of sentences."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for row in table.scores.to_dict("records"):
-        name, ends = row["metric"], ("value", "low", "high")
-        numbers = {f"{name}{end}": row[at] for end, at in zip(("", "_low", "_high"), ends, strict=True)}
-        found.setdefault(row["system"], {}).setdefault(row["part"], {}).update(numbers)
+    for system, part, metric, value, low, high, _ in table.scores[COLUMNS].itertuples(index=False):
+        numbers = {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+        found.setdefault(system, {}).setdefault(part, {}).update(numbers)
     return found
 
 
 def papers_table() -> str:
     """Every percentage of the papers that the companion compares with, and how well each is known."""
-    rows = [_papers_row(number) for number in every_number()]
-    return markdown_table(["System", "Data", "Score", "Where", "How known", "%"], rows, text=5)
-
-
-def _papers_row(number: PaperNumber) -> list[str]:
-    """One percentage of a paper."""
-    return [
-        label(number.system),
-        dataset_title(number.dataset),
-        METRIC_TITLES[number.metric],
-        f"{number.where} {{cite}}`{citation_key(number.paper)}`",
-        MARKS[number.mark],
-        str(number.percent),
+    rows = [
+        [
+            label(number.system),
+            dataset_title(number.dataset),
+            METRIC_TITLES[number.metric],
+            f"{number.where} {{cite}}`{citation_key(number.paper)}`",
+            MARKS[number.mark],
+            str(number.percent),
+        ]
+        for number in every_number()
     ]
+    return markdown_table(["System", "Data", "Score", "Where", "How known", "%"], rows, text=5)
 
 
 def sources_line(table: Evaluation) -> str:

@@ -1,7 +1,7 @@
 """The claims with their verdicts as Markdown, and the legend of the marks beside the papers' numbers."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 
 from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, RULES, Judgement, Verdict, examples_seen
@@ -47,7 +47,8 @@ def claims_table(found: Iterable[Judgement]) -> str:
         for each in judged
     ]
     header = ["Claim", "Here", "Papers, %", "Ours: difference", "Verdict"]
-    return "\n\n".join([markdown_table(header, rows, text=3), _legend(judged)])
+    marks = [number.mark for each in judged for number in each.claim.evidence() or ()]
+    return "\n\n".join([markdown_table(header, rows, text=3), marks_legend(marks)])
 
 
 def verdict_counts(found: Iterable[Judgement]) -> str:
@@ -135,9 +136,3 @@ def _papers_evidence(claim: Claim) -> str:
     first, second = (f"{number.percent}{mark_note(number)}" for number in numbers)
     where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
     return f"{first} against {second}{where}"
-
-
-def _legend(judged: Sequence[Judgement]) -> str:
-    """The marks that occur in a table of claims."""
-    numbers = [number for each in judged for number in each.claim.evidence() or ()]
-    return marks_legend(number.mark for number in numbers)

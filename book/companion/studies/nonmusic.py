@@ -47,15 +47,11 @@ def _noise(rng: Generator, slope: float) -> Wave:
     return np.fft.irfft(spectrum, _SAMPLES)
 
 
-def _band(rng: Generator, centre: float, width: float) -> Wave:
-    """Noise of so many octaves around a frequency."""
-    edges = centre * 2 ** np.array([-width / 2, width / 2])
-    return np.asarray(sosfilt(butter(2, edges, "band", fs=SAMPLE_RATE, output="sos"), _noise(rng, 0)))
-
-
 def _narrow_noise(rng: Generator) -> Wave:
-    """A band of a third of an octave or less."""
-    return _band(rng, rng.uniform(100, 2000), rng.uniform(0.02, 0.33))
+    """A band of noise of a third of an octave or less."""
+    centre, octaves = rng.uniform(100, 2000), rng.uniform(0.02, 0.33)
+    edges = centre * 2 ** np.array([-octaves / 2, octaves / 2])
+    return np.asarray(sosfilt(butter(2, edges, "band", fs=SAMPLE_RATE, output="sos"), _noise(rng, 0)))
 
 
 def _oscillator(frequency: float | Wave, harmonics: Wave) -> Wave:

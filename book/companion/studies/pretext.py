@@ -13,10 +13,8 @@ import torch
 from torch import Tensor
 
 from companion.observations import DIGITS, Entries
-from companion.systems import RELEASED
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
-from skey.experiments import EXPERIMENTS
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
 from skey.shapes import Float, Float32
@@ -167,8 +165,7 @@ def sums(y: Float[Tensor, "12 2"]) -> tuple[Float[Tensor, "12"], Float[Tensor, "
 def _at_hand(names: Sequence[str]) -> dict[str, LoadedModel]:
     """The networks of these names whose weights are here."""
     files = available_weights()
-    known = [name for name in names if name in (*EXPERIMENTS, *RELEASED)]
-    return {name: read_weights(files[name]) for name in known if name in files}
+    return {name: read_weights(files[name]) for name in names if name in files}
 
 
 def _described(loaded: LoadedModel) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from companion.observations import Entries
-from companion.scores import Answer, format_answer, is_signature, parse_answer, points
+from companion.scores import Answer, format_answer, is_signature, parse_answer, percent, points
 from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generator
@@ -259,11 +259,6 @@ def score_change(
         score_points(entries, system, name, metric) for name in (condition(effect, strength), CLEAN)
     )
     return percent(paired_bootstrap(touched, clean, seed=seed))
-
-
-def percent(share: Interval) -> Interval:
-    """An interval of shares in percent."""
-    return Interval(100 * share.value, 100 * share.low, 100 * share.high)
 
 
 def positions(effect: Effect) -> list[float]:

@@ -108,7 +108,8 @@ def observe(
     checkout, began = find_checkout(), time.monotonic()
     if not recompute:
         return read_observation(checkout / RESULTS, name)
-    computed, recorded = compute(), _recorded_entries(checkout / RESULTS, name)
+    computed, known_before = compute(), observation_path(checkout / RESULTS, name).is_file()
+    recorded = read_observation(checkout / RESULTS, name).entries if known_before else {}
     carried = [name for name in recorded if name in optional and name not in computed]
     known = {entry: recorded[entry] for entry in carried} | dict(computed)
     entries = {entry: known[entry] for entry in dict.fromkeys((*recorded, *known)) if entry in known}
@@ -137,8 +138,3 @@ def moved_numbers(old: Entries, new: Entries, partial: bool = False) -> list[str
     if partial:
         before = {path: value for path, value in before.items() if path in after}
     return moved(before, after, "computed here", TOLERANCE)
-
-
-def _recorded_entries(folder: Path, name: str) -> Entries:
-    """The entries of the shipped record, none where there is none yet."""
-    return read_observation(folder, name).entries if observation_path(folder, name).is_file() else {}

@@ -191,7 +191,7 @@ def _moved_numbers(checkout: Path) -> list[str]:
 def _print_scoreboard() -> None:
     """Print every claim with its verdict and every score, as computed here."""
     from companion.answers import evaluate
-    from companion.pages.scoreboard import scoreboard_lines
+    from companion.pages.verdicts import scoreboard_lines
     from companion.parameters import Parameters
     from companion.systems import TABLES
 

@@ -12,9 +12,9 @@ from companion.pages.browser import browser_script
 from companion.pages.cards import default_card, others_table
 from companion.pages.chapters import method_parts
 from companion.pages.landing import answer, few_systems, quiz
-from companion.pages.scoreboard import scoreboard
 from companion.pages.tables import download, markdown_table, papers_percentages, papers_table
 from companion.pages.usage import using_parts, write_outputs
+from companion.pages.verdicts import scoreboard
 from companion.plots import Drawing, circle_drawing, scores_drawing
 from companion.record import RESULTS, TOLERANCE, write_if_changed
 from companion.scores import REFERENCE, interval_of, points

@@ -28,8 +28,6 @@ TERMS: Mapping[str, tuple[str, str]] = {
 KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}
 """Semitones above the tonic at which the row of the key signature lies."""
 
-WORDS = {"ksea": "KSEA", "mirex": "MIREX"}
-
 
 def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
     """At which step each row of a curve was written."""
@@ -58,7 +56,7 @@ def family_curves(records: Sequence[TrainingRecord], metric: str) -> list[Drawin
         if metric in run.curve:
             families.setdefault(SYSTEMS[run.system].family, []).append(run)
     return [
-        score_curves(runs, metric, f"{family}: {WORDS[metric]} of held-out pieces")
+        score_curves(runs, metric, f"{family}: {metric.upper()} of held-out pieces")
         for family, runs in families.items()
     ]
 
@@ -92,7 +90,7 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
         axes.set_xticks([], minor=True)
         _grid(axes)
     figure.supxlabel("examples", fontsize=10)
-    figure.supylabel(f"{WORDS[metric]}, %", fontsize=10)
+    figure.supylabel(f"{metric.upper()}, %", fontsize=10)
     ends = (
         f"{label(system)} ends at {', '.join(f'{values[-1]:.0f} %' for _, values in own)}"
         for system, own in lines.items()

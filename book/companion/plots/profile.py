@@ -49,10 +49,9 @@ def alignment_drawings(title: str, observed: Mapping[str, Any]) -> list[Drawing]
         minor sounds. Before calibration row q lies where pitch class A + q does.
     """
     calibration = Calibration(**observed["calibration"])
-    rings: Mapping[str, Any] = {mode: mean_profile(observed, mode) for mode in MODES}
-    begins = {"major": calibration.major, "minor": calibration.minor + 3}
-    named = {mode: np.roll(ring, begins[mode]) for mode, ring in rings.items()}
-    by_row = {mode: np.roll(ring, 9) for mode, ring in rings.items()}
+    major, minor = (mean_profile(observed, mode) for mode in MODES)
+    named = {"major": np.roll(major, calibration.major), "minor": np.roll(minor, calibration.minor + 3)}
+    by_row = {"major": np.roll(major, 9), "minor": np.roll(minor, 9)}
     rows = [f"row {(signature - 9) % 12}" for signature in SIGNATURES_BY_FIFTHS]
     return [
         rings_drawing(by_row, rows, f"{title}: as it was trained", "Labels are rows of the output."),

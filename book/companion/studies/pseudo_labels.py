@@ -15,6 +15,7 @@ from torch import Tensor
 
 from companion.observations import Entries
 from companion.studies.alignment import chroma_net
+from companion.studies.transform import segments_of
 from companion.systems import RELEASED
 from skey.baselines import Scale, track_chroma
 from skey.calibration import signature_row
@@ -23,7 +24,7 @@ from skey.keys import parse_key
 from skey.losses import Views, mode_profile, pseudo_label, signature_profile
 from skey.metrics import Interval, bootstrap_interval
 from skey.shapes import Bool, Float, Integer
-from skey.vqt import SEGMENT_FRAMES, crop
+from skey.vqt import crop
 from skey.weights import available_weights
 from skey.weights.store import LoadedModel, read_weights
 
@@ -228,6 +229,5 @@ def _comparisons(chroma: Float[Tensor, "12"], with_fifth: bool) -> str:
 @torch.inference_mode()
 def _mean_profile(loaded: LoadedModel, log_vqt: Float[Tensor, "99 frames"]) -> Tensor:
     """The mean profile of segments A and B at crop 0, as the pseudo-label reads it: (12,) or (12, 2)."""
-    segments = torch.stack([log_vqt[:, :SEGMENT_FRAMES], log_vqt[:, -SEGMENT_FRAMES:]])
-    profile: Tensor = loaded.network(crop(segments, 0)).mean(0)
+    profile: Tensor = loaded.network(crop(segments_of(log_vqt), 0)).mean(0)
     return profile

@@ -108,7 +108,7 @@ def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
     """
     dataset, files = OpenCorpus(limit=limit or None), available_weights()
     dataset.require()
-    segments = torch.stack([_segments(dataset.log_vqt(track)) for track in dataset.tracks()])
+    segments = torch.stack([segments_of(dataset.log_vqt(track)) for track in dataset.tracks()])
     networks = {name: read_weights(files[name]) for name in NETWORKS if name in files}
     return {
         **{f"chroma: {scale}": _numbers(_chromas(segments, scale)) for scale in CHROMAS},
@@ -126,8 +126,8 @@ def untrained(seed: int = 0) -> ChromaNet:
     return ChromaNet(Architecture(outputs=12, frames_per_step=4)).eval()
 
 
-def _segments(log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "2 99 646"]:
-    """Segments A and B of a clip."""
+def segments_of(log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "2 99 646"]:
+    """Segments A and B of a clip: its beginning and its end."""
     return torch.stack([log_vqt[:, :SEGMENT_FRAMES], log_vqt[:, -SEGMENT_FRAMES:]])
 
 

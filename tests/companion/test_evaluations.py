@@ -13,8 +13,8 @@ from companion.answers import Evaluation, evaluate
 from companion.claims import examples_seen
 from companion.notebooks import EXECUTED, FOLDER, read_notebook
 from companion.pages.comparison import collections_table, comparison_table, relations_table, why_below
-from companion.pages.verdicts import scoreboard, scoreboard_lines
 from companion.pages.tables import sources_line
+from companion.pages.verdicts import scoreboard, scoreboard_lines
 from companion.paper import claims, label, paper_tables, papers_numbers
 from companion.record import RESULTS
 from companion.systems import RELEASED, SYSTEMS, TABLES, systems_of

@@ -66,6 +66,10 @@ def test_the_import_of_the_readme_gives_the_authors_answer(
     assert "C major" in answers[-1].stdout
 
 
+def test_the_readme_fits_on_120_lines() -> None:
+    assert len(README.splitlines()) <= 120
+
+
 def test_the_table_of_the_readme_is_that_of_the_record(root: Path) -> None:
     excerpts = recorded_excerpts(root / RESULTS)
     assert with_results(README, evaluate(T3), excerpts) == README, "run: python -m companion.pages.readme"

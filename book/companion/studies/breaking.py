@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -211,9 +212,9 @@ def _music(seconds: float = 20.0, rate: int = _RATE) -> Float[np.ndarray, " samp
     return np.interp(places, np.arange(whole.size), whole)
 
 
-def _wav(sound: Sound, rate: int = _RATE, **how: str) -> Callable[[Path], None]:
-    """Write a sound in the format that the name of the file says."""
-    return lambda path: soundfile.write(str(path), sound, rate, **how)
+def _wav(make: Callable[[], Sound], rate: int = _RATE, **how: str) -> Callable[[Path], None]:
+    """Make a sound and write it in the format that the name of the file says."""
+    return lambda path: soundfile.write(str(path), make(), rate, **how)
 
 
 def _bytes(content: bytes) -> Callable[[Path], None]:
@@ -269,19 +270,19 @@ _NOISE = np.random.default_rng(0).bytes(100_000)
 _WORDS = b"These are words, not samples.\n" * 200
 
 INPUTS: Mapping[str, Callable[[Path], None] | None] = {
-    **{f"good.{suffix}": _wav(_music()) for suffix in ("wav", "flac")},
-    "good.opus": _wav(_music(rate=48_000), 48_000, format="OGG", subtype="OPUS"),
+    **{f"good.{suffix}": _wav(_music) for suffix in ("wav", "flac")},
+    "good.opus": _wav(partial(_music, rate=48_000), 48_000, format="OGG", subtype="OPUS"),
     **{"good.aac": _aac("adts"), "good.m4a": _aac("ipod"), "aac_named.mp3": _aac("adts")},
-    **{f"k{rate // 1000}.wav": _wav(_music(rate=rate), rate) for rate in (8_000, 96_000, 192_000)},
-    "odd_37913.wav": _wav(_music(rate=37_913), 37_913),
-    "u8.wav": _wav(_music(), subtype="PCM_U8"),
-    "over1_float.wav": _wav(9 * _music(), subtype="FLOAT"),
-    "clipped.wav": _wav(np.clip(9 * _music(), -1, 1)),
-    "stereo.wav": _wav(np.stack([_music()] * 2, axis=1)),
-    "surround51.wav": _wav(np.stack([_music()] * 6, axis=1)),
-    'name with "quotes" é 音.wav': _wav(_music()),
+    **{f"k{rate // 1000}.wav": _wav(partial(_music, rate=rate), rate) for rate in (8_000, 96_000, 192_000)},
+    "odd_37913.wav": _wav(partial(_music, rate=37_913), 37_913),
+    "u8.wav": _wav(_music, subtype="PCM_U8"),
+    "over1_float.wav": _wav(lambda: 9 * _music(), subtype="FLOAT"),
+    "clipped.wav": _wav(lambda: np.clip(9 * _music(), -1, 1)),
+    "stereo.wav": _wav(lambda: np.stack([_music()] * 2, axis=1)),
+    "surround51.wav": _wav(lambda: np.stack([_music()] * 6, axis=1)),
+    'name with "quotes" é 音.wav': _wav(_music),
     **{
-        f"{name}.wav": _wav(_music(seconds))
+        f"{name}.wav": _wav(partial(_music, seconds))
         for name, seconds in {"s14": 14.0, "s5": 5.0, "s3": 3.0, "s2_9": 2.9, "s1": 1.0, "ms100": 0.1}.items()
     },
     "trunc.wav": _damaged(lambda content: content[: len(content) * 3 // 5]),
@@ -289,13 +290,13 @@ INPUTS: Mapping[str, Callable[[Path], None] | None] = {
     "trunc.mp3": _damaged(lambda content: content[: len(content) * 3 // 5]),
     "beheaded.mp3": _damaged(lambda content: content[5_000:]),
     "bitflips.mp3": _damaged(_bit_flips),
-    "silence20.wav": _wav(np.zeros(20 * _RATE)),
-    "dc.wav": _wav(np.full(20 * _RATE, 0.5)),
-    "stereo_antiphase.wav": _wav(np.stack([_music(), -_music()], axis=1)),
-    "nan_some.wav": _wav(_with(np.nan, 1_000), subtype="FLOAT"),
-    "nan_all.wav": _wav(_with(np.nan, 1), subtype="FLOAT"),
-    "inf_one.wav": _wav(_with(np.inf, 10**9), subtype="FLOAT"),
-    "zero_length.wav": _wav(np.zeros(0)),
+    "silence20.wav": _wav(lambda: np.zeros(20 * _RATE)),
+    "dc.wav": _wav(lambda: np.full(20 * _RATE, 0.5)),
+    "stereo_antiphase.wav": _wav(lambda: np.stack([_music(), -_music()], axis=1)),
+    "nan_some.wav": _wav(lambda: _with(np.nan, 1_000), subtype="FLOAT"),
+    "nan_all.wav": _wav(lambda: _with(np.nan, 1), subtype="FLOAT"),
+    "inf_one.wav": _wav(lambda: _with(np.inf, 10**9), subtype="FLOAT"),
+    "zero_length.wav": _wav(lambda: np.zeros(0)),
     "header_only.wav": _damaged(lambda content: content[:44]),
     **{"empty.wav": _bytes(b""), "empty.mp3": _bytes(b"")},
     **{"text.wav": _bytes(_WORDS), "text.mp3": _bytes(_WORDS), "binary.mp3": _bytes(_NOISE)},

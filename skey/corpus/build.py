@@ -267,6 +267,7 @@ def build_songs(
     return build_clips(plan_songs(clips, seed), folder, features, jobs or default_jobs(), progress)
 
 
+@functools.cache
 def font_digest(font: Path) -> str:
     """Twelve hexadecimal digits of the content of a SoundFont; raises ``OSError``."""
     with font.open("rb") as file:

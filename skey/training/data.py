@@ -124,8 +124,10 @@ def load_data(
 
     ``jobs`` counts processes; ``audio`` are folders of recordings without labels, or of their shards, which
     are mixed with the corpus. Each of ``soundfonts`` plays as many songs again, other ones. Raises
-    ``SkeyError`` where nothing is left to train on or to watch.
+    ``SkeyError`` where nothing is left to train on or to watch, and for SoundFonts without songs.
     """
+    if soundfonts and not experiment.songs:
+        raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
         if count:

@@ -164,6 +164,8 @@ def test_another_soundfont_plays_as_many_songs_again_and_other_ones(
     } == played
     assert len(played) == 80 == len(data.training) + len(data.validation)
     assert (alone.soundfonts, data.soundfonts) == ((), (font_digest(font),))
+    with pytest.raises(SkeyError, match="no songs to play here: leave out --soundfont"):
+        load_data(replace(experiment, songs=0, clips=2000), jobs=1, soundfonts=[font])
 
 
 def test_a_song_sounds_different_with_another_soundfont(tmp_path: Path) -> None:

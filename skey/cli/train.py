@@ -110,18 +110,14 @@ def train(
         raise click.UsageError("name a system, or say --all; --list names them")
     if no_corpus and not audio:
         raise click.UsageError("--no-corpus leaves nothing to train on: name a folder with --audio")
+    changes: dict[str, Any] = {"clips": 0, "unlabelled": 0, "songs": 0} if no_corpus else {}
+    changes |= {"songs": 0} if no_songs else {}
+    options = {"recolour": recolour, "recorded": recorded}
+    changes |= {name: value for name, value in options.items() if value is not None}
     machine = Machine(device, processes, half_precision, progress=True)
     folder = out or data_directory() / "runs"
     for experiment in [find_experiment(name) for name in names]:
-        scaled = _scaled(experiment, paper, scale)
-        if no_corpus:
-            scaled = replace(scaled, clips=0, unlabelled=0)
-        if no_corpus or no_songs:
-            scaled = replace(scaled, songs=0)
-        if recolour is not None:
-            scaled = replace(scaled, recolour=recolour)
-        if recorded is not None:
-            scaled = replace(scaled, recorded=recorded)
+        scaled = replace(_scaled(experiment, paper, scale), **changes)
         _train(scaled, seed, folder, machine, resume, audio, soundfonts, start)
 
 

@@ -1,12 +1,10 @@
 """Figures of trainings: scores by examples, loss terms and rows above the tonic by step."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -49,40 +47,35 @@ def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingReco
     return {name: [run for run in records if run.system == name] for name in names}
 
 
-def family_curves(records: Sequence[TrainingRecord], metric: str) -> list[Drawing]:
-    """`score_curves` of each family of systems that has such a score."""
+def family_curves(records: Sequence[TrainingRecord]) -> list[Drawing]:
+    """`score_curves` of each family of systems."""
     families: dict[str, list[TrainingRecord]] = {}
     for run in records:
-        if metric in run.curve:
-            families.setdefault(SYSTEMS[run.system].family, []).append(run)
-    return [
-        score_curves(runs, metric, f"{family}: {metric.upper()} of held-out pieces")
-        for family, runs in families.items()
-    ]
+        families.setdefault(SYSTEMS[run.system].family, []).append(run)
+    return [score_curves(runs, f"{family}: scores on held-out pieces") for family, runs in families.items()]
 
 
 @styled
-def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> Drawing:
-    """A score on held-out pieces of the training split by examples: a panel a system, a line a seed.
+def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
+    """Scores on held-out pieces of the training split by examples: a panel a system, a line a seed.
 
-    ``metric``: ``ksea`` or ``mirex``; runs that have no such score are left out. The faint lines are those of
-    the other panels, the dashed one is where the papers' trainings end.
+    Solid is MIREX, where keys are predicted, and dotted KSEA; the dashed line is where the papers end.
     """
-    scored = systems_of([record for record in records if metric in record.curve])
-    lines = {
-        system: [(examples_of(run), 100 * np.array(run.curve[metric], dtype=float)) for run in runs]
-        for system, runs in scored.items()
-    }
-    everything = [np.column_stack(line) for line in chain.from_iterable(lines.values())]
-    rows = -(-len(scored) // 2)
+    systems = systems_of(records)
+    rows, said = -(-len(systems) // 2), []
     figure = Figure(figsize=(5.6, 0.4 + 1.25 * rows), layout="constrained")
     panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
-    for axes in panels.flat[len(scored) :]:
+    for axes in panels.flat[len(systems) :]:
         axes.set_axis_off()
-    for axes, (system, own) in zip(panels.flat, lines.items(), strict=False):
-        axes.add_collection(LineCollection(everything, color=INK, alpha=0.15, linewidth=0.8))
-        for line in own:
-            axes.plot(*line, color=colour(system), linewidth=1.4)
+    for axes, (system, seeds) in zip(panels.flat, systems.items(), strict=False):
+        for metric, style in (("ksea", ":"), ("mirex", "-")):
+            scored = [run for run in seeds if metric in run.curve]
+            for run in scored:
+                values = 100 * np.array(run.curve[metric], dtype=float)
+                axes.plot(examples_of(run), values, style, color=colour(system), linewidth=1.4)
+            if scored:
+                ends = ", ".join(f"{100 * float(run.curve[metric].iloc[-1]):.0f} %" for run in scored)
+                said.append(f"{label(system)} ends at {metric.upper()} {ends}")
         axes.axvline(PAPERS_EXAMPLES, color=INK, linestyle="--", linewidth=0.8)
         axes.set_title("\n".join(wrap(label(system), 36)), fontsize=9, loc="left")
         axes.set(xscale="log", xlim=(500, 5e6), ylim=(0, 100), yticks=(0, 50, 100))
@@ -90,12 +83,8 @@ def score_curves(records: Sequence[TrainingRecord], metric: str, title: str) -> 
         axes.set_xticks([], minor=True)
         _grid(axes)
     figure.supxlabel("examples", fontsize=10)
-    figure.supylabel(f"{metric.upper()}, %", fontsize=10)
-    ends = (
-        f"{label(system)} ends at {', '.join(f'{values[-1]:.0f} %' for _, values in own)}"
-        for system, own in lines.items()
-    )
-    return draw(figure, title, "; ".join(ends) + ".")
+    figure.supylabel("score, %", fontsize=10)
+    return draw(figure, title, "; ".join(said) + ".")
 
 
 @styled

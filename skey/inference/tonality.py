@@ -34,7 +34,8 @@ _ROUNDING = 2e-5
 _SILENT_RANGE = 1e-4
 _NOISE_PROMINENCE = 0.65
 _NEIGHBOURS = 12
-_LINE_BINS = slice(int(60 * FRAME / SAMPLE_RATE), int(4_000 * FRAME / SAMPLE_RATE))
+_LINE_BINS = slice(_NEIGHBOURS, int(4_000 * FRAME / SAMPLE_RATE))
+"""From 65 Hz, the lowest bin with as many neighbours below it."""
 _TUNING_BINS = slice(int(100 * FRAME / SAMPLE_RATE), int(2_500 * FRAME / SAMPLE_RATE))
 _TUNING_RANGE = np.log(1e-4)
 _CONCERT_A = 440.0

@@ -16,6 +16,10 @@ COMMANDS = {
     "systems": ("companion.ship", "List every system with its score."),
     "ship": ("companion.ship", "Put finished runs and their weights into the repository."),
     "record-excerpts": ("companion.ship", "Score the systems on real excerpts that cannot be shipped."),
+    "record-k10": (
+        "companion.ship",
+        "Ask K10, a network trained on labelled recordings, about the test clips.",
+    ),
     "record-index": ("companion.indexing", "Choose the pieces of the open corpus anew."),
     "record-corpus": ("companion.ship", "Write what the test clips hold into the record."),
 }

@@ -184,9 +184,10 @@ def not_recomputed(folder: Path, at_hand: Mapping[str, object]) -> list[str]:
         recorded = read_record(folder).systems
     except RecordError:  # the check of the record names it
         return []
+    remedies = {name: f"skey weights import {SYSTEMS[name].checkpoint}.pt" for name in RELEASED}
+    remedies["k10"] = "python3 run.py record-k10 k10.pt"
     return [
-        f"{name} not recomputed: its weights are not here "
-        f"(`skey weights import {SYSTEMS[name].checkpoint}.pt`)"
+        f"{name} not recomputed: its weights are not here (`{remedies[name]}`)"
         for name in recorded
-        if name in RELEASED and name not in at_hand
+        if name in remedies and name not in at_hand
     ]

@@ -56,6 +56,28 @@ def record_excerpts(folder: Path, runs: tuple[Path, ...]) -> None:
     click.echo(f"{path}: written")
 
 
+@click.command("record-k10")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def record_k10(file: Path) -> None:
+    """Ask K10, whose weights FILE holds, about the test clips, and record its answers."""
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from companion.answers import read_record, write_record
+    from companion.record import RESULTS, find_checkout
+    from companion.studies.k10 import NAME, ask, checksum
+    from skey.corpus.plan import plan_clips, render_clip
+
+    record = read_record(find_checkout() / RESULTS)
+    clips = {clip.id: clip for clip in plan_clips("test")}
+    answers = ask(file, (render_clip(clips[track]) for track in record.answers.index))
+    table = record.answers.assign(**{NAME: pd.Series(answers, record.answers.index, object)})
+    weights = {**record.weights, NAME: checksum(file)}
+    changed = write_record(replace(record, answers=table, weights=weights))
+    click.echo(f"{record.folder}: {'written' if changed else 'says the same already'}")
+
+
 @click.command()
 def systems() -> None:
     """List every system with its score on the open corpus, the mark of the default, and its title."""

@@ -132,6 +132,7 @@ SYSTEMS: Mapping[str, System] = {
         _released("stone12", "STONE", "#56b4e9", T1, T2, F4, AGAINST),
         _released("semitone24", "24 keys", "#009e73", T3, F3, F4, AGAINST),
         _released("skey", "S-KEY", "#d55e00", T3, SKEY, ABLATIONS, AGAINST),
+        System("k10", "24 keys", "#455a64", (AGAINST,), "K10 (labels of dance music)"),
     )
 }
 """Every system by name, in the order in which tables and figures show them."""

@@ -21,6 +21,7 @@ PAIRS = (
     Pair(DEFAULT, "released-semitone24", "mirex"),
     Pair("supervised", "released-skey", "mirex"),
     Pair(DEFAULT, "supervised", "mirex"),
+    Pair(DEFAULT, "k10", "mirex"),
     Pair(DEFAULT, "krumhansl", "mirex"),
     Pair(DEFAULT, "temperley-peaks", "mirex"),
 )

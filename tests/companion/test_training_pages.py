@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from companion.answers import evaluate
 from companion.pages.against import (
     NOTHING,
+    PAIRS,
     difference_numbers,
     differences_table,
     in_short,
@@ -39,7 +40,7 @@ from companion.plots.curve import (
     shares_by_row,
     steps_of,
 )
-from companion.plots.difference import differences_drawing
+from companion.plots.difference import MARKERS, differences_drawing
 from companion.scores import score
 from companion.studies.differences import Pair
 from companion.systems import AGAINST
@@ -202,6 +203,10 @@ def test_the_figure_of_differences_says_them_in_words() -> None:
     experiment = made_up_experiment()
     drawing = differences_drawing(experiment.answers, pairs_of(experiment), "D")
     assert "S-KEY − S-KEY as released, MIREX: -" in drawing.description
+
+
+def test_no_two_pairs_of_a_figure_have_the_same_marker() -> None:
+    assert len(PAIRS) <= len(set(MARKERS)) == len(MARKERS)
 
 
 # The notebooks

@@ -16,7 +16,7 @@ from companion.paper import paper_tables
 from companion.parameters import Parameters
 from companion.record import RESULTS, RecordError, find_checkout, flat, moved
 from companion.scores import format_answer, score, systems_in
-from companion.systems import RELEASED, SYSTEMS, checksums, systems
+from companion.systems import SYSTEMS, checksums, systems
 from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
 from skey.datasets import labelled_tracks
 from skey.errors import WeightsError
@@ -184,10 +184,8 @@ def not_recomputed(folder: Path, at_hand: Mapping[str, object]) -> list[str]:
         recorded = read_record(folder).systems
     except RecordError:  # the check of the record names it
         return []
-    remedies = {name: f"skey weights import {SYSTEMS[name].checkpoint}.pt" for name in RELEASED}
-    remedies["k10"] = "python3 run.py record-k10 k10.pt"
     return [
-        f"{name} not recomputed: its weights are not here (`{remedies[name]}`)"
+        f"{name} not recomputed: its weights are not here (`{SYSTEMS[name].brought_by}`)"
         for name in recorded
-        if name in remedies and name not in at_hand
+        if name in SYSTEMS and SYSTEMS[name].brought_by and name not in at_hand
     ]

@@ -60,22 +60,18 @@ def record_excerpts(folder: Path, runs: tuple[Path, ...]) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def record_k10(file: Path) -> None:
     """Ask K10, whose weights FILE holds, about the test clips, and record its answers."""
-    from dataclasses import replace
+    import time
 
-    import pandas as pd
-
-    from companion.answers import read_record, write_record
     from companion.record import RESULTS, find_checkout
     from companion.studies.k10 import NAME, ask, checksum
-    from skey.corpus.plan import plan_clips, render_clip
+    from companion.training import put_columns
+    from skey.datasets import labelled_tracks
+    from skey.datasets.open_corpus import OpenCorpus
 
-    record = read_record(find_checkout() / RESULTS)
-    clips = {clip.id: clip for clip in plan_clips("test")}
-    answers = ask(file, (render_clip(clips[track]) for track in record.answers.index))
-    table = record.answers.assign(**{NAME: pd.Series(answers, record.answers.index, object)})
-    weights = {**record.weights, NAME: checksum(file)}
-    changed = write_record(replace(record, answers=table, weights=weights))
-    click.echo(f"{record.folder}: {'written' if changed else 'says the same already'}")
+    began, corpus, results = time.monotonic(), OpenCorpus(), find_checkout() / RESULTS
+    answers = ask(file, map(corpus.waveform, labelled_tracks(corpus)))
+    put_columns(results, corpus, {NAME: answers}, {NAME: checksum(file)}, began)
+    click.echo(f"{results}: holds the answers of {NAME}")
 
 
 @click.command()

@@ -61,6 +61,7 @@ class System:
         tables: the notebooks in which it stands.
         title: for a reader; by default that of the library.
         checkpoint: the authors' name of released weights.
+        brought_by: the command that brings weights or answers which are not part of this package.
     """
 
     name: str
@@ -69,6 +70,7 @@ class System:
     tables: tuple[str, ...]
     title: str = ""
     checkpoint: str = ""
+    brought_by: str = ""
 
 
 def _trained(name: str, family: str, colour: str, *tables: str) -> System:
@@ -79,7 +81,8 @@ def _trained(name: str, family: str, colour: str, *tables: str) -> System:
 def _released(checkpoint: str, family: str, colour: str, *tables: str) -> System:
     """A network that the authors released."""
     title = RELEASES[checkpoint].title
-    return System(f"released-{checkpoint}", family, colour, tables, title, checkpoint)
+    command = f"skey weights import {checkpoint}.pt"
+    return System(f"released-{checkpoint}", family, colour, tables, title, checkpoint, command)
 
 
 SYSTEMS: Mapping[str, System] = {
@@ -132,7 +135,14 @@ SYSTEMS: Mapping[str, System] = {
         _released("stone12", "STONE", "#56b4e9", T1, T2, F4, AGAINST),
         _released("semitone24", "24 keys", "#009e73", T3, F3, F4, AGAINST),
         _released("skey", "S-KEY", "#d55e00", T3, SKEY, ABLATIONS, AGAINST),
-        System("k10", "24 keys", "#455a64", (AGAINST,), "K10 (labels of dance music)"),
+        System(
+            "k10",
+            "24 keys",
+            "#455a64",
+            (AGAINST,),
+            "K10 (labels of dance music)",
+            brought_by="python3 run.py record-k10 k10.pt",
+        ),
     )
 }
 """Every system by name, in the order in which tables and figures show them."""

@@ -32,7 +32,7 @@ from companion.record import (
     write_if_changed,
     write_json,
 )
-from companion.scores import interval_of, leading_metric
+from companion.scores import Answer, interval_of, leading_metric
 from skey.datasets import Dataset, labelled_tracks
 from skey.experiments import find_experiment
 from skey.listeners import NetworkSystem
@@ -231,15 +231,31 @@ def write_run(results: Path, facts: Mapping[str, Any], curve: pd.DataFrame) -> N
 
 def put_answers(folder: Path, dataset: Dataset, networks: Mapping[str, NetworkSystem]) -> None:
     """Ask networks about a data set, and put their answers into the record in a folder."""
-    began, tracks = time.monotonic(), labelled_tracks(dataset)
-    features = map(dataset.log_vqt, tracks)
+    began = time.monotonic()
+    features = map(dataset.log_vqt, labelled_tracks(dataset))
     said = [[network(each) for network in networks.values()] for each in features]
     columns = {name: [row[place] for row in said] for place, name in enumerate(networks)}
+    put_columns(folder, dataset, columns, {name: each.checksum for name, each in networks.items()}, began)
+
+
+def put_columns(
+    folder: Path,
+    dataset: Dataset,
+    columns: Mapping[str, Sequence[Answer]],
+    checksums: Mapping[str, str],
+    began: float,
+) -> None:
+    """Put answers about the labelled tracks of a data set, in their order, into the record in a folder.
+
+    ``checksums`` are those of the weights behind each column; ``began`` is when asking did, by
+    ``time.monotonic``.
+    """
+    tracks = labelled_tracks(dataset)
     data = {**describe(dataset), "tracks": len(tracks)}
     before = read_record(folder) if (folder / ABOUT).is_file() else None
     kept = before if before is not None and before.data == data else None
-    answers = ({name: kept.answers[name] for name in kept.systems} if kept else {}) | columns
-    weights = dict(kept.weights if kept else {}) | {name: each.checksum for name, each in networks.items()}
+    answers = {**({name: kept.answers[name] for name in kept.systems} if kept else {}), **columns}
+    weights = {**(kept.weights if kept else {}), **checksums}
     names = sorted(answers) if folder.name == FOLDER else in_order(answers)  # runs; or systems
     table = table_of(tracks, {name: answers[name] for name in names})
     weights = {name: weights[name] for name in names if name in weights}

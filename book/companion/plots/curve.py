@@ -69,13 +69,13 @@ def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
         axes.set_axis_off()
     for axes, (system, seeds) in zip(panels.flat, systems.items(), strict=False):
         for metric, style in (("ksea", ":"), ("mirex", "-")):
-            scored = [run for run in seeds if metric in run.curve]
-            for run in scored:
+            ends = []
+            for run in (run for run in seeds if metric in run.curve):
                 values = 100 * np.array(run.curve[metric], dtype=float)
                 axes.plot(examples_of(run), values, style, color=colour(system), linewidth=1.4)
-            if scored:
-                ends = ", ".join(f"{100 * float(run.curve[metric].iloc[-1]):.0f} %" for run in scored)
-                said.append(f"{label(system)} ends at {metric.upper()} {ends}")
+                ends.append(f"{values[-1]:.0f} %")
+            if ends:
+                said.append(f"{label(system)} ends at {metric.upper()} {', '.join(ends)}")
         axes.axvline(PAPERS_EXAMPLES, color=INK, linestyle="--", linewidth=0.8)
         axes.set_title("\n".join(wrap(label(system), 36)), fontsize=9, loc="left")
         axes.set(xscale="log", xlim=(500, 5e6), ylim=(0, 100), yticks=(0, 50, 100))

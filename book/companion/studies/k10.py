@@ -19,7 +19,6 @@ from skey.keys import Key
 from skey.shapes import Float32
 
 NAME = "k10"
-BINS_PER_OCTAVE = 24
 LOWEST = 440 * 2 ** ((20 - 69) / 12)
 """Four semitones below C1, in Hz."""
 
@@ -48,7 +47,7 @@ def read_network(file: Path) -> nn.Sequential:
     try:
         network.load_state_dict(torch.load(file, "cpu", weights_only=True))
     except Exception as error:  # torch names no common base of what a wrong file raises
-        raise SkeyError(f"{file} does not hold the weights of K10: {error}") from error
+        raise SkeyError(f"{file} does not hold the weights of K10") from error
     return network.eval()
 
 
@@ -56,9 +55,7 @@ def read_network(file: Path) -> nn.Sequential:
 def ask(file: Path, waves: Iterable[Float32[np.ndarray, " samples"]]) -> list[Key]:
     """The key of each wave (mono, 22,050 Hz), taken whole."""
     network = read_network(file)
-    transform = CQT1992v2(
-        SAMPLE_RATE, 4096, LOWEST, n_bins=208, bins_per_octave=BINS_PER_OCTAVE, verbose=False
-    )
+    transform = CQT1992v2(SAMPLE_RATE, 4096, LOWEST, n_bins=208, bins_per_octave=24, verbose=False)
     answers = []
     for wave in waves:
         magnitude = transform(torch.from_numpy(wave)[None])[:, KEPT]

@@ -306,15 +306,16 @@ class KeyEstimator:
         peak = float(np.abs(window.own).max())
         if window.wave.size < MIN_SAMPLES or peak < SILENCE_PEAK:
             return _Heard(start, end, 0.0, 0.0, peak, Tonality(0.0, 0.0, 0j), None)
-        wave = sounding(window.wave)
-        wave = wave if wave.size >= MIN_SAMPLES else window.wave
+        loud = sounding(window.wave)
+        wave = loud if loud.size >= MIN_SAMPLES else window.wave
         tonality = measure_tonality(window.wave)
         profile = None
         if tonality.tonal if self.as_published else tonality.musical:
             cents = tuning.followed(tonality)
             profile = self._profile(wave, 0 if self.as_published else cents)
-        own = sounding(window.own).size / SAMPLE_RATE
-        return _Heard(start, end, wave.size / SAMPLE_RATE, own, peak, tonality, profile)
+        own = loud if window.own.size == window.wave.size else sounding(window.own)
+        seconds = wave.size / SAMPLE_RATE, own.size / SAMPLE_RATE
+        return _Heard(start, end, *seconds, peak, tonality, profile)
 
     def _profile(self, wave: Wave, cents: int = 0) -> Float[np.ndarray, "values"]:
         """What the listener says to a stretch of sound that is tuned so many cents above 440 Hz."""

@@ -105,11 +105,11 @@ def block_frames(sample_rate: int | float, channels: int) -> int:
 
 def as_float(block: Samples) -> Block:
     """Samples of any type as float32 of full scale -1..1; integers are PCM, unsigned ones centred."""
-    if not np.issubdtype(block.dtype, np.integer):
-        return np.asarray(block, dtype=np.float32)
-    info = np.iinfo(block.dtype)
-    half = (float(info.max) - float(info.min) + 1) / 2
-    return ((block.astype(np.float64) - (float(info.min) + half)) / half).astype(np.float32)
+    if np.issubdtype(block.dtype, np.integer):
+        half = np.float32(2 ** (8 * block.itemsize - 1))
+        centred = block - half if np.issubdtype(block.dtype, np.unsignedinteger) else block
+        block = centred / half
+    return np.asarray(block, dtype=np.float32)
 
 
 def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int, Block]]:
@@ -155,8 +155,10 @@ def _soundfile(source: Path | BinaryFile) -> soundfile.SoundFile:
 def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
     """What can be decoded; soundfile's own `blocks` fills up a truncated mp3 with uninitialised memory."""
     frames = block_frames(file.samplerate, file.channels)
-    while len(block := file.read(frames, dtype="float32", always_2d=True)):
-        yield block
+    # Plain samples of 16 bits: libsndfile converts them at a third of numpy's speed.
+    dtype = "int16" if file.subtype == "PCM_16" and file.format != "FLAC" else "float32"
+    while len(block := file.read(frames, dtype=dtype, always_2d=True)):
+        yield as_float(block)
 
 
 def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:

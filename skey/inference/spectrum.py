@@ -24,8 +24,8 @@ from skey.inference.filters import (
 )
 from skey.shapes import Float32
 
-_ROWS = 4096
-"""Windows that are copied out of a waveform at a time: memory stays far below that of an hour's windows."""
+_ROWS = 512
+"""Windows that are copied out of a waveform at a time: they stay in the processor's cache."""
 
 
 def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:

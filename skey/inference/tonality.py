@@ -130,11 +130,17 @@ def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, 
     return power
 
 
-def _active(power: Float32[np.ndarray, "frames bins"], floor: float) -> Float32[np.ndarray, "active bins"]:
-    """The frames that sound; what lies 120 dB below their mean is rounding noise and filled up."""
+def _active(
+    power: Float32[np.ndarray, "frames bins"], floor: float
+) -> Float32[np.ndarray, "active low_bins"]:
+    """The frames that sound, as far as lines are looked for.
+
+    What lies 120 dB below their mean is rounding noise and filled up.
+    """
     energy = power[:, _LINE_BINS].sum(axis=1)
     sounding = power[energy > max(_ACTIVE_RANGE * energy.max(), floor, np.finfo(np.float32).tiny)]
-    return np.asarray(sounding + np.float32(1e-12 * sounding.mean()) if len(sounding) else sounding)
+    filling = np.float32(1e-12 * sounding.mean()) if len(sounding) else np.float32(0)
+    return np.asarray(sounding[:, : _LINE_BINS.stop + _NEIGHBOURS] + filling)
 
 
 def _line_prominence(power: Float32[np.ndarray, "frames bins"]) -> float:

@@ -18,6 +18,7 @@ from skey.audio import (
     stream_audio,
 )
 from skey.cli.measure import measure
+from skey.files.decoding import decoded
 
 
 def sine(rate, frequency=440.0, seconds=4.0, amplitude=0.5):
@@ -104,6 +105,15 @@ def test_every_lossless_format_gives_the_same_sound(tmp_path, suffix, subtype, t
     path = tmp_path / f"a{suffix}"
     soundfile.write(path, sine(44_100), 44_100, subtype=subtype)
     np.testing.assert_allclose(read_audio(path), prepare(sine(44_100), 44_100), atol=tolerance)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".w64"])
+def test_samples_of_16_bits_are_to_the_last_bit_what_libsndfile_makes_of_them(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    samples = np.random.default_rng(0).integers(-32_768, 32_767, (44_100, 2), np.int16, endpoint=True)
+    soundfile.write(path, samples, 44_100, subtype="PCM_16")
+    heard = np.concatenate([block for _, block in decoded(path)])
+    np.testing.assert_array_equal(heard, soundfile.read(path, dtype="float32")[0])
 
 
 def test_the_authors_decoding_and_ours_agree(shared):

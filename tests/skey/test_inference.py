@@ -13,7 +13,7 @@ from skey.calibration import reference_sound
 from skey.errors import SkeyError
 from skey.inference import spectrum
 from skey.inference.filters import MIN_VQT_SAMPLES
-from skey.inference.network import NumpyChromaNet
+from skey.inference.network import NumpyChromaNet, _gelu
 from skey.inference.outputs import Calibration
 from skey.inference.templates import correlations, energy_chroma
 from skey.listeners import Network, TorchNetwork
@@ -147,3 +147,13 @@ def test_the_template_in_numpy_is_the_baseline() -> None:
     np.testing.assert_allclose(energy_chroma(x), track_chroma(torch.from_numpy(x)), rtol=1e-5)
     np.testing.assert_allclose(correlations(energy_chroma(x)), baseline, atol=5e-6)
     assert np.abs(correlations(energy_chroma(np.full((99, 4), 0.5, np.float32)))).max() == 0
+
+
+def test_the_activation_is_that_of_torch_and_large_values_do_not_warn() -> None:
+    x = np.concatenate([np.linspace(-8, 8, 4001), [-300, -40, 0, 40, 300]]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        ours = _gelu(x)
+    np.testing.assert_allclose(ours, torch.nn.functional.gelu(torch.from_numpy(x)), rtol=1e-6, atol=2e-6)
+    loud = NumpyChromaNet(Architecture(), arrays(lively(Architecture())))
+    with np.errstate(all="raise", under="ignore"):
+        assert np.isfinite(loud.profile(np.full((84, 200), 1e3, np.float32))).all()

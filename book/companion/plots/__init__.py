@@ -183,7 +183,8 @@ def confusion_drawing(answers: pandas.DataFrame, system: str) -> Drawing:
 @styled
 def heatmap_drawing(shares: pandas.DataFrame, system: str, description: str = "") -> Drawing:
     """A table of shares in the colour of a system; rows are references, columns answers."""
-    figure, axes = canvas(5.2, 5.2)
+    figure = Figure(figsize=(5.2, 5.2))
+    axes = figure.add_axes((0.14, 0.12, 0.85, 0.87))
     heatmap(axes, shares, colour(system))
     axes.set(xlabel="answer", ylabel="reference")
     for row in range(0, 25, 2):

@@ -54,7 +54,8 @@ def _octave(
     wave: Wave, hop: int, kernels: Float32[np.ndarray, "24 taps"]
 ) -> Float32[np.ndarray, "12 frames"]:
     """Twelve bins: the top octave of what this sample rate can hold."""
-    mirrored = np.pad(wave, kernels.shape[1] // 2, mode="reflect")
+    half = kernels.shape[1] // 2
+    mirrored = np.concatenate([wave[half:0:-1], wave, wave[-2 : -2 - half : -1]])
     real, imaginary = np.split(_correlated(mirrored, kernels, hop), 2, axis=1)
     return np.asarray(np.sqrt(real**2 + imaginary**2).T)
 
@@ -62,7 +63,8 @@ def _octave(
 def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
     """The same sound at half the sample rate."""
     step = 2 * OUTPUTS_PER_STEP
-    padded = np.pad(wave, (LOWPASS_TAPS // 2 - 1, LOWPASS_TAPS // 2 + step))
+    before, after = (np.zeros(LOWPASS_TAPS // 2 + more, np.float32) for more in (-1, step))
+    padded = np.concatenate([before, wave, after])
     return np.asarray(_correlated(padded, stepped_lowpass(), step).ravel()[: len(wave) // 2])
 
 

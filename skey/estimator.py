@@ -343,7 +343,7 @@ class KeyEstimator:
 def _keep_freed_memory() -> None:
     """Let glibc keep up to 64 MB that were freed, which to ask for again takes a third of an estimate.
 
-    It keeps twice the largest block, of at most 32 MB, that it was given back. No page of this one is touched.
+    It keeps twice the largest block, of at most 32 MB, that was given back. No page of this one is touched.
     """
     np.empty(2**25 - 2**16, np.uint8)
 

@@ -26,7 +26,7 @@ from test_training import small
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from skey.cli import main
-from skey.cli.scale import EngineError, engine, estimate, extract, read_manifest
+from skey.cli.scale import KEPT_MEMORY, EngineError, engine, estimate, extract, read_manifest
 from skey.corpus.build import npy_bytes
 from skey.training.data import load_data
 from skey.training.loop import Machine, Run
@@ -115,6 +115,14 @@ def test_a_worker_that_is_killed_loses_no_track_and_no_track_comes_twice(
     assert killed[0] < done.shards
     assert (done.tracks, done.segments) == (CLIPS, 2 * CLIPS)
     assert contents(tmp_path) == contents(shards)
+
+
+def test_the_local_engine_has_as_many_workers_as_asked_which_keep_freed_memory() -> None:
+    with engine("local", 3) as three:
+        assert three.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_") == dict.fromkeys(
+            three.scheduler_info(n_workers=-1)["workers"], str(KEPT_MEMORY["MALLOC_TRIM_THRESHOLD_"])
+        )
+        assert len(three.scheduler_info(n_workers=-1)["workers"]) == 3
 
 
 def test_each_content_is_in_the_shards_once_and_what_is_unreadable_is_listed(

@@ -198,4 +198,4 @@ def _gelu(x: Float[np.ndarray, "*points"]) -> Float[np.ndarray, "*points"]:
     result *= size
     result += x
     result *= _HALF
-    return result
+    return np.asarray(result)

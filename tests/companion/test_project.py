@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import yaml
 
 from skey import __version__
@@ -94,3 +95,11 @@ def test_run_py_alone_says_what_it_can_do() -> None:
 def test_run_py_needs_only_the_standard_library() -> None:
     tree = ast.parse((ROOT / "run.py").read_text("utf-8"))
     assert {name.split(".")[0] for name in imported_modules(tree)} <= sys.stdlib_module_names
+
+
+def test_no_file_of_the_repository_is_large_or_a_package_of_others() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    assert [file.name for file in files if file.stat().st_size > 2e6 or file.suffix == ".whl"] == []

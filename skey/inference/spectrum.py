@@ -63,8 +63,9 @@ def _octave(
 def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
     """The same sound at half the sample rate."""
     step = 2 * OUTPUTS_PER_STEP
-    before, after = (np.zeros(LOWPASS_TAPS // 2 + more, np.float32) for more in (-1, step))
-    padded = np.concatenate([before, wave, after])
+    before = LOWPASS_TAPS // 2 - 1
+    padded = np.zeros(len(wave) + LOWPASS_TAPS - 1 + step, np.float32)
+    padded[before : before + len(wave)] = wave
     return np.asarray(_correlated(padded, stepped_lowpass(), step).ravel()[: len(wave) // 2])
 
 

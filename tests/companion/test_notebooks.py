@@ -91,6 +91,15 @@ def test_a_notebook_is_kept_without_outputs_and_without_traces_of_a_run(name: st
     assert "papermill" not in notebook.metadata
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_code_that_a_reader_sees_fits_the_page(name: str) -> None:
+    hidden = {"remove-input", "remove-cell", "hide-input", "hide-cell"}
+    cells = [cell for cell in read_notebook(source(name)).cells if cell.cell_type == "code"]
+    shown = [cell.source for cell in cells if not hidden & set(cell.metadata.get("tags", []))]
+    too_wide = [line for code in shown for line in code.splitlines() if len(line) > 79]
+    assert shown and not too_wide
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_parameters_of_an_experiment_are_the_fields_and_the_defaults_of_parameters(name: str) -> None:
     assert default_parameters(source(name)) == asdict(Parameters())

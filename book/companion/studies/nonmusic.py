@@ -17,7 +17,7 @@ Wave: TypeAlias = Float[np.ndarray, " samples"]
 Generator: TypeAlias = np.random.Generator
 
 SECONDS = 15
-VARIANTS = 4
+VARIANTS = 12
 """Sounds of each kind, every second one for choosing the threshold."""
 
 _DRUMS = (35, 36, 38, 40, 41, 42, 45, 46, 48, 49, 51)

@@ -101,9 +101,9 @@ def why_below(table: Evaluation, system: str, metric: str, percent: Number | Non
 
 @cache
 def seeds(system: str) -> int:
-    """How many seeds of a system are on record."""
+    """From how many seeds a system was trained on record, its variants included."""
     runs = read_training_records(find_checkout() / RESULTS)
-    return sum(run.system == system and run.is_candidate for run in runs)
+    return len({run.seed for run in runs if run.system == system})
 
 
 def _shares(counts: Counts, counted: bool = False) -> list[str]:

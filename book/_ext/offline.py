@@ -31,6 +31,13 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doc
     context["script_files"] = [each for each in scripts if "thebe" not in f"{each} {vars(each)}".lower()]
 
 
+def plain_references(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """References are no list to a screen reader: docutils gives them the role, and children that have none."""
+    context["body"] = context.get("body", "").replace(
+        '<div role="list" class="citation', '<div class="citation'
+    )
+
+
 def copy_assets(app: Sphinx, error: Exception | None) -> None:
     """Copy MathJax and the sound into the finished book."""
     if error or app.builder.format != "html":
@@ -48,6 +55,7 @@ def copy_assets(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict:
     """Register with Sphinx."""
     app.connect("html-page-context", point_at_clips)
+    app.connect("html-page-context", plain_references)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

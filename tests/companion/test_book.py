@@ -213,6 +213,10 @@ def test_every_picture_has_a_text_for_those_who_do_not_see_it(pages: list[Path])
     assert not {page.name: links(page).mute for page in pages if links(page).mute}
 
 
+def test_lists_of_a_page_hold_items_alone(pages: list[Path]) -> None:
+    assert not [page for page in pages if 'role="list" class="citation' in page.read_text(encoding="utf-8")]
+
+
 def test_the_table_can_be_heard_and_seen(pages: list[Path]) -> None:
     text = next(page for page in pages if page.stem == T3).read_text(encoding="utf-8")
     assert text.count("<audio") == 3
@@ -270,6 +274,7 @@ def test_the_landing_page_answers_shows_three_doors_and_folds_the_key(pages: lis
     places = [text.index(words) for words in ("What reproduced.", "What did not", "What is new.")]
     assert places == sorted(places)
     assert all(f">{door}</span></a></strong>" in text for door in ("Use it", "Check it", "Learn it"))
+    assert 'aria-label="The papers beside this companion. ' in text
     assert text.count("<audio") == 1
     assert "<details><summary>" in text[text.index("<audio") :]
 

@@ -10,6 +10,7 @@ from companion.pages.tables import markdown_table, paper_cell, with_interval
 from companion.pages.verdicts import marks_legend
 from companion.paper import label, papers_numbers
 from companion.parameters import Parameters
+from companion.plots import few_scores_drawing
 from companion.scores import interval_of
 from companion.sentences import holds_while
 from companion.systems import T1, T2, T3
@@ -103,6 +104,18 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
         f"({fifths:.1f} %). The network of `skey detect` was trained in {minutes:.0f} minutes without a GPU "
         f"and without the key of any recording ({score:.1f} %).",
     )
+
+
+def few_drawing(tables: Mapping[str, Evaluation]) -> str:
+    """The same systems as a figure: our scores as dots, those of the papers as diamonds."""
+    panels = {}
+    for name, (metric, systems) in LANDING.items():
+        scores, numbers = tables[name].scores, papers_numbers(metric)
+        whole = scores[(scores.part == "all") & (scores.metric == metric)].set_index("system")
+        papers = {system: numbers[system].percent for system in systems if system in numbers}
+        panels[SCORED[metric]] = whole.reindex(systems), papers
+    drawing = few_scores_drawing(panels, "The papers beside this companion")
+    return f'<div class="companion-figure">{drawing.inline()}</div>'
 
 
 def few_systems(tables: Mapping[str, Evaluation]) -> str:

@@ -11,7 +11,7 @@ from companion.observations import read_observation, recorded_observations
 from companion.pages.browser import browser_script
 from companion.pages.cards import default_card, others_table
 from companion.pages.chapters import method_parts
-from companion.pages.landing import answer, few_systems, quiz
+from companion.pages.landing import answer, few_drawing, few_systems, quiz
 from companion.pages.tables import download, markdown_table, papers_percentages, papers_table
 from companion.pages.usage import using_parts, write_outputs
 from companion.pages.verdicts import scoreboard
@@ -54,6 +54,7 @@ def write_pages(checkout: Path) -> None:
         "records.md": records_table(map(read_record, (checkout / RESULTS, checkout / RESULTS / FOLDER))),
         "runs.md": runs_table(read_runs(checkout), agreement(checkout, tables.values())),
         "answer.md": answer(tables, default, seconds_in_all(default, runs)),
+        "few-systems.html": few_drawing(tables),
         "few-systems.md": few_systems(tables),
         "quiz.html": quiz(tables[T3]),
         **method_parts(checkout),

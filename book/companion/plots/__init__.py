@@ -220,6 +220,36 @@ def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | fl
     return draw(figure, title, f"{spoken}.")
 
 
+@styled
+def few_scores_drawing(
+    panels: Mapping[str, tuple[pandas.DataFrame, Mapping[str, int | float]]], title: str
+) -> Drawing:
+    """Few systems, each with its score, its 95 % interval, and the paper's value as a diamond.
+
+    ``panels``: title → the scores (system → value, low, high in percent) and the paper's values (system →
+    percent). Both numbers stand beside the row.
+    """
+    rows = [len(scores) for scores, _ in panels.values()]
+    figure = Figure(figsize=(7.2, 0.62 * len(rows) + 0.28 * sum(rows)))
+    grid = {"height_ratios": rows, "left": 0.32, "right": 0.78, "top": 0.93, "bottom": 0.06, "hspace": 0.36}
+    spoken = []
+    for axes, (name, (scores, papers)) in zip(
+        figure.subplots(len(rows), 1, gridspec_kw=grid), panels.items(), strict=True
+    ):
+        _draw_scores(axes, scores)
+        axes.set_title(name, fontsize=11)
+        axes.set_yticks(range(len(scores)), [label(str(system)) for system in scores.index], fontsize=10)
+        here = scores.value.map("{:.1f}".format)
+        printed = pandas.Series(papers).map("{:g}".format).reindex(scores.index).fillna("")
+        for place, head, column in ((112, "here", here), (131, "paper", printed)):
+            for row, text in enumerate([head, *column], start=-1):
+                axes.text(place, row, text, ha="center", va="center", fontsize=10)
+        quoted = [(papers[system], row) for row, system in enumerate(scores.index) if system in papers]
+        axes.plot(*np.transpose(quoted), "D", color=INK, mfc="none", markersize=6)
+        spoken += [f"{label(str(system))}: {text} %" for system, text in here.items()]
+    return draw(figure, title, f"{'; '.join(spoken)}.")
+
+
 def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
     """One part of the data: a dot and its interval in each row, and no frame."""
     rows, colours = np.arange(len(scores)), [colour(system) for system in scores.index]

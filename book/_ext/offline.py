@@ -32,10 +32,9 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doc
 
 
 def plain_references(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    """References are no list to a screen reader: docutils gives them the role, and children that have none."""
-    context["body"] = context.get("body", "").replace(
-        '<div role="list" class="citation', '<div class="citation'
-    )
+    """Take the role of a list from references: docutils gives it to them, and their children have none."""
+    listed = '<div role="list" class="citation'
+    context["body"] = context.get("body", "").replace(listed, listed.replace(' role="list"', ""))
 
 
 def copy_assets(app: Sphinx, error: Exception | None) -> None:

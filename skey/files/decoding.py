@@ -216,7 +216,7 @@ def _check_file(path: Path) -> None:
 def _packet_seconds(file: BinaryFile) -> float:
     """Seconds of a file's best audio stream, counted without decoding; 0 where FFmpeg refuses it."""
     with _packets(file) as packets:
-        return sum(float((packet.duration or 0) * packet.time_base) for packet in packets)
+        return sum((float((packet.duration or 0) * packet.time_base) for packet in packets), 0.0)
 
 
 def _frames(file: BinaryFile) -> Iterator[tuple[int, Samples]]:

@@ -16,6 +16,7 @@ from test_audio import pitch
 from skey.audio import SAMPLE_RATE, AudioError, read_audio, stream_audio
 from skey.cli.measure import measure
 from skey.estimator import KeyEstimator
+from skey.files import decoding
 from skey.keys import parse_key
 
 RATE = 44_100
@@ -224,6 +225,10 @@ def test_damaged_files_are_heard_in_part_or_refused_by_a_typed_error(tmp_path, n
             assert str(error)
         else:
             assert seconds < 60
+
+
+def test_what_ffmpeg_refuses_has_no_packets():
+    assert decoding._packet_seconds(io.BytesIO(b"these are words")) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")

@@ -17,6 +17,7 @@ from companion.answers import ABOUT, ANSWERS, evaluate
 from companion.build import INDEX, build_book
 from companion.notebooks import EXECUTED, FOLDER, notebook_names, read_notebook, read_runs, run_notebooks
 from companion.observations import recorded_observations
+from companion.pages.parts import agreement
 from companion.pages.listening import answer_in_words, instructive_rows
 from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo
 from companion.record import RESULTS
@@ -240,6 +241,11 @@ def test_every_file_that_a_page_offers_is_in_the_book_as_it_is_in_the_repository
             assert file.is_file(), f"{page.name} offers {name}"
             sources = [ROOT / folder / name for folder in folders if (ROOT / folder / name).is_file()]
             assert not sources or file.read_bytes() in [source.read_bytes() for source in sources]
+
+
+def test_observations_asked_the_networks_that_are_on_record() -> None:
+    ticks = agreement(ROOT, [])
+    assert ticks and all(tick.startswith("✓") for tick in ticks.values()), ticks
 
 
 def test_below_each_table_and_figure_its_notebook_and_its_record_can_be_downloaded(pages: list[Path]) -> None:

@@ -17,9 +17,8 @@ from companion.answers import ABOUT, ANSWERS, evaluate
 from companion.build import INDEX, build_book
 from companion.notebooks import EXECUTED, FOLDER, notebook_names, read_notebook, read_runs, run_notebooks
 from companion.observations import recorded_observations
-from companion.pages.parts import agreement
 from companion.pages.listening import answer_in_words, instructive_rows
-from companion.pages.parts import LOGO, PICTURE, headline_drawing, logo
+from companion.pages.parts import LOGO, PICTURE, agreement, headline_drawing, logo
 from companion.record import RESULTS
 from companion.sentences import NOT_HERE, holds_while, printed_text, refuse_stale
 from companion.systems import T3, TABLES

@@ -114,8 +114,7 @@ def few_drawing(tables: Mapping[str, Evaluation]) -> str:
         whole = scores[(scores.part == "all") & (scores.metric == metric)].set_index("system")
         papers = {system: numbers[system].percent for system in systems if system in numbers}
         panels[SCORED[metric]] = whole.reindex(systems), papers
-    drawing = few_scores_drawing(panels, "The papers beside this companion")
-    return f'<div class="companion-figure">{drawing.inline()}</div>'
+    return few_scores_drawing(panels, "The papers beside this companion")._repr_html_()
 
 
 def few_systems(tables: Mapping[str, Evaluation]) -> str:

@@ -212,8 +212,7 @@ def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | fl
         _draw_scores(axes, scores[scores.part == part].set_index("system").reindex(systems))
         axes.set_title(part, fontsize=10)
     panels[0].set_yticks(range(len(systems)), names, fontsize=9)
-    quoted = [(papers[system], row) for row, system in enumerate(systems) if system in papers]
-    panels[0].plot(*np.transpose(quoted or [(np.nan, 0)]), "D", color=INK, mfc="none", markersize=5)
+    _draw_papers(panels[0], systems, papers)
     figure.supxlabel("%", fontsize=10)
     values = {system: interval_of(table.scores, system, metric) for system in systems}
     spoken = "; ".join(f"{label(name)}: {score.value:.1f} %" for name, score in values.items() if score)
@@ -244,8 +243,7 @@ def few_scores_drawing(
         for place, head, column in ((112, "here", here), (131, "paper", printed)):
             for row, text in enumerate([head, *column], start=-1):
                 axes.text(place, row, text, ha="center", va="center", fontsize=10)
-        quoted = [(papers[system], row) for row, system in enumerate(scores.index) if system in papers]
-        axes.plot(*np.transpose(quoted), "D", color=INK, mfc="none", markersize=6)
+        _draw_papers(axes, list(scores.index), papers)
         spoken += [f"{label(str(system))}: {text} %" for system, text in here.items()]
     return draw(figure, title, f"{'; '.join(spoken)}.")
 
@@ -259,6 +257,12 @@ def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
     axes.grid(axis="both", color=INK, alpha=0.12, linewidth=0.6)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0, labelsize=9)
+
+
+def _draw_papers(axes: Axes, systems: Sequence[str], papers: Mapping[str, int | float]) -> None:
+    """A diamond in the row of each system that has a value of the papers, in percent."""
+    quoted = [(papers[system], row) for row, system in enumerate(systems) if system in papers]
+    axes.plot(*np.transpose(quoted or [(np.nan, 0)]), "D", color=INK, mfc="none", markersize=5)
 
 
 @styled

@@ -18,7 +18,7 @@ Generator: TypeAlias = np.random.Generator
 
 SECONDS = 15
 VARIANTS = 12
-"""Sounds of each kind, every second one for choosing the threshold."""
+"""Sounds of each kind; the threshold was chosen on some of those with even numbers."""
 
 _DRUMS = (35, 36, 38, 40, 41, 42, 45, 46, 48, 49, 51)
 """Keys of kicks, snares, hi-hats, toms and cymbals in General MIDI."""

@@ -49,7 +49,7 @@ def distance(
     0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; twice that without the factor 1/2,
     which the released code leaves out (``half=False``).
     """
-    angle = torch.as_tensor(-2 * math.pi * omega * k / PITCH_CLASSES, dtype=a.dtype, device=a.device)
+    angle = -2 * math.pi * omega * _shift(a, k) / PITCH_CLASSES
     product = cross_power(a, b, omega)
     squared = (angle.cos() - product.real) ** 2 + (angle.sin() - product.imag) ** 2
     return squared / 2 if half else squared
@@ -57,9 +57,13 @@ def distance(
 
 def rotated_cross_entropy(a: Profiles, b: Profiles, k: Int[Tensor, " batch"] | int) -> PerItem:
     """12-class cross-entropy of B with A rotated down by k: the ablation without CPSD (Section 4.6)."""
-    shift = torch.as_tensor(k, device=a.device).expand(len(a))
-    rows = (torch.arange(PITCH_CLASSES, device=a.device) + shift[:, None]) % PITCH_CLASSES
+    rows = (torch.arange(PITCH_CLASSES, device=a.device) + _shift(a, k)[:, None]) % PITCH_CLASSES
     return cross_entropy(a.gather(1, rows), b)
+
+
+def _shift(a: Profiles, k: Int[Tensor, " batch"] | int) -> Int[Tensor, " batch"]:
+    """The number of rows for each item, made where the profiles lie: nothing waits for another device."""
+    return k if isinstance(k, Tensor) else torch.full((len(a),), k, device=a.device)
 
 
 def cross_entropy(target: Float[Tensor, "batch n"], y: Float[Tensor, "batch n"]) -> PerItem:

@@ -57,10 +57,12 @@ class Pool:
         store, row = self.places[clip]
         return from_bytes(np.asarray(store[row]))
 
-    def segments(self, clips: Sequence[int], frames_per_step: int) -> Float[Tensor, "batch 2 99 steps"]:
-        """Both 15-s segments of each clip, frames averaged as the network wants them."""
+    def segments(
+        self, clips: Sequence[int], frames_per_step: int, device: torch.device | str = "cpu"
+    ) -> Float[Tensor, "batch 2 99 steps"]:
+        """Both 15-s segments of each clip on a device, frames averaged as the network wants them."""
         stored = np.stack([self.places[clip][0][self.places[clip][1]] for clip in clips])
-        whole = from_bytes(stored)
+        whole = from_bytes(torch.from_numpy(stored).to(device))
         halves = torch.stack([whole[..., :SEGMENT_FRAMES], whole[..., -SEGMENT_FRAMES:]], dim=1)
         steps = average_frames(halves.flatten(0, 1), frames_per_step)
         return steps.reshape(len(clips), 2, *steps.shape[1:])
@@ -217,16 +219,16 @@ def recoloured(
 
     In units of 80 dB, shape kept; each segment keeps its maximum, and its floor 80 dB below it.
     """
-    items = segments.flatten(0, 1)
+    items, device = segments.flatten(0, 1), segments.device
     count, bins, steps = items.shape
 
     def curve(knots: int, size: int, deviation: float) -> Tensor:
         """A smooth random one for each segment."""
-        points = deviation * torch.randn(count, 1, knots, generator=generator)
+        points = deviation * torch.randn(count, 1, knots, generator=generator, device=device)
         return F.interpolate(points, size=size, mode="linear", align_corners=True)[:, 0]
 
     peak = items.amax(dim=(1, 2), keepdim=True)
-    level = peak - torch.empty(count, 1, 1).uniform_(0.3, 0.9, generator=generator)
+    level = peak - torch.empty(count, 1, 1, device=device).uniform_(0.3, 0.9, generator=generator)
     noise = level + curve(4, bins, 0.08)[:, :, None] + curve(max(steps // 4, 2), steps, 0.08)[:, None]
     coloured = torch.logaddexp(NEPERS * (items + curve(8, bins, 0.04)[:, :, None]), NEPERS * noise) / NEPERS
     coloured = coloured - coloured.amax(dim=(1, 2), keepdim=True) + peak

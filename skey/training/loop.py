@@ -1,5 +1,6 @@
 """One loop for every system of both papers."""
 
+import math
 import os
 import platform
 import subprocess
@@ -7,24 +8,30 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 from tqdm import tqdm
 
 from skey import __version__
 from skey.calibration import signature_row
 from skey.experiments import Experiment
+from skey.losses import LossSettings
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
-from skey.supervised import Network
+from skey.supervised import CrossEntropy, Network
+from skey.training.card import PoolOnCard, Recorded
 from skey.training.checkpoint import Row, RunError, RunFolder, RunState
 from skey.training.data import Pool, TrainingData, draw_crops, epoch_order, mixed_order, recoloured
 from skey.training.step import (
     Batch,
     backward,
     clip_gradients,
+    descend,
     make_optimiser,
+    place_settings,
     set_step,
     task_of,
     use_half_precision,
@@ -38,6 +45,11 @@ CALIBRATE_EVERY = 20
 
 ROW_OF_A_ABOVE_C = 9
 
+NORMS = "norms"
+"""Beside the terms of the loss: the sum of the norms of the gradients."""
+
+Loss = LossSettings | CrossEntropy
+
 SEGMENT_SECONDS = 15
 
 
@@ -45,13 +57,15 @@ SEGMENT_SECONDS = 15
 class Machine:
     """Where and how a run computes; it changes speed and rounding, nothing else.
 
-    `processes` are those of all machines together.
+    `processes` are those of all machines together. Held-out pieces are listened to after each `watch_every`
+    epochs, and after the last.
     """
 
     device: str = "auto"
     processes: int = 1
     half_precision: bool | None = None
     progress: bool = False
+    watch_every: int = 1
 
     def fabric(self) -> Fabric:
         """Devices and processes; raises ``RunError`` where there are no such devices or not as many."""
@@ -101,12 +115,15 @@ class Run:
         use_half_precision(network, self.machine.uses_half_precision())
         self.state = RunState(network, make_optimiser(network, experiment.optimiser))
         self._chroma_row = 0
+        self._on_card = self.fabric.device.type == "cuda"
+        self._copies = dict[int, PoolOnCard]()
+        self._recorded = dict[tuple[Loss, bool], Recorded]()
 
-    def _sow(self, purpose: str) -> torch.Generator:
+    def _sow(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
         """Seed the process for a purpose, so that it depends on nothing that happened before."""
         number = zlib.crc32(f"{self.experiment.name}|{self.seed}|{purpose}".encode())
         torch.manual_seed(number)
-        return torch.Generator().manual_seed(number)
+        return torch.Generator(device).manual_seed(number)
 
     @property
     def batch(self) -> int:
@@ -150,23 +167,29 @@ class Run:
     def resume(self) -> None:
         """Go back to the last finished epoch, if there is one; raises `RunError` as `RunFolder.load` does."""
         self.folder.load(self.state)
+        place_settings(self.state.optimiser)
 
     def _epoch(self) -> Row:
         """All steps of an epoch and the validation after it; returns the row of the log."""
-        started, sums = time.perf_counter(), dict[str, float]()
+        started, sums = time.perf_counter(), dict[str, float | Tensor]()
         self.state.network.train()
         for number, batch in enumerate(self._batches()):
             terms = self._step(number, batch)
             sums = {name: sums.get(name, 0.0) + value / self.steps_per_epoch for name, value in terms.items()}
+        means = {name: float(value) for name, value in sums.items()}
+        self._refuse_broken((self.state.epoch + 1) * self.steps_per_epoch - 1, means)
         seconds = time.perf_counter() - started
-        watched = validate(self.state.network, self.experiment, self.data.validation, self._chroma_row)
+        epoch = self.state.epoch + 1
+        watches = epoch % self.machine.watch_every == 0 or epoch == self.experiment.epochs
+        pool, row = self.data.validation, self._chroma_row
+        watched = log_of(validate(self.state.network, self.experiment, pool, row)) if watches else {}
         head = {
-            "epoch": self.state.epoch + 1,
-            "rate": self.state.optimiser.param_groups[0]["lr"],
+            "epoch": epoch,
+            "rate": float(self.state.optimiser.param_groups[0]["lr"]),
             "seconds": round(seconds, 3),
             "clips_per_second": round(self.steps_per_epoch * self.batch / seconds, 2),
         }
-        return head | sums | log_of(watched)
+        return head | means | watched
 
     def _batches(self) -> Iterator[Batch]:
         """The batches of the current epoch, this process's part of each."""
@@ -196,40 +219,67 @@ class Run:
         number: int,
     ) -> Batch:
         """This process's part of a batch, on its device; either segment may be A."""
-        size = self.batch // self.fabric.world_size
+        size, device = self.batch // self.fabric.world_size, self.fabric.device
         part = slice(self.fabric.global_rank * size, (self.fabric.global_rank + 1) * size)
-        segments = pool.segments(clips[part], self.experiment.architecture.frames_per_step)
+        reader = self._reader(pool)
+        segments = reader.segments(clips[part], self.experiment.architecture.frames_per_step)
         if self.experiment.recolour:
-            colours = self._sow(f"colours {self.state.epoch} {number} {self.fabric.global_rank}")
+            colours = self._sow(f"colours {self.state.epoch} {number} {self.fabric.global_rank}", device)
             segments = recoloured(segments, colours)
-        rows, a = torch.arange(size), first[part]
-        device = self.fabric.device
+        rows, a = torch.arange(size, device=device), first[part].to(device)
         return Batch(
-            a=segments[rows, a].to(device),
-            b=segments[rows, 1 - a].to(device),
+            a=segments[rows, a],
+            b=segments[rows, 1 - a],
             c=crops[0][part].to(device),
             moved=crops[1][part].to(device),
-            labels=pool.labels(clips[part]) if supervised else None,
+            labels=reader.labels(clips[part]) if supervised else None,
         )
 
-    def _step(self, number: int, batch: Batch) -> Mapping[str, float]:
-        """One step of the optimiser; returns the terms of the loss."""
-        network, settings = self.state.network, self.experiment.optimiser
+    def _reader(self, pool: Pool) -> Pool | PoolOnCard:
+        """The pool, or what lies of it on the card after the first time."""
+        frames, device = self.experiment.architecture.frames_per_step, self.fabric.device
+        if self._on_card and id(pool) not in self._copies:
+            self._copies[id(pool)] = PoolOnCard(pool, frames, device)
+        return self._copies.get(id(pool), pool)
+
+    def _step(self, number: int, batch: Batch) -> Mapping[str, float | Tensor]:
+        """One step of the optimiser; returns the terms of the loss, and the norms of the gradients."""
         steps = self.experiment.epochs * self.steps_per_epoch
         step = self.state.epoch * self.steps_per_epoch + number
         self._sow(f"step {step} {self.fabric.global_rank}")
-        set_step(self.state.optimiser, step, steps, settings)
-        loss = self.experiment.loss.at(step / steps)
-        terms = self.task.loss(self.fabric, network, loss, batch, self._row_for(number))
+        set_step(self.state.optimiser, step, steps, self.experiment.optimiser)
+        loss, row = self.experiment.loss.at(step / steps), self._row_for(number)
+        if not self._on_card:
+            values = {name: value.item() for name, value in self._learn(loss, batch, row).items()}
+            self._refuse_broken(step, values)
+            descend(self.state.optimiser)
+            return values
+        kind = (loss, batch.labels is not None)
+        if kind not in self._recorded:
+            self._recorded[kind] = Recorded(partial(self._learn_and_descend, loss))
+        return self._recorded[kind](batch, torch.full((), row, device=self.fabric.device))
+
+    def _learn(self, loss: Loss, batch: Batch, row: int | Tensor) -> dict[str, Tensor]:
+        """Gradients of a batch, cut; returns the terms of the loss and the sum of the gradients' norms."""
+        network = self.state.network
+        terms = self.task.loss(self.fabric, network, loss, batch, row)
         self.state.optimiser.zero_grad()
         backward(self.fabric, network, torch.stack(list(terms.values())).sum())
-        values = {name: value.item() for name, value in terms.items()}
-        norms = [p.grad.norm() for p in network.parameters() if p.grad is not None]
-        if not torch.stack(norms).isfinite().all():  # a loss that is no number leaves no gradient that is one
-            raise self.folder.fail(self.state, step, values)
-        clip_gradients(network, settings.clip)
-        self.state.optimiser.step()
-        return values
+        norms = clip_gradients(network, self.experiment.optimiser.clip)
+        return {name: value.detach() for name, value in terms.items()} | {NORMS: norms.sum()}
+
+    def _learn_and_descend(self, loss: Loss, batch: Batch, row: int | Tensor) -> dict[str, Tensor]:
+        """A whole step; on a card it is only known at the end of an epoch whether its numbers were sound."""
+        terms = self._learn(loss, batch, row)
+        descend(self.state.optimiser)
+        return terms
+
+    def _refuse_broken(self, step: int, terms: dict[str, float]) -> None:
+        """Take the norms out of the terms; raise where they, or the loss before them, are no numbers."""
+        if not math.isfinite(
+            terms.pop(NORMS, 0.0)
+        ):  # a loss that is no number leaves no gradient that is one
+            raise self.folder.fail(self.state, step, terms)
 
     def _row_for(self, number: int) -> int:
         """The row of the chroma's first pitch class: 0 as in the papers, or as calibration now finds it."""

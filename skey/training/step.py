@@ -28,6 +28,9 @@ from skey.vqt import chroma
 GROUP = 16
 """Items that go through the blocks together."""
 
+CHANGING = ("lr", "kept")
+"""The settings of the optimiser that each step sets: its rate, and what weight decay keeps of a weight."""
+
 SMALLEST_HALF_PRECISION_WIDTH = 16
 """Channels from which on bfloat16 products are faster than float32 ones in spite of the conversion."""
 
@@ -53,8 +56,9 @@ def use_half_precision(network: Network, wanted: bool) -> None:
 
 
 def pool_in_groups(network: Network, items: Float[Tensor, "items 84 steps"]) -> Tensor:
-    """`pool` of all items, group after group."""
-    return torch.cat([network.pool(group) for group in torch.split(items, GROUP)])
+    """`pool` of all items, group after group; all at once on a graphics card."""
+    size = GROUP if items.device.type == "cpu" else len(items)
+    return torch.cat([network.pool(group) for group in torch.split(items, size)])
 
 
 def gathered(
@@ -142,12 +146,12 @@ def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
         gradient.copy_(values.view_as(gradient))
 
 
-def clip_gradients(network: Network, limit: float) -> None:
-    """Cut the norm of each parameter's gradient (facts of the released code)."""
-    for parameter in network.parameters():
-        if parameter.grad is not None:
-            norm = parameter.grad.norm()
-            parameter.grad.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+def clip_gradients(network: Network, limit: float) -> Float[Tensor, " parameters"]:
+    """Cut the norm of each parameter's gradient (facts of the released code); returns the norms before."""
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    norms = torch.stack(torch._foreach_norm(gradients))
+    torch._foreach_mul_(gradients, list((limit / (norms + 1e-6)).clamp(max=1.0)))
+    return norms
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +207,38 @@ def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.AdamW
         decays = parameter.ndim >= 2 and "norm" not in name
         (matrices if decays else others).append(parameter)
     groups = [{"params": matrices, "decays": True}, {"params": others, "decays": False}]
-    return torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, weight_decay=0.0)
+    place_settings(optimiser)
+    return optimiser
+
+
+def place_settings(optimiser: torch.optim.Optimizer) -> None:
+    """Put what changes from step to step where the weights lie: on a graphics card a CUDA graph reads it."""
+    for group in optimiser.param_groups:
+        device = group["params"][0].device
+        group["capturable"] = device.type == "cuda"
+        for name in CHANGING:
+            value = float(group.get(name, 1.0))
+            group[name] = torch.tensor(value, device=device) if group["capturable"] else value
+    for state in optimiser.state.values():
+        state["step"] = state["step"].to(device if group["capturable"] else "cpu")
 
 
 def set_step(optimiser: torch.optim.Optimizer, step: int, steps: int, settings: Optimiser) -> None:
     """Set rate and decay for a step of the whole training."""
+    rate, decay = rate_at(step, steps, settings), decay_at(step, steps, settings)
     for group in optimiser.param_groups:
-        group["lr"] = rate_at(step, steps, settings)
-        group["weight_decay"] = decay_at(step, steps, settings) if group["decays"] else 0.0
+        for name, value in zip(CHANGING, (rate, 1 - rate * decay if group["decays"] else 1.0), strict=True):
+            if isinstance(group[name], Tensor):
+                group[name].fill_(value)
+            else:
+                group[name] = value
+
+
+@torch.no_grad()
+def descend(optimiser: torch.optim.Optimizer) -> None:
+    """AdamW's step: the weights that decay shrink first."""
+    for group in optimiser.param_groups:
+        if group["decays"]:
+            torch._foreach_mul_([p for p in group["params"] if p.grad is not None], group["kept"])
+    optimiser.step()

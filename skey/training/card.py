@@ -1,0 +1,84 @@
+"""Training on a graphics card: the features lie on it, and a step is asked for once, then replayed.
+
+A step is some two thousand small kernels, which a card computes faster than a processor can ask for them. As
+a CUDA graph they are asked for together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from skey.shapes import Float, Int
+from skey.training.data import Pool
+from skey.training.step import Batch
+
+PLAIN_STEPS = 3
+"""Steps that are taken plainly before one is recorded: libraries and the optimiser prepare in the first."""
+
+CLIPS_AT_ONCE = 256
+
+
+class PoolOnCard:
+    """The segments and labels of a pool on a device, as `Pool` gives them."""
+
+    def __init__(self, pool: Pool, frames_per_step: int, device: torch.device) -> None:
+        places = [range(i, min(i + CLIPS_AT_ONCE, len(pool))) for i in range(0, len(pool), CLIPS_AT_ONCE)]
+        self._segments = torch.cat([pool.segments(part, frames_per_step, device) for part in places])
+        self._pool, self._frames_per_step = pool, frames_per_step
+
+    def segments(self, clips: Sequence[int], frames_per_step: int) -> Float[Tensor, "batch 2 99 steps"]:
+        """Both segments of each clip, averaged as they were asked for at first."""
+        if frames_per_step != self._frames_per_step:
+            raise ValueError(f"{self._frames_per_step} frames were averaged, not {frames_per_step}")
+        return self._segments[torch.tensor(clips, device=self._segments.device)]
+
+    def labels(self, clips: Sequence[int]) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
+        """Key signature and mode of each clip."""
+        signature, is_minor = self._pool.labels(clips)
+        return signature.to(self._segments.device), is_minor.to(self._segments.device)
+
+
+class Recorded:
+    """A kind of step as a CUDA graph: it must do the same with every batch, and wait for nothing."""
+
+    def __init__(self, step: Callable[[Batch, Tensor], Mapping[str, Tensor]]) -> None:
+        self._step = step
+        self._steps_taken = 0
+        self._graph = torch.cuda.CUDAGraph()
+        self._batch: Batch
+        self._row: Tensor
+        self._terms: Mapping[str, Tensor]
+
+    def __call__(self, batch: Batch, row: Tensor) -> Mapping[str, Tensor]:
+        """What the step returns; the tensors are overwritten by the next step."""
+        self._steps_taken += 1
+        if self._steps_taken <= PLAIN_STEPS:
+            return self._plain(batch, row)
+        if self._steps_taken == PLAIN_STEPS + 1:
+            self._record(batch, row)
+        for mine, given in zip(_tensors(self._batch), _tensors(batch), strict=True):
+            mine.copy_(given)
+        self._row.copy_(row)
+        self._graph.replay()
+        return self._terms
+
+    def _plain(self, batch: Batch, row: Tensor) -> Mapping[str, Tensor]:
+        """A step beside the usual stream, as is asked for before a recording."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            terms = self._step(batch, row)
+        torch.cuda.current_stream().wait_stream(stream)
+        return terms
+
+    def _record(self, batch: Batch, row: Tensor) -> None:
+        labels = batch.labels and (batch.labels[0].clone(), batch.labels[1].clone())
+        a, b, c, moved = (given.clone() for given in (batch.a, batch.b, batch.c, batch.moved))
+        self._batch, self._row = Batch(a, b, c, moved, labels), row.clone()
+        with torch.cuda.graph(self._graph):
+            self._terms = self._step(self._batch, self._row)
+
+
+def _tensors(batch: Batch) -> tuple[Tensor, ...]:
+    return (batch.a, batch.b, batch.c, batch.moved, *(batch.labels or ()))

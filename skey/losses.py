@@ -171,9 +171,8 @@ def oracle(
     ``signature`` is the pitch class (C = 0) of the major key with the label's key signature, ``c`` the crop.
     """
     rows = (signature - 9 - c) % PITCH_CLASSES
-    result = torch.zeros(len(rows), PITCH_CLASSES, 2, device=rows.device)
-    result[torch.arange(len(rows), device=rows.device), rows, is_minor] = 1
-    return result
+    result = torch.zeros(len(rows), 2 * PITCH_CLASSES, device=rows.device)
+    return result.scatter(1, (2 * rows + is_minor)[:, None], 1.0).reshape(-1, PITCH_CLASSES, 2)
 
 
 @dataclass(frozen=True, slots=True)

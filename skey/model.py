@@ -123,13 +123,30 @@ class ConvNeXt(nn.Module):
         self, x: Float[Tensor, "batch bins frames channels"]
     ) -> Float[Tensor, "batch bins frames channels"]:
         """Same shape as the input."""
-        convolved: Tensor = self.depthwise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        convolved = self._convolved(x)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half_precision):
             wide = F.gelu(self.widen(self.norm(convolved)))
             # The scale goes into the weights, which are smaller than what they are applied to.
             narrow = F.linear(wide, self.narrow.weight * self.scale[:, None], self.narrow.bias * self.scale)
         result: Tensor = self.drop(x, narrow.to(x.dtype))
         return result
+
+    def _convolved(
+        self, x: Float[Tensor, "batch bins frames channels"]
+    ) -> Float[Tensor, "batch bins frames channels"]:
+        """The depthwise convolution; the border is repeated outwards."""
+        convolution = self.depthwise
+        if not (x.is_cuda and self.half_precision):
+            convolved: Tensor = convolution(x.permute(0, 3, 1, 2))
+            return convolved.permute(0, 2, 3, 1)
+        # A graphics card is four times as fast in bfloat16 with channels last, as they lie here.
+        padded, border = x.bfloat16(), convolution.kernel_size[0] // 2
+        for dim in (1, 2):
+            first, last = padded.narrow(dim, 0, 1), padded.narrow(dim, padded.shape[dim] - 1, 1)
+            padded = torch.cat([*[first] * border, padded, *[last] * border], dim)
+        weight, bias = (parameter.bfloat16() for parameter in convolution.parameters())
+        on_card = F.conv2d(padded.permute(0, 3, 1, 2), weight, bias, groups=convolution.groups)
+        return on_card.permute(0, 2, 3, 1)
 
 
 class OctaveEquivalence(nn.Module):

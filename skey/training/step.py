@@ -32,7 +32,7 @@ CHANGING = ("lr", "kept")
 """The settings of the optimiser that each step sets: its rate, and what weight decay keeps of a weight."""
 
 SMALLEST_HALF_PRECISION_WIDTH = 16
-"""Channels from which on bfloat16 products are faster than float32 ones in spite of the conversion."""
+"""Channels from which on a processor multiplies faster in bfloat16 in spite of the conversion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ def use_half_precision(network: Network, wanted: bool) -> None:
     """Compute the wide products in bfloat16, or all in float32 again."""
     for module in network.modules():
         if isinstance(module, ConvNeXt):
-            module.half_precision = wanted and module.widen.in_features >= SMALLEST_HALF_PRECISION_WIDTH
+            wide = module.scale.is_cuda or len(module.scale) >= SMALLEST_HALF_PRECISION_WIDTH
+            module.half_precision = wanted and wide
         elif isinstance(module, KeyClassifier):
             module.half_precision = wanted
 

@@ -142,7 +142,7 @@ def pseudo_label(
     views: Views,
     chroma: Profiles,
     sign: Literal[-3, 3] = -3,
-    row_of_first_bin: int = 0,
+    row_of_first_bin: int | Int[Tensor, ""] = 0,
     with_fifth: bool = False,
 ) -> Float[Tensor, " batch"]:
     """S-KEY's label of mode, 1 for major and 0 for minor, one a track (Eq. 5 of S-KEY as quoted).
@@ -219,7 +219,10 @@ def key_loss(
 
 
 def loss_terms(
-    settings: LossSettings, views: Views, chroma: Profiles | None = None, row_of_first_bin: int = 0
+    settings: LossSettings,
+    views: Views,
+    chroma: Profiles | None = None,
+    row_of_first_bin: int | Int[Tensor, ""] = 0,
 ) -> Mapping[str, Float[Tensor, ""]]:
     """The weighted terms of the loss, each a mean over the whole batch; their sum is what training minimises.
 

@@ -126,8 +126,11 @@ def facts_of(header: Header) -> dict[str, Any]:
 
 
 def read_curve(log: Path) -> pd.DataFrame:
-    """The log of a run, rounded to ``DIGITS`` significant digits; histograms stay texts of twelve counts."""
-    table = pd.read_csv(log)
+    """The log of a run, rounded to ``DIGITS`` significant digits; histograms stay texts of twelve counts.
+
+    Epochs after which the held-out pieces were not listened to are left out.
+    """
+    table = pd.read_csv(log).dropna(subset="validation_loss", ignore_index=True)
     numbers = table.select_dtypes("float")
     return table.assign(**numbers.map(lambda value: float(f"{value:.{DIGITS}g}")))
 

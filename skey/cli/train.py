@@ -66,6 +66,13 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "--half-precision/--full-precision", default=None, help="bfloat16 products; by default where fast."
 )
 @click.option(
+    "--watch-every",
+    type=POSITIVE,
+    default=1,
+    show_default=True,
+    help="Epochs after which held-out pieces are listened to; after the last one they always are.",
+)
+@click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of runs; by default your own."
 )
 @click.option("--resume", is_flag=True, help="Go on after the last finished epoch.")
@@ -78,6 +85,7 @@ def train(
     device: str,
     processes: int,
     half_precision: bool | None,
+    watch_every: int,
     out: Path | None,
     resume: bool,
     listing: bool,
@@ -114,7 +122,7 @@ def train(
     changes |= {"songs": 0} if no_songs else {}
     options = {"recolour": recolour, "recorded": recorded}
     changes |= {name: value for name, value in options.items() if value is not None}
-    machine = Machine(device, processes, half_precision, progress=True)
+    machine = Machine(device, processes, half_precision, True, watch_every)
     folder = out or data_directory() / "runs"
     for experiment in [find_experiment(name) for name in names]:
         scaled = replace(_scaled(experiment, paper, scale), **changes)

@@ -74,7 +74,11 @@ def gathered(
 
 
 def batch_loss(
-    fabric: Fabric | None, network: ChromaNet, settings: LossSettings, batch: Batch, row_of_first_bin: int = 0
+    fabric: Fabric | None,
+    network: ChromaNet,
+    settings: LossSettings,
+    batch: Batch,
+    row_of_first_bin: int | Int[Tensor, ""] = 0,
 ) -> Mapping[str, Float[Tensor, ""]]:
     """The weighted terms of the loss over the whole batch, the same on every process; their sum is the loss.
 
@@ -101,7 +105,11 @@ def batch_loss(
 
 
 def label_loss(
-    fabric: Fabric | None, network: KeyClassifier, settings: CrossEntropy, batch: Batch, row: int = 0
+    fabric: Fabric | None,
+    network: KeyClassifier,
+    settings: CrossEntropy,
+    batch: Batch,
+    row: int | Int[Tensor, ""] = 0,
 ) -> Mapping[str, Float[Tensor, ""]]:
     """Cross-entropy of the classifier's keys with the labels, which follow the crop of the view of A.
 

@@ -112,7 +112,9 @@ class Header:
         """How many examples trained it, earlier runs included; None where the header does not say."""
         steps, batch = self.training.get("steps"), self.training.get("experiment", {}).get("batch")
         before = self.training.get("started_from", {}).get("examples", 0)
-        return None if steps is None or batch is None or before is None else int(steps) * int(batch) + before
+        if steps is None or batch is None or before is None:
+            return None
+        return int(steps) * clips_in_batch(int(batch), self.training) + int(before)
 
     def to_json(self) -> str:
         """The header as one line of JSON with sorted keys."""
@@ -125,6 +127,11 @@ class Header:
             return cls(**_typed(json.loads(text)))
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise WeightsError(f"The header of the weights file cannot be read: {error}") from error
+
+
+def clips_in_batch(wanted: int, training: Mapping[str, Any]) -> int:
+    """How many clips a batch of a training had: as many as wanted, or all where there were fewer."""
+    return min(wanted, int(training.get("clips", wanted)))
 
 
 _TEXTS = ("name", "title", "licence", "source", "checksum")

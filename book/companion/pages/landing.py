@@ -15,7 +15,7 @@ from companion.scores import interval_of
 from companion.sentences import holds_while
 from companion.systems import T1, T2, T3
 from companion.training import TrainingRecord
-from skey.weights import DEFAULT
+from skey.weights import DEFAULT, SHIPPED, SUFFIX, read_header
 
 LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
     T1: ("ksea", ("feature-engineering", "stone", "released-stone12", "supervised")),
@@ -61,30 +61,28 @@ def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> st
     )
     papers = [each.verdict for each in judged if each.claim.paper]
     return holds_while(
-        lambda: (
-            min(stone, released) > chroma
-            and skey > ours > template > stone24
-            and "does not hold" not in papers
-        ),
+        lambda: min(stone, released) > chroma and skey > ours > template > stone24,
         "- **What reproduced.** A network learns key signatures without a label: STONE trained here has a "
         f"KSEA of {stone:.1f} % and the released STONE {released:.1f} %, against {chroma:.1f} % for the "
-        f"strongest pitch class. It learns the mode, too: S-KEY trained here by the paper's rule, from the "
-        f"best of {seeds('skey')} starts, has a MIREX score of {ours:.1f} % and the released S-KEY "
+        f"strongest pitch class. It learns the mode, too: S-KEY trained here by the paper's rule, the "
+        f"best by its own loss of {seeds('skey')} starts, has a MIREX score of {ours:.1f} % and the released S-KEY "
         f"{skey:.1f} %, against {template:.1f} % for template matching and {stone24:.1f} % for 24-STONE, "
         "without S-KEY's rule. "
-        f"Of the papers' {len(papers)} claims {papers.count('holds')} hold, and none fails a fair test.",
+        f"Of the papers' {len(papers)} claims {papers.count('holds')} hold.",
     )
 
 
 def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> str:
-    """What our scale could not test."""
+    """What failed, with its reason, and what our scale could not test."""
     papers = [each.verdict for each in judged if each.claim.paper]
     share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
+    clips = int(read_header(SHIPPED / f"skey{SUFFIX}").training["clips"])
     return holds_while(
-        lambda: 0 < share < LEAST_SHARE,
-        f"- **What did not, or was not tested.** {papers.count('not a test')} claims are *not a test*, "
-        f"because our networks saw far fewer examples than the papers' {PAPERS_EXAMPLES / 1e6:.0f} million: "
-        f"S-KEY, for example, saw {100 * share:.1f} % of them. "
+        lambda: LEAST_SHARE <= share < 1 and "does not hold" in papers,
+        f"- **What did not, or was not tested.** {papers.count('does not hold')} claims do not hold here. "
+        f"The networks behind them saw {100 * share:.0f} % of the papers' {PAPERS_EXAMPLES / 1e6:.0f} million "
+        f"pairs, but from {clips:,} clips, while the supervised network learnt from labels of the same music. "
+        f"{papers.count('not a test')} are *not a test*: our networks saw even less. "
         f"Undecided on {len(tables[T3].answers)} clips: {papers.count('undecided at this size')}. "
         "Nothing was run on FMAKv2, the papers' test set, whose audio was not at hand.",
     )
@@ -94,12 +92,11 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
     """Findings of this companion."""
     cpsd, entropy = (_score(tables, T2, system, "ksea") for system in ("stone", "stone-no-cpsd"))
     skey, fifths = (_score(tables, T3, system, "mirex") for system in ("skey", "skey-fifths"))
-    longer = (examples_seen("stone-no-cpsd") or 0) / (examples_seen("stone") or 1)
     minutes, score = seconds / 60, _score(tables, T3, default.system, "mirex")
     return holds_while(
-        lambda: entropy > cpsd and fifths > skey and longer > 1 and default.training["device"] == "cpu",
+        lambda: entropy > cpsd and fifths > skey and default.training["device"] == "cpu",
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "
-        f"({entropy:.1f} % in {longer:.0f} times the steps; CPSD {cpsd:.1f} %). S-KEY learns the mode "
+        f"({entropy:.1f} %; CPSD {cpsd:.1f} %). S-KEY learns the mode "
         "from few examples if the signature comes first and the pseudo-label compares root and fifth "
         f"({fifths:.1f} %). The network of `skey detect` was trained in {minutes:.0f} minutes without a GPU "
         f"and without the key of any recording ({score:.1f} %).",

@@ -14,6 +14,7 @@ from companion.plots import INK, Drawing, colour, draw, shade, styled
 from companion.systems import SYSTEMS
 from companion.training import TrainingRecord
 from skey.shapes import Float
+from skey.weights.file import clips_in_batch
 
 TERMS: Mapping[str, tuple[str, str]] = {
     "signature": ("key signature", "-"),
@@ -37,7 +38,8 @@ def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
 def examples_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
     """How many examples, those of runs that it started from included, a run had seen at each row."""
     before = (record.training.get("started_from") or {}).get("examples", 0)
-    seen: Float[np.ndarray, " epochs"] = before + steps_of(record) * int(record.settings["batch"])
+    batch = clips_in_batch(int(record.settings["batch"]), record.training)
+    seen: Float[np.ndarray, " epochs"] = before + steps_of(record) * batch
     return seen
 
 

@@ -4,12 +4,12 @@ A step is some two thousand small kernels, which a card computes faster than a p
 a CUDA graph they are asked for together.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from skey.shapes import Float, Int
+from skey.shapes import Float
 from skey.training.data import Pool
 from skey.training.step import Batch
 
@@ -19,24 +19,16 @@ PLAIN_STEPS = 3
 CLIPS_AT_ONCE = 256
 
 
-class PoolOnCard:
-    """The segments and labels of a pool on a device, as `Pool` gives them."""
-
-    def __init__(self, pool: Pool, frames_per_step: int, device: torch.device) -> None:
-        places = [range(i, min(i + CLIPS_AT_ONCE, len(pool))) for i in range(0, len(pool), CLIPS_AT_ONCE)]
-        self._segments = torch.cat([pool.segments(part, frames_per_step, device) for part in places])
-        self._pool, self._frames_per_step = pool, frames_per_step
-
-    def segments(self, clips: Sequence[int], frames_per_step: int) -> Float[Tensor, "batch 2 99 steps"]:
-        """Both segments of each clip, averaged as they were asked for at first."""
-        if frames_per_step != self._frames_per_step:
-            raise ValueError(f"{self._frames_per_step} frames were averaged, not {frames_per_step}")
-        return self._segments[torch.tensor(clips, device=self._segments.device)]
-
-    def labels(self, clips: Sequence[int]) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
-        """Key signature and mode of each clip."""
-        signature, is_minor = self._pool.labels(clips)
-        return signature.to(self._segments.device), is_minor.to(self._segments.device)
+def whole_on_card(
+    pool: Pool, frames_per_step: int, device: torch.device
+) -> Float[Tensor, "clips 2 99 steps"] | None:
+    """Both segments of every clip on a device; None where they would take more than half of what is free."""
+    places = [range(i, min(i + CLIPS_AT_ONCE, len(pool))) for i in range(0, len(pool), CLIPS_AT_ONCE)]
+    first = pool.segments(places[0], frames_per_step, device)
+    wanted = first.nbytes // len(places[0]) * len(pool)
+    if device.type == "cuda" and wanted > torch.cuda.mem_get_info(device)[0] // 2:
+        return None
+    return torch.cat([first, *(pool.segments(part, frames_per_step, device) for part in places[1:])])
 
 
 class Recorded:

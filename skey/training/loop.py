@@ -6,7 +6,7 @@ import platform
 import subprocess
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from skey.experiments import Experiment
 from skey.losses import LossSettings
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
 from skey.supervised import CrossEntropy, Network
-from skey.training.card import PoolOnCard, Recorded
+from skey.training.card import Recorded, whole_on_card
 from skey.training.checkpoint import Row, RunError, RunFolder, RunState
 from skey.training.data import Pool, TrainingData, draw_crops, epoch_order, mixed_order, recoloured
 from skey.training.step import (
@@ -116,8 +116,8 @@ class Run:
         self.state = RunState(network, make_optimiser(network, experiment.optimiser))
         self._chroma_row = 0
         self._on_card = self.fabric.device.type == "cuda"
-        self._copies = dict[int, PoolOnCard]()
-        self._recorded = dict[tuple[Loss, bool], Recorded]()
+        self._copies = dict[int, Tensor | None]()
+        self._taken = dict[tuple[Loss, bool], Callable[[Batch, Tensor], Mapping[str, Tensor]]]()
 
     def _sow(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
         """Seed the process for a purpose, so that it depends on nothing that happened before."""
@@ -221,8 +221,7 @@ class Run:
         """This process's part of a batch, on its device; either segment may be A."""
         size, device = self.batch // self.fabric.world_size, self.fabric.device
         part = slice(self.fabric.global_rank * size, (self.fabric.global_rank + 1) * size)
-        reader = self._reader(pool)
-        segments = reader.segments(clips[part], self.experiment.architecture.frames_per_step)
+        segments = self._segments(pool, clips[part])
         if self.experiment.recolour:
             colours = self._sow(f"colours {self.state.epoch} {number} {self.fabric.global_rank}", device)
             segments = recoloured(segments, colours)
@@ -232,15 +231,18 @@ class Run:
             b=segments[rows, 1 - a],
             c=crops[0][part].to(device),
             moved=crops[1][part].to(device),
-            labels=reader.labels(clips[part]) if supervised else None,
+            labels=_moved(pool.labels(clips[part]), device) if supervised else None,
         )
 
-    def _reader(self, pool: Pool) -> Pool | PoolOnCard:
-        """The pool, or what lies of it on the card after the first time."""
+    def _segments(self, pool: Pool, clips: list[int]) -> Tensor:
+        """Both segments of each clip; on a card the whole pool is there after the first time, if it fits."""
         frames, device = self.experiment.architecture.frames_per_step, self.fabric.device
         if self._on_card and id(pool) not in self._copies:
-            self._copies[id(pool)] = PoolOnCard(pool, frames, device)
-        return self._copies.get(id(pool), pool)
+            self._copies[id(pool)] = whole_on_card(pool, frames, device)
+        copy = self._copies.get(id(pool))
+        if copy is None:
+            return pool.segments(clips, frames, device)
+        return copy[torch.tensor(clips, device=device)]
 
     def _step(self, number: int, batch: Batch) -> Mapping[str, float | Tensor]:
         """One step of the optimiser; returns the terms of the loss, and the norms of the gradients."""
@@ -255,9 +257,10 @@ class Run:
             descend(self.state.optimiser)
             return values
         kind = (loss, batch.labels is not None)
-        if kind not in self._recorded:
-            self._recorded[kind] = Recorded(partial(self._learn_and_descend, loss))
-        return self._recorded[kind](batch, torch.full((), row, device=self.fabric.device))
+        if kind not in self._taken:
+            plain = partial(self._learn_and_descend, loss)
+            self._taken[kind] = Recorded(plain) if self.fabric.world_size == 1 else plain
+        return self._taken[kind](batch, torch.full((), row, device=self.fabric.device))
 
     def _learn(self, loss: Loss, batch: Batch, row: int | Tensor) -> dict[str, Tensor]:
         """Gradients of a batch, cut; returns the terms of the loss and the sum of the gradients' norms."""
@@ -276,9 +279,8 @@ class Run:
 
     def _refuse_broken(self, step: int, terms: dict[str, float]) -> None:
         """Take the norms out of the terms; raise where they, or the loss before them, are no numbers."""
-        if not math.isfinite(
-            terms.pop(NORMS, 0.0)
-        ):  # a loss that is no number leaves no gradient that is one
+        # A loss that is no number leaves no gradient that is one.
+        if not math.isfinite(terms.pop(NORMS, 0.0)):
             raise self.folder.fail(self.state, step, terms)
 
     def _row_for(self, number: int) -> int:
@@ -335,6 +337,12 @@ class Run:
             "commit": code_commit(),
             "last_epoch": dict(last),
         }
+
+
+def _moved(labels: tuple[Tensor, Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Labels on a device."""
+    signature, is_minor = labels
+    return signature.to(device), is_minor.to(device)
 
 
 def start_of(experiment: Experiment, start: LoadedModel) -> Network:

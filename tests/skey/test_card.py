@@ -8,8 +8,7 @@ from test_training import data, run, small  # noqa: F401 - data is a fixture
 from torch import nn
 
 from skey.experiments import Optimiser
-from skey.training import loop
-from skey.training.card import PoolOnCard
+from skey.training import card, loop
 from skey.training.data import TrainingData
 from skey.training.loop import Machine, Run
 from skey.training.step import descend, make_optimiser, rate_at, set_step
@@ -28,14 +27,14 @@ class Replayed:
         return self.step(batch, row)
 
 
-def test_what_lies_on_the_card_is_what_the_pool_holds(data: TrainingData) -> None:  # noqa: F811
-    pool = data.labelled
-    copy = PoolOnCard(pool, 4, torch.device("cpu"))
-    clips = [3, 0, 3]
-    assert torch.equal(copy.segments(clips, 4), pool.segments(clips, 4))
-    assert all(map(torch.equal, copy.labels(clips), pool.labels(clips)))
-    with pytest.raises(ValueError, match="4 frames were averaged, not 2"):
-        copy.segments(clips, 2)
+def test_what_lies_on_the_card_is_what_the_pool_holds(
+    data: TrainingData,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = data.training
+    monkeypatch.setattr(card, "CLIPS_AT_ONCE", 4)
+    copy = card.whole_on_card(pool, 4, torch.device("cpu"))
+    assert copy is not None and torch.equal(copy, pool.segments(range(len(pool)), 4))
 
 
 @pytest.mark.parametrize("name", ["skey", "semitone", "skey-late"])

@@ -64,9 +64,9 @@ def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> st
         lambda: min(stone, released) > chroma and skey > ours > template > stone24,
         "- **What reproduced.** A network learns key signatures without a label: STONE trained here has a "
         f"KSEA of {stone:.1f} % and the released STONE {released:.1f} %, against {chroma:.1f} % for the "
-        f"strongest pitch class. It learns the mode, too: S-KEY trained here by the paper's rule, the "
-        f"best by its own loss of {seeds('skey')} starts, has a MIREX score of {ours:.1f} % and the released S-KEY "
-        f"{skey:.1f} %, against {template:.1f} % for template matching and {stone24:.1f} % for 24-STONE, "
+        f"strongest pitch class. It learns the mode, too: S-KEY trained here by the paper's rule, the best "
+        f"of {seeds('skey')} starts by its own loss, has a MIREX score of {ours:.1f} % and the released "
+        f"S-KEY {skey:.1f} %, against {template:.1f} % for template matching and {stone24:.1f} % for 24-STONE, "
         "without S-KEY's rule. "
         f"Of the papers' {len(papers)} claims {papers.count('holds')} hold.",
     )
@@ -80,8 +80,8 @@ def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -
     return holds_while(
         lambda: LEAST_SHARE <= share < 1 and "does not hold" in papers,
         f"- **What did not, or was not tested.** {papers.count('does not hold')} claims do not hold here. "
-        f"The networks behind them saw {100 * share:.0f} % of the papers' {PAPERS_EXAMPLES / 1e6:.0f} million "
-        f"pairs, but from {clips:,} clips, while the supervised network learnt from labels of the same music. "
+        f"The networks behind them saw {100 * share:.0f} % of the papers' {PAPERS_EXAMPLES / 1e6:.0f} "
+        f"million pairs, but from {clips:,} clips; the supervised network had labels of the same music. "
         f"{papers.count('not a test')} are *not a test*: our networks saw even less. "
         f"Undecided on {len(tables[T3].answers)} clips: {papers.count('undecided at this size')}. "
         "Nothing was run on FMAKv2, the papers' test set, whose audio was not at hand.",

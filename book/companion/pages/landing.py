@@ -66,7 +66,7 @@ def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> st
         f"KSEA of {stone:.1f} % and the released STONE {released:.1f} %, against {chroma:.1f} % for the "
         f"strongest pitch class. It learns the mode, too: S-KEY trained here by the paper's rule, the best "
         f"of {seeds('skey')} starts by its own loss, has a MIREX score of {ours:.1f} % and the released "
-        f"S-KEY {skey:.1f} %, against {template:.1f} % for template matching and {stone24:.1f} % for 24-STONE, "
+        f"S-KEY {skey:.1f} %, against {template:.1f} % for templates and {stone24:.1f} % for 24-STONE, "
         "without S-KEY's rule. "
         f"Of the papers' {len(papers)} claims {papers.count('holds')} hold.",
     )

@@ -130,19 +130,22 @@ def pairs_figure(entries: Entries, sign: Sign) -> Drawing:
     """How often the label is right if q* has one offset in major and another in minor; networks marked."""
     study = read_study(entries)
     shares = consistency(study, sign)
-    where = {network_offsets(entries, name): name for name in networks(entries)[::-1]}
+    where: dict[tuple[int, int], list[str]] = {}
+    for name in networks(entries):
+        where.setdefault(network_offsets(entries, name), []).append(name)
     best = next(best_pairs(shares))
     said = [f"Largest at {best[0]} in major and {best[1]} in minor: {shares[best]:.0f} percent."]
     said += [
         f"{label(name)} lies at {pair[0]} and {pair[1]}: {shares[pair]:.0f} percent."
-        for pair, name in where.items()
+        for pair, names in where.items()
+        for name in names
     ]
     return grid_drawing(
         shares / 100,
         ("offset of q* in major clips", "offset of q* in minor clips"),
         colour("skey"),
         (f"The rule with {SIGN_NAMES[sign]}, offset by offset", " ".join(said)),
-        {pair: name_letter(name) for pair, name in where.items()},
+        {pair: "".join(dict.fromkeys(map(name_letter, names))) for pair, names in where.items()},
     )
 
 

@@ -140,6 +140,8 @@ def test_the_table_of_runs_names_what_differs_and_the_chosen_one() -> None:
     assert differing_settings(RUNS) == {"skey-s0": "", "skey-s1": "", "stone-s0": "batch 7"}
     assert common_settings(RUNS)["batch"] == "16"
     assert "batch 7" in rows[2] and "MIREX" not in rows[2]
+    on_card = replace(RUNS[2], training={**RUNS[2].training, "device": "cuda:0", "machine": "a card"})
+    assert "on a card" in runs_table([on_card]) and "on a machine" not in runs_table(RUNS)
 
 
 def test_without_a_record_the_tables_say_how_to_make_one() -> None:

@@ -79,7 +79,9 @@ def record(system: str, seed: int, loss: float = 1.0, **settings: Any) -> Traini
     }
     name = f"{system}-s{seed}"
     scores = score(answers_to({name: answers}))
-    return TrainingRecord(name, system, seed, experiment, training, "sum", {}, pd.DataFrame(curve), scores)
+    calibration = {"outputs": 24 if has_modes else 12, "major": 0, "minor": 0}
+    frame = pd.DataFrame(curve)
+    return TrainingRecord(name, system, seed, experiment, training, "sum", calibration, frame, scores)
 
 
 def write(runs: Sequence[TrainingRecord], folder: Path) -> None:

@@ -226,6 +226,7 @@ def place_settings(optimiser: torch.optim.Optimizer) -> None:
     for group in optimiser.param_groups:
         device = group["params"][0].device
         group["capturable"] = device.type == "cuda"
+        group["weight_decay"] = 0.0  # `descend` does it; a checkpoint of an older version has another value
         for name in CHANGING:
             value = float(group.get(name, 1.0))
             group[name] = torch.tensor(value, device=device) if group["capturable"] else value

@@ -11,7 +11,7 @@ from skey.experiments import Optimiser
 from skey.training import card, loop
 from skey.training.data import TrainingData
 from skey.training.loop import Machine, Run
-from skey.training.step import descend, make_optimiser, rate_at, set_step
+from skey.training.step import descend, make_optimiser, place_settings, rate_at, set_step
 
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card that CUDA can use")
 
@@ -122,3 +122,14 @@ def test_a_run_on_a_card_is_stopped_and_goes_on(
     assert resumed.state.log[-1]["validation_loss"] == pytest.approx(
         whole.state.log[-1]["validation_loss"], rel=0.05
     )
+
+
+def test_a_checkpoint_of_an_older_version_is_not_decayed_twice() -> None:
+    optimiser = make_optimiser(nn.Linear(3, 2), Optimiser())
+    older = optimiser.state_dict()
+    for group in older["param_groups"]:
+        group["weight_decay"] = 0.3
+        del group["kept"]
+    optimiser.load_state_dict(older)
+    place_settings(optimiser)
+    assert [(group["weight_decay"], group["kept"]) for group in optimiser.param_groups] == [(0.0, 1.0)] * 2

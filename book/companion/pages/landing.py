@@ -94,11 +94,12 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
     cpsd, entropy = (_score(tables, T2, system, "ksea") for system in ("stone", "stone-no-cpsd"))
     skey, fifths = (_score(tables, T3, system, "mirex") for system in ("skey", "skey-fifths"))
     minutes, score = seconds / 60, _score(tables, T3, default.system, "mirex")
+    few, many = examples_seen("stone-no-cpsd") or 0, examples_seen("stone") or 0
     steps = mode_offset(read_header(SHIPPED / f"skey{SUFFIX}").calibration)
     return holds_while(
         lambda: entropy > cpsd and fifths > skey and steps == -1 and default.training["device"] == "cpu",
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "
-        f"({entropy:.1f} %; CPSD {cpsd:.1f} %). S-KEY learns the mode "
+        f"({entropy:.1f} % after {few:,} examples; CPSD {cpsd:.1f} % after {many:,}). S-KEY learns the mode "
         "from few examples if the signature comes first and the pseudo-label compares root and fifth "
         f"({fifths:.1f} %). Where the paper's rule learns the mode, it sets the minor column a fifth off, as "
         "in the released network ([findings](findings.md)). The network of `skey detect` was trained in "

@@ -9,6 +9,7 @@ from torch import nn
 
 from skey.experiments import Optimiser
 from skey.training import card, loop
+from skey.training.checkpoint import RunError
 from skey.training.data import TrainingData
 from skey.training.loop import Machine, Run
 from skey.training.step import descend, make_optimiser, place_settings, rate_at, set_step
@@ -67,7 +68,7 @@ def test_on_a_card_numbers_that_are_none_are_found_at_the_end_of_the_epoch(
     broken._on_card = True
     with torch.no_grad():
         next(broken.state.network.parameters()).fill_(float("nan"))
-    with pytest.raises(loop.RunError, match="not finite"):
+    with pytest.raises(RunError, match="not finite"):
         broken.train()
     assert (tmp_path / "failed.pt").is_file() and not broken.folder.weights.exists()
 

@@ -33,7 +33,7 @@ from skey.audio import (
 from skey.errors import SkeyError
 from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.spectrum import log_vqt
-from skey.inference.threads import one_blas_thread
+from skey.inference.threads import keep_freed_memory, one_blas_thread
 from skey.inference.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, sounding, tuning_cents
 from skey.keys import KEYS, Key
 from skey.listeners import Listener, listener
@@ -238,7 +238,7 @@ class KeyEstimator:
         as_published: bool = False,
     ) -> None:
         """Load the weights."""
-        _keep_freed_memory()
+        keep_freed_memory()
         self.listener: Listener = listener(weights, device)
         self.whole_track = self.listener.whole_track if whole_track is None else whole_track
         self.as_published = as_published or self.whole_track
@@ -338,14 +338,6 @@ class KeyEstimator:
         outputs = self.listener.outputs
         nothing = (Segment(0.0, duration, None, None, 0.0),)
         return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep up to 64 MB that were freed, which to ask for again takes a third of an estimate.
-
-    It keeps twice the largest block, of at most 32 MB, that was given back. No page of this one is touched.
-    """
-    np.empty(2**25 - 2**16, np.uint8)
 
 
 def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iterator[Wave]:

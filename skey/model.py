@@ -10,6 +10,7 @@ convolution but the depthwise one is a product with a small matrix.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -101,6 +102,45 @@ class StochasticDepth(nn.Module):
         return torch.addcmul(x, branch, mask / kept)
 
 
+class Depthwise(torch.autograd.Function):
+    """A depthwise convolution on a processor, with a faster gradient of its weights.
+
+    PyTorch's own takes a fifth of a step of training. This one is a convolution, too, of the input with the
+    gradient of the output, a group for each channel of each item.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - PyTorch's context
+        padded: Float[Tensor, "batch channels rows columns"],
+        weight: Float[Tensor, "channels 1 k k"],
+        bias: Float[Tensor, " channels"],
+    ) -> Float[Tensor, "batch channels bins frames"]:
+        """The convolution."""
+        ctx.save_for_backward(padded, weight)
+        return F.conv2d(padded, weight, bias, groups=len(weight))
+
+    @staticmethod
+    def backward(
+        ctx: Any,  # noqa: ANN401 - PyTorch's context
+        gradient: Float[Tensor, "batch channels bins frames"],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The gradients of input, weight and bias."""
+        padded, weight = ctx.saved_tensors
+        of_input, _, _ = torch.ops.aten.convolution_backward(
+            *(gradient, padded, weight, [len(weight)], [1, 1], [0, 0], [1, 1], False, [0, 0], len(weight)),
+            [True, False, False],
+        )
+        planes = padded.shape[0] * padded.shape[1]
+        each = F.conv2d(
+            padded.reshape(1, planes, *padded.shape[2:]),
+            gradient.reshape(planes, 1, *gradient.shape[2:]),
+            groups=planes,
+        )
+        of_weight = each.reshape(len(padded), *weight.shape).sum(0)
+        return of_input, of_weight, gradient.sum((0, 2, 3))
+
+
 class ConvNeXt(nn.Module):
     """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual.
 
@@ -135,12 +175,18 @@ class ConvNeXt(nn.Module):
         self, x: Float[Tensor, "batch bins frames channels"]
     ) -> Float[Tensor, "batch bins frames channels"]:
         """The depthwise convolution; the border is repeated outwards."""
-        convolution = self.depthwise
+        convolution, border = self.depthwise, self.depthwise.kernel_size[0] // 2
+        if x.device.type == "cpu" and self.training:
+            padded = F.pad(x.permute(0, 3, 1, 2), 4 * (border,), mode="replicate")
+            trained: Tensor = Depthwise.apply(  # type: ignore[no-untyped-call]
+                padded, convolution.weight, convolution.bias
+            )
+            return trained.permute(0, 2, 3, 1)
         if not (x.is_cuda and self.half_precision):
             convolved: Tensor = convolution(x.permute(0, 3, 1, 2))
             return convolved.permute(0, 2, 3, 1)
         # A graphics card is four times as fast in bfloat16 with channels last, as they lie here.
-        padded, border = x.bfloat16(), convolution.kernel_size[0] // 2
+        padded = x.bfloat16()
         for dim in (1, 2):
             first, last = padded.narrow(dim, 0, 1), padded.narrow(dim, padded.shape[dim] - 1, 1)
             padded = torch.cat([*[first] * border, padded, *[last] * border], dim)

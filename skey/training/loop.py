@@ -19,6 +19,7 @@ from tqdm import tqdm
 from skey import __version__
 from skey.calibration import signature_row
 from skey.experiments import Experiment
+from skey.inference.threads import keep_freed_memory
 from skey.losses import LossSettings
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
 from skey.supervised import CrossEntropy, Network
@@ -101,6 +102,7 @@ class Run:
         start: LoadedModel | None = None,
     ) -> None:
         """Prepare a run from random weights, or from those of `start`; ``RunError`` if these do not fit."""
+        keep_freed_memory()
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
         self.task = task_of(experiment)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from skey.errors import SkeyError
 from skey.experiments import Experiment
+from skey.inference.threads import keep_freed_memory
 from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
 from skey.shapes import Float
@@ -63,6 +64,7 @@ def ways_to_step(experiment: Experiment, half_precision: bool) -> dict[str, Call
     `half_precision`: whether our steps compute wide products in bfloat16. Raises ``SkeyError`` for a system
     that is no ChromaNet.
     """
+    keep_freed_memory()  # as a run does
     whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
     return {
         "plain": _step(whole, _plain_terms),

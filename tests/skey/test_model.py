@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from skey.calibration import reference_sound
 from skey.errors import SkeyError
-from skey.model import BINS, Architecture, ChromaNet, count_parameters
+from skey.model import BINS, Architecture, ChromaNet, Depthwise, count_parameters
 from skey.vqt import crop, log_vqt
 
 KEYS_NET, SIGNATURES_NET = Architecture(), Architecture(outputs=12)
@@ -148,3 +148,25 @@ def test_every_stage_agrees_with_the_authors_network(shared: Path, released) -> 
     for name, value in ours.items():
         theirs = torch.from_numpy(vectors[f"skey_act_{name}"])
         assert float((channels_first(value).reshape(theirs.shape) - theirs).abs().max()) < 1e-4, name
+
+
+def test_the_gradients_of_the_depthwise_convolution_are_those_of_pytorch() -> None:
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(3, 3, 5, groups=3).double()
+    padded = torch.rand(2, 3, 9, 11, dtype=torch.double, requires_grad=True)
+    inputs = (padded, convolution.weight, convolution.bias)
+    ours, theirs = Depthwise.apply(*inputs), convolution(padded)
+    assert torch.equal(ours, theirs)
+    weights = torch.rand_like(ours)
+    for mine, expected in zip(
+        torch.autograd.grad((ours * weights).sum(), inputs),
+        torch.autograd.grad((theirs * weights).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, expected)
+
+
+def test_a_network_in_training_computes_what_it_computes_otherwise() -> None:
+    network = ChromaNet(replace(KEYS_NET, stochastic_depth=0.0))
+    steps = torch.rand(2, BINS, 256)
+    assert torch.equal(network.train().pool(steps), network.eval().pool(steps))

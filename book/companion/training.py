@@ -105,6 +105,11 @@ class TrainingRecord:
         return bool(self.settings["supervision"] != "none")
 
     @property
+    def on_card(self) -> bool:
+        """Whether a graphics card computed the run."""
+        return str(self.training["device"]).startswith("cuda")
+
+    @property
     def is_candidate(self) -> bool:
         """Whether the run is one of its system's seeds, and no variant, which has a name of its own."""
         return self.name == f"{self.system}-s{self.seed}"

@@ -67,13 +67,15 @@ class Pool:
         steps = average_frames(halves.flatten(0, 1), frames_per_step)
         return steps.reshape(len(clips), 2, *steps.shape[1:])
 
-    def labels(self, clips: Sequence[int]) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
-        """Key signature (pitch class) and mode (1 for minor); raises `ValueError` without a label."""
+    def labels(
+        self, clips: Sequence[int], device: torch.device | str = "cpu"
+    ) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
+        """Key signature (pitch class) and mode (1 for minor) on a device; `ValueError` without a label."""
         keys = [key for key in (self.keys[clip] for clip in clips) if key is not None]
         if len(keys) < len(clips):
             raise ValueError("a clip without a label was drawn for supervised training")
-        modes = torch.tensor([int(key.mode == "minor") for key in keys])
-        return torch.tensor([key.signature for key in keys]), modes
+        modes = torch.tensor([int(key.mode == "minor") for key in keys], device=device)
+        return torch.tensor([key.signature for key in keys], device=device), modes
 
     def __add__(self, other: "Pool") -> "Pool":
         return Pool(self.places + other.places, self.keys + other.keys)

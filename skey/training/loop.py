@@ -233,7 +233,7 @@ class Run:
             b=segments[rows, 1 - a],
             c=crops[0][part].to(device),
             moved=crops[1][part].to(device),
-            labels=_moved(pool.labels(clips[part]), device) if supervised else None,
+            labels=pool.labels(clips[part], device) if supervised else None,
         )
 
     def _segments(self, pool: Pool, clips: list[int]) -> Tensor:
@@ -339,12 +339,6 @@ class Run:
             "commit": code_commit(),
             "last_epoch": dict(last),
         }
-
-
-def _moved(labels: tuple[Tensor, Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Labels on a device."""
-    signature, is_minor = labels
-    return signature.to(device), is_minor.to(device)
 
 
 def start_of(experiment: Experiment, start: LoadedModel) -> Network:

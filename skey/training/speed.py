@@ -14,7 +14,7 @@ from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
 from skey.shapes import Float
 from skey.training.data import cropped, draw_crops
-from skey.training.step import Batch, batch_loss, clip_gradients, make_optimiser, use_half_precision
+from skey.training.step import Batch, batch_loss, clip_gradients, descend, make_optimiser, use_half_precision
 from skey.vqt import SEGMENT_FRAMES, chroma
 
 
@@ -102,7 +102,7 @@ def _step(
         optimiser.zero_grad()
         torch.stack(list(terms(network, loss, batch).values())).sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(network, experiment.optimiser.clip)
-        optimiser.step()
+        descend(optimiser)
 
     return step
 

@@ -118,8 +118,7 @@ def label_loss(
     """
     if batch.labels is None:
         raise ValueError("supervised training needs labels")
-    signature, is_minor = (labels.to(batch.c.device) for labels in batch.labels)
-    keys = key_in_crop(signature, is_minor, batch.c)
+    keys = key_in_crop(*batch.labels, batch.c)
     logits = gathered(fabric, network.pool(cropped(batch.a, batch.c))[None])[0]
     everywhere = gathered(fabric, keys[None, :, None].float())[0, :, 0].long()
     return {"keys": F.cross_entropy(logits_by_key(logits), everywhere)}
@@ -133,7 +132,7 @@ def _oracle(fabric: Fabric | None, batch: Batch, crops: Int[Tensor, " batch"]) -
     """What the labels of the whole batch say in the place of the view of B."""
     if batch.labels is None:
         raise ValueError("supervised training needs labels")
-    labels = torch.stack(batch.labels)[:, :, None].float().to(crops.device)
+    labels = torch.stack(batch.labels)[:, :, None].float()
     signature, is_minor = gathered(fabric, labels)[..., 0].long()
     return oracle(signature, is_minor, crops)
 

@@ -83,7 +83,7 @@ def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) 
     for clips in _batches(pool):
         segments = pool.segments(clips, experiment.architecture.frames_per_step).to(device)
         c, moved = (crops.to(device) for crops in draw_crops(len(clips), generator, experiment.crops))
-        labels = pool.labels(clips) if task.reads_labels else None
+        labels = pool.labels(clips, device) if task.reads_labels else None
         batch = Batch(segments[:, 0], segments[:, 1], c, moved, labels)
         for name, value in task.loss(None, network, experiment.loss, batch, row).items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(clips) / len(pool)

@@ -79,8 +79,7 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
     folder, rows = find_checkout() / RESULTS, []
     for record in records:
         link = download(record.name, record_file(folder, record.name))
-        on_card = str(record.training["device"]).startswith("cuda")
-        card = f"on {record.training['machine']}" if on_card else ""
+        card = f"on {record.training['machine']}" if record.on_card else ""
         rows.append(
             [
                 "<br>".join(filter(None, (label(record.system), link, differs[record.name], card))),

@@ -15,7 +15,7 @@ import numpy as np
 from skey.audio import normalise, stream_array
 from skey.cli.measure import FORMATS, write_recording
 from skey.estimator import KeyEstimator
-from skey.experiments import Scale, at_scale, find_experiment
+from skey.experiments import at_scale, find_experiment
 from skey.files.decoding import decoded
 from skey.inference.spectrum import log_vqt
 from skey.inference.threads import one_blas_thread, one_thread
@@ -122,7 +122,7 @@ def _of_features(track: Path, out: Path) -> list[Stage]:
 
 def _of_training(experiment: str) -> list[Stage]:
     """A step in three ways, in the precision that `skey train` would choose here."""
-    ours = at_scale(find_experiment(experiment), Scale(batch=BATCH))
+    ours = at_scale(find_experiment(experiment), batch=BATCH)
     ways = ways_to_step(ours, Machine().uses_half_precision())
     return [Stage(f"step, {way}", "pair", BATCH, step) for way, step in ways.items()]
 

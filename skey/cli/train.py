@@ -98,10 +98,11 @@ def train(
     start: str | None,
     **scale: float | int | None,
 ) -> None:
-    """Train EXPERIMENTS, e.g. `skey train skey --clips 200 --epochs 3 --seed 0`.
+    """Train EXPERIMENTS, e.g. `skey train skey --seed 2`: by default as what ships under that name.
 
-    Each run has a folder with its checkpoint, a log (one row an epoch) and, at the end, its weights, which
-    are scored on the open test set; in a checkout `python3 run.py ship` records them and copies them there.
+    That takes a core minutes to two hours; `--clips 200 --epochs 3` is a quick try. Each run has a folder
+    with its checkpoint, a log (one row an epoch) and, at the end, its weights, which are scored on the open
+    test set; in a checkout `python3 run.py ship` records them and copies them there.
     """
     from dataclasses import replace
 
@@ -131,15 +132,12 @@ def train(
 
 def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | int | None]) -> "Experiment":
     """The system at our scale or the papers', with what the options change."""
-    from dataclasses import replace
-
-    from skey.experiments import at_scale, our_scale, scale_of
+    from skey.experiments import at_scale, scaled
 
     chosen: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if "clips" in chosen and "unlabelled" not in chosen:
         chosen["unlabelled"] = chosen["clips"]
-    usual = scale_of(experiment) if paper else our_scale(experiment)
-    return at_scale(experiment, replace(usual, **chosen))
+    return (scaled if paper else at_scale)(experiment, **chosen)
 
 
 def _train(

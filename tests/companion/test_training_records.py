@@ -1,8 +1,9 @@
 """From a run to published evidence: its record, the choice among seeds, what ships, what the check finds."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +13,8 @@ from test_training import Noise, run, synthetic_data
 from companion.__main__ import main
 from companion.answers import read_record, write_record
 from companion.check import check_answers, check_weights
-from companion.record import RESULTS, RecordError
+from companion.pages.trainings import command
+from companion.record import RESULTS, RecordError, find_checkout, flat
 from companion.scores import COLUMNS
 from companion.training import (
     FOLDER,
@@ -24,12 +26,13 @@ from companion.training import (
     record_file,
     ship,
 )
+from skey.cli.train import train
 from skey.datasets import DATASETS
 from skey.listeners import NetworkSystem
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData
 from skey.training.validation import LEAST_CLIPS, confidence_of
-from skey.weights import read_header
+from skey.weights import DEFAULT, read_header
 from skey.weights.store import read_weights, save_weights
 
 SYSTEMS = (("stone", 0), ("skey", 0), ("skey", 1))
@@ -175,6 +178,40 @@ def test_a_setting_that_a_record_does_not_know_has_its_default() -> None:
     assert completed(old) == completed(new)
     assert completed(old)["batch"] == 7
     assert completed(old) != completed({**new, "crops": "code"})
+
+
+@pytest.fixture(scope="module")
+def recorded() -> tuple[TrainingRecord, ...]:
+    """The runs on record."""
+    return read_training_records(find_checkout() / RESULTS)
+
+
+def test_the_command_shown_with_each_run_on_record_trains_it_with_its_settings(
+    recorded: tuple[TrainingRecord, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("skey.cli.train._train", lambda *arguments: asked.append(arguments))
+    for each in recorded:
+        words = command(each, recorded).replace("MUSIC", str(tmp_path)).split()
+        train.main(words[2:], standalone_mode=False)
+        experiment, seed, _, machine, _, audio, _, start = asked.pop()
+        settings = flat(asdict(experiment))
+        assert settings == {name: completed(each.settings)[name] for name in settings} | {
+            "title": experiment.title
+        }
+        assert (seed, machine.half_precision) == (each.seed, each.training["half_precision"])
+        assert (bool(audio), bool(start)) == (
+            bool(each.training.get("recorded_tracks")),
+            "started_from" in each.training,
+        )
+
+
+def test_the_name_of_a_system_is_enough_to_train_what_ships(recorded: tuple[TrainingRecord, ...]) -> None:
+    for system, each in choose(recorded).items():
+        words = command(each, recorded).split()
+        assert words[:5] == ["skey", "train", system, "--seed", str(each.seed)]
+        if system != DEFAULT:  # trained in two parts, on recordings besides
+            assert words[5:] in (["--half-precision"], ["--full-precision"])
 
 
 def test_seeds_of_other_settings_are_not_mixed(

@@ -13,7 +13,6 @@ from skey.experiments import (
     STONE24,
     SUPTONE,
     Experiment,
-    Scale,
     at_scale,
     find_experiment,
 )
@@ -84,7 +83,7 @@ def test_our_scale_changes_how_much_and_not_what_is_trained(experiment: Experime
     allowed = {"clips", "unlabelled", "batch", "steps", "epochs"}
     allowed |= {"optimiser.rate", "architecture.frames_per_step"}
     assert differences(experiment, at_scale(experiment)) <= allowed
-    assert at_scale(experiment, Scale(epochs=3)).epochs == 3
+    assert at_scale(experiment, epochs=3).epochs == 3
 
 
 def test_an_unknown_system_is_told_the_known_ones() -> None:

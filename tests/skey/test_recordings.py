@@ -13,7 +13,7 @@ from skey.corpus.build import CLIP_SHAPE, font_digest
 from skey.corpus.plan import Clip, plan_songs, render_clip
 from skey.corpus.soundfont import installed_soundfont
 from skey.errors import SkeyError
-from skey.experiments import EXPERIMENTS, Scale, at_scale
+from skey.experiments import EXPERIMENTS, at_scale
 from skey.keys import KEYS
 from skey.losses import Views, key_loss
 from skey.training.checkpoint import RunError
@@ -91,7 +91,7 @@ def test_recordings_have_their_share_of_each_epoch_and_each_comes_once_before_an
 
 
 def test_without_the_corpus_every_clip_is_a_recording(music: Path) -> None:
-    alone = replace(at_scale(EXPERIMENTS["stone"], Scale()), clips=0, unlabelled=0)
+    alone = replace(at_scale(EXPERIMENTS["stone"]), clips=0, unlabelled=0)
     data = load_data(alone, jobs=1, audio=[music])
     assert data.recorded == len(data.training) == 12 - len(data.validation)
     with pytest.raises(SkeyError, match="labels"):

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.errors import SkeyError, WeightsError
 from skey.estimator import KeyEstimator
-from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, Scale, at_scale
+from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, at_scale
 from skey.inference.architecture import AllConvolutional
 from skey.keys import KEYS
 from skey.listeners import NetworkSystem
@@ -31,7 +31,7 @@ TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 
 
 def small(epochs: int) -> Experiment:
-    experiment = replace(at_scale(SUPERVISED, Scale(batch=12, epochs=epochs)), architecture=SMALL)
+    experiment = replace(at_scale(SUPERVISED, batch=12, epochs=epochs), architecture=SMALL)
     return replace(experiment, optimiser=replace(SUPERVISED.optimiser, rate=3e-3))
 
 
@@ -111,8 +111,8 @@ def test_the_rate_is_held_and_then_falls_along_a_line() -> None:
 
 
 def test_only_labelled_clips_are_asked_for() -> None:
-    assert at_scale(SUPERVISED, Scale(unlabelled=100)).unlabelled == at_scale(SUPERVISED).unlabelled == 0
-    assert at_scale(EXPERIMENTS["suptone"], Scale(unlabelled=100)).unlabelled == 100
+    assert at_scale(SUPERVISED, unlabelled=100).unlabelled == at_scale(SUPERVISED).unlabelled == 0
+    assert at_scale(EXPERIMENTS["suptone"], unlabelled=100).unlabelled == 100
 
 
 def test_it_learns_the_keys_of_its_clips_and_its_weights_answer_alike(

@@ -14,7 +14,7 @@ import torch
 from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.corpus.plan import plan_clips
 from skey.datasets import Dataset, Track
-from skey.experiments import EXPERIMENTS, Experiment, Optimiser, Scale, at_scale
+from skey.experiments import EXPERIMENTS, Experiment, Optimiser, at_scale
 from skey.keys import KEYS
 from skey.model import Architecture, ChromaNet
 from skey.training.checkpoint import RunError
@@ -52,7 +52,7 @@ class Noise(Dataset):
 
 
 def small(name: str, epochs: int = 2) -> Experiment:
-    experiment = at_scale(EXPERIMENTS[name], Scale(batch=4, epochs=epochs))
+    experiment = at_scale(EXPERIMENTS[name], batch=4, epochs=epochs)
     architecture = replace(SMALL, outputs=experiment.architecture.outputs)
     return replace(experiment, architecture=architecture)
 

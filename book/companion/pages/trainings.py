@@ -1,60 +1,54 @@
-"""What the page on training computes: the table of runs, their common settings, the budget in words."""
+"""What the page on training computes: the table of runs with their commands, the budget in words."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import pandas as pd
 
 from companion.pages.tables import download, markdown_table, with_interval
 from companion.paper import label
 from companion.plots.curve import systems_of
-from companion.record import RESULTS, find_checkout
-from companion.training import TrainingRecord, choose, record_file
+from companion.record import RESULTS, find_checkout, flat
+from companion.training import TrainingRecord, choose, completed, record_file
+from skey.experiments import at_scale, find_experiment
 
-SCALE = ("clips", "unlabelled", "batch", "steps", "epochs")
-"""Settings that say how much a system is trained; all others make it what it is, and its name tells them."""
+FRAMES = "architecture / frames_per_step"
 
-FRAMES = "frames averaged"
-"""The one setting of an architecture that is a matter of scale."""
+OPTIONS: Mapping[str, str] = {
+    **{name: f"--{name}" for name in ("clips", "unlabelled", "batch", "steps", "epochs")},
+    "optimiser / rate": "--rate",
+    FRAMES: "--frames-per-step",
+}
+"""The settings that say how much a system is trained, and their options of `skey train`."""
 
 NOTHING = "No run is on record yet: `skey train` makes one, and `python3 run.py ship` records it."
 
 
-def differing_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:
-    """For each run, which settings are not those that most runs share, apart from what its system is."""
-    usual, found = common_settings(records), {}
-    for record in records:
-        others = {name: each for name, each in _scale(record).items() if str(each) != usual[name]}
-        found[record.name] = ", ".join(f"{name.replace('_', ' ')} {each}" for name, each in others.items())
-    return found
+def command(run: TrainingRecord, runs: Sequence[TrainingRecord]) -> str:
+    """The command that trains a run again, to the same weights on one machine.
 
-
-def common_settings(records: Sequence[TrainingRecord]) -> dict[str, str]:
-    """The most frequent value of each setting."""
-    table = pd.DataFrame([_scale(record) for record in records]).astype(str)
-    return {str(name): table[name].value_counts().index[0] for name in table}
-
-
-def _scale(record: TrainingRecord) -> dict[str, Any]:
-    """The settings of a run that do not follow from its system's name."""
-    scale = {name: record.settings[name] for name in SCALE} | {"rate": record.settings["optimiser"]["rate"]}
-    return scale | {FRAMES: record.settings["architecture"]["frames_per_step"]}
-
-
-def settings_line(records: Sequence[TrainingRecord]) -> str:
-    """What most runs share, in words."""
-    usual = common_settings(records)
-    shared = ", ".join(f"{setting.replace('_', ' ')} {value}" for setting, value in usual.items())
-    return f"What most runs share: {shared}. What differs stands with the run."
+    ``MUSIC`` is the folder of `skey corpus music`; weights to start from are named by their run.
+    """
+    usual, settings = flat(asdict(at_scale(find_experiment(run.system)))), completed(run.settings)
+    differs = {name for name, value in usual.items() if settings[name] != value}
+    words = [f"skey train {run.system} --seed {run.seed}"]
+    words += [f"{option} {settings[name]}" for name, option in OPTIONS.items() if name in differs]
+    words += [f"--no-{name}" for name in ("songs", "recolour") if name in differs]
+    words += ["--audio MUSIC"] if run.training.get("recorded_tracks") else []
+    if start := run.training.get("started_from"):
+        before = [each.name for each in runs if each.weights == start["checksum"]]
+        words.append(f"--from {(before or [start['name']])[0]}")
+    words.append("--half-precision" if run.training["half_precision"] else "--full-precision")
+    return " ".join(words)
 
 
 def averaging_words(records: Sequence[TrainingRecord]) -> str:
     """What averaging frames costs, in words: runs with the same seed that differ in nothing else."""
     alike: dict[tuple[object, ...], dict[int, TrainingRecord]] = {}
     for record in records:
-        scale = _scale(record)
-        frames = int(scale.pop(FRAMES))
-        alike.setdefault((record.system, record.seed, *scale.values()), {})[frames] = record
+        settings = completed(record.settings)
+        scale = (settings[name] for name in OPTIONS if name != FRAMES)
+        alike.setdefault((record.system, record.seed, *scale), {})[settings[FRAMES]] = record
     lines = [
         f"- {label(str(system))}: {'; '.join(_averaged(*each) for each in sorted(runs.items()))}."
         for (system, *_), runs in alike.items()
@@ -70,10 +64,9 @@ def _averaged(frames: int, record: TrainingRecord) -> str:
 
 
 def runs_table(records: Sequence[TrainingRecord]) -> str:
-    """All runs: what differs, size, time, last validation loss, scores, and which one was chosen."""
+    """All runs: command, size, time, last validation loss, scores, and which one was chosen."""
     if not records:
         return NOTHING
-    differs = differing_settings(records)
     chosen_names = {run.name for run in choose(records).values()}
     header = ["Run", "Steps", "Minutes", "Held-out loss", "KSEA", "MIREX", "Chosen"]
     folder, rows = find_checkout() / RESULTS, []
@@ -82,7 +75,9 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
         card = f"on {record.training['machine']}" if record.on_card else ""
         rows.append(
             [
-                "<br>".join(filter(None, (label(record.system), link, differs[record.name], card))),
+                "<br>".join(
+                    filter(None, (label(record.system), link, card, f"`{command(record, records)}`"))
+                ),
                 f"{record.training['steps']:,}",
                 f"{60 * hours(record):.0f}",
                 f"{record.validation_loss:.4f}",

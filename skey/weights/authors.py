@@ -1,16 +1,11 @@
 """The authors' released checkpoints in our format, read without running anything that the file contains.
 
-A checkpoint is a zip archive with a pickle inside, and a pickle can name any function to be called. Here only
-the names that a checkpoint of tensors needs are known, each stands for code of this file, and everything else
-is refused before it runs.
+A checkpoint is a zip archive with a pickle inside, and a pickle can name any function to be called. PyTorch's
+restricted reader calls those alone that make tensors.
 """
 
-import io
-import pickle
-import pickletools
 import re
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,29 +17,10 @@ from torch import Tensor
 from skey.calibration import calibrate
 from skey.errors import WeightsError
 from skey.model import Architecture, ChromaNet
-from skey.weights.file import Header, checksum
+from skey.weights.file import MOST_BYTES, Header, checksum
 from skey.weights.store import LoadedModel
 
-STORAGES = {
-    "FloatStorage": torch.float32,
-    "DoubleStorage": torch.float64,
-    "HalfStorage": torch.float16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-}
-"""The element type behind each of PyTorch's storage classes."""
-
-MOST_BYTES = 256 << 20
-"""What the tensors of a checkpoint may take; the authors' have a few MB."""
-
 _MOST_PICKLE_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """A run of numbers that tensors are views of."""
-
-    values: Tensor
 
 
 class Ignored:
@@ -57,97 +33,35 @@ class Ignored:
         """Accept and forget its state."""
 
 
-def _tensor(
-    storage: object, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
-) -> Tensor:
-    """A copy of the view that the checkpoint describes, after checking that it lies inside its storage."""
-    if (
-        not isinstance(storage, Storage)
-        or len(size) != len(stride)
-        or min((offset, *size, *stride), default=0) < 0
-    ):
-        raise WeightsError("A tensor in the checkpoint is described wrongly.")
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if torch.Size(size).numel() > len(storage.values) or (
-        torch.Size(size).numel() and last >= len(storage.values)
-    ):
-        raise WeightsError("A tensor in the checkpoint reaches beyond its storage.")
-    return torch.as_strided(storage.values, size, stride, offset).clone()
-
-
-def _refuse_bombs(pickled: bytes) -> None:
-    """Refuse a pickle that keeps an object at a place beyond its own length: the table would grow to it."""
-    for code, argument, _ in pickletools.genops(pickled):
-        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(pickled):
-            raise WeightsError("The checkpoint's pickle asks for a table that is larger than itself.")
-
-
-ALLOWED: dict[tuple[str, str], Callable[..., Any] | torch.dtype] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("numpy.core.multiarray", "scalar"): Ignored,
-    ("numpy._core.multiarray", "scalar"): Ignored,
-    ("numpy", "dtype"): Ignored,
-    ("_codecs", "encode"): Ignored,
-    **{("torch", name): dtype for name, dtype in STORAGES.items()},
-}
-"""The only names that a checkpoint may use, and what each of them means here."""
-
-
-class TensorUnpickler(pickle.Unpickler):
-    """Reads the pickle of a checkpoint; `ALLOWED` is all that it knows."""
-
-    def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
-        pickled = archive.read(f"{folder}/data.pkl")
-        _refuse_bombs(pickled)
-        super().__init__(io.BytesIO(pickled))
-        self.archive, self.folder = archive, folder
-        self.budget = MOST_BYTES
-
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - the signature of the standard library
-        """The stand-in for a name; raises ``WeightsError`` for one that is not on the list."""
-        if (module, name) not in ALLOWED:
-            raise WeightsError(
-                f"The checkpoint asks for {module}.{name}, which tensors do not need. Nothing of it was "
-                "executed; do not load it with other tools either, unless you trust where it comes from."
-            )
-        return self.tensor if name == "_rebuild_tensor_v2" else ALLOWED[module, name]
-
-    def tensor(self, *description: Any) -> Tensor:  # noqa: ANN401 - whatever the pickle says
-        """A tensor; ``WeightsError`` where it is described wrongly, or all are too large together."""
-        tensor = _tensor(*description)
-        self.spend(tensor.numel() * tensor.element_size())
-        return tensor
-
-    def spend(self, size: int) -> None:
-        """Count bytes that were read; ``WeightsError`` where they are too many for a checkpoint."""
-        self.budget -= size
-        if self.budget < 0:
-            raise WeightsError(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")
-
-    def persistent_load(self, pid: Any) -> Storage:  # noqa: ANN401 - the signature of the standard library
-        """The storage that the pickle refers to, read from its own member of the archive."""
-        kind, dtype, key = pid[:3]
-        if kind != "storage" or not isinstance(dtype, torch.dtype) or not str(key).isdigit():
-            raise WeightsError("The checkpoint refers to something that is no storage of numbers.")
-        name = f"{self.folder}/data/{key}"
-        self.spend(self.archive.getinfo(name).file_size)
-        raw = bytearray(self.archive.read(name))
-        return Storage(torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0, dtype=dtype))
+STAND_INS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (Ignored, f"{module}.{name}")
+    for module, name in (
+        ("numpy.core.multiarray", "scalar"),
+        ("numpy._core.multiarray", "scalar"),
+        ("numpy", "dtype"),
+        ("_codecs", "encode"),
+    )
+]
+"""What a checkpoint may name besides what makes tensors."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Everything in a checkpoint that is made of tensors, numbers, texts, lists and dictionaries.
 
-    ``path`` is as `torch.save` writes it; other objects are replaced by `Ignored`. Raises
+    ``path`` is as `torch.save` writes it; what `STAND_INS` names is replaced by `Ignored`. Raises
     ``WeightsError`` where it asks for anything else, nothing being executed, or is no checkpoint.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-            if archive.getinfo(pickled).file_size > _MOST_PICKLE_BYTES:
-                raise WeightsError("The checkpoint describes more than tensors: its pickle is too long.")
-            content = TensorUnpickler(archive, pickled.removesuffix("/data.pkl")).load()
+        _refuse_bombs(path)
+        with torch.serialization.safe_globals(STAND_INS):
+            unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+            if unknown:
+                raise WeightsError(
+                    f"The checkpoint asks for {', '.join(unknown)}, which tensors do not need. Nothing of it "
+                    "was executed; do not load it with other tools either, unless you trust where it comes "
+                    "from."
+                )
+            content = torch.load(path, weights_only=True, map_location="cpu")
     except WeightsError:
         raise
     except OSError as error:
@@ -157,6 +71,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise WeightsError(f"{path} holds no dictionary of weights")
     return content
+
+
+def _refuse_bombs(path: Path) -> None:
+    """Raise ``WeightsError`` where an archive unpacks to more than weights are."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {member.filename: member.file_size for member in archive.infolist()}
+    if sum(sizes.values()) > MOST_BYTES:
+        raise WeightsError(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")
+    if any(size > _MOST_PICKLE_BYTES for name, size in sizes.items() if name.endswith(".pkl")):
+        raise WeightsError("The checkpoint describes more than tensors: its pickle is too long.")
 
 
 PREFIX = "chromanet."
@@ -239,6 +163,8 @@ def import_checkpoint(path: Path) -> LoadedModel:
     state = content.get("stone", content)
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise WeightsError(f"{path} holds no dictionary of the network's weights")
+    if sum(value.nbytes for value in state.values()) > MOST_BYTES:
+        raise WeightsError(f"{path} describes larger tensors than it holds")
     tensors = network_tensors(state)
     network = ChromaNet(architecture_of(tensors)).eval()
     try:

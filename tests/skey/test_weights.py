@@ -6,6 +6,7 @@ import pickle
 import shutil
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,6 @@ from skey.weights import DEFAULT, SHIPPED, Header, find_weights, load_weights, r
 from skey.weights.authors import import_checkpoint, read_checkpoint
 from skey.weights.file import METADATA_KEY, SEAL_KEY, checksum
 from skey.weights.store import save_weights
-
-RELEASED = ("skey", "semitone24", "stone12")
 
 
 def header(**changes: object) -> Header:
@@ -170,8 +169,18 @@ class Malicious:
 
 
 def checkpoint(path: Path, pickled: bytes) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("model/data.pkl", pickled)
+    """A checkpoint with another pickle."""
+    torch.save({}, path)
+    return with_members(path, lambda name, content: pickled if name.endswith("data.pkl") else content)
+
+
+def with_members(path: Path, change: Callable[[str, bytes], bytes]) -> Path:
+    """The same archive with its members changed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, change(name, content))
     return path
 
 
@@ -186,11 +195,9 @@ def test_a_malicious_checkpoint_is_refused_and_nothing_of_it_runs(tmp_path: Path
     assert target.exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["builtins\neval", "torch\nload", "torch._utils\n_rebuild_tensor", "os\nsystem"]
-)
+@pytest.mark.parametrize("name", ["builtins\neval", "torch\nload", "os\nsystem", "numpy\nload"])
 def test_no_other_name_can_be_called(tmp_path: Path, name: str) -> None:
-    path = checkpoint(tmp_path / "evil.pt", b"c" + name.encode() + b"\n(S'1+1'\ntR.")
+    path = checkpoint(tmp_path / "evil.pt", b"\x80\x02c" + name.encode() + b"\n(X\3\0\0\x001+1tR.")
     with pytest.raises(WeightsError, match=name.split("\n")[1]):
         read_checkpoint(path)
 
@@ -205,14 +212,16 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path: Path) -> 
     path = tmp_path / "x.pt"
     torch.save({"w": torch.arange(6.0).as_strided((3,), (2,))}, path)
     assert read_checkpoint(path)["w"].tolist() == [0, 2, 4]
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    short = tmp_path / "short.pt"
-    with zipfile.ZipFile(short, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content[:8] if name.endswith("data/0") else content)
-    with pytest.raises(WeightsError, match="beyond"):
+    short = with_members(path, lambda name, content: content[:8] if name.endswith("data/0") else content)
+    with pytest.raises(WeightsError, match="no PyTorch checkpoint"):
         read_checkpoint(short)
+
+
+def test_a_tensor_that_repeats_itself_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    torch.save({"stone": {"chromanet.fc.weight": torch.zeros(1).expand(10**12)}}, path)
+    with pytest.raises(WeightsError, match="larger tensors than it holds"):
+        import_checkpoint(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", pickle.dumps({"a": 1})])
@@ -228,20 +237,6 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     torch.save({"stone": OrderedDict({"chromanet.fc.weight": torch.zeros(3)})}, path)
     with pytest.raises(WeightsError, match="ChromaNet"):
         import_checkpoint(path)
-
-
-@pytest.mark.parametrize("name", RELEASED)
-def test_our_reader_finds_the_same_numbers_as_pytorch(shared: Path, name: str) -> None:
-    path = shared / "parity" / "released" / f"{name}.pt"
-    ours = read_checkpoint(path)["stone"]
-    stand_ins = [
-        (lambda *_: None, "numpy.core.multiarray.scalar"),
-        (type("D", (), {"__init__": lambda *_: None, "__setstate__": lambda *_: None}), "numpy.dtype"),
-    ]
-    with torch.serialization.safe_globals(stand_ins):
-        theirs = torch.load(path, weights_only=True, map_location="cpu")["stone"]
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_import_show_and_list_work_from_the_command_line(
@@ -324,29 +319,24 @@ def test_a_header_that_is_none_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pickled", [b"\x80\x02}r\xff\xff\xff\x1f.", b"\x80\x02}p536870911\n.", b"\x80\x04]" + b"]" * 10**5 + b"."]
+    "pickled", [b"\x80\x02}r\xff\xff\xff\x1f.", b"\x80\x02}p536870911\n.", b"\x80\x02]" + b"]" * 10**5 + b"."]
 )
-def test_a_pickle_bomb_is_refused(tmp_path: Path, pickled: bytes) -> None:
-    """Nine bytes could ask for a table of 4 GB."""
+def test_a_pickle_bomb_does_no_harm(tmp_path: Path, pickled: bytes) -> None:
+    """Nine bytes ask Python's own reader for a table of 4 GB."""
     with pytest.raises(WeightsError):
-        read_checkpoint(checkpoint(tmp_path / "bomb.pt", pickled))
+        import_checkpoint(checkpoint(tmp_path / "bomb.pt", pickled))
 
 
-def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bomb", ["data/0", "data.pkl"])
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bomb: str
+) -> None:
     monkeypatch.setattr("skey.weights.authors.MOST_BYTES", 5 << 20)
     path = tmp_path / "bomb.pt"
     torch.save({"w": torch.zeros(4)}, path)
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    for bomb in ("data/0", "data.pkl"):
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in members.items():
-                with archive.open(name, "w") as member:
-                    member.write(content)
-                    for _ in range(6 if name.endswith(bomb) else 0):
-                        member.write(bytes(1 << 20))
-        with pytest.raises(WeightsError, match=r"unpacks to more|too long"):
-            read_checkpoint(path)
+    with_members(path, lambda name, content: content + bytes(6 << 20) * name.endswith(bomb))
+    with pytest.raises(WeightsError, match=r"unpacks to more|too long"):
+        read_checkpoint(path)
 
 
 def test_the_list_names_trained_and_imported_weights_and_one_bad_file_does_not_end_it(

@@ -90,7 +90,10 @@ class KeyEstimate:
 
     @property
     def confidence(self) -> float:
-        """Calibrated probability of the answer, 0 where there is none."""
+        """Probability of the answer, calibrated on rendered music; 0 where there is none.
+
+        Recordings are right less often than it says: see the book's page *Confidence*.
+        """
         return 0.0 if self.signature is None else max(self.probabilities)
 
     @property
@@ -100,7 +103,7 @@ class KeyEstimate:
 
     @property
     def runner_up_confidence(self) -> float:
-        """Calibrated probability of the runner-up, 0 where there is no answer."""
+        """Probability of the runner-up, calibrated as that of the answer; 0 where there is none."""
         return 0.0 if self.signature is None else self.probabilities[self._second()]
 
     @property

@@ -5,16 +5,19 @@ kind, key). Recipes were chosen while looking at these excerpts, so they are no 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
-from companion.scores import COLUMNS, REFERENCE, difference, score
+from companion.scores import COLUMNS, REFERENCE, difference, percent, score
 from companion.systems import T3, systems, systems_of
-from skey.keys import parse_key
-from skey.listeners import NetworkSystem
+from skey.keys import KEYS, parse_key
+from skey.listeners import Listener, NetworkSystem, ask
+from skey.metrics import bootstrap_interval
 from skey.training.scoring import weights_of
 from skey.vqt import from_bytes
 
@@ -33,10 +36,29 @@ def score_excerpts(folder: Path) -> pd.DataFrame:
 
     Returns:
         MIREX with its 95 % interval by system and part (all, and each kind of music), see
-        :data:`companion.scores.COLUMNS`.
+        :data:`companion.scores.COLUMNS`; of networks also ``right`` (key and mode), ``confidence``, and the
+        second minus the first, ``overconfidence``.
     """
-    scores = score(_answers(folder, systems(*systems_of(T3))))
-    return scores[scores.metric == "mirex"].round(1)
+    asked = systems(*systems_of(T3))
+    scores = score(_answers(folder, asked)).query("metric == 'mirex'")
+    networks = {name: each.listener for name, each in asked.items() if isinstance(each, NetworkSystem)}
+    trust = [row for name, network in networks.items() for row in _trust(folder, name, network)]
+    return pd.concat([scores, pd.DataFrame(trust, columns=COLUMNS)]).round(1)
+
+
+def _trust(folder: Path, name: str, network: Listener) -> list[dict[str, Any]]:
+    """How often the key of a network is right, and how confident it is, as rows of scores."""
+    keys, features = _excerpts(folder)
+    probabilities = np.stack([ask(network, each) for each in features])
+    best = [KEYS[place] for place in probabilities.argmax(axis=1)]
+    right = np.array([answer == key for answer, key in zip(best, keys, strict=True)], dtype=float)
+    confidence = probabilities.max(axis=1).astype(float)
+    points = {"right": right, "confidence": confidence, "overconfidence": confidence - right}
+    return [
+        {"system": name, "part": "all", "metric": metric, **asdict(percent(bootstrap_interval(each)))}
+        | {"n": len(keys)}
+        for metric, each in points.items()
+    ]
 
 
 def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
@@ -61,15 +83,20 @@ def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
 
 def _answers(folder: Path, asked: Mapping[str, Callable[..., Any]]) -> pd.DataFrame:
     """What each system answers to each excerpt: a row an excerpt."""
-    keys = pd.read_csv(folder / "keys.csv", dtype=str)
-    with np.load(folder / "features.npz") as stored:
-        features = [from_bytes(stored[clip]) for clip in keys["clip"]]
+    keys, features = _excerpts(folder)
     answers = {
         name: pd.Series([system(log_vqt) for log_vqt in features], dtype=object)
         for name, system in asked.items()
     }
-    references = [parse_key(key) for key in keys["key"]]
-    return pd.DataFrame({"source": keys["kind"], REFERENCE: references, **answers})
+    return pd.DataFrame({"source": keys.index, REFERENCE: keys.values, **answers})
+
+
+def _excerpts(folder: Path) -> tuple["pd.Series[Any]", list[Tensor]]:
+    """The key of each excerpt, by its kind of music, and its log-VQT, (99, frames)."""
+    table = pd.read_csv(folder / "keys.csv", dtype=str)
+    with np.load(folder / "features.npz") as stored:
+        features = [from_bytes(stored[clip]) for clip in table["clip"]]
+    return pd.Series(list(map(parse_key, table["key"])), table["kind"], object), features
 
 
 def recorded_excerpts(results: Path) -> pd.DataFrame:

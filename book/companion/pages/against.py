@@ -63,6 +63,7 @@ def in_short(difference: Interval) -> str:
 
 def excerpts_table(scores: pd.DataFrame) -> str:
     """Systems by kind of music, the least right first, each score with its 95 % interval."""
+    scores = scores[scores.metric == "mirex"]
     sizes = scores.drop_duplicates("part").set_index("part").n
     rows = [
         [label(name), *(with_interval(interval_of(scores, name, "mirex", part)) for part in sizes.index)]

@@ -168,11 +168,16 @@ def _read(path: Path, scores: pd.DataFrame) -> TrainingRecord:
         raise RecordError(f"{path} is no record of a training ({error!r}): restore it with git") from error
 
 
-def seconds_in_all(run: TrainingRecord, records: Sequence[TrainingRecord]) -> float:
-    """How long a run trained, with the runs on record whose weights it started from."""
+def parts_of_training(run: TrainingRecord, records: Sequence[TrainingRecord]) -> list[TrainingRecord]:
+    """The runs on record by which a network was trained: this one, after those that it started from."""
     start = run.training.get("started_from", {}).get("checksum")
-    before = [seconds_in_all(other, records) for other in records if other.weights == start]
-    return sum(before, float(run.training["seconds"]))
+    before = [part for each in records if each.weights == start for part in parts_of_training(each, records)]
+    return [*before, run]
+
+
+def seconds_in_all(run: TrainingRecord, records: Sequence[TrainingRecord]) -> float:
+    """How long a network was trained, all parts together."""
+    return sum(float(part.training["seconds"]) for part in parts_of_training(run, records))
 
 
 def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:

@@ -7,12 +7,20 @@ from typing import Any
 from companion.answers import read_scores
 from companion.observations import read_observation
 from companion.pages.tables import METRIC_TITLES, definitions, download, markdown_table, with_interval
+from companion.pages.trainings import command
 from companion.paper import label
 from companion.record import RESULTS
 from companion.scores import interval_of, leading_metric
 from companion.studies.alignment import NAME, apart, first_row, mode_offset
 from companion.systems import RELEASED, SYSTEMS
-from companion.training import SHIPPED, TrainingRecord, choose, read_training_records, record_file
+from companion.training import (
+    SHIPPED,
+    TrainingRecord,
+    choose,
+    parts_of_training,
+    read_training_records,
+    record_file,
+)
 from skey.calibration import Calibration
 from skey.weights import DEFAULT, Header, read_header
 from skey.weights.authors import RELEASES
@@ -29,7 +37,9 @@ METRICS = ("mirex", "mode", "ksea")
 
 def default_card(checkout: Path) -> str:
     """The card of the network that estimates where no weights are named."""
-    record = choose(read_training_records(checkout / RESULTS))[DEFAULT]
+    records = read_training_records(checkout / RESULTS)
+    record = choose(records)[DEFAULT]
+    commands = (f"`{command(part, records)}`" for part in parts_of_training(record, records))
     header = read_header(checkout / SHIPPED / f"{DEFAULT}.safetensors")
     training, link = record.training, download(record.name, record_file(checkout / RESULTS, record.name))
     terms = {
@@ -40,6 +50,7 @@ def default_card(checkout: Path) -> str:
         "Data": _data_words(training),
         "Labels": LABELS[record.settings["supervision"]].format(**training),
         "Training": _training_words(training),
+        "Commands": f"{', then '.join(commands)}; `MUSIC` is what `skey corpus music` fetches",
         "Chosen": f"among its seeds by the loss on held-out training pieces, {record.validation_loss:.4f}",
         "Outputs": _outputs_words(header.calibration),
         "Confidence": _confidence_words(record),

@@ -90,10 +90,7 @@ class KeyEstimate:
 
     @property
     def confidence(self) -> float:
-        """Probability of the answer, calibrated on rendered music; 0 where there is none.
-
-        Recordings are right less often than it says: see the book's page *Confidence*.
-        """
+        """Probability of the answer, 0 where there is none; how far to trust it: the book's *Confidence*."""
         return 0.0 if self.signature is None else max(self.probabilities)
 
     @property
@@ -103,7 +100,7 @@ class KeyEstimate:
 
     @property
     def runner_up_confidence(self) -> float:
-        """Probability of the runner-up, calibrated as that of the answer; 0 where there is none."""
+        """Probability of the runner-up, 0 where there is no answer."""
         return 0.0 if self.signature is None else self.probabilities[self._second()]
 
     @property

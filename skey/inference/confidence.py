@@ -1,5 +1,8 @@
 """Probabilities that mean what they say: one temperature, fitted where the keys are known.
 
+It may make a network more cautious, never bolder than its softmax: what is fitted on clips like those of
+training asks for too much of other music, as recordings show (the book's page *Confidence*).
+
 C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural Networks*, ICML 2017.
 """
 

@@ -104,8 +104,8 @@ class Header:
 
     @property
     def temperature(self) -> float:
-        """By which the log probabilities are divided to be honest: see :mod:`skey.inference.confidence`."""
-        return float(self.training.get("temperature", 1.0))
+        """By which the log probabilities are divided, 1 at least: see :mod:`skey.inference.confidence`."""
+        return max(1.0, float(self.training.get("temperature", 1.0)))
 
     @property
     def examples(self) -> int | None:

@@ -152,6 +152,11 @@ def test_an_unknown_name_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch, t
         load_weights("yours")
 
 
+@pytest.mark.parametrize(("fitted", "used"), [(0.5, 1.0), (1.0, 1.0), (2.0, 2.0)])
+def test_a_temperature_makes_no_network_bolder_than_its_softmax(fitted: float, used: float) -> None:
+    assert header(training={"temperature": fitted}).temperature == used
+
+
 def test_a_pytorch_checkpoint_in_place_of_weights_names_the_command(tmp_path: Path) -> None:
     torch.save({}, tmp_path / "x.pt")
     with pytest.raises(WeightsError, match="skey weights import"):

@@ -133,7 +133,8 @@ def _confidence_words(record: TrainingRecord) -> str:
     temperature, clips = record.training.get("temperature"), record.training["temperature_clips"]
     if temperature is None:
         return f"the softmax as it is: {clips} labelled clips were held out, too few to fit a temperature"
-    said = f"softmax at temperature {temperature:g}, fitted on {clips} labelled clips held out of training"
+    fitted = f"temperature {temperature:g}, fitted on {clips} labelled clips held out of training"
+    said = f"softmax at {fitted}" if temperature >= 1 else f"the softmax as it is, and no bolder at {fitted}"
     return said if record.uses_labels else f"{said}; the only use of labels, and it changes no answer"
 
 

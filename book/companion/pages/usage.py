@@ -127,8 +127,8 @@ def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
         f"On {excerpts.n.max()} excerpts of real recordings, popular and classical, its MIREX score is "
         f"{ours}, that of S-KEY as released {released} "
         "([all systems](notebooks/ours-against-released.ipynb)). Key and mode are right in "
-        f"{right.value:.0f} %, while its mean confidence is {confidence.value:.0f} %: a confidence that was "
-        "fitted on rendered music [promises too much there](notebooks/confidence.ipynb)."
+        f"{right.value:.0f} %, and its [mean confidence](notebooks/confidence.ipynb) is "
+        f"{confidence.value:.0f} %."
     )
 
 

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from companion.scores import COLUMNS, REFERENCE, difference, percent, score
 from companion.systems import T3, systems, systems_of
+from skey.inference.confidence import sharpen
 from skey.keys import KEYS, parse_key
-from skey.listeners import Listener, NetworkSystem, ask
+from skey.listeners import NetworkSystem, ask
 from skey.metrics import bootstrap_interval
 from skey.training.scoring import weights_of
 from skey.vqt import from_bytes
+from skey.weights import read_header
 
 TABLE = "excerpts.csv"
 """The scores, below the folder of the record."""
@@ -36,24 +38,28 @@ def score_excerpts(folder: Path) -> pd.DataFrame:
 
     Returns:
         MIREX with its 95 % interval by system and part (all, and each kind of music), see
-        :data:`companion.scores.COLUMNS`; of networks also ``right`` (key and mode), ``confidence``, and the
-        second minus the first, ``overconfidence``.
+        :data:`companion.scores.COLUMNS`; of networks also ``right`` (key and mode), ``confidence``, the
+        second minus the first, ``overconfidence``, and ``fitted``, what this is at the temperature that
+        was fitted on rendered clips.
     """
     asked = systems(*systems_of(T3))
     scores = score(_answers(folder, asked)).query("metric == 'mirex'")
-    networks = {name: each.listener for name, each in asked.items() if isinstance(each, NetworkSystem)}
+    networks = {name: each for name, each in asked.items() if isinstance(each, NetworkSystem)}
     trust = [row for name, network in networks.items() for row in _trust(folder, name, network)]
     return pd.concat([scores, pd.DataFrame(trust, columns=COLUMNS)]).round(1)
 
 
-def _trust(folder: Path, name: str, network: Listener) -> list[dict[str, Any]]:
+def _trust(folder: Path, name: str, network: NetworkSystem) -> list[dict[str, Any]]:
     """How often the key of a network is right, and how confident it is, as rows of scores."""
     keys, features = _excerpts(folder)
-    probabilities = np.stack([ask(network, each) for each in features])
+    probabilities = np.stack([ask(network.listener, each) for each in features])
     best = [KEYS[place] for place in probabilities.argmax(axis=1)]
     right = np.array([answer == key for answer, key in zip(best, keys, strict=True)], dtype=float)
     confidence = probabilities.max(axis=1).astype(float)
     points = {"right": right, "confidence": confidence, "overconfidence": confidence - right}
+    header = read_header(network.file)
+    if fitted := header.training.get("temperature"):
+        points["fitted"] = sharpen(probabilities, fitted / header.temperature).max(axis=1) - right
     return [
         {"system": name, "part": "all", "metric": metric, **asdict(percent(bootstrap_interval(each)))}
         | {"n": len(keys)}

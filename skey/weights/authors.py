@@ -4,9 +4,9 @@ A checkpoint is a zip archive with a pickle inside, and a pickle can name any fu
 restricted reader calls those alone that make tensors.
 """
 
+import pickletools
 import re
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -33,54 +33,63 @@ class Ignored:
         """Accept and forget its state."""
 
 
-STAND_INS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
-    (Ignored, f"{module}.{name}")
-    for module, name in (
-        ("numpy.core.multiarray", "scalar"),
-        ("numpy._core.multiarray", "scalar"),
-        ("numpy", "dtype"),
-        ("_codecs", "encode"),
-    )
-]
-"""What a checkpoint may name besides what makes tensors."""
+ACCOMPANYING = (
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "_codecs.encode",
+)
+"""What a checkpoint may name besides what makes tensors; `Ignored` stands for each."""
+
+ALLOWED = frozenset(
+    [
+        *("collections.OrderedDict", "torch._utils._rebuild_tensor_v2", *ACCOMPANYING),
+        *(f"torch.{kind}Storage" for kind in ("Float", "Double", "Half", "Long", "Int")),
+    ]
+)
+"""The only names in a checkpoint; PyTorch's reader knows more, one of which makes any number of bytes."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Everything in a checkpoint that is made of tensors, numbers, texts, lists and dictionaries.
 
-    ``path`` is as `torch.save` writes it; what `STAND_INS` names is replaced by `Ignored`. Raises
+    ``path`` is as `torch.save` writes it; what is `ACCOMPANYING` is replaced by `Ignored`. Raises
     ``WeightsError`` where it asks for anything else, nothing being executed, or is no checkpoint.
     """
     try:
-        _refuse_bombs(path)
-        with torch.serialization.safe_globals(STAND_INS):
-            unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            if unknown:
-                raise WeightsError(
-                    f"The checkpoint asks for {', '.join(unknown)}, which tensors do not need. Nothing of it "
-                    "was executed; do not load it with other tools either, unless you trust where it comes "
-                    "from."
-                )
+        _refuse_hostile(path)
+        with torch.serialization.safe_globals([(Ignored, name) for name in ACCOMPANYING]):
             content = torch.load(path, weights_only=True, map_location="cpu")
     except WeightsError:
         raise
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a hostile pickle can raise anything; none of it is a reason to crash
-        raise WeightsError(f"{path} is no PyTorch checkpoint: {error}") from error
+        reason = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0]
+        raise WeightsError(f"{path} is no PyTorch checkpoint: {reason}") from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path} holds no dictionary of weights")
     return content
 
 
-def _refuse_bombs(path: Path) -> None:
-    """Raise ``WeightsError`` where an archive unpacks to more than weights are."""
+def _refuse_hostile(path: Path) -> None:
+    """Raise ``WeightsError`` where an archive unpacks to more than weights are, or names anything else."""
     with zipfile.ZipFile(path) as archive:
-        sizes = {member.filename: member.file_size for member in archive.infolist()}
-    if sum(sizes.values()) > MOST_BYTES:
-        raise WeightsError(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")
-    if any(size > _MOST_PICKLE_BYTES for name, size in sizes.items() if name.endswith(".pkl")):
-        raise WeightsError("The checkpoint describes more than tensors: its pickle is too long.")
+        if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+            raise WeightsError(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")
+        (pickled,) = (member for member in archive.infolist() if member.filename.endswith("/data.pkl"))
+        if pickled.file_size > _MOST_PICKLE_BYTES:
+            raise WeightsError("The checkpoint describes more than tensors: its pickle is too long.")
+        operations = [
+            (code.name, argument) for code, argument, _ in pickletools.genops(archive.read(pickled))
+        ]
+    named = {str(argument).replace(" ", ".") for name, argument in operations if name in ("GLOBAL", "INST")}
+    named |= {name for name, _ in operations if name == "STACK_GLOBAL"}  # names that only running it tells
+    if unknown := sorted(named - ALLOWED):
+        raise WeightsError(
+            f"The checkpoint asks for {', '.join(unknown)}, which tensors do not need. Nothing of it was "
+            "executed; do not load it with other tools either, unless you trust where it comes from."
+        )
 
 
 PREFIX = "chromanet."

@@ -65,7 +65,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a hostile pickle can raise anything; none of it is a reason to crash
-        reason = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0]
+        reason = str(error).rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0]
         raise WeightsError(f"{path} is no PyTorch checkpoint: {reason}") from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path} holds no dictionary of weights")

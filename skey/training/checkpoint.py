@@ -95,7 +95,7 @@ class RunFolder:
         try:
             content = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
         except Exception as error:
-            raise RunError(f"{self.checkpoint} is damaged: remove it and start again ({error})") from error
+            raise RunError(f"{self.checkpoint} is damaged: remove it and start again") from error
         if content["settings"] != self.settings():
             changed = ", ".join(_changed(json.loads(content["settings"]), json.loads(self.settings())))
             raise RunError(

@@ -17,10 +17,10 @@ from companion.parameters import Parameters
 from companion.record import RESULTS, RecordError, find_checkout, flat, moved
 from companion.scores import format_answer, score, systems_in
 from companion.systems import SYSTEMS, checksums, systems
-from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
+from companion.training import FOLDER, SHIPPED, TrainingRecord, choose, facts_of, read_training_records
 from skey.datasets import labelled_tracks
 from skey.errors import WeightsError
-from skey.experiments import EXPERIMENTS
+from skey.experiments import find_experiment
 from skey.weights import read_arrays
 
 
@@ -132,20 +132,21 @@ def check_weights(results: Path, weights: Path) -> Iterator[str]:
             yield f"{file.name}: {error}"
             continue
         run = chosen[file.stem]
-        said = facts_of(header)
+        said = facts_of(header, header.name)
         lines = moved(flat({name: getattr(run, name) for name in said}), flat(said), "the weights say")
-        described = description_of(file.stem, run.seed)
+        described = description_of(run)
         lines += moved(described, {name: getattr(header, name) for name in described}, "the weights say")
         if file.stem in recorded and recorded[file.stem] != header.checksum:
             lines.append("the recorded answers are of other weights")
         yield from (f"{run.name}: {line}" for line in lines)
 
 
-def description_of(system: str, seed: int) -> dict[str, object]:
-    """What the header of shipped weights has to say besides how they were trained."""
-    title, window = f"{SYSTEMS[system].title}, seed {seed}", EXPERIMENTS[system].window_seconds
+def description_of(run: TrainingRecord) -> dict[str, object]:
+    """What the header of the weights of a run has to say besides how they were trained."""
+    title = f"{SYSTEMS[run.system].title}, seed {run.seed}"
+    window = find_experiment(run.settings["name"]).window_seconds
     return {
-        **{"name": system, "title": title, "licence": "MIT"},
+        **{"name": run.system, "title": title, "licence": "MIT"},
         **{"whole_track": False, "window_seconds": window},
     }
 

@@ -122,6 +122,7 @@ SYSTEMS: Mapping[str, System] = {
         _trained("skey-1", "S-KEY", "#d98ab5", SKEY),
         _trained("skey-10", "S-KEY", "#cf5c9c", SKEY),
         _trained("skey", "S-KEY", "#c51b7d", T3, SKEY, ABLATIONS, AGAINST),
+        System("skey-400", "S-KEY", "#a3005a", (T3, SKEY, AGAINST), "S-KEY, four times the clips"),
         _trained("skey-plus3", "S-KEY", "#e08a62", ABLATIONS),
         _trained("skey-no-average", "S-KEY", "#b2182b", ABLATIONS),
         _trained("skey-calibrated", "S-KEY", "#8e0152", ABLATIONS),

@@ -4,6 +4,7 @@
 ``<run>.csv`` (its curve, a row an epoch); the runs' answers on the test set are a table beside them.
 """
 
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +34,7 @@ from companion.record import (
     write_json,
 )
 from companion.scores import Answer, interval_of, leading_metric
+from companion.systems import SYSTEMS
 from skey.datasets import Dataset, labelled_tracks
 from skey.experiments import find_experiment
 from skey.listeners import NetworkSystem
@@ -115,13 +117,17 @@ class TrainingRecord:
         return self.name == f"{self.system}-s{self.seed}"
 
 
-def facts_of(header: Header) -> dict[str, Any]:
-    """The fields of a record that are read off the header of the weights."""
+def facts_of(header: Header, name: str) -> dict[str, Any]:
+    """The fields of a record that are read off the header of weights, or off their run's ``name``.
+
+    A run is of the system that its name gives, or else of the one that was trained.
+    """
     training = dict(header.training)
     settings = training.pop("experiment")
     training.pop("last_epoch", None)
+    called = re.sub(r"-s\d+$", "", name)
     return {
-        "system": settings["name"],
+        "system": called if called in SYSTEMS else settings["name"],
         "seed": training.pop("seed"),
         "settings": settings,
         "training": training,
@@ -219,7 +225,7 @@ def ship(
         RecordError: the seeds of a system differ in more than the seed.
     """
     files = {folder.name: weights_of(folder) for folder in map(Path.resolve, folders)}
-    facts = {name: {"name": name, **facts_of(read_header(file))} for name, file in files.items()}
+    facts = {name: {"name": name, **facts_of(read_header(file), name)} for name, file in files.items()}
     _refuse_mixture(facts)
     results = checkout / RESULTS
     _remove_other_seeds(results, facts)
@@ -230,7 +236,7 @@ def ship(
     chosen = {
         system: run for system, run in choose(read_training_records(results)).items() if run.name in files
     }
-    shipped = {system: _copy_weights(files[run.name], checkout, system) for system, run in chosen.items()}
+    shipped = {system: _copy_weights(files[run.name], checkout, run) for system, run in chosen.items()}
     put_answers(results, tested, {system: NetworkSystem(file) for system, file in shipped.items()})
     return chosen
 
@@ -312,8 +318,9 @@ def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -
         write_record(replace(runs, answers=runs.answers.drop(columns=gone), weights=weights))
 
 
-def _copy_weights(file: Path, checkout: Path, system: str) -> Path:
+def _copy_weights(file: Path, checkout: Path, run: TrainingRecord) -> Path:
     """The weights of a chosen run under the name of their system."""
-    loaded, target = read_weights(file), checkout / SHIPPED / f"{system}.safetensors"
-    save_weights(target, loaded.network, replace(loaded.header, name=system))
+    loaded, target = read_weights(file), checkout / SHIPPED / f"{run.system}.safetensors"
+    title = f"{SYSTEMS[run.system].title}, seed {run.seed}"
+    save_weights(target, loaded.network, replace(loaded.header, name=run.system, title=title))
     return target

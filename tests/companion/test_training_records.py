@@ -209,8 +209,8 @@ def test_the_command_shown_with_each_run_on_record_trains_it_with_its_settings(
 def test_the_name_of_a_system_is_enough_to_train_what_ships(recorded: tuple[TrainingRecord, ...]) -> None:
     for system, each in choose(recorded).items():
         words = command(each, recorded).split()
-        assert words[:5] == ["skey", "train", system, "--seed", str(each.seed)]
-        if system != DEFAULT:  # trained in two parts, on recordings besides
+        assert words[:5] == ["skey", "train", each.settings["name"], "--seed", str(each.seed)]
+        if system == each.settings["name"] != DEFAULT:  # that was trained in two parts, with recordings
             assert words[5:] in (["--half-precision"], ["--full-precision"])
 
 

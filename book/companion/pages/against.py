@@ -15,6 +15,7 @@ PAIRS = (
     Pair("skey-fifths", "released-skey", "mirex"),
     Pair("skey-fifths", "released-skey", "ksea"),
     Pair("skey", "released-skey", "mirex"),
+    Pair("skey-400", "released-skey", "mirex"),
     Pair("stone", "released-stone12", "ksea"),
     Pair("stone-no-cpsd", "released-stone12", "ksea"),
     Pair("semitone", "released-semitone24", "mirex"),

@@ -29,9 +29,10 @@ def command(run: TrainingRecord, runs: Sequence[TrainingRecord]) -> str:
 
     ``MUSIC`` is the folder of `skey corpus music`; weights to start from are named by their run.
     """
-    usual, settings = flat(asdict(at_scale(find_experiment(run.system)))), completed(run.settings)
+    experiment, settings = find_experiment(run.settings["name"]), completed(run.settings)
+    usual = flat(asdict(at_scale(experiment)))
     differs = {name for name, value in usual.items() if settings[name] != value}
-    words = [f"skey train {run.system} --seed {run.seed}"]
+    words = [f"skey train {experiment.name} --seed {run.seed}"]
     words += [f"{option} {settings[name]}" for name, option in OPTIONS.items() if name in differs]
     words += [f"--no-{name}" for name in ("songs", "recolour") if name in differs]
     words += ["--audio MUSIC"] if run.training.get("recorded_tracks") else []

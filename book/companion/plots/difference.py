@@ -8,7 +8,7 @@ from companion.plots import INK, Drawing, canvas, colour, draw, styled
 from companion.scores import parts_of
 from companion.studies.differences import Pair, differences
 
-MARKERS = "os^Dv<>PX*dph"
+MARKERS = "os^Dv<>PX*dphH"
 """Tell pairs apart whose first system is the same."""
 
 

@@ -8,8 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 from companion.__main__ import main
-from companion.pages.against import excerpts_table
-from companion.paper import label
 from companion.record import RESULTS
 from companion.studies.excerpts import RUNS, TABLE, recorded_excerpts, recorded_runs, score_excerpts
 from skey.keys import KEYS
@@ -34,13 +32,6 @@ def test_a_network_is_as_overconfident_as_it_is_confident_less_how_often_it_is_r
     trusted = values.dropna()
     assert DEFAULT in trusted.index
     assert (trusted.overconfidence - (trusted.confidence - trusted.right)).abs().max() < 0.11
-
-
-def test_the_table_of_excerpts_has_a_row_a_system(root: Path) -> None:
-    recorded = recorded_excerpts(root / RESULTS)
-    rows = excerpts_table(recorded).splitlines()[2:]
-    assert len(rows) == recorded.system.nunique()
-    assert rows[0].startswith(f"| {label('always-c-major')} |")
 
 
 def test_runs_are_compared_with_the_first_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

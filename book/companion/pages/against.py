@@ -1,11 +1,8 @@
 """Our weights against the released ones: which pairs, their differences as a table and for the prose."""
 
-import pandas as pd
-
 from companion.answers import Evaluation
 from companion.pages.tables import markdown_table, with_interval
-from companion.paper import label
-from companion.scores import interval_of, parts_of
+from companion.scores import parts_of
 from companion.studies.differences import Pair, differences
 from skey.metrics import Interval
 from skey.weights import DEFAULT
@@ -60,17 +57,6 @@ def in_short(difference: Interval) -> str:
     if difference.low > 0:
         return "more"
     return "less" if difference.high < 0 else "undecided"
-
-
-def excerpts_table(scores: pd.DataFrame) -> str:
-    """Systems by kind of music, the least right first, each score with its 95 % interval."""
-    scores = scores[scores.metric == "mirex"]
-    sizes = scores.drop_duplicates("part").set_index("part").n
-    rows = [
-        [label(name), *(with_interval(interval_of(scores, name, "mirex", part)) for part in sizes.index)]
-        for name in scores[scores.part == "all"].sort_values("value", kind="stable").system
-    ]
-    return markdown_table(["MIREX, %", *(f"{part} ({n} excerpts)" for part, n in sizes.items())], rows)
 
 
 def difference_numbers(table: Evaluation) -> dict[str, float]:

@@ -143,10 +143,9 @@ def check_weights(results: Path, weights: Path) -> Iterator[str]:
 
 def description_of(run: TrainingRecord) -> dict[str, object]:
     """What the header of the weights of a run has to say besides how they were trained."""
-    title = f"{SYSTEMS[run.system].title}, seed {run.seed}"
     window = find_experiment(run.settings["name"]).window_seconds
     return {
-        **{"name": run.system, "title": title, "licence": "MIT"},
+        **{"name": run.system, "title": run.title, "licence": "MIT"},
         **{"whole_track": False, "window_seconds": window},
     }
 

@@ -102,6 +102,11 @@ class TrainingRecord:
         return f"{self.metric.upper()} {score.value:.1f} % [{score.low:.1f}, {score.high:.1f}]"
 
     @property
+    def title(self) -> str:
+        """What its weights are called where they ship."""
+        return f"{SYSTEMS[self.system].title}, seed {self.seed}"
+
+    @property
     def uses_labels(self) -> bool:
         """Whether labels took part in training."""
         return bool(self.settings["supervision"] != "none")
@@ -321,6 +326,5 @@ def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -
 def _copy_weights(file: Path, checkout: Path, run: TrainingRecord) -> Path:
     """The weights of a chosen run under the name of their system."""
     loaded, target = read_weights(file), checkout / SHIPPED / f"{run.system}.safetensors"
-    title = f"{SYSTEMS[run.system].title}, seed {run.seed}"
-    save_weights(target, loaded.network, replace(loaded.header, name=run.system, title=title))
+    save_weights(target, loaded.network, replace(loaded.header, name=run.system, title=run.title))
     return target

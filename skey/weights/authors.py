@@ -1,7 +1,7 @@
 """The authors' released checkpoints in our format, read without running anything that the file contains.
 
-A checkpoint is a zip archive with a pickle inside, and a pickle can name any function to be called. PyTorch's
-restricted reader calls those alone that make tensors.
+A checkpoint is a zip archive with a pickle inside, and a pickle can name any function to be called. One that
+names more than makes tensors is refused before PyTorch's restricted reader sees it.
 """
 
 import pickletools

@@ -42,16 +42,18 @@ def score_excerpts(folder: Path) -> pd.DataFrame:
         second minus the first, ``overconfidence``, and ``fitted``, what this is at the temperature that
         was fitted on rendered clips.
     """
+    keys, features = _excerpts(folder)
     asked = systems(*systems_of(T3))
-    scores = score(_answers(folder, asked)).query("metric == 'mirex'")
+    scores = score(_answers(keys, features, asked)).query("metric == 'mirex'")
     networks = {name: each for name, each in asked.items() if isinstance(each, NetworkSystem)}
-    trust = [row for name, network in networks.items() for row in _trust(folder, name, network)]
+    trust = [row for name, network in networks.items() for row in _trust(keys, features, name, network)]
     return pd.concat([scores, pd.DataFrame(trust, columns=COLUMNS)]).round(1)
 
 
-def _trust(folder: Path, name: str, network: NetworkSystem) -> list[dict[str, Any]]:
+def _trust(
+    keys: "pd.Series[Any]", features: Sequence[Tensor], name: str, network: NetworkSystem
+) -> list[dict[str, Any]]:
     """How often the key of a network is right, and how confident it is, as rows of scores."""
-    keys, features = _excerpts(folder)
     probabilities = np.stack([ask(network.listener, each) for each in features])
     best = [KEYS[place] for place in probabilities.argmax(axis=1)]
     right = np.array([answer == key for answer, key in zip(best, keys, strict=True)], dtype=float)
@@ -78,7 +80,7 @@ def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
         A row a run: MIREX in percent, and how much that is above the first run, with the 95 % interval of the
         paired bootstrap.
     """
-    answers = _answers(folder, {run.name: NetworkSystem(weights_of(run)) for run in runs})
+    answers = _answers(*_excerpts(folder), {run.name: NetworkSystem(weights_of(run)) for run in runs})
     rows = {run.name: difference(answers, run.name, runs[0].name, "mirex") for run in runs}
     table = pd.DataFrame({name: (each.value, each.low, each.high) for name, each in rows.items()}).T
     table.columns = pd.Index(["difference", "low", "high"])
@@ -87,9 +89,10 @@ def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
     return table.rename_axis("run").round(1)
 
 
-def _answers(folder: Path, asked: Mapping[str, Callable[..., Any]]) -> pd.DataFrame:
+def _answers(
+    keys: "pd.Series[Any]", features: Sequence[Tensor], asked: Mapping[str, Callable[..., Any]]
+) -> pd.DataFrame:
     """What each system answers to each excerpt: a row an excerpt."""
-    keys, features = _excerpts(folder)
     answers = {
         name: pd.Series([system(log_vqt) for log_vqt in features], dtype=object)
         for name, system in asked.items()

@@ -34,11 +34,16 @@ class MetricError(SkeyError, ValueError):
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the two ends of its confidence interval."""
+    """A mean with the two ends of its confidence interval; ``f"{interval:.1f}"`` is ``73.2 [67.1, 79.0]``."""
 
     value: float
     low: float
     high: float
+
+    def __format__(self, form: str) -> str:
+        """The mean and its ends, each formatted by ``form``."""
+        value, low, high = (format(each, form) for each in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
 
 
 def check_pairs(references: Sized, estimates: Sized) -> None:

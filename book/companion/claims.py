@@ -11,17 +11,23 @@ Where the interval lies across such a border, the claim is undecided at this siz
 
 A claim of a paper is not tested by a network that saw a small part of the paper's examples: unless it holds
 all the same, the verdict is "not a test". Nor is any claim tested by a loser that saw fewer examples.
+
+Of a system with several seeds the chosen one decides, and the others stand beside it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
-from companion.answers import Evaluation, evaluate
+import pandas as pd
+
+from companion.answers import Evaluation, evaluate, read_record
 from companion.paper import Claim, ClaimKind, claims
+from companion.record import RESULTS, find_checkout
 from companion.scores import difference
 from companion.systems import TABLES
+from companion.training import FOLDER, choose, read_training_records
 from skey.metrics import Interval
 from skey.weights import SHIPPED, SUFFIX, read_header
 
@@ -51,12 +57,14 @@ RULES: Mapping[ClaimKind, str] = {
 class Judgement:
     """A claim with our evidence: the difference first minus second system, in percentage points.
 
-    There is no difference where the record lacks one of the systems.
+    There is no difference where the record lacks one of the systems. ``other_seeds``: the same difference
+    with a network from another seed, by the name of its run.
     """
 
     claim: Claim
     difference: Interval | None
     verdict: Verdict
+    other_seeds: Mapping[str, Interval] = field(default_factory=dict)
 
 
 @cache
@@ -104,7 +112,36 @@ def judge(claim: Claim, table: Evaluation) -> Judgement:
         return Judgement(claim, None, "not computed here")
     found = difference(table.answers, claim.better, claim.worse, claim.metric, table.seed)
     said = verdict(found, claim.kind)
-    return Judgement(claim, found, said if is_test(claim, said) else "not a test")
+    seeds = _with_other_seeds(claim, table)
+    return Judgement(claim, found, said if is_test(claim, said) else "not a test", seeds)
+
+
+def _with_other_seeds(claim: Claim, table: Evaluation) -> dict[str, Interval]:
+    """The difference with each network that was not chosen; nothing on other tracks than those on record."""
+    answers, others = _answers_of_other_seeds()
+    if not table.answers.index.equals(answers.index):
+        return {}
+    return {
+        run: difference(
+            table.answers.assign(**{system: answers[run]}),
+            claim.better,
+            claim.worse,
+            claim.metric,
+            table.seed,
+        )
+        for run, system in others.items()
+        if system in (claim.better, claim.worse)
+    }
+
+
+@cache
+def _answers_of_other_seeds() -> tuple[pd.DataFrame, dict[str, str]]:
+    """The answers of all runs on record, and run → system of the seeds that were not chosen."""
+    results = find_checkout() / RESULTS
+    runs = read_training_records(results)
+    chosen = {run.name for run in choose(runs).values()}
+    others = {run.name: run.system for run in runs if run.is_candidate and run.name not in chosen}
+    return read_record(results / FOLDER).answers, others
 
 
 def judgements(table: Evaluation) -> list[Judgement]:
@@ -121,11 +158,7 @@ def judge_all(tables: Iterable[Evaluation] | None = None) -> list[Judgement]:
 
 def verdict_lines(found: Iterable[Judgement]) -> list[str]:
     """A line for each claim: its name, our difference with its 95 % interval in points, the verdict."""
-    return [f"{each.claim.id:<40} {interval_words(each.difference):>24}  {each.verdict}" for each in found]
-
-
-def interval_words(difference: Interval | None) -> str:
-    """A difference with its interval, or a dash."""
-    if difference is None:
-        return "–"
-    return f"{difference.value:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]"
+    return [
+        f"{each.claim.id:<40} {f'{each.difference:+.1f}' if each.difference else '–':>24}  {each.verdict}"
+        for each in found
+    ]

@@ -96,10 +96,10 @@ class TrainingRecord:
 
     @property
     def score_words(self) -> str:
-        """That score on the whole test set with its interval: ``MIREX 81.5 % [77.5, 85.5]``."""
+        """That score on the whole test set with its interval: ``MIREX 81.5 [77.5, 85.5] %``."""
         score = self.score(self.metric)
         assert score is not None
-        return f"{self.metric.upper()} {score.value:.1f} % [{score.low:.1f}, {score.high:.1f}]"
+        return f"{self.metric.upper()} {score:.1f} %"
 
     @property
     def title(self) -> str:

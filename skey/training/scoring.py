@@ -19,7 +19,7 @@ def open_test_set(build: bool = False, progress: bool = False) -> Dataset:
 
 
 def score_words(file: Path, dataset: Dataset) -> str:
-    """The score of weights with its 95 % interval: ``MIREX 81.5 % [77.5, 85.5]``, KSEA without modes."""
+    """The score of weights with its 95 % interval: ``MIREX 81.5 [77.5, 85.5] %``, KSEA without modes."""
     system, tracks = NetworkSystem(file), labelled_tracks(dataset)
     answers = [system(dataset.log_vqt(track)) for track in tracks]
     references = [track.key for track in tracks if track.key is not None]
@@ -30,7 +30,7 @@ def score_words(file: Path, dataset: Dataset) -> str:
         signatures = [answer for answer in answers if isinstance(answer, int)]
         metric, points = "KSEA", ksea_points([key.signature for key in references], signatures)
     score = bootstrap_interval(100 * points)
-    return f"{metric} {score.value:.1f} % [{score.low:.1f}, {score.high:.1f}]"
+    return f"{metric} {score:.1f} %"
 
 
 def weights_of(folder: Path) -> Path:

@@ -7,7 +7,16 @@ from typing import get_args
 import pytest
 from made_up import evaluation
 
-from companion.claims import Verdict, is_test, judge, judge_all, verdict, verdict_lines
+from companion.claims import (
+    PAPERS_EXAMPLES,
+    Verdict,
+    examples_seen,
+    is_test,
+    judge,
+    judge_all,
+    verdict,
+    verdict_lines,
+)
 from companion.pages.verdicts import COUNTED, claims_table, verdict_counts
 from companion.paper import (
     MARKS,
@@ -75,7 +84,7 @@ def test_a_number_that_the_papers_do_not_have_is_refused() -> None:
 
 
 def test_the_papers_call_our_systems_by_names_of_their_own() -> None:
-    assert find_number("skey", "gtzan", "mirex") == find_number("skey-1m", "gtzan", "mirex")
+    assert find_number("skey", "fmakv2", "mirex") == find_number("skey-60k", "fmakv2", "mirex")
     assert "skey" not in papers_numbers("mirex", ours=False)
     assert find_number("released-skey", "giantsteps", "mirex").mark == "Q1"
 
@@ -172,6 +181,9 @@ def test_a_claim_says_how_many_examples_our_networks_saw_beside_the_papers() -> 
     rows = {each.claim.id: claims_table([each]) for each in judge_all([])}
     training = read_header(SHIPPED / "stone.safetensors").training
     seen = training["steps"] * training["experiment"]["batch"]
-    assert f"examples seen: {seen:,} against" in rows["stone-near-supervised"]
-    assert f"examples seen: {seen:,} of the paper's 3,000,000*" in rows["stone-beats-chroma"]
+    ours = f"{seen:,} ({100 * seen / PAPERS_EXAMPLES:.2g} % of the paper's)"
+    assert f"examples seen here: {ours}*" in rows["stone-beats-chroma"]
+    supervised = examples_seen("supervised")  # which no paper trained on those examples
+    assert f"against {supervised:,}*" in rows["stone-w1-near-supervised"]
+    assert f"examples seen here: {supervised:,}*" in rows["released-skey-matches-supervised"]
     assert "examples seen" not in rows["released-stone-beats-chroma"]

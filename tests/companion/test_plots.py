@@ -46,7 +46,7 @@ def drawings() -> dict[str, Drawing]:
     return {
         "confusion": confusion_drawing(TABLE, "krumhansl"),
         "signatures": confusion_drawing(TABLE, "feature-engineering"),
-        "scores": scores_drawing(EVALUATION, "mirex", {"krumhansl": 53.4}, "Scores"),
+        "scores": scores_drawing(EVALUATION, "mirex", "Scores"),
         "circle": circle_drawing([1.0] + [0.0] * 11, "Circle"),
         "keys": keys_drawing({"C major": 3}, "Keys"),
     }

@@ -1,6 +1,6 @@
 """Model cards: one of the network that estimates by default, and a table of all others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +47,24 @@ def default_card(checkout: Path) -> str:
         "Licence": header.licence,
         "Checksum": f"`{header.checksum}`",
         "Size": f"{training['parameters']:,} trainable parameters",
-        "Data": _data_words(training),
+        "Data": _data_words(training, record.settings),
         "Labels": LABELS[record.settings["supervision"]].format(**training),
         "Training": _training_words(training),
         "Commands": f"{', then '.join(commands)}; `MUSIC` is what `skey corpus music` fetches",
-        "Chosen": f"among its seeds by the loss on held-out training pieces, {record.validation_loss:.4f}",
+        "Seed": _seed_words(record, records),
         "Outputs": _outputs_words(header.calibration),
         "Confidence": _confidence_words(record),
         **_scores(record),
     }
     return f"## {header.title}\n\n{definitions(terms)}"
+
+
+def _seed_words(record: TrainingRecord, records: Sequence[TrainingRecord]) -> str:
+    """The seed, and how many of the same settings it was chosen among."""
+    seeds = sum(run.is_candidate and run.system == record.system for run in records)
+    loss = f"loss on held-out training pieces {record.validation_loss:.4f}"
+    among = "the only one" if seeds == 1 else f"of {seeds} the one with the lowest"
+    return f"{record.seed}, {among}; {loss}"
 
 
 def others_table(checkout: Path) -> str:
@@ -103,11 +111,12 @@ def _released_cells(name: str, entry: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _data_words(training: Mapping[str, Any]) -> str:
+def _data_words(training: Mapping[str, Any], experiment: Mapping[str, Any]) -> str:
     """How many clips, and how many recordings gave some of them."""
-    said = f"{training['clips']:,} training clips of [the open corpus](notebooks/open-corpus.ipynb)"
+    said = f"{training['clips']:,} clips: [the open corpus](notebooks/open-corpus.ipynb)"
     recorded = training.get("recorded_tracks")
-    return f"{said}, segments of {recorded:,} recordings of free game music among them" if recorded else said
+    songs = "composed songs, " if experiment["songs"] else ""
+    return f"{said}, {songs}and segments of {recorded:,} recordings of free game music" if recorded else said
 
 
 def _training_words(training: Mapping[str, Any]) -> str:

@@ -87,7 +87,7 @@ def settings_table() -> str:
 def _settings(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """Settings that differ between papers and repository, by name."""
     music = experiment.clips + experiment.unlabelled
-    yield "pieces of music, at most", f"{music:,}"
+    yield "tracks, here clips, at most", f"{music:,}"
     yield "batch", str(experiment.batch)
     yield "epochs", str(experiment.epochs)
     yield "largest learning rate", f"{experiment.optimiser.rate:g}"

@@ -81,11 +81,15 @@ def why_below(table: Evaluation, system: str, metric: str, percent: Number | Non
     """The reason for a score of ours whose whole interval is more than ``MARGIN`` points below a percentage.
 
     Examples that the network saw beside the paper's, seeds, a collapse to one answer, and whether it has
-    learnt the mode (its accuracy is above chance). Empty where the score is not far below.
+    learnt the mode (its accuracy is above chance); or that it is as low as a constant answer, as in the
+    paper. Empty where the score is not far below.
     """
-    ours = interval_of(table.scores, system, metric)
+    ours, constant = (interval_of(table.scores, name, metric) for name in (system, "always-c-major"))
     if percent is None or ours is None or ours.high >= percent - MARGIN:
         return ""
+    low = papers_numbers(metric)["always-c-major"].percent if constant else 0
+    if constant and percent <= low and ours.low <= constant.value and system != "always-c-major":
+        return f"<br>*as low as the constant, as in the paper: {constant.value:.1f} here, {low} there*"
     seen = examples_seen(system)
     if seen is None:
         return "<br>*far below: nothing was trained, the music differs*"

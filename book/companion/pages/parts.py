@@ -12,7 +12,7 @@ from companion.pages.browser import browser_script
 from companion.pages.cards import default_card, others_table
 from companion.pages.chapters import method_parts
 from companion.pages.landing import answer, few_drawing, few_systems, quiz
-from companion.pages.tables import download, markdown_table, papers_percentages, papers_table
+from companion.pages.tables import download, markdown_table, papers_table
 from companion.pages.usage import using_parts, write_outputs
 from companion.pages.verdicts import scoreboard
 from companion.plots import Drawing, circle_drawing, scores_drawing
@@ -47,20 +47,18 @@ def write_pages(checkout: Path) -> None:
     """
     tables = {name: evaluate(name) for name in TABLES}
     runs = read_training_records(checkout / RESULTS)
-    default = choose(runs)[DEFAULT]
+    default, excerpts = choose(runs)[DEFAULT], recorded_excerpts(checkout / RESULTS)
     parts = {
         "scoreboard.md": scoreboard(list(tables.values())),
         "papers.md": papers_table(),
         "records.md": records_table(map(read_record, (checkout / RESULTS, checkout / RESULTS / FOLDER))),
         "runs.md": runs_table(read_runs(checkout), agreement(checkout, tables.values())),
-        "answer.md": answer(tables, default, seconds_in_all(default, runs)),
+        "answer.md": answer(tables, default, seconds_in_all(default, runs), excerpts),
         "few-systems.html": few_drawing(tables),
         "few-systems.md": few_systems(tables),
         "quiz.html": quiz(tables[T3]),
         **method_parts(checkout),
-        **using_parts(
-            default, recorded_excerpts(checkout / RESULTS), read_observation(checkout / RESULTS, "speed")
-        ),
+        **using_parts(default, excerpts, read_observation(checkout / RESULTS, "speed")),
         "default-card.md": default_card(checkout),
         "other-networks.md": others_table(checkout),
         "checks.md": checks_list(checks(checkout)),
@@ -101,8 +99,7 @@ def logo() -> Drawing:
 
 def headline_drawing(table: Evaluation) -> Drawing:
     """MIREX of every system on every part of the data, with the papers' values."""
-    papers = papers_percentages("stone-table-3")
-    return scores_drawing(table, "mirex", papers, "MIREX score, system by system")
+    return scores_drawing(table, "mirex", "MIREX score, system by system")
 
 
 def records_table(records: Iterable[Record]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from companion.answers import Evaluation, evaluate
-from companion.pages.tables import markdown_table, papers_percentages
-from companion.paper import label
+from companion.pages.tables import markdown_table, paper_cell
+from companion.paper import label, papers_numbers
 from companion.record import RESULTS, find_checkout, write_if_changed
 from companion.scores import interval_of
 from companion.studies.excerpts import recorded_excerpts
@@ -32,11 +32,11 @@ def results_table(table: Evaluation, excerpts: pd.DataFrame) -> str:
     Returns:
         A Markdown table.
     """
-    papers = papers_percentages("stone-table-3")
+    papers = papers_numbers("mirex")
     rows = [
         [
             label(name),
-            f"{papers[name]:g}" if name in papers else "–",
+            paper_cell(papers.get(name)),
             *(_cell(table.scores, name, half) for half in HALVES),
             _cell(excerpts, name, "all"),
         ]
@@ -51,7 +51,7 @@ def results_table(table: Evaluation, excerpts: pd.DataFrame) -> str:
 def _cell(scores: pd.DataFrame, system: str, part: str) -> str:
     """A score and its interval."""
     score = interval_of(scores, system, "mirex", part)
-    return f"{score.value:.1f} [{score.low:.1f}, {score.high:.1f}]" if score else "–"
+    return f"{score:.1f}" if score else "–"
 
 
 def with_results(readme: str, table: Evaluation, excerpts: pd.DataFrame) -> str:

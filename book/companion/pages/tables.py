@@ -9,14 +9,12 @@ from companion.answers import ABOUT, ANSWERS, Evaluation
 from companion.observations import Observation, observation_path
 from companion.paper import (
     MARKS,
-    Number,
     PaperNumber,
     citation_key,
     dataset_title,
     every_number,
     label,
     mark_note,
-    paper_tables,
 )
 from companion.record import find_checkout
 from companion.scores import COLUMNS, interval_of
@@ -80,12 +78,6 @@ def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumbe
 def paper_cell(number: PaperNumber | None) -> str:
     """A number of the papers with its mark, or a dash where they have none."""
     return "–" if number is None else f"{number.percent}{mark_note(number)}"
-
-
-def papers_percentages(*tables: str) -> dict[str, Number]:
-    """System → percent as printed, from one or several of the papers' tables."""
-    found = (paper_tables()[table] for table in tables)
-    return {system: row["percent"] for table in found for system, row in table.systems.items()}
 
 
 def glued_numbers(table: Evaluation) -> dict[str, float]:

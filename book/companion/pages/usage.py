@@ -120,7 +120,7 @@ def accuracy_table(table: Evaluation, default: str) -> str:
 def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
     """The default on real recordings beside the released S-KEY: MIREX with intervals, and its confidence."""
     found = [interval_of(excerpts, name, "mirex") for name in (default, "released-skey")]
-    ours, released = (f"{each.value:.1f} % [{each.low:.1f}, {each.high:.1f}]" for each in found if each)
+    ours, released = (f"{each:.1f} %" for each in found if each)
     right, confidence = (interval_of(excerpts, default, metric) for metric in ("right", "confidence"))
     assert right is not None and confidence is not None
     return (
@@ -152,9 +152,10 @@ def training_time_sentence(speed: Observation) -> str:
     ours = at_scale(find_experiment("skey-open"))
     pairs = ours.batch * ours.steps * ours.epochs
     return (
-        f"On one core of the machine of [*Speed*](notebooks/speed.ipynb) its {pairs:,} pairs of segments "
-        f"take {pairs * stages['step, averaged frames'] / 60:.0f} minutes, and the features of a hundred "
-        f"tracks of three minutes {100 * stages['features']:.0f} seconds. The first run also renders the "
+        f"By the stages of [*Speed*](notebooks/speed.ipynb), on one core of that machine, the steps of its "
+        f"{pairs:,} pairs of segments take {pairs * stages['step, averaged frames'] / 60:.0f} minutes, and "
+        f"the features of a hundred tracks of three minutes {100 * stages['features']:.0f} seconds; reading "
+        "segments and watching held-out pieces come on top. The first run also renders the "
         f"corpus and the songs. `--epochs {ours.epochs // 4}` takes a quarter of the time."
     )
 

@@ -9,12 +9,14 @@ import pandas as pd
 from companion.answers import Evaluation
 from companion.claims import (
     LEAST_SHARE,
+    OTHER_TRAINING,
     PAPERS_EXAMPLES,
     RULES,
     Judgement,
     Verdict,
     examples_seen,
     judge_all,
+    verdict,
     verdict_lines,
 )
 from companion.pages.tables import METRIC_TITLES, markdown_table, with_interval
@@ -31,7 +33,8 @@ INTRODUCTION = (
 CAUTION = (
     "A comparison that these rules leave open is *undecided at this size* of the test set. The intervals are "
     "over tracks: they say what other music of the same kind might have given, and not what another training "
-    "might have."
+    "might have. Of a system with several seeds the one with the lowest loss on held-out pieces decides; in "
+    "italics below the difference stands what the others would give."
 )
 """What follows the rules."""
 
@@ -67,7 +70,7 @@ def claims_table(found: Iterable[Judgement]) -> str:
             _text(each.claim),
             _compared(each.claim),
             _papers_evidence(each.claim),
-            with_interval(each.difference, "+.1f"),
+            "<br>".join([with_interval(each.difference, "+.1f"), *_other_seeds(each)]),
             f"**{each.verdict}**",
         ]
         for each in judged
@@ -148,10 +151,22 @@ def _compared(claim: Claim) -> str:
 
 def _examples(claim: Claim) -> str:
     """What each network of ours saw in training, beside what the paper's networks saw."""
-    seen = [examples_seen(system) for system in (claim.better, claim.worse)]
-    shown = " against ".join(f"{each:,}" for each in seen if each is not None)
-    papers = f" of the paper's {PAPERS_EXAMPLES:,}" if claim.paper else ""
-    return f"<br>*examples seen: {shown}{papers}*" if shown else ""
+    seen = {system: examples_seen(system) for system in (claim.better, claim.worse)}
+    shown = [
+        f"{count:,}"
+        + (f" ({100 * share:.2g} % of the paper's)" if claim.paper and system not in OTHER_TRAINING else "")
+        for system, count in seen.items()
+        if count is not None and (share := count / PAPERS_EXAMPLES)
+    ]
+    return f"<br>*examples seen here: {' against '.join(shown)}*" if shown else ""
+
+
+def _other_seeds(judged: Judgement) -> list[str]:
+    """The difference with each other seed, and what would follow from it."""
+    return [
+        f"*{run}: {found:+.1f}, {verdict(found, judged.claim.kind)}*"
+        for run, found in judged.other_seeds.items()
+    ]
 
 
 def _papers_evidence(claim: Claim) -> str:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from companion.answers import Evaluation
-from companion.paper import label
+from companion.paper import PaperNumber, label, papers_numbers
 from companion.scores import REFERENCE, interval_of, is_right, is_signature
 from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
@@ -196,11 +196,10 @@ def heatmap_drawing(shares: pandas.DataFrame, system: str, description: str = ""
 
 
 @styled
-def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | float], title: str) -> Drawing:
+def scores_drawing(table: Evaluation, metric: str, title: str) -> Drawing:
     """Each system's score with its 95 % interval, a row a system and a panel a part of the data.
 
-    ``papers``: system → percent, drawn as a diamond beside the score of all. Systems without ``metric`` are
-    left out.
+    A diamond beside the score of all is the papers' value. Systems without ``metric`` are left out.
     """
     systems, parts = table.scored(metric), list(dict.fromkeys(table.scores.part))
     scores = table.scores[table.scores.metric == metric]
@@ -212,7 +211,7 @@ def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | fl
         _draw_scores(axes, scores[scores.part == part].set_index("system").reindex(systems))
         axes.set_title(part, fontsize=10)
     panels[0].set_yticks(range(len(systems)), names, fontsize=9)
-    _draw_papers(panels[0], systems, papers)
+    _draw_papers(panels[0], systems, papers_numbers(metric))
     figure.supxlabel("%", fontsize=10)
     values = {system: interval_of(table.scores, system, metric) for system in systems}
     spoken = "; ".join(f"{label(name)}: {score.value:.1f} %" for name, score in values.items() if score)
@@ -221,12 +220,12 @@ def scores_drawing(table: Evaluation, metric: str, papers: Mapping[str, int | fl
 
 @styled
 def few_scores_drawing(
-    panels: Mapping[str, tuple[pandas.DataFrame, Mapping[str, int | float]]], title: str
+    panels: Mapping[str, tuple[pandas.DataFrame, Mapping[str, PaperNumber]]], title: str
 ) -> Drawing:
     """Few systems, each with its score, its 95 % interval, and the paper's value as a diamond.
 
-    ``panels``: title → the scores (system → value, low, high in percent) and the paper's values (system →
-    percent). Both numbers stand beside the row.
+    ``panels``: title → the scores (system → value, low, high in percent) and the papers' numbers by system.
+    Both stand beside the row.
     """
     rows = [len(scores) for scores, _ in panels.values()]
     figure = Figure(figsize=(7.2, 0.62 * len(rows) + 0.28 * sum(rows)))
@@ -239,7 +238,7 @@ def few_scores_drawing(
         axes.set_title(name, fontsize=11)
         axes.set_yticks(range(len(scores)), [label(str(system)) for system in scores.index], fontsize=10)
         here = scores.value.map("{:.1f}".format)
-        printed = pandas.Series(papers).map("{:g}".format).reindex(scores.index).fillna("")
+        printed = [f"{papers[name].percent:g}" if name in papers else "" for name in scores.index]
         for place, head, column in ((112, "here", here), (131, "paper", printed)):
             for row, text in enumerate([head, *column], start=-1):
                 axes.text(place, row, text, ha="center", va="center", fontsize=10)
@@ -259,9 +258,9 @@ def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
     axes.tick_params(length=0, labelsize=9)
 
 
-def _draw_papers(axes: Axes, systems: Sequence[str], papers: Mapping[str, int | float]) -> None:
-    """A diamond in the row of each system that has a value of the papers, in percent."""
-    quoted = [(papers[system], row) for row, system in enumerate(systems) if system in papers]
+def _draw_papers(axes: Axes, systems: Sequence[str], papers: Mapping[str, PaperNumber]) -> None:
+    """A diamond in the row of each system that the papers have a number of."""
+    quoted = [(papers[system].percent, row) for row, system in enumerate(systems) if system in papers]
     axes.plot(*np.transpose(quoted or [(np.nan, 0)]), "D", color=INK, mfc="none", markersize=5)
 
 

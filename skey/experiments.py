@@ -76,6 +76,8 @@ def variant(base: Experiment, name: str, title: str, **changes: Any) -> Experime
 
 
 STONE = Experiment("stone", "STONE ω = 7", Architecture(outputs=12))
+_NO_OCTAVES = Architecture(outputs=12, octave_equivalence=False)
+_INVARIANCE = LossSettings(signature="invariance")
 STONE24 = Experiment("stone24", "24-STONE ω = 7", loss=LossSettings(mode="agreement"))
 SEMITONE = variant(STONE24, "semitone", "Semi-TONE, all labels", supervision="alternate")
 SUPTONE = variant(STONE24, "suptone", "Sup-TONE, all labels", supervision="only")
@@ -83,13 +85,16 @@ SUPTONE = variant(STONE24, "suptone", "Sup-TONE, all labels", supervision="only"
 _PSEUDO_LABEL = LossSettings(mode="pseudo-label", mode_weight=1.5, average_weight=15.0)
 SKEY = Experiment("skey", "S-KEY", loss=_PSEUDO_LABEL)
 
-_PEAKS = replace(_PSEUDO_LABEL, calibrated=True, chroma="peaks")
+_CALIBRATED = replace(_PSEUDO_LABEL, calibrated=True)
+_PEAKS = replace(_CALIBRATED, chroma="peaks")
+_LATE = replace(_PEAKS, mode_from=0.35, mode_weight=0.3, average_weight=3.0)
 # The papers' weights: the cross-entropy of signatures is large enough to stand beside them.
 _ENTROPY = replace(_PEAKS, signature="cross-entropy", mode_from=0.35)
 _SHARP = replace(_ENTROPY, opening="cpsd")
 _FIFTHS = replace(_SHARP, with_fifth=True)
 # These labels cost nothing: they are the keys of scores that were rendered. Of recordings none is known.
 _FREE_LABELS = LossSettings(signature="cross-entropy", mode="agreement", mode_weight=0.3, labels="keys")
+_OPEN_MUSIC: Mapping[str, Any] = {"songs": 2600, "recolour": True, "window_seconds": 30}
 
 SUPERVISED = Experiment(
     "supervised",
@@ -121,19 +126,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     for experiment in (
         STONE,
         variant(STONE, "stone-w1", "STONE ω = 1", loss=LossSettings(omega=1)),
-        variant(
-            STONE,
-            "stone-no-octaves",
-            "STONE w/o octave equivalence",
-            architecture=Architecture(outputs=12, octave_equivalence=False),
-        ),
+        variant(STONE, "stone-no-octaves", "STONE w/o octave equivalence", architecture=_NO_OCTAVES),
         variant(STONE, "stone-no-cpsd", "STONE w/o CPSD", loss=LossSettings(signature="cross-entropy")),
-        variant(
-            STONE,
-            "stone-invariance",
-            "STONE w/o CPSD, crop forgotten",
-            loss=LossSettings(signature="invariance"),
-        ),
+        variant(STONE, "stone-invariance", "STONE w/o CPSD, crop forgotten", loss=_INVARIANCE),
         STONE24,
         variant(STONE24, "stone24-w1", "24-STONE ω = 1", loss=LossSettings(omega=1, mode="agreement")),
         *(at_part(SEMITONE, 1, "labels"), at_part(SEMITONE, 10, "labels"), SEMITONE),
@@ -141,45 +136,14 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         *(at_part(SKEY, 1, "clips"), at_part(SKEY, 10, "clips"), SKEY),
         variant(SKEY, "skey-plus3", "S-KEY, +3 as released", loss=replace(_PSEUDO_LABEL, sign=3)),
         variant(SKEY, "skey-no-average", "S-KEY w/o L_avg", loss=replace(_PSEUDO_LABEL, average_weight=0.0)),
-        variant(
-            SKEY,
-            "skey-calibrated",
-            "S-KEY, pseudo-label's row calibrated",
-            loss=replace(_PSEUDO_LABEL, calibrated=True),
-        ),
+        variant(SKEY, "skey-calibrated", "S-KEY, pseudo-label's row calibrated", loss=_CALIBRATED),
         variant(SKEY, "skey-peaks", "S-KEY, pseudo-label from spectral peaks, row calibrated", loss=_PEAKS),
-        variant(
-            SKEY,
-            "skey-late",
-            "S-KEY, signature first, then the mode",
-            loss=replace(_PEAKS, mode_from=0.35, mode_weight=0.3, average_weight=3.0),
-        ),
+        variant(SKEY, "skey-late", "S-KEY, signature first, then the mode", loss=_LATE),
         variant(SKEY, "skey-entropy", "S-KEY, cross-entropy for CPSD, the mode later", loss=_ENTROPY),
         variant(SKEY, "skey-sharp", "S-KEY, CPSD first, then cross-entropy", loss=_SHARP),
-        variant(
-            SKEY,
-            "skey-fifths",
-            "S-KEY, label from fifths",
-            loss=_FIFTHS,
-        ),
-        variant(
-            SKEY,
-            "skey-open",
-            "S-KEY, label from fifths, open music",
-            loss=_FIFTHS,
-            songs=2600,
-            recolour=True,
-            window_seconds=30,
-        ),
-        variant(
-            SEMITONE,
-            "semitone-open",
-            "Semi-TONE, open music",
-            loss=_FREE_LABELS,
-            songs=2600,
-            recolour=True,
-            window_seconds=30,
-        ),
+        variant(SKEY, "skey-fifths", "S-KEY, label from fifths", loss=_FIFTHS),
+        variant(SKEY, "skey-open", "S-KEY, label from fifths, open music", loss=_FIFTHS, **_OPEN_MUSIC),
+        variant(SEMITONE, "semitone-open", "Semi-TONE, open music", loss=_FREE_LABELS, **_OPEN_MUSIC),
         SUPERVISED,
     )
 }

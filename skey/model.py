@@ -23,6 +23,7 @@ from skey.inference.filters import CROPPED_BINS
 from skey.shapes import Float
 
 BINS = CROPPED_BINS
+Block = Float[Tensor, "batch bins frames channels"]
 
 NARROW_BLOCKS = 2
 """How many blocks at the beginning have so few channels that their first weights need care."""
@@ -31,9 +32,7 @@ NARROW_BLOCKS = 2
 class ItemNorm(nn.Module):
     """Layer norm over (channel, frequency, time) of an item, without parameters (24 outputs)."""
 
-    def forward(
-        self, x: Float[Tensor, "batch bins frames channels"]
-    ) -> Float[Tensor, "batch bins frames channels"]:
+    def forward(self, x: Block) -> Block:
         """Each item with mean 0 and variance 1, same shape."""
         # As one group of one channel: the same norm, and ONNX can express it for any batch and length.
         return F.group_norm(x.flatten(1)[:, None], num_groups=1).reshape(x.shape)
@@ -47,9 +46,7 @@ class FrameNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(BINS, channels))
         self.bias = nn.Parameter(torch.zeros(BINS, channels))
 
-    def forward(
-        self, x: Float[Tensor, "batch bins frames channels"]
-    ) -> Float[Tensor, "batch bins frames channels"]:
+    def forward(self, x: Block) -> Block:
         """Each frame with mean 0 and variance 1, then the affine map, same shape."""
         by_frame = x.transpose(1, 2)
         normalised = F.layer_norm(by_frame, self.weight.shape, self.weight, self.bias)
@@ -72,9 +69,7 @@ class TimeDownsampling(nn.Module):
         self.norm = layer_norm(architecture, inputs)
         self.pairs = nn.Linear(2 * inputs, outputs)
 
-    def forward(
-        self, x: Float[Tensor, "batch bins frames inputs"]
-    ) -> Float[Tensor, "batch bins half outputs"]:
+    def forward(self, x: Block) -> Float[Tensor, "batch bins half outputs"]:
         """Half as many frames (an odd last one is dropped), all bins."""
         normalised: Tensor = self.norm(x)
         batch, bins, frames, channels = normalised.shape
@@ -89,11 +84,7 @@ class StochasticDepth(nn.Module):
         super().__init__()
         self.probability = probability
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch bins frames channels"],
-        branch: Float[Tensor, "batch bins frames channels"],
-    ) -> Float[Tensor, "batch bins frames channels"]:
+    def forward(self, x: Block, branch: Block) -> Block:
         """x + branch; in training the branch is left out for a random share of the items."""
         if not self.training or self.probability == 0:
             return x + branch
@@ -159,9 +150,7 @@ class ConvNeXt(nn.Module):
         self.drop = StochasticDepth(architecture.stochastic_depth)
         self.half_precision = False
 
-    def forward(
-        self, x: Float[Tensor, "batch bins frames channels"]
-    ) -> Float[Tensor, "batch bins frames channels"]:
+    def forward(self, x: Block) -> Block:
         """Same shape as the input."""
         convolved = self._convolved(x)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half_precision):
@@ -171,9 +160,7 @@ class ConvNeXt(nn.Module):
         result: Tensor = self.drop(x, narrow.to(x.dtype))
         return result
 
-    def _convolved(
-        self, x: Float[Tensor, "batch bins frames channels"]
-    ) -> Float[Tensor, "batch bins frames channels"]:
+    def _convolved(self, x: Block) -> Block:
         """The depthwise convolution; the border is repeated outwards."""
         convolution, border = self.depthwise, self.depthwise.kernel_size[0] // 2
         if x.device.type == "cpu" and self.training:
@@ -198,9 +185,7 @@ class ConvNeXt(nn.Module):
 class OctaveEquivalence(nn.Module):
     """g of Eq. 1: the bins of one pitch class are averaged over the seven octaves (the paper sums them)."""
 
-    def forward(
-        self, x: Float[Tensor, "batch 84 frames channels"]
-    ) -> Float[Tensor, "batch 12 frames channels"]:
+    def forward(self, x: Block) -> Float[Tensor, "batch 12 frames channels"]:
         """Row q holds the bins q, q + 12, q + 24, ..."""
         batch, _, frames, channels = x.shape
         return x.reshape(batch, BINS // PITCH_CLASSES, PITCH_CLASSES, frames, channels).mean(1)
@@ -213,9 +198,7 @@ class FullyConnected(nn.Module):
         super().__init__()
         self.linear = nn.Linear(BINS, PITCH_CLASSES)
 
-    def forward(
-        self, x: Float[Tensor, "batch 84 frames channels"]
-    ) -> Float[Tensor, "batch 12 frames channels"]:
+    def forward(self, x: Block) -> Float[Tensor, "batch 12 frames channels"]:
         """Twelve rows that need not be pitch classes."""
         rows: Tensor = self.linear(x.transpose(1, 3))
         return rows.transpose(1, 3)

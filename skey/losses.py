@@ -27,7 +27,12 @@ Comparison = Literal["cpsd", "cross-entropy", "invariance"]
 
 Profiles = Float[Tensor, "batch 12"]
 Modes = Float[Tensor, "batch 2"]
+Keys = Float[Tensor, "batch 12 2"]
 PerItem = Float[Tensor, " batch"]
+Numbers = Int[Tensor, " batch"]
+Row = int | Int[Tensor, ""]
+Sign = Literal[-3, 3]
+Terms = Mapping[str, Float[Tensor, ""]]
 
 
 def dft(y: Profiles, omega: int) -> Complex64[Tensor, " batch"]:
@@ -41,9 +46,7 @@ def cross_power(a: Profiles, b: Profiles, omega: int) -> Complex64[Tensor, " bat
     return dft(a, omega) * dft(b, omega).conj()
 
 
-def distance(
-    a: Profiles, b: Profiles, k: Int[Tensor, " batch"] | int, omega: int = 7, half: bool = True
-) -> PerItem:
+def distance(a: Profiles, b: Profiles, k: Numbers | int, omega: int = 7, half: bool = True) -> PerItem:
     """Eq. 5, STONE: D_k(A, B) = 1/2 |exp(-2 pi i w k / 12) - R[w]|^2, k the crop of B minus that of A.
 
     0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; twice that without the factor 1/2,
@@ -55,13 +58,13 @@ def distance(
     return squared / 2 if half else squared
 
 
-def rotated_cross_entropy(a: Profiles, b: Profiles, k: Int[Tensor, " batch"] | int) -> PerItem:
+def rotated_cross_entropy(a: Profiles, b: Profiles, k: Numbers | int) -> PerItem:
     """12-class cross-entropy of B with A rotated down by k: the ablation without CPSD (Section 4.6)."""
     rows = (torch.arange(PITCH_CLASSES, device=a.device) + _shift(a, k)[:, None]) % PITCH_CLASSES
     return cross_entropy(a.gather(1, rows), b)
 
 
-def _shift(a: Profiles, k: Int[Tensor, " batch"] | int) -> Int[Tensor, " batch"]:
+def _shift(a: Profiles, k: Numbers | int) -> Numbers:
     """The number of rows for each item, made where the profiles lie: nothing waits for another device."""
     return k if isinstance(k, Tensor) else torch.full((len(a),), k, device=a.device)
 
@@ -84,15 +87,15 @@ class Views:
     a: Tensor
     b: Tensor
     a_moved: Tensor
-    k: Int[Tensor, " batch"]
+    k: Numbers
 
 
-def signature_profile(y: Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]) -> Profiles:
+def signature_profile(y: Profiles | Keys) -> Profiles:
     """Eq. 13, STONE: lambda[q], the sum over modes (the profile itself where there is one mode)."""
     return y if y.ndim == 2 else y.sum(2)
 
 
-def mode_profile(y: Float[Tensor, "batch 12 2"]) -> Modes:
+def mode_profile(y: Keys) -> Modes:
     """Eq. 14, STONE: mu[m], the sum over rows."""
     return y.sum(1)
 
@@ -123,7 +126,7 @@ def mode_loss(views: Views) -> PerItem:
     return cross_entropy(b, a) + cross_entropy(a, moved) + cross_entropy(b, moved)
 
 
-def pseudo_label_loss(views: Views, is_major: Float[Tensor, " batch"]) -> PerItem:
+def pseudo_label_loss(views: Views, is_major: PerItem) -> PerItem:
     """S-KEY: cross-entropy of the mode of all three views with the track's label (column 0 is major)."""
     target = torch.stack([is_major, 1 - is_major], dim=1)
     return torch.stack(
@@ -139,12 +142,8 @@ def average_mode(views: Views) -> Float[Tensor, ""]:
 
 @torch.no_grad()
 def pseudo_label(
-    views: Views,
-    chroma: Profiles,
-    sign: Literal[-3, 3] = -3,
-    row_of_first_bin: int | Int[Tensor, ""] = 0,
-    with_fifth: bool = False,
-) -> Float[Tensor, " batch"]:
+    views: Views, chroma: Profiles, sign: Sign = -3, row_of_first_bin: Row = 0, with_fifth: bool = False
+) -> PerItem:
     """S-KEY's label of mode, 1 for major and 0 for minor, one a track (Eq. 5 of S-KEY as quoted).
 
     The root q* is the largest row of the mean of A's and B's signature profiles; it has no gradient.
@@ -163,9 +162,7 @@ def pseudo_label(
     return louder[:, 0].to(chroma.dtype)
 
 
-def oracle(
-    signature: Int[Tensor, " batch"], is_minor: Int[Tensor, " batch"], c: Int[Tensor, " batch"]
-) -> Float[Tensor, "batch 12 2"]:
+def oracle(signature: Numbers, is_minor: Numbers, c: Numbers) -> Keys:
     """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode.
 
     ``signature`` is the pitch class (C = 0) of the major key with the label's key signature, ``c`` the crop.
@@ -196,7 +193,7 @@ class LossSettings:
     mode: Literal["none", "agreement", "pseudo-label"] = "none"
     mode_weight: float = 1.0
     average_weight: float = 0.0
-    sign: Literal[-3, 3] = -3
+    sign: Sign = -3
     calibrated: bool = False
     with_fifth: bool = False
     chroma: Scale = "decibels"
@@ -210,20 +207,15 @@ class LossSettings:
         return replace(self, signature=self.opening or self.signature, mode="none", average_weight=0.0)
 
 
-def key_loss(
-    views: Views, of_a: Float[Tensor, "batch 12 2"], of_moved: Float[Tensor, "batch 12 2"]
-) -> PerItem:
+def key_loss(views: Views, of_a: Keys, of_moved: Keys) -> PerItem:
     """Cross-entropy of the 24 outputs of both views of A with the oracles of their crops (ours)."""
     pairs = ((of_a, views.a), (of_moved, views.a_moved))
     return torch.stack([cross_entropy(key.flatten(1), y.flatten(1)) for key, y in pairs]).sum(0)
 
 
 def loss_terms(
-    settings: LossSettings,
-    views: Views,
-    chroma: Profiles | None = None,
-    row_of_first_bin: int | Int[Tensor, ""] = 0,
-) -> Mapping[str, Float[Tensor, ""]]:
+    settings: LossSettings, views: Views, chroma: Profiles | None = None, row_of_first_bin: Row = 0
+) -> Terms:
     """The weighted terms of the loss, each a mean over the whole batch; their sum is what training minimises.
 
     Eq. 17 of STONE, and S-KEY's three terms, as ``settings`` says. ``chroma`` and ``row_of_first_bin``: see

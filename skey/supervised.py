@@ -35,8 +35,9 @@ from torch import Tensor, nn
 
 from skey.inference.architecture import PITCH_CLASSES, AllConvolutional, Settings, refuse_too_few_frames
 from skey.inference.outputs import Calibration
+from skey.losses import Numbers
 from skey.model import ChromaNet, ItemNorm, average_frames, profile_of
-from skey.shapes import Float, Int
+from skey.shapes import Float
 
 MODES = 2
 KEYS_BY_NAME = Calibration(outputs=24, major=0, minor=0)
@@ -102,9 +103,7 @@ class KeyClassifier(nn.Module):
         return profile_of(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
 
 
-def key_in_crop(
-    signature: Int[Tensor, " batch"], is_minor: Int[Tensor, " batch"], c: Int[Tensor, " batch"]
-) -> Int[Tensor, " batch"]:
+def key_in_crop(signature: Numbers, is_minor: Numbers, c: Numbers) -> Numbers:
     """The place in ``KEYS`` of a label once a crop of c has moved the sound down by c semitones.
 
     ``signature`` is the pitch class (C = 0) of the major key with the label's key signature.

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from skey.baselines import loudness
 from skey.calibration import Calibration, calibrate
 from skey.experiments import Experiment, Optimiser
-from skey.losses import LossSettings, Views, key_loss, loss_terms, oracle
+from skey.losses import Keys, LossSettings, Numbers, Row, Terms, Views, key_loss, loss_terms, oracle
 from skey.model import ChromaNet, ConvNeXt, profile_of
-from skey.shapes import Float, Int
+from skey.shapes import Float
 from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop, logits_by_key
 from skey.training.data import cropped
 from skey.vqt import chroma
@@ -41,9 +41,9 @@ class Batch:
 
     a: Float[Tensor, "batch 99 steps"]
     b: Float[Tensor, "batch 99 steps"]
-    c: Int[Tensor, " batch"]
-    moved: Int[Tensor, " batch"]
-    labels: tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]] | None = None
+    c: Numbers
+    moved: Numbers
+    labels: tuple[Numbers, Numbers] | None = None
 
 
 def use_half_precision(network: Network, wanted: bool) -> None:
@@ -74,16 +74,11 @@ def gathered(
 
 
 def batch_loss(
-    fabric: Fabric | None,
-    network: ChromaNet,
-    settings: LossSettings,
-    batch: Batch,
-    row_of_first_bin: int | Int[Tensor, ""] = 0,
-) -> Mapping[str, Float[Tensor, ""]]:
+    fabric: Fabric | None, network: ChromaNet, settings: LossSettings, batch: Batch, row: Row = 0
+) -> Terms:
     """The weighted terms of the loss over the whole batch, the same on every process; their sum is the loss.
 
-    `fabric` is None where this process is alone with its batch; `row_of_first_bin`: see
-    `skey.losses.pseudo_label`.
+    `fabric` is None where this process is alone with its batch; `row`: `row_of_first_bin` of `pseudo_label`.
     """
     seen = [cropped(batch.a, batch.c), cropped(batch.a, batch.moved)]
     if batch.labels is None:
@@ -100,17 +95,13 @@ def batch_loss(
     views = Views(_one_mode(a), _one_mode(third), _one_mode(moved), steps[1] - steps[0])
     if settings.mode == "pseudo-label" and batch.labels is None:
         heard = torch.stack([chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]).mean(0)
-        return loss_terms(settings, views, gathered(fabric, heard[None])[0], row_of_first_bin)
+        return loss_terms(settings, views, gathered(fabric, heard[None])[0], row)
     return loss_terms(settings, views)
 
 
 def label_loss(
-    fabric: Fabric | None,
-    network: KeyClassifier,
-    settings: CrossEntropy,
-    batch: Batch,
-    row: int | Int[Tensor, ""] = 0,
-) -> Mapping[str, Float[Tensor, ""]]:
+    fabric: Fabric | None, network: KeyClassifier, settings: CrossEntropy, batch: Batch, row: Row = 0
+) -> Terms:
     """Cross-entropy of the classifier's keys with the labels, which follow the crop of the view of A.
 
     Its batch norms need the whole batch at once; on several processes each sees its own part alone. `row` is
@@ -128,7 +119,7 @@ def _one_mode(profile: Float[Tensor, "batch 12 modes"]) -> Tensor:
     return profile.squeeze(2) if profile.shape[2] == 1 else profile
 
 
-def _oracle(fabric: Fabric | None, batch: Batch, crops: Int[Tensor, " batch"]) -> Float[Tensor, "batch 12 2"]:
+def _oracle(fabric: Fabric | None, batch: Batch, crops: Numbers) -> Keys:
     """What the labels of the whole batch say in the place of the view of B."""
     if batch.labels is None:
         raise ValueError("supervised training needs labels")

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from skey.shapes import Float
-from skey.training.data import Pool
+from skey.training.data import Pairs, Pool
 from skey.training.step import Batch
 
 PLAIN_STEPS = 3
@@ -19,9 +18,7 @@ PLAIN_STEPS = 3
 CLIPS_AT_ONCE = 256
 
 
-def whole_on_card(
-    pool: Pool, frames_per_step: int, device: torch.device
-) -> Float[Tensor, "clips 2 99 steps"] | None:
+def whole_on_card(pool: Pool, frames_per_step: int, device: torch.device) -> Pairs | None:
     """Both segments of every clip on a device; None where they would take more than half of what is free."""
     places = [range(i, min(i + CLIPS_AT_ONCE, len(pool))) for i in range(0, len(pool), CLIPS_AT_ONCE)]
     first = pool.segments(places[0], frames_per_step, device)

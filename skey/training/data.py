@@ -1,6 +1,5 @@
 """What training reads: clips from the feature store by memory map, two segments each, cropped on the fly."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,9 @@ from skey.inference.filters import CROPPED_BINS
 from skey.keys import Key
 from skey.model import average_frames
 from skey.shapes import Float, Int
-from skey.training.recordings import Recording, Recordings, Skipped
+from skey.training.recordings import Recording, Recordings, Skipped, is_held_out
 from skey.training.shards import open_audio
 from skey.vqt import MAX_CROP, SEGMENT_FRAMES, from_bytes
-
-VALIDATION_PART = 10
-"""One in so many groups of pieces is held out of the training splits for validation; never a test piece."""
 
 WATCHED_BESIDES = 100
 """Held-out songs, and pairs of held-out recordings, that are watched at most; of the scores all are."""
@@ -34,6 +30,7 @@ NEPERS = 8 * float(np.log(10))
 """Natural logarithm of a magnitude per unit of the log-VQT."""
 
 Crops = Int[Tensor, " batch"]
+Pairs = Float[Tensor, "batch 2 99 steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Pool:
 
     def segments(
         self, clips: Sequence[int], frames_per_step: int, device: torch.device | str = "cpu"
-    ) -> Float[Tensor, "batch 2 99 steps"]:
+    ) -> Pairs:
         """Both 15-s segments of each clip on a device, frames averaged as the network wants them."""
         stored = np.stack([self.places[clip][0][self.places[clip][1]] for clip in clips])
         whole = from_bytes(torch.from_numpy(stored).to(device))
@@ -67,9 +64,7 @@ class Pool:
         steps = average_frames(halves.flatten(0, 1), frames_per_step)
         return steps.reshape(len(clips), 2, *steps.shape[1:])
 
-    def labels(
-        self, clips: Sequence[int], device: torch.device | str = "cpu"
-    ) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
+    def labels(self, clips: Sequence[int], device: torch.device | str) -> tuple[Crops, Crops]:
         """Key signature (pitch class) and mode (1 for minor) on a device; `ValueError` without a label."""
         keys = [key for key in (self.keys[clip] for clip in clips) if key is not None]
         if len(keys) < len(clips):
@@ -110,11 +105,6 @@ class TrainingData:
     recordings: str = ""
     skipped: tuple[Skipped, ...] = ()
     soundfonts: tuple[str, ...] = ()
-
-
-def is_held_out(clip: Clip) -> bool:
-    """Whether a clip's group of pieces is for validation: decided by the group's name alone."""
-    return zlib.crc32(f"{clip.group}|validation".encode()) % VALIDATION_PART == 0
 
 
 def load_data(
@@ -183,7 +173,7 @@ def _load_split(split: Split, clips: int, jobs: int | None, progress: bool) -> t
 def _divided(plan: Sequence[Clip], store: FeatureStore) -> tuple[Pool, Pool]:
     """The clips of a plan to train on, and those to watch."""
     pool = Pool.of(store, tuple(clip.key for clip in plan))
-    held_out = [is_held_out(clip) for clip in plan]
+    held_out = [is_held_out(clip.group) for clip in plan]
     heard, watched = ([row for row, out in enumerate(held_out) if out == wanted] for wanted in (False, True))
     return pool.kept(heard), pool.kept(watched)
 
@@ -211,9 +201,7 @@ def mixed_order(data: TrainingData, share: float, wanted: int, generator: torch.
     return order
 
 
-def recoloured(
-    segments: Float[Tensor, "batch 2 99 steps"], generator: torch.Generator
-) -> Float[Tensor, "batch 2 99 steps"]:
+def recoloured(segments: Pairs, generator: torch.Generator) -> Pairs:
     """Each segment with another spectral envelope and an unpitched layer (ours, not the papers').
 
     One SoundFont has one envelope, and a network learns it. Here each segment is equalised by a smooth random

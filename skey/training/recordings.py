@@ -30,12 +30,17 @@ FOLDER = "recordings-1"
 """Where features lie below the data directory; the number changes with what they are made of."""
 
 HELD_OUT_PART = 10
-"""One in so many tracks is watched and not trained on."""
+"""One in so many tracks, or groups of pieces of the training splits, is watched and not trained on."""
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
 
 NPY_HEADER = len(npy_bytes(np.zeros((0, *SEGMENT_SHAPE), np.uint8)))
 """Bytes of a ``.npy`` file before its array."""
+
+
+def is_held_out(name: str) -> bool:
+    """Whether a group of pieces, or a track by its digest, is for validation: decided by that name alone."""
+    return zlib.crc32(f"{name}|validation".encode()) % HELD_OUT_PART == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Recording:
     @property
     def held_out(self) -> bool:
         """Whether the track is for validation: decided by its content alone."""
-        return zlib.crc32(f"{self.digest}|validation".encode()) % HELD_OUT_PART == 0
+        return is_held_out(self.digest)
 
 
 class Recordings:

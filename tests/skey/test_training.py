@@ -134,10 +134,10 @@ def test_segments_are_the_two_halves_of_a_clip_averaged_over_frames(data: Traini
 
 def test_no_group_of_pieces_is_both_trained_on_and_watched() -> None:
     clips = [*plan_clips("train", 400), *plan_clips("unlabelled", 400)]
-    watched = {clip.group for clip in clips if is_held_out(clip)}
-    trained = {clip.group for clip in clips if not is_held_out(clip)}
+    watched = {clip.group for clip in clips if is_held_out(clip.group)}
+    trained = {clip.group for clip in clips if not is_held_out(clip.group)}
     assert watched.isdisjoint(trained)
-    assert 0.04 < sum(map(is_held_out, clips)) / len(clips) < 0.2
+    assert 0.04 < sum(is_held_out(clip.group) for clip in clips) / len(clips) < 0.2
     assert {clip.group for clip in plan_clips("test")}.isdisjoint(watched | trained)
 
 

@@ -24,6 +24,10 @@ from skey.errors import SkeyError
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, Key, Relation, relation
 from skey.shapes import Float, Integer, Num
 
+Keys = Sequence[Key]
+Estimates = Sequence[Key | None]
+Points = Float[np.ndarray, "tracks"]
+
 _BLOCK = 2_000_000
 """Numbers drawn at a time by the bootstrap: 16 MB."""
 
@@ -55,7 +59,7 @@ def check_pairs(references: Sized, estimates: Sized) -> None:
 
 
 def bootstrap_interval(
-    points: Float[np.ndarray, "tracks"], level: float = 0.95, resamples: int = 10_000, seed: int = 0
+    points: Points, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
     """The mean of the points, one a track, and its percentile bootstrap interval of probability ``level``."""
     if points.size == 0:
@@ -65,9 +69,7 @@ def bootstrap_interval(
     return Interval(float(points.mean()), float(low), float(high))
 
 
-def _resampled_means(
-    points: Float[np.ndarray, "tracks"], resamples: int, seed: int
-) -> Float[np.ndarray, "resamples"]:
+def _resampled_means(points: Points, resamples: int, seed: int) -> Float[np.ndarray, "resamples"]:
     """Means of resampled tracks: drawing how often each distinct value occurs is the same, in less memory."""
     values, counts = np.unique(points, return_counts=True)
     rng, shares = np.random.default_rng(seed), counts / points.size
@@ -77,21 +79,13 @@ def _resampled_means(
     return np.concatenate(sums) / points.size
 
 
-def paired_bootstrap(
-    points_a: Float[np.ndarray, "tracks"],
-    points_b: Float[np.ndarray, "other_tracks"],
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
+def paired_bootstrap(a: Points, b: Float[np.ndarray, "other_tracks"], seed: int = 0) -> Interval:
     """Mean of A minus mean of B on the same tracks; an interval that excludes zero tells the two apart."""
-    check_pairs(points_a, points_b)
-    return bootstrap_interval(points_a - points_b, level, resamples, seed)
+    check_pairs(a, b)
+    return bootstrap_interval(a - b, seed=seed)
 
 
-def confusion_matrix(
-    references: Sequence[Key], estimates: Sequence[Key | None]
-) -> Integer[np.ndarray, "references=24 estimates=24"]:
+def confusion_matrix(references: Keys, estimates: Estimates) -> Integer[np.ndarray, "24 24"]:
     """Count estimates by reference, both along CIRCLE_OF_FIFTHS, relatives side by side (Figure 4, STONE)."""
     check_pairs(references, estimates)
     pairs = [(r, e) for r, e in zip(references, estimates, strict=True) if e is not None]
@@ -99,9 +93,7 @@ def confusion_matrix(
     return _count_cells(rows, columns, len(CIRCLE_OF_FIFTHS))
 
 
-def signature_confusion(
-    references: Sequence[Key], signatures: Sequence[int]
-) -> Integer[np.ndarray, "references=24 signatures=12"]:
+def signature_confusion(references: Keys, signatures: Sequence[int]) -> Integer[np.ndarray, "24 12"]:
     """Count key signatures, along SIGNATURES_BY_FIFTHS, by reference key (Figure 4, STONE, left)."""
     check_pairs(references, signatures)
     rows = [CIRCLE_OF_FIFTHS.index(reference) for reference in references]
@@ -177,13 +169,13 @@ class SignatureCounts(Counts):
     other: int
 
 
-def _relations(references: Sequence[Key], estimates: Sequence[Key | None]) -> list[Relation]:
+def _relations(references: Keys, estimates: Estimates) -> list[Relation]:
     check_pairs(references, estimates)
     pairs = zip(references, estimates, strict=True)
     return [relation(reference, key) if key else Relation.OTHER for reference, key in pairs]
 
 
-def count_relations(references: Sequence[Key], estimates: Sequence[Key | None]) -> RelationCounts:
+def count_relations(references: Keys, estimates: Estimates) -> RelationCounts:
     """Count the estimates by their relation to the reference (the columns of Table 3, STONE)."""
     counts = Counter(_relations(references, estimates))
     return RelationCounts(**{each.value: counts[each] for each in Relation})
@@ -200,14 +192,12 @@ def mirex_score(counts: RelationCounts, fifths: Fifths = "both") -> float:
     return _mean(points, counts.total)
 
 
-def mirex_points(
-    references: Sequence[Key], estimates: Sequence[Key | None], fifths: Fifths = "both"
-) -> Float[np.ndarray, "tracks"]:
+def mirex_points(references: Keys, estimates: Estimates, fifths: Fifths = "both") -> Points:
     """The MIREX points of each track, whose mean is :func:`mirex_score`."""
     return np.array([_mirex_weight(each, fifths) for each in _relations(references, estimates)], np.float64)
 
 
-def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Float[np.ndarray, "tracks"]:
+def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Points:
     """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE)."""
     check_pairs(references, estimates)
     named = np.array([np.nan if each is None else each for each in estimates])
@@ -226,7 +216,7 @@ def ksea(counts: SignatureCounts) -> float:
     return _mean(counts.correct + 0.5 * counts.fifth, counts.total)
 
 
-def mode_points(references: Sequence[Key], estimates: Sequence[Key | None]) -> Float[np.ndarray, "tracks"]:
+def mode_points(references: Keys, estimates: Estimates) -> Points:
     """1 where the estimated mode is that of the reference, else 0."""
     check_pairs(references, estimates)
     pairs = zip(references, estimates, strict=True)

@@ -13,14 +13,14 @@ import numpy as np
 from skey.keys import KEYS, Key
 from skey.shapes import Bool, Float
 
+Rows = Float[np.ndarray, "*batch keys"]
+
 TINY = 1e-12
 """Smaller probabilities count as this: zero has no logarithm."""
 _TEMPERATURES = np.logspace(-2.5, 1.5, 401)
 
 
-def sharpen(
-    profile: Float[np.ndarray, "*batch keys"], temperature: int | float
-) -> Float[np.ndarray, "*batch keys"]:
+def sharpen(profile: Rows, temperature: int | float) -> Rows:
     """Make a profile bolder (temperature under 1) or more cautious (over 1); the order of its keys stays.
 
     The log probabilities (..., keys) are divided by it; each row sums to one.
@@ -28,7 +28,7 @@ def sharpen(
     return softmax(_logarithms(profile) / temperature)
 
 
-def softmax(logits: Float[np.ndarray, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
+def softmax(logits: Rows) -> Rows:
     """Logits (..., keys) to probabilities, each row summing to one."""
     likelihoods = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(likelihoods / likelihoods.sum(axis=-1, keepdims=True))
@@ -48,7 +48,7 @@ def fit_temperature(profiles: Float[np.ndarray, "tracks outputs"], references: S
     return float(_TEMPERATURES[int(np.argmax(likelihoods))])
 
 
-def _logarithms(profile: Float[np.ndarray, "*batch keys"]) -> Float[np.ndarray, "*batch keys"]:
+def _logarithms(profile: Rows) -> Rows:
     return np.asarray(np.log(np.maximum(profile, TINY)))
 
 

@@ -17,6 +17,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skey.audio import SAMPLE_RATE
 from skey.shapes import Bool, Float, Float32, Int
 
+Places = Int[np.ndarray, "peaks"]
+Values = Float[np.ndarray, "peaks"]
+Marks = Bool[np.ndarray, "peaks"]
+
 FRAME = 4096
 """Samples of an analysis frame (186 ms): bins of 5.4 Hz."""
 STEP = FRAME // 2
@@ -162,11 +166,11 @@ class _Peaks:
     the frames before and after have the same peak.
     """
 
-    frame: Int[np.ndarray, "peaks"]
-    semitones: Float[np.ndarray, "peaks"]
-    magnitude: Float[np.ndarray, "peaks"]
-    excess: Float[np.ndarray, "peaks"]
-    steady: Bool[np.ndarray, "peaks"]
+    frame: Places
+    semitones: Values
+    magnitude: Values
+    excess: Values
+    steady: Marks
 
 
 def _peaks(power: Float32[np.ndarray, "frames bins"]) -> _Peaks:
@@ -187,12 +191,7 @@ def _peaks(power: Float32[np.ndarray, "frames bins"]) -> _Peaks:
     return _Peaks(frame, semitones, np.exp(heights[1] / 2), np.maximum(heights[1] - around, 0), steady)
 
 
-def _steady(
-    frame: Int[np.ndarray, "peaks"],
-    place: Int[np.ndarray, "peaks"],
-    position: Float[np.ndarray, "peaks"],
-    shape: tuple[int, ...],
-) -> Bool[np.ndarray, "peaks"]:
+def _steady(frame: Places, place: Places, position: Values, shape: tuple[int, ...]) -> Marks:
     """Whether there is a peak at the same position in the frame before and in the frame after."""
     grid = np.full((shape[0] + 2, shape[1] + 2), np.inf)
     grid[frame + 1, place + 1] = position
@@ -225,8 +224,6 @@ def _entropy(shares: Float[np.ndarray, "*shape"]) -> float:
     return float(-np.sum(shares * np.log(np.maximum(shares, 1e-30))))
 
 
-def _vertex(
-    left: Float[np.ndarray, "peaks"], middle: Float[np.ndarray, "peaks"], right: Float[np.ndarray, "peaks"]
-) -> Float[np.ndarray, "peaks"]:
+def _vertex(left: Values, middle: Values, right: Values) -> Values:
     """Where a parabola through three neighbouring bins peaks, in bins from the middle one."""
     return np.asarray((left - right) / 2 / (left - 2 * middle + right))

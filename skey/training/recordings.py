@@ -34,6 +34,8 @@ HELD_OUT_PART = 10
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
 
+Segments = UInt8[np.ndarray, "segments 99 646"]
+
 NPY_HEADER = len(npy_bytes(np.zeros((0, *SEGMENT_SHAPE), np.uint8)))
 """Bytes of a ``.npy`` file before its array."""
 
@@ -87,7 +89,7 @@ class Recordings:
         return hashlib.sha256("".join(sorted(track.digest for track in self.tracks)).encode()).hexdigest()
 
 
-def _segments_of(track: Recording, file: UInt8[np.ndarray, " bytes"]) -> UInt8[np.ndarray, "segments 99 646"]:
+def _segments_of(track: Recording, file: UInt8[np.ndarray, " bytes"]) -> Segments:
     """The segments of a track in the file that holds them, not copied."""
     end = track.start + track.segments * math.prod(SEGMENT_SHAPE)
     return file[track.start : end].reshape(-1, *SEGMENT_SHAPE)
@@ -101,9 +103,11 @@ class Skipped:
     reason: str
 
 
-def open_recordings(
-    folders: Sequence[Path], jobs: int | None = None, progress: bool = False
-) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
+Opened = tuple[tuple[Recording, ...], tuple[Skipped, ...]]
+"""The tracks that are trained on, and the files that are not."""
+
+
+def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: bool = False) -> Opened:
     """Features of every usable sound file in these folders and below them, made where they are missing.
 
     The tracks by content, each once, and the files that are left out with the reason of each. Raises
@@ -149,7 +153,7 @@ def prepare(file: Path) -> Recording | Skipped:
         return Skipped(file, str(error))
 
 
-def segments(file: Path, most: int = MOST_SEGMENTS) -> UInt8[np.ndarray, "segments 99 646"]:
+def segments(file: Path, most: int = MOST_SEGMENTS) -> Segments:
     """The log-VQT of some segments of a track, evenly spread, each with its own peak and floor.
 
     Raises `AudioError` where the file cannot be decoded, or holds fewer than two segments that sound.

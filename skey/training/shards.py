@@ -18,12 +18,10 @@ from typing import Any
 
 import fsspec
 from filelock import FileLock
-from numpy import ndarray
 
 from skey.corpus.build import data_directory, npy_bytes, storage_errors
 from skey.errors import SkeyError
-from skey.shapes import UInt8
-from skey.training.recordings import NPY_HEADER, Recording, Skipped, open_recordings
+from skey.training.recordings import NPY_HEADER, Opened, Recording, Segments, Skipped, open_recordings
 
 INDEX = "index.json"
 """Names the archives of a folder, in order."""
@@ -39,9 +37,7 @@ class ShardError(SkeyError):
     """Shards are absent or damaged; the message says which."""
 
 
-def write_shard(
-    url: str, features: Mapping[str, UInt8[ndarray, "segments 99 646"]], skipped: Mapping[str, str]
-) -> Seal:
+def write_shard(url: str, features: Mapping[str, Segments], skipped: Mapping[str, str]) -> Seal:
     """Write ``url.tar`` and, when that is whole, its seal ``url.json``; ``url`` may be any that fsspec knows.
 
     ``features`` are those of each track by the SHA-256 of its file, ``skipped`` is why others have none.
@@ -59,7 +55,7 @@ def write_shard(
     return seal
 
 
-def _archived(features: Mapping[str, UInt8[ndarray, "segments 99 646"]]) -> bytes:
+def _archived(features: Mapping[str, Segments]) -> bytes:
     """A tar archive that depends on the features alone: no times, no owners."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
@@ -102,9 +98,7 @@ def write_file(url: str, content: bytes) -> None:
         file.write(content)
 
 
-def open_audio(
-    places: Sequence[str | Path], jobs: int | None = None, progress: bool = False
-) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
+def open_audio(places: Sequence[str | Path], jobs: int | None = None, progress: bool = False) -> Opened:
     """The features of all recordings, as `open_recordings` gives them.
 
     ``places`` are folders and files of sound, folders of shards, and addresses of shards, which are copied
@@ -120,7 +114,7 @@ def open_audio(
     return tuple(tracks[digest] for digest in sorted(tracks)), skipped
 
 
-def open_shards(folder: Path) -> tuple[tuple[Recording, ...], tuple[Skipped, ...]]:
+def open_shards(folder: Path) -> Opened:
     """The tracks of a folder of shards, each once, and the files that were left out of them.
 
     Raises ``ShardError`` where an archive or the index is missing or damaged.

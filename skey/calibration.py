@@ -30,28 +30,6 @@ SCALES: dict[Mode, tuple[int, ...]] = {
 }
 """C major and A harmonic minor, as MIDI numbers."""
 
-CHORDS: dict[Mode, tuple[tuple[int, int, int], ...]] = {
-    "major": (
-        (48, 52, 55),
-        (50, 53, 57),
-        (52, 55, 59),
-        (53, 57, 60),
-        (55, 59, 62),
-        (57, 60, 64),
-        (59, 62, 65),
-    ),
-    "minor": (
-        (45, 48, 52),
-        (47, 50, 53),
-        (48, 52, 55),
-        (50, 53, 57),
-        (52, 56, 59),
-        (53, 57, 60),
-        (56, 59, 62),
-    ),
-}
-"""The triad on each degree of the scale; in minor the third degree has the natural G, as music does."""
-
 DEGREES = (0, 1, 2, 3, 4, 5, 6, 0, 3, 4, 0, 0)
 """The scale, each note over its chord, then the cadence I IV V I (the scale's last note is the first I)."""
 
@@ -71,10 +49,17 @@ def reference_sound(mode: Mode) -> Float32[np.ndarray, " samples"]:
     samples = SEGMENT_SAMPLES // len(DEGREES)
     for beat, degree in enumerate(DEGREES):
         melody = SCALES[mode][beat] if beat < len(SCALES[mode]) else SCALES[mode][degree]
-        root, *others = CHORDS[mode][degree]
+        root, *others = triad(mode, degree)
         beats.append(sum(tone(pitch, samples) for pitch in (melody, root - 12, root, *others)))
     sound = np.concatenate([*beats, np.zeros(SEGMENT_SAMPLES - len(DEGREES) * samples, np.float32)])
     return np.asarray(sound / np.abs(sound).max(), dtype=np.float32)
+
+
+def triad(mode: Mode, degree: int) -> list[int]:
+    """The triad on a degree of the scale, an octave lower; in minor the third degree has the natural G."""
+    scale = SCALES[mode]
+    chord = [scale[step % 7] + 12 * (step // 7) - 12 for step in (degree, degree + 2, degree + 4)]
+    return [48, 52, 55] if (mode, degree) == ("minor", 2) else chord
 
 
 @cache

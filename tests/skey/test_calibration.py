@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from skey.calibration import CHORDS, SCALES, Calibration, calibrate, reference_sound
+from skey.calibration import SCALES, Calibration, calibrate, reference_sound, triad
 from skey.errors import SkeyError
 from skey.keys import KEYS, Mode, parse_key
 from skey.model import Architecture, ChromaNet
@@ -32,8 +32,9 @@ def test_the_reference_sound_is_made_of_the_notes_of_its_key(mode: Mode, key: st
     notes = {int(pitch_class) for pitch_class in key.split()}
     assert {pitch % 12 for pitch in SCALES[mode]} == notes
     natural_seventh = {7}
-    assert {pitch % 12 for chord in CHORDS[mode] for pitch in chord} == notes | natural_seventh
-    assert all({(high - low) % 12 for low, high in pairwise(chord)} <= {3, 4} for chord in CHORDS[mode])
+    chords = [triad(mode, degree) for degree in range(7)]
+    assert {pitch % 12 for chord in chords for pitch in chord} == notes | natural_seventh
+    assert all({(high - low) % 12 for low, high in pairwise(chord)} <= {3, 4} for chord in chords)
 
 
 def test_the_reference_sound_is_fifteen_seconds_with_peak_one() -> None:

@@ -136,11 +136,7 @@ class Counts:
     @property
     def total(self) -> int:
         """The number of tracks."""
-        return sum(self.as_dict().values())
-
-    def as_dict(self) -> dict[str, int]:
-        """The counts by name, for a record."""
-        return asdict(self)
+        return sum(asdict(self).values())
 
 
 @dataclass(frozen=True)
@@ -188,7 +184,7 @@ def _mirex_weight(each: Relation, fifths: Fifths) -> float:
 
 def mirex_score(counts: RelationCounts, fifths: Fifths = "both") -> float:
     """The MIREX weighted score: 1 for the key, ½ for a fifth, 0.3 for the relative, 0.2 for the parallel."""
-    points = sum(count * _mirex_weight(Relation(name), fifths) for name, count in counts.as_dict().items())
+    points = sum(count * _mirex_weight(Relation(name), fifths) for name, count in asdict(counts).items())
     return _mean(points, counts.total)
 
 

@@ -137,7 +137,7 @@ def facts_of(header: Header, name: str) -> dict[str, Any]:
         "settings": settings,
         "training": training,
         "weights": header.checksum,
-        "calibration": header.calibration.as_dict(),
+        "calibration": asdict(header.calibration),
     }
 
 

@@ -1,6 +1,6 @@
 """What the outputs of a network mean: from its rows and columns to keys, for tensors and arrays alike."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from skey.errors import SkeyError
@@ -65,7 +65,3 @@ class Calibration:
             by_tonic = keys[:, :PITCH_CLASSES] + keys[:, relatives]
         signatures: Profile = by_tonic
         return signatures
-
-    def as_dict(self) -> dict[str, int]:
-        """The fields, for the header of a weights file."""
-        return asdict(self)

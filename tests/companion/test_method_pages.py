@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_the_distance_is_half_the_squared_line_that_the_figure_draws() -> None:
 def test_the_table_is_named_by_its_major_column() -> None:
     y = torch.zeros(2, 12)
     y[1, 4] = 1
-    entry = {"calibration": Calibration(24, 8, 5, major_column=1).as_dict(), "major": y.tolist()}
+    entry = {"calibration": asdict(Calibration(24, 8, 5, major_column=1)), "major": y.tolist()}
     named = pretext.named_structure(entry, "major")
     assert named[0, 0] == 1 and named.sum() == 1
 
@@ -107,7 +108,7 @@ def test_doubt_between_fifths_is_cheap_on_one_circle_and_between_semitones_on_th
 
 
 def test_a_network_with_one_column_is_asked_for_it_in_both_modes() -> None:
-    entry = {"calibration": Calibration(12, 0, 9).as_dict(), "minor": np.eye(12)[:, None].tolist()}
+    entry = {"calibration": asdict(Calibration(12, 0, 9)), "minor": np.eye(12)[:, None].tolist()}
     assert np.array_equal(alignment.by_crop(entry, "minor"), np.eye(12))
 
 

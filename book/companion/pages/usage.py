@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def accuracy_table(table: Evaluation, default: str) -> str:
     """How often the default network is right on the open test set, and what its errors are, part by part."""
     rows = []
     for part, answers in parts_of(table.answers).items():
-        counts = relations(answers, default).as_dict()
+        counts = asdict(relations(answers, default))
         score = interval_of(table.scores, default, "mirex", part)
         shares = (100 * sum(counts[name] for name in kinds) / len(answers) for kinds in _KINDS.values())
         value = f"{score.value:.1f}" if score else "–"

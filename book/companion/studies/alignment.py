@@ -5,6 +5,7 @@ major and A minor, finds where each of them begins.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def observe_network(loaded: LoadedModel) -> dict[str, Any]:
     profiles = {mode: reference_profiles(chroma_net(loaded), mode).transpose(1, 2).double() for mode in MODES}
     return {
         "checksum": header.checksum,
-        "calibration": header.calibration.as_dict(),
+        "calibration": asdict(header.calibration),
         "parameters": count_parameters(loaded.network),
         "epoch": header.training.get("epoch"),
         **{mode: each.numpy().round(DIGITS).tolist() for mode, each in profiles.items()},

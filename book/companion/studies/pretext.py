@@ -5,7 +5,7 @@ uses.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -170,7 +170,7 @@ def _at_hand(names: Sequence[str]) -> dict[str, LoadedModel]:
 
 def _described(loaded: LoadedModel) -> dict[str, Any]:
     """Which weights answered, and what their rows mean."""
-    return {"checksum": loaded.header.checksum, "calibration": loaded.header.calibration.as_dict()}
+    return {"checksum": loaded.header.checksum, "calibration": asdict(loaded.header.calibration)}
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ plan says of which bytes the new file consists.
 import io
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeAlias
 
@@ -88,7 +88,7 @@ def read_tag(data: bytes) -> Tag:
     body = data[_HEADER:]
     if version == 3 and flags & _UNSYNCHRONISED:
         body = body.replace(b"\xff\0", b"\xff")
-    sizes = (_plain,) if version == 3 else (_from_syncsafe, _plain)
+    sizes = (int.from_bytes,) if version == 3 else (_from_syncsafe, int.from_bytes)
     for size in sizes:  # Some programs write plain sizes into 2.4, too.
         frames = _frames(body, size)
         if frames is not None:
@@ -123,7 +123,7 @@ def _plan_chunks(
     while place < size:
         file.seek(place)
         header = file.read(8)
-        if len(header) < 8 or (end := place + 8 + _number(order, header[4:])) > size:
+        if len(header) < 8 or (end := place + 8 + int(struct.unpack(order + "I", header[4:])[0])) > size:
             raise TagError("its header claims another length than the file has; export it again")
         if header[:4].lower() == b"id3 " and not found:
             found = True
@@ -203,15 +203,6 @@ def _text_frame(old: bytes, name: str, text: str) -> bytes:
     codec = _CODECS[old[_HEADER]]
     nothing = "\0".encode(codec.replace("utf-16", "utf-16-be").replace("be-be", "be"))
     return _frame(TEXT_FRAME, old[_HEADER : _HEADER + 1] + name.encode(codec) + nothing + text.encode(codec))
-
-
-def _number(order: str, four: Sequence[int]) -> int:
-    return int(struct.unpack(order + "I", bytes(four))[0])
-
-
-def _plain(four: bytes) -> int:
-    """A size of ID3v2.3."""
-    return int.from_bytes(four, "big")
 
 
 def _from_syncsafe(four: bytes) -> int:

@@ -11,10 +11,7 @@ from skey.errors import WeightsError
 from skey.shapes import Float
 from skey.supervised import Network, build_network
 from skey.vqt import crop
-from skey.weights.file import Header, read_arrays
-from skey.weights.file import checksum as checksum
-from skey.weights.file import read_header as read_header
-from skey.weights.file import sealed as sealed_metadata
+from skey.weights.file import Header, checksum, read_arrays, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +29,6 @@ class LoadedModel:
         """12 (key signatures only: use `signature_profile`) or 24 (keys: use `profile`)."""
         return self.header.architecture.outputs
 
-    @property
-    def minimum_frames(self) -> int:
-        """The shortest log-VQT, in frames, that the network takes without repeating it."""
-        return self.header.architecture.minimum_frames
-
     def profile(self, log_vqt: Float[Tensor, "batch 99 frames"]) -> Float[Tensor, "batch 24"]:
         """Probabilities of the keys in the order of `KEYS`; ``SkeyError`` where there are no modes."""
         return self.header.calibration.key_profile(self.raw_profile(log_vqt))
@@ -51,7 +43,7 @@ class LoadedModel:
     ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
         """The network's own answer, before calibration gives its rows and columns a meaning."""
         cropped = crop(log_vqt, 0)
-        repeats = -(-self.minimum_frames // max(cropped.shape[-1], 1))
+        repeats = -(-self.header.architecture.minimum_frames // max(cropped.shape[-1], 1))
         profile: Tensor = self.network(cropped.repeat(1, 1, repeats) if repeats > 1 else cropped)
         return profile
 
@@ -62,15 +54,15 @@ def save_weights(path: Path, network: Network, header: Header) -> Header:
     Raises ``WeightsError`` where the file cannot be written.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    sealed = replace(header, architecture=network.architecture, checksum=checksum(tensors))
+    header = replace(header, architecture=network.architecture, checksum=checksum(tensors))
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(save(tensors, metadata=sealed_metadata(sealed)))
+        partial.write_bytes(save(tensors, metadata=sealed(header)))
         partial.replace(path)
     except OSError as error:
         raise WeightsError(f"Cannot write {path}: {error.strerror or error}") from error
-    return sealed
+    return header
 
 
 def read_weights(path: Path) -> LoadedModel:

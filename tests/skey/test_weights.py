@@ -87,7 +87,7 @@ def test_a_sound_too_short_for_the_network_is_repeated(tmp_path: Path) -> None:
     save_weights(path, ChromaNet(Architecture(frames_per_step=4)), header())
     loaded = load_weights(path)
     x = torch.rand(1, 99, 300)
-    assert loaded.minimum_frames == 512
+    assert loaded.header.architecture.minimum_frames == 512
     assert torch.allclose(loaded.profile(x), loaded.profile(x.repeat(1, 1, 2)))
 
 

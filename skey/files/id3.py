@@ -88,8 +88,8 @@ def read_tag(data: bytes) -> Tag:
     body = data[_HEADER:]
     if version == 3 and flags & _UNSYNCHRONISED:
         body = body.replace(b"\xff\0", b"\xff")
-    sizes = (int.from_bytes,) if version == 3 else (_from_syncsafe, int.from_bytes)
-    for size in sizes:  # Some programs write plain sizes into 2.4, too.
+    sizes: list[Callable[[bytes], int]] = [_from_syncsafe, int.from_bytes]
+    for size in sizes[version == 3 :]:  # Some programs write plain sizes into 2.4, too.
         frames = _frames(body, size)
         if frames is not None:
             return Tag(version, flags, frames, len(body))

@@ -25,7 +25,7 @@ from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
 from skey.files.decoding import AudioError, decoded
-from skey.files.id3 import Part, Tag, is_key_field, plan
+from skey.files.id3 import Part, is_key_field, plan
 from skey.files.id3 import TagError as TagError
 from skey.keys import Key, KeyParseError, Notation, format_key, parse_key
 
@@ -35,6 +35,7 @@ MP4_KEY = f"{MP4_PREFIX}initialkey"
 VORBIS_KEY = "INITIALKEY"
 APE_KEY = "KEY"
 ASF_KEY = "WM/InitialKey"
+_MAIN_FIELDS: dict[type, str] = {ID3: ID3_KEY, MP4Tags: MP4_KEY, APEv2: APE_KEY, ASFTags: ASF_KEY}
 
 _FLAC_PADDING, _FLAC_COMMENTS = 1, 4
 _PREFIX, _SUFFIX = ".skey-", ".part"
@@ -98,19 +99,9 @@ def _has_plain_id3(kind: Any) -> bool:  # noqa: ANN401 - mutagen has no types
     return issubclass(kind, ID3FileType | WAVE | AIFF)
 
 
-def _main_field(tags: Any) -> str:  # noqa: ANN401 - mutagen has no types
-    if isinstance(tags, ID3):
-        return ID3_KEY
-    if isinstance(tags, MP4Tags):
-        return MP4_KEY
-    if isinstance(tags, APEv2):
-        return APE_KEY
-    return ASF_KEY if isinstance(tags, ASFTags) else VORBIS_KEY
-
-
 def _key_fields(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
     """The main field, and the fields of other programs that are there."""
-    main = _main_field(tags)
+    main = next((name for kind, name in _MAIN_FIELDS.items() if isinstance(tags, kind)), VORBIS_KEY)
     prefix = {ID3_KEY: "TXXX:", MP4_KEY: MP4_PREFIX}.get(main, "")
     others = [
         name
@@ -180,17 +171,14 @@ def _write_copy(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:
     """The file with the key in its tags, handed over to the disk."""
     with path.open("rb") as source, copy.open("r+b") as target:
         size = source.seek(0, os.SEEK_END)
-        edit = partial(_edited, key=key, text=text)
-        for part in plan(source, edit) if _has_plain_id3(kind) else [(0, size)]:
+        agrees = partial(_says, key=key)
+        edited = plan(source, lambda tag: tag.with_key(text, agrees)) if _has_plain_id3(kind) else [(0, size)]
+        for part in edited:
             _copy_part(source, target, part)
         target.flush()
         if not _has_plain_id3(kind):
             _save(copy, kind, key, text)
         os.fsync(target.fileno())
-
-
-def _edited(tag: Tag, *, key: Key, text: str) -> Tag:
-    return tag.with_key(text, lambda value: _says(value, key))
 
 
 def _save(copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -191,17 +190,17 @@ def _csv(row: Iterable[object]) -> str:
 
 def _json(record: dict[str, Any]) -> str:
     """A record as JSON; bytes of a name that are no text are escaped as Python reads them back."""
-    return _escaped(json.dumps(record, ensure_ascii=False))
+    return escaped(json.dumps(record, ensure_ascii=False))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """A text that UTF-8 can hold: what stands for other bytes is written as an escape sequence."""
-    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _as_cell(path: str) -> str:
     """A name for a spreadsheet, which would compute ``=1+1.wav``; it stands for the same file."""
-    return _escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
+    return escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
 
 
 def _on_one_line(path: str) -> str:

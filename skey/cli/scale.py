@@ -24,7 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 from tqdm import tqdm
 
 from skey import __version__
-from skey.cli.reports import Format, Layout
+from skey.cli.reports import Format, Layout, escaped
 from skey.corpus.processes import default_jobs
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
@@ -179,7 +179,7 @@ def extract(
     seals = spread(client, functools.partial(_extract, most=most), parts, "shards", progress)
     reasons = {digest: reason for seal in seals for digest, reason in seal["skipped"].items()}
     rows = [
-        (_text(name), track.digest, track.reason or reasons.get(track.digest, ""))
+        (escaped(name), track.digest, track.reason or reasons.get(track.digest, ""))
         for track in tracks
         for name in track.files
     ]
@@ -257,7 +257,7 @@ def _rows(track: Track, weights: str | None) -> Iterator[dict[str, Any]]:
         else:
             record = json.loads(Layout(Format.JSONL).entry("", outcome.estimate))
             row |= {name: record[name] for name in _SCHEMA if name in record}
-    yield from (row | {"path": _text(name)} for name in track.files)
+    yield from (row | {"path": escaped(name)} for name in track.files)
 
 
 @functools.cache
@@ -288,8 +288,3 @@ def _parts(tracks: Sequence[Track], out: str, size: int, settings: str) -> list[
         name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
         parts.append((f"{out}/{start // size:06d}-{name}", part))
     return parts
-
-
-def _text(name: str) -> str:
-    """A name that UTF-8 can hold."""
-    return name.encode(errors="backslashreplace").decode()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 import click
@@ -42,7 +41,7 @@ def bench() -> None:
 @AS_JSON
 def startup(runs: int, as_json: bool) -> None:
     """Start-up of the command and of a first estimate."""
-    show([asdict(cost) for cost in measure.startup(runs)], as_json)
+    show([cost._asdict() for cost in measure.startup(runs)], as_json)
 
 
 @bench.command()
@@ -61,7 +60,7 @@ def speed(minutes: float, runs: int, as_json: bool) -> None:
 @click.option("--reference", is_flag=True, help="Run nnAudio on the whole track too (13 GB for an hour).")
 def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
     """Peak memory of one estimate of a long recording."""
-    show([asdict(cost) for cost in measure.memory(60 * minutes, reference, runs)], as_json)
+    show([cost._asdict() for cost in measure.memory(60 * minutes, reference, runs)], as_json)
 
 
 @bench.command()
@@ -70,7 +69,7 @@ def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
 @AS_JSON
 def folder(clips: int, runs: int, as_json: bool) -> None:
     """CPU seconds of one process that estimates many clips, beside other programs."""
-    show([asdict(cost) for cost in measure.folder(clips, runs)], as_json)
+    show([cost._asdict() for cost in measure.folder(clips, runs)], as_json)
 
 
 @bench.command()

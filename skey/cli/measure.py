@@ -7,15 +7,13 @@ take turns, so that a machine that grows slow grows slow for all, and the median
 import importlib.util
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -74,8 +72,7 @@ PEERS = {
 """Python module of a peer: its name, and the program that asks it for the keys of files."""
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What one process took; ``peak_megabytes`` is its largest resident memory, in 10⁶ bytes."""
 
     name: str
@@ -102,8 +99,9 @@ def measure(name: str, command: Sequence[str]) -> Cost:
 
 def interleaved(commands: Mapping[str, Sequence[str]], runs: int) -> list[Cost]:
     """Run several commands (by name) in turn, ``runs`` times; of each the median of each number."""
-    turns = [[measure(name, command) for name, command in commands.items()] for _ in range(runs)]
-    return [_median(costs) for costs in zip(*turns, strict=True)]
+    turns = [[measure(name, command)[1:] for name, command in commands.items()] for _ in range(runs)]
+    medians = np.median(turns, axis=0).tolist()
+    return [Cost(name, *numbers) for name, numbers in zip(commands, medians, strict=True)]
 
 
 def startup(runs: int = 5) -> list[Cost]:
@@ -216,9 +214,3 @@ def _note(pitch: int, times: np.ndarray) -> np.ndarray:
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     waves = [np.sin(2 * np.pi * h * frequency * times) / h for h in range(1, 7)]
     return np.asarray(0.1 * np.exp(-times) * np.sum(waves, axis=0))
-
-
-def _median(costs: Sequence[Cost]) -> Cost:
-    """The median of each number."""
-    columns = zip(*((c.wall_seconds, c.cpu_seconds, c.peak_megabytes) for c in costs), strict=True)
-    return Cost(costs[0].name, *map(statistics.median, columns))

@@ -1,30 +1,30 @@
 """``skey bench``: what an estimate costs on this machine."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from skey.cli import measure
 
-Command = TypeVar("Command", bound=Callable[..., object])
 POSITIVE = click.IntRange(min=1)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, with the machine's name.")
+AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, with the machine's name.")
+CLIPS = click.Option(
+    ["--clips"], type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav."
+)
 
 
-def _runs(turns: int) -> Callable[[Command], Command]:
-    """The option that says how many turns to take."""
+def _runs(turns: int) -> click.Option:
+    """How many turns to take."""
     said = "Turns; the median of each counts."
-    return click.option("--runs", type=POSITIVE, default=turns, show_default=True, help=said)
+    return click.Option(["--runs"], type=POSITIVE, default=turns, show_default=True, help=said)
 
 
-def _minutes(length: float) -> Callable[[Command], Command]:
-    """The option of the recording's length."""
-    said = "Length of the recording (44.1 kHz stereo)."
-    return click.option(
-        "--minutes", type=click.FloatRange(min=0.5), default=length, show_default=True, help=said
-    )
+def _minutes(length: float) -> click.Option:
+    """The recording's length."""
+    said, kind = "Length of the recording (44.1 kHz stereo).", click.FloatRange(min=0.5)
+    return click.Option(["--minutes"], type=kind, default=length, show_default=True, help=said)
 
 
 @click.group()
@@ -36,46 +36,33 @@ def bench() -> None:
     """
 
 
-@bench.command()
-@_runs(5)
-@AS_JSON
+@bench.command(params=[_runs(5), AS_JSON])
 def startup(runs: int, as_json: bool) -> None:
     """Start-up of the command and of a first estimate."""
     show([cost._asdict() for cost in measure.startup(runs)], as_json)
 
 
-@bench.command()
-@_minutes(3.0)
-@_runs(5)
-@AS_JSON
+@bench.command(params=[_minutes(3.0), _runs(5), AS_JSON])
 def speed(minutes: float, runs: int, as_json: bool) -> None:
     """CPU seconds of an estimate from wav, flac and mp3, beside decoding alone and other programs."""
     show(measure.speed(60 * minutes, runs), as_json)
 
 
-@bench.command()
-@_minutes(60.0)
-@_runs(1)
-@AS_JSON
+@bench.command(params=[_minutes(60.0), _runs(1), AS_JSON])
 @click.option("--reference", is_flag=True, help="Run nnAudio on the whole track too (13 GB for an hour).")
 def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
     """Peak memory of one estimate of a long recording."""
     show([cost._asdict() for cost in measure.memory(60 * minutes, reference, runs)], as_json)
 
 
-@bench.command()
-@click.option("--clips", type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav.")
-@_runs(1)
-@AS_JSON
+@bench.command(params=[CLIPS, _runs(1), AS_JSON])
 def folder(clips: int, runs: int, as_json: bool) -> None:
     """CPU seconds of one process that estimates many clips, beside other programs."""
     show([cost._asdict() for cost in measure.folder(clips, runs)], as_json)
 
 
-@bench.command()
+@bench.command(params=[_runs(3), AS_JSON])
 @click.argument("experiment", default="skey")
-@_runs(3)
-@AS_JSON
 def step(experiment: str, runs: int, as_json: bool) -> None:
     """CPU seconds of a training step of EXPERIMENT, beside the same step written plainly as in the papers."""
     from skey.cli.stages import measure_training
@@ -83,10 +70,7 @@ def step(experiment: str, runs: int, as_json: bool) -> None:
     show(measure_training(experiment, runs), as_json)
 
 
-@bench.command()
-@_minutes(3.0)
-@_runs(3)
-@AS_JSON
+@bench.command(params=[_minutes(3.0), _runs(3), AS_JSON])
 def stages(minutes: float, runs: int, as_json: bool) -> None:
     """CPU seconds of each stage of an estimate, and of training S-KEY on many tracks."""
     from skey.cli.stages import measure_stages

@@ -1,30 +1,23 @@
 """`skey corpus`: build, describe and hear the open corpus."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 if TYPE_CHECKING:
     from skey.corpus.pieces import Split
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 SPLITS = click.Choice(["test", "train", "unlabelled"])
 POSITIVE = click.IntRange(min=1)
 
 
-def plan_options(command: Command) -> Command:
-    """The options that choose a plan: split, number of clips, seed."""
-    options = [
-        click.option("--split", type=SPLITS, default="test", show_default=True, help="Which clips."),
-        click.option("--clips", type=POSITIVE, help="Only the first so many; they are balanced too."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the arrangements."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+PLAN = [
+    click.Option(["--split"], type=SPLITS, default="test", show_default=True, help="Which clips."),
+    click.Option(["--clips"], type=POSITIVE, help="Only the first so many; they are balanced too."),
+    click.Option(["--seed"], type=int, default=0, show_default=True, help="Seed of the arrangements."),
+]
+"""The options that choose a plan: split, number of clips, seed."""
 
 
 @click.group()
@@ -32,8 +25,7 @@ def corpus() -> None:
     """Build, describe and hear the open corpus: real compositions, played by our own sampler."""
 
 
-@corpus.command()
-@plan_options
+@corpus.command(params=PLAN)
 @click.option("--jobs", type=POSITIVE, help="Processes; as many as there are cores by default.")
 def build(split: "Split", clips: int | None, seed: int, jobs: int | None) -> None:
     """Make the features that are missing or damaged.
@@ -48,8 +40,7 @@ def build(split: "Split", clips: int | None, seed: int, jobs: int | None) -> Non
     click.echo(f"sha256 of the features: {store.digest()}")
 
 
-@corpus.command()
-@plan_options
+@corpus.command(params=PLAN)
 def describe(split: "Split", clips: int | None, seed: int) -> None:
     """Count the clips of a split by source, level, mode and key. Needs no built features."""
     from skey.corpus import plan

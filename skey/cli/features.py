@@ -1,32 +1,19 @@
 """`skey features`: features and keys of many tracks, on one machine or on many."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., object])
 POSITIVE = click.IntRange(min=1)
-
-
-def _on_an_engine(command: Command) -> Command:
-    """The arguments that both commands have."""
-    for add in (
-        click.option("--workers", type=POSITIVE, help="Processes of the local engine [default: the cores]."),
-        click.option(
-            "--engine",
-            default="local",
-            show_default=True,
-            help="local, or the address of a Dask scheduler (tcp://host:8786).",
-        ),
-        click.option(
-            "--out", required=True, help="A folder, or an address that fsspec knows (s3://bucket/x)."
-        ),
-        click.argument("manifest", type=click.Path(exists=True, path_type=Path)),
-    ):
-        command = add(command)
-    return command
+ENGINE = "local, or the address of a Dask scheduler (tcp://host:8786)."
+OUT = "A folder, or an address that fsspec knows (s3://bucket/x)."
+SHARED = [
+    click.Argument(["manifest"], type=click.Path(exists=True, path_type=Path)),
+    click.Option(["--out"], required=True, help=OUT),
+    click.Option(["--engine"], default="local", show_default=True, help=ENGINE),
+    click.Option(["--workers"], type=POSITIVE, help="Processes of the local engine [default: the cores]."),
+]
+"""The arguments that both commands have."""
 
 
 @click.group()
@@ -37,8 +24,7 @@ def features() -> None:
     """
 
 
-@features.command()
-@_on_an_engine
+@features.command(params=SHARED)
 @click.option(
     "--segments", type=click.IntRange(min=2), default=16, show_default=True, help="Of a track, at most."
 )
@@ -55,8 +41,7 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
     click.echo(f"{out}: {done.segments} segments of {done.tracks} tracks in {done.shards} shards")
 
 
-@features.command()
-@_on_an_engine
+@features.command(params=SHARED)
 @click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
 @click.option("--part", type=POSITIVE, default=64, show_default=True, help="Tracks in a file of estimates.")
 def estimate(

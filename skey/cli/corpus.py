@@ -25,7 +25,7 @@ def corpus() -> None:
     """Build, describe and hear the open corpus: real compositions, played by our own sampler."""
 
 
-@corpus.command(params=PLAN)
+@corpus.command(params=[*PLAN])
 @click.option("--jobs", type=POSITIVE, help="Processes; as many as there are cores by default.")
 def build(split: "Split", clips: int | None, seed: int, jobs: int | None) -> None:
     """Make the features that are missing or damaged.
@@ -40,7 +40,7 @@ def build(split: "Split", clips: int | None, seed: int, jobs: int | None) -> Non
     click.echo(f"sha256 of the features: {store.digest()}")
 
 
-@corpus.command(params=PLAN)
+@corpus.command(params=[*PLAN])
 def describe(split: "Split", clips: int | None, seed: int) -> None:
     """Count the clips of a split by source, level, mode and key. Needs no built features."""
     from skey.corpus import plan

@@ -24,7 +24,7 @@ def features() -> None:
     """
 
 
-@features.command(params=SHARED)
+@features.command(params=[*SHARED])
 @click.option(
     "--segments", type=click.IntRange(min=2), default=16, show_default=True, help="Of a track, at most."
 )
@@ -41,7 +41,7 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
     click.echo(f"{out}: {done.segments} segments of {done.tracks} tracks in {done.shards} shards")
 
 
-@features.command(params=SHARED)
+@features.command(params=[*SHARED])
 @click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
 @click.option("--part", type=POSITIVE, default=64, show_default=True, help="Tracks in a file of estimates.")
 def estimate(

@@ -15,21 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skey.audio import (
-    MIN_SAMPLES,
-    SAMPLE_RATE,
-    SILENCE_PEAK,
-    AudioError,
-    BinaryFile,
-    PathLike,
-    SilentAudio,
-    TooShortAudio,
-    Wave,
-    check_audible,
-    normalise,
-    stream_array,
-    stream_audio,
-)
+from skey import audio
+from skey.audio import SAMPLE_RATE, AudioError, BinaryFile, PathLike, Wave
 from skey.errors import SkeyError
 from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.spectrum import log_vqt
@@ -305,10 +292,10 @@ class KeyEstimator:
         """Peak and tonality of one window, and its profile where it is tonal, in the tuning so far."""
         start, end = window.start / SAMPLE_RATE, window.end / SAMPLE_RATE
         peak = float(np.abs(window.own).max())
-        if window.wave.size < MIN_SAMPLES or peak < SILENCE_PEAK:
+        if window.wave.size < audio.MIN_SAMPLES or peak < audio.SILENCE_PEAK:
             return _Heard(start, end, 0.0, 0.0, peak, Tonality(0.0, 0.0, 0j), None)
         loud = sounding(window.wave)
-        wave = loud if loud.size >= MIN_SAMPLES else window.wave
+        wave = loud if loud.size >= audio.MIN_SAMPLES else window.wave
         tonality = measure_tonality(window.wave)
         profile = None
         if tonality.tonal if self.as_published else tonality.musical:
@@ -320,7 +307,7 @@ class KeyEstimator:
 
     def _profile(self, wave: Wave, cents: int = 0) -> Float[np.ndarray, "values"]:
         """What the listener says to a stretch of sound that is tuned so many cents above 440 Hz."""
-        return self.listener.profile(log_vqt(normalise(wave), cents))
+        return self.listener.profile(log_vqt(audio.normalise(wave), cents))
 
     def _probabilities(self, profile: Float[np.ndarray, "values"]) -> tuple[float, ...]:
         """What the listener says of a mean profile."""
@@ -343,10 +330,10 @@ class KeyEstimator:
 def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iterator[Wave]:
     """The sound of a file or an array in blocks of one window."""
     if isinstance(sound, str | os.PathLike | BinaryFile):
-        return stream_audio(sound, seconds)
+        return audio.stream_audio(sound, seconds)
     if sample_rate is None:
         raise ValueError("an array needs its sample_rate")
-    return stream_array(_as_array(sound), sample_rate, seconds)
+    return audio.stream_array(_as_array(sound), sample_rate, seconds)
 
 
 def _as_array(samples: Any) -> Shaped[np.ndarray, "..."]:  # noqa: ANN401 - whatever numpy makes an array of
@@ -369,8 +356,8 @@ def _windows(blocks: Iterable[Wave]) -> Iterator[_Window]:
 def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | None:
     """Why a recording has no key, or None where it has one."""
     try:
-        check_audible(round(duration * SAMPLE_RATE), peak)
-    except (SilentAudio, TooShortAudio) as error:
+        audio.check_audible(round(duration * SAMPLE_RATE), peak)
+    except (audio.SilentAudio, audio.TooShortAudio) as error:
         return str(error)
     active = sum(h.tonality.active_seconds for h in heard)
     if active < MIN_ACTIVE_SECONDS:

@@ -9,19 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skey.audio import TooShortAudio, Wave
-from skey.inference.filters import (
-    BINS,
-    DYNAMIC_RANGE,
-    HOP,
-    LOWPASS_TAPS,
-    MIN_VQT_SAMPLES,
-    OCTAVES,
-    OUTPUTS_PER_STEP,
-    SMALLEST_MAGNITUDE,
-    normalisation,
-    octave_kernels,
-    stepped_lowpass,
-)
+from skey.inference import filters
 from skey.shapes import Float32
 
 _ROWS = 512
@@ -35,19 +23,21 @@ def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frame
     how far above A4 = 440 Hz the music is tuned, which the papers leave out. Raises ``TooShortAudio`` under
     0.75 s.
     """
-    decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(SMALLEST_MAGNITUDE)))
-    return np.asarray(np.maximum(decibels, decibels.max() - DYNAMIC_RANGE) / DYNAMIC_RANGE + 1)
+    decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(filters.SMALLEST_MAGNITUDE)))
+    return np.asarray(
+        np.maximum(decibels, decibels.max() - filters.DYNAMIC_RANGE) / filters.DYNAMIC_RANGE + 1
+    )
 
 
 def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
     """The magnitude of the VQT in librosa's normalisation, before decibels; see :func:`log_vqt`."""
-    if len(wave) < MIN_VQT_SAMPLES:
-        raise TooShortAudio(f"{len(wave)} samples: the log-VQT needs at least {MIN_VQT_SAMPLES}")
+    if len(wave) < filters.MIN_VQT_SAMPLES:
+        raise TooShortAudio(f"{len(wave)} samples: the log-VQT needs at least {filters.MIN_VQT_SAMPLES}")
     octaves: list[np.ndarray] = []
-    for octave in range(OCTAVES):
+    for octave in range(filters.OCTAVES):
         wave = _halved(wave) if octave else wave
-        octaves.insert(0, _octave(wave, HOP >> octave, octave_kernels(cents)))
-    return np.asarray(np.concatenate(octaves)[-BINS:] * normalisation())
+        octaves.insert(0, _octave(wave, filters.HOP >> octave, filters.octave_kernels(cents)))
+    return np.asarray(np.concatenate(octaves)[-filters.BINS :] * filters.normalisation())
 
 
 def _octave(
@@ -62,11 +52,11 @@ def _octave(
 
 def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
     """The same sound at half the sample rate."""
-    step = 2 * OUTPUTS_PER_STEP
-    before = LOWPASS_TAPS // 2 - 1
-    padded = np.zeros(len(wave) + LOWPASS_TAPS - 1 + step, np.float32)
+    step = 2 * filters.OUTPUTS_PER_STEP
+    before = filters.LOWPASS_TAPS // 2 - 1
+    padded = np.zeros(len(wave) + filters.LOWPASS_TAPS - 1 + step, np.float32)
     padded[before : before + len(wave)] = wave
-    return np.asarray(_correlated(padded, stepped_lowpass(), step).ravel()[: len(wave) // 2])
+    return np.asarray(_correlated(padded, filters.stepped_lowpass(), step).ravel()[: len(wave) // 2])
 
 
 def _correlated(

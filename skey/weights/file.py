@@ -15,15 +15,8 @@ from safetensors import SafetensorError, safe_open
 
 from skey.audio import SAMPLE_RATE
 from skey.errors import WeightsError
+from skey.inference import filters
 from skey.inference.architecture import KINDS, Architecture, Settings
-from skey.inference.filters import (
-    BINS,
-    BINS_PER_OCTAVE,
-    DYNAMIC_RANGE,
-    HOP,
-    LOWEST_FREQUENCY,
-    SEGMENT_SECONDS,
-)
 from skey.inference.outputs import Calibration
 
 METADATA_KEY, SEAL_KEY = "skey", "skey-seal"
@@ -51,7 +44,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "minor": (0, 11),
     "major_column": (0, 1),
     "temperature": (1e-3, 1e3),
-    "window_seconds": (SEGMENT_SECONDS, 120),
+    "window_seconds": (filters.SEGMENT_SECONDS, 120),
 }
 """The least and the greatest value of each number in a header; memory grows with the window."""
 
@@ -59,12 +52,12 @@ _MOST_BLOCKS = 12
 
 FRONT_END = {
     "sample_rate": SAMPLE_RATE,
-    "fmin": LOWEST_FREQUENCY,
-    "bins": BINS,
-    "bins_per_octave": BINS_PER_OCTAVE,
-    "hop": HOP,
+    "fmin": filters.LOWEST_FREQUENCY,
+    "bins": filters.BINS,
+    "bins_per_octave": filters.BINS_PER_OCTAVE,
+    "hop": filters.HOP,
     "gamma": 0.0,
-    "floor_db": DYNAMIC_RANGE,
+    "floor_db": filters.DYNAMIC_RANGE,
     "crop": 0,
 }
 """The log-VQT of the released code (Section 3.1, STONE): Hz, samples, decibels, and the first bin read.
@@ -95,7 +88,7 @@ class Header:
     whole_track: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
-    window_seconds: int = SEGMENT_SECONDS
+    window_seconds: int = filters.SEGMENT_SECONDS
 
     @property
     def kind(self) -> str:
@@ -161,7 +154,7 @@ def _typed(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _faults(header: Mapping[str, Any]) -> Iterator[str]:
     """What no header of ours says; to build such a network, or repeat sound for it, could take any memory."""
-    training, window = header.get("training", {}), header.get("window_seconds", SEGMENT_SECONDS)
+    training, window = header.get("training", {}), header.get("window_seconds", filters.SEGMENT_SECONDS)
     settings, calibration = header["architecture"], header["calibration"]
     if any(not isinstance(header[name], str) for name in _TEXTS) or not isinstance(training, dict):
         yield f"one of its {', '.join(_TEXTS)} or training is of the wrong type"

@@ -52,11 +52,7 @@ class Steps:
 
 @click.command()
 @click.option("--smoke", is_flag=True, help=f"Compute only {SMOKE_CLIPS} clips; the book shows the record.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    help="Processes that build and ask [default: the cores].",
-)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that build and ask [default: the cores].")
 def reproduce(smoke: bool, jobs: int | None) -> None:
     """Compute the results from the music on, compare them with the record, build the book.
 

@@ -73,6 +73,11 @@ class System:
     brought_by: str = ""
 
 
+def _baseline(name: str, colour: str, title: str, *tables: str) -> System:
+    """A system that needs no training."""
+    return System(name, "baselines", colour, tables, title)
+
+
 def _trained(name: str, family: str, colour: str, *tables: str) -> System:
     """A system that the library trains."""
     return System(name, family, colour, tables, EXPERIMENTS[name].title)
@@ -85,25 +90,19 @@ def _released(checkpoint: str, family: str, colour: str, *tables: str) -> System
     return System(f"released-{checkpoint}", family, colour, tables, title, checkpoint, command)
 
 
+_K10 = "python3 run.py record-k10 k10.pt"
+
 SYSTEMS: Mapping[str, System] = {
     system.name: system
     for system in (
-        System("always-c-major", "baselines", "#8c8c8c", (T1, T2, T3), "Baseline (always C major)"),
-        System("feature-engineering", "baselines", "#e69f00", (T1, T3, F4), "Feature engineering (chroma)"),
-        System(
-            "krumhansl",
-            "baselines",
-            "#3b8fd0",
-            (T3, F3, F4, SKEY, ABLATIONS, AGAINST),
-            "Template matching (Krumhansl)",
+        _baseline("always-c-major", "#8c8c8c", "Baseline (always C major)", T1, T2, T3),
+        _baseline("feature-engineering", "#e69f00", "Feature engineering (chroma)", T1, T3, F4),
+        _baseline(
+            "krumhansl", "#3b8fd0", "Template matching (Krumhansl)", T3, F3, F4, SKEY, ABLATIONS, AGAINST
         ),
-        System("temperley", "baselines", "#cc79a7", (T3,), "Template matching (Temperley)"),
-        System(
-            "temperley-peaks",
-            "baselines",
-            "#8f4f73",
-            (T3, SKEY, AGAINST),
-            "Template matching (Temperley, spectral peaks)",
+        _baseline("temperley", "#cc79a7", "Template matching (Temperley)", T3),
+        _baseline(
+            "temperley-peaks", "#8f4f73", "Template matching (Temperley, spectral peaks)", T3, SKEY, AGAINST
         ),
         _trained("stone", "STONE", "#0072b2", T1, T2, F4, AGAINST),
         _trained("stone-w1", "STONE", "#4c5fd7", T1),
@@ -136,14 +135,7 @@ SYSTEMS: Mapping[str, System] = {
         _released("stone12", "STONE", "#56b4e9", T1, T2, F4, AGAINST),
         _released("semitone24", "24 keys", "#009e73", T3, F3, F4, AGAINST),
         _released("skey", "S-KEY", "#d55e00", T3, SKEY, ABLATIONS, AGAINST),
-        System(
-            "k10",
-            "24 keys",
-            "#455a64",
-            (AGAINST,),
-            "K10 (labels of dance music)",
-            brought_by="python3 run.py record-k10 k10.pt",
-        ),
+        System("k10", "24 keys", "#455a64", (AGAINST,), "K10 (labels of dance music)", brought_by=_K10),
     )
 }
 """Every system by name, in the order in which tables and figures show them."""

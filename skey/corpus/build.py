@@ -249,20 +249,13 @@ def build(
     return build_clips(plan, folder, clip_features, jobs or default_jobs(), progress)
 
 
-def build_songs(
-    clips: int,
-    jobs: int | None = None,
-    directory: Path | None = None,
-    progress: bool = False,
-    seed: int = 0,
-    font: Path | None = None,
-) -> FeatureStore:
+def build_songs(clips: int, jobs: int | None, progress: bool, seed: int, font: Path | None) -> FeatureStore:
     """Build what is missing of the songs for training (``plan_songs``), and open it; see ``build``.
 
     ``font`` is another SoundFont than that of the corpus; songs of each lie in a folder of their own.
     """
     name = f"songs-{font_digest(font)}" if font else "songs"
-    folder = corpus_folder("train", directory).with_name(name)
+    folder = corpus_folder("train").with_name(name)
     features = functools.partial(clip_features, font=font) if font else clip_features
     return build_clips(plan_songs(clips, seed), folder, features, jobs or default_jobs(), progress)
 
@@ -275,11 +268,7 @@ def font_digest(font: Path) -> str:
 
 
 def build_clips(
-    plan: Sequence[Clip],
-    folder: Path,
-    features: ClipFeatures,
-    jobs: int = 1,
-    progress: bool = False,
+    plan: Sequence[Clip], folder: Path, features: ClipFeatures, jobs: int = 1, progress: bool = False
 ) -> FeatureStore:
     """Build any planned clips' features below ``folder``; several jobs import ``features`` by its name."""
     shards = plan_shards(plan, folder)

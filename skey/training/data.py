@@ -128,7 +128,7 @@ def load_data(
             part, held_out, digest = _load_split(split, count, jobs, progress)  # type: ignore[arg-type]
             training, validation, digests = training + part, validation + held_out, [*digests, digest]
     for seed, font in enumerate((None, *soundfonts) if experiment.songs else ()):
-        store = build_songs(experiment.songs, jobs, progress=progress, seed=seed, font=font)
+        store = build_songs(experiment.songs, jobs, progress, seed, font)
         part, held_out = _divided(plan_songs(experiment.songs, seed), store)
         training, validation = training + part, validation + held_out.kept(range(WATCHED_BESIDES))
         digests.append(store.digest()[:16])

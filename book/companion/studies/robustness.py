@@ -78,24 +78,15 @@ class Effect:
         return tuple(sorted((*self.strengths, self.untouched)))
 
 
+_HARD = RANGES["hard"]
+
 EFFECTS: Mapping[str, Effect] = {
     "detuning": Effect(
-        "Detuning",
-        "cents from A4 = 440 Hz",
-        "cents",
-        (-50.0, -35.0, -20.0, 20.0, 35.0, 50.0),
-        0.0,
-        (-DETUNING["hard"], DETUNING["hard"]),
-        (35.0, 50.0),
+        *("Detuning", "cents from A4 = 440 Hz", "cents", (-50.0, -35.0, -20.0, 20.0, 35.0, 50.0), 0.0),
+        *((-DETUNING["hard"], DETUNING["hard"]), (35.0, 50.0)),
     ),
     "saturation": Effect(
-        "Saturation",
-        "drive in dB",
-        "dB",
-        (10.0, 25.0, 40.0),
-        None,
-        RANGES["hard"]["drive_db"],
-        (10.0, 40.0),
+        "Saturation", "drive in dB", "dB", (10.0, 25.0, 40.0), None, _HARD["drive_db"], (10.0, 40.0)
     ),
     "reverb": Effect(
         "Reverberation",
@@ -103,26 +94,14 @@ EFFECTS: Mapping[str, Effect] = {
         "dB",
         (0.0, 10.0, 20.0),
         None,
-        RANGES["hard"]["wet_db"],
+        _HARD["wet_db"],
         (0.0, 20.0),
     ),
     "noise": Effect(
-        "Pink noise",
-        "music over noise in dB",
-        "dB",
-        (20.0, 5.0, -10.0),
-        None,
-        RANGES["hard"]["snr_db"],
-        (5.0, -10.0),
+        "Pink noise", "music over noise in dB", "dB", (20.0, 5.0, -10.0), None, _HARD["snr_db"], (5.0, -10.0)
     ),
     "length": Effect(
-        "Length of the excerpt",
-        "seconds",
-        "s",
-        (3.0, 5.0, 10.0, 30.0),
-        SECONDS,
-        None,
-        (10.0, 3.0),
+        "Length of the excerpt", "seconds", "s", (3.0, 5.0, 10.0, 30.0), SECONDS, None, (10.0, 3.0)
     ),
 }
 """Every effect by name."""

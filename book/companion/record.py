@@ -28,13 +28,13 @@ class RecordError(SkeyError):
     """A recorded result is absent or unreadable; the message names the file and how to make it again."""
 
 
-def find_checkout(start: Path | None = None) -> Path:
+def find_checkout() -> Path:
     """The top of the checkout: the nearest folder upwards that holds ``_toc.yml``.
 
-    Looks from ``start`` (default: the working directory), then from this package upwards. Raises
-    ``SkeyError`` where there is none, as with an installed wheel.
+    Looks from the working directory, then from this package upwards. Raises ``SkeyError`` where there is
+    none, as with an installed wheel.
     """
-    here = (start or Path.cwd()).resolve()
+    here = Path.cwd().resolve()
     for folder in (here, *here.parents, *Path(__file__).resolve().parents):
         if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
             return folder

@@ -209,9 +209,7 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
     return {system: chosen[system] for system in dict.fromkeys(run.system for run in candidates)}
 
 
-def ship(
-    checkout: Path, folders: Sequence[Path], dataset: Dataset | None = None
-) -> dict[str, TrainingRecord]:
+def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
     """Put runs on record, and of each system the weights that are chosen into the checkout.
 
     The runs of a system that are given are all that count: records of other seeds of it go. The answers of
@@ -236,7 +234,7 @@ def ship(
     _remove_other_seeds(results, facts)
     for name, fact in facts.items():
         write_run(results, fact, read_curve(files[name].parent / "log.csv"))
-    tested = dataset or open_test_set(build=True)
+    tested = open_test_set(build=True)
     put_answers(results / FOLDER, tested, {name: NetworkSystem(file) for name, file in files.items()})
     chosen = {
         system: run for system, run in choose(read_training_records(results)).items() if run.name in files

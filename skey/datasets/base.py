@@ -119,8 +119,7 @@ class Dataset(ABC):
 
     def require(self) -> None:
         """Raise ``MissingData`` with the message of :meth:`missing`, where there is one."""
-        message = self.missing()
-        if message:
+        if message := self.missing():
             raise MissingData(message)
 
     def data_hash(self) -> str:

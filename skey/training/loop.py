@@ -19,6 +19,7 @@ from tqdm import tqdm
 from skey import __version__
 from skey.calibration import signature_row
 from skey.experiments import Experiment
+from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.threads import keep_freed_memory
 from skey.losses import LossSettings
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
@@ -50,8 +51,6 @@ NORMS = "norms"
 """Beside the terms of the loss: the sum of the norms of the gradients."""
 
 Loss = LossSettings | CrossEntropy
-
-SEGMENT_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,18 +309,13 @@ class Run:
         summary = {**header.training, **confidence}
         save_weights(self.folder.weights, network, replace(header, training=summary))
 
-    def _origin(self) -> dict[str, object]:
-        if not self.start:
-            return {}
-        origin = {"name": self.start.name, "checksum": self.start.checksum, "examples": self.start.examples}
-        return {"started_from": origin}
-
     def _summary(self) -> dict[str, object]:
         last = self.state.log[-1] if self.state.log else {}
+        known = {name: getattr(self.start, name) for name in ("name", "checksum", "examples") if self.start}
         return {
             "experiment": asdict(self.experiment),
             "seed": self.seed,
-            **self._origin(),
+            **({"started_from": known} if known else {}),
             "data": self.data.digest,
             "clips": len(self.data.training),
             "recorded_tracks": self.data.tracks,

@@ -212,22 +212,17 @@ def _music(seconds: float = 20.0, rate: int = _RATE) -> Float[np.ndarray, " samp
     return np.interp(places, np.arange(whole.size), whole)
 
 
-def _wav(make: Callable[[], Sound], rate: int = _RATE, **how: str) -> Callable[[Path], None]:
+def _wav(make: Callable[[], Sound], rate: int = _RATE, **how: str) -> Callable[[Path], object]:
     """Make a sound and write it in the format that the name of the file says."""
     return lambda path: soundfile.write(str(path), make(), rate, **how)
 
 
-def _bytes(content: bytes) -> Callable[[Path], None]:
+def _bytes(content: bytes) -> Callable[[Path], object]:
     """Write bytes."""
-
-    def write(path: Path) -> None:
-        """Write the file."""
-        path.write_bytes(content)
-
-    return write
+    return lambda path: path.write_bytes(content)
 
 
-def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path], None]:
+def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path], object]:
     """Write music, then damage the file."""
 
     def write(path: Path) -> None:
@@ -245,7 +240,7 @@ def _bit_flips(content: bytearray) -> bytearray:
     return content
 
 
-def _aac(container: str) -> Callable[[Path], None]:
+def _aac(container: str) -> Callable[[Path], object]:
     """Write music as AAC in a container, whatever the name of the file says."""
 
     def write(path: Path) -> None:
@@ -269,7 +264,7 @@ def _with(value: float, every: int) -> Sound:
 _NOISE = np.random.default_rng(0).bytes(100_000)
 _WORDS = b"These are words, not samples.\n" * 200
 
-INPUTS: Mapping[str, Callable[[Path], None] | None] = {
+INPUTS: Mapping[str, Callable[[Path], object] | None] = {
     **{f"good.{suffix}": _wav(_music) for suffix in ("wav", "flac")},
     "good.opus": _wav(partial(_music, rate=48_000), 48_000, format="OGG", subtype="OPUS"),
     **{"good.aac": _aac("adts"), "good.m4a": _aac("ipod"), "aac_named.mp3": _aac("adts")},

@@ -222,22 +222,18 @@ def score_points(entries: Entries, system: str, name: str, metric: str) -> Float
     return np.asarray(points(metric, references(entries), answers(entries, system, name)))
 
 
-def score_curve(entries: Entries, system: str, effect: str, metric: str, seed: int = 0) -> list[Interval]:
+def score_curve(entries: Entries, system: str, effect: str, metric: str) -> list[Interval]:
     """A score along ``EFFECTS[effect].scale``, in percent with its 95 % interval over the clips."""
     names = (condition(effect, strength) for strength in EFFECTS[effect].scale)
-    return [
-        percent(bootstrap_interval(score_points(entries, system, name, metric), seed=seed)) for name in names
-    ]
+    return [percent(bootstrap_interval(score_points(entries, system, name, metric))) for name in names]
 
 
-def score_change(
-    entries: Entries, system: str, effect: str, strength: float, metric: str, seed: int = 0
-) -> Interval:
+def score_change(entries: Entries, system: str, effect: str, strength: float, metric: str) -> Interval:
     """What an effect does to a score on the same clips, in percentage points with the 95 % interval."""
     touched, clean = (
         score_points(entries, system, name, metric) for name in (condition(effect, strength), CLEAN)
     )
-    return percent(paired_bootstrap(touched, clean, seed=seed))
+    return percent(paired_bootstrap(touched, clean))
 
 
 def positions(effect: Effect) -> list[float]:

@@ -14,9 +14,9 @@ Conventions
 """
 
 from collections import Counter
-from collections.abc import Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,21 +89,19 @@ def confusion_matrix(references: Keys, estimates: Estimates) -> Integer[np.ndarr
     """Count estimates by reference, both along CIRCLE_OF_FIFTHS, relatives side by side (Figure 4, STONE)."""
     check_pairs(references, estimates)
     pairs = [(r, e) for r, e in zip(references, estimates, strict=True) if e is not None]
-    rows, columns = ([CIRCLE_OF_FIFTHS.index(pair[side]) for pair in pairs] for side in (0, 1))
-    return _count_cells(rows, columns, len(CIRCLE_OF_FIFTHS))
+    return _count_cells(pairs, CIRCLE_OF_FIFTHS)
 
 
 def signature_confusion(references: Keys, signatures: Sequence[int]) -> Integer[np.ndarray, "24 12"]:
     """Count key signatures, along SIGNATURES_BY_FIFTHS, by reference key (Figure 4, STONE, left)."""
     check_pairs(references, signatures)
-    rows = [CIRCLE_OF_FIFTHS.index(reference) for reference in references]
-    columns = [SIGNATURES_BY_FIFTHS.index(each) for each in signatures]
-    return _count_cells(rows, columns, len(SIGNATURES_BY_FIFTHS))
+    return _count_cells(zip(references, signatures, strict=True), SIGNATURES_BY_FIFTHS)
 
 
-def _count_cells(rows: list[int], columns: list[int], width: int) -> Integer[np.ndarray, "24 width"]:
-    matrix = np.zeros((len(CIRCLE_OF_FIFTHS), width), dtype=np.int64)
-    np.add.at(matrix, (np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp)), 1)
+def _count_cells(pairs: Iterable[tuple[Key, Any]], columns: Sequence[Any]) -> Integer[np.ndarray, "24 width"]:
+    matrix = np.zeros((len(CIRCLE_OF_FIFTHS), len(columns)), dtype=np.int64)
+    for reference, said in pairs:
+        matrix[CIRCLE_OF_FIFTHS.index(reference), columns.index(said)] += 1
     return matrix
 
 

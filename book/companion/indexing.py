@@ -373,7 +373,6 @@ def record_index(jobs: int | None) -> None:
     with tqdm(unit="piece") as bar:
 
         def progress(done: int, total: int) -> None:
-            """Move the bar."""
             bar.total = total
             bar.update(done - bar.n)
 

@@ -115,7 +115,6 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
     commands = [*CHECKS, ["pytest", *SIDE_BY_SIDE, *pytest_arguments]]
 
     def failing(module: str, *arguments: str) -> bool:
-        """Run a module of this Python in the checkout."""
         command = [sys.executable, "-m", module, *arguments]
         return bool(subprocess.run(command, cwd=checkout).returncode)
 

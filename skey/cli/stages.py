@@ -97,7 +97,6 @@ def _of_features(track: Path, out: Path) -> list[Stage]:
     digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(TRACKS)]
 
     def write() -> None:
-        """One shard, from nothing."""
         shutil.rmtree(out, ignore_errors=True)
         write_shard(str(out / "0"), dict.fromkeys(digests, features), {})
         write_index(str(out), ["0"], [])

@@ -164,7 +164,6 @@ def evenly_spread(tracks: Sequence[Track], limit: int | None) -> tuple[Track, ..
         return tuple(tracks)
 
     def stratum(place: int) -> tuple[list[tuple[str, str]], int, str]:
-        """Tags, key and place of a track: what the spread goes by."""
         track = tracks[place]
         return sorted(track.tags.items()), track.key.index if track.key else -1, track.id
 

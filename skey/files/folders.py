@@ -48,13 +48,14 @@ def _walk(
     seen: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> None:
-        """Report a folder that cannot be entered."""
         report(Path(error.filename), f"cannot be entered: {error.strerror}")
 
     for folder, subfolders, names in os.walk(top, followlinks=True, onerror=refuse):
-        if not _is_new(folder, seen):
+        status = os.stat(folder)  # noqa: PTH116 - device and inode tell links to one folder apart from copies
+        if (identity := (status.st_dev, status.st_ino)) in seen:
             subfolders.clear()
             continue
+        seen.add(identity)
         for name in sorted([*subfolders, *names]):
             reason = _why_left_out(name, is_folder=name in subfolders)
             if reason is not None:
@@ -71,15 +72,6 @@ def _why_left_out(name: str, *, is_folder: bool) -> str | None:
     if not is_folder and suffix in NOT_DECODED:
         return f"left out: {suffix} files cannot be decoded; export it as flac, wav or mp3"
     return None
-
-
-def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
-    """Whether this real folder was not walked before; remembers it."""
-    status = os.stat(folder)  # noqa: PTH116 - device and inode tell links to one folder apart from copies
-    identity = (status.st_dev, status.st_ino)
-    known = identity in seen
-    seen.add(identity)
-    return not known
 
 
 def _is_sound(name: str) -> bool:

@@ -213,7 +213,6 @@ def recoloured(segments: Pairs, generator: torch.Generator) -> Pairs:
     count, bins, steps = items.shape
 
     def curve(knots: int, size: int, deviation: float) -> Tensor:
-        """A smooth random one for each segment."""
         points = deviation * torch.randn(count, 1, knots, generator=generator, device=device)
         return F.interpolate(points, size=size, mode="linear", align_corners=True)[:, 0]
 

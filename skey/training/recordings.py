@@ -116,11 +116,9 @@ def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: 
     skipped: list[Skipped] = []
     tracks: dict[str, Recording] = {}
 
-    def skip(path: Path, why: str) -> None:
-        """Note a file that cannot be used."""
-        skipped.append(Skipped(path, why))
-
-    files = list(sound_files(folders, recursive=True, report=skip))
+    files = list(
+        sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why)))
+    )
     wanted = min(jobs or default_jobs(), len(files))
     found = in_processes(prepare, files, wanted) if wanted > 1 else map(prepare, files)
     for result in tqdm(found, "recordings", total=len(files), unit="track", disable=not progress):

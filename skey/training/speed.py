@@ -98,7 +98,6 @@ def _step(
     optimiser, batch = make_optimiser(network, experiment.optimiser), _random_batch(experiment)
 
     def step() -> None:
-        """One step."""
         optimiser.zero_grad()
         torch.stack(list(terms(network, loss, batch).values())).sum().backward()  # type: ignore[no-untyped-call]
         clip_gradients(network, experiment.optimiser.clip)

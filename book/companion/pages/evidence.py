@@ -62,7 +62,6 @@ def telling_clip(entries: Entries) -> int:
     names = [condition(effect, strength) for effect in HEARD for strength in EFFECTS[effect].shown]
 
     def right(system: str, name: str) -> np.ndarray:
-        """Whether each answer is right."""
         return np.array(list(map(is_right, references, robustness.answers(entries, system, name))))
 
     lost = sum((right(each, CLEAN) & ~right(each, name)).astype(int) for each in systems for name in names)

@@ -24,7 +24,7 @@ from skey.corpus.plan import plan_clips, render_clip
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.inference.tonality import measure_tonality
-from skey.keys import Key, parse_key
+from skey.keys import parse_key
 from skey.metrics import mirex_points
 from skey.shapes import Float
 from skey.weights import DEFAULT, available_weights, read_header
@@ -179,18 +179,15 @@ def table_of(entry: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
 def detuning(entries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """MIREX in percent: estimator, front end, cents, and the points of each clip."""
     references = [parse_key(key) for key in entries["clips"]["keys"]]
-
-    def answer(text: str) -> Key | None:
-        """A recorded answer."""
-        return None if text == "None" else parse_key(text)
-
     rows = [
         (*name.split(", ", 1), int(cents), 100 * points)
         for name in entries
         if name.endswith(FRONTS)
         for cents, said in entries[name].items()
         if cents != "checksum"
-        for points in mirex_points(references, [answer(text) for text in said[: len(references)]])
+        for points in mirex_points(
+            references, [None if text == "None" else parse_key(text) for text in said[: len(references)]]
+        )
     ]
     return pd.DataFrame(rows, columns=["system", "front end", "cents", "MIREX, %"])
 
@@ -226,7 +223,6 @@ def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path
     """Write music, then damage the file."""
 
     def write(path: Path) -> None:
-        """Write the file."""
         soundfile.write(str(path), _music(), _RATE)
         path.write_bytes(damage(bytearray(path.read_bytes())))
 
@@ -244,7 +240,6 @@ def _aac(container: str) -> Callable[[Path], object]:
     """Write music as AAC in a container, whatever the name of the file says."""
 
     def write(path: Path) -> None:
-        """Write the file."""
         with av.open(str(path), "w", format=container) as out:
             stream = out.add_stream("aac", rate=_RATE, layout="mono")
             frame = av.AudioFrame.from_ndarray(_music()[None].astype(np.float32), "fltp", "mono")

@@ -137,7 +137,6 @@ def terms(entry: Mapping[str, Any], clip: str, omega: int = 7) -> dict[str, Term
     heard, k = profiles(entry, clip), int(entry["k"])
 
     def term(first: str, second: str, steps: int) -> Term:
-        """One distance with the two complex numbers between which it is taken."""
         a, b = heard[first][None], heard[second][None]
         target = complex(np.exp(-2j * np.pi * omega * steps / 12))
         power = complex(cross_power(a, b, omega)[0])

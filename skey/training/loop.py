@@ -193,7 +193,7 @@ class Run:
         return head | means | watched
 
     def _batches(self) -> Iterator[Batch]:
-        """The batches of the current epoch, this process's part of each."""
+        """The batches of the current epoch, this process's part of each, on its device."""
         supervised = self.is_supervised(self.state.epoch)
         pool = self.data.labelled if supervised else self.data.training
         generator = self._sow(f"order {self.state.epoch}")
@@ -204,36 +204,19 @@ class Run:
             order = mixed_order(self.data, self.experiment.recorded, wanted, generator)
         title = f"{self.folder.name} epoch {self.state.epoch + 1}/{self.experiment.epochs}"
         hidden = not (self.machine.progress and self.fabric.is_global_zero)
+        size, rank, device = self.batch // self.fabric.world_size, self.fabric.global_rank, self.fabric.device
+        mine, rows = slice(rank * size, (rank + 1) * size), torch.arange(size, device=device)
         for number in tqdm(range(self.steps_per_epoch), title, disable=hidden, leave=False):
-            clips = order[number * self.batch : (number + 1) * self.batch]
-            crops = draw_crops(self.batch, generator, self.experiment.crops)
-            first = torch.randint(2, (self.batch,), generator=generator)
-            yield self._batch(pool, clips, crops, first, supervised, number)
-
-    def _batch(
-        self,
-        pool: Pool,
-        clips: list[int],
-        crops: tuple[torch.Tensor, torch.Tensor],
-        first: torch.Tensor,
-        supervised: bool,
-        number: int,
-    ) -> Batch:
-        """This process's part of a batch, on its device; either segment may be A."""
-        size, device = self.batch // self.fabric.world_size, self.fabric.device
-        part = slice(self.fabric.global_rank * size, (self.fabric.global_rank + 1) * size)
-        segments = self._segments(pool, clips[part])
-        if self.experiment.recolour:
-            colours = self._sow(f"colours {self.state.epoch} {number} {self.fabric.global_rank}", device)
-            segments = recoloured(segments, colours)
-        rows, a = torch.arange(size, device=device), first[part].to(device)
-        return Batch(
-            a=segments[rows, a],
-            b=segments[rows, 1 - a],
-            c=crops[0][part].to(device),
-            moved=crops[1][part].to(device),
-            labels=pool.labels(clips[part], device) if supervised else None,
-        )
+            clips = order[number * self.batch : (number + 1) * self.batch][mine]
+            c, moved = draw_crops(self.batch, generator, self.experiment.crops)
+            a = torch.randint(2, (self.batch,), generator=generator)[mine].to(device)  # either may be A
+            segments = self._segments(pool, clips)
+            if self.experiment.recolour:
+                colours = self._sow(f"colours {self.state.epoch} {number} {rank}", device)
+                segments = recoloured(segments, colours)
+            labels = pool.labels(clips, device) if supervised else None
+            crops = c[mine].to(device), moved[mine].to(device)
+            yield Batch(segments[rows, a], segments[rows, 1 - a], *crops, labels)
 
     def _segments(self, pool: Pool, clips: list[int]) -> Tensor:
         """Both segments of each clip; on a card the whole pool is there after the first time, if it fits."""

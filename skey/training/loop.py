@@ -30,12 +30,13 @@ from skey.training.data import Pool, TrainingData, draw_crops, epoch_order, mixe
 from skey.training.step import (
     Batch,
     backward,
+    batch_loss,
+    calibration_of,
     clip_gradients,
     descend,
     make_optimiser,
     place_settings,
     set_step,
-    task_of,
     use_half_precision,
 )
 from skey.training.validation import Watched, confidence_of, validate
@@ -104,7 +105,6 @@ class Run:
         keep_freed_memory()
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
-        self.task = task_of(experiment)
         self.start = start.header if start else None
         checksum = self.start.checksum if self.start else ""
         besides = "-".join([data.recordings, *data.soundfonts])
@@ -249,7 +249,7 @@ class Run:
     def _learn(self, loss: Loss, batch: Batch, row: int | Tensor) -> dict[str, Tensor]:
         """Gradients of a batch, cut; returns the terms of the loss and the sum of the gradients' norms."""
         network = self.state.network
-        terms = self.task.loss(self.fabric, network, loss, batch, row)
+        terms = batch_loss(self.fabric, network, loss, batch, row)
         self.state.optimiser.zero_grad()
         backward(self.fabric, network, torch.stack(list(terms.values())).sum())
         norms = clip_gradients(network, self.experiment.optimiser.clip)
@@ -281,7 +281,7 @@ class Run:
             name=self.folder.name,
             title=f"{self.experiment.title}, seed {self.seed}",
             architecture=network.architecture,
-            calibration=self.task.calibrate(network),
+            calibration=calibration_of(network),
             licence="MIT",
             source=f"skey-companion {__version__}",
             checksum="",

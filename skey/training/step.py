@@ -6,7 +6,6 @@ several processes agree with one: those few numbers are gathered from all before
 """
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +16,9 @@ from torch import Tensor, nn
 
 from skey.baselines import loudness
 from skey.calibration import Calibration, calibrate
-from skey.experiments import Experiment, Optimiser
+from skey.experiments import Optimiser
 from skey.losses import Keys, LossSettings, Numbers, Row, Terms, Views, key_loss, loss_terms, oracle
-from skey.model import ChromaNet, ConvNeXt, profile_of
+from skey.model import ConvNeXt, profile_of
 from skey.shapes import Float
 from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop, logits_by_key
 from skey.training.data import cropped
@@ -74,12 +73,14 @@ def gathered(
 
 
 def batch_loss(
-    fabric: Fabric | None, network: ChromaNet, settings: LossSettings, batch: Batch, row: Row = 0
+    fabric: Fabric | None, network: Network, settings: LossSettings | CrossEntropy, batch: Batch, row: Row = 0
 ) -> Terms:
     """The weighted terms of the loss over the whole batch, the same on every process; their sum is the loss.
 
     `fabric` is None where this process is alone with its batch; `row`: `row_of_first_bin` of `pseudo_label`.
     """
+    if isinstance(settings, CrossEntropy):
+        return label_loss(fabric, network, batch)
     seen = [cropped(batch.a, batch.c), cropped(batch.a, batch.moved)]
     if batch.labels is None:
         seen.append(cropped(batch.b, batch.c))
@@ -99,13 +100,11 @@ def batch_loss(
     return loss_terms(settings, views)
 
 
-def label_loss(
-    fabric: Fabric | None, network: KeyClassifier, settings: CrossEntropy, batch: Batch, row: Row = 0
-) -> Terms:
+def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
     """Cross-entropy of the classifier's keys with the labels, which follow the crop of the view of A.
 
-    Its batch norms need the whole batch at once; on several processes each sees its own part alone. `row` is
-    not used, for labels name absolute keys. Raises `ValueError` where there are no labels.
+    Its batch norms need the whole batch at once; on several processes each sees its own part alone. Raises
+    `ValueError` where there are no labels.
     """
     if batch.labels is None:
         raise ValueError("supervised training needs labels")
@@ -153,29 +152,9 @@ def clip_gradients(network: Network, limit: float) -> Float[Tensor, " parameters
     return norms
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """How one kind of system learns.
-
-    `loss` takes what `batch_loss` takes. `calibrate` says what the outputs of a network
-    mean. `reads_labels` is whether the loss cannot be watched without labels.
-    """
-
-    loss: Callable[..., Mapping[str, Tensor]]
-    calibrate: Callable[[Any], Calibration]
-    reads_labels: bool
-
-
-TASKS: Mapping[type, Task] = {
-    LossSettings: Task(batch_loss, calibrate, reads_labels=False),
-    CrossEntropy: Task(label_loss, lambda _: KEYS_BY_NAME, reads_labels=True),
-}
-"""The task behind each kind of loss settings."""
-
-
-def task_of(experiment: Experiment) -> Task:
-    """How the system learns."""
-    return TASKS[type(experiment.loss)]
+def calibration_of(network: Network) -> Calibration:
+    """What the outputs of a network mean: found by the reference sound, or told by the labels."""
+    return KEYS_BY_NAME if isinstance(network, KeyClassifier) else calibrate(network)
 
 
 def rate_at(step: int, steps: int, settings: Optimiser) -> float:

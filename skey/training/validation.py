@@ -19,9 +19,9 @@ from skey.listeners import listener, mean_profile
 from skey.metrics import count_relations, count_signatures, ksea, mirex_score
 from skey.model import PITCH_CLASSES, profile_of
 from skey.shapes import Float
-from skey.supervised import Network
+from skey.supervised import CrossEntropy, Network
 from skey.training.data import Pool, draw_crops
-from skey.training.step import Batch, pool_in_groups, task_of
+from skey.training.step import Batch, batch_loss, calibration_of, pool_in_groups
 from skey.weights.store import LoadedModel
 
 CLIPS_AT_ONCE = 64
@@ -56,11 +56,12 @@ def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0)
 
     Every process computes the same; `row`: see `skey.losses.pseudo_label`.
     """
-    task, labelled = task_of(experiment), pool.labelled()
+    labelled = pool.labelled()
+    heard = labelled if isinstance(experiment.loss, CrossEntropy) else pool
     network.eval()
     with torch.inference_mode():
-        terms = _mean_terms(network, experiment, labelled if task.reads_labels else pool, row)
-        signatures, keys = _answers(network, task.calibrate(network), labelled) if len(labelled) else ([], [])
+        terms = _mean_terms(network, experiment, heard, row)
+        signatures, keys = _answers(network, calibration_of(network), labelled) if len(labelled) else ([], [])
     network.train()
     references = [key for key in labelled.keys if key is not None]
     right = count_signatures([key.signature for key in references], signatures)
@@ -77,15 +78,14 @@ def _batches(pool: Pool, size: int = CLIPS_AT_ONCE) -> Iterator[list[int]]:
 
 
 def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) -> dict[str, float]:
-    task = task_of(experiment)
     generator, device = torch.Generator().manual_seed(0), next(network.parameters()).device
     sums: dict[str, float] = {}
     for clips in _batches(pool):
         segments = pool.segments(clips, experiment.architecture.frames_per_step).to(device)
         c, moved = (crops.to(device) for crops in draw_crops(len(clips), generator, experiment.crops))
-        labels = pool.labels(clips, device) if task.reads_labels else None
+        labels = pool.labels(clips, device) if isinstance(experiment.loss, CrossEntropy) else None
         batch = Batch(segments[:, 0], segments[:, 1], c, moved, labels)
-        for name, value in task.loss(None, network, experiment.loss, batch, row).items():
+        for name, value in batch_loss(None, network, experiment.loss, batch, row).items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(clips) / len(pool)
     return sums
 

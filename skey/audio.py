@@ -102,7 +102,7 @@ def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iter
     Yields (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised. Raises ``AudioError``
     where the file is missing, unreadable, empty or not finite, as soon as it is known.
     """
-    yield from _split(_at_one_rate(decoded(path)), _length(seconds))
+    yield from _split(_at_one_rate(decoded(path)), seconds)
 
 
 def stream_array(
@@ -120,7 +120,7 @@ def stream_array(
     check_rate(sample_rate)
     frames = block_frames(sample_rate, table.shape[1])
     blocks = (as_float(table[i : i + frames]) for i in range(0, len(table), frames))
-    yield from _split(_resampled(map(_mixed_down, blocks), sample_rate), _length(seconds))
+    yield from _split(_resampled(map(_mixed_down, blocks), sample_rate), seconds)
 
 
 def _mixed_down(block: Block) -> Wave:
@@ -148,9 +148,9 @@ def _resampled(blocks: Iterable[Wave], sample_rate: int | float) -> Iterator[Wav
     yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _split(blocks: Iterable[Wave], length: int) -> Iterator[Wave]:
+def _split(blocks: Iterable[Wave], seconds: int | float) -> Iterator[Wave]:
     """The same samples in blocks of one length, the last one shorter."""
-    waiting = np.zeros(0, np.float32)
+    waiting, length = np.zeros(0, np.float32), max(1, round(seconds * SAMPLE_RATE))
     for block in blocks:
         waiting = np.concatenate([waiting, block])
         while waiting.size >= length:
@@ -158,10 +158,6 @@ def _split(blocks: Iterable[Wave], length: int) -> Iterator[Wave]:
             waiting = waiting[length:]
     if waiting.size:
         yield waiting
-
-
-def _length(seconds: int | float) -> int:
-    return max(1, round(seconds * SAMPLE_RATE))
 
 
 def _joined(blocks: Iterable[Wave]) -> Wave:

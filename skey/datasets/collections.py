@@ -114,11 +114,8 @@ class GiantSteps(Dataset):
         files = next((found for each in _LABELS if (found := sorted(self.folder().glob(each)))), None)
         if files is None:
             files = [self.label_file("annotations/key/10089.LOFI.key")]  # raises
-        places = ((file.name, file) for file in files)
-        return parse_each(str(files[0].parent), places, self._labelled)
-
-    def _labelled(self, file: Path) -> Track:
-        return self._track(file.stem, file.read_text(encoding="utf-8", errors="replace"))
+        labels = ((file.name, (file.stem, file.read_text("utf-8", "replace"))) for file in files)
+        return parse_each(str(files[0].parent), labels, lambda label: self._track(*label))
 
     def _track(self, name: str, label: str) -> Track:
         genre = self.folder() / "annotations" / "genre" / f"{name}.genre"
@@ -142,10 +139,10 @@ class GiantStepsMTG(GiantSteps):
     def read_tracks(self) -> Sequence[Track]:
         """Read ``annotations.txt``, in its order; a track without one agreed key has none."""
         table = self.label_file("annotations/annotations.txt")
-        return read_table(table, ("ID", "MANUAL KEY"), self._row, delimiter="\t")
-
-    def _row(self, row: Row) -> Track:
-        return self._track(f"{row['ID']}.LOFI", row["MANUAL KEY"])
+        columns = ("ID", "MANUAL KEY")
+        return read_table(
+            table, columns, lambda row: self._track(f"{row['ID']}.LOFI", row["MANUAL KEY"]), "\t"
+        )
 
 
 class Folder(Dataset):

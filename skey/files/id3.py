@@ -48,7 +48,8 @@ class Tag:
         body = body.ljust(self.size, b"\0") if len(body) <= self.size else body + bytes(NEW_PADDING)
         if self.version == 3 and self.flags & _UNSYNCHRONISED:
             body = re.sub(rb"\xff(?=[\xe0-\xff\0]|\Z)", b"\xff\0", body)
-        return b"ID3" + bytes([self.version, 0, self.flags]) + _syncsafe(len(body)) + body
+        size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
+        return b"ID3" + bytes([self.version, 0, self.flags]) + size + body
 
     def with_key(self, text: str, agrees: Callable[[str], bool]) -> "Tag":
         """The tag with the key in one TKEY and in other programs' fields, unless these already ``agrees``."""
@@ -134,7 +135,7 @@ def _plan_chunks(
         place = end + (end - place) % 2
     if not found:
         parts.append(_chunk(order, name, edit(Tag(4, 0, (), 0)).to_bytes()))
-    length = 4 + sum(_length(part) for part in parts)
+    length = 4 + sum(len(part) if isinstance(part, bytes) else part[1] - part[0] for part in parts)
     if length > 0xFFFFFFFF:
         raise TagError("it is longer than 4 GB, which its format cannot say")
     return [head[:4] + struct.pack(order + "I", length) + head[8:], *parts]
@@ -142,10 +143,6 @@ def _plan_chunks(
 
 def _chunk(order: str, name: bytes, content: bytes) -> bytes:
     return name + struct.pack(order + "I", len(content)) + content + bytes(len(content) % 2)
-
-
-def _length(part: Part) -> int:
-    return len(part) if isinstance(part, bytes) else part[1] - part[0]
 
 
 def _tag_end(head: bytes) -> int:
@@ -210,7 +207,3 @@ def _from_syncsafe(four: bytes) -> int:
     if any(byte & 0x80 for byte in four):
         return 1 << 32
     return four[0] << 21 | four[1] << 14 | four[2] << 7 | four[3]
-
-
-def _syncsafe(number: int) -> bytes:
-    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))

@@ -9,7 +9,6 @@ that lie on one scale of semitones, and that change. A logistic regression weigh
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -30,6 +29,7 @@ TONAL_PROMINENCE = 0.12
 MIN_ACTIVE_SECONDS = 1.5
 """The least sound that counts as more than a click."""
 
+_WINDOW = np.hanning(FRAME).astype(np.float32)
 _FRAMES_AT_ONCE = 32
 """So many are transformed together: they stay in the processor's cache."""
 _ACTIVE_RANGE = 1e-5
@@ -120,16 +120,11 @@ def measure_tonality(wave: Float32[np.ndarray, "samples"]) -> Tonality:
     return Tonality(seconds, _line_prominence(power), tuning, *_scale(peaks, len(power)))
 
 
-@lru_cache(maxsize=1)
-def _window() -> Float32[np.ndarray, "samples"]:
-    return np.hanning(FRAME).astype(np.float32)
-
-
 def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "frames bins"]:
     frames = sliding_window_view(wave, FRAME)[::STEP]
     power = np.empty((len(frames), FRAME // 2 + 1), np.float32)
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
-        spectra = np.fft.rfft(frames[start : start + _FRAMES_AT_ONCE] * _window(), axis=1)
+        spectra = np.fft.rfft(frames[start : start + _FRAMES_AT_ONCE] * _WINDOW, axis=1)
         power[start : start + _FRAMES_AT_ONCE] = spectra.real**2 + spectra.imag**2
     return power
 

@@ -123,14 +123,14 @@ def load_data(
     if soundfonts and not experiment.songs:
         raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
-    for split, count in (("train", experiment.clips), ("unlabelled", experiment.unlabelled)):
-        if count:
-            part, held_out, digest = _load_split(split, count, jobs, progress)  # type: ignore[arg-type]
-            training, validation, digests = training + part, validation + held_out, [*digests, digest]
+    splits: dict[Split, int] = {"train": experiment.clips, "unlabelled": experiment.unlabelled}
+    made = [(plan_clips(k, n), build(k, n, jobs, progress=progress), n) for k, n in splits.items() if n]
     for seed, font in enumerate((None, *soundfonts) if experiment.songs else ()):
         store = build_songs(experiment.songs, jobs, progress, seed, font)
-        part, held_out = _divided(plan_songs(experiment.songs, seed), store)
-        training, validation = training + part, validation + held_out.kept(range(WATCHED_BESIDES))
+        made.append((plan_songs(experiment.songs, seed), store, WATCHED_BESIDES))
+    for plan, store, most in made:
+        part, held_out = _divided(plan, store)
+        training, validation = training + part, validation + held_out.kept(range(most))
         digests.append(store.digest()[:16])
     kept = training.kept(_part(len(training), experiment.share))
     labelled = kept.labelled()
@@ -162,12 +162,6 @@ def load_data(
         skipped=skipped,
         soundfonts=tuple(font_digest(font) for font in soundfonts),
     )
-
-
-def _load_split(split: Split, clips: int, jobs: int | None, progress: bool) -> tuple[Pool, Pool, str]:
-    """The clips of one split to train on, those to watch, and the digest of the features."""
-    store = build(split, clips, jobs, progress=progress)
-    return *_divided(plan_clips(split, clips), store), store.digest()[:16]
 
 
 def _divided(plan: Sequence[Clip], store: FeatureStore) -> tuple[Pool, Pool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -66,15 +67,12 @@ def ways_to_step(experiment: Experiment, half_precision: bool) -> dict[str, Call
     """
     keep_freed_memory()  # as a run does
     whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
+    ours = partial(batch_loss, None)
     return {
         "plain": _step(whole, _plain_terms),
-        "all frames": _step(whole, _our_terms, half_precision),
-        "averaged frames": _step(experiment, _our_terms, half_precision),
+        "all frames": _step(whole, ours, half_precision),
+        "averaged frames": _step(experiment, ours, half_precision),
     }
-
-
-def _our_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mapping[str, Tensor]:
-    return batch_loss(None, network, loss, batch)
 
 
 def _plain_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mapping[str, Tensor]:

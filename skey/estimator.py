@@ -141,9 +141,6 @@ QUIET = 1e-3
 LEAST_VOTE_SECONDS = SEGMENT_SECONDS / 2
 """A rest at the end that is shorter has no say (STONE drops every rest), unless there is nothing else."""
 
-STANDARD_INPUT = Path("-")
-"""The path that stands for standard input among many files."""
-
 Sound = Any
 """A file, a binary file object, or samples: an array, a list, or a tensor of torch on any device."""
 
@@ -261,7 +258,7 @@ class KeyEstimator:
     def _outcome(self, path: Path) -> Outcome:
         """The estimate or the error of one file."""
         try:
-            return Outcome(path, self.estimate(sys.stdin.buffer if path == STANDARD_INPUT else path), None)
+            return Outcome(path, self.estimate(sys.stdin.buffer if path == Path("-") else path), None)
         except SkeyError as error:
             return Outcome(path, None, error)
         except Exception as error:  # Nobody's folder of music is to be lost over a fault of ours in one file.

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from companion.pages.parts import write_pages
 from skey.errors import SkeyError
@@ -26,23 +27,10 @@ def build_book(checkout: Path) -> Path:
     Raises ``SkeyError`` where the build failed or warned, ``RecordError`` without a record.
     """
     write_pages(checkout)
-    command = [
-        str(script("jupyter-book")),
-        "build",
-        str(checkout),
-        "--path-output",
-        str(checkout / OUTPUT),
-        *STRICT,
-    ]
-    done = subprocess.run(
-        command,
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"},  # colours would hide the warnings in a log
-    )
+    command = [script("jupyter-book"), "build", checkout, "--path-output", checkout / OUTPUT, *STRICT]
+    plain = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}  # colours would hide the warnings in a log
+    how: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    done = subprocess.run(list(map(str, command)), cwd=checkout, env=plain, **how)
     index = checkout / INDEX
     if done.returncode or not index.is_file():
         raise SkeyError(_complaints(done.stdout + done.stderr))

@@ -21,7 +21,6 @@ _COLUMNS = (
     *("tuning_cents", "duration", "reason"),
 )
 _SEGMENT_COLUMNS = ("path", "start", "end", "key", "confidence")
-_INDENT = "  "
 
 
 class Format(StrEnum):
@@ -71,9 +70,7 @@ class Layout:
                 return "\n".join(_csv([name, *row.values()]) for row in rows)
             return _csv([name, *(record[column] for column in _COLUMNS[1:])])
         lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{_on_one_line(path)}"]
-        lines += [
-            f"{_INDENT}{r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows
-        ]
+        lines += [f"  {r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows]
         return "\n".join(lines)
 
     def _exchanged(self, estimate: "KeyEstimate") -> str:

@@ -50,10 +50,7 @@ class OpenCorpus(Dataset):
     ) -> None:
         super().__init__(root, limit)
         self.split: Split = split
-        self.build = build
-        self.jobs = jobs
-        self.seed = seed
-        self.progress = progress
+        self.build, self.jobs, self.seed, self.progress = build, jobs, seed, progress
 
     @cached_property
     def clips(self) -> tuple[Clip, ...]:
@@ -77,16 +74,10 @@ class OpenCorpus(Dataset):
         """The planned clips; ``tags`` hold source, level and mode (``unknown`` without a label)."""
         return [
             Track(
-                clip.id,
-                clip.key,
-                clip.group,
-                tags={
-                    "source": clip.source,
-                    "level": clip.level,
-                    "mode": clip.key.mode if clip.key else "unknown",
-                },
+                clip.id, clip.key, clip.group, tags={"source": clip.source, "level": clip.level, "mode": mode}
             )
             for clip in self.clips
+            for mode in [clip.key.mode if clip.key else "unknown"]
         ]
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from skey.errors import SkeyError
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, Key, Relation, relation
-from skey.shapes import Float, Integer, Num
+from skey.shapes import Float, Integer
 
 Keys = Sequence[Key]
 Estimates = Sequence[Key | None]
@@ -105,7 +105,7 @@ def _count_cells(pairs: Iterable[tuple[Key, Any]], columns: Sequence[Any]) -> In
     return matrix
 
 
-def normalise_rows(matrix: Num[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+def normalise_rows(matrix: Integer[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
     """Divide each row by its sum, so that it shows where one reference key goes; an empty row stays zero."""
     sums = matrix.sum(axis=1, keepdims=True)
     shares = np.zeros(matrix.shape)

@@ -7,18 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or "jaxtyping" in sys.modules:
-    from jaxtyping import Bool as Bool
-    from jaxtyping import Complex64 as Complex64
-    from jaxtyping import Float as Float
-    from jaxtyping import Float32 as Float32
-    from jaxtyping import Float64 as Float64
-    from jaxtyping import Int as Int
-    from jaxtyping import Int16 as Int16
-    from jaxtyping import Int64 as Int64
-    from jaxtyping import Integer as Integer
-    from jaxtyping import Num as Num
-    from jaxtyping import Shaped as Shaped
-    from jaxtyping import UInt8 as UInt8
+    from jaxtyping import Bool, Complex64, Float, Float32, Float64, Int, Int16, Int64, Integer, Shaped, UInt8
 else:
 
     class Shaped:
@@ -28,4 +17,4 @@ else:
             """The type of the array."""
             return item[0]
 
-    Bool = Complex64 = Float = Float32 = Float64 = Int = Int16 = Int64 = Integer = Num = UInt8 = Shaped
+    Bool = Complex64 = Float = Float32 = Float64 = Int = Int16 = Int64 = Integer = UInt8 = Shaped

@@ -78,8 +78,8 @@ def music(packages: tuple[str, ...], out: Path | None, listing: bool) -> None:
     """
     from tqdm import tqdm
 
-    from skey.corpus.build import data_directory
     from skey.corpus.packages import digest, fetch, read_packages
+    from skey.files.folders import data_directory
 
     known = {package.package: package for package in read_packages()}
     unknown = [name for name in packages if name not in known]

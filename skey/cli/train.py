@@ -106,8 +106,8 @@ def train(
     """
     from dataclasses import replace
 
-    from skey.corpus.build import data_directory
     from skey.experiments import EXPERIMENTS, find_experiment
+    from skey.files.folders import data_directory
     from skey.training.loop import Machine
 
     if listing:

@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 from filelock import FileLock
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, plan_clips, plan_songs, render_clip
 from skey.corpus.processes import default_jobs, in_processes, rare_collection
 from skey.errors import SkeyError
+from skey.files.folders import data_directory
 from skey.inference import filters
 from skey.inference.threads import one_thread
 from skey.shapes import UInt8
@@ -167,12 +167,6 @@ class FeatureStore:
         """One sha256 (hexadecimal) over the checksums of all shards: same bytes, same digest."""
         sums = "".join(shard.recorded_checksum() or "missing" for shard in self.shards)
         return hashlib.sha256(sums.encode()).hexdigest()
-
-
-def data_directory() -> Path:
-    """Where built features lie: ``$SKEY_DATA``, or the user's cache folder for ``skey-companion``."""
-    chosen = os.environ.get("SKEY_DATA")
-    return Path(chosen or platformdirs.user_cache_dir("skey-companion")).expanduser()
 
 
 def clip_features(clip: Clip, font: Path | None = None) -> UInt8[np.ndarray, "99 1292"]:

@@ -1,8 +1,10 @@
-"""Finding the sound files of a folder."""
+"""The folder of data, and the sound files of any folder."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import platformdirs
 
 SUFFIXES = frozenset(
     [
@@ -17,6 +19,12 @@ SUFFIXES = frozenset(
 
 NOT_DECODED = frozenset([".aa", ".aax", ".kar", ".m4p", ".mid", ".midi", ".mod", ".ofr", ".s3m", ".xm"])
 """Suffixes of music that cannot be decoded: notes, trackers' modules, protected files."""
+
+
+def data_directory() -> Path:
+    """Where features, runs and weights lie: ``$SKEY_DATA``, or the user's cache for ``skey-companion``."""
+    chosen = os.environ.get("SKEY_DATA")
+    return Path(chosen or platformdirs.user_cache_dir("skey-companion")).expanduser()
 
 
 def sound_files(

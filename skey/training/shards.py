@@ -19,8 +19,9 @@ from typing import Any
 import fsspec
 from filelock import FileLock
 
-from skey.corpus.build import data_directory, npy_bytes, storage_errors
+from skey.corpus.build import npy_bytes, storage_errors
 from skey.errors import SkeyError
+from skey.files.folders import data_directory
 from skey.training.recordings import NPY_HEADER, Opened, Recording, Segments, Skipped, open_recordings
 
 INDEX = "index.json"

@@ -4,13 +4,11 @@ Importing this needs no torch: :mod:`skey.weights.file` reads headers and arrays
 rebuilds the networks.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from skey.errors import WeightsError
+from skey.files.folders import data_directory
 from skey.weights.file import Header as Header
 from skey.weights.file import read_arrays as read_arrays
 from skey.weights.file import read_header as read_header
@@ -25,14 +23,13 @@ DEFAULT = "semitone-open"
 
 
 def user_folder() -> Path:
-    """Where imported and trained weights lie: `weights` under `$SKEY_DATA` or the user's cache folder."""
-    chosen = os.environ.get("SKEY_DATA")
-    return (Path(chosen) if chosen else platformdirs.user_cache_path("skey-companion")) / "weights"
+    """Where imported weights lie."""
+    return data_directory() / "weights"
 
 
 def available_weights() -> dict[str, Path]:
     """Name and file of all weights: shipped, trained (``skey-s0``), imported; of a name the last counts."""
-    trained = user_folder().parent.glob(f"runs/*/*{SUFFIX}")
+    trained = data_directory().glob(f"runs/*/*{SUFFIX}")
     files = *SHIPPED.glob(f"*{SUFFIX}"), *trained, *user_folder().glob(f"*{SUFFIX}")
     return {file.stem: file for file in sorted(files, key=lambda file: (file.parent != SHIPPED, file.stem))}
 

@@ -36,7 +36,13 @@ _GERMAN = re.compile(r"([A-Ha-h])(is|es|s)?[\s-]*(dur|moll)", re.IGNORECASE)
 _FRENCH = re.compile(
     r"(do|ut|ré|re|mi|fa|sol|la|si)\s*(dièse|diese|#|bémol|bemol|b)?\s*(majeur|mineur)", re.IGNORECASE
 )
+_GERMAN_TONICS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 10, "h": 11}
 _FRENCH_TONICS = {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
+_FOREIGN = (
+    (_GERMAN, _GERMAN_TONICS, ("is",), "dur"),
+    (_FRENCH, _FRENCH_TONICS, ("#", "dièse", "diese"), "majeur"),
+)
+"""Patterns of tonic, sign and mode; the tonics; the signs of a sharp; the word for major."""
 _CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
 _CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
 _MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
@@ -161,7 +167,7 @@ def parse_key(text: str) -> Key:
     """
     plain = unicodedata.normalize("NFKC", text).replace("♭", "b").replace("♯", "#").strip()
     plain = _CENTS.sub("", plain)
-    readers = (_read_circle_code, _read_midi, _read_german, _read_french, _read_enharmonic, _read_name)
+    readers = (_read_circle_code, _read_midi, _read_foreign, _read_enharmonic, _read_name)
     found = next((key for reader in readers if (key := reader(plain))), None)
     if found is None:
         raise KeyParseError(
@@ -171,26 +177,14 @@ def parse_key(text: str) -> Key:
     return found
 
 
-def _read_german(text: str) -> Key | None:
-    """A German name (``fis-Moll``, ``Es-Dur``, ``B-Dur`` for B flat, ``H-Dur`` for B), or None."""
-    match = _GERMAN.fullmatch(text)
-    if not match:
-        return None
-    letter, change = match[1].upper(), (match[2] or "").lower()
-    tonic = {"H": 11, "B": 10}.get(letter, _LETTERS.get(letter, 0))
-    step = 1 if change == "is" else -1 if change else 0
-    return Key((tonic + step) % 12, "major" if match[3].lower() == "dur" else "minor")
-
-
-def _read_french(text: str) -> Key | None:
-    """A French name (``fa dièse mineur``, ``si bémol majeur``), or None."""
-    match = _FRENCH.fullmatch(text)
-    if not match:
-        return None
-    sign = (match[2] or "").lower()
-    step = 1 if sign in ("#", "dièse", "diese") else -1 if sign else 0
-    mode: Mode = "major" if match[3].lower() == "majeur" else "minor"
-    return Key((_FRENCH_TONICS[match[1].lower()] + step) % 12, mode)
+def _read_foreign(text: str) -> Key | None:
+    """A German (``fis-Moll``, ``B-Dur`` for B flat, ``H-Dur`` for B) or French name (``si bémol majeur``)."""
+    for pattern, tonics, sharps, major in _FOREIGN:
+        if match := pattern.fullmatch(text):
+            tonic, sign, mode = (each and each.lower() for each in match.groups())
+            step = 1 if sign in sharps else -1 if sign else 0
+            return Key((tonics[tonic] + step) % 12, "major" if mode == major else "minor")
+    return None
 
 
 def _read_enharmonic(text: str) -> Key | None:

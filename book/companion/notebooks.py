@@ -16,8 +16,9 @@ from nbformat import NotebookNode
 
 from companion.kernels import KERNEL, KeptKernels
 from companion.parameters import refuse_others
-from companion.record import current_commit, write_if_changed
+from companion.record import write_if_changed
 from skey.errors import SkeyError
+from skey.files.folders import commit_of
 
 Value = str | int | float | bool
 
@@ -134,7 +135,7 @@ def run_notebook(
     if publish:
         write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))
     finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    run = Run(name, given, finished, round(time.monotonic() - began, 1), current_commit(checkout))
+    run = Run(name, given, finished, round(time.monotonic() - began, 1), commit_of(checkout))
     if publish:
         _remember(checkout, run)
     return run

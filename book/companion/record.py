@@ -5,7 +5,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from skey.errors import SkeyError
+from skey.files.folders import commit_of
 
 RESULTS = "results"
 """The folder of the shipped record, below the top of the checkout."""
@@ -121,7 +121,7 @@ def flat(tree: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 - whateve
 def provenance(checkout: Path, seconds: float) -> dict[str, Any]:
     """Who computed: commit, time (UTC), machine, versions; ``seconds`` is how long it took, wall clock."""
     return {
-        "commit": current_commit(checkout),
+        "commit": commit_of(checkout),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds": round(seconds, 1),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
@@ -138,13 +138,3 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def current_commit(checkout: Path) -> str:
-    """The commit, 12 digits, with ``+changes`` where tracked files differ; ``unknown`` without git."""
-    question = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes")
-    try:
-        said = subprocess.run(["git", *question], cwd=checkout, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return said.stdout.strip()

@@ -1,6 +1,7 @@
-"""The folder of data, and the sound files of any folder."""
+"""What is asked of folders: where data lie, which commit a clone has, which sound files there are."""
 
 import os
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,21 @@ def data_directory() -> Path:
     """Where features, runs and weights lie: ``$SKEY_DATA``, or the user's cache for ``skey-companion``."""
     chosen = os.environ.get("SKEY_DATA")
     return Path(chosen or platformdirs.user_cache_dir("skey-companion")).expanduser()
+
+
+def commit_of(folder: Path, file: str = "") -> str:
+    """The commit of a clone, 12 digits, with ``+changes`` where tracked files differ.
+
+    ``unknown`` without git, or where it does not keep the ``file``.
+    """
+    tracked = [("ls-files", "--error-unmatch", file)] if file else []
+    commit = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes")
+    try:
+        for question in (*tracked, commit):
+            said = subprocess.run(["git", *question], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return said.stdout.strip()
 
 
 def sound_files(

@@ -3,7 +3,6 @@
 import math
 import os
 import platform
-import subprocess
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from skey import __version__
 from skey.calibration import signature_row
 from skey.experiments import Experiment
+from skey.files.folders import commit_of
 from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.threads import keep_freed_memory
 from skey.losses import LossSettings
@@ -313,7 +313,7 @@ class Run:
             "half_precision": self.machine.uses_half_precision(),
             "torch": torch.__version__,
             "machine": machine_name(self.fabric.device),
-            "commit": code_commit(),
+            "commit": commit_of(Path(__file__).parent, Path(__file__).name),
             "last_epoch": dict(last),
         }
 
@@ -337,23 +337,6 @@ def log_of(watched: Watched) -> dict[str, float | int | str]:
     scores = {"ksea": watched.ksea, "mirex": watched.mirex}
     row |= {name: score for name, score in scores.items() if score is not None}
     return row | {f"rows_{mode}": " ".join(map(str, counts)) for mode, counts in watched.rows.items()}
-
-
-COMMIT = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes")
-"""What git is asked for the commit of a clone: 12 digits, with ``+changes`` where tracked files differ."""
-
-
-def code_commit() -> str:
-    """The commit of the code that runs; ``unknown`` where git does not keep it."""
-    here = Path(__file__)
-    try:
-        for question in (("ls-files", "--error-unmatch", here.name), COMMIT):
-            said = subprocess.run(
-                ["git", *question], cwd=here.parent, capture_output=True, text=True, check=True
-            )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return said.stdout.strip()
 
 
 def machine_name(device: torch.device) -> str:

@@ -149,7 +149,6 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 }
 """Name of each system that `skey train` knows."""
 
-
 OUR_SCALE: Mapping[str, int | float] = {
     **{"clips": 2000, "unlabelled": 576, "batch": 128, "steps": 18, "epochs": 131},
     **{"rate": 2e-3, "frames_per_step": 4},

@@ -26,7 +26,6 @@ MARKS: Mapping[str, str] = {
 }
 """What each mark means, for a reader."""
 
-
 ClaimKind = Literal["better", "same", "no worse"]
 """What a claim says of its first system beside its second."""
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 SPLITS = click.Choice(["test", "train", "unlabelled"])
 POSITIVE = click.IntRange(min=1)
 
-
 PLAN = [
     click.Option(["--split"], type=SPLITS, default="test", show_default=True, help="Which clips."),
     click.Option(["--clips"], type=POSITIVE, help="Only the first so many; they are balanced too."),

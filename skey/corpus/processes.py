@@ -17,7 +17,6 @@ from skey.errors import SkeyError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-
 _LOST = (
     "the system ended a worker process, often for lack of memory. "
     "Run the command again with fewer --jobs: it goes on where it stopped."

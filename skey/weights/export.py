@@ -18,7 +18,6 @@ from skey.weights.store import LoadedModel
 INPUT, OUTPUT = "waveform", "probabilities"
 """Names of the graph's input (samples at 22,050 Hz, mono, peak 1) and output (probabilities)."""
 
-
 OPSET = 17
 """The version of ONNX's operators, understood by every onnxruntime since 1.12."""
 

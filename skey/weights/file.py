@@ -25,7 +25,6 @@ METADATA_KEY, SEAL_KEY = "skey", "skey-seal"
 MOST_BYTES = 256 << 20
 """The largest file of weights that is read; those that ship have a few MB."""
 
-
 FORMAT = 1
 """Raised when a reader of today could not understand a file of tomorrow."""
 

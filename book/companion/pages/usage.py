@@ -44,7 +44,6 @@ SNIPPET = re.compile(
 )
 """A block of code with the include of its output right below it."""
 
-
 TAG_FIELDS = {
     "mp3, wav, aiff (ID3v2)": ID3_KEY,
     "flac, ogg, opus (Vorbis comments)": VORBIS_KEY,
@@ -62,7 +61,6 @@ PARTS = {
     "tunes": "folk tunes",
 }
 """Part of the test set → how the page calls it."""
-
 
 _CODES = (Notation.CAMELOT, Notation.OPEN_KEY)
 

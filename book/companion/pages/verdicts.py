@@ -41,7 +41,6 @@ CAUTION = (
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
 
-
 COUNTED: dict[Verdict, tuple[str, str]] = {
     "holds": ("holds", "hold"),
     "does not hold": ("does not hold", "do not hold"),
@@ -50,7 +49,6 @@ COUNTED: dict[Verdict, tuple[str, str]] = {
     "not computed here": ("is not computed here", "are not computed here"),
 }
 """Each verdict after a number: of one claim, and of several."""
-
 
 DOTS: dict[Verdict, str] = {
     "holds": "●",

@@ -53,14 +53,10 @@ ANSWERS, ABOUT, SCORES = "answers.csv", "answers.json", "scores.csv"
 class Record:
     """A table of answers, and what is behind it.
 
-    Args:
-        answers: a row a track (its index is the track's id): ``TAGS``, the reference as a ``Key``, then a
-            column a system, of keys, of key signatures as pitch classes, or of None.
-        data: name, title, hash and tracks of the data set; ``skipped``, where tracks of a collection could
-            not be scored: track → why.
-        weights: system → sha256 of its weights.
-        made: commit, time, machine, versions.
-        folder: where it lies.
+    ``answers``: a row a track (its index is the track's id): ``TAGS``, the reference as a ``Key``, then a
+    column a system, of keys, of key signatures as pitch classes, or of None. ``data``: name, title, hash and
+    tracks of the data set; ``skipped``, where tracks of a collection could not be scored: track → why.
+    ``weights``: system → sha256. ``made``: commit, time, machine, versions. ``folder``: where it lies.
     """
 
     answers: pd.DataFrame
@@ -82,14 +78,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A table or figure: the answers of its systems, and their scores.
+    """A table or figure, by the name of its notebook: the answers of its systems, and their scores.
 
-    Args:
-        name: of its notebook.
-        record: the answers and scores are from.
-        answers: those of its systems, see :class:`Record`.
-        scores: theirs, with the columns of :data:`companion.scores.COLUMNS`.
-        seed: of the intervals.
+    ``answers`` are as those of :class:`Record`, ``scores`` have the columns of
+    :data:`companion.scores.COLUMNS`, ``seed`` is that of the intervals.
     """
 
     name: str
@@ -126,21 +118,14 @@ def open_dataset(parameters: Parameters) -> Dataset:
 def evaluate(
     name: str, parameters: Parameters | None = None, asked: Mapping[str, System] | None = None
 ) -> Evaluation:
-    """The answers and scores of a table's systems.
+    """The answers and scores of a table's systems, by the name of its notebook, one of ``TABLES``.
 
     A record answers for the open corpus unless ``parameters.recompute``; any other data set is computed, and
     its answers are written beside those that other tables found there. Tracks of a collection that cannot be
-    scored are skipped, and named with the reason.
+    scored are skipped, and named with the reason. ``asked``: the systems, where they are not those at hand.
 
-    Args:
-        name: of the notebook, one of ``TABLES``.
-        parameters: of the notebook; by default those of the shipped record.
-        asked: the systems, where they are not those at hand of that table.
-
-    Raises:
-        RecordError: there is no record.
-        MissingData, AudioError: there is no sound, or none that can be used.
-        ParameterError: the result would overwrite another one.
+    Raises ``RecordError`` where there is no record, ``MissingData`` or ``AudioError`` where there is no
+    sound, or none that can be used, and ``ParameterError`` where the result would overwrite another one.
     """
     given = parameters or Parameters()
     checkout = find_checkout()
@@ -199,11 +184,8 @@ def _ask_share(
 def ask_all(dataset: Dataset, kept: KeptAnswers) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Ask systems about every track that has a key; skip files that cannot be used.
 
-    Returns:
-        The table of their answers, and what the record says of the data.
-
-    Raises:
-        MissingData, AudioError: there is no sound, no features, or none that can be used.
+    Returns the table of their answers, and what the record says of the data. Raises ``MissingData`` or
+    ``AudioError`` where there is no sound, no features, or none that can be used.
     """
     tracks, labels = labelled_tracks(dataset), dataset.data_hash()
     found: dict[str, tuple[str, dict[str, Answer]]] = {}

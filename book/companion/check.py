@@ -53,13 +53,8 @@ def check_record(
 ) -> list[str]:
     """Every way in which the record in a folder does not hold, a line each.
 
-    Args:
-        folder: of the record.
-        asked: systems to ask again; none by default.
-        clips: how many tracks they are asked about; all by default.
-
-    Raises:
-        MissingData: features are needed that were not built.
+    ``asked``: systems to ask again, about so many ``clips`` (default: all); raises ``MissingData`` where that
+    needs features which were not built.
     """
     from companion.corpus import check_corpus
 

@@ -34,12 +34,9 @@ CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, modified 
 
 @dataclass(frozen=True)
 class KeptAnswers:
-    """What systems answered so far.
+    """What systems answered so far, in the ``rows`` of a database; ``systems``: whom to ask, by name.
 
-    Args:
-        rows: the open database.
-        systems: whom to ask, by name.
-        identities: what tells each from every other; a system that has none is asked each time.
+    ``identities``: what tells each from every other; a system that has none is asked each time.
     """
 
     rows: sqlite3.Connection
@@ -47,14 +44,10 @@ class KeptAnswers:
     identities: Mapping[str, str | None]
 
     def ask(self, sound: str, features: Callable[[], Any]) -> dict[str, Answer]:
-        """The answer of each system about one track.
+        """The answer of each system about one track, by name.
 
-        Args:
-            sound: what identifies the sound of the track.
-            features: gives its log-VQT, (99, frames); called only where an answer is not known.
-
-        Returns:
-            The answers by the names of the systems.
+        ``sound`` identifies the sound of the track; ``features`` gives its log-VQT, (99, frames), and is
+        called only where an answer is not known.
         """
         kept = dict(self.rows.execute("SELECT system, answer FROM answers WHERE sound = ?", (sound,)))
         known = {name for name, each in self.identities.items() if each in kept}
@@ -75,13 +68,8 @@ class KeptAnswers:
     def sound_of(self, dataset: Dataset, track: Track, labels: str) -> str:
         """What identifies the sound of a track: the SHA-256 of its file, read again where that changed.
 
-        Args:
-            dataset: the data set.
-            track: one of its tracks.
-            labels: the hash of the data set, which identifies sound that is made on demand.
-
-        Raises:
-            OSError: the file cannot be read.
+        ``labels``: the hash of the data set, which identifies sound that is made on demand. Raises
+        ``OSError``.
         """
         if track.audio is None:
             return f"{dataset.name} {labels} {track.id}"

@@ -118,14 +118,10 @@ def parts_of(answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def score(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Every system on every part of the data.
+    """Every system on every part of the data, as ``COLUMNS``; a system of key signatures has KSEA alone.
 
-    Args:
-        answers: a row a track, see :mod:`companion.answers`.
-        seed: of the percentile bootstrap over tracks that gives the 95 % intervals.
-
-    Returns:
-        The columns ``COLUMNS``. A system of key signatures has KSEA alone.
+    ``answers``: a row a track, see :mod:`companion.answers`. ``seed``: of the percentile bootstrap over
+    tracks.
     """
     rows = [
         {"system": system, "part": part, "metric": metric, **asdict(percent(interval)), "n": len(table)}

@@ -26,14 +26,9 @@ class Check:
 
 
 def holds_while(premise: Callable[[], bool], sentence: str) -> str:
-    """A sentence that stands as long as its premise is true.
+    """A Markdown sentence that stands as long as its premise is true, else after ``NOT_HERE``.
 
-    Args:
-        premise: the comparison of numbers behind the sentence; false too where it looks up what is not there.
-        sentence: Markdown.
-
-    Returns:
-        The sentence, after ``NOT_HERE`` where the premise is false.
+    ``premise``: the comparison of numbers behind it; false too where it looks up what is not there.
     """
     try:
         true = premise()

@@ -19,12 +19,10 @@ from skey.weights.authors import RELEASES
 
 @dataclass(frozen=True)
 class Table:
-    """A table or figure in which systems are compared on a test set.
+    """A table or figure in which systems are compared on a test set; ``title`` is what the papers call it.
 
-    Args:
-        title: what the papers call it.
-        metrics: by which scores, the papers' first.
-        papers: the papers' tables that it stands beside, by their identifier in ``paper.toml``.
+    ``metrics``: by which scores, the papers' first. ``papers``: the papers' tables that it stands beside, by
+    their identifier in ``paper.toml``.
     """
 
     title: str
@@ -52,16 +50,11 @@ TABLES: Mapping[str, Table] = {
 
 @dataclass(frozen=True)
 class System:
-    """What is asked for the key of a track.
+    """What is asked for the key of a track, by the one name under which it is trained, stored and recorded.
 
-    Args:
-        name: the one name, by which it is trained, stored, asked and recorded.
-        family: what it is drawn with.
-        colour: of its own in every figure, after Okabe & Ito's palette for colour-blind readers.
-        tables: the notebooks in which it stands.
-        title: for a reader; by default that of the library.
-        checkpoint: the authors' name of released weights.
-        brought_by: the command that brings weights or answers which are not part of this package.
+    ``colour`` is its own in every figure, after Okabe & Ito's palette for colour-blind readers; ``tables``
+    are the notebooks in which it stands; ``checkpoint`` is the authors' name of released weights;
+    ``brought_by`` is the command that brings weights or answers which are not part of this package.
     """
 
     name: str
@@ -152,14 +145,8 @@ def systems_of(table: str) -> tuple[str, ...]:
 def systems(*names: str) -> dict[str, Callable[..., Any]]:
     """Systems by name: each a callable from the log-VQT of a track, (99, frames), to its answer.
 
-    Args:
-        names: which ones, in which order; all of them by default.
-
-    Returns:
-        Those of them that can be computed here: a network is left out where its weights are not.
-
-    Raises:
-        SkeyError: a name stands for no system.
+    All by default, in this order; a network is left out where its weights are not here. Raises ``SkeyError``
+    where a name stands for no system.
     """
     unknown = [name for name in names if name not in SYSTEMS]
     if unknown:

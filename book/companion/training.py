@@ -55,19 +55,12 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What the record of one run holds.
+    """What the record of one run of a system holds.
 
-    Args:
-        name: of the run.
-        system: what was trained.
-        seed: of its random numbers.
-        settings: the whole experiment.
-        training: what else the weights' header says of how they came about (data, clips, steps, seconds,
-            device, temperature).
-        weights: their checksum.
-        calibration: which key each output means.
-        curve: the log, a row an epoch.
-        scores: of its weights on the test set, with the columns of :data:`companion.scores.COLUMNS`.
+    ``settings``: the whole experiment; ``training``: what else the weights' header says of how they came
+    about (data, clips, steps, seconds, device, temperature); ``weights``: their checksum; ``calibration``:
+    which key each output means; ``curve``: the log, a row an epoch; ``scores``: on the test set, with the
+    columns of :data:`companion.scores.COLUMNS`.
     """
 
     name: str
@@ -192,16 +185,11 @@ def seconds_in_all(run: TrainingRecord, records: Sequence[TrainingRecord]) -> fl
 
 
 def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
-    """The run of each system whose weights are used: among its seeds the lowest last validation loss.
+    """System → the run whose weights are used: among its seeds the one of the lowest last validation loss.
 
     That loss is measured on held-out pieces of the training split. No score takes part, so that a system
-    which needs no labels is not chosen by labels either.
-
-    Args:
-        records: those of variants, which have names of their own, are passed over.
-
-    Returns:
-        System → the record of the chosen run.
+    which needs no labels is not chosen by labels either. Variants, which have names of their own, are passed
+    over.
     """
     candidates = [record for record in records if record.is_candidate]
     best_first = sorted(candidates, key=lambda run: (run.validation_loss, run.seed))
@@ -210,22 +198,11 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
 
 
 def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
-    """Put runs on record, and of each system the weights that are chosen into the checkout.
+    """Put finished runs on record, and of each system the weights that are chosen: system → the chosen run.
 
     The runs of a system that are given are all that count: records of other seeds of it go. The answers of
-    the chosen weights take their place in the record of answers.
-
-    Args:
-        checkout: its top.
-        folders: of finished runs.
-        dataset: what to score on; by default the open test set, built where it is not.
-
-    Returns:
-        What was shipped: system → the chosen run.
-
-    Raises:
-        RunError: a folder holds no finished run.
-        RecordError: the seeds of a system differ in more than the seed.
+    the chosen weights take their place in the record of answers. Raises ``RunError`` where a folder holds no
+    finished run, and ``RecordError`` where the seeds of a system differ in more than the seed.
     """
     files = {folder.name: weights_of(folder) for folder in map(Path.resolve, folders)}
     facts = {name: {"name": name, **facts_of(read_header(file), name)} for name, file in files.items()}

@@ -19,8 +19,7 @@ from skey.weights.file import FRONT_END, read_arrays
 def browser_script() -> str:
     """``window.SKEY = {…}``: weights, kernels and constants of the default estimator.
 
-    Raises:
-        WeightsError: the default network does not ship, or is of a kind that the page does not compute.
+    Raises ``WeightsError`` where that does not ship, or is of a kind that the page does not compute.
     """
     header, arrays = read_arrays(default_weights() or find_weights(DEFAULT))
     settings = header.architecture

@@ -135,10 +135,8 @@ def answer_in_words(reference: Key, answer: Answer) -> str:
 def heard_clip(clip: Clip, heard: Mapping[str, Any], answers: pd.DataFrame) -> str:
     """A clip with its player: systems' predictions, the 24 probabilities, and the key over time, as HTML.
 
-    Args:
-        clip: of the open corpus.
-        heard: what the default network predicts, an entry of the observation ``hear-the-model``.
-        answers: of other systems, for ``BESIDE``.
+    ``clip`` is of the open corpus; ``heard`` is what the default network predicts, an entry of the
+    observation ``hear-the-model``; ``answers`` are those of other systems, for ``BESIDE``.
     """
     assert clip.key is not None
     source = clip_file(lambda: render_clip(clip), f"open-corpus-{clip.id}")

@@ -75,10 +75,8 @@ _KINDS = {
 def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observation) -> dict[str, str]:
     """The tables of the page: path below ``build/pages`` → Markdown.
 
-    Args:
-        default: the record of the run behind the network that estimates by default.
-        excerpts: the recorded scores on excerpts of real recordings.
-        speed: the recorded measurement of `skey bench`.
+    ``default``: the run behind the network that estimates by default; ``excerpts``: the recorded scores on
+    excerpts of real recordings; ``speed``: the recorded measurement of `skey bench`.
     """
     return {
         "codes.md": codes_table(),

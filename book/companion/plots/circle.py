@@ -33,12 +33,9 @@ _LEGEND: Mapping[str, Any] = {
 
 @styled
 def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Drawing:
-    """The complex plane of Eq. 2 with a named dot a profile; C lies at 1.
+    """The complex plane of Eq. 2, at ``omega`` 7 or 1, with a named dot a profile; C lies at 1.
 
-    Args:
-        points: a view of Figure 1 → its point; the colours are those of the views.
-        omega: 7 or 1, which says where the twelve places lie.
-        title: of the drawing.
+    ``points``: a view of Figure 1 → its point; the colours are those of the views.
     """
     figure, axes = _plane(omega)
     for size, (view, point) in zip((130, 85, 40), points.items(), strict=True):
@@ -81,13 +78,7 @@ def many_points_drawing(points: Mapping[str, complex], omega: int, title: str) -
 
 @styled
 def costs_drawing(costs: Mapping[int, Sequence[float]], axis: str, title: str) -> Drawing:
-    """What so many semitones cost on either circle.
-
-    Args:
-        costs: omega → 12 numbers.
-        axis: what the semitones are.
-        title: of the drawing.
-    """
+    """What 0 to 11 semitones, ``axis`` says of what, cost on either circle; ``costs``: omega → 12 numbers."""
     figure, axes = canvas(5.6, 2.8)
     for (omega, values), line in zip(costs.items(), ("o-", "s--"), strict=True):
         axes.plot(range(12), values, line, color=OMEGA_COLOURS[omega], label=f"ω = {omega}")
@@ -101,9 +92,7 @@ def costs_drawing(costs: Mapping[int, Sequence[float]], axis: str, title: str) -
 def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Drawing:
     """How often a label is right for each offset of its row, with 95 % intervals.
 
-    Args:
-        shares: ``major``, ``minor``, ``both`` → 12 shares in percent.
-        title: of the drawing.
+    ``shares``: ``major``, ``minor``, ``both`` → 12 shares in percent.
     """
     figure, axes = canvas(5.6, 3.2)
     for place, ((name, row), marker) in enumerate(zip(shares.items(), "osD", strict=True)):

@@ -38,11 +38,8 @@ _SECONDS = HOP / 22_050
 def clip_drawing(segments: Float[Tensor, "2 99 frames"], c: int, k: int, title: str) -> Drawing:
     """A whole clip with the frames of the three views in it.
 
-    Args:
-        segments: log-VQTs of A and B.
-        c: crop of the pair, in semitones.
-        k: how much further the third view is cropped.
-        title: of the drawing.
+    ``segments``: log-VQTs of A and B; ``c``: crop of the pair, in semitones; ``k``: how much further the
+    third view is cropped.
     """
     both = np.concatenate([each.numpy() for each in segments], axis=1)
     figure, axes = canvas(7.2, 3.6)
@@ -88,10 +85,8 @@ def structure_drawing(
 ) -> Drawing:
     """The matrix Y with its sums over modes, beside it, and over key signatures, below (Figure 2, STONE).
 
-    Args:
-        y: rows by pitch class of their major key, C first; columns major and minor.
-        sums: lambda and mu, as Eq. 13 and 14 compute them.
-        title: of the drawing.
+    ``y``: rows by pitch class of their major key, C first; columns major and minor. ``sums``: lambda and mu,
+    as Eq. 13 and 14 compute them.
     """
     signatures, modes = sums
     figure = Figure(figsize=(3.6, 4.8), layout="constrained")
@@ -119,14 +114,10 @@ def grid_drawing(
     words: tuple[str, str],
     marks: Mapping[tuple[int, int], str] | None = None,
 ) -> Drawing:
-    """A square of twelve by twelve shares in 0..1, each box as opaque as its share.
+    """A square of twelve by twelve shares in 0..1, rows from the top, each box as opaque as its share.
 
-    Args:
-        shares: rows from the top.
-        labels: of the axes, that of the rows first.
-        face: colour of the boxes.
-        words: title, and the figure in words.
-        marks: (row, column) → a letter to write into the box, which is outlined.
+    ``labels`` are those of the axes, that of the rows first; ``face`` is the colour of the boxes; ``words``
+    are title and description; ``marks``: (row, column) → a letter to write into the box, which is outlined.
     """
     figure, axes = canvas(4.4, 4.4)
     heatmap(axes, pd.DataFrame(shares), face)

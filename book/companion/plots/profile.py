@@ -38,15 +38,11 @@ _RELATIVES = [
 
 
 def alignment_drawings(title: str, observed: Mapping[str, Any]) -> list[Drawing]:
-    """The answers of a network to C major and A minor, before and after calibration.
+    """The answers of a network to C major and A minor, before and after calibration: two drawings.
 
-    Args:
-        title: the network's name.
-        observed: one entry of the observation ``calibration``.
-
-    Returns:
-        Two drawings. Outer ring: the major column when C major sounds; inner ring: the minor column when A
-        minor sounds. Before calibration row q lies where pitch class A + q does.
+    Outer ring: the major column when C major sounds; inner ring: the minor column when A minor sounds. Before
+    calibration row q lies where pitch class A + q does. ``title``: the network's name; ``observed``: one
+    entry of the observation ``calibration``.
     """
     calibration = Calibration(**observed["calibration"])
     major, minor = (mean_profile(observed, mode) for mode in MODES)
@@ -100,12 +96,8 @@ def timeline_drawing(
 ) -> Drawing:
     """The 24 probabilities over time, keys along the circle of fifths, each major above its relative minor.
 
-    Args:
-        stretches: ``start`` and ``end`` in seconds, ``probabilities`` in the order of KEYS or none; stretches
-            overlap, and each is drawn around its middle.
-        reference: the key that the annotation gives; its row is outlined.
-        system: whose colour to take.
-        title: of the drawing.
+    ``stretches``: ``start`` and ``end`` in seconds, ``probabilities`` in the order of KEYS or none; they
+    overlap, and each is drawn around its middle. The row of the ``reference`` is outlined.
     """
     middles = np.array([(stretch["start"] + stretch["end"]) / 2 for stretch in stretches])
     step = middles[1] - middles[0] if len(middles) > 1 else 1.0

@@ -32,15 +32,10 @@ def scored_systems(entries: Entries, metric: str) -> tuple[str, ...]:
 
 
 def effect_drawings(entries: Entries, metric: str, word: str) -> list[Drawing]:
-    """A legend, then a figure for each effect.
+    """A legend, then a figure for each effect, to stand side by side.
 
-    Args:
-        entries: of the observation ``degradation``.
-        metric: the score, as the record calls it.
-        word: what readers call it.
-
-    Returns:
-        Drawings to stand side by side.
+    ``entries``: of the observation ``degradation``; ``metric``: the score, as the record calls it; ``word``:
+    what readers call it.
     """
     figures = [effect_drawing(entries, effect, metric, word) for effect in EFFECTS]
     return [legend_drawing(scored_systems(entries, metric), f"{word}: systems"), *figures]

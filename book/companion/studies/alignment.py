@@ -29,11 +29,7 @@ MODES: tuple[Mode, Mode] = ("major", "minor")
 
 
 def observe_calibration() -> dict[str, dict[str, Any]]:
-    """What each network at hand predicts for C major and for A minor, cropped by 0 to 11 semitones.
-
-    Returns:
-        System → what :func:`observe_network` says of it.
-    """
+    """What :func:`observe_network` says of each network at hand, by system."""
     files = available_weights()
     return {name: observe_network(read_weights(files[name])) for name in NETWORKS if name in files}
 
@@ -84,11 +80,10 @@ def agreeing(entry: Mapping[str, Any], mode: Mode) -> int:
 
 
 def mode_offset(calibration: Calibration) -> int:
-    """How many steps along the circle of fifths the two modes of one row lie apart.
+    """How many steps along the circle of fifths the two modes of one row lie apart, -5..6.
 
-    Returns:
-        Steps in -5..6 from the signature of the row's major key to that of its minor key; 0 where the two
-        are relatives, as they always are with 12 outputs.
+    From the signature of the row's major key to that of its minor key; 0 where the two are relatives, as they
+    always are with 12 outputs.
     """
     major = Key(calibration.major, "major").signature
     minor = Key(calibration.minor, "minor").signature

@@ -53,13 +53,10 @@ def unanimity(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def hear_disagreed() -> dict[str, dict[str, Any]]:
-    """The 24 probabilities of each network at hand for each of the clips to hear.
+    """System → ``checksum`` of its weights, and clip to hear → the 24 probabilities in the order of KEYS.
 
     The clips are those of the shipped record of Table 3; features are rounded to bytes like those that the
     record was computed from, so that the largest probability is its answer.
-
-    Returns:
-        System → ``checksum`` of its weights, and clip → probabilities in the order of KEYS.
     """
     answers = evaluate(T3).answers
     networks = {

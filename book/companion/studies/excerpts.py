@@ -31,16 +31,12 @@ RUNS = "excerpts-of-runs.csv"
 
 
 def score_excerpts(folder: Path) -> pd.DataFrame:
-    """Ask every system of Table 3 at hand about every excerpt.
+    """What every system of Table 3 at hand scores on the excerpts in a folder.
 
-    Args:
-        folder: of the excerpts.
-
-    Returns:
-        MIREX with its 95 % interval by system and part (all, and each kind of music), see
-        :data:`companion.scores.COLUMNS`; of networks also ``right`` (key and mode), ``confidence``, the
-        second minus the first, ``overconfidence``, and ``fitted``, what this is at the temperature that
-        was fitted on rendered clips.
+    MIREX with its 95 % interval by system and part (all, and each kind of music), see
+    :data:`companion.scores.COLUMNS`; of networks also ``right`` (key and mode), ``confidence``, the second
+    minus the first, ``overconfidence``, and ``fitted``, what this is at the temperature fitted on rendered
+    clips.
     """
     keys, features = _excerpts(folder)
     asked = systems(*systems_of(T3))
@@ -70,15 +66,10 @@ def _trust(
 
 
 def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
-    """Ask the networks of finished runs about every excerpt.
+    """What the networks of finished runs, folders of ``skey train``, score on the excerpts in a folder.
 
-    Args:
-        folder: of the excerpts.
-        runs: folders of ``skey train``, whose names they bear in the table.
-
-    Returns:
-        A row a run: MIREX in percent, and how much that is above the first run, with the 95 % interval of the
-        paired bootstrap.
+    A row a run: MIREX in percent, and how much that is above the first run, with the 95 % interval of the
+    paired bootstrap.
     """
     answers = _answers(*_excerpts(folder), {run.name: NetworkSystem(weights_of(run)) for run in runs})
     rows = {run.name: difference(answers, run.name, runs[0].name, "mirex") for run in runs}

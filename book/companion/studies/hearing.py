@@ -34,11 +34,9 @@ def example_clips() -> tuple[Clip, ...]:
 
 
 def hear_clips() -> dict[str, dict[str, Any]]:
-    """The predictions of the default network on the example clips.
+    """What the default network predicts for the example clips.
 
-    Returns:
-        Its name → ``checksum`` of its weights, and clip → its key, confidence and 24 probabilities in the
-        order of KEYS, tuning in cents, and the probabilities of each stretch.
+    Its name → ``checksum`` of its weights, and clip → what :func:`hear` says of it.
     """
     estimator = KeyEstimator(DEFAULT, as_published=True)
     heard = {clip.id: hear(estimator, render_clip(clip)) for clip in example_clips()}
@@ -46,15 +44,10 @@ def hear_clips() -> dict[str, dict[str, Any]]:
 
 
 def hear(estimator: KeyEstimator, wave: Float32[np.ndarray, " samples"]) -> dict[str, Any]:
-    """What an estimator predicts for a clip as a whole and for each of its stretches.
+    """What an estimator predicts for a clip (22,050 Hz) as a whole and for each of its stretches.
 
-    Args:
-        estimator: with its weights.
-        wave: (samples,) at 22,050 Hz.
-
-    Returns:
-        ``key``, ``confidence``, ``tuning_cents``, ``probabilities``, and ``stretches``: a list of ``start``,
-        ``end`` in seconds and ``probabilities``, none where nothing tonal sounds.
+    ``key``, ``confidence``, ``tuning_cents``, ``probabilities``, and ``stretches``: a list of ``start``,
+    ``end`` in seconds and ``probabilities``, none where nothing tonal sounds.
     """
     whole = estimator.estimate(wave, SAMPLE_RATE)
     return {

@@ -85,8 +85,7 @@ def views_of(segments: Float32[Tensor, "2 99 frames"]) -> dict[str, Float32[Tens
 def observe_pretext() -> dict[str, dict[str, Any]]:
     """What each network of 12 outputs at hand says to the three views of the two clips.
 
-    Returns:
-        System → ``checksum``, ``calibration``, ``c``, ``k``, and for each clip 12 probabilities a view.
+    System → ``checksum``, ``calibration``, ``c``, ``k``, and for each clip 12 probabilities a view.
     """
     heard = {name: views_of(halves(render_clip(clip))) for name, clip in pretext_clips().items()}
     return {
@@ -106,8 +105,7 @@ def observe_pretext() -> dict[str, dict[str, Any]]:
 def observe_structure() -> dict[str, dict[str, Any]]:
     """What each network of Figure 2 at hand says to the first segment of a major and of a minor clip.
 
-    Returns:
-        System → ``checksum``, ``calibration``, for ``major`` and ``minor`` the two columns of Y at crop 0.
+    System → ``checksum``, ``calibration``, for ``major`` and ``minor`` the two columns of Y at crop 0.
     """
     heard = {clip.key.mode: crop(halves(render_clip(clip))[0], 0) for clip in structure_clips() if clip.key}
     return {
@@ -146,10 +144,9 @@ def terms(entry: Mapping[str, Any], clip: str, omega: int = 7) -> dict[str, Term
 
 
 def named_structure(entry: Mapping[str, Any], mode: str) -> Float[Tensor, "12 2"]:
-    """The matrix Y of a clip of Figure 2, named by calibration but not taken apart.
+    """The matrix Y of a clip of Figure 2, (12, 2), named by calibration but not taken apart.
 
-    Returns:
-        (12, 2): rows by the pitch class of the major key that they stand for, C first; columns major, minor.
+    Rows by the pitch class of the major key that they stand for, C first; columns major, minor.
     """
     calibration = Calibration(**entry["calibration"])
     y = torch.tensor(entry[mode]).T.roll(calibration.major, dims=0)

@@ -74,17 +74,11 @@ class Study:
 
 
 def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """Chromas of the test clips as the rule sees them, and what networks say of the clips.
+    """Chromas of the first so many test clips (0: all) as the rule sees them, and what networks say of them.
 
-    Args:
-        limit: the first so many clips; 0 for all.
-
-    Returns:
-        ``clips``: their keys, levels and sources. Each scale of the chroma → ``louder`` and ``fifths``: a
-        text of twelve 0 and 1 a clip. Each network at hand → what :func:`observe_rows` says.
-
-    Raises:
-        MissingData: the features of the clips were not built.
+    ``clips``: their keys, levels and sources. Each scale of the chroma → ``louder`` and ``fifths``: a text of
+    twelve 0 and 1 a clip. Each network at hand → what :func:`observe_rows` says. Raises ``MissingData`` where
+    the features were not built.
     """
     dataset, files = OpenCorpus(limit=limit or None), available_weights()
     dataset.require()
@@ -103,9 +97,8 @@ def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
 def observe_rows(loaded: LoadedModel, heard: Sequence[Float[Tensor, "99 frames"]]) -> dict[str, Any]:
     """What a network says of each clip, from the mean profile of segments A and B at crop 0.
 
-    Returns:
-        ``checksum``; ``row_of_c``: the row that the reference sounds give C major and A minor; ``rows``: the
-        largest of lambda; with two modes ``major``: whether its own mode is major, 1 or 0.
+    ``checksum``; ``row_of_c``: the row that the reference sounds give C major and A minor; ``rows``: the
+    largest of lambda; with two modes ``major``: whether its own mode is major, 1 or 0.
     """
     profile = torch.stack([_mean_profile(loaded, each) for each in heard])
     found = {
@@ -181,11 +174,7 @@ def share(points: Bool[np.ndarray, " some"]) -> Interval:
 
 
 def consistency(study: Study, sign: Sign) -> Float[np.ndarray, "12 12"]:
-    """How often the label is right, in percent, if q* lies at one offset in major and at another in minor.
-
-    Returns:
-        (12, 12): row the offset of q* above the signature in major clips, column that in minor clips.
-    """
+    """How often the label is right, in percent, (12, 12): by offset of q* in major, and in minor clips."""
     at = np.array([right(study, study.signatures + offset, sign) for offset in range(12)])
     major, minor = at[:, study.major].sum(1), at[:, ~study.major].sum(1)
     return np.asarray(100 * (major[:, None] + minor[None]) / len(study.major))

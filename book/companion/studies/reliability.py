@@ -66,21 +66,15 @@ class Judged:
 
 
 def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """What the estimator answers to the test clips with each listener, and how sure it is.
+    """What the estimator answers to the first so many test clips (0: all) with each listener, how surely.
 
-    The log-VQT of the built features is cut into windows, whose profiles are averaged, as
-    ``KeyEstimator`` does with sound. Whether a clip has a tonality is heard in its sound, for the
-    first clips of the *hard* level.
+    The log-VQT of the built features is cut into windows, whose profiles are averaged, as ``KeyEstimator``
+    does with sound. Whether a clip has a tonality is heard in its sound, for the first clips of the *hard*
+    level.
 
-    Args:
-        limit: the first so many clips; 0 for all.
-
-    Returns:
-        ``clips`` with ``keys``, ``levels``, ``no_key`` (None where nobody listened); system → ``checksum``,
-        ``keys`` and ``confidence`` of the answers. All lists are in the order of the clips.
-
-    Raises:
-        MissingData: the features of the clips were not built.
+    ``clips`` with ``keys``, ``levels``, ``no_key`` (None where nobody listened); system → ``checksum``,
+    ``keys`` and ``confidence`` of the answers. All lists are in the order of the clips. Raises
+    ``MissingData`` where the features were not built.
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
@@ -160,9 +154,8 @@ def judged(entries: Entries, system: str) -> Judged:
 def classes(answers: Judged, bins: int = BINS) -> pd.DataFrame:
     """Classes of confidence of equal width that hold any answer, a row each.
 
-    Returns:
-        ``count``, mean ``confidence``, and the share that is right with its 95 % interval: ``value``,
-        ``low``, ``high``.
+    ``count``, mean ``confidence``, and the share that is right with its 95 % interval: ``value``, ``low``,
+    ``high``.
     """
     places = np.minimum((answers.confidence * bins).astype(int), bins - 1)
     table = pd.DataFrame({"confidence": answers.confidence, "right": answers.right.astype(float)})

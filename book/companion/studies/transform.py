@@ -93,18 +93,11 @@ def cost_of_open_mode(offset: int, omega: int) -> float:
 
 
 def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """Eq. 2 and Eq. 6 of chromas and of networks' profiles on the test clips.
+    """Eq. 2 and Eq. 6 of chromas and of networks' profiles on the first so many test clips (0: all).
 
-    Args:
-        limit: the first so many clips; 0 for all.
-
-    Returns:
-        ``chroma: SCALE``, ``untrained``, and each network at hand with its ``checksum`` → ``length 7``,
-        ``length 1`` (modulus of Eq. 2, mean of both segments), ``distance 7``, ``distance 1`` (Eq. 6): a
-        number a clip.
-
-    Raises:
-        MissingData: the features of the clips were not built.
+    ``chroma: SCALE``, ``untrained``, and each network at hand with its ``checksum`` → ``length 7``, ``length
+    1`` (modulus of Eq. 2, mean of both segments), ``distance 7``, ``distance 1`` (Eq. 6): a number a clip.
+    Raises ``MissingData`` where the features were not built.
     """
     dataset, files = OpenCorpus(limit=limit or None), available_weights()
     dataset.require()

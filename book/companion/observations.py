@@ -87,23 +87,14 @@ def observe(
     limit: int = 0,
     optional: Collection[str] = RELEASED,
 ) -> Observation:
-    """Read an observation from the record, or make it.
+    """Read the observation of a notebook from the record, or make it; raises ``RecordError`` without one.
 
-    Args:
-        name: its name, which is that of its notebook.
-        compute: gives the entries that can be computed on this machine.
-        recompute: whether to ask it; otherwise the shipped record answers.
-        output: folder for the new record, below the checkout; by default the shipped one, or with a limit
-            one of its own.
-        limit: how much ``compute`` was told to leave out, as its notebook counts it (0: nothing). Such a
-            record is only compared in what it holds, and never takes the place of the shipped one.
-        optional: entries that cannot be computed everywhere: without the released networks, or a program.
-
-    Returns:
-        The observation; optional entries that were not computed are those of the shipped record.
-
-    Raises:
-        RecordError: there is no record.
+    ``compute`` gives the entries that can be computed on this machine, where ``recompute`` asks for it.
+    ``output``: folder for the new record, below the checkout; by default the shipped one, or with a limit one
+    of its own. ``limit``: how much ``compute`` was told to leave out, as its notebook counts it (0: nothing);
+    such a record is only compared in what it holds, and never takes the place of the shipped one.
+    ``optional``: entries that cannot be computed everywhere, without the released networks or a program; they
+    are then those of the shipped record.
     """
     checkout, began = find_checkout(), time.monotonic()
     if not recompute:

@@ -114,8 +114,12 @@ class GiantSteps(Dataset):
         files = next((found for each in _LABELS if (found := sorted(self.folder().glob(each)))), None)
         if files is None:
             files = [self.label_file("annotations/key/10089.LOFI.key")]  # raises
-        labels = ((file.name, (file.stem, file.read_text("utf-8", "replace"))) for file in files)
-        return parse_each(str(files[0].parent), labels, lambda label: self._track(*label))
+        places = ((file.name, file) for file in files)
+        return parse_each(
+            str(files[0].parent),
+            places,
+            lambda file: self._track(file.stem, file.read_text("utf-8", "replace")),
+        )
 
     def _track(self, name: str, label: str) -> Track:
         genre = self.folder() / "annotations" / "genre" / f"{name}.genre"

@@ -89,8 +89,10 @@ def read_tag(data: bytes) -> Tag:
     body = data[_HEADER:]
     if version == 3 and flags & _UNSYNCHRONISED:
         body = body.replace(b"\xff\0", b"\xff")
-    sizes: list[Callable[[bytes], int]] = [_from_syncsafe, int.from_bytes]
-    for size in sizes[version == 3 :]:  # Some programs write plain sizes into 2.4, too.
+    sizes: list[Callable[[bytes], int]] = [int.from_bytes]
+    if version == 4:  # Some programs write plain sizes into 2.4, too.
+        sizes.insert(0, _from_syncsafe)
+    for size in sizes:
         frames = _frames(body, size)
         if frames is not None:
             return Tag(version, flags, frames, len(body))

@@ -45,16 +45,10 @@ SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (M
 def answer(
     tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: float, excerpts: pd.DataFrame
 ) -> str:
-    """What reproduced, what did not or was not tested, and what is new: as a list.
+    """What reproduced, what did not or was not tested, and what is new: as a list, in Markdown.
 
-    Args:
-        tables: the recorded tables by name.
-        default: the record of the run behind the network that ``skey detect`` uses by default.
-        seconds: how long that network was trained in all.
-        excerpts: the recorded scores on excerpts of real recordings.
-
-    Returns:
-        Markdown.
+    ``tables``: the recorded ones by name; ``default``: the run behind the network that ``skey detect`` uses
+    by default, which was trained for so many ``seconds`` in all; ``excerpts``: recorded scores on recordings.
     """
     judged = judge_all(tables.values())
     reproduced, failed = _reproduced(tables, judged), _not_reproduced(tables, judged, excerpts)

@@ -25,12 +25,7 @@ HALVES = ("all", "full", "hard")
 def results_table(table: Evaluation, excerpts: pd.DataFrame) -> str:
     """Systems by halves of the open corpus: MIREX in percent with 95 % intervals, beside the papers' value.
 
-    Args:
-        table: the record of Table 3.
-        excerpts: the recorded scores on excerpts of real recordings.
-
-    Returns:
-        A Markdown table.
+    ``table`` is the record of Table 3, ``excerpts`` are the recorded scores on excerpts of real recordings.
     """
     papers = papers_numbers("mirex")
     rows = [

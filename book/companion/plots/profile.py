@@ -69,11 +69,8 @@ def rings_drawing(
 ) -> Drawing:
     """Dots on two rings, each as large as its share, over a faint dot at each place.
 
-    Args:
-        rings: ``major`` and ``minor`` → 12 shares in 0..1 by key signature, C first.
-        labels: 12 along the circle of fifths from C, which is on top.
-        title: of the drawing.
-        description: what to say of it beside where the largest dots are.
+    ``rings``: ``major`` and ``minor`` → 12 shares in 0..1 by key signature, C first; ``labels``: 12 along the
+    circle of fifths from C, which is on top; ``description``: what to say beside where the largest dots are.
     """
     figure, axes = bare(3.4, 3.4, 1.6)
     angles = 2 * np.pi * np.arange(12) / 12

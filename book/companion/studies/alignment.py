@@ -4,7 +4,7 @@ Nothing in training ties the two modes of a network with 24 outputs together; ca
 major and A minor, finds where each of them begins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -30,8 +30,13 @@ MODES: tuple[Mode, Mode] = ("major", "minor")
 
 def observe_calibration() -> dict[str, dict[str, Any]]:
     """What :func:`observe_network` says of each network at hand, by system."""
+    return {name: observe_network(loaded) for name, loaded in at_hand(NETWORKS).items()}
+
+
+def at_hand(names: Iterable[str]) -> dict[str, LoadedModel]:
+    """The networks of these names whose weights are here."""
     files = available_weights()
-    return {name: observe_network(read_weights(files[name])) for name in NETWORKS if name in files}
+    return {name: read_weights(files[name]) for name in names if name in files}
 
 
 def observe_network(loaded: LoadedModel) -> dict[str, Any]:

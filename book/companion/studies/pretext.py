@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from companion.observations import DIGITS, Entries
+from companion.studies.alignment import at_hand
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
 from skey.shapes import Float, Float32
 from skey.vqt import crop, log_vqt
-from skey.weights import available_weights
-from skey.weights.store import LoadedModel, read_weights
+from skey.weights.store import LoadedModel
 
 CROP = 2
 """c of Figure 1, in semitones."""
@@ -98,7 +98,7 @@ def observe_pretext() -> dict[str, dict[str, Any]]:
                 for name, views in heard.items()
             },
         }
-        for system, loaded in _at_hand(ONE_COLUMN).items()
+        for system, loaded in at_hand(ONE_COLUMN).items()
     }
 
 
@@ -110,7 +110,7 @@ def observe_structure() -> dict[str, dict[str, Any]]:
     heard = {clip.key.mode: crop(halves(render_clip(clip))[0], 0) for clip in structure_clips() if clip.key}
     return {
         name: {**_described(loaded), **{mode: _answer(loaded, view) for mode, view in heard.items()}}
-        for name, loaded in _at_hand((*TWO_COLUMNS, *TWO_COLUMNS_SKEY)).items()
+        for name, loaded in at_hand((*TWO_COLUMNS, *TWO_COLUMNS_SKEY)).items()
     }
 
 
@@ -156,12 +156,6 @@ def named_structure(entry: Mapping[str, Any], mode: str) -> Float[Tensor, "12 2"
 def sums(y: Float[Tensor, "12 2"]) -> tuple[Float[Tensor, "12"], Float[Tensor, "2"]]:
     """lambda and mu of a matrix Y (Eq. 13 and 14)."""
     return signature_profile(y[None])[0], mode_profile(y[None])[0]
-
-
-def _at_hand(names: Sequence[str]) -> dict[str, LoadedModel]:
-    """The networks of these names whose weights are here."""
-    files = available_weights()
-    return {name: read_weights(files[name]) for name in names if name in files}
 
 
 def _described(loaded: LoadedModel) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from companion.observations import Entries
-from companion.studies.alignment import chroma_net
+from companion.studies.alignment import at_hand, chroma_net
 from companion.studies.transform import segments_of
 from companion.systems import RELEASED
 from skey.baselines import Scale, track_chroma
@@ -25,8 +25,7 @@ from skey.losses import Views, mode_profile, pseudo_label, signature_profile
 from skey.metrics import Interval, bootstrap_interval
 from skey.shapes import Bool, Float, Integer
 from skey.vqt import crop
-from skey.weights import available_weights
-from skey.weights.store import LoadedModel, read_weights
+from skey.weights.store import LoadedModel
 
 Sign = Literal[-3, 3]
 
@@ -80,7 +79,7 @@ def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
     twelve 0 and 1 a clip. Each network at hand → what :func:`observe_rows` says. Raises ``MissingData`` where
     the features were not built.
     """
-    dataset, files = OpenCorpus(limit=limit or None), available_weights()
+    dataset = OpenCorpus(limit=limit or None)
     dataset.require()
     heard, clips = [dataset.log_vqt(track) for track in dataset.tracks()], dataset.clips
     return {
@@ -90,7 +89,7 @@ def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
             "sources": [clip.source for clip in clips],
         },
         **{scale: _labels([track_chroma(each, scale) for each in heard]) for scale in SCALES},
-        **{name: observe_rows(read_weights(files[name]), heard) for name in NETWORKS if name in files},
+        **{name: observe_rows(loaded, heard) for name, loaded in at_hand(NETWORKS).items()},
     }
 
 

@@ -82,8 +82,13 @@ _HARD = RANGES["hard"]
 
 EFFECTS: Mapping[str, Effect] = {
     "detuning": Effect(
-        *("Detuning", "cents from A4 = 440 Hz", "cents", (-50.0, -35.0, -20.0, 20.0, 35.0, 50.0), 0.0),
-        *((-DETUNING["hard"], DETUNING["hard"]), (35.0, 50.0)),
+        "Detuning",
+        "cents from A4 = 440 Hz",
+        "cents",
+        (-50.0, -35.0, -20.0, 20.0, 35.0, 50.0),
+        0.0,
+        (-DETUNING["hard"], DETUNING["hard"]),
+        (35.0, 50.0),
     ),
     "saturation": Effect(
         "Saturation", "drive in dB", "dB", (10.0, 25.0, 40.0), None, _HARD["drive_db"], (10.0, 40.0)

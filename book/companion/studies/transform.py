@@ -11,15 +11,13 @@ import torch
 from torch import Tensor
 
 from companion.observations import DIGITS
-from companion.studies.alignment import chroma_net
+from companion.studies.alignment import at_hand, chroma_net
 from skey.baselines import PROFILES, Scale, track_chroma
 from skey.datasets.open_corpus import OpenCorpus
 from skey.losses import dft, distance
 from skey.model import Architecture, ChromaNet
 from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES, crop
-from skey.weights import available_weights
-from skey.weights.store import read_weights
 
 OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}
 """The two circles of the paper."""
@@ -99,16 +97,15 @@ def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
     1`` (modulus of Eq. 2, mean of both segments), ``distance 7``, ``distance 1`` (Eq. 6): a number a clip.
     Raises ``MissingData`` where the features were not built.
     """
-    dataset, files = OpenCorpus(limit=limit or None), available_weights()
+    dataset = OpenCorpus(limit=limit or None)
     dataset.require()
     segments = torch.stack([segments_of(dataset.log_vqt(track)) for track in dataset.tracks()])
-    networks = {name: read_weights(files[name]) for name in NETWORKS if name in files}
     return {
         **{f"chroma: {scale}": _numbers(_chromas(segments, scale)) for scale in CHROMAS},
         "untrained": _numbers(_answers(untrained(), segments[:UNTRAINED_CLIPS])),
         **{
             name: {"checksum": loaded.header.checksum, **_numbers(_answers(chroma_net(loaded), segments))}
-            for name, loaded in networks.items()
+            for name, loaded in at_hand(NETWORKS).items()
         },
     }
 

@@ -116,7 +116,9 @@ def stream_array(
         )
     if not (np.issubdtype(table.dtype, np.integer) or np.issubdtype(table.dtype, np.floating)):
         raise AudioError(f"expected an array of real numbers, not of {table.dtype}")
-    table = table.T if 0 < table.shape[0] < table.shape[1] else table
+    if not table.size:
+        raise AudioError("the array holds no samples")
+    table = table.T if table.shape[0] < table.shape[1] else table
     check_rate(sample_rate)
     frames = block_frames(sample_rate, table.shape[1])
     blocks = (as_float(table[i : i + frames]) for i in range(0, len(table), frames))

@@ -7,6 +7,7 @@ and the front end follows the tuning of what is far from A4 = 440 Hz.
 
 import os
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -135,6 +136,9 @@ if TYPE_CHECKING:
 
     from skey.weights.store import LoadedModel
 
+OFFSET = 0.01
+"""A mean of more than this share of the peak is an error of the recording; music would drown in it."""
+
 QUIET = 1e-3
 """A window whose peak is under this share of the recording's (-60 dB) has no say."""
 
@@ -238,20 +242,29 @@ class KeyEstimator:
         with one_blas_thread:
             return self._estimate(_blocks(sound, sample_rate, self.listener.window_seconds))
 
-    def estimate_many(self, paths: Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
+    def estimate_many(self, paths: PathLike | Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
         """Estimate the keys of many files; one that cannot be read does not stop the others.
 
         ``-`` among the paths is standard input; ``jobs`` files are worked on at the same time, in threads.
-        Yields the outcome for each file, in the order of the paths.
+        Yields the outcome for each file, in the order of the paths; what is finished when the user
+        interrupts is yielded before the ``KeyboardInterrupt`` goes on.
         """
+        paths = [paths] if isinstance(paths, str | os.PathLike) else paths
         if jobs == 1:
             yield from map(self._outcome, map(Path, paths))
             return
         from concurrent.futures import ThreadPoolExecutor
 
         pool = ThreadPoolExecutor(jobs)
+        waiting = deque(pool.submit(self._outcome, path) for path in map(Path, paths))
         try:
-            yield from pool.map(self._outcome, map(Path, paths))
+            while waiting:
+                outcome = waiting[0].result()
+                waiting.popleft()
+                yield outcome
+        except KeyboardInterrupt:
+            yield from (each.result() for each in waiting if each.done() and not each.exception())
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -304,6 +317,9 @@ class KeyEstimator:
 
     def _profile(self, wave: Wave, cents: int = 0) -> Float[np.ndarray, "values"]:
         """What the listener says to a stretch of sound that is tuned so many cents above 440 Hz."""
+        offset = wave.mean()
+        if abs(offset) > OFFSET * np.abs(wave).max():
+            wave = wave - offset
         return self.listener.profile(log_vqt(audio.normalise(wave), cents))
 
     def _probabilities(self, profile: Float[np.ndarray, "values"]) -> tuple[float, ...]:

@@ -10,13 +10,14 @@ Conventions
   (``"ascending"``).
 - Intervals are percentile bootstraps over tracks: one system, or the difference of two (Efron & Tibshirani,
   1993).
-- ``MetricError`` is raised where references and estimates differ in number, or there are no tracks.
+- ``MetricError`` is raised where references and estimates differ in number or are of the wrong kind, or
+  there are no tracks.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence, Sized
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -164,9 +165,16 @@ class SignatureCounts(Counts):
 
 
 def _relations(references: Keys, estimates: Estimates) -> list[Relation]:
+    pairs = _keys(references, estimates)
+    return [Relation.OTHER if key is None else relation(reference, key) for reference, key in pairs]
+
+
+def _keys(references: Keys, estimates: Estimates) -> list[tuple[Key, Key | None]]:
+    """References with their estimates; raises ``MetricError`` for anything else than keys."""
     check_pairs(references, estimates)
-    pairs = zip(references, estimates, strict=True)
-    return [relation(reference, key) if key else Relation.OTHER for reference, key in pairs]
+    if odd := [each for each in (*references, *estimates) if not isinstance(each, Key | None)]:
+        raise MetricError(f"{odd[0]!r} is no key: skey.keys.parse_key makes one of a name")
+    return list(zip(references, estimates, strict=True))
 
 
 def count_relations(references: Keys, estimates: Estimates) -> RelationCounts:
@@ -176,7 +184,9 @@ def count_relations(references: Keys, estimates: Estimates) -> RelationCounts:
 
 
 def _mirex_weight(each: Relation, fifths: Fifths) -> float:
-    """The points of one relation under a convention on fifths."""
+    """The points of one relation under a convention on fifths; raises ``MetricError`` for an unknown one."""
+    if fifths not in get_args(Fifths):
+        raise MetricError(f"{fifths!r} says not which fifths count: expected {' or '.join(get_args(Fifths))}")
     return 0.0 if fifths == "ascending" and each is Relation.FIFTH_DOWN else MIREX_WEIGHTS[each]
 
 
@@ -194,6 +204,11 @@ def mirex_points(references: Keys, estimates: Estimates, fifths: Fifths = "both"
 def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Points:
     """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE)."""
     check_pairs(references, estimates)
+    wrong = [each for each in references if each not in range(12)]
+    if odd := wrong or [each for each in estimates if each not in (None, *range(12))]:
+        raise MetricError(
+            f"{odd[0]!r} is no key signature: expected the pitch class of its major key, 0 to 11"
+        )
     named = np.array([np.nan if each is None else each for each in estimates])
     apart = np.abs(named - np.array(references, np.float64))
     return np.asarray((apart == 0) + 0.5 * np.isin(apart, (5, 7)))
@@ -212,8 +227,7 @@ def ksea(counts: SignatureCounts) -> float:
 
 def mode_points(references: Keys, estimates: Estimates) -> Points:
     """1 where the estimated mode is that of the reference, else 0."""
-    check_pairs(references, estimates)
-    pairs = zip(references, estimates, strict=True)
+    pairs = _keys(references, estimates)
     return np.array([key is not None and key.mode == reference.mode for reference, key in pairs], np.float64)
 
 

@@ -219,14 +219,13 @@ function skeyEstimator(SKEY) {
   // Half seconds that stay far under the peak are cut out.
   function sounding(wave) {
     const half = SKEY.sampleRate >> 1;
-    const mean = sum(wave) / wave.length;
-    const peaks = [];
-    wave.forEach((sample, i) => {
-      const at = Math.floor(i / half);
-      peaks[at] = Math.max(peaks[at] ?? 0, Math.abs(sample - mean));
+    const starts = Array.from({ length: Math.ceil(wave.length / half) }, (_, i) => i * half);
+    const swings = starts.map((start) => {
+      const part = wave.subarray(start, start + half);
+      return maximum(part) - part.reduce((least, sample) => Math.min(least, sample), Infinity);
     });
-    const floor = T.silentRange * maximum(peaks);
-    return peaks.every((peak) => peak > floor) ? wave : wave.filter((_, i) => peaks[Math.floor(i / half)] > floor);
+    const floor = T.silentRange * maximum(swings);
+    return swings.every((swing) => swing > floor) ? wave : wave.filter((_, i) => swings[Math.floor(i / half)] > floor);
   }
 
   function measureTonality(wave) {
@@ -241,7 +240,7 @@ function skeyEstimator(SKEY) {
     return {
       seconds: (power.length * T.step) / SKEY.sampleRate,
       tonal,
-      musical: tonal && dot(measured, T.weights) > 0,
+      musical: tonal && change > T.leastChange && dot(measured, T.weights) > 0,
       tuning: turned(peaks, peaks.map((peak) => peak.magnitude)),
     };
   }
@@ -374,6 +373,12 @@ function skeyEstimator(SKEY) {
 
   // --- From windows to an estimate (skey.estimator).
 
+  // A mean of more than a share of the peak is an error of the recording.
+  function level(wave) {
+    const offset = sum(wave) / wave.length;
+    return Math.abs(offset) > SKEY.offset * peakOf(wave) ? wave.map((sample) => sample - offset) : wave;
+  }
+
   function hear(samples, start, end, follow) {
     const wave = samples.subarray(start ? end - SKEY.windowSamples : 0, end); // The last window reaches back.
     const own = samples.subarray(start, end);
@@ -382,7 +387,7 @@ function skeyEstimator(SKEY) {
       return { ...times, sounding: 0, own: 0, active: 0, tonal: false, profile: null };
     }
     const cut = sounding(wave);
-    const heard = cut.length >= SKEY.minSamples ? cut : wave;
+    const heard = level(cut.length >= SKEY.minSamples ? cut : wave);
     const { seconds, tonal, musical, tuning } = measureTonality(wave);
     return {
       ...times,

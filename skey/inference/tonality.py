@@ -28,6 +28,8 @@ TONAL_PROMINENCE = 0.12
 """Log power by which spectral lines stand out at least; white noise stays under 0.05, music is above 0.18."""
 MIN_ACTIVE_SECONDS = 1.5
 """The least sound that counts as more than a click."""
+LEAST_CHANGE = 0.01
+"""How much the pitch classes of music change at least; a sustained chord or tone stays under 0.008."""
 
 _WINDOW = np.hanning(FRAME).astype(np.float32)
 _FRAMES_AT_ONCE = 32
@@ -89,15 +91,16 @@ class Tonality:
     @property
     def musical(self) -> bool:
         """Whether it is tonal and sounds like music."""
-        return self.tonal and self.evidence > 0
+        return self.tonal and self.change > LEAST_CHANGE and self.evidence > 0
 
 
 def sounding(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "sounding"]:
-    """Cut out silence: half seconds that stay 80 dB under the peak, which the front end cannot hear."""
-    level = np.abs(wave - wave.mean()) if wave.size else wave
+    """Cut out silence: half seconds that swing 80 dB less than the loudest, too faint for the front end."""
+    if not wave.size:
+        return wave
     starts = np.arange(0, wave.size, SAMPLE_RATE // 2)
-    peaks = np.maximum.reduceat(level, starts) if wave.size else level
-    loud = peaks > _SILENT_RANGE * level.max(initial=0)
+    swing = np.maximum.reduceat(wave, starts) - np.minimum.reduceat(wave, starts)
+    loud = swing > _SILENT_RANGE * swing.max()
     if loud.all():
         return wave
     return np.asarray(wave[np.repeat(loud, SAMPLE_RATE // 2)[: wave.size]])

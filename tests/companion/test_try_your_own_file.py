@@ -57,6 +57,9 @@ CLIPS = {
     "short major": sung("D major", 8),
     "minor, a rest at the end": np.concatenate([sung("A minor", 24), np.zeros(4 * SAMPLE_RATE, np.float32)]),
     "flat major": sung("Eb major", 15),
+    "silence, then an offset": np.concatenate(
+        [np.zeros(5 * SAMPLE_RATE, np.float32), sung("F major", 10) + np.float32(0.1)]
+    ),
     "a third of a semitone sharp": sung("B minor", 40, cents=34),
     "a long song, a short rest": sung("C# minor", 64),
     "modulation": np.concatenate([sung("F# major", 30), sung("G minor", 24)]),

@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from dataclasses import replace
+from threading import Event
 from zlib import crc32
 
 import numpy as np
@@ -297,6 +298,51 @@ def test_the_fitted_temperature_makes_overconfidence_honest():
     before, after = (each.max(axis=1) for each in (profiles, sharpen(profiles, temperature)))
     assert expected_error(before, right) == pytest.approx(0.29, abs=1e-3)
     assert expected_error(after, right) < 0.01
+
+
+@pytest.mark.parametrize("key", [Key(2, "minor"), Key(6, "major")], ids=str)
+def test_neither_an_offset_nor_silence_beside_it_changes_the_answer(key):
+    estimator, music, silence = KeyEstimator(), cadence(key, 12), np.zeros(5 * SAMPLE_RATE, np.float32)
+    plain = estimator.estimate(music, SAMPLE_RATE)
+    assert plain.key == key
+    loud, faint = 0.8 * music + np.float32(0.01), 4e-4 * music + np.float32(0.99)
+    for sound in (loud, np.concatenate([silence, loud]), np.concatenate([loud, silence]), faint):
+        estimate = estimator.estimate(sound, SAMPLE_RATE)
+        assert estimate.key == key
+        assert np.allclose(estimate.probabilities, plain.probabilities, atol=0.05)
+
+
+@pytest.mark.parametrize("ratios", [(1,), (1, 1.5), (1, 1.25, 1.5)], ids=["tone", "fifth", "triad"])
+@pytest.mark.parametrize("frequency", [65.4, 116.5, 220.0])
+def test_a_sound_that_never_changes_has_no_key(ratios, frequency):
+    times = np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
+    sawtooths = (2 * (times * frequency * ratio % 1) - 1 for ratio in ratios)
+    estimate = KeyEstimator().estimate((0.2 * sum(sawtooths)).astype(np.float32), SAMPLE_RATE)
+    assert estimate.key is None and "change" in estimate.reason
+
+
+def test_what_is_finished_is_not_lost_when_the_user_interrupts(monkeypatch, tmp_path):
+    names = ["first", "slow", "third"]
+    done = Event()
+
+    def estimate(self, path):
+        if path.name == "slow":
+            done.wait(5)
+            raise KeyboardInterrupt
+        if path.name == "third":
+            done.set()
+        raise AudioError(path.name)
+
+    monkeypatch.setattr(KeyEstimator, "estimate", estimate)
+    found = KeyEstimator("krumhansl").estimate_many([tmp_path / name for name in names], jobs=2)
+    assert [next(found).path.name, next(found).path.name] == ["first", "third"]
+    with pytest.raises(KeyboardInterrupt):
+        next(found)
+
+
+def test_one_path_is_not_taken_for_its_letters(tmp_path):
+    path = tmp_path / "x.wav"
+    assert [outcome.path for outcome in KeyEstimator("krumhansl").estimate_many(str(path))] == [path]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")

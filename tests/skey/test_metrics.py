@@ -1,5 +1,8 @@
 """Facts of the scores: the papers' own percentages, agreement with mir_eval, what intervals do."""
 
+import subprocess
+import sys
+
 import mir_eval
 import numpy as np
 import pytest
@@ -161,3 +164,32 @@ def test_no_tracks_have_no_score() -> None:
     ):
         with pytest.raises(MetricError, match="no tracks"):
             attempt()
+
+
+@pytest.mark.parametrize("odd", [12, -1])
+def test_a_number_that_is_no_pitch_class_is_no_key_signature(odd: int) -> None:
+    for pair in (([odd], [0]), ([0], [odd])):
+        with pytest.raises(MetricError, match=f"{odd} is no key signature"):
+            ksea_points(*pair)
+
+
+WRONG = """
+from skey.keys import KEYS
+from skey.metrics import *
+for attempt in (
+    lambda: mirex_score(count_relations([KEYS[0]], [KEYS[5]]), "up"),
+    lambda: count_relations([KEYS[0]], ["C major"]),
+    lambda: mode_points([0], [KEYS[0]]),
+    lambda: ksea_points([None], [0]),
+):
+    try:
+        attempt()
+    except MetricError as error:
+        print(error)
+"""
+
+
+def test_what_has_the_wrong_type_is_refused_where_types_are_not_checked() -> None:
+    said = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, check=True).stdout
+    starts = ["'up' says not which fifths", "'C major' is no key", "0 is no key", "None is no key signature"]
+    assert all(line.startswith(start) for line, start in zip(said.splitlines(), starts, strict=True))

@@ -165,7 +165,12 @@ def parse_key(text: str) -> Key:
     majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open Key (``1d``), Camelot-compatible
     codes (``8B``) and ``sf=-6 mi=1``. Raises ``KeyParseError`` for any other text.
     """
-    plain = unicodedata.normalize("NFKC", text).replace("♭", "b").replace("♯", "#").strip()
+    plain = (
+        unicodedata.normalize("NFKC", text if isinstance(text, str) else "")
+        .replace("♭", "b")
+        .replace("♯", "#")
+        .strip()
+    )
     plain = _CENTS.sub("", plain)
     readers = (_read_circle_code, _read_midi, _read_foreign, _read_enharmonic, _read_name)
     found = next((key for reader in readers if (key := reader(plain))), None)

@@ -204,7 +204,7 @@ def mirex_points(references: Keys, estimates: Estimates, fifths: Fifths = "both"
 def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Points:
     """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE)."""
     check_pairs(references, estimates)
-    wrong = [each for each in references if each not in range(12)]
+    wrong: list[int | None] = [each for each in references if each not in range(12)]
     if odd := wrong or [each for each in estimates if each not in (None, *range(12))]:
         raise MetricError(
             f"{odd[0]!r} is no key signature: expected the pitch class of its major key, 0 to 11"

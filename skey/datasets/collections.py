@@ -185,9 +185,9 @@ class Folder(Dataset):
 
 
 def _track(row: Row, folder: Path) -> Track:
-    file = row["file"]
-    if not file:
+    if not row["file"]:
         raise LabelError("file '': expected a file name")
+    file = Path(row["file"]).as_posix()  # ./x.wav is x.wav
     tags = {name: text for name, text in row.items() if name not in ("file", "key", "group")}
     key, unlabelled = parse_label(row["key"])
     return Track(file, key, row.get("group") or file, folder / file, tags, unlabelled)

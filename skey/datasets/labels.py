@@ -63,6 +63,8 @@ def read_table(
     if not set(columns) <= set(header):
         expected, found = ", ".join(columns), ", ".join(header) or "none"
         raise LabelError(f"{path}, line 1: expected the columns {expected}, found {found}")
+    if len(set(header)) < len(header):
+        raise LabelError(f"{path}, line 1: expected each column once, found {', '.join(header)}")
     return parse_each(path.name, rows, lambda row: parse(_cells(row)))
 
 

@@ -336,6 +336,13 @@ def test_wrong_key_files_are_reported_by_name(tmp_path: Path) -> None:
         ),
         ("folder", "labels.csv", b"name,key", "line 1: expected the columns file, key, found name, key"),
         ("folder", "labels.csv", b"", "line 1: expected the columns file, key, found none"),
+        (
+            "folder",
+            "labels.csv",
+            b"file,key,key\n",
+            "line 1: expected each column once, found file, key, key",
+        ),
+        ("folder", "labels.csv", b"file,key\nx.wav,C\n./x.wav,D\n", "track x.wav stands above already"),
         ("folder", "labels.csv", b"file,key\n\xff\xfe,C\n", "is not a CSV file in UTF-8"),
         ("folder", "labels.csv", b'file,key\n"a.wav,C\n', "is not a CSV file in UTF-8"),
     ],

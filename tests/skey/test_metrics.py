@@ -174,17 +174,18 @@ def test_a_number_that_is_no_pitch_class_is_no_key_signature(odd: int) -> None:
 
 
 WRONG = """
-from skey.keys import KEYS
+from skey.keys import KEYS, parse_key
 from skey.metrics import *
 for attempt in (
     lambda: mirex_score(count_relations([KEYS[0]], [KEYS[5]]), "up"),
     lambda: count_relations([KEYS[0]], ["C major"]),
     lambda: mode_points([0], [KEYS[0]]),
     lambda: ksea_points([None], [0]),
+    lambda: parse_key(float("nan")),
 ):
     try:
         attempt()
-    except MetricError as error:
+    except ValueError as error:
         print(error)
 """
 
@@ -192,4 +193,5 @@ for attempt in (
 def test_what_has_the_wrong_type_is_refused_where_types_are_not_checked() -> None:
     said = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, check=True).stdout
     starts = ["'up' says not which fifths", "'C major' is no key", "0 is no key", "None is no key signature"]
+    starts.append("nan is not a key")
     assert all(line.startswith(start) for line, start in zip(said.splitlines(), starts, strict=True))

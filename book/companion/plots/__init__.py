@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
@@ -203,7 +203,7 @@ def scores_drawing(table: Evaluation, metric: str, title: str) -> Drawing:
     """
     systems, parts = table.scored(metric), list(dict.fromkeys(table.scores.part))
     scores = table.scores[table.scores.metric == metric]
-    names = ["\n".join(wrap(label(system), 30)) for system in systems]
+    names = _names(systems)
     rows = 0.2 + sum(0.12 + 0.16 * (1 + name.count("\n")) for name in names)
     figure = Figure(figsize=(7.2, 0.7 + rows), layout="constrained")
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
@@ -236,7 +236,7 @@ def few_scores_drawing(
     ):
         _draw_scores(axes, scores)
         axes.set_title(name, fontsize=11)
-        axes.set_yticks(range(len(scores)), [label(str(system)) for system in scores.index], fontsize=10)
+        axes.set_yticks(range(len(scores)), _names(scores.index), fontsize=9)
         here = scores.value.map("{:.1f}".format)
         printed = [f"{papers[name].percent:g}" if name in papers else "" for name in scores.index]
         for place, head, column in ((112, "here", here), (131, "paper", printed)):
@@ -245,6 +245,11 @@ def few_scores_drawing(
         _draw_papers(axes, list(scores.index), papers)
         spoken += [f"{label(str(system))}: {text} %" for system, text in here.items()]
     return draw(figure, title, f"{'; '.join(spoken)}.")
+
+
+def _names(systems: Iterable[Any]) -> list[str]:
+    """The titles of systems, in lines of 30 letters."""
+    return ["\n".join(wrap(label(str(system)), 30)) for system in systems]
 
 
 def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:

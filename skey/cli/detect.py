@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from skey.estimator import KeyEstimator, Outcome
     from skey.keys import Key
 
+STDIN = Path("-")
+
 
 @dataclass
 class Messages:
@@ -240,6 +242,7 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
 
 def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messages) -> None:
     """Find the files, load the weights, report."""
+    from skey.cli.journal import status_of
     from skey.estimator import KeyEstimator
     from skey.files.folders import sound_files
     from skey.weights import DEFAULT, default_weights, find_shipped
@@ -261,6 +264,10 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
     settings = settings_of(options, estimator)
+    if options["output"] is not None and not any(file == STDIN or status_of(file) for file in files):
+        for outcome in estimator.estimate_many(files):
+            messages.fail(outcome.path, str(outcome.error))
+        return
     with opened_report(options, layout, settings, files) as (report, journal, finished):
         detection = Detection(estimator, report, journal, messages, options)
         detection.tag_finished(entry for name, entry in finished.items() if Path(name) in set(files))

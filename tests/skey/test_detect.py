@@ -220,6 +220,18 @@ def test_what_is_no_result_of_ours_is_never_written_over(folder, tmp_path, text,
         assert detect("-r", folder, "-o", output).exit_code == 0
 
 
+def test_results_stay_where_a_run_finds_no_sound_file(folder, tmp_path):
+    output = tmp_path / "keys.csv"
+    options = ["-o", output, "--format", "csv"]
+    detect("-r", folder, *options)
+    before = output.read_bytes()
+    (tmp_path / "empty").mkdir()
+    for nothing, said in (("missing", "no such file"), ("empty", "no sound files there")):
+        ran = detect("-r", tmp_path / nothing, *options)
+        assert ran.exit_code == 1 and said in ran.stderr
+        assert output.read_bytes() == before
+
+
 def test_a_sound_file_is_never_written_over(folder, tmp_path):
     (tmp_path / "link").symlink_to(folder / "a.wav")
     before = (folder / "a.wav").read_bytes()

@@ -56,8 +56,9 @@ class Entry:
         return None if self.key is None else KEYS[self.key]
 
     def is_of(self, status: os.stat_result | None) -> bool:
-        """Whether a file is still what was heard; one that is gone counts as unchanged."""
-        return status is None or (self.size, self.modified) == (status.st_size, status.st_mtime_ns)
+        """Whether a file is still what was heard; one that is gone counts as unchanged, stdin never does."""
+        same = status is None or (self.size, self.modified) == (status.st_size, status.st_mtime_ns)
+        return same and self.path != "-"
 
 
 def status_of(path: Path) -> os.stat_result | None:

@@ -121,10 +121,12 @@ def test_keys_are_written_in_any_notation(folder, notation):
 
 def test_one_bad_file_is_reported_and_the_rest_goes_on(folder):
     (folder / "b.wav").write_text("words")
-    ran = detect(folder / "missing.mp3", folder / "b.wav", folder / "a.wav", "--jobs", "2")
+    long = folder / f"{'x' * 300}.wav"
+    ran = detect(folder / "missing.mp3", long, folder / "b.wav", folder / "a.wav", "--jobs", "2")
     assert ran.stdout.startswith("C major\t")
     assert ran.stdout.count("\n") == 1
     assert ran.stderr.count("missing.mp3: there is no such file") == 1
+    assert ran.stderr.count(f"{long} cannot be opened: ") == 1
     assert ran.stderr.count("b.wav: not a readable sound file") == 1
     assert ran.exit_code == 1
 
@@ -386,15 +388,21 @@ def test_help_imports_nothing_heavy():
     assert not heavy & set(ran.stdout.split())
 
 
-def test_a_dash_is_standard_input(folder):
-    done = subprocess.run(
-        [sys.executable, "-m", "skey", "detect", "-", "--weights", "krumhansl"],
-        input=(folder / "a.wav").read_bytes(),
-        capture_output=True,
-        timeout=120,
-    )
-    assert done.stdout.decode().strip().endswith("\t-")
-    assert done.returncode == 0
+def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp_path):
+    for file, options, key in (
+        ("a.wav", [], "C major"),
+        ("a.wav", ["-o", tmp_path / "keys"], "C major"),
+        ("more/b.FLAC", ["-o", tmp_path / "keys", "--resume"], "D major"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "skey", "detect", "-", "--weights", "krumhansl", *options],
+            input=(folder / file).read_bytes(),
+            capture_output=True,
+            timeout=120,
+        )
+        (line,) = (done.stdout.decode() or (tmp_path / "keys").read_text()).splitlines()
+        assert line.startswith(key) and line.endswith("\t-")
+        assert done.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -145,11 +145,13 @@ def _replace(path: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN40
     _remove_leftovers(path.parent)
     handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=path.parent)
     os.close(handle)
-    copy = Path(name)
+    copy, before = Path(name), path.stat()
     try:
         _write_copy(path, copy, kind, key, text)
         _verify(path, copy, kind, key, text)
         status = path.stat()
+        if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise TagError("another program changed the file meanwhile; try again")
         with suppress(OSError, AttributeError):  # Only root may give files away.
             os.chown(copy, status.st_uid, status.st_gid)
         shutil.copystat(path, copy)

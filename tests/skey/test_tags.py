@@ -205,6 +205,21 @@ def test_a_sound_that_would_change_is_not_put_in_the_place_of_the_file(song, mon
     assert left_alone(path, "sound would change")
 
 
+def test_what_another_program_writes_meanwhile_is_kept(song, monkeypatch):
+    path, verify = song("a.flac"), tags._verify
+
+    def edited_then_verified(*arguments):
+        verify(*arguments)
+        file = mutagen.File(path)
+        file["TITLE"] = "new"
+        file.save()
+
+    monkeypatch.setattr(tags, "_verify", edited_then_verified)
+    with pytest.raises(TagError, match="another program changed"):
+        write_key(path, EB_MINOR)
+    assert mutagen.File(path).tags == [("TITLE", "new")]
+
+
 def test_an_unforeseen_error_is_one_file_s_error(song, tmp_path, monkeypatch):
     for name in ("a.flac", "b.flac"):
         song(name, 15)

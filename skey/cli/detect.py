@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from skey.keys import Key
 
 STDIN = Path("-")
+DEVICES = (Path("/dev"), Path("/dev/fd"))
+"""Where ``stdout`` has a name: no place for a journal."""
 
 
 @dataclass
@@ -153,10 +155,12 @@ def opened_report(
 
     output, finished, journal = options["output"], {}, None
     is_file = output is not None and (output.is_file() or not output.exists())
+    is_file = is_file and output.parent not in DEVICES
     with ExitStack() as stack:
         if is_file:
             stack.enter_context(locked(output))
-            refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or options["resume"])
+            continues = options["resume"] and output.exists()  # Then `resumed` looks closer.
+            refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or continues)
             finished = resumed(output, layout, settings) if options["resume"] else {}
         stream = stack.enter_context(opened_stream(output, "a" if finished else "w"))
         if is_file:
@@ -221,6 +225,8 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     Results alone go to stdout; progress and messages to stderr. Silence, noise and too little sound have no
     key ("-"). A file that cannot be read is reported, the others go on, and the exit status is 1 at the end.
     """
+    if options["output"] == Path("-"):
+        options["output"] = None
     if options["dry_run"] and not options["write_tags"]:
         raise click.UsageError("--dry-run is for --write-tags")
     if options["resume"] and options["output"] is None:

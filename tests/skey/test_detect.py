@@ -222,6 +222,34 @@ def test_what_is_no_result_of_ours_is_never_written_over(folder, tmp_path, text,
         assert detect("-r", folder, "-o", output).exit_code == 0
 
 
+@pytest.mark.parametrize("options", [[], ["--resume"]])
+def test_neither_a_stale_journal_nor_a_file_of_its_name_lets_anything_be_lost(folder, tmp_path, options):
+    output, journal = tmp_path / "notes", tmp_path / "notes.run"
+    journal.write_text("my own")
+    ran = detect(folder / "a.wav", "-o", output, *options)
+    assert ran.exit_code == 1 and f"{journal} exists and is not known" in ran.stderr
+    assert journal.read_text() == "my own" and not output.exists()
+    journal.unlink()
+    for file in ("a.wav", "cover.jpg"):
+        for format_ in ("text", "json"):
+            detect(folder / file, "-o", output, "--overwrite", "--format", format_)
+            assert detect(folder / file, "-o", output, "--format", format_).stderr.count("Error") == 0
+            output.write_text("[\n  1\n]\n")
+            ran = detect(folder / file, "-o", output, "--format", format_, *options)
+            assert ran.exit_code == 1 and output.read_text() == "[\n  1\n]\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="stdout has no name there")  # noqa: PTH110
+def test_stdout_has_two_names_and_no_journal(folder, tmp_path):
+    command = [sys.executable, "-m", "skey", "detect", folder / "a.wav", "--weights", "krumhansl", "-o"]
+    for name in ("-", "/dev/stdout"):
+        with (tmp_path / "keys").open("w") as keys:
+            subprocess.run([*command, name], stdout=keys, check=True, cwd=tmp_path)
+        assert (tmp_path / "keys").read_text().startswith("C major")
+    assert not {"-", "-.run", "keys.run"} & {path.name for path in tmp_path.iterdir()}
+    assert not os.path.exists("/dev/stdout.run")  # noqa: PTH110
+
+
 def test_results_stay_where_a_run_finds_no_sound_file(folder, tmp_path):
     output = tmp_path / "keys.csv"
     options = ["-o", output, "--format", "csv"]

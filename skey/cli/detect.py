@@ -1,8 +1,9 @@
 """``skey detect``: the keys of files and folders."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -12,15 +13,15 @@ import click
 
 from skey import __version__
 from skey.cli.reports import Format, Layout, Report
+from skey.errors import SkeyError
 from skey.keys import TAG_NOTATIONS, Notation
 
 if TYPE_CHECKING:
-    import os
-
     from skey.cli.journal import Entry, Journal, Settings
     from skey.estimator import KeyEstimator, Outcome
     from skey.keys import Key
 
+_STDOUT = "standard output"
 STDIN = Path("-")
 DEVICES = (Path("/dev"), Path("/dev/fd"))
 """Where ``stdout`` has a name: no place for a journal."""
@@ -46,7 +47,8 @@ class Messages:
     def _write(self, text: str) -> None:
         from tqdm import tqdm
 
-        tqdm.write(text, file=sys.stderr)
+        with suppress(OSError):  # Results go on where nobody can be told.
+            tqdm.write(text, file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ def opened_report(
 def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[TextIO]:
     """A file, or stdout; names of files that are no text pass through as the bytes that they are."""
     if output is None:
+        if sys.stdout is None:
+            raise SkeyError(f"{_STDOUT} is closed: name a file by --output")
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
         yield sys.stdout
@@ -225,6 +229,9 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     Results alone go to stdout; progress and messages to stderr. Silence, noise and too little sound have no
     key ("-"). A file that cannot be read is reported, the others go on, and the exit status is 1 at the end.
     """
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # It was closed, and the next file that is opened would be it.
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
     if options["output"] == Path("-"):
         options["output"] = None
     if options["dry_run"] and not options["write_tags"]:
@@ -241,7 +248,8 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.FileError(str(error.filename or options["output"]), error.strerror) from error
+        name = error.filename or options["output"] or _STDOUT
+        raise click.ClickException(f"{name}: {error.strerror}") from error
     if messages.failures:
         sys.exit(1)
 

@@ -433,6 +433,26 @@ def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp
         assert done.returncode == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no full device")
+@pytest.mark.parametrize(
+    ("redirection", "results", "said"),
+    [
+        ("2>&-", 2, ""),
+        ("2>/dev/full", 2, ""),
+        (">&-", 0, "standard output is closed"),
+        (">/dev/full", 0, "standard output: No space left"),
+        ("<&-", 2, "has 0 bytes"),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_named_and_cost_no_results(folder, redirection, results, said):
+    call = f"{sys.executable} -m skey detect --weights krumhansl music/a.wav missing - music/more/b.FLAC"
+    command = ["sh", "-c", f"{call} {redirection}"]
+    ran = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert ran.stdout.count("\n") == ran.stdout.count("major") == results
+    assert said in ran.stderr and "Traceback" not in ran.stderr
+    assert ran.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("layout", "expected"), [("key", "C major"), ("mirex", "C\tmajor"), ("lab", "0.00\t4.00\tC major")]
 )

@@ -43,6 +43,12 @@ class Entry:
     confidence: float
     result: str | None
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for what only a damaged journal says."""
+        is_number = isinstance(self.confidence, int | float)
+        if not (isinstance(self.path, str) and is_number and self.key in (None, *range(len(KEYS)))):
+            raise ValueError("a damaged entry")
+
     @classmethod
     def of(cls, path: Path, estimate: KeyEstimate, status: os.stat_result | None, result: str) -> "Entry":
         """The entry of a file with its estimate, its status when it was heard, and what was written."""

@@ -207,6 +207,17 @@ def test_a_resumed_run_tags_what_was_heard_before(folder, tmp_path):
     assert ran.stderr.count("has this key in its tags already") == 2
 
 
+@pytest.mark.parametrize("damage", [{"key": 99}, {"key": "C"}, {"confidence": None}, {"path": 3}])
+def test_a_damaged_journal_is_not_believed(folder, tmp_path, damage):
+    output, journal = tmp_path / "keys", tmp_path / "keys.run"
+    detect(folder / "a.wav", "-o", output)
+    first, entry = journal.read_text().splitlines()
+    journal.write_text(f"{first}\n{json.dumps(json.loads(entry) | damage)}\n")
+    ran = detect(folder / "a.wav", "-o", output, "--resume", "--write-tags")
+    assert ran.exit_code == 1
+    assert "was changed after it was written" in ran.stderr
+
+
 @pytest.mark.parametrize("text", ["a shopping list", "path,key\n", "C major\t0.9\tx.wav\n"])
 @pytest.mark.parametrize("options", [[], ["--resume"], ["--resume", "--format", "csv"]])
 def test_what_is_no_result_of_ours_is_never_written_over(folder, tmp_path, text, options):

@@ -81,6 +81,9 @@ class Detection:
 
         if outcome.estimate is None:
             self.messages.fail(outcome.path, str(outcome.error))
+            result = self.report.add_failed()
+            if self.journal is not None and result is not None:
+                self.journal.add(Entry.failed(outcome.path, result))
             return
         estimate = outcome.estimate.at_least(self.options["min_confidence"])
         result = self.report.add(str(outcome.path), estimate)

@@ -56,21 +56,26 @@ class Entry:
         key = None if estimate.key is None else estimate.key.index
         return cls(str(path), size, modified, key, estimate.confidence, result)
 
+    @classmethod
+    def failed(cls, path: Path, result: str) -> "Entry":
+        """The entry of a file that could not be heard, and is to be tried again."""
+        return cls(str(path), -1, -1, None, 0.0, result)
+
     @property
     def named_key(self) -> Key | None:
         """Its key."""
         return None if self.key is None else KEYS[self.key]
 
     def is_of(self, status: os.stat_result | None) -> bool:
-        """Whether a file is still what was heard; one that is gone counts as unchanged, stdin never does."""
+        """Whether a file is still what was heard; one that is gone counts as unchanged, if it ever was."""
         same = status is None or (self.size, self.modified) == (status.st_size, status.st_mtime_ns)
-        return same and self.path != "-"
+        return same and self.size >= 0
 
 
 def status_of(path: Path) -> os.stat_result | None:
-    """Size and time of a file, or None where there is none."""
+    """Size and time of a file, or None where there is none; standard input has none."""
     with suppress(OSError, ValueError):
-        return path.stat()
+        return path.stat() if path != Path("-") else None
     return None
 
 

@@ -35,13 +35,13 @@ class Format(StrEnum):
     JSONL = "jsonl"
     """One record in a line."""
     KEY = "key"
-    """The key alone, an empty line where there is none: what calls us as a program reads it."""
+    """The key alone, an empty line where there is none or the file failed: a line for each file."""
     MIREX = "mirex"
-    """``C#<TAB>minor``, as MIREX has it."""
+    """``C#<TAB>minor``, as MIREX has it; a line for each file, too."""
     LAB = "lab"
     """``start<TAB>end<TAB>key`` of the file or, with segments, of each segment that has one."""
     JAMS = "jams"
-    """One JAMS document in a line, in the namespace ``key_mode``."""
+    """One JAMS document in a line, in the namespace ``key_mode``; the path is among the identifiers."""
 
 
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -59,7 +59,7 @@ class Layout:
     def entry(self, path: str, estimate: "KeyEstimate") -> str:
         """What is written about one file: whole lines without the last line feed."""
         if self.format in (Format.KEY, Format.MIREX, Format.LAB, Format.JAMS):
-            return self._exchanged(estimate)
+            return self._exchanged(path, estimate)
         record = self._record(path, estimate)
         if self.format in (Format.JSON, Format.JSONL):
             return _json(record | {"probabilities": self._probabilities(estimate)})
@@ -73,7 +73,7 @@ class Layout:
         lines += [f"  {r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows]
         return "\n".join(lines)
 
-    def _exchanged(self, estimate: "KeyEstimate") -> str:
+    def _exchanged(self, path: str, estimate: "KeyEstimate") -> str:
         """What other programs read about one file."""
         key, name = estimate.key, self._named(estimate.key, estimate.signature) or ""
         if self.format == Format.KEY:
@@ -98,7 +98,7 @@ class Layout:
             if of is not None
         ]
         annotation = {"namespace": "key_mode", "data": data, "annotation_metadata": {}, "sandbox": {}}
-        metadata = {"duration": round(estimate.duration, 3)}
+        metadata = {"duration": round(estimate.duration, 3), "identifiers": {"path": path}}
         return _json({"annotations": [annotation], "file_metadata": metadata, "sandbox": {}})
 
     def header(self) -> str:
@@ -163,7 +163,13 @@ class Report:
 
     def add(self, path: str, estimate: "KeyEstimate") -> str:
         """Write the entry of one file and hand it to the system: a break loses nothing. Returns the entry."""
-        entry = self._layout.entry(path, estimate)
+        return self._write(self._layout.entry(path, estimate))
+
+    def add_failed(self) -> str | None:
+        """Write the entry of a file that failed, an empty line in the formats that say no names, or None."""
+        return self._write("") if self._layout.format in (Format.KEY, Format.MIREX) else None
+
+    def _write(self, entry: str) -> str:
         is_array = self._layout.format == Format.JSON
         before = ",\n" if is_array and not self._is_first else ""
         self._stream.write(before + entry + ("" if is_array else "\n"))

@@ -471,9 +471,22 @@ def test_other_programs_get_the_key_in_their_own_format(folder, layout, expected
     assert detect(folder / "a.wav", "--format", layout).stdout == f"{expected}\n"
 
 
+@pytest.mark.parametrize(("layout", "key"), [("key", "C major"), ("mirex", "C\tmajor")])
+def test_a_line_for_each_file_is_kept_where_one_fails(folder, tmp_path, layout, key):
+    files = [folder / "cover.jpg", folder / "a.wav", tmp_path / "new.wav", folder / "a.wav"]
+    options = [*files, "--format", layout, "--jobs", "2"]
+    assert detect(*options).stdout == f"\n{key}\n\n{key}\n"
+    detect(*options, "-o", tmp_path / "keys")
+    assert (tmp_path / "keys").read_text() == f"\n{key}\n\n{key}\n"
+    soundfile.write(tmp_path / "new.wav", song(2), RATE)
+    assert detect(*options, "-o", tmp_path / "keys", "--resume").exit_code == 1
+    assert (tmp_path / "keys").read_text() == f"{key}\n{key}\n\n{key.replace('C', 'D')}\n"
+
+
 def test_jams_holds_the_key_of_the_whole_file_as_key_mode(folder):
     document = json.loads(detect(folder / "a.wav", "--format", "jams").stdout)
     (annotation,) = document["annotations"]
     assert annotation["namespace"] == "key_mode"
+    assert document["file_metadata"]["identifiers"] == {"path": str(folder / "a.wav")}
     assert annotation["data"][0]["value"] == "C:major"
     assert annotation["data"][0]["duration"] == document["file_metadata"]["duration"] == 4.0

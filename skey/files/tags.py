@@ -56,7 +56,12 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     text = format_key(key, notation)
     with _typed(path):
         file = _opened(path)
+        for kind, value in _beside(path, file.tags):
+            if not _says(value, key):
+                raise TagError(f"its second tag ({kind}) has the key {value}; remove that tag first")
         changed = _to_change(file.tags, key, text)
+        if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
+            raise TagError("keys cannot be written into files of this kind (DSF, DSDIFF)")
         if changed and not dry_run:
             _replace(path.resolve(), type(file), key, text)
     return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items())
@@ -66,7 +71,16 @@ def tagged_key(path: Path) -> str | None:
     """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read."""
     with _typed(path):
         tags = _opened(path).tags
-        return next((value for name in _key_fields(tags) if (value := _value(tags, name))), None)
+        values = [*_values(tags), *(value for _, value in _beside(path, tags))]
+        return values[0] if values else None
+
+
+def _beside(path: Path, tags: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - mutagen has no types
+    """Keys in a second tag and its kind: APEv2 at the end of an mp3, ID3 before a flac."""
+    for kind in (ID3, APEv2):
+        if not isinstance(tags, kind):
+            with suppress(mutagen.MutagenError):
+                yield from ((kind.__name__, value) for value in _values(kind(path)))
 
 
 @contextmanager
@@ -84,7 +98,12 @@ def _typed(path: Path) -> Iterator[None]:
 
 def _opened(path: Path, kind: Any = None) -> Any:  # noqa: ANN401 - mutagen has no types
     """The file with its tags, empty ones where it has none; ID3 frames in the version that they are in."""
-    file = kind(path) if kind else mutagen.File(path)
+    try:
+        file = kind(path) if kind else mutagen.File(path)
+    except mutagen.MutagenError as error:
+        if any(isinstance(each, OSError) for each in error.args):
+            raise
+        raise TagError(f"its tags cannot be read ({error}); is it what its suffix says?") from error
     if file is None:
         raise TagError("a format without tags that mutagen knows")
     if _has_plain_id3(type(file)):
@@ -113,12 +132,18 @@ def _key_fields(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
     return [main, *sorted(set(others) - {main})]
 
 
+def _values(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
+    """What the fields that hold a key say."""
+    return [value for name in _key_fields(tags) if (value := _value(tags, name))]
+
+
 def _value(tags: Any, name: str) -> str | None:  # noqa: ANN401 - mutagen has no types
+    """The text of a field; several that differ are joined, and name no key."""
     if name not in tags:
         return None
-    value = tags[name]
-    value = value[0] if isinstance(value, list) else value
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    values = tags[name] if isinstance(tags[name], list) else [tags[name]]
+    texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
+    return " and ".join(dict.fromkeys(texts))
 
 
 def _to_change(tags: Any, key: Key, text: str) -> dict[str, str | None]:  # noqa: ANN401 - mutagen has no types

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3, TXXX
 
 from skey.cli import main
@@ -150,8 +151,9 @@ def test_comments_of_other_programs_are_brought_along(song, name):
     path = song(name)
     file = mutagen.File(path)
     file["initial_key"], file["TITLE"], file["KEY"] = ["Bm"], ["T"], ["2A"]
+    file["INITIALKEY"] = ["Ebm", "Bm"]
     file.save()
-    assert write_key(path, EB_MINOR) == "INITIALKEY: none -> Ebm, INITIAL_KEY: Bm -> Ebm"
+    assert write_key(path, EB_MINOR) == "INITIALKEY: Ebm and Bm -> Ebm, INITIAL_KEY: Bm -> Ebm"
     assert sorted(pair for pair in mutagen.File(path).tags if pair[0] != "ENCODER") == [
         ("INITIALKEY", "Ebm"), ("INITIAL_KEY", "Ebm"), ("KEY", "2A"), ("TITLE", "T"),
     ]  # fmt: skip
@@ -254,6 +256,37 @@ def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):
     write_key(path, EB_MINOR)
     tags = ID3(path, load_v1=False)
     assert (str(tags["TIT2"]), str(tags["TKEY"])) == ("Title", "Ebm")
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.flac"])
+def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
+    path = song(name)
+    if name == "a.mp3":
+        second = APEv2()
+        second["InitialKey"] = "Bm"
+        second.save(path)
+    else:
+        tagged(path, 3, frame(b"TKEY", b"\0Bm"))
+    assert tagged_key(path) == "Bm"
+    assert left_alone(path, "second tag .* has the key Bm")
+    write_key(path, parse_key("Bm"))
+    assert tags._opened(path).tags[tags._key_fields(tags._opened(path).tags)[0]] == ["Bm"]
+
+
+def test_a_kind_of_file_that_keys_are_not_written_into_is_named(tmp_path):
+    path = tmp_path / "a.dsf"
+    sound = bytes(8_192)
+    header = struct.pack("<QIIIIIIQII", 52, 1, 0, 2, 2, 2_822_400, 1, 8 * 4_096, 4_096, 0)
+    content = b"fmt " + header + b"data" + struct.pack("<Q", 12 + len(sound)) + sound
+    path.write_bytes(b"DSD " + struct.pack("<QQQ", 28, 28 + len(content), 0) + content)
+    assert tagged_key(path) is None
+    assert left_alone(path, "DSF")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.mp3", "FLAC"), ("a.flac", "MP3")])
+def test_a_file_of_another_kind_than_its_suffix_says_is_left_alone(tmp_path, name, kind):
+    soundfile.write(tmp_path / name, music(), RATE, format=kind)
+    assert left_alone(tmp_path / name, "what its suffix says")
 
 
 def test_a_tag_of_id3v22_is_left_alone(song):

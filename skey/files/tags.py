@@ -47,11 +47,12 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     """Write a key into the tags of a file: TKEY of ID3v2 (mp3, wav, aiff), INITIALKEY of Vorbis or MP4, ….
 
     Fields of other programs that name another key (TXXX:initialkey, KEY, …) get this one, too. Everything
-    else, permissions and times among it, stays as it is. ``dry_run`` only says what would be written.
+    else, permissions and times among it, stays as it is, and so does the file under any other hard link.
+    ``dry_run`` only says what would be written.
 
     Returns what is changed, such as ``TKEY: Am -> Ebm``; empty where the key is there already. Raises
-    ``TagError``, the file being as it was, for a format without tags, a damaged or ID3v2.2 tag, a file that
-    cannot be written.
+    ``TagError``, the file being as it was, for a format without tags, a damaged or ID3v2.2 tag, a second tag
+    that has another key, a file that cannot be written.
     """
     text = format_key(key, notation)
     with _typed(path):

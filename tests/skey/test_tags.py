@@ -244,10 +244,13 @@ def test_a_write_protected_file_stays_protected(song, monkeypatch):
 
 def test_a_link_stays_a_link(song, tmp_path):
     path = song("a.mp3")
+    before = path.read_bytes()
     (tmp_path / "link.mp3").symlink_to(path)
+    (tmp_path / "hard.mp3").hardlink_to(path)
     write_key(tmp_path / "link.mp3", EB_MINOR)
     assert (tmp_path / "link.mp3").is_symlink()
     assert tagged_key(path) == "Ebm"
+    assert (tmp_path / "hard.mp3").read_bytes() == before
 
 
 def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):

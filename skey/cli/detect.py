@@ -1,5 +1,6 @@
 """``skey detect``: the keys of files and folders."""
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -37,7 +38,7 @@ class Messages:
     def fail(self, path: Path, reason: str) -> None:
         """Say why something about a file failed."""
         self.failures += 1
-        self._write(reason if str(path) in reason else f"{path}: {reason}")
+        self._write(reason if reason.startswith(str(path)) else f"{path}: {reason}")
 
     def note(self, text: str) -> None:
         """Say something that is no failure."""
@@ -189,8 +190,14 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
         yield stream
 
 
+def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[Path, ...]:
+    """Paths, among which ``-`` is standard input and ``./-`` a file."""
+    paths = [(name, Path(name)) for name in names]
+    return tuple(path.absolute() if path == STDIN and name != "-" else path for name, path in paths)
+
+
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), callback=as_paths)
 @click.option("-r", "--recursive", is_flag=True, help="Go through folders and their subfolders.")
 @click.option(
     "--format", "format_", type=click.Choice([f.value for f in Format]), default="text", show_default=True
@@ -237,6 +244,8 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
     if options["output"] == Path("-"):
         options["output"] = None
+    if math.isnan(options["min_confidence"] + options["tag_confidence"]):
+        raise click.UsageError("a confidence is a number from 0 to 1")
     if options["dry_run"] and not options["write_tags"]:
         raise click.UsageError("--dry-run is for --write-tags")
     if options["resume"] and options["output"] is None:

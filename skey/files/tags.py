@@ -90,7 +90,7 @@ def _typed(path: Path) -> Iterator[None]:
     try:
         yield
     except TagError as error:
-        raise error if str(path) in str(error) else TagError(f"{path}: {error}") from error
+        raise TagError(f"{path}: {error}") from error
     except (mutagen.MutagenError, OSError) as error:
         raise TagError(f"{path}: its tags cannot be read or written: {error}") from error
     except Exception as error:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from skey import weights as library
 from skey.cli import main
+from skey.cli.detect import Messages
 from skey.cli.journal import locked
 from skey.cli.reports import Format
 from skey.estimator import KeyEstimator
@@ -129,6 +131,18 @@ def test_one_bad_file_is_reported_and_the_rest_goes_on(folder):
     assert ran.stderr.count(f"{long} cannot be opened: ") == 1
     assert ran.stderr.count("b.wav: not a readable sound file") == 1
     assert ran.exit_code == 1
+
+
+def test_a_failure_begins_with_the_name_of_its_file(capsys):
+    for reason in ("its tags hold bytes", "hold: its tags hold bytes"):
+        Messages().fail(Path("hold"), reason)
+    assert capsys.readouterr().err == 2 * "hold: its tags hold bytes\n"
+
+
+def test_a_file_may_have_the_name_of_standard_input(folder, monkeypatch):
+    monkeypatch.chdir((folder / "a.wav").rename(folder / "-").parent)
+    ran = detect("./-")
+    assert ran.stdout.startswith("C major") and ran.stdout.endswith(f"\t{folder / '-'}\n")
 
 
 def test_what_a_folder_holds_and_is_left_out_is_named(folder):
@@ -348,7 +362,11 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]]
+    "arguments",
+    [
+        *(["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]),
+        *([option, "nan"] for option in ("--tag-confidence", "--min-confidence")),
+    ],
 )
 def test_options_that_make_no_sense_are_refused(folder, arguments):
     ran = detect(folder / "a.wav", *arguments)

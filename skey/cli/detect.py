@@ -242,6 +242,9 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     for name, mode in (("stdin", "r"), ("stderr", "w")):
         if getattr(sys, name) is None:  # It was closed, and the next file that is opened would be it.
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
+    if options["quiet"] and sys.stderr is sys.__stderr__:  # libmpg123 writes there, past Python.
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if options["output"] == Path("-"):
         options["output"] = None
     if math.isnan(options["min_confidence"] + options["tag_confidence"]):

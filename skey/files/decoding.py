@@ -135,6 +135,8 @@ def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int,
                 reason = ""
     except soundfile.SoundFileError as error:
         reason = str(getattr(error, "error_string", error)).rstrip(".")
+        if "does not exist" in reason:  # What libsndfile says of an mp3 without frames.
+            reason = "no frames of sound"
     if missing:
         found = False
         for rate, block in _after(heard, _frames(file)):

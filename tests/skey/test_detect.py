@@ -160,6 +160,11 @@ def test_quiet_says_results_and_failures_alone(folder):
     ran = detect("-r", folder, folder / "missing.wav", "--quiet")
     assert ran.stdout.count("\n") == 3
     assert ran.stderr == f"{folder / 'missing.wav'}: there is no such file; check the name\n"
+    soundfile.write(folder / "cut.mp3", song(0), RATE)
+    (folder / "cut.mp3").write_bytes((folder / "cut.mp3").read_bytes()[:400])
+    command = [sys.executable, "-m", "skey", "detect", folder / "cut.mp3", "--quiet"]
+    (line,) = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
+    assert line.startswith(f"{folder / 'cut.mp3'}: not a readable sound file (no frames of sound)")
 
 
 def test_uncertain_keys_can_be_withheld(folder):

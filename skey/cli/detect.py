@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import click
 
 from skey import __version__
-from skey.cli.reports import Format, Layout, Report
+from skey.cli.reports import Format, Layout, Report, printable
 from skey.errors import SkeyError
 from skey.keys import TAG_NOTATIONS, Notation
 
@@ -49,7 +49,7 @@ class Messages:
         from tqdm import tqdm
 
         with suppress(OSError):  # Results go on where nobody can be told.
-            tqdm.write(text, file=sys.stderr)
+            tqdm.write(printable(text), file=sys.stderr)
 
 
 @dataclass(frozen=True)

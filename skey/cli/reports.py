@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,6 +45,9 @@ class Format(StrEnum):
     """One JAMS document in a line, in the namespace ``key_mode``; the path is among the identifiers."""
 
 
+_ESCAPED = (*range(32), *range(127, 160), *([ord("\\")] if os.sep == "/" else []))
+_ESCAPES = {code: repr(chr(code))[1:-1] for code in _ESCAPED}
+
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 """Tonics as MIREX spells them."""
 
@@ -69,7 +73,7 @@ class Layout:
             if self.segments:
                 return "\n".join(_csv([name, *row.values()]) for row in rows)
             return _csv([name, *(record[column] for column in _COLUMNS[1:])])
-        lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{_on_one_line(path)}"]
+        lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{printable(path)}"]
         lines += [f"  {r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows]
         return "\n".join(lines)
 
@@ -206,7 +210,6 @@ def _as_cell(path: str) -> str:
     return escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
 
 
-def _on_one_line(path: str) -> str:
-    if not {"\n", "\r"} & set(path):
-        return path
-    return path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+def printable(text: str) -> str:
+    """A text on one line, which does nothing to a terminal: control characters as escape sequences."""
+    return text.translate(_ESCAPES)

@@ -350,6 +350,8 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
         "\u2028.wav",
         "-x.wav",
         " .wav",
+        "a\\b.wav",
+        "\x1b[1m\x9b.wav",
         "Дорога.wav",
     ]
     monkeypatch.chdir(tmp_path)
@@ -361,6 +363,9 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
     rows = pandas.read_csv("keys.csv")["path"]
     assert [name.removeprefix("./") for name in rows] == [*names, "caf\\udce9.wav"]
     assert not any(name.startswith(("=", "-")) for name in rows)
+    printed = detect("--min-confidence", "1", "--", "a\nb.wav", "a\\b.wav", "\x1b[1m\x9b.wav")
+    for name in ("a\\nb.wav", "a\\\\b.wav", "\\x1b[1m\\x9b.wav"):
+        assert f"\t{name}\n" in printed.stdout and f"{name}: no key: " in printed.stderr
     detect("-o", "keys.json", "--format", "json", *files)
     read = json.loads((tmp_path / "keys.json").read_text("utf-8"))
     assert [record["path"] for record in read] == files[1:]

@@ -1,8 +1,10 @@
 """``skey detect``: the keys of files and folders."""
 
+import math
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -11,15 +13,19 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import click
 
 from skey import __version__
-from skey.cli.reports import Format, Layout, Report
+from skey.cli.reports import Format, Layout, Report, printable
+from skey.errors import SkeyError
 from skey.keys import TAG_NOTATIONS, Notation
 
 if TYPE_CHECKING:
-    import os
-
     from skey.cli.journal import Entry, Journal, Settings
     from skey.estimator import KeyEstimator, Outcome
     from skey.keys import Key
+
+_STDOUT = "standard output"
+STDIN = Path("-")
+DEVICES = (Path("/dev"), Path("/dev/fd"))
+"""Where ``stdout`` has a name: no place for a journal."""
 
 
 @dataclass
@@ -32,7 +38,7 @@ class Messages:
     def fail(self, path: Path, reason: str) -> None:
         """Say why something about a file failed."""
         self.failures += 1
-        self._write(reason if str(path) in reason else f"{path}: {reason}")
+        self._write(reason if reason.startswith(str(path)) else f"{path}: {reason}")
 
     def note(self, text: str) -> None:
         """Say something that is no failure."""
@@ -42,7 +48,8 @@ class Messages:
     def _write(self, text: str) -> None:
         from tqdm import tqdm
 
-        tqdm.write(text, file=sys.stderr)
+        with suppress(OSError):  # Results go on where nobody can be told.
+            tqdm.write(printable(text), file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,9 @@ class Detection:
 
         if outcome.estimate is None:
             self.messages.fail(outcome.path, str(outcome.error))
+            result = self.report.add_failed()
+            if self.journal is not None and result is not None:
+                self.journal.add(Entry.failed(outcome.path, result))
             return
         estimate = outcome.estimate.at_least(self.options["min_confidence"])
         result = self.report.add(str(outcome.path), estimate)
@@ -151,10 +161,12 @@ def opened_report(
 
     output, finished, journal = options["output"], {}, None
     is_file = output is not None and (output.is_file() or not output.exists())
+    is_file = is_file and output.parent not in DEVICES
     with ExitStack() as stack:
         if is_file:
             stack.enter_context(locked(output))
-            refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or options["resume"])
+            continues = options["resume"] and output.exists()  # Then `resumed` looks closer.
+            refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or continues)
             finished = resumed(output, layout, settings) if options["resume"] else {}
         stream = stack.enter_context(opened_stream(output, "a" if finished else "w"))
         if is_file:
@@ -168,6 +180,8 @@ def opened_report(
 def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[TextIO]:
     """A file, or stdout; names of files that are no text pass through as the bytes that they are."""
     if output is None:
+        if sys.stdout is None:
+            raise SkeyError(f"{_STDOUT} is closed: name a file by --output")
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
         yield sys.stdout
@@ -176,8 +190,14 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
         yield stream
 
 
+def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[Path, ...]:
+    """Paths, among which ``-`` is standard input and ``./-`` a file."""
+    paths = [(name, Path(name)) for name in names]
+    return tuple(path.absolute() if path == STDIN and name != "-" else path for name, path in paths)
+
+
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), callback=as_paths)
 @click.option("-r", "--recursive", is_flag=True, help="Go through folders and their subfolders.")
 @click.option(
     "--format", "format_", type=click.Choice([f.value for f in Format]), default="text", show_default=True
@@ -219,6 +239,16 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     Results alone go to stdout; progress and messages to stderr. Silence, noise and too little sound have no
     key ("-"). A file that cannot be read is reported, the others go on, and the exit status is 1 at the end.
     """
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # It was closed, and the next file that is opened would be it.
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
+    if options["quiet"] and sys.stderr is sys.__stderr__:  # libmpg123 writes there, past Python.
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    if options["output"] == Path("-"):
+        options["output"] = None
+    if math.isnan(options["min_confidence"] + options["tag_confidence"]):
+        raise click.UsageError("a confidence is a number from 0 to 1")
     if options["dry_run"] and not options["write_tags"]:
         raise click.UsageError("--dry-run is for --write-tags")
     if options["resume"] and options["output"] is None:
@@ -233,13 +263,15 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.FileError(str(error.filename or options["output"]), error.strerror) from error
+        name = error.filename or options["output"] or _STDOUT
+        raise click.ClickException(f"{name}: {error.strerror}") from error
     if messages.failures:
         sys.exit(1)
 
 
 def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messages) -> None:
     """Find the files, load the weights, report."""
+    from skey.cli.journal import status_of
     from skey.estimator import KeyEstimator
     from skey.files.folders import sound_files
     from skey.weights import DEFAULT, default_weights, find_shipped
@@ -261,6 +293,10 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
     settings = settings_of(options, estimator)
+    if options["output"] is not None and not any(file == STDIN or status_of(file) for file in files):
+        for outcome in estimator.estimate_many(files):
+            messages.fail(outcome.path, str(outcome.error))
+        return
     with opened_report(options, layout, settings, files) as (report, journal, finished):
         detection = Detection(estimator, report, journal, messages, options)
         detection.tag_finished(entry for name, entry in finished.items() if Path(name) in set(files))

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from skey.cli.reports import Layout
+from skey.cli.reports import Format, Layout
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimate
 from skey.files.folders import SUFFIXES
@@ -43,6 +43,12 @@ class Entry:
     confidence: float
     result: str | None
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for what only a damaged journal says."""
+        is_number = isinstance(self.confidence, int | float)
+        if not (isinstance(self.path, str) and is_number and self.key in (None, *range(len(KEYS)))):
+            raise ValueError("a damaged entry")
+
     @classmethod
     def of(cls, path: Path, estimate: KeyEstimate, status: os.stat_result | None, result: str) -> "Entry":
         """The entry of a file with its estimate, its status when it was heard, and what was written."""
@@ -50,20 +56,26 @@ class Entry:
         key = None if estimate.key is None else estimate.key.index
         return cls(str(path), size, modified, key, estimate.confidence, result)
 
+    @classmethod
+    def failed(cls, path: Path, result: str) -> "Entry":
+        """The entry of a file that could not be heard, and is to be tried again."""
+        return cls(str(path), -1, -1, None, 0.0, result)
+
     @property
     def named_key(self) -> Key | None:
         """Its key."""
         return None if self.key is None else KEYS[self.key]
 
     def is_of(self, status: os.stat_result | None) -> bool:
-        """Whether a file is still what was heard; one that is gone counts as unchanged."""
-        return status is None or (self.size, self.modified) == (status.st_size, status.st_mtime_ns)
+        """Whether a file is still what was heard; one that is gone counts as unchanged, if it ever was."""
+        same = status is None or (self.size, self.modified) == (status.st_size, status.st_mtime_ns)
+        return same and self.size >= 0
 
 
 def status_of(path: Path) -> os.stat_result | None:
-    """Size and time of a file, or None where there is none."""
+    """Size and time of a file, or None where there is none; standard input has none."""
     with suppress(OSError, ValueError):
-        return path.stat()
+        return path.stat() if path != Path("-") else None
     return None
 
 
@@ -73,18 +85,23 @@ def journal_of(output: Path) -> Path:
 
 
 def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
-    """Raise ``SkeyError`` where results would replace a sound file or, unless told, anything else."""
+    """Raise ``SkeyError`` where results or their journal would replace a sound file or, unless told, more."""
     if output.suffix.lower() in SUFFIXES or any(_is_same(output, path) for path in inputs):
         raise SkeyError(f"{output} is a sound file, or has the name of one: write the results elsewhere")
-    if overwrite or not output.is_file() or not output.stat().st_size:
+    filled = [path for path in (output, journal_of(output)) if path.exists() and path.stat().st_size]
+    if overwrite or not filled:
         return
     try:
-        read_journal(output)
-    except ResumeError as error:
+        settings, entries = read_journal(output)
+        layout = Layout(Format(settings["format"]), segments=settings["segments"])
+        ours = _holds(output, layout, entries)
+    except (ResumeError, LookupError, ValueError):
+        ours = False
+    if not ours:
         raise SkeyError(
-            f"{output} exists and is not known to hold results of `skey detect`: choose another name, or "
-            "replace it with --overwrite"
-        ) from error
+            f"{filled[0]} exists and is not known to be of `skey detect`: choose another name, or replace it "
+            "with --overwrite"
+        )
 
 
 @contextmanager
@@ -153,16 +170,20 @@ def resumed(output: Path, layout: Layout, settings: Settings) -> dict[str, Entry
         replace(latest[entry.path], result=entry.result) for entry in entries if entry.result is not None
     ]
     kept = [entry for entry in every if entry.path in same]
-    found = output.read_bytes().decode(errors="surrogateescape")
-    for some in (every, kept):  # a run that was killed here left the one or the other
-        known = layout.joined(str(entry.result) for entry in some)
-        if found.startswith(known) or known.startswith(found):
-            break
-    else:
+    # A run that was killed here left the one or the other.
+    if not any(_holds(output, layout, some) for some in (every, kept)):
         raise ResumeError(f"{output} was changed after it was written: write the results elsewhere")
     _write_anew(output, layout.joined(str(entry.result) for entry in kept))
     _write_anew(journal_of(output), "\n".join([_head(settings), *map(_line, kept), ""]))
     return {entry.path: entry for entry in kept}
+
+
+def _holds(output: Path, layout: Layout, entries: Iterable[Entry]) -> bool:
+    """Whether a file holds the results of these entries, as far as it goes, and little else."""
+    found = output.read_bytes().decode(errors="surrogateescape") if output.exists() else ""
+    known = [str(entry.result) for entry in entries if entry.result is not None]
+    whole = layout.joined(known)
+    return whole.startswith(found.removesuffix("]\n")) or (bool(known) and found.startswith(whole))
 
 
 def _write_anew(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,14 +36,17 @@ class Format(StrEnum):
     JSONL = "jsonl"
     """One record in a line."""
     KEY = "key"
-    """The key alone, an empty line where there is none: what calls us as a program reads it."""
+    """The key alone, an empty line where there is none or the file failed: a line for each file."""
     MIREX = "mirex"
-    """``C#<TAB>minor``, as MIREX has it."""
+    """``C#<TAB>minor``, as MIREX has it; a line for each file, too."""
     LAB = "lab"
     """``start<TAB>end<TAB>key`` of the file or, with segments, of each segment that has one."""
     JAMS = "jams"
-    """One JAMS document in a line, in the namespace ``key_mode``."""
+    """One JAMS document in a line, in the namespace ``key_mode``; the path is among the identifiers."""
 
+
+_ESCAPED = (*range(32), *range(127, 160), *([ord("\\")] if os.sep == "/" else []))
+_ESCAPES = {code: repr(chr(code))[1:-1] for code in _ESCAPED}
 
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 """Tonics as MIREX spells them."""
@@ -59,7 +63,7 @@ class Layout:
     def entry(self, path: str, estimate: "KeyEstimate") -> str:
         """What is written about one file: whole lines without the last line feed."""
         if self.format in (Format.KEY, Format.MIREX, Format.LAB, Format.JAMS):
-            return self._exchanged(estimate)
+            return self._exchanged(path, estimate)
         record = self._record(path, estimate)
         if self.format in (Format.JSON, Format.JSONL):
             return _json(record | {"probabilities": self._probabilities(estimate)})
@@ -69,11 +73,11 @@ class Layout:
             if self.segments:
                 return "\n".join(_csv([name, *row.values()]) for row in rows)
             return _csv([name, *(record[column] for column in _COLUMNS[1:])])
-        lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{_on_one_line(path)}"]
+        lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{printable(path)}"]
         lines += [f"  {r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows]
         return "\n".join(lines)
 
-    def _exchanged(self, estimate: "KeyEstimate") -> str:
+    def _exchanged(self, path: str, estimate: "KeyEstimate") -> str:
         """What other programs read about one file."""
         key, name = estimate.key, self._named(estimate.key, estimate.signature) or ""
         if self.format == Format.KEY:
@@ -98,7 +102,7 @@ class Layout:
             if of is not None
         ]
         annotation = {"namespace": "key_mode", "data": data, "annotation_metadata": {}, "sandbox": {}}
-        metadata = {"duration": round(estimate.duration, 3)}
+        metadata = {"duration": round(estimate.duration, 3), "identifiers": {"path": path}}
         return _json({"annotations": [annotation], "file_metadata": metadata, "sandbox": {}})
 
     def header(self) -> str:
@@ -163,7 +167,13 @@ class Report:
 
     def add(self, path: str, estimate: "KeyEstimate") -> str:
         """Write the entry of one file and hand it to the system: a break loses nothing. Returns the entry."""
-        entry = self._layout.entry(path, estimate)
+        return self._write(self._layout.entry(path, estimate))
+
+    def add_failed(self) -> str | None:
+        """Write the entry of a file that failed, an empty line in the formats that say no names, or None."""
+        return self._write("") if self._layout.format in (Format.KEY, Format.MIREX) else None
+
+    def _write(self, entry: str) -> str:
         is_array = self._layout.format == Format.JSON
         before = ",\n" if is_array and not self._is_first else ""
         self._stream.write(before + entry + ("" if is_array else "\n"))
@@ -200,7 +210,6 @@ def _as_cell(path: str) -> str:
     return escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
 
 
-def _on_one_line(path: str) -> str:
-    if not {"\n", "\r"} & set(path):
-        return path
-    return path.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+def printable(text: str) -> str:
+    """A text on one line, which does nothing to a terminal: control characters as escape sequences."""
+    return text.translate(_ESCAPES)

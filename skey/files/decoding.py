@@ -85,6 +85,8 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
         _check_file(path)
         with path.open("rb") as file:
             yield from _decoded(path, file)
+    elif isinstance(sound.read(0), str):
+        raise UnreadableAudio("the sound was opened as text; open it with 'rb'")
     else:
         with _seekable(sound) as file:
             yield from _decoded(file, file)
@@ -104,8 +106,15 @@ def block_frames(sample_rate: int | float, channels: int) -> int:
 
 
 def as_float(block: Samples) -> Block:
-    """Samples of any type as float32 of full scale -1..1; integers are PCM, unsigned ones centred."""
+    """Samples of any type as float32 of full scale -1..1; integers are PCM, unsigned ones centred.
+
+    Raises ``UnreadableAudio`` for integers of 64 bits: numpy makes them of any, whatever their full scale is.
+    """
     if np.issubdtype(block.dtype, np.integer):
+        if block.itemsize > 4:
+            raise UnreadableAudio(
+                f"samples of {block.dtype} do not tell their full scale; make them int16, int32 or float"
+            )
         half = np.float32(2 ** (8 * block.itemsize - 1))
         centred = block - half if np.issubdtype(block.dtype, np.unsignedinteger) else block
         block = centred / half
@@ -126,6 +135,8 @@ def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int,
                 reason = ""
     except soundfile.SoundFileError as error:
         reason = str(getattr(error, "error_string", error)).rstrip(".")
+        if "does not exist" in reason:  # What libsndfile says of an mp3 without frames.
+            reason = "no frames of sound"
     if missing:
         found = False
         for rate, block in _after(heard, _frames(file)):
@@ -279,5 +290,10 @@ def _unpacked(packets: Iterator[Any]) -> Iterator["av.AudioFrame"]:
 
 def _samples(frame: "av.AudioFrame") -> Samples:
     """The samples of a frame, whose channels lie one after the other or are interleaved."""
-    values = frame.to_ndarray()
+    try:
+        values = frame.to_ndarray()
+    except ValueError as error:
+        raise UnreadableAudio(
+            f"samples of a rare kind ({frame.format.name}); export it with 16 or 24 bits"
+        ) from error
     return np.asarray(values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels))

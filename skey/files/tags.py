@@ -47,16 +47,22 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     """Write a key into the tags of a file: TKEY of ID3v2 (mp3, wav, aiff), INITIALKEY of Vorbis or MP4, ….
 
     Fields of other programs that name another key (TXXX:initialkey, KEY, …) get this one, too. Everything
-    else, permissions and times among it, stays as it is. ``dry_run`` only says what would be written.
+    else, permissions and times among it, stays as it is, and so does the file under any other hard link.
+    ``dry_run`` only says what would be written.
 
     Returns what is changed, such as ``TKEY: Am -> Ebm``; empty where the key is there already. Raises
-    ``TagError``, the file being as it was, for a format without tags, a damaged or ID3v2.2 tag, a file that
-    cannot be written.
+    ``TagError``, the file being as it was, for a format without tags, a damaged or ID3v2.2 tag, a second tag
+    that has another key, a file that cannot be written.
     """
     text = format_key(key, notation)
     with _typed(path):
         file = _opened(path)
+        for kind, value in _beside(path, file.tags):
+            if not _says(value, key):
+                raise TagError(f"its second tag ({kind}) has the key {value}; remove that tag first")
         changed = _to_change(file.tags, key, text)
+        if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
+            raise TagError("keys cannot be written into files of this kind (DSF, DSDIFF)")
         if changed and not dry_run:
             _replace(path.resolve(), type(file), key, text)
     return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items())
@@ -66,7 +72,16 @@ def tagged_key(path: Path) -> str | None:
     """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read."""
     with _typed(path):
         tags = _opened(path).tags
-        return next((value for name in _key_fields(tags) if (value := _value(tags, name))), None)
+        values = [*_values(tags), *(value for _, value in _beside(path, tags))]
+        return values[0] if values else None
+
+
+def _beside(path: Path, tags: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - mutagen has no types
+    """Keys in a second tag and its kind: APEv2 at the end of an mp3, ID3 before a flac."""
+    for kind in (ID3, APEv2):
+        if not isinstance(tags, kind):
+            with suppress(mutagen.MutagenError):
+                yield from ((kind.__name__, value) for value in _values(kind(path)))
 
 
 @contextmanager
@@ -75,7 +90,7 @@ def _typed(path: Path) -> Iterator[None]:
     try:
         yield
     except TagError as error:
-        raise error if str(path) in str(error) else TagError(f"{path}: {error}") from error
+        raise TagError(f"{path}: {error}") from error
     except (mutagen.MutagenError, OSError) as error:
         raise TagError(f"{path}: its tags cannot be read or written: {error}") from error
     except Exception as error:
@@ -84,7 +99,12 @@ def _typed(path: Path) -> Iterator[None]:
 
 def _opened(path: Path, kind: Any = None) -> Any:  # noqa: ANN401 - mutagen has no types
     """The file with its tags, empty ones where it has none; ID3 frames in the version that they are in."""
-    file = kind(path) if kind else mutagen.File(path)
+    try:
+        file = kind(path) if kind else mutagen.File(path)
+    except mutagen.MutagenError as error:
+        if any(isinstance(each, OSError) for each in error.args):
+            raise
+        raise TagError(f"its tags cannot be read ({error}); is it what its suffix says?") from error
     if file is None:
         raise TagError("a format without tags that mutagen knows")
     if _has_plain_id3(type(file)):
@@ -113,12 +133,18 @@ def _key_fields(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
     return [main, *sorted(set(others) - {main})]
 
 
+def _values(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
+    """What the fields that hold a key say."""
+    return [value for name in _key_fields(tags) if (value := _value(tags, name))]
+
+
 def _value(tags: Any, name: str) -> str | None:  # noqa: ANN401 - mutagen has no types
+    """The text of a field; several that differ are joined, and name no key."""
     if name not in tags:
         return None
-    value = tags[name]
-    value = value[0] if isinstance(value, list) else value
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    values = tags[name] if isinstance(tags[name], list) else [tags[name]]
+    texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
+    return " and ".join(dict.fromkeys(texts))
 
 
 def _to_change(tags: Any, key: Key, text: str) -> dict[str, str | None]:  # noqa: ANN401 - mutagen has no types
@@ -145,11 +171,13 @@ def _replace(path: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN40
     _remove_leftovers(path.parent)
     handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=path.parent)
     os.close(handle)
-    copy = Path(name)
+    copy, before = Path(name), path.stat()
     try:
         _write_copy(path, copy, kind, key, text)
         _verify(path, copy, kind, key, text)
         status = path.stat()
+        if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise TagError("another program changed the file meanwhile; try again")
         with suppress(OSError, AttributeError):  # Only root may give files away.
             os.chown(copy, status.st_uid, status.st_gid)
         shutil.copystat(path, copy)

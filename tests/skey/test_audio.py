@@ -141,6 +141,7 @@ def with_one(value):
         (np.zeros(100_000), 22_050, SilentAudio, "silent"),
         (np.stack([sine(22_050), -sine(22_050)], axis=1), 22_050, SilentAudio, "opposite phase"),
         (np.zeros(0), 44_100, AudioError, "empty"),
+        *((sine(44_100).astype(dtype), 44_100, AudioError, "int16") for dtype in (np.int64, np.uint64)),
         (sine(SAMPLE_RATE)[: MIN_SAMPLES - 1], SAMPLE_RATE, TooShortAudio, r"2\.95 s"),
         *((np.zeros(shape), 44_100, AudioError, "expected") for shape in ((), (4, 4, 4))),
         *((np.zeros(100), rate, AudioError, "sample rate") for rate in (0, -44_100, 10, 5_000_000, np.nan)),

@@ -168,6 +168,22 @@ def test_a_pipe_passed_as_a_file_object_is_heard_to_its_end(tmp_path):
         assert np.array_equal(read_audio(process.stdout), read_audio(tmp_path / "a.wav"))
 
 
+def test_a_file_object_of_text_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sine(440), RATE)
+    with (tmp_path / "a.wav").open() as file:
+        for text in (file, io.StringIO("words")):
+            with pytest.raises(AudioError, match="open it with 'rb'"):
+                read_audio(text)
+
+
+def test_a_wav_of_64_bit_integers_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sine(440), RATE, subtype="DOUBLE")
+    content = (tmp_path / "a.wav").read_bytes().replace(b"fmt \x10\0\0\0\3\0", b"fmt \x10\0\0\0\1\0")
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(AudioError, match="rare kind"):
+        read_audio(tmp_path / "a.wav")
+
+
 @pytest.mark.parametrize("name", ["empty.wav", "empty.mp3", "empty.m4a"])
 def test_an_empty_file_is_empty_and_not_absent(tmp_path, name):
     (tmp_path / name).touch()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from skey import weights as library
 from skey.cli import main
+from skey.cli.detect import Messages
 from skey.cli.journal import locked
 from skey.cli.reports import Format
 from skey.estimator import KeyEstimator
@@ -121,12 +123,26 @@ def test_keys_are_written_in_any_notation(folder, notation):
 
 def test_one_bad_file_is_reported_and_the_rest_goes_on(folder):
     (folder / "b.wav").write_text("words")
-    ran = detect(folder / "missing.mp3", folder / "b.wav", folder / "a.wav", "--jobs", "2")
+    long = folder / f"{'x' * 300}.wav"
+    ran = detect(folder / "missing.mp3", long, folder / "b.wav", folder / "a.wav", "--jobs", "2")
     assert ran.stdout.startswith("C major\t")
     assert ran.stdout.count("\n") == 1
     assert ran.stderr.count("missing.mp3: there is no such file") == 1
+    assert ran.stderr.count(f"{long} cannot be opened: ") == 1
     assert ran.stderr.count("b.wav: not a readable sound file") == 1
     assert ran.exit_code == 1
+
+
+def test_a_failure_begins_with_the_name_of_its_file(capsys):
+    for reason in ("its tags hold bytes", "hold: its tags hold bytes"):
+        Messages().fail(Path("hold"), reason)
+    assert capsys.readouterr().err == 2 * "hold: its tags hold bytes\n"
+
+
+def test_a_file_may_have_the_name_of_standard_input(folder, monkeypatch):
+    monkeypatch.chdir((folder / "a.wav").rename(folder / "-").parent)
+    ran = detect("./-")
+    assert ran.stdout.startswith("C major") and ran.stdout.endswith(f"\t{folder / '-'}\n")
 
 
 def test_what_a_folder_holds_and_is_left_out_is_named(folder):
@@ -144,6 +160,11 @@ def test_quiet_says_results_and_failures_alone(folder):
     ran = detect("-r", folder, folder / "missing.wav", "--quiet")
     assert ran.stdout.count("\n") == 3
     assert ran.stderr == f"{folder / 'missing.wav'}: there is no such file; check the name\n"
+    soundfile.write(folder / "cut.mp3", song(0), RATE)
+    (folder / "cut.mp3").write_bytes((folder / "cut.mp3").read_bytes()[:400])
+    command = [sys.executable, "-m", "skey", "detect", folder / "cut.mp3", "--quiet"]
+    (line,) = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
+    assert line.startswith(f"{folder / 'cut.mp3'}: not a readable sound file (no frames of sound)")
 
 
 def test_uncertain_keys_can_be_withheld(folder):
@@ -205,6 +226,17 @@ def test_a_resumed_run_tags_what_was_heard_before(folder, tmp_path):
     assert ran.stderr.count("has this key in its tags already") == 2
 
 
+@pytest.mark.parametrize("damage", [{"key": 99}, {"key": "C"}, {"confidence": None}, {"path": 3}])
+def test_a_damaged_journal_is_not_believed(folder, tmp_path, damage):
+    output, journal = tmp_path / "keys", tmp_path / "keys.run"
+    detect(folder / "a.wav", "-o", output)
+    first, entry = journal.read_text().splitlines()
+    journal.write_text(f"{first}\n{json.dumps(json.loads(entry) | damage)}\n")
+    ran = detect(folder / "a.wav", "-o", output, "--resume", "--write-tags")
+    assert ran.exit_code == 1
+    assert "was changed after it was written" in ran.stderr
+
+
 @pytest.mark.parametrize("text", ["a shopping list", "path,key\n", "C major\t0.9\tx.wav\n"])
 @pytest.mark.parametrize("options", [[], ["--resume"], ["--resume", "--format", "csv"]])
 def test_what_is_no_result_of_ours_is_never_written_over(folder, tmp_path, text, options):
@@ -218,6 +250,46 @@ def test_what_is_no_result_of_ours_is_never_written_over(folder, tmp_path, text,
         assert detect("-r", folder, "-o", output, "--overwrite").exit_code == 0
         assert "C major" in output.read_text()
         assert detect("-r", folder, "-o", output).exit_code == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--resume"]])
+def test_neither_a_stale_journal_nor_a_file_of_its_name_lets_anything_be_lost(folder, tmp_path, options):
+    output, journal = tmp_path / "notes", tmp_path / "notes.run"
+    journal.write_text("my own")
+    ran = detect(folder / "a.wav", "-o", output, *options)
+    assert ran.exit_code == 1 and f"{journal} exists and is not known" in ran.stderr
+    assert journal.read_text() == "my own" and not output.exists()
+    journal.unlink()
+    for file in ("a.wav", "cover.jpg"):
+        for format_ in ("text", "json"):
+            detect(folder / file, "-o", output, "--overwrite", "--format", format_)
+            assert detect(folder / file, "-o", output, "--format", format_).stderr.count("Error") == 0
+            output.write_text("[\n  1\n]\n")
+            ran = detect(folder / file, "-o", output, "--format", format_, *options)
+            assert ran.exit_code == 1 and output.read_text() == "[\n  1\n]\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="stdout has no name there")  # noqa: PTH110
+def test_stdout_has_two_names_and_no_journal(folder, tmp_path):
+    command = [sys.executable, "-m", "skey", "detect", folder / "a.wav", "--weights", "krumhansl", "-o"]
+    for name in ("-", "/dev/stdout"):
+        with (tmp_path / "keys").open("w") as keys:
+            subprocess.run([*command, name], stdout=keys, check=True, cwd=tmp_path)
+        assert (tmp_path / "keys").read_text().startswith("C major")
+    assert not {"-", "-.run", "keys.run"} & {path.name for path in tmp_path.iterdir()}
+    assert not os.path.exists("/dev/stdout.run")  # noqa: PTH110
+
+
+def test_results_stay_where_a_run_finds_no_sound_file(folder, tmp_path):
+    output = tmp_path / "keys.csv"
+    options = ["-o", output, "--format", "csv"]
+    detect("-r", folder, *options)
+    before = output.read_bytes()
+    (tmp_path / "empty").mkdir()
+    for nothing, said in (("missing", "no such file"), ("empty", "no sound files there")):
+        ran = detect("-r", tmp_path / nothing, *options)
+        assert ran.exit_code == 1 and said in ran.stderr
+        assert output.read_bytes() == before
 
 
 def test_a_sound_file_is_never_written_over(folder, tmp_path):
@@ -278,6 +350,8 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
         "\u2028.wav",
         "-x.wav",
         " .wav",
+        "a\\b.wav",
+        "\x1b[1m\x9b.wav",
         "Дорога.wav",
     ]
     monkeypatch.chdir(tmp_path)
@@ -289,13 +363,20 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
     rows = pandas.read_csv("keys.csv")["path"]
     assert [name.removeprefix("./") for name in rows] == [*names, "caf\\udce9.wav"]
     assert not any(name.startswith(("=", "-")) for name in rows)
+    printed = detect("--min-confidence", "1", "--", "a\nb.wav", "a\\b.wav", "\x1b[1m\x9b.wav")
+    for name in ("a\\nb.wav", "a\\\\b.wav", "\\x1b[1m\\x9b.wav"):
+        assert f"\t{name}\n" in printed.stdout and f"{name}: no key: " in printed.stderr
     detect("-o", "keys.json", "--format", "json", *files)
     read = json.loads((tmp_path / "keys.json").read_text("utf-8"))
     assert [record["path"] for record in read] == files[1:]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]]
+    "arguments",
+    [
+        *(["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]),
+        *([option, "nan"] for option in ("--tag-confidence", "--min-confidence")),
+    ],
 )
 def test_options_that_make_no_sense_are_refused(folder, arguments):
     ran = detect(folder / "a.wav", *arguments)
@@ -374,15 +455,41 @@ def test_help_imports_nothing_heavy():
     assert not heavy & set(ran.stdout.split())
 
 
-def test_a_dash_is_standard_input(folder):
-    done = subprocess.run(
-        [sys.executable, "-m", "skey", "detect", "-", "--weights", "krumhansl"],
-        input=(folder / "a.wav").read_bytes(),
-        capture_output=True,
-        timeout=120,
-    )
-    assert done.stdout.decode().strip().endswith("\t-")
-    assert done.returncode == 0
+def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp_path):
+    for file, options, key in (
+        ("a.wav", [], "C major"),
+        ("a.wav", ["-o", tmp_path / "keys"], "C major"),
+        ("more/b.FLAC", ["-o", tmp_path / "keys", "--resume"], "D major"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "skey", "detect", "-", "--weights", "krumhansl", *options],
+            input=(folder / file).read_bytes(),
+            capture_output=True,
+            timeout=120,
+        )
+        (line,) = (done.stdout.decode() or (tmp_path / "keys").read_text()).splitlines()
+        assert line.startswith(key) and line.endswith("\t-")
+        assert done.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no full device")
+@pytest.mark.parametrize(
+    ("redirection", "results", "said"),
+    [
+        ("2>&-", 2, ""),
+        ("2>/dev/full", 2, ""),
+        (">&-", 0, "standard output is closed"),
+        (">/dev/full", 0, "standard output: No space left"),
+        ("<&-", 2, "has 0 bytes"),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_named_and_cost_no_results(folder, redirection, results, said):
+    call = f"{sys.executable} -m skey detect --weights krumhansl music/a.wav missing - music/more/b.FLAC"
+    command = ["sh", "-c", f"{call} {redirection}"]
+    ran = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert ran.stdout.count("\n") == ran.stdout.count("major") == results
+    assert said in ran.stderr and "Traceback" not in ran.stderr
+    assert ran.returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -392,9 +499,22 @@ def test_other_programs_get_the_key_in_their_own_format(folder, layout, expected
     assert detect(folder / "a.wav", "--format", layout).stdout == f"{expected}\n"
 
 
+@pytest.mark.parametrize(("layout", "key"), [("key", "C major"), ("mirex", "C\tmajor")])
+def test_a_line_for_each_file_is_kept_where_one_fails(folder, tmp_path, layout, key):
+    files = [folder / "cover.jpg", folder / "a.wav", tmp_path / "new.wav", folder / "a.wav"]
+    options = [*files, "--format", layout, "--jobs", "2"]
+    assert detect(*options).stdout == f"\n{key}\n\n{key}\n"
+    detect(*options, "-o", tmp_path / "keys")
+    assert (tmp_path / "keys").read_text() == f"\n{key}\n\n{key}\n"
+    soundfile.write(tmp_path / "new.wav", song(2), RATE)
+    assert detect(*options, "-o", tmp_path / "keys", "--resume").exit_code == 1
+    assert (tmp_path / "keys").read_text() == f"{key}\n{key}\n\n{key.replace('C', 'D')}\n"
+
+
 def test_jams_holds_the_key_of_the_whole_file_as_key_mode(folder):
     document = json.loads(detect(folder / "a.wav", "--format", "jams").stdout)
     (annotation,) = document["annotations"]
     assert annotation["namespace"] == "key_mode"
+    assert document["file_metadata"]["identifiers"] == {"path": str(folder / "a.wav")}
     assert annotation["data"][0]["value"] == "C:major"
     assert annotation["data"][0]["duration"] == document["file_metadata"]["duration"] == 4.0

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3, TXXX
 
 from skey.cli import main
@@ -150,8 +151,9 @@ def test_comments_of_other_programs_are_brought_along(song, name):
     path = song(name)
     file = mutagen.File(path)
     file["initial_key"], file["TITLE"], file["KEY"] = ["Bm"], ["T"], ["2A"]
+    file["INITIALKEY"] = ["Ebm", "Bm"]
     file.save()
-    assert write_key(path, EB_MINOR) == "INITIALKEY: none -> Ebm, INITIAL_KEY: Bm -> Ebm"
+    assert write_key(path, EB_MINOR) == "INITIALKEY: Ebm and Bm -> Ebm, INITIAL_KEY: Bm -> Ebm"
     assert sorted(pair for pair in mutagen.File(path).tags if pair[0] != "ENCODER") == [
         ("INITIALKEY", "Ebm"), ("INITIAL_KEY", "Ebm"), ("KEY", "2A"), ("TITLE", "T"),
     ]  # fmt: skip
@@ -205,6 +207,21 @@ def test_a_sound_that_would_change_is_not_put_in_the_place_of_the_file(song, mon
     assert left_alone(path, "sound would change")
 
 
+def test_what_another_program_writes_meanwhile_is_kept(song, monkeypatch):
+    path, verify = song("a.flac"), tags._verify
+
+    def edited_then_verified(*arguments):
+        verify(*arguments)
+        file = mutagen.File(path)
+        file["TITLE"] = "new"
+        file.save()
+
+    monkeypatch.setattr(tags, "_verify", edited_then_verified)
+    with pytest.raises(TagError, match="another program changed"):
+        write_key(path, EB_MINOR)
+    assert mutagen.File(path).tags == [("TITLE", "new")]
+
+
 def test_an_unforeseen_error_is_one_file_s_error(song, tmp_path, monkeypatch):
     for name in ("a.flac", "b.flac"):
         song(name, 15)
@@ -227,10 +244,13 @@ def test_a_write_protected_file_stays_protected(song, monkeypatch):
 
 def test_a_link_stays_a_link(song, tmp_path):
     path = song("a.mp3")
+    before = path.read_bytes()
     (tmp_path / "link.mp3").symlink_to(path)
+    (tmp_path / "hard.mp3").hardlink_to(path)
     write_key(tmp_path / "link.mp3", EB_MINOR)
     assert (tmp_path / "link.mp3").is_symlink()
     assert tagged_key(path) == "Ebm"
+    assert (tmp_path / "hard.mp3").read_bytes() == before
 
 
 def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):
@@ -239,6 +259,37 @@ def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):
     write_key(path, EB_MINOR)
     tags = ID3(path, load_v1=False)
     assert (str(tags["TIT2"]), str(tags["TKEY"])) == ("Title", "Ebm")
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.flac"])
+def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
+    path = song(name)
+    if name == "a.mp3":
+        second = APEv2()
+        second["InitialKey"] = "Bm"
+        second.save(path)
+    else:
+        tagged(path, 3, frame(b"TKEY", b"\0Bm"))
+    assert tagged_key(path) == "Bm"
+    assert left_alone(path, "second tag .* has the key Bm")
+    write_key(path, parse_key("Bm"))
+    assert tags._opened(path).tags[tags._key_fields(tags._opened(path).tags)[0]] == ["Bm"]
+
+
+def test_a_kind_of_file_that_keys_are_not_written_into_is_named(tmp_path):
+    path = tmp_path / "a.dsf"
+    sound = bytes(8_192)
+    header = struct.pack("<QIIIIIIQII", 52, 1, 0, 2, 2, 2_822_400, 1, 8 * 4_096, 4_096, 0)
+    content = b"fmt " + header + b"data" + struct.pack("<Q", 12 + len(sound)) + sound
+    path.write_bytes(b"DSD " + struct.pack("<QQQ", 28, 28 + len(content), 0) + content)
+    assert tagged_key(path) is None
+    assert left_alone(path, "DSF")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.mp3", "FLAC"), ("a.flac", "MP3")])
+def test_a_file_of_another_kind_than_its_suffix_says_is_left_alone(tmp_path, name, kind):
+    soundfile.write(tmp_path / name, music(), RATE, format=kind)
+    assert left_alone(tmp_path / name, "what its suffix says")
 
 
 def test_a_tag_of_id3v22_is_left_alone(song):

@@ -47,7 +47,10 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
 def estimate(
     manifest: Path, out: str, engine: str, workers: int | None, weights: str | None, part: int
 ) -> None:
-    """Write the key of each file to Parquet, as `skey detect` finds it."""
+    """Write the key of each file to Parquet, as `skey detect` finds it.
+
+    Estimates of other files that are in --out from an earlier run are removed.
+    """
     from skey.cli import scale
 
     out = _absolute(out)

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -211,12 +212,15 @@ def estimate(
 ) -> list[dict[str, Any]]:
     """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
 
+    Estimates of other files or settings that an earlier run left in ``out`` are removed.
     ``weights`` are as for `KeyEstimator`; a file must be at the same place on all machines. Returns ``path``
     and ``error`` of each file that has no row of a key; raises ``EngineError`` as `extract` does.
     """
     identity = _estimator(weights).listener.identity
-    parts = _parts(read_tracks(client, names, out, progress), out, size, f"{__version__} {identity}")
+    tracks = read_tracks(client, names, out, progress)
+    parts = _parts(tracks, out, size, f"{__version__} {identity}", named=True)
     failed = spread(client, functools.partial(_estimate, weights=weights), parts, "estimates", progress)
+    _keep_only([f"{url}.parquet" for url, _ in parts], out)
     return [row for rows in failed for row in rows]
 
 
@@ -279,12 +283,32 @@ def local_copy(name: str) -> Iterator[Path]:
         yield copy
 
 
-def _parts(tracks: Sequence[Track], out: str, size: int, settings: str) -> list[tuple[str, Sequence[Track]]]:
-    """Several tracks at a time with the name of their file, which changes with contents and settings."""
+def _parts(
+    tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False
+) -> list[tuple[str, Sequence[Track]]]:
+    """Several tracks at a time with the name of their file.
+
+    That changes with contents and settings and, where names are in the file, with these.
+    """
     parts = []
     for start in range(0, len(tracks), size):
         part = tracks[start : start + size]
-        said = "\n".join([settings, *(track.digest or track.files[0] for track in part)])
+        lines = [line for track in part for line in (track.digest, *(track.files if named else ()))]
+        said = "\n".join([settings, *lines])
         name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
         parts.append((f"{out}/{start // size:06d}-{name}", part))
     return parts
+
+
+def _keep_only(urls: Sequence[str], out: str) -> None:
+    """Remove the estimates of earlier runs; ``EngineError`` where another run removed some of these."""
+    system, folder = fsspec.url_to_fs(out)
+    system.invalidate_cache()
+    found = {PurePosixPath(path).name: path for path in system.ls(folder, detail=False)}
+    kept = {PurePosixPath(url).name for url in urls}
+    if missing := kept - found.keys():
+        raise EngineError(f"{out}: {len(missing)} files are gone: does another run write there?")
+    for name in found.keys() - kept:
+        if re.fullmatch(r"[0-9]{6,}-[0-9a-f]{16}\.parquet", name):
+            with suppress(FileNotFoundError):
+                system.rm_file(found[name])

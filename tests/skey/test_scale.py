@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -26,12 +27,12 @@ from test_training import small
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from skey.cli import main
-from skey.cli.scale import KEPT_MEMORY, EngineError, engine, estimate, extract, read_manifest
+from skey.cli.scale import KEPT_MEMORY, EngineError, _keep_only, engine, estimate, extract, read_manifest
 from skey.corpus.build import npy_bytes
 from skey.training.data import load_data
 from skey.training.loop import Machine, Run
 from skey.training.recordings import MOST_SEGMENTS, Recordings, open_recordings, segments
-from skey.training.shards import ShardError, open_audio, open_shards
+from skey.training.shards import ShardError, open_audio, open_shards, read_file
 
 RATE = 22_050
 CLIPS = 40
@@ -250,6 +251,27 @@ def test_estimates_in_parquet_are_those_of_detect_and_resume(
     times = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")}
     assert estimate(client, names, str(tmp_path), None, SHARD) == failed
     assert {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")} == times
+
+
+@pytest.mark.parametrize("storage", ["", "memory://keys"])
+def test_estimates_are_those_of_the_files_that_are_there_now(
+    music: Path, client: Client, tmp_path: Path, storage: str
+) -> None:
+    out = storage or str(tmp_path / "keys")
+    files = [tmp_path / name for name in ("a.flac", "new.flac", "copy.flac", "z.flac")]
+    for file, track in zip(files, ("00", "01", "01", "02"), strict=True):
+        shutil.copy(music / f"{track}.flac", file)
+    a, new, copy, z = map(str, files)
+    for names in ([a, z], [a, new], [a, new, copy], [copy, a], [z, a, new]):
+        assert not estimate(client, names, out, "krumhansl", 2)
+        parts = fsspec.open_files(f"{out}/*.parquet")
+        rows = [row for part in parts for row in polars.read_parquet(read_file(part.full_name))["path"]]
+        assert sorted(rows) == sorted(names)
+
+
+def test_a_part_that_another_run_took_away_is_noticed(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="1 files are gone: does another run write there"):
+        _keep_only([f"{tmp_path}/000000-{'0' * 16}.parquet"], str(tmp_path))
 
 
 def test_a_manifest_is_a_folder_or_a_list_of_names_each_once(music: Path, tmp_path: Path) -> None:

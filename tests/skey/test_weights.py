@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from skey.calibration import Calibration
+from skey.cli import main
 from skey.cli.weights import weights
 from skey.errors import WeightsError
 from skey.keys import KEYS
@@ -263,6 +264,29 @@ def test_import_show_and_list_work_from_the_command_line(
     shown = json.loads(runner.invoke(weights, ["show", "released-skey"], catch_exceptions=False).stdout)
     assert shown["output_keys"][0] == "A major"
     assert shown["output_keys"][12] == "B minor"
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["weights", "import", "x.pt", "-o"], "x.pt"),
+        (["weights", "import", "x.pt", "-o"], "new"),
+        (["weights", "import", "x.pt", "-o"], "song.mp3"),
+        (["export", "skey", "--onnx"], "song.mp3"),
+        (["export", "skey", "--onnx"], "new.safetensors"),
+    ],
+)
+def test_what_is_named_as_something_else_is_neither_written_nor_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("x.pt", "song.mp3"):
+        Path(file).write_bytes(b"precious")
+    done = CliRunner().invoke(main, [*command, name])
+    assert done.exit_code == 2 and f"{name} does not end in ." in done.stderr
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == dict.fromkeys(
+        ("x.pt", "song.mp3"), b"precious"
+    )
 
 
 def rewritten(path: Path, change: dict[str, object], **arrays: torch.Tensor) -> Path:

@@ -1,5 +1,6 @@
 """`skey train`: train the systems of both papers, from nothing or from where a run stopped."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,13 @@ if TYPE_CHECKING:
     from skey.training.loop import Machine
 
 POSITIVE = click.IntRange(min=1)
+
+
+def _number(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """A number as it is; click takes nan for one that lies in any range."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number", context, option)
+    return value
 
 
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
@@ -30,7 +38,9 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
 @click.option("--epochs", type=POSITIVE)
 @click.option("--batch", type=POSITIVE, help="Clips in a batch, over all processes.")
 @click.option("--steps", type=POSITIVE, help="Batches in an epoch, at most.")
-@click.option("--rate", type=float, help="Highest learning rate.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), callback=_number, help="Highest learning rate."
+)
 @click.option("--frames-per-step", type=POSITIVE, help="Frames averaged before the network; 1 in the papers.")
 @click.option("--paper", is_flag=True, help="Start from the papers' scale instead of ours.")
 @click.option(
@@ -46,7 +56,10 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "--recolour/--no-recolour", default=None, help="Give each segment another spectral envelope, or none."
 )
 @click.option(
-    "--recorded", type=click.FloatRange(0, 1), help="Share of --audio among the clips; half of them."
+    "--recorded",
+    type=click.FloatRange(0, 1),
+    callback=_number,
+    help="Share of --audio among the clips; half of them.",
 )
 @click.option(
     "--soundfont",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from skey.calibration import calibrate
-from skey.errors import WeightsError
+from skey.errors import SkeyError, WeightsError
 from skey.model import Architecture, ChromaNet
 from skey.weights.file import MOST_BYTES, Header, checksum
 from skey.weights.store import LoadedModel
@@ -145,20 +145,15 @@ def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
-    """Read the architecture off the parameters' shapes; ``WeightsError`` for those of another network."""
-    try:
-        scales = sorted(
-            (name for name in tensors if name.endswith(".scale")), key=lambda n: int(n.split(".")[1])
-        )
-        depthwise = [tensors[name.replace("scale", "depthwise.weight")] for name in scales]
-        outputs: Literal[12, 24] = 12 if len(tensors["classifier.weight"]) == 1 else 24
-        return Architecture(
-            outputs=outputs,
-            channels=tuple(len(weight) for weight in depthwise),
-            kernels=tuple(weight.shape[-1] for weight in depthwise),
-        )
-    except KeyError as error:
-        raise WeightsError(f"These are not the weights of a ChromaNet: {error} is missing") from error
+    """Read the architecture off the parameters' shapes."""
+    scales = sorted((name for name in tensors if name.endswith(".scale")), key=lambda n: int(n.split(".")[1]))
+    depthwise = [tensors[name.replace("scale", "depthwise.weight")] for name in scales]
+    outputs: Literal[12, 24] = 12 if len(tensors["classifier.weight"]) == 1 else 24
+    return Architecture(
+        outputs=outputs,
+        channels=tuple(len(weight) for weight in depthwise),
+        kernels=tuple(weight.shape[-1] for weight in depthwise),
+    )
 
 
 def import_checkpoint(path: Path) -> LoadedModel:
@@ -169,19 +164,28 @@ def import_checkpoint(path: Path) -> LoadedModel:
     code, or is no checkpoint of a ChromaNet.
     """
     content = read_checkpoint(path)
+    try:
+        return _imported(content, path)
+    except SkeyError:
+        raise
+    except Exception as error:  # names, shapes and types are as the file has them: they can raise anything
+        raise WeightsError(f"{path} is not a ChromaNet as released: {error!r}") from error
+
+
+def _imported(content: dict[str, Any], path: Path) -> LoadedModel:
+    """The network in a checkpoint; raises whatever another content is refused by."""
     state = content.get("stone", content)
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise WeightsError(f"{path} holds no dictionary of the network's weights")
-    if sum(value.nbytes for value in state.values()) > MOST_BYTES:
+    sizes = [value.nbytes for value in state.values()]
+    if sum(sizes) > MOST_BYTES or 0 in sizes:
         raise WeightsError(f"{path} describes larger tensors than it holds")
     tensors = network_tensors(state)
     network = ChromaNet(architecture_of(tensors)).eval()
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"{path} is not a ChromaNet as released: {error}") from error
+    network.load_state_dict(tensors)
     release = RELEASES.get(path.stem, UNKNOWN)
-    settings = [line for line in content.get("gin_info", []) if isinstance(line, str) and "=" in line]
+    epoch = content.get("epoch")
+    settings = [line for line in content.get("gin_info") or [] if isinstance(line, str) and "=" in line]
     header = Header(
         name=path.stem,
         title=release.title,
@@ -191,6 +195,6 @@ def import_checkpoint(path: Path) -> LoadedModel:
         source=release.source,
         checksum=checksum(tensors),
         whole_track=release.whole_track,
-        training={"epoch": content.get("epoch"), "settings": settings},
+        training={"epoch": epoch if isinstance(epoch, int) else None, "settings": settings},
     )
     return LoadedModel(header, network)

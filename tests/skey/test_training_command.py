@@ -109,6 +109,13 @@ def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
     assert reason in ran.stderr
 
 
+@pytest.mark.parametrize("option", ["--rate", "--recorded"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_what_is_no_number_is_refused(option: str, value: str) -> None:
+    ran = CliRunner().invoke(main, ["train", "skey", option, value])
+    assert ran.exit_code == 2 and f"Invalid value for '{option}'" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "changed"),
     [

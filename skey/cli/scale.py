@@ -30,7 +30,7 @@ from skey.corpus.processes import default_jobs
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.files.folders import sound_files
-from skey.training.recordings import FOLDER, segments
+from skey.training.recordings import FOLDER, NO_FILE, segments
 from skey.training.shards import Seal, read_file, read_seal, write_file, write_index, write_shard
 
 KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**26, "MALLOC_MMAP_THRESHOLD_": 2**25}
@@ -156,6 +156,8 @@ def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
             system, path = fsspec.url_to_fs(name)
             state = system.ukey(path)
             if known.get(name, [""])[0] != state:
+                if system.info(path)["type"] != "file":
+                    raise OSError(NO_FILE)
                 with system.open(path, "rb") as file:
                     known[name] = [state, hashlib.file_digest(file, "sha256").hexdigest()]
             found[name] = known[name]

@@ -31,7 +31,7 @@ from skey.cli.scale import KEPT_MEMORY, EngineError, _keep_only, engine, estimat
 from skey.corpus.build import npy_bytes
 from skey.training.data import load_data
 from skey.training.loop import Machine, Run
-from skey.training.recordings import MOST_SEGMENTS, Recordings, open_recordings, segments
+from skey.training.recordings import MOST_SEGMENTS, NO_FILE, Recordings, open_recordings, segments
 from skey.training.shards import ShardError, open_audio, open_shards, read_file
 
 RATE = 22_050
@@ -251,6 +251,13 @@ def test_estimates_in_parquet_are_those_of_detect_and_resume(
     times = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")}
     assert estimate(client, names, str(tmp_path), None, SHARD) == failed
     assert {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")} == times
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_read_from_for_ever(client: Client, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    [row] = estimate(client, [str(tmp_path / "pipe.wav")], str(tmp_path / "keys"), "krumhansl", SHARD)
+    assert row["error"] == NO_FILE
 
 
 @pytest.mark.parametrize("storage", ["", "memory://keys"])

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import dask
 import fsspec
 from distributed import Client, LocalCluster, as_completed
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from tqdm import tqdm
 
@@ -29,7 +30,7 @@ from skey.cli.reports import Format, Layout, escaped
 from skey.corpus.processes import default_jobs
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
-from skey.files.folders import sound_files
+from skey.files.folders import SUFFIXES, sound_files
 from skey.training.recordings import FOLDER, NO_FILE, segments
 from skey.training.shards import Seal, read_file, read_seal, write_file, write_index, write_shard
 
@@ -112,17 +113,27 @@ def spread(
 
 
 def read_manifest(manifest: Path) -> list[str]:
-    """The files of a folder and below it, or those that a text file names, one a line; each name once.
+    """A sound file, those of a folder and below it, or those that a text file names; each name once.
 
-    Names may be addresses that fsspec knows; others are relative to the manifest.
+    A line is a name, or empty, or a comment that begins with ``#``. Names may be addresses that fsspec knows;
+    others are relative to the manifest. Raises ``EngineError`` where there are none.
     """
-    if manifest.is_dir():
+    if manifest.is_dir() or manifest.suffix.lower() in SUFFIXES:
         found = sound_files([manifest], recursive=True, report=lambda path, reason: None)
-        return [str(path.absolute()) for path in found]
-    lines = manifest.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    here = manifest.absolute().parent
-    names = [line if "://" in line else str(here / line) for line in map(str.strip, lines) if line]
+        names = [str(path.absolute()) for path in found]
+    else:
+        lines = map(str.strip, manifest.read_text("utf-8-sig", "surrogateescape").splitlines())
+        here = manifest.absolute().parent
+        wanted = (line for line in lines if line and not line.startswith("#"))
+        names = [line if "://" in line else str(here / line) for line in wanted]
+    if not names:
+        raise EngineError(f"{manifest}: no sound files there")
     return list(dict.fromkeys(names))
+
+
+def _place(name: str) -> tuple[AbstractFileSystem, str]:
+    """Where an address or a path leads; to fsspec a path such as ``Artist :: Title.wav`` is two addresses."""
+    return fsspec.url_to_fs(name) if "://" in name else (LocalFileSystem(), name)
 
 
 def read_tracks(client: Client, names: Sequence[str], out: str, progress: bool = False) -> list[Track]:
@@ -153,7 +164,7 @@ def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
     contents = []
     for name in names:
         try:
-            system, path = fsspec.url_to_fs(name)
+            system, path = _place(name)
             state = system.ukey(path)
             if known.get(name, [""])[0] != state:
                 if system.info(path)["type"] != "file":
@@ -275,7 +286,7 @@ def _estimator(weights: str | None) -> KeyEstimator:
 @contextmanager
 def local_copy(name: str) -> Iterator[Path]:
     """A file on this machine: itself, or a copy that is removed afterwards; raises ``OSError``."""
-    system, path = fsspec.url_to_fs(name)
+    system, path = _place(name)
     if isinstance(system, LocalFileSystem):
         yield Path(path)
         return
@@ -304,7 +315,7 @@ def _parts(
 
 def _keep_only(urls: Sequence[str], out: str) -> None:
     """Remove the estimates of earlier runs; ``EngineError`` where another run removed some of these."""
-    system, folder = fsspec.url_to_fs(out)
+    system, folder = _place(out)
     system.invalidate_cache()
     found = {PurePosixPath(path).name: path for path in system.ls(folder, detail=False)}
     kept = {PurePosixPath(url).name for url in urls}

@@ -265,7 +265,8 @@ def test_estimates_are_those_of_the_files_that_are_there_now(
     music: Path, client: Client, tmp_path: Path, storage: str
 ) -> None:
     out = storage or str(tmp_path / "keys")
-    files = [tmp_path / name for name in ("a.flac", "new.flac", "copy.flac", "z.flac")]
+    first = "A.flac" if sys.platform == "win32" else "Artist :: A.flac"
+    files = [tmp_path / name for name in (first, "new.flac", "copy.flac", "z.flac")]
     for file, track in zip(files, ("00", "01", "01", "02"), strict=True):
         shutil.copy(music / f"{track}.flac", file)
     a, new, copy, z = map(str, files)
@@ -282,13 +283,18 @@ def test_a_part_that_another_run_took_away_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_manifest_is_a_folder_or_a_list_of_names_each_once(music: Path, tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text(f"{music}/00.flac\n\nnear.wav\ns3://bucket/far.wav\nnear.wav\n")
+    lines = ("\ufeff#EXTM3U", f"{music}/00.flac", "", "# x", "near.wav", "s3://bucket/far.wav", "near.wav")
+    (tmp_path / "list.txt").write_text("\n".join(lines), "utf-8")
     assert read_manifest(tmp_path / "list.txt") == [
         f"{music}/00.flac",
         str(tmp_path / "near.wav"),
         "s3://bucket/far.wav",
     ]
     assert len(read_manifest(music)) == CLIPS + 2
+    assert read_manifest(music / "00.flac") == [str(music / "00.flac")]
+    (tmp_path / "list.txt").write_text("# nothing\n")
+    with pytest.raises(EngineError, match=r"list\.txt: no sound files there"):
+        read_manifest(tmp_path / "list.txt")
 
 
 def test_the_command_says_what_it_wrote_and_what_it_left_out(
@@ -301,7 +307,9 @@ def test_the_command_says_what_it_wrote_and_what_it_left_out(
     assert shown.stdout == f"{out}: 2 segments of 1 tracks in 1 shards\n"
     assert f"left out: {music}/broken.mp3: " in shown.stderr
     shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path / "list.txt"), "--out", out, *at])
-    assert shown.stdout == f"{out}: estimates of 1 of 2 files\n"
+    assert shown.stdout == f"{out}: estimates of 1 of 2 files\n" and shown.exit_code == 1
+    shown = CliRunner().invoke(main, ["features", "estimate", f"{music}/00.flac", "--out", out, *at])
+    assert shown.stdout == f"{out}: estimates of 1 of 1 files\n" and shown.exit_code == 0
 
 
 def test_an_engine_that_is_not_there_is_named() -> None:

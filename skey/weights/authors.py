@@ -108,19 +108,38 @@ RENAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is known of one released checkpoint: recognised by its file name, described for the header."""
+    """What is known of one released checkpoint, for the header; `checksum` is that of its weights."""
 
     title: str
     licence: str
     source: str
+    checksum: str = ""
     whole_track: bool = False
 
 
 RELEASES = {
-    "skey": Release("S-KEY as released", "MIT", "https://github.com/deezer/skey", whole_track=True),
-    "semitone24": Release("Semi-TONE as released", "none stated", "https://github.com/deezer/stone"),
-    "stone12": Release("STONE as released", "none stated", "https://github.com/deezer/stone"),
+    "skey": Release(
+        "S-KEY as released",
+        "MIT",
+        "https://github.com/deezer/skey",
+        "6c8ce9c3ba310d61fd3cee0cbe55bac61c069b20461134ed5e1a089c377c91ab",
+        whole_track=True,
+    ),
+    "semitone24": Release(
+        "Semi-TONE as released",
+        "none stated",
+        "https://github.com/deezer/stone",
+        "c3bfa9b7b0f539311c7320963e8078f68b538c3acfc35fa0386c6e3bf619c0a2",
+    ),
+    "stone12": Release(
+        "STONE as released",
+        "none stated",
+        "https://github.com/deezer/stone",
+        "f6e7ac983b89c87716032efb74f5cacc586e7c0bef375fd1ba7c1af6873c0cb4",
+    ),
 }
+"""By what they are called in the authors' repositories; a file is recognised by its content alone."""
+
 UNKNOWN = Release("Imported ChromaNet", "unknown", "unknown")
 
 
@@ -159,9 +178,9 @@ def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
 def import_checkpoint(path: Path) -> LoadedModel:
     """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
 
-    ``path`` is `skey.pt`, `semitone24.pt`, `stone12.pt`, or another file of that make. What the outputs mean
-    comes from the synthesised reference sound alone. Raises ``WeightsError`` where the file asks for
-    code, or is no checkpoint of a ChromaNet.
+    ``path`` is one of the `RELEASES` under any name, or another file of that make, of whose licence nothing
+    is known. What the outputs mean comes from the synthesised reference sound alone. Raises ``WeightsError``
+    where the file asks for code, or is no checkpoint of a ChromaNet.
     """
     content = read_checkpoint(path)
     try:
@@ -183,7 +202,8 @@ def _imported(content: dict[str, Any], path: Path) -> LoadedModel:
     tensors = network_tensors(state)
     network = ChromaNet(architecture_of(tensors)).eval()
     network.load_state_dict(tensors)
-    release = RELEASES.get(path.stem, UNKNOWN)
+    digest = checksum(network.state_dict())
+    release = next((known for known in RELEASES.values() if known.checksum == digest), UNKNOWN)
     epoch = content.get("epoch")
     settings = [line for line in content.get("gin_info") or [] if isinstance(line, str) and "=" in line]
     header = Header(
@@ -193,7 +213,7 @@ def _imported(content: dict[str, Any], path: Path) -> LoadedModel:
         calibration=calibrate(network),
         licence=release.licence,
         source=release.source,
-        checksum=checksum(tensors),
+        checksum=digest,
         whole_track=release.whole_track,
         training={"epoch": epoch if isinstance(epoch, int) else None, "settings": settings},
     )

@@ -266,9 +266,12 @@ def test_a_checkpoint_whose_parts_make_no_network_is_one_clear_line(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_checkpoint_without_a_readable_history_is_imported(tmp_path: Path) -> None:
-    path = authors_checkpoint(tmp_path / "x.pt", gin_info=None, epoch=torch.tensor(3))
+def test_a_checkpoint_without_a_readable_history_is_imported_and_no_name_makes_it_a_release(
+    tmp_path: Path,
+) -> None:
+    path = authors_checkpoint(tmp_path / "skey.pt", gin_info=None, epoch=torch.tensor(3))
     loaded = import_checkpoint(path)
+    assert (loaded.header.title, loaded.header.licence) == ("Imported ChromaNet", "unknown")
     save_weights(tmp_path / "x.safetensors", loaded.network, loaded.header)
     assert read_header(tmp_path / "x.safetensors").training == {"epoch": None, "settings": []}
 

@@ -69,5 +69,7 @@ def estimate(
 
 
 def _absolute(out: str) -> str:
-    """An address, or a folder as each worker finds it."""
+    """An address, or a folder as each worker finds it; to fsspec a folder with ``::`` is two addresses."""
+    if "::" in out and "://" not in out:
+        raise click.BadParameter("a folder may not have :: in its name", param_hint="--out")
     return out.rstrip("/") if "://" in out else str(Path(out).absolute())

@@ -312,6 +312,11 @@ def test_the_command_says_what_it_wrote_and_what_it_left_out(
     assert shown.stdout == f"{out}: estimates of 1 of 1 files\n" and shown.exit_code == 0
 
 
+def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path), "--out", "a :: b"])
+    assert shown.exit_code == 2 and "may not have ::" in shown.stderr
+
+
 def test_an_engine_that_is_not_there_is_named() -> None:
     with pytest.raises(EngineError, match=r"no scheduler at nonsense"), engine("nonsense://x"):
         pass

@@ -1,7 +1,9 @@
 """The command ``skey``: each sub-command is imported when it is called, so that ``--help`` is quick."""
 
 import importlib
+import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
 
 import click
 
@@ -70,3 +72,5 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="skey")
 def main() -> None:
     """Musical keys from sound: estimate them, train for them, build the open corpus."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")

@@ -61,6 +61,8 @@ def listen(piece: str, output: Path, level: Literal["full", "hard"], arrangement
     """
     from skey.corpus.listening import find_clip, hear, write_clip
 
+    if output.exists():
+        raise click.UsageError(f"{output} is there already: name another file, or remove it")
     clip = find_clip(piece, level, arrangement, seed)
     write_clip(clip, output)
     click.echo("\n".join(hear(clip).lines()))

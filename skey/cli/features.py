@@ -1,5 +1,6 @@
 """`skey features`: features and keys of many tracks, on one machine or on many."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -20,7 +21,8 @@ SHARED = [
 def features() -> None:
     """Work on many tracks: MANIFEST is a folder, or a text file with a path or an address a line.
 
-    Both commands go on where they were stopped. Equal files are read once, whatever their names.
+    Lines that begin with # are comments, as in an m3u. Both commands go on where they were stopped. Equal
+    files are read once, whatever their names.
     """
 
 
@@ -34,8 +36,9 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
     from skey.cli import scale
 
     out = _absolute(out)
+    names = scale.read_manifest(manifest)
     with scale.engine(engine, workers) as client:
-        done = scale.extract(client, scale.read_manifest(manifest), out, segments, shard, progress=True)
+        done = scale.extract(client, names, out, segments, shard, progress=True)
     for name, reason in done.skipped:
         click.echo(f"left out: {name}: {reason}", err=True)
     click.echo(f"{out}: {done.segments} segments of {done.tracks} tracks in {done.shards} shards")
@@ -47,18 +50,26 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
 def estimate(
     manifest: Path, out: str, engine: str, workers: int | None, weights: str | None, part: int
 ) -> None:
-    """Write the key of each file to Parquet, as `skey detect` finds it."""
+    """Write the key of each file to Parquet, as `skey detect` finds it.
+
+    Estimates of other files that are in --out from an earlier run are removed. The exit status is 1 where
+    some file has none.
+    """
     from skey.cli import scale
 
     out = _absolute(out)
+    names = scale.read_manifest(manifest)
     with scale.engine(engine, workers) as client:
-        names = scale.read_manifest(manifest)
         failed = scale.estimate(client, names, out, weights, part, progress=True)
     for row in failed:
         click.echo(f"{row['path']}: {row['error']}", err=True)
     click.echo(f"{out}: estimates of {len(names) - len(failed)} of {len(names)} files")
+    if failed:
+        sys.exit(1)
 
 
 def _absolute(out: str) -> str:
-    """An address, or a folder as each worker finds it."""
+    """An address, or a folder as each worker finds it; to fsspec a folder with ``::`` is two addresses."""
+    if "::" in out and "://" not in out:
+        raise click.BadParameter("a folder may not have :: in its name", param_hint="--out")
     return out.rstrip("/") if "://" in out else str(Path(out).absolute())

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import dask
 import fsspec
 from distributed import Client, LocalCluster, as_completed
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from tqdm import tqdm
 
@@ -28,8 +30,8 @@ from skey.cli.reports import Format, Layout, escaped
 from skey.corpus.processes import default_jobs
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
-from skey.files.folders import sound_files
-from skey.training.recordings import FOLDER, segments
+from skey.files.folders import SUFFIXES, sound_files
+from skey.training.recordings import FOLDER, NO_FILE, segments
 from skey.training.shards import Seal, read_file, read_seal, write_file, write_index, write_shard
 
 KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**26, "MALLOC_MMAP_THRESHOLD_": 2**25}
@@ -111,17 +113,27 @@ def spread(
 
 
 def read_manifest(manifest: Path) -> list[str]:
-    """The files of a folder and below it, or those that a text file names, one a line; each name once.
+    """A sound file, those of a folder and below it, or those that a text file names; each name once.
 
-    Names may be addresses that fsspec knows; others are relative to the manifest.
+    A line is a name, or empty, or a comment that begins with ``#``. Names may be addresses that fsspec knows;
+    others are relative to the manifest. Raises ``EngineError`` where there are none.
     """
-    if manifest.is_dir():
+    if manifest.is_dir() or manifest.suffix.lower() in SUFFIXES:
         found = sound_files([manifest], recursive=True, report=lambda path, reason: None)
-        return [str(path.absolute()) for path in found]
-    lines = manifest.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    here = manifest.absolute().parent
-    names = [line if "://" in line else str(here / line) for line in map(str.strip, lines) if line]
+        names = [str(path.absolute()) for path in found]
+    else:
+        lines = map(str.strip, manifest.read_text("utf-8-sig", "surrogateescape").splitlines())
+        here = manifest.absolute().parent
+        wanted = (line for line in lines if line and not line.startswith("#"))
+        names = [line if "://" in line else str(here / line) for line in wanted]
+    if not names:
+        raise EngineError(f"{manifest}: no sound files there")
     return list(dict.fromkeys(names))
+
+
+def _place(name: str) -> tuple[AbstractFileSystem, str]:
+    """Where an address or a path leads; to fsspec a path such as ``Artist :: Title.wav`` is two addresses."""
+    return fsspec.url_to_fs(name) if "://" in name else (LocalFileSystem(), name)
 
 
 def read_tracks(client: Client, names: Sequence[str], out: str, progress: bool = False) -> list[Track]:
@@ -152,9 +164,11 @@ def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
     contents = []
     for name in names:
         try:
-            system, path = fsspec.url_to_fs(name)
+            system, path = _place(name)
             state = system.ukey(path)
             if known.get(name, [""])[0] != state:
+                if system.info(path)["type"] != "file":
+                    raise OSError(NO_FILE)
                 with system.open(path, "rb") as file:
                     known[name] = [state, hashlib.file_digest(file, "sha256").hexdigest()]
             found[name] = known[name]
@@ -211,12 +225,15 @@ def estimate(
 ) -> list[dict[str, Any]]:
     """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
 
+    Estimates of other files or settings that an earlier run left in ``out`` are removed.
     ``weights`` are as for `KeyEstimator`; a file must be at the same place on all machines. Returns ``path``
     and ``error`` of each file that has no row of a key; raises ``EngineError`` as `extract` does.
     """
     identity = _estimator(weights).listener.identity
-    parts = _parts(read_tracks(client, names, out, progress), out, size, f"{__version__} {identity}")
+    tracks = read_tracks(client, names, out, progress)
+    parts = _parts(tracks, out, size, f"{__version__} {identity}", named=True)
     failed = spread(client, functools.partial(_estimate, weights=weights), parts, "estimates", progress)
+    _keep_only([f"{url}.parquet" for url, _ in parts], out)
     return [row for rows in failed for row in rows]
 
 
@@ -269,7 +286,7 @@ def _estimator(weights: str | None) -> KeyEstimator:
 @contextmanager
 def local_copy(name: str) -> Iterator[Path]:
     """A file on this machine: itself, or a copy that is removed afterwards; raises ``OSError``."""
-    system, path = fsspec.url_to_fs(name)
+    system, path = _place(name)
     if isinstance(system, LocalFileSystem):
         yield Path(path)
         return
@@ -279,12 +296,32 @@ def local_copy(name: str) -> Iterator[Path]:
         yield copy
 
 
-def _parts(tracks: Sequence[Track], out: str, size: int, settings: str) -> list[tuple[str, Sequence[Track]]]:
-    """Several tracks at a time with the name of their file, which changes with contents and settings."""
+def _parts(
+    tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False
+) -> list[tuple[str, Sequence[Track]]]:
+    """Several tracks at a time with the name of their file.
+
+    That changes with contents and settings and, where names are in the file, with these.
+    """
     parts = []
     for start in range(0, len(tracks), size):
         part = tracks[start : start + size]
-        said = "\n".join([settings, *(track.digest or track.files[0] for track in part)])
+        lines = [line for track in part for line in (track.digest, *(track.files if named else ()))]
+        said = "\n".join([settings, *lines])
         name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
         parts.append((f"{out}/{start // size:06d}-{name}", part))
     return parts
+
+
+def _keep_only(urls: Sequence[str], out: str) -> None:
+    """Remove the estimates of earlier runs; ``EngineError`` where another run removed some of these."""
+    system, folder = _place(out)
+    system.invalidate_cache()
+    found = {PurePosixPath(path).name: path for path in system.ls(folder, detail=False)}
+    kept = {PurePosixPath(url).name for url in urls}
+    if missing := kept - found.keys():
+        raise EngineError(f"{out}: {len(missing)} files are gone: does another run write there?")
+    for name in found.keys() - kept:
+        if re.fullmatch(r"[0-9]{6,}-[0-9a-f]{16}\.parquet", name):
+            with suppress(FileNotFoundError):
+                system.rm_file(found[name])

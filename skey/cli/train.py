@@ -1,5 +1,7 @@
 """`skey train`: train the systems of both papers, from nothing or from where a run stopped."""
 
+import math
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +10,16 @@ import click
 if TYPE_CHECKING:
     from skey.experiments import Experiment
     from skey.training.loop import Machine
+    from skey.weights.store import LoadedModel
 
 POSITIVE = click.IntRange(min=1)
+
+
+def _number(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """A number as it is; click takes nan for one that lies in any range."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number", context, option)
+    return value
 
 
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
@@ -30,7 +40,9 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
 @click.option("--epochs", type=POSITIVE)
 @click.option("--batch", type=POSITIVE, help="Clips in a batch, over all processes.")
 @click.option("--steps", type=POSITIVE, help="Batches in an epoch, at most.")
-@click.option("--rate", type=float, help="Highest learning rate.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), callback=_number, help="Highest learning rate."
+)
 @click.option("--frames-per-step", type=POSITIVE, help="Frames averaged before the network; 1 in the papers.")
 @click.option("--paper", is_flag=True, help="Start from the papers' scale instead of ours.")
 @click.option(
@@ -46,7 +58,10 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "--recolour/--no-recolour", default=None, help="Give each segment another spectral envelope, or none."
 )
 @click.option(
-    "--recorded", type=click.FloatRange(0, 1), help="Share of --audio among the clips; half of them."
+    "--recorded",
+    type=click.FloatRange(0, 1),
+    callback=_number,
+    help="Share of --audio among the clips; half of them.",
 )
 @click.option(
     "--soundfont",
@@ -109,6 +124,7 @@ def train(
     from skey.experiments import EXPERIMENTS, find_experiment
     from skey.files.folders import data_directory
     from skey.training.loop import Machine
+    from skey.weights import load_weights
 
     if listing:
         for name, experiment in EXPERIMENTS.items():
@@ -125,9 +141,12 @@ def train(
     changes |= {name: value for name, value in options.items() if value is not None}
     machine = Machine(device, processes, half_precision, True, watch_every)
     folder = out or data_directory() / "runs"
-    for experiment in [find_experiment(name) for name in names]:
-        scaled = replace(_scaled(experiment, paper, scale), **changes)
-        _train(scaled, seed, folder, machine, resume, audio, soundfonts, start)
+    origin = load_weights(start) if start else None
+    systems = [replace(_scaled(find_experiment(name), paper, scale), **changes) for name in names]
+    runs = {folder / f"{system.name}-s{seed}": system for system in systems}
+    _check(runs, machine, resume, origin)
+    for path, system in runs.items():
+        _train(system, seed, path, machine, resume, audio, soundfonts, origin)
 
 
 def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | int | None]) -> "Experiment":
@@ -140,30 +159,47 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | int
     return (scaled if paper else at_scale)(experiment, **chosen)
 
 
+def _check(
+    runs: dict[Path, "Experiment"], machine: "Machine", resume: bool, origin: "LoadedModel | None"
+) -> None:
+    """Raise ``RunError`` for what would else be refused after hours: no device, weights or folders for it."""
+    from skey.training.checkpoint import RunError
+    from skey.training.loop import start_of
+
+    machine.fabric()
+    for path, experiment in runs.items():
+        if not resume and (path / "checkpoint.pt").is_file():
+            raise RunError(
+                f"{path} holds a run: go on with it by --resume, choose another --out, or remove it"
+            )
+        if origin:
+            start_of(experiment, origin)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
+        except OSError as error:
+            raise RunError(f"cannot write the run to {path}: {error.strerror or error}") from error
+
+
 def _train(
     experiment: "Experiment",
     seed: int,
-    folder: Path,
+    path: Path,
     machine: "Machine",
     resume: bool,
     audio: tuple[str, ...] = (),
     soundfonts: tuple[Path, ...] = (),
-    start: str | None = None,
+    origin: "LoadedModel | None" = None,
 ) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
-    from skey.training.checkpoint import RunError
     from skey.training.data import load_data
     from skey.training.loop import Run
     from skey.training.scoring import open_test_set, score_words
-    from skey.weights import load_weights
 
-    path = folder / f"{experiment.name}-s{seed}"
-    if not resume and (path / "checkpoint.pt").is_file():
-        raise RunError(f"{path} holds a run: go on with it by --resume, choose another --out, or remove it")
     data = load_data(experiment, progress=machine.progress, audio=audio, soundfonts=soundfonts)
     for skipped in data.skipped:
         click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
-    origin = load_weights(start) if start else None
     run = Run(experiment, seed, data, path, machine, origin)
     if resume:
         run.resume()

@@ -7,6 +7,14 @@ import click
 PATH = click.Path(dir_okay=False, path_type=Path)
 
 
+def _target(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """A path that is named as what is written: no song or checkpoint is taken for it and lost."""
+    suffix = {"onnx": ".onnx", "output": ".safetensors"}[str(option.name)]
+    if path is not None and path.suffix != suffix:
+        raise click.BadParameter(f"{path} does not end in {suffix}", context, option)
+    return path
+
+
 @click.group()
 def weights() -> None:
     """List, show and import network weights."""
@@ -52,7 +60,11 @@ def show_weights(name: str) -> None:
 @weights.command("import")
 @click.argument("file", type=PATH)
 @click.option(
-    "-o", "--output", type=PATH, help="Weights file to write; by default released-NAME in your own folder."
+    "-o",
+    "--output",
+    type=PATH,
+    callback=_target,
+    help="Weights file to write; by default released-NAME in your own folder.",
 )
 def import_weights(file: Path, output: Path | None) -> None:
     """Convert the authors' checkpoint FILE (.pt) without executing anything in it, and calibrate it."""
@@ -68,7 +80,7 @@ def import_weights(file: Path, output: Path | None) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--onnx", type=PATH, required=True, help="ONNX file to write.")
+@click.option("--onnx", type=PATH, callback=_target, required=True, help="ONNX file to write.")
 def export(name: str, onnx: Path) -> None:
     """Write weights NAME (a name or a file) with their front end as one ONNX graph.
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import math
 import os
+import stat
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ FOLDER = "recordings-1"
 
 HELD_OUT_PART = 10
 """One in so many tracks, or groups of pieces of the training splits, is watched and not trained on."""
+
+NO_FILE = "a folder, a pipe or a device, not a sound file"
+"""Why a name is left out whose content may never end."""
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
 
@@ -136,6 +140,8 @@ def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: 
 def prepare(file: Path) -> Recording | Skipped:
     """The features of one file, cached by its content; or why it has none."""
     try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return Skipped(file, NO_FILE)
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         path = data_directory() / FOLDER / f"{digest}.npy"

@@ -4,6 +4,7 @@ Importing this needs no torch: :mod:`skey.weights.file` reads headers and arrays
 rebuilds the networks.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,10 @@ def user_folder() -> Path:
 
 def available_weights() -> dict[str, Path]:
     """Name and file of all weights: shipped, trained (``skey-s0``), imported; of a name the last counts."""
-    trained = data_directory().glob(f"runs/*/*{SUFFIX}")
-    files = *SHIPPED.glob(f"*{SUFFIX}"), *trained, *user_folder().glob(f"*{SUFFIX}")
+    files = list(SHIPPED.glob(f"*{SUFFIX}"))
+    for own in (data_directory().glob(f"runs/*/*{SUFFIX}"), user_folder().glob(f"*{SUFFIX}")):
+        with suppress(OSError):  # a folder that may not be entered
+            files += own
     return {file.stem: file for file in sorted(files, key=lambda file: (file.parent != SHIPPED, file.stem))}
 
 
@@ -49,8 +52,9 @@ def find_shipped(name: str) -> Path | None:
 def find_weights(path_or_name: str | Path) -> Path:
     """The file behind a name or a path; raises ``WeightsError``, which lists the names there are."""
     path = Path(path_or_name)
-    if path.is_file():
-        return path
+    with suppress(OSError):  # no name of a file, or in a folder that may not be entered
+        if path.is_file():
+            return path
     known = available_weights()
     if str(path_or_name) in known:
         return known[str(path_or_name)]

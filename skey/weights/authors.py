@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from skey.calibration import calibrate
-from skey.errors import WeightsError
+from skey.errors import SkeyError, WeightsError
 from skey.model import Architecture, ChromaNet
 from skey.weights.file import MOST_BYTES, Header, checksum
 from skey.weights.store import LoadedModel
@@ -108,19 +108,38 @@ RENAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is known of one released checkpoint: recognised by its file name, described for the header."""
+    """What is known of one released checkpoint, for the header; `checksum` is that of its weights."""
 
     title: str
     licence: str
     source: str
+    checksum: str = ""
     whole_track: bool = False
 
 
 RELEASES = {
-    "skey": Release("S-KEY as released", "MIT", "https://github.com/deezer/skey", whole_track=True),
-    "semitone24": Release("Semi-TONE as released", "none stated", "https://github.com/deezer/stone"),
-    "stone12": Release("STONE as released", "none stated", "https://github.com/deezer/stone"),
+    "skey": Release(
+        "S-KEY as released",
+        "MIT",
+        "https://github.com/deezer/skey",
+        "6c8ce9c3ba310d61fd3cee0cbe55bac61c069b20461134ed5e1a089c377c91ab",
+        whole_track=True,
+    ),
+    "semitone24": Release(
+        "Semi-TONE as released",
+        "none stated",
+        "https://github.com/deezer/stone",
+        "c3bfa9b7b0f539311c7320963e8078f68b538c3acfc35fa0386c6e3bf619c0a2",
+    ),
+    "stone12": Release(
+        "STONE as released",
+        "none stated",
+        "https://github.com/deezer/stone",
+        "f6e7ac983b89c87716032efb74f5cacc586e7c0bef375fd1ba7c1af6873c0cb4",
+    ),
 }
+"""By what they are called in the authors' repositories; a file is recognised by its content alone."""
+
 UNKNOWN = Release("Imported ChromaNet", "unknown", "unknown")
 
 
@@ -145,43 +164,48 @@ def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
-    """Read the architecture off the parameters' shapes; ``WeightsError`` for those of another network."""
-    try:
-        scales = sorted(
-            (name for name in tensors if name.endswith(".scale")), key=lambda n: int(n.split(".")[1])
-        )
-        depthwise = [tensors[name.replace("scale", "depthwise.weight")] for name in scales]
-        outputs: Literal[12, 24] = 12 if len(tensors["classifier.weight"]) == 1 else 24
-        return Architecture(
-            outputs=outputs,
-            channels=tuple(len(weight) for weight in depthwise),
-            kernels=tuple(weight.shape[-1] for weight in depthwise),
-        )
-    except KeyError as error:
-        raise WeightsError(f"These are not the weights of a ChromaNet: {error} is missing") from error
+    """Read the architecture off the parameters' shapes."""
+    scales = sorted((name for name in tensors if name.endswith(".scale")), key=lambda n: int(n.split(".")[1]))
+    depthwise = [tensors[name.replace("scale", "depthwise.weight")] for name in scales]
+    outputs: Literal[12, 24] = 12 if len(tensors["classifier.weight"]) == 1 else 24
+    return Architecture(
+        outputs=outputs,
+        channels=tuple(len(weight) for weight in depthwise),
+        kernels=tuple(weight.shape[-1] for weight in depthwise),
+    )
 
 
 def import_checkpoint(path: Path) -> LoadedModel:
     """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
 
-    ``path`` is `skey.pt`, `semitone24.pt`, `stone12.pt`, or another file of that make. What the outputs mean
-    comes from the synthesised reference sound alone. Raises ``WeightsError`` where the file asks for
-    code, or is no checkpoint of a ChromaNet.
+    ``path`` is one of the `RELEASES` under any name, or another file of that make, of whose licence nothing
+    is known. What the outputs mean comes from the synthesised reference sound alone. Raises ``WeightsError``
+    where the file asks for code, or is no checkpoint of a ChromaNet.
     """
     content = read_checkpoint(path)
+    try:
+        return _imported(content, path)
+    except SkeyError:
+        raise
+    except Exception as error:  # names, shapes and types are as the file has them: they can raise anything
+        raise WeightsError(f"{path} is not a ChromaNet as released: {error!r}") from error
+
+
+def _imported(content: dict[str, Any], path: Path) -> LoadedModel:
+    """The network in a checkpoint; raises whatever another content is refused by."""
     state = content.get("stone", content)
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise WeightsError(f"{path} holds no dictionary of the network's weights")
-    if sum(value.nbytes for value in state.values()) > MOST_BYTES:
+    sizes = [value.nbytes for value in state.values()]
+    if sum(sizes) > MOST_BYTES or 0 in sizes:
         raise WeightsError(f"{path} describes larger tensors than it holds")
     tensors = network_tensors(state)
     network = ChromaNet(architecture_of(tensors)).eval()
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"{path} is not a ChromaNet as released: {error}") from error
-    release = RELEASES.get(path.stem, UNKNOWN)
-    settings = [line for line in content.get("gin_info", []) if isinstance(line, str) and "=" in line]
+    network.load_state_dict(tensors)
+    digest = checksum(network.state_dict())
+    release = next((known for known in RELEASES.values() if known.checksum == digest), UNKNOWN)
+    epoch = content.get("epoch")
+    settings = [line for line in content.get("gin_info") or [] if isinstance(line, str) and "=" in line]
     header = Header(
         name=path.stem,
         title=release.title,
@@ -189,8 +213,8 @@ def import_checkpoint(path: Path) -> LoadedModel:
         calibration=calibrate(network),
         licence=release.licence,
         source=release.source,
-        checksum=checksum(tensors),
+        checksum=digest,
         whole_track=release.whole_track,
-        training={"epoch": content.get("epoch"), "settings": settings},
+        training={"epoch": epoch if isinstance(epoch, int) else None, "settings": settings},
     )
     return LoadedModel(header, network)

@@ -1,5 +1,6 @@
 """Front end and network as one ONNX graph, so that a key estimator runs wherever ONNX does."""
 
+import io
 import json
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from skey.inference.filters import frames_of
 from skey.keys import KEYS
 from skey.shapes import Float, Float32
 from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
-from skey.weights.store import LoadedModel
+from skey.weights.store import LoadedModel, write_whole
 
 INPUT, OUTPUT = "waveform", "probabilities"
 """Names of the graph's input (samples at 22,050 Hz, mono, peak 1) and output (probabilities)."""
@@ -87,15 +88,15 @@ def export_onnx(loaded: LoadedModel, path: Path) -> None:
     """
     import onnx
 
-    _trace(loaded, path)
-    graph = onnx.load(path)
+    graph = onnx.load_from_string(_traced(loaded))
     metadata = {"skey": loaded.header.to_json(), "outputs": json.dumps(output_names(loaded))}
     onnx.helper.set_model_props(graph, metadata)
-    onnx.save(graph, path)
+    write_whole(path, graph.SerializeToString())
 
 
-def _trace(loaded: LoadedModel, path: Path) -> None:
-    """Write the graph by PyTorch's tracing exporter."""
+def _traced(loaded: LoadedModel) -> bytes:
+    """The graph by PyTorch's tracing exporter."""
+    graph = io.BytesIO()
     with warnings.catch_warnings():
         # The graph-capturing exporter takes minutes over the nested halvings of the front end's length,
         # tracing seconds. It warns that it will go, and that lengths look constant: `dynamic_axes` mends it.
@@ -103,10 +104,11 @@ def _trace(loaded: LoadedModel, path: Path) -> None:
         torch.onnx.export(
             WaveformToProbabilities(loaded).eval(),
             (torch.zeros(1, 2 * loaded.header.window_seconds * SAMPLE_RATE + 7),),
-            path,
+            graph,
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes={INPUT: {1: "samples"}},
             opset_version=OPSET,
             dynamo=False,
         )
+    return graph.getvalue()

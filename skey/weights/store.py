@@ -55,14 +55,19 @@ def save_weights(path: Path, network: Network, header: Header) -> Header:
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     header = replace(header, architecture=network.architecture, checksum=checksum(tensors))
+    write_whole(path, save(tensors, metadata=sealed(header)))
+    return header
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file with the folders above it, whole or not at all; ``WeightsError`` where that fails."""
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(save(tensors, metadata=sealed(header)))
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         raise WeightsError(f"Cannot write {path}: {error.strerror or error}") from error
-    return header
 
 
 def read_weights(path: Path) -> LoadedModel:

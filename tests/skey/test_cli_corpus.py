@@ -59,6 +59,8 @@ def test_listening_writes_what_was_heard_and_says_what_it_is(run: Run, tmp_path:
     wave, rate = soundfile.read(tmp_path / "clip.wav", dtype="float32")
     assert rate == SAMPLE_RATE and wave.shape == (661_500,)
     np.testing.assert_allclose(wave, render_clip(clip), atol=2**-15)
+    again = run("listen", clip.id, "-o", tmp_path / "clip.wav")
+    assert again.exit_code == 2 and "clip.wav is there already" in again.stderr
 
 
 def test_a_piece_sounds_at_another_level_and_in_another_arrangement() -> None:

@@ -24,7 +24,7 @@ from skey.weights.export import INPUT, export_onnx
 from skey.weights.store import LoadedModel
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
+onnx = pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 
 SHIPPED = ("semitone-open", "stone", "supervised")
 
@@ -99,6 +99,15 @@ def test_the_graph_says_what_it_is_and_what_its_outputs_mean(graph_of) -> None:
         assert json.loads(metadata["skey"])["checksum"] == loaded.header.checksum
         assert json.loads(metadata["outputs"]) == [str(key) for key in KEYS[:count]]
         assert KEYS[int(answer(session, reference_sound("major")).argmax())] == Key(0, "major")
+
+
+def test_a_graph_that_cannot_be_written_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skey.weights.export._traced", lambda _: onnx.ModelProto().SerializeToString())
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(main, ["export", "stone", "--onnx", str(tmp_path / "file" / "stone.onnx")])
+    assert done.exit_code == 1 and done.stderr.startswith("Error: Cannot write ")
 
 
 def test_without_onnx_one_line_names_the_extra_to_install(

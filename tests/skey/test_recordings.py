@@ -1,5 +1,6 @@
 """Training on one's own recordings: what is taken of them, in which proportion, and what is left out."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from skey.losses import Views, key_loss
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData, load_data, mixed_order, recoloured
 from skey.training.loop import Machine, Run
-from skey.training.recordings import Recordings, open_recordings, segments
+from skey.training.recordings import NO_FILE, Recordings, Skipped, open_recordings, prepare, segments
 from skey.weights import read_header
 
 RATE = 22_050
@@ -61,6 +62,12 @@ def test_broken_short_and_repeated_files_are_left_out_with_a_reason(music: Path)
     reasons = {each.path.name: each.reason for each in skipped}
     assert set(reasons) == {"broken.mp3", "short.wav"}
     assert "two segments" in reasons["short.wav"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_read_from_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert prepare(tmp_path / "pipe.wav") == Skipped(tmp_path / "pipe.wav", NO_FILE)
 
 
 def test_silent_stretches_are_no_segments(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.keys import KEYS, parse_key
 from skey.vqt import log_vqt
+from skey.weights.authors import import_checkpoint
 
 NUMBERS = (0, 1, 2, 4, 5, 9, 11, 13, 14, 15, 16, 21, *range(25, 34))
 FILES = [f"{number:02d}" for number in NUMBERS]
@@ -70,6 +72,16 @@ def test_probabilities_and_labels_are_the_authors(shared: Path, released, number
     ):
         assert np.abs(flat(released(name).raw_profile(x)) - reference).max() < tolerance, name
     check_labels(released, vectors, whole, pieces)
+
+
+@pytest.mark.parametrize(("name", "title"), [("stone12", "STONE"), ("semitone24", "Semi-TONE")])
+def test_a_released_network_is_known_by_its_weights_whatever_its_file_is_called(
+    shared: Path, tmp_path: Path, name: str, title: str
+) -> None:
+    shutil.copy(shared / "parity" / "released" / f"{name}.pt", tmp_path / "skey.pt")
+    header = import_checkpoint(tmp_path / "skey.pt").header
+    assert (header.title, header.licence) == (f"{title} as released", "none stated")
+    assert not header.whole_track
 
 
 def check_labels(released, vectors: np.lib.npyio.NpzFile, whole: Tensor, pieces: Tensor) -> None:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -26,12 +27,12 @@ from test_training import small
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from skey.cli import main
-from skey.cli.scale import KEPT_MEMORY, EngineError, engine, estimate, extract, read_manifest
+from skey.cli.scale import KEPT_MEMORY, EngineError, _keep_only, engine, estimate, extract, read_manifest
 from skey.corpus.build import npy_bytes
 from skey.training.data import load_data
 from skey.training.loop import Machine, Run
-from skey.training.recordings import MOST_SEGMENTS, Recordings, open_recordings, segments
-from skey.training.shards import ShardError, open_audio, open_shards
+from skey.training.recordings import MOST_SEGMENTS, NO_FILE, Recordings, open_recordings, segments
+from skey.training.shards import ShardError, open_audio, open_shards, read_file
 
 RATE = 22_050
 CLIPS = 40
@@ -252,14 +253,48 @@ def test_estimates_in_parquet_are_those_of_detect_and_resume(
     assert {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")} == times
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_read_from_for_ever(client: Client, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    [row] = estimate(client, [str(tmp_path / "pipe.wav")], str(tmp_path / "keys"), "krumhansl", SHARD)
+    assert row["error"] == NO_FILE
+
+
+@pytest.mark.parametrize("storage", ["", "memory://keys"])
+def test_estimates_are_those_of_the_files_that_are_there_now(
+    music: Path, client: Client, tmp_path: Path, storage: str
+) -> None:
+    out = storage or str(tmp_path / "keys")
+    first = "A.flac" if sys.platform == "win32" else "Artist :: A.flac"
+    files = [tmp_path / name for name in (first, "new.flac", "copy.flac", "z.flac")]
+    for file, track in zip(files, ("00", "01", "01", "02"), strict=True):
+        shutil.copy(music / f"{track}.flac", file)
+    a, new, copy, z = map(str, files)
+    for names in ([a, z], [a, new], [a, new, copy], [copy, a], [z, a, new]):
+        assert not estimate(client, names, out, "krumhansl", 2)
+        parts = fsspec.open_files(f"{out}/*.parquet")
+        rows = [row for part in parts for row in polars.read_parquet(read_file(part.full_name))["path"]]
+        assert sorted(rows) == sorted(names)
+
+
+def test_a_part_that_another_run_took_away_is_noticed(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="1 files are gone: does another run write there"):
+        _keep_only([f"{tmp_path}/000000-{'0' * 16}.parquet"], str(tmp_path))
+
+
 def test_a_manifest_is_a_folder_or_a_list_of_names_each_once(music: Path, tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text(f"{music}/00.flac\n\nnear.wav\ns3://bucket/far.wav\nnear.wav\n")
+    lines = ("\ufeff#EXTM3U", f"{music}/00.flac", "", "# x", "near.wav", "s3://bucket/far.wav", "near.wav")
+    (tmp_path / "list.txt").write_text("\n".join(lines), "utf-8")
     assert read_manifest(tmp_path / "list.txt") == [
         f"{music}/00.flac",
         str(tmp_path / "near.wav"),
         "s3://bucket/far.wav",
     ]
     assert len(read_manifest(music)) == CLIPS + 2
+    assert read_manifest(music / "00.flac") == [str(music / "00.flac")]
+    (tmp_path / "list.txt").write_text("# nothing\n")
+    with pytest.raises(EngineError, match=r"list\.txt: no sound files there"):
+        read_manifest(tmp_path / "list.txt")
 
 
 def test_the_command_says_what_it_wrote_and_what_it_left_out(
@@ -272,7 +307,14 @@ def test_the_command_says_what_it_wrote_and_what_it_left_out(
     assert shown.stdout == f"{out}: 2 segments of 1 tracks in 1 shards\n"
     assert f"left out: {music}/broken.mp3: " in shown.stderr
     shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path / "list.txt"), "--out", out, *at])
-    assert shown.stdout == f"{out}: estimates of 1 of 2 files\n"
+    assert shown.stdout == f"{out}: estimates of 1 of 2 files\n" and shown.exit_code == 1
+    shown = CliRunner().invoke(main, ["features", "estimate", f"{music}/00.flac", "--out", out, *at])
+    assert shown.stdout == f"{out}: estimates of 1 of 1 files\n" and shown.exit_code == 0
+
+
+def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path), "--out", "a :: b"])
+    assert shown.exit_code == 2 and "may not have ::" in shown.stderr
 
 
 def test_an_engine_that_is_not_there_is_named() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from test_training import small, synthetic_data
+from test_training import small
 
 import skey.cli.train
 import skey.training.data
@@ -60,7 +60,7 @@ def train(folder: Path, processes: int) -> Path:
         env={**os.environ, "OMP_NUM_THREADS": "1", "SKEY_DATA": str(folder / "data")},
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"skey-s0: MIREX [\d.]+ % \[.+\] on the test set", done.stderr)
+    assert re.search(r"skey-s0: MIREX [\d.]+ \[.+\] % on the test set", done.stderr)
     assert done.stdout.splitlines() == [str(folder / "skey-s0" / "skey-s0.safetensors")]
     return folder / "skey-s0"
 
@@ -88,8 +88,12 @@ def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -
         ((), {}, "holds a run: go on with it by --resume"),
         (("--seed", "1", "--device", "cuda"), {}, "--device cuda cannot be used here"),
         (("--seed", "1"), {"WORLD_SIZE": "2"}, "torchrun started 2 processes"),
+        (("--seed", "1", "--device", "foo"), {}, "--device foo cannot be used here"),
+        (("--seed", "1", "--from", "nope"), {}, "There are no weights 'nope'"),
+        (("--seed", "1", "--from", "supervised"), {}, "another network"),
+        (("--seed", "2"), {}, "cannot write the run to"),
     ],
-    ids=["again", "device", "torchrun"],
+    ids=["again", "device", "torchrun", "no-device", "no-weights", "other-weights", "folder"],
 )
 def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
     tmp_path: Path,
@@ -102,11 +106,19 @@ def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
         pytest.skip("there is a CUDA device")
     (tmp_path / "skey-s0").mkdir()
     (tmp_path / "skey-s0" / "checkpoint.pt").touch()
-    monkeypatch.setattr(skey.training.data, "load_data", lambda *_, **__: synthetic_data(tmp_path / "store"))
+    (tmp_path / "skey-s2").touch()
+    monkeypatch.setattr(skey.training.data, "load_data", lambda *_, **__: pytest.fail("features are made"))
     monkeypatch.setattr(skey.cli.train, "_scaled", lambda named, *_: small(named.name, epochs=1))
     ran = CliRunner(env=environment).invoke(main, ["train", "skey", *options, "--out", str(tmp_path)])
     assert ran.exit_code == 1
     assert reason in ran.stderr
+
+
+@pytest.mark.parametrize("option", ["--rate", "--recorded"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_what_is_no_number_is_refused(option: str, value: str) -> None:
+    ran = CliRunner().invoke(main, ["train", "skey", option, value])
+    assert ran.exit_code == 2 and f"Invalid value for '{option}'" in ran.stderr
 
 
 @pytest.mark.parametrize(

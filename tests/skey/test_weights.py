@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,12 +18,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from skey.calibration import Calibration
+from skey.cli import main
 from skey.cli.weights import weights
 from skey.errors import WeightsError
 from skey.keys import KEYS
 from skey.listeners import listener
 from skey.model import Architecture, ChromaNet
-from skey.weights import DEFAULT, SHIPPED, Header, find_weights, load_weights, read_header
+from skey.weights import DEFAULT, SHIPPED, Header, available_weights, find_weights, load_weights, read_header
 from skey.weights.authors import import_checkpoint, read_checkpoint
 from skey.weights.file import METADATA_KEY, SEAL_KEY, checksum
 from skey.weights.store import save_weights
@@ -231,6 +234,48 @@ def test_a_tensor_that_repeats_itself_without_end_is_refused(tmp_path: Path) -> 
         import_checkpoint(path)
 
 
+def authors_checkpoint(path: Path, state: dict[object, torch.Tensor] | None = None, **more: object) -> Path:
+    """A network as the authors save it; ``state`` in the place of some of its tensors."""
+    torch.manual_seed(1)
+    whole = {f"chromanet.{name}": value for name, value in ChromaNet().state_dict().items()}
+    for name in (name for name in whole if name.endswith("pairs.weight")):
+        whole[name] = whole[name].unflatten(1, (2, -1)).transpose(1, 2)[:, :, None]
+    torch.save({"stone": {**whole, **(state or {})}, **more}, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("state", "more"),
+    [
+        ({1: torch.zeros(1)}, {}),
+        ({"chromanet.blocks.x.scale": torch.zeros(1)}, {}),
+        ({"chromanet.scale": torch.zeros(1)}, {}),
+        ({"chromanet.classifier.weight": torch.tensor(1.0)}, {}),
+        ({"chromanet.blocks.0.pairs.weight": torch.zeros(1)}, {}),
+        ({"chromanet.blocks.1.depthwise.weight": torch.zeros(10**9, 0)}, {}),
+        ({}, {"gin_info": 5}),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_whose_parts_make_no_network_is_one_clear_line(
+    tmp_path: Path, state: dict[object, torch.Tensor], more: dict[str, object]
+) -> None:
+    path = authors_checkpoint(tmp_path / "x.pt", state, **more)
+    done = CliRunner().invoke(main, ["weights", "import", str(path), "-o", f"{tmp_path}/x.safetensors"])
+    assert done.exit_code == 1 and done.stderr.startswith(f"Error: {path} ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_checkpoint_without_a_readable_history_is_imported_and_no_name_makes_it_a_release(
+    tmp_path: Path,
+) -> None:
+    path = authors_checkpoint(tmp_path / "skey.pt", gin_info=None, epoch=torch.tensor(3))
+    loaded = import_checkpoint(path)
+    assert (loaded.header.title, loaded.header.licence) == ("Imported ChromaNet", "unknown")
+    save_weights(tmp_path / "x.safetensors", loaded.network, loaded.header)
+    assert read_header(tmp_path / "x.safetensors").training == {"epoch": None, "settings": []}
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", pickle.dumps({"a": 1})])
 def test_what_is_no_checkpoint_is_called_so(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.pt"
@@ -263,6 +308,29 @@ def test_import_show_and_list_work_from_the_command_line(
     shown = json.loads(runner.invoke(weights, ["show", "released-skey"], catch_exceptions=False).stdout)
     assert shown["output_keys"][0] == "A major"
     assert shown["output_keys"][12] == "B minor"
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["weights", "import", "x.pt", "-o"], "x.pt"),
+        (["weights", "import", "x.pt", "-o"], "new"),
+        (["weights", "import", "x.pt", "-o"], "song.mp3"),
+        (["export", "skey", "--onnx"], "song.mp3"),
+        (["export", "skey", "--onnx"], "new.safetensors"),
+    ],
+)
+def test_what_is_named_as_something_else_is_neither_written_nor_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("x.pt", "song.mp3"):
+        Path(file).write_bytes(b"precious")
+    done = CliRunner().invoke(main, [*command, name])
+    assert done.exit_code == 2 and f"{name} does not end in ." in done.stderr
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == dict.fromkeys(
+        ("x.pt", "song.mp3"), b"precious"
+    )
 
 
 def rewritten(path: Path, change: dict[str, object], **arrays: torch.Tensor) -> Path:
@@ -345,6 +413,29 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(
     with_members(path, lambda name, content: content + bytes(6 << 20) * name.endswith(bomb))
     with pytest.raises(WeightsError, match=r"unpacks to more|too long"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("command", [["weights", "list"], ["train", "--list"]])
+def test_lists_are_utf_8_wherever_they_are_written(command: list[str]) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    ran = subprocess.run([sys.executable, "-m", "skey", *command], capture_output=True, env=environment)
+    assert ran.returncode == 0 and ran.stdout.decode()
+
+
+def test_a_folder_of_ones_own_that_may_not_be_entered_hides_no_shipped_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def closed(path: str | Path, *arguments: object, **options: object) -> os.stat_result:
+        if str(path).startswith(str(tmp_path)):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    stat = os.stat
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path))
+    monkeypatch.setattr(os, "stat", closed)
+    assert set(available_weights()) == {file.stem for file in SHIPPED.glob("*.safetensors")}
+    with pytest.raises(WeightsError, match="There are no weights"):
+        find_weights(tmp_path / "mine.safetensors")
 
 
 def test_the_list_names_trained_and_imported_weights_and_one_bad_file_does_not_end_it(

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -178,12 +177,10 @@ def opened_report(
 
 @contextmanager
 def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[TextIO]:
-    """A file, or stdout; names of files that are no text pass through as the bytes that they are."""
+    """A file, or stdout; names of files that are no text are written as the bytes that they are."""
     if output is None:
         if sys.stdout is None:
             raise SkeyError(f"{_STDOUT} is closed: name a file by --output")
-        if isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
         yield sys.stdout
         return
     with output.open(mode, encoding="utf-8", errors="surrogateescape", newline="") as stream:

@@ -98,7 +98,7 @@ def _settings(experiment: Experiment) -> Iterator[tuple[str, str]]:
         yield "ω", str(loss.omega)
         yield "½ in Eq. 5", "yes" if loss.half else "no"
         weights = f"{loss.mode_weight:g}, {loss.average_weight:g}"
-        yield "weights of mode and average", "–" if loss.mode == "none" else weights
+        yield "weights of mode and average (S-KEY: Q1)", "–" if loss.mode == "none" else weights
 
 
 def datasets_list() -> str:

@@ -183,7 +183,7 @@ def agreement_table(answers: pd.DataFrame) -> str:
 def disagreed_clip(answers: pd.DataFrame, dataset: Dataset, row: int, heard: Entries) -> str:
     """One clip: player, every system's answer, the circle of fifths of each network on record, as HTML."""
     track, reference = answers.index[row], answers[REFERENCE].iloc[row]
-    piece = track.split("#")[0].rsplit("/", 1)[-1]
+    piece = track.split("#")[0].split("/", 1)[-1]
     drawings = [
         key_rings(profiles[track], f"{label(system)}: {piece}, {_said(reference, profiles[track])}")
         for system, profiles in heard.items()

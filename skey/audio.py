@@ -117,7 +117,7 @@ def stream_array(
     if not (np.issubdtype(table.dtype, np.integer) or np.issubdtype(table.dtype, np.floating)):
         raise AudioError(f"expected an array of real numbers, not of {table.dtype}")
     if not table.size:
-        raise AudioError("the array holds no samples")
+        raise AudioError("the array is empty")
     table = table.T if table.shape[0] < table.shape[1] else table
     check_rate(sample_rate)
     frames = block_frames(sample_rate, table.shape[1])

@@ -191,6 +191,8 @@ def test_the_command_shown_with_each_run_on_record_trains_it_with_its_settings(
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr("skey.cli.train._train", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr("skey.cli.train._check", lambda *arguments: None)
+    monkeypatch.setattr("skey.weights.load_weights", lambda name: name)
     for each in recorded:
         words = command(each, recorded).replace("MUSIC", str(tmp_path)).split()
         train.main(words[2:], standalone_mode=False)

@@ -107,6 +107,12 @@ def _single_tone(rng: Generator) -> Wave:
     return _oscillator(rng.uniform(80, 1200), _falling(int(rng.choice([1, 1, 5, 20]))))
 
 
+def _drone(rng: Generator) -> Wave:
+    """One tone with its harmonics, or an open fifth, that never changes."""
+    low, ratios = rng.uniform(60, 260), (1.0, 1.5)[: rng.integers(1, 3)]
+    return np.asarray(sum(_oscillator(low * ratio, _falling(30)) for ratio in ratios))
+
+
 def _beeps(rng: Generator) -> Wave:
     """One pitch, switched on and off, as of an alarm or in Morse."""
     switched = np.repeat(rng.random(SECONDS * 10) < 0.5, SAMPLE_RATE // 10)
@@ -260,6 +266,7 @@ KINDS: Mapping[str, Callable[[Generator], Wave]] = {
     "drum kit": _drum_kit,
     "mains hum": _hum,
     "single tone": _single_tone,
+    "drone": _drone,
     "beeps": _beeps,
     "dial tone": _dial_tone,
     "dialling": _dialling,

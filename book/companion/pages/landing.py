@@ -116,18 +116,19 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
     sharp, fifths = (_score(tables, ABLATIONS, system, "mirex") for system in ("skey-sharp", "skey-fifths"))
     learnt = interval_of(tables[ABLATIONS].scores, "skey-sharp", "mode")
     minutes, score = seconds / 60, _score(tables, T3, default.system, "mirex")
-    few, many = examples_seen("stone-no-cpsd") or 0, examples_seen("stone") or 0
+    many = examples_seen("stone") or 0
     steps = mode_offset(read_header(SHIPPED / f"skey{SUFFIX}").calibration)
     return holds_while(
         lambda: (
             entropy > cpsd
+            and examples_seen("stone-no-cpsd") == many
             and fifths > sharp
             and (learnt is not None and learnt.low > CHANCE)
             and steps == -1
             and default.training["device"] == "cpu"
         ),
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "
-        f"(KSEA {entropy:.1f} % after {few:,} examples; CPSD {cpsd:.1f} % after {many:,}). S-KEY learns the "
+        f"(KSEA {entropy:.1f} %, CPSD {cpsd:.1f} %, after {many:,} examples each). S-KEY learns the "
         f"mode from few examples if the signature comes first (MIREX {sharp:.1f} %), and better if the "
         f"pseudo-label compares root and fifth ({fifths:.1f} %). Where the paper's rule learns the mode, it "
         "sets the minor column a fifth off, as in the released network ([findings](findings.md)). The "

@@ -102,7 +102,7 @@ def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement], e
         f"- **What did not, or was not tested.** {papers.count('does not hold')} claims do not hold here. "
         f"The networks behind them saw {100 * share:.0f} % of the papers' {PAPERS_EXAMPLES / 1e6:.0f} "
         f"million pairs, but from {clips:,} clips; the supervised network had labels of the same music. "
-        f"{papers.count('not a test')} are *not a test*: our networks saw even less. "
+        f"Not a test, for our networks saw even less: {papers.count('not a test')}. "
         f"Undecided on {len(tables[T3].answers)} clips: {papers.count('undecided at this size')}. "
         f"On {excerpts.n.max()} excerpts of real recordings S-KEY trained here has {real['skey']:.1f} %, "
         f"with four times the clips {real['skey-400']:.1f} %, the released {real['released-skey']:.1f} %. "

@@ -23,11 +23,10 @@ COMMANDS = {
 
 EXTRAS = {
     **dict.fromkeys(("torch", "scipy", "music21", "pretty_midi", "lightning_fabric", "fsspec"), "train"),
-    **dict.fromkeys(("onnx", "onnxruntime", "onnxscript"), "onnx"),
-    **dict.fromkeys(("distributed", "polars"), "scale"),
-    **dict.fromkeys(("papermill", "nbformat", "jupyter_client", "matplotlib", "pandas", "seaborn"), "book"),
+    **dict.fromkeys(("onnx", "onnxscript"), "onnx"),
+    **dict.fromkeys(("dask", "distributed", "polars"), "scale"),
 }
-"""Package → the extra of this project that brings it."""
+"""Package that a plain installation lacks → the extra of this project that brings it."""
 
 
 class LazyGroup(click.Group):

@@ -1,5 +1,6 @@
 """A first estimate starts quickly: on the CPU nothing of it imports torch, or another heavy package."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skey import weights as library
-from skey.cli import main
+from skey.cli import EXTRAS, main
 from skey.cli.measure import cadence
 from skey.errors import WeightsError
 from skey.estimator import KeyEstimator
@@ -149,9 +150,14 @@ def test_numpy_computes_on_one_thread_until_the_last_one_has_left() -> None:
         assert blas_threads() == before
 
 
-def test_a_plain_installation_brings_what_an_estimate_needs_and_no_torch() -> None:
+def plain_dependencies() -> set[str]:
+    """The packages that the project needs without any extra."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    core = {re.split(r"[<>=]", name)[0].lower() for name in project["dependencies"]}
+    return {re.split(r"[<>=]", name)[0].lower() for name in project["dependencies"]}
+
+
+def test_a_plain_installation_brings_what_an_estimate_needs_and_no_torch() -> None:
+    core = plain_dependencies()
     assert not core & {name.lower() for name in HEAVY}
     code = "import sys, skey.cli.detect, skey.cli.journal, skey.cli.reports, skey.files.tags"
     code += "; from skey.estimator import KeyEstimator; KeyEstimator()"
@@ -161,3 +167,12 @@ def test_a_plain_installation_brings_what_an_estimate_needs_and_no_torch() -> No
     used = {name.lower() for module in done.stdout.split() for name in brought.get(module, ())}
     theirs = {"cffi", "pycparser", "setuptools", "typing-extensions", "typing_extensions"}
     assert used - core <= theirs | {"skey-companion"}
+
+
+def test_every_package_that_a_plain_installation_lacks_has_an_extra_that_the_command_names() -> None:
+    files = Path(library.__file__).parents[1].rglob("*.py")
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    imported = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"skey", "jaxtyping"}
+    assert imported - plain_dependencies() == EXTRAS.keys() - {"onnxscript"}  # which torch imports

@@ -105,10 +105,11 @@ def interleaved(commands: Mapping[str, Sequence[str]], runs: int) -> list[Cost]:
 
 
 def startup(runs: int = 5) -> list[Cost]:
-    """Start-up of the command and of a first estimate, beside importing torch alone."""
+    """Start-up of the command and of a first estimate, beside importing torch alone where it is here."""
+    torch = {"python -c 'import torch'": [sys.executable, "-c", "import torch"]}
     with made_up_recording(BLOCK_SECONDS) as path:
         commands = {
-            "python -c 'import torch'": [sys.executable, "-c", "import torch"],
+            **(torch if importlib.util.find_spec("torch") else {}),
             "skey detect --help": [sys.executable, "-m", "skey", "detect", "--help"],
             "a first estimate (15 s of sound)": [sys.executable, "-c", ESTIMATE, str(path)],
         }

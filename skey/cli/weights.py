@@ -50,9 +50,9 @@ def show_weights(name: str) -> None:
     import json
 
     from skey.weights import find_weights
-    from skey.weights.store import read_weights
+    from skey.weights.file import read_arrays
 
-    header = read_weights(find_weights(name)).header
+    header, _ = read_arrays(find_weights(name))
     keys = [str(key) for key in header.calibration.output_keys()]
     click.echo(json.dumps(json.loads(header.to_json()) | {"output_keys": keys}, indent=2))
 

@@ -79,9 +79,9 @@ def test_a_network_hears_without_torch(
     assert imports_nothing_heavy(code)
 
 
-def test_the_command_detects_by_the_template_without_torch(recording: Path) -> None:
-    call = f"skey.cli.main(['detect', {str(recording)!r}, '--weights', 'krumhansl'], standalone_mode=False)"
-    assert imports_nothing_heavy(f"import skey.cli; {call}")
+def test_the_command_detects_and_shows_weights_without_torch(recording: Path) -> None:
+    for words in (["detect", str(recording), "--weights", "krumhansl"], ["weights", "show", "skey"]):
+        assert imports_nothing_heavy(f"import skey.cli; skey.cli.main({words!r}, standalone_mode=False)")
 
 
 def test_another_device_runs_in_torch(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def check(recompute: bool, clips: int | None, results: Path | None) -> None:
     """
     from companion.claims import judge_all, verdict_lines
 
+    if clips and not recompute:
+        raise click.UsageError("--clips is for --recompute")
     folder, at_hand = results or find_checkout() / RESULTS, systems()
     faults = check_record(folder, at_hand if recompute else None, clips)
     for fault in faults:
@@ -110,14 +112,17 @@ def by_cell(answers: pd.DataFrame) -> dict[str, str]:
 
 
 def check_weights(results: Path, weights: Path) -> Iterator[str]:
-    """Shipped weights that are damaged, not on record, not those of the chosen run, or ill described."""
+    """Shipped weights that are missing, damaged, not on record, not of the chosen run, or ill described."""
     try:
         chosen = choose(read_training_records(results))
     except RecordError as error:
         yield str(error)
         return
     recorded = read_record(results).weights if (results / "answers.json").is_file() else {}
-    for file in sorted(weights.glob("*.safetensors")):
+    files = sorted(weights.glob("*.safetensors"))
+    for name in sorted(chosen.keys() & recorded.keys() - {file.stem for file in files}):
+        yield f"{name}.safetensors: is on record and does not ship; restore it with git"
+    for file in files:
         if file.stem not in chosen:
             yield f"{file.name}: no run of {file.stem} is on record"
             continue

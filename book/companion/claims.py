@@ -42,6 +42,9 @@ LEAST_SHARE = 0.1
 OTHER_TRAINING = ("supervised",)
 """Networks of ours that no paper trained on those examples."""
 
+LEAST_TRACKS = 20
+"""On fewer tracks nothing is decided: an interval of so few is too narrow, and of one it has no width."""
+
 MARGIN = 5.0
 """Percentage points within which two systems count as equally good."""
 
@@ -111,7 +114,8 @@ def judge(claim: Claim, table: Evaluation) -> Judgement:
     if not {claim.better, claim.worse} <= set(table.systems):
         return Judgement(claim, None, "not computed here")
     found = difference(table.answers, claim.better, claim.worse, claim.metric, table.seed)
-    said = verdict(found, claim.kind)
+    enough = len(table.answers) >= LEAST_TRACKS
+    said: Verdict = verdict(found, claim.kind) if enough else "undecided at this size"
     seeds = _with_other_seeds(claim, table)
     return Judgement(claim, found, said if is_test(claim, said) else "not a test", seeds)
 

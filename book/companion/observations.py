@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from companion.parameters import refuse_shipped
 from companion.record import (
     RESULTS,
     RecordError,
@@ -99,6 +100,8 @@ def observe(
     checkout, began = find_checkout(), time.monotonic()
     if not recompute:
         return read_observation(checkout / RESULTS, name)
+    if limit:
+        refuse_shipped(checkout, output, f"limit={limit}")
     computed, known_before = compute(), observation_path(checkout / RESULTS, name).is_file()
     recorded = read_observation(checkout / RESULTS, name).entries if known_before else {}
     carried = [name for name in recorded if name in optional and name not in computed]

@@ -36,9 +36,11 @@ class Parameters:
     output: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse negative limits, and a folder of music without a word of what it holds."""
+        """Refuse negative numbers, and a folder of music without a word of what it holds."""
         if self.limit < 0:
             raise ParameterError(f"limit={self.limit}: expected 0 (all tracks) or a number of tracks")
+        if self.seed < 0:
+            raise ParameterError(f"seed={self.seed}: expected 0 or more")
         if self.root and self.dataset == type(self)().dataset:
             others = ", ".join(name for name in DATASETS if name != self.dataset)
             raise ParameterError(
@@ -58,14 +60,9 @@ class Parameters:
 
     def refuse_to_overwrite(self, checkout: Path) -> None:
         """Raise ``ParameterError`` where ``output`` is the shipped record and the parameters are others."""
-        shipped, output = (checkout / RESULTS).resolve(), (checkout / self.output).resolve()
-        own = self.of_shipped_data and not self.limit and not self.seed
-        if self.output and not own and shipped in (output, *output.parents):
+        if not self.of_shipped_data or self.limit or self.seed:
             asked = ", ".join(f"{name}={getattr(self, name)}" for name in ("dataset", "limit", "seed"))
-            raise ParameterError(
-                f"output={self.output!r} holds the shipped record, and {asked} is something else: name "
-                f"another folder, or leave `output` away and find the result below build/{RESULTS}/"
-            )
+            refuse_shipped(checkout, self.output, asked)
 
     def folder(self, checkout: Path, data_hash: str) -> Path:
         """Where computed answers go: never to the shipped record unless the parameters are its own.
@@ -78,6 +75,16 @@ class Parameters:
             return checkout / RESULTS
         which = [self.dataset, data_hash if self.root else "", f"limit{self.limit}" if self.limit else ""]
         return checkout / "build" / RESULTS / "-".join(filter(None, which))
+
+
+def refuse_shipped(checkout: Path, output: str, asked: str) -> None:
+    """Raise ``ParameterError`` where ``output`` is the shipped record, with more than was ``asked``."""
+    shipped, folder = (checkout / RESULTS).resolve(), (checkout / output).resolve()
+    if output and shipped in (folder, *folder.parents):
+        raise ParameterError(
+            f"output={output!r} holds the shipped record, and {asked} is something else: name "
+            f"another folder, or leave `output` away and find the result below build/{RESULTS}/"
+        )
 
 
 def refuse_unknown(history: Sequence[str], known: Sequence[str]) -> None:

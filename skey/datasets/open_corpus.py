@@ -1,13 +1,15 @@
 """The open corpus as a data set: real compositions played by our own sampler, made on demand."""
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from skey.corpus.build import FeatureStore, MissingFeatures, build, open_store
+from skey.corpus.build import SHARD_CLIPS, FeatureStore, MissingFeatures, build, open_store
 from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, labels_and_notes_digest, plan_clips, render_clip
 from skey.datasets.base import Dataset, MissingData, Track
@@ -61,13 +63,19 @@ class OpenCorpus(Dataset):
 
     @cached_property
     def features(self) -> FeatureStore:
-        """The log-VQT bytes of the clips in use, by memory map, in order; may raise ``MissingData``."""
+        """The log-VQT bytes of the clips in use, by memory map, in order; may raise ``MissingData``.
+
+        Where more clips were built, those that fill the last shard follow.
+        """
         count = len(self.clips)
         if self.build:
             return build(self.split, count, self.jobs, self.seed, self.root, self.progress)
         try:
             return open_store(self.split, count, self.seed, self.root)
         except MissingFeatures as error:
+            whole = math.ceil(count / SHARD_CLIPS) * SHARD_CLIPS
+            with suppress(MissingFeatures):
+                return open_store(self.split, whole, self.seed, self.root)
             raise MissingData(f"{self.title}: {error}. {self.advice()}") from error
 
     def read_tracks(self) -> Sequence[Track]:

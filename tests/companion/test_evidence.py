@@ -18,6 +18,7 @@ from companion.observations import (
     write_observation,
 )
 from companion.pages import evidence
+from companion.parameters import ParameterError
 from companion.plots.reliability import coverage_drawing, reliability_drawing
 from companion.plots.robustness import effect_drawing, effect_drawings
 from companion.record import RESULTS
@@ -59,6 +60,8 @@ def test_a_smaller_run_never_replaces_the_shipped_record(checkout: Path) -> None
     observe("x", lambda: {"a": {"keys": ["C", "F"]}}, recompute=True)
     before = observation_path(checkout / RESULTS, "x").read_bytes()
     observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, limit=1)
+    with pytest.raises(ParameterError, match="holds the shipped record, and limit=1"):
+        observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, output=RESULTS, limit=1)
     assert observation_path(checkout / RESULTS, "x").read_bytes() == before
 
 

@@ -57,3 +57,13 @@ def test_runs_are_compared_with_the_first_of_them(tmp_path: Path, monkeypatch: p
         assert table.mirex[name] == pytest.approx(100 * np.mean(points), abs=0.051)
         assert table.difference[name] == pytest.approx(table.mirex[name] - table.mirex["skey"], abs=0.11)
         assert table.low[name] <= table.difference[name] <= table.high[name]
+
+
+@pytest.mark.parametrize(
+    "keys", ["", "clip,key\nx,C\n", "clip,kind,key\nx,popular,C\n", "clip,kind,key\nx,popular,H7\n"]
+)
+def test_a_folder_without_excerpts_is_one_clear_line(tmp_path: Path, keys: str) -> None:
+    (tmp_path / "keys.csv").write_text(keys)
+    np.savez(tmp_path / "features.npz", y=np.zeros((99, 10), np.uint8))
+    done = CliRunner().invoke(main, ["record-excerpts", str(tmp_path)])
+    assert done.exit_code == 1 and "holds no excerpts" in done.stderr

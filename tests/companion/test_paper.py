@@ -8,6 +8,7 @@ import pytest
 from made_up import evaluation
 
 from companion.claims import (
+    LEAST_TRACKS,
     PAPERS_EXAMPLES,
     Verdict,
     examples_seen,
@@ -149,6 +150,14 @@ def test_a_winner_that_saw_little_wins_all_the_same_and_a_loser_that_saw_less_do
     claim = next(claim for claim in claims() if claim.id == "stone-beats-chroma")
     assert is_test(claim, "holds")
     assert not is_test(replace(claim, better="always-c-major", worse="semitone-10"), "holds")
+
+
+def test_few_tracks_decide_nothing() -> None:
+    claim = next(claim for claim in claims() if claim.id == "template-beats-constant")
+    table = evaluation(claim.experiment, {claim.better: KEYS, claim.worse: (KEYS[0],) * 24})
+    assert judge(claim, table).verdict == "holds"
+    few = replace(table, answers=table.answers[: LEAST_TRACKS - 1])
+    assert judge(claim, few).verdict == "undecided at this size"
 
 
 def test_a_claim_about_a_system_that_is_not_in_the_record_is_not_judged() -> None:

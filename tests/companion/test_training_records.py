@@ -289,6 +289,14 @@ def test_weights_without_a_record_are_named(checkout: Path) -> None:
     ]
 
 
+def test_weights_that_are_gone_are_named(checkout: Path) -> None:
+    ship(checkout, folders(checkout))
+    (checkout / SHIPPED / "stone.safetensors").unlink()
+    assert list(check_weights(checkout / RESULTS, checkout / SHIPPED)) == [
+        "stone.safetensors: is on record and does not ship; restore it with git"
+    ]
+
+
 def test_a_title_of_another_system_is_found(checkout: Path) -> None:
     ship(checkout, folders(checkout))
     file = checkout / SHIPPED / "stone.safetensors"

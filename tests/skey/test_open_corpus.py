@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skey.corpus.build import SHARD_CLIPS, clip_features
+from skey.corpus.build import SHARD_CLIPS, FeatureStore, MissingFeatures, clip_features
 from skey.corpus.plan import plan_clips
 from skey.datasets import MissingData, load_dataset
 from skey.datasets.open_corpus import OpenCorpus
@@ -62,6 +62,20 @@ def test_what_was_not_built_names_the_command_that_builds_it(tmp_path: Path) -> 
     assert f"SKEY_DATA={tmp_path}" in message
     with pytest.raises(MissingData, match="skey corpus build"):
         dataset.log_vqt(dataset.tracks()[0])
+
+
+def test_features_of_a_whole_shard_serve_a_limit_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, store = [], FeatureStore(())
+
+    def opened(split: str, clips: int, *others: object) -> FeatureStore:
+        asked.append(clips)
+        if clips % SHARD_CLIPS:
+            raise MissingFeatures(f"{clips} clips were not built alone")
+        return store
+
+    monkeypatch.setattr("skey.datasets.open_corpus.open_store", opened)
+    assert OpenCorpus(limit=SHARD_CLIPS + 2).features is store
+    assert asked == [SHARD_CLIPS + 2, 2 * SHARD_CLIPS]
 
 
 def test_unlabelled_clips_have_no_key() -> None:

@@ -66,9 +66,11 @@ def write_clip(waveform: Float32[np.ndarray, " samples"], name: str) -> str:
 def clip_file(render: Callable[[], Float32[np.ndarray, " samples"]], name: str) -> str:
     """The same for sound that is only made (by ``render``) where it is not there.
 
-    The name ends with the state of the code that makes the corpus, so that no old sound is mistaken for new.
+    ``name`` is of this sound alone. Its end, with the state of the code that makes the corpus, is a checksum,
+    so that no other sound is mistaken for it.
     """
-    file = CLIPS / (re.sub(r"[^A-Za-z0-9.-]+", "-", f"{name}-{recipe_digest()[:6]}") + ".mp3")
+    ending = f"{zlib.crc32(f'{name} {recipe_digest()}'.encode(errors='surrogateescape')):08x}"
+    file = CLIPS / (re.sub(r"[^A-Za-z0-9.-]+", "-", f"{name[:60]}-{ending}") + ".mp3")
     path = find_checkout() / file
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +101,9 @@ def _clip(row: pd.Series, dataset: Dataset, track: Track, folded: str) -> str:
     """One player with its table of answers."""
     reference, names = row[REFERENCE], systems_in(row.to_frame().T)
     words = _words(track.id, *(row[tag] for tag in TAGS[1:] if tag in row))
-    source = clip_file(lambda: dataset.waveform(track), f"{dataset.name}-{track.id}")
+    state = track.audio.stat() if track.audio else None
+    which = f" {track.audio} {state.st_size} {state.st_mtime_ns}" if state else ""
+    source = clip_file(lambda: dataset.waveform(track), f"{dataset.name}-{track.id}{which}")
     caption, table = f"<strong>{reference}</strong><br>{words}", answers_table(reference, row[names])
     if folded:
         table = f"<details><summary>{html.escape(folded)}</summary><p>{caption}</p>{table}</details>"

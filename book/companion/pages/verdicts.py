@@ -9,6 +9,7 @@ import pandas as pd
 from companion.answers import Evaluation
 from companion.claims import (
     LEAST_SHARE,
+    LEAST_TRACKS,
     OTHER_TRAINING,
     PAPERS_EXAMPLES,
     RULES,
@@ -31,10 +32,11 @@ INTRODUCTION = (
 """What precedes the rules."""
 
 CAUTION = (
-    "A comparison that these rules leave open is *undecided at this size* of the test set. The intervals are "
-    "over tracks: they say what other music of the same kind might have given, and not what another training "
-    "might have. Of a system with several seeds the one with the lowest loss on held-out pieces decides; in "
-    "italics below the difference stands what the others would give."
+    "A comparison that these rules leave open is *undecided at this size* of the test set; so is any on "
+    f"fewer than {LEAST_TRACKS} tracks. The intervals are over tracks: they say what other music of the same "
+    "kind might have given, and not what another training might have. Of a system with several seeds the one "
+    "with the lowest loss on held-out pieces decides; in italics below the difference stands what the others "
+    "would give."
 )
 """What follows the rules."""
 

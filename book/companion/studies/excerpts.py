@@ -15,6 +15,7 @@ from torch import Tensor
 
 from companion.scores import COLUMNS, REFERENCE, difference, percent, score
 from companion.systems import T3, systems, systems_of
+from skey.errors import SkeyError
 from skey.inference.confidence import sharpen
 from skey.keys import KEYS, parse_key
 from skey.listeners import NetworkSystem, ask
@@ -93,10 +94,16 @@ def _answers(
 
 def _excerpts(folder: Path) -> tuple["pd.Series[Any]", list[Tensor]]:
     """The key of each excerpt, by its kind of music, and its log-VQT, (99, frames)."""
-    table = pd.read_csv(folder / "keys.csv", dtype=str)
-    with np.load(folder / "features.npz") as stored:
-        features = [from_bytes(stored[clip]) for clip in table["clip"]]
-    return pd.Series(list(map(parse_key, table["key"])), table["kind"], object), features
+    try:
+        table = pd.read_csv(folder / "keys.csv", dtype=str)
+        with np.load(folder / "features.npz") as stored:
+            features = [from_bytes(stored[clip]) for clip in table["clip"]]
+        return pd.Series(list(map(parse_key, table["key"])), table["kind"], object), features
+    except (OSError, ValueError, LookupError) as error:
+        raise SkeyError(
+            f"{folder} holds no excerpts ({error}): expected features.npz (clip → log-VQT as bytes) and "
+            "keys.csv with clip, kind and key"
+        ) from error
 
 
 def recorded_excerpts(results: Path) -> pd.DataFrame:

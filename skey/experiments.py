@@ -165,8 +165,7 @@ _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
     name: changes
     for names, changes in (
-        ("semitone-1 semitone-10 suptone-1 suptone-10", {"epochs": 26}),
-        ("stone-invariance", _MINUTES | {"steps": 140}),
+        ("stone-invariance semitone-1 semitone-10 suptone-1 suptone-10", {"epochs": 26}),
         ("skey-late skey-sharp skey-fifths", _MINUTES | {"steps": 140, "epochs": 12}),
         ("skey-open semitone-open", _MINUTES | {"steps": 140, "epochs": 40}),
         ("skey-1", {"epochs": 139}),

@@ -19,6 +19,7 @@ import numpy as np
 from skey import audio
 from skey.audio import SAMPLE_RATE, AudioError, BinaryFile, PathLike, Wave
 from skey.errors import SkeyError
+from skey.files.folders import STDIN
 from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.spectrum import log_vqt
 from skey.inference.threads import keep_freed_memory, one_blas_thread
@@ -271,7 +272,7 @@ class KeyEstimator:
     def _outcome(self, path: Path) -> Outcome:
         """The estimate or the error of one file."""
         try:
-            return Outcome(path, self.estimate(sys.stdin.buffer if path == Path("-") else path), None)
+            return Outcome(path, self.estimate(sys.stdin.buffer if path == STDIN else path), None)
         except SkeyError as error:
             return Outcome(path, None, error)
         except Exception as error:  # Nobody's folder of music is to be lost over a fault of ours in one file.

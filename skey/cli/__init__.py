@@ -1,9 +1,13 @@
 """The command ``skey``: each sub-command is imported when it is called, so that ``--help`` is quick."""
 
 import importlib
+import math
+import os
 import sys
 from collections.abc import Mapping
 from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,6 +31,17 @@ EXTRAS = {
     **dict.fromkeys(("dask", "distributed", "polars"), "scale"),
 }
 """Package that a plain installation lacks → the extra of this project that brings it."""
+
+
+class Number(click.FloatRange):
+    """A number in a range; click's own takes NaN for one that lies in any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's
+        """The number; a usage error for anything else."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
 
 
 class LazyGroup(click.Group):
@@ -71,5 +86,8 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="skey")
 def main() -> None:
     """Musical keys from sound: estimate them, train for them, build the open corpus."""
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # It was closed, and the next file that is opened would be it.
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")

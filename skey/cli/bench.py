@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from skey.cli import measure
+from skey.cli import Number, measure
 
 POSITIVE = click.IntRange(min=1)
 AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, with the machine's name.")
@@ -23,7 +23,7 @@ def _runs(turns: int) -> click.Option:
 
 def _minutes(length: float) -> click.Option:
     """The recording's length."""
-    said, kind = "Length of the recording (44.1 kHz stereo).", click.FloatRange(min=0.5)
+    said, kind = "Length of the recording (44.1 kHz stereo).", Number(min=0.5)
     return click.Option(["--minutes"], type=kind, default=length, show_default=True, help=said)
 
 

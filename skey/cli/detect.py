@@ -1,6 +1,5 @@
 """``skey detect``: the keys of files and folders."""
 
-import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import click
 
 from skey import __version__
+from skey.cli import Number
 from skey.cli.reports import Format, Layout, Report, printable
 from skey.errors import SkeyError
 from skey.keys import TAG_NOTATIONS, Notation
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from skey.keys import Key
 
 _STDOUT = "standard output"
-STDIN = Path("-")
 DEVICES = (Path("/dev"), Path("/dev/fd"))
 """Where ``stdout`` has a name: no place for a journal."""
 
@@ -189,6 +188,8 @@ def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[Text
 
 def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[Path, ...]:
     """Paths, among which ``-`` is standard input and ``./-`` a file."""
+    from skey.files.folders import STDIN
+
     paths = [(name, Path(name)) for name in names]
     return tuple(path.absolute() if path == STDIN and name != "-" else path for name, path in paths)
 
@@ -210,7 +211,7 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
     default=None,
     help="One pass over a track, at 440 Hz, or the mean of windows; by default as the weights ask.",
 )
-@click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="Withhold keys below this.")
+@click.option("--min-confidence", type=Number(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Files at a time.")
 @click.option("--write-tags", is_flag=True, help="Write the key into the tags of each file.")
@@ -223,7 +224,7 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 )
 @click.option(
     "--tag-confidence",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.5,
     show_default=True,
     help="With --write-tags: write no key that is less certain than this.",
@@ -236,16 +237,11 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     Results alone go to stdout; progress and messages to stderr. Silence, noise and too little sound have no
     key ("-"). A file that cannot be read is reported, the others go on, and the exit status is 1 at the end.
     """
-    for name, mode in (("stdin", "r"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # It was closed, and the next file that is opened would be it.
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
     if options["quiet"] and sys.stderr is sys.__stderr__:  # libmpg123 writes there, past Python.
         sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if options["output"] == Path("-"):
         options["output"] = None
-    if math.isnan(options["min_confidence"] + options["tag_confidence"]):
-        raise click.UsageError("a confidence is a number from 0 to 1")
     if options["dry_run"] and not options["write_tags"]:
         raise click.UsageError("--dry-run is for --write-tags")
     if options["resume"] and options["output"] is None:
@@ -270,7 +266,7 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     """Find the files, load the weights, report."""
     from skey.cli.journal import status_of
     from skey.estimator import KeyEstimator
-    from skey.files.folders import sound_files
+    from skey.files.folders import STDIN, sound_files
     from skey.weights import DEFAULT, default_weights, find_shipped
 
     files = list(

@@ -16,7 +16,7 @@ from typing import Any
 from skey.cli.reports import Format, Layout
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimate
-from skey.files.folders import SUFFIXES
+from skey.files.folders import STDIN, SUFFIXES, write_whole
 from skey.keys import KEYS, Key
 
 Settings = Mapping[str, str | bool | float]
@@ -75,7 +75,7 @@ class Entry:
 def status_of(path: Path) -> os.stat_result | None:
     """Size and time of a file, or None where there is none; standard input has none."""
     with suppress(OSError, ValueError):
-        return path.stat() if path != Path("-") else None
+        return path.stat() if path != STDIN else None
     return None
 
 
@@ -187,10 +187,7 @@ def _holds(output: Path, layout: Layout, entries: Iterable[Entry]) -> bool:
 
 
 def _write_anew(path: Path, text: str) -> None:
-    """Replace a file as a whole."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(text.encode(errors="surrogateescape"))
-    partial.replace(path)
+    write_whole(path, text.encode(errors="surrogateescape"))
 
 
 def _head(settings: Settings) -> str:

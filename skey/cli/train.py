@@ -1,11 +1,12 @@
 """`skey train`: train the systems of both papers, from nothing or from where a run stopped."""
 
-import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from skey.cli import Number
 
 if TYPE_CHECKING:
     from skey.experiments import Experiment
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from skey.weights.store import LoadedModel
 
 POSITIVE = click.IntRange(min=1)
-
-
-def _number(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
-    """A number as it is; click takes nan for one that lies in any range."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no number", context, option)
-    return value
 
 
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
@@ -40,9 +34,7 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
 @click.option("--epochs", type=POSITIVE)
 @click.option("--batch", type=POSITIVE, help="Clips in a batch, over all processes.")
 @click.option("--steps", type=POSITIVE, help="Batches in an epoch, at most.")
-@click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), callback=_number, help="Highest learning rate."
-)
+@click.option("--rate", type=Number(min=0, min_open=True), help="Highest learning rate.")
 @click.option("--frames-per-step", type=POSITIVE, help="Frames averaged before the network; 1 in the papers.")
 @click.option("--paper", is_flag=True, help="Start from the papers' scale instead of ours.")
 @click.option(
@@ -57,12 +49,7 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
 @click.option(
     "--recolour/--no-recolour", default=None, help="Give each segment another spectral envelope, or none."
 )
-@click.option(
-    "--recorded",
-    type=click.FloatRange(0, 1),
-    callback=_number,
-    help="Share of --audio among the clips; half of them.",
-)
+@click.option("--recorded", type=Number(0, 1), help="Share of --audio among the clips; half of them.")
 @click.option(
     "--soundfont",
     "soundfonts",

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -22,7 +21,7 @@ from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, plan_clips, plan_songs, render_clip
 from skey.corpus.processes import default_jobs, in_processes, rare_collection
 from skey.errors import SkeyError
-from skey.files.folders import data_directory
+from skey.files.folders import data_directory, write_whole
 from skey.inference import filters
 from skey.inference.threads import one_thread
 from skey.shapes import UInt8
@@ -102,20 +101,6 @@ def storage_errors(folder: Path) -> Iterator[None]:
             "Free some space there (a clip takes 128 kB), or set the environment variable SKEY_DATA "
             "to a folder you may write to."
         ) from error
-
-
-def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
-    """Replace ``path`` by ``content`` so that a reader sees the old file or the new one, never a part.
-
-    The ending of the temporary name is fixed where one process alone writes: what a killed builder left is
-    overwritten instead of piling up. Raises ``OSError``.
-    """
-    partial = path.with_name(path.name + ending)
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def npy_bytes(features: UInt8[np.ndarray, "..."]) -> bytes:

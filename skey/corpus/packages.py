@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from skey.corpus.build import storage_errors, write_whole
+from skey.corpus.build import storage_errors
 from skey.errors import SkeyError
-from skey.files.folders import SUFFIXES
+from skey.files.folders import SUFFIXES, write_whole
 
 LIST = Path(__file__).with_name("packages.csv")
 """The committed list of packages."""

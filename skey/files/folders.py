@@ -1,4 +1,4 @@
-"""What is asked of folders: where data lie, which commit a clone has, which sound files there are."""
+"""What is asked of folders: where data lie, which commit a clone has, which sounds there are; and writing."""
 
 import os
 import subprocess
@@ -17,6 +17,9 @@ SUFFIXES = frozenset(
     ]
 )
 """Suffixes, in lower case, of what counts as a sound file in a folder; videos have sound, too."""
+
+STDIN = Path("-")
+"""The path that stands for standard input among many files."""
 
 NOT_DECODED = frozenset([".aa", ".aax", ".kar", ".m4p", ".mid", ".midi", ".mod", ".ofr", ".s3m", ".xm"])
 """Suffixes of music that cannot be decoded: notes, trackers' modules, protected files."""
@@ -41,6 +44,20 @@ def commit_of(folder: Path, file: str = "") -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return said.stdout.strip()
+
+
+def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
+    """Replace ``path`` by ``content`` so that a reader sees the old file or the new one, never a part.
+
+    The ending of the temporary name is fixed where one process alone writes: what a killed builder left is
+    overwritten instead of piling up. Raises ``OSError``.
+    """
+    partial = path.with_name(path.name + ending)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def sound_files(

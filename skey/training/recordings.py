@@ -15,10 +15,10 @@ import torch
 from tqdm import tqdm
 
 from skey.audio import AudioError, normalise, stream_audio
-from skey.corpus.build import npy_bytes, storage_errors, write_whole
+from skey.corpus.build import npy_bytes, storage_errors
 from skey.corpus.processes import default_jobs, in_processes
 from skey.errors import SkeyError
-from skey.files.folders import data_directory, sound_files
+from skey.files.folders import data_directory, sound_files, write_whole
 from skey.inference.filters import SEGMENT_SAMPLES
 from skey.inference.threads import one_thread
 from skey.shapes import UInt8

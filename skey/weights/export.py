@@ -14,7 +14,7 @@ from skey.inference.filters import frames_of
 from skey.keys import KEYS
 from skey.shapes import Float, Float32
 from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
-from skey.weights.store import LoadedModel, write_whole
+from skey.weights.store import LoadedModel, write_file
 
 INPUT, OUTPUT = "waveform", "probabilities"
 """Names of the graph's input (samples at 22,050 Hz, mono, peak 1) and output (probabilities)."""
@@ -91,7 +91,7 @@ def export_onnx(loaded: LoadedModel, path: Path) -> None:
     graph = onnx.load_from_string(_traced(loaded))
     metadata = {"skey": loaded.header.to_json(), "outputs": json.dumps(output_names(loaded))}
     onnx.helper.set_model_props(graph, metadata)
-    write_whole(path, graph.SerializeToString())
+    write_file(path, graph.SerializeToString())
 
 
 def _traced(loaded: LoadedModel) -> bytes:

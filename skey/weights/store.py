@@ -8,6 +8,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from skey.errors import WeightsError
+from skey.files.folders import write_whole
 from skey.shapes import Float
 from skey.supervised import Network, build_network
 from skey.vqt import crop
@@ -55,17 +56,15 @@ def save_weights(path: Path, network: Network, header: Header) -> Header:
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     header = replace(header, architecture=network.architecture, checksum=checksum(tensors))
-    write_whole(path, save(tensors, metadata=sealed(header)))
+    write_file(path, save(tensors, metadata=sealed(header)))
     return header
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file with the folders above it, whole or not at all; ``WeightsError`` where that fails."""
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise WeightsError(f"Cannot write {path}: {error.strerror or error}") from error
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skey.corpus import build as build_module
 from skey.corpus.build import (
     CLIP_SHAPE,
     FeatureStore,
@@ -258,7 +257,7 @@ def test_a_builder_killed_while_writing_leaves_nothing_that_counts(
     def killed(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build_module.os, "fsync", killed)
+    monkeypatch.setattr("os.fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         write_shard(shard, made_up(1), VERSIONS)
     assert not shard.array_path.exists() and not shard.is_sound()
@@ -271,6 +270,6 @@ def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(build_module.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(SkeyError, match=r"No space left on device.*SKEY_DATA"):
         write_shard(Shard(tmp_path, "big", ("a",)), made_up(1), VERSIONS)

@@ -23,6 +23,7 @@ from companion.claims import (
 from companion.pages.tables import METRIC_TITLES, markdown_table, with_interval
 from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
 from companion.systems import TABLES
+from skey.metrics import Interval
 
 INTRODUCTION = (
     "The verdict is computed, never written by hand: the two systems answer the same tracks, the difference "
@@ -199,8 +200,8 @@ def scoreboard_lines(tables: Sequence[Evaluation]) -> list[str]:
         "",
         "Scores, % [95 % interval]",
         *(
-            f"{METRIC_TITLES[str(row['metric'])]:<14} {row['system']:<22} {row['value']:5.1f} "
-            f"[{row['low']:5.1f}, {row['high']:5.1f}]  n = {row['n']}"
+            f"{METRIC_TITLES[str(row['metric'])]:<14} {row['system']:<22} "
+            f"{Interval(row['value'], row['low'], row['high']):5.1f}  n = {row['n']}"
             for _, row in scores.sort_values("metric", ascending=False, kind="stable").iterrows()
         ),
     ]

@@ -21,7 +21,7 @@ COMMANDS = {
     "train": ("skey.cli.train", "Train the systems of both papers."),
     "features": ("skey.cli.features", "Features and keys of many tracks, on one machine or on many."),
     "export": ("skey.cli.weights", "Write front end and network as one ONNX graph."),
-    "bench": ("skey.cli.bench", "Measure start-up, speed and memory on this machine."),
+    "bench": ("skey.cli.measure", "Measure start-up, speed and memory on this machine."),
 }
 """Name of each sub-command: the module that defines it and its line in ``skey --help``."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeAlias
 
-from mutagen.id3 import ID3, ParseID3v1
+from mutagen.id3 import ID3, BitPaddedInt, ParseID3v1
 
 from skey.errors import SkeyError
 
@@ -48,8 +48,7 @@ class Tag:
         body = body.ljust(self.size, b"\0") if len(body) <= self.size else body + bytes(NEW_PADDING)
         if self.version == 3 and self.flags & _UNSYNCHRONISED:
             body = re.sub(rb"\xff(?=[\xe0-\xff\0]|\Z)", b"\xff\0", body)
-        size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
-        return b"ID3" + bytes([self.version, 0, self.flags]) + size + body
+        return b"ID3" + bytes([self.version, 0, self.flags]) + BitPaddedInt.to_str(len(body), width=4) + body
 
     def with_key(self, text: str, agrees: Callable[[str], bool]) -> "Tag":
         """The tag with the key in one TKEY and in other programs' fields, unless these already ``agrees``."""
@@ -89,14 +88,12 @@ def read_tag(data: bytes) -> Tag:
     body = data[_HEADER:]
     if version == 3 and flags & _UNSYNCHRONISED:
         body = body.replace(b"\xff\0", b"\xff")
-    sizes: list[Callable[[bytes], int]] = [int.from_bytes]
-    if version == 4:  # Some programs write plain sizes into 2.4, too.
-        sizes.insert(0, _from_syncsafe)
-    for size in sizes:
-        frames = _frames(body, size)
-        if frames is not None:
-            return Tag(version, flags, frames, len(body))
-    raise TagError("its ID3 tag is damaged; write it anew first")
+    frames = _frames(body, _from_syncsafe) if version == 4 else None
+    if frames is None:  # Some programs write plain sizes into 2.4, too.
+        frames = _frames(body, int.from_bytes)
+    if frames is None:
+        raise TagError("its ID3 tag is damaged; write it anew first")
+    return Tag(version, flags, frames, len(body))
 
 
 def plan(file: BinaryIO, edit: Callable[[Tag], Tag]) -> list[Part]:
@@ -104,12 +101,10 @@ def plan(file: BinaryIO, edit: Callable[[Tag], Tag]) -> list[Part]:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(12)
-    for magic, forms, order, name in (
-        (b"RIFF", (b"WAVE",), "<", b"id3 "),
-        (b"FORM", (b"AIFF", b"AIFC"), ">", b"ID3 "),
-    ):
-        if head[:4] == magic and head[8:12] in forms:
-            return _plan_chunks(file, size, order, name, edit)
+    if (head[:4], head[8:]) == (b"RIFF", b"WAVE"):
+        return _plan_chunks(file, head, size, "<", b"id3 ", edit)
+    if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
+        return _plan_chunks(file, head, size, ">", b"ID3 ", edit)
     end = _tag_end(head) if head.startswith(b"ID3") else 0
     if end > size:
         raise TagError("its ID3 tag claims more bytes than the file has")
@@ -117,12 +112,10 @@ def plan(file: BinaryIO, edit: Callable[[Tag], Tag]) -> list[Part]:
 
 
 def _plan_chunks(
-    file: BinaryIO, size: int, order: str, name: bytes, edit: Callable[[Tag], Tag]
+    file: BinaryIO, head: bytes, size: int, order: str, name: bytes, edit: Callable[[Tag], Tag]
 ) -> list[Part]:
-    file.seek(0)
-    head, place = file.read(12), 12
     parts: list[Part] = []
-    found = False
+    place, found = len(head), False
     while place < size:
         file.seek(place)
         header = file.read(8)
@@ -200,12 +193,10 @@ def _frame(name: bytes, content: bytes) -> bytes:
 def _text_frame(old: bytes, name: str, text: str) -> bytes:
     """A TXXX frame with another content in the encoding that it has."""
     codec = _CODECS[old[_HEADER]]
-    nothing = "\0".encode(codec.replace("utf-16", "utf-16-be").replace("be-be", "be"))
-    return _frame(TEXT_FRAME, old[_HEADER : _HEADER + 1] + name.encode(codec) + nothing + text.encode(codec))
+    end = bytes(2 if codec.startswith("utf-16") else 1)
+    return _frame(TEXT_FRAME, old[_HEADER : _HEADER + 1] + name.encode(codec) + end + text.encode(codec))
 
 
 def _from_syncsafe(four: bytes) -> int:
     """A size of seven bits a byte; more than any tag holds where an eighth is set."""
-    if any(byte & 0x80 for byte in four):
-        return 1 << 32
-    return four[0] << 21 | four[1] << 14 | four[2] << 7 | four[3]
+    return BitPaddedInt(four) if BitPaddedInt.has_valid_padding(four) else 1 << 32  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ import soxr  # type: ignore[import-untyped]
 
 from skey.files.decoding import AudioError as AudioError
 from skey.files.decoding import BinaryFile as BinaryFile
-from skey.files.decoding import Block, as_float, block_frames, check_rate, decoded
+from skey.files.decoding import Block, EmptyAudio, as_float, block_frames, check_rate, decoded
 from skey.files.decoding import PathLike as PathLike
 from skey.shapes import Float32, Shaped
 
@@ -81,7 +81,7 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
     ``AudioError``, of which ``TooShortAudio`` and ``SilentAudio`` are kinds.
     """
     if samples == 0:
-        raise AudioError("the recording is empty: it has no samples; export or download it again")
+        raise EmptyAudio("the recording is empty: it has no samples; export or download it again")
     if samples < min_samples:
         raise TooShortAudio(
             f"the recording is too short: {samples / SAMPLE_RATE:.3g} s, "

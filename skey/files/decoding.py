@@ -61,11 +61,23 @@ class AudioError(SkeyError):
     """A recording that cannot be used; the message says why and what to do."""
 
 
+class MissingAudio(AudioError):
+    """There is no such file."""
+
+
+class UnreadableAudio(AudioError):
+    """The file is there, but it cannot be decoded."""
+
+
+class EmptyAudio(AudioError):
+    """The recording has no samples at all."""
+
+
 def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
     """Decode a sound file, or a binary file object read from its start, block by block.
 
     Yields samples per second, which can change where files were joined, and (samples, channels) float32, full
-    scale being -1..1. Raises ``AudioError`` as soon as the sound is known to be missing, unreadable or empty.
+    scale being -1..1. Raises ``MissingAudio``, ``UnreadableAudio`` or ``EmptyAudio`` as soon as it is known.
     """
     if isinstance(sound, str | os.PathLike):
         path = Path(sound)
@@ -73,16 +85,18 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
         with path.open("rb") as file:
             yield from _decoded(path, file)
     elif isinstance(sound.read(0), str):
-        raise AudioError("the sound was opened as text; open it with 'rb'")
+        raise UnreadableAudio("the sound was opened as text; open it with 'rb'")
     else:
         with _seekable(sound) as file:
             yield from _decoded(file, file)
 
 
 def check_rate(sample_rate: int | float) -> None:
-    """Raise ``AudioError`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
+    """Raise ``UnreadableAudio`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
     if not 1_000 <= sample_rate <= 1_000_000:
-        raise AudioError(f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz); export it again")
+        raise UnreadableAudio(
+            f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz); export it again"
+        )
 
 
 def block_frames(sample_rate: int | float, channels: int) -> int:
@@ -93,11 +107,11 @@ def block_frames(sample_rate: int | float, channels: int) -> int:
 def as_float(block: Samples) -> Block:
     """Samples of any type as float32 of full scale -1..1; integers are PCM, unsigned ones centred.
 
-    Raises ``AudioError`` for integers of 64 bits: numpy makes them of any, whatever their full scale is.
+    Raises ``UnreadableAudio`` for integers of 64 bits: numpy makes them of any, whatever their full scale is.
     """
     if np.issubdtype(block.dtype, np.integer):
         if block.itemsize > 4:
-            raise AudioError(
+            raise UnreadableAudio(
                 f"samples of {block.dtype} do not tell their full scale; make them int16, int32 or float"
             )
         half = np.float32(2 ** (8 * block.itemsize - 1))
@@ -129,7 +143,7 @@ def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int,
             found = True
             yield rate, as_float(block)
         if not found and reason:
-            raise AudioError(
+            raise UnreadableAudio(
                 f"{getattr(file, 'name', 'the sound')}: not a readable sound file ({reason}); "
                 "is it damaged, protected, or no sound at all?"
             )
@@ -183,7 +197,7 @@ def _seekable(file: BinaryFile) -> Iterator[BinaryFile]:
             shutil.copyfileobj(file, copy)
             file = copy
         if not file.seek(0, io.SEEK_END):
-            raise AudioError("the sound is empty: it has 0 bytes")
+            raise EmptyAudio("the sound is empty: it has 0 bytes")
         yield file
 
 
@@ -192,14 +206,14 @@ def _check_file(path: Path) -> None:
     try:
         status = path.stat()
         if kind := _KINDS.get(stat.S_IFMT(status.st_mode)):
-            raise AudioError(f"{path} is {kind}")
+            raise UnreadableAudio(f"{path} is {kind}")
         path.open("rb").close()
     except FileNotFoundError as error:
-        raise AudioError(f"{path}: there is no such file; check the name") from error
+        raise MissingAudio(f"{path}: there is no such file; check the name") from error
     except (OSError, ValueError) as error:
-        raise AudioError(f"{path} cannot be opened: {error}; check its permissions") from error
+        raise UnreadableAudio(f"{path} cannot be opened: {error}; check its permissions") from error
     if status.st_size == 0:
-        raise AudioError(f"{path} is empty: it has 0 bytes; export or download it again")
+        raise EmptyAudio(f"{path} is empty: it has 0 bytes; export or download it again")
 
 
 def _packet_seconds(file: BinaryFile) -> float:
@@ -255,7 +269,7 @@ def _samples(frame: "av.AudioFrame") -> Samples:
     try:
         values = frame.to_ndarray()
     except ValueError as error:
-        raise AudioError(
+        raise UnreadableAudio(
             f"samples of a rare kind ({frame.format.name}); export it with 16 or 24 bits"
         ) from error
     return np.asarray(values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels))

@@ -13,6 +13,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +28,11 @@ from skey.shapes import Float32
 
 POSITIVE = click.IntRange(min=1)
 AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, with the machine's name.")
+RUNS = partial(
+    click.Option, ["--runs"], type=POSITIVE, show_default=True, help="Turns; the median of each counts."
+)
+LENGTH = "Length of the recording (44.1 kHz stereo)."
+MINUTES = partial(click.Option, ["--minutes"], type=Number(min=0.5), show_default=True, help=LENGTH)
 CLIPS = click.Option(
     ["--clips"], type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav."
 )
@@ -80,18 +87,6 @@ PEERS = {
 """Python module of a peer: its name, and the program that asks it for the keys of files."""
 
 
-def _runs(turns: int) -> click.Option:
-    """How many turns to take."""
-    said = "Turns; the median of each counts."
-    return click.Option(["--runs"], type=POSITIVE, default=turns, show_default=True, help=said)
-
-
-def _minutes(length: float) -> click.Option:
-    """The recording's length."""
-    said, kind = "Length of the recording (44.1 kHz stereo).", Number(min=0.5)
-    return click.Option(["--minutes"], type=kind, default=length, show_default=True, help=said)
-
-
 @click.group()
 def bench() -> None:
     """Measure start-up, speed and memory on this machine, beside other programs where they are installed.
@@ -101,7 +96,7 @@ def bench() -> None:
     """
 
 
-@bench.command(params=[_runs(5), AS_JSON])
+@bench.command(params=[RUNS(default=5), AS_JSON])
 def startup(runs: int, as_json: bool) -> None:
     """Start-up of the command and of a first estimate, beside importing torch alone where it is here."""
     torch = {"python -c 'import torch'": [sys.executable, "-c", "import torch"]}
@@ -114,35 +109,33 @@ def startup(runs: int, as_json: bool) -> None:
         _show_costs(commands, runs, as_json)
 
 
-@bench.command(params=[_minutes(3.0), _runs(5), AS_JSON])
+@bench.command(params=[MINUTES(default=3.0), RUNS(default=5), AS_JSON])
 def speed(minutes: float, runs: int, as_json: bool) -> None:
     """CPU seconds of an estimate from wav, flac and mp3, beside decoding alone and other programs.
 
     They are of the first 15 s of sound, of the whole recording, and of a minute beyond these 15 s.
     """
-    seconds, commands = 60 * minutes, {}
+    lengths, rows = (BLOCK_SECONDS, 60 * minutes), []
+    commands: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for ending, subtype in FORMATS.items():
-            for length in (BLOCK_SECONDS, seconds):
-                path = Path(folder) / f"{length:g}.{ending}"
-                write_recording(path, length, subtype)
-                for name, command in _commands(programs(), path).items():
-                    commands[f"{name} {ending} {length:g}"] = command
+        for ending, length in product(FORMATS, lengths):
+            path = Path(folder) / f"{length:g}.{ending}"
+            write_recording(path, length, FORMATS[ending])
+            named = _commands(programs(), path)
+            commands |= {f"{name} {path.name}": command for name, command in named.items()}
         costs = {cost.name: cost for cost in interleaved(commands, runs)}
-    rows = []
-    for ending in FORMATS:
-        for name in programs():
-            first, whole = (costs[f"{name} {ending} {length:g}"] for length in (BLOCK_SECONDS, seconds))
-            slope = (whole.cpu_seconds - first.cpu_seconds) / (seconds - BLOCK_SECONDS) * 60
-            rows.append(
-                {"program": name, "format": ending, "first_answer": first.cpu_seconds}
-                | {"whole": whole.cpu_seconds, "per_minute": slope}
-                | {"wall": whole.wall_seconds, "megabytes": whole.peak_megabytes}
-            )
+    for ending, name in product(FORMATS, programs()):
+        first, whole = (costs[f"{name} {length:g}.{ending}"] for length in lengths)
+        slope = (whole.cpu_seconds - first.cpu_seconds) / (lengths[1] - lengths[0]) * 60
+        rows.append(
+            {"program": name, "format": ending, "first_answer": first.cpu_seconds}
+            | {"whole": whole.cpu_seconds, "per_minute": slope}
+            | {"wall": whole.wall_seconds, "megabytes": whole.peak_megabytes}
+        )
     show(rows, as_json)
 
 
-@bench.command(params=[_minutes(60.0), _runs(1), AS_JSON])
+@bench.command(params=[MINUTES(default=60.0), RUNS(default=1), AS_JSON])
 @click.option("--reference", is_flag=True, help="Run nnAudio on the whole track too (13 GB for an hour).")
 def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
     """Peak memory of one estimate of a long recording."""
@@ -151,14 +144,14 @@ def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
         _show_costs(_commands(wanted, path), runs, as_json)
 
 
-@bench.command(params=[CLIPS, _runs(1), AS_JSON])
+@bench.command(params=[CLIPS, RUNS(default=1), AS_JSON])
 def folder(clips: int, runs: int, as_json: bool) -> None:
     """CPU seconds of one process that estimates many clips, beside other programs."""
     with made_up_recording(2 * BLOCK_SECONDS) as path:
         _show_costs(_commands(programs(), *[path] * clips), runs, as_json)
 
 
-@bench.command(params=[_runs(3), AS_JSON])
+@bench.command(params=[RUNS(default=3), AS_JSON])
 @click.argument("experiment", default="skey")
 def step(experiment: str, runs: int, as_json: bool) -> None:
     """CPU seconds of a training step of EXPERIMENT, beside the same step written plainly as in the papers."""
@@ -167,7 +160,7 @@ def step(experiment: str, runs: int, as_json: bool) -> None:
     show(measure_training(experiment, runs), as_json)
 
 
-@bench.command(params=[_minutes(3.0), _runs(3), AS_JSON])
+@bench.command(params=[MINUTES(default=3.0), RUNS(default=3), AS_JSON])
 def stages(minutes: float, runs: int, as_json: bool) -> None:
     """CPU seconds of each stage of an estimate, and of training S-KEY on many tracks."""
     from skey.cli.stages import measure_stages

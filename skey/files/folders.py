@@ -86,20 +86,18 @@ def _walk(
     top: Path, report: Callable[[Path, str], None], leave_out: Callable[[Path, str], None]
 ) -> Iterator[Path]:
     """The sound files of one folder, each real folder once."""
-    seen: set[tuple[int, int]] = set()
+    seen: set[Path] = set()
 
     def refuse(error: OSError) -> None:
         report(Path(error.filename), f"cannot be entered: {error.strerror}")
 
     for folder, subfolders, names in os.walk(top, followlinks=True, onerror=refuse):
-        status = os.stat(folder)  # noqa: PTH116 - device and inode tell links to one folder apart from copies
-        if (identity := (status.st_dev, status.st_ino)) in seen:
+        if (real := Path(folder).resolve()) in seen:
             subfolders.clear()
             continue
-        seen.add(identity)
+        seen.add(real)
         for name in sorted([*subfolders, *names]):
-            reason = _why_left_out(name, is_folder=name in subfolders)
-            if reason is not None:
+            if reason := _why_left_out(name, is_folder=name in subfolders):
                 leave_out(Path(folder, name), reason)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(names) if _is_sound(name))

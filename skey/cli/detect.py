@@ -134,20 +134,15 @@ class Detection:
         return bool(change) and not dry_run
 
 
-def without_tagged(files: list[Path], messages: Messages) -> list[Path]:
-    """The files that have no key in their tags; where the tags cannot be read, the sound may be."""
+def is_tagged(file: Path, messages: Messages) -> bool:
+    """Whether a file has a key in its tags; where they cannot be read, the sound may be."""
     from skey.files.tags import TagError, tagged_key
 
-    kept = []
-    for file in files:
-        key = None
-        with suppress(TagError):
-            key = tagged_key(file)
-        if key is None:
-            kept.append(file)
-        else:
+    with suppress(TagError):
+        if key := tagged_key(file):
             messages.note(f"{file}: skipped, since its tags have the key {key}")
-    return kept
+            return True
+    return False
 
 
 @contextmanager
@@ -293,7 +288,7 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
         detection.tag_finished(entry for entry in heard.values() if entry.path in names)
         wanted = [file for file in files if str(file) not in heard]
         if options["skip_tagged"]:
-            wanted = without_tagged(wanted, messages)
+            wanted = [file for file in wanted if not is_tagged(file, messages)]
         detection.run(wanted)
 
 

@@ -11,10 +11,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import mutagen
 from mutagen.aiff import AIFF
@@ -26,9 +26,9 @@ from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
 from skey.files.decoding import AudioError, decoded
-from skey.files.id3 import Part, is_key_field, plan
 from skey.files.id3 import TagError as TagError
-from skey.keys import Key, KeyParseError, Notation, format_key, parse_key
+from skey.files.id3 import copy_with_key, is_key_field, says
+from skey.keys import Key, Notation, format_key
 
 ID3_KEY = "TKEY"
 MP4_PREFIX = "----:com.apple.iTunes:"
@@ -64,7 +64,7 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     with _typed(path):
         file = _opened(path)
         for kind, value in _beside(path, file.tags):
-            if not _says(value, key):
+            if not says(value, key):
                 raise TagError(f"its second tag ({kind}) has the key {value}; remove that tag first")
         changed = _to_change(file.tags, key, text)
         if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
@@ -155,16 +155,8 @@ def _value(tags: Tags, name: str) -> str | None:
 def _to_change(tags: Tags, key: Key, text: str) -> dict[str, str | None]:
     """The fields to write and what they hold: the main one, and others that name another key."""
     main, *others = ((name, _value(tags, name)) for name in _key_fields(tags))
-    contradicting = [(name, value) for name, value in others if not _says(value, key)]
+    contradicting = [(name, value) for name, value in others if not says(value, key)]
     return dict([main, *contradicting] if main[1] != text else contradicting)
-
-
-def _says(value: str | None, key: Key) -> bool:
-    """Whether a field names this key, in whatever notation."""
-    try:
-        return parse_key(value or "") == key
-    except KeyParseError:
-        return False
 
 
 def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
@@ -201,33 +193,18 @@ def _remove_leftovers(folder: Path) -> None:
 def _write_copy(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
     """The file with the key in its tags, handed over to the disk."""
     with path.open("rb") as source, copy.open("r+b") as target:
-        size = source.seek(0, os.SEEK_END)
-        agrees = partial(_says, key=key)
-        edited = plan(source, lambda tag: tag.with_key(text, agrees)) if _has_plain_id3(kind) else [(0, size)]
-        for part in edited:
-            _copy_part(source, target, part)
-        target.flush()
-        if not _has_plain_id3(kind):
+        if _has_plain_id3(kind):
+            copy_with_key(source, target, key, text)
+        else:
+            shutil.copyfileobj(source, target)
+            target.flush()
             file = _opened(copy, kind)
             value = MP4FreeForm(text.encode()) if isinstance(file.tags, MP4Tags) else text  # type: ignore[no-untyped-call]
             for name in _to_change(file.tags, key, text):
                 file.tags[name] = [value]
             file.save()
+        target.flush()
         os.fsync(target.fileno())
-
-
-def _copy_part(source: IO[bytes], target: IO[bytes], part: Part) -> None:
-    if isinstance(part, bytes):
-        target.write(part)
-        return
-    place, end = part
-    source.seek(place)
-    while place < end:
-        block = source.read(min(end - place, 2**20))
-        if not block:
-            raise TagError("the file became shorter meanwhile")
-        target.write(block)
-        place += len(block)
 
 
 def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
@@ -274,5 +251,5 @@ def _fingerprint(path: Path) -> str:
             digest.update(f"{rate} {block.shape}".encode())
             digest.update(block.tobytes())
     except AudioError as error:
-        return str(error).replace(str(path), "")
+        return type(error).__name__
     return digest.hexdigest()

@@ -21,7 +21,7 @@ COMMANDS = {
     "train": ("skey.cli.train", "Train the systems of both papers."),
     "features": ("skey.cli.features", "Features and keys of many tracks, on one machine or on many."),
     "export": ("skey.cli.weights", "Write front end and network as one ONNX graph."),
-    "bench": ("skey.cli.bench", "Measure start-up, speed and memory on this machine."),
+    "bench": ("skey.cli.measure", "Measure start-up, speed and memory on this machine."),
 }
 """Name of each sub-command: the module that defines it and its line in ``skey --help``."""
 
@@ -58,9 +58,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self.table:
             return None
         module = self.table[cmd_name][0]
-        command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{module}.{cmd_name} is not a click command")
+        command: click.Command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -3,10 +3,10 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -14,12 +14,11 @@ from skey import __version__
 from skey.cli import Number
 from skey.cli.reports import Format, Layout, Report, printable
 from skey.errors import SkeyError
-from skey.keys import TAG_NOTATIONS, Notation
+from skey.keys import KEYS, TAG_NOTATIONS, Key, Notation
 
 if TYPE_CHECKING:
-    from skey.cli.journal import Entry, Journal, Settings
-    from skey.estimator import KeyEstimator, Outcome
-    from skey.keys import Key
+    from skey.cli.journal import Entry, Settings
+    from skey.estimator import KeyEstimate, KeyEstimator, Outcome
 
 _STDOUT = "standard output"
 DEVICES = (Path("/dev"), Path("/dev/fd"))
@@ -56,17 +55,17 @@ class Detection:
 
     estimator: "KeyEstimator"
     report: Report
-    journal: "Journal | None"
+    journal: TextIO | None
     messages: Messages
     options: dict[str, Any]
 
-    def run(self, files: list[Path], jobs: int) -> None:
+    def run(self, files: list[Path]) -> None:
         """Estimate and report all files, with a progress bar for several."""
         from skey.cli.journal import status_of
 
         # As they were before they were heard.
         statuses = {file: status_of(file) for file in files} if self.journal is not None else {}
-        outcomes = self.estimator.estimate_many(files, jobs)
+        outcomes = self.estimator.estimate_many(files, self.options["jobs"])
         if len(files) > 1 and not self.options["quiet"]:
             from tqdm import tqdm
 
@@ -78,41 +77,45 @@ class Detection:
         """Report one file, tag it where that is asked for, and write it down."""
         from skey.cli.journal import Entry, status_of
 
-        if outcome.estimate is None:
-            self.messages.fail(outcome.path, str(outcome.error))
-            result = self.report.add_failed()
-            if self.journal is not None and result is not None:
-                self.journal.add(Entry.failed(outcome.path, result))
-            return
-        estimate = outcome.estimate.at_least(self.options["min_confidence"])
-        result = self.report.add(str(outcome.path), estimate)
+        path, estimate = outcome.path, outcome.estimate
+        if estimate is not None:
+            estimate = estimate.at_least(self.options["min_confidence"])
+        result = self.report.add(str(path), estimate)
+        if estimate is None:
+            self.messages.fail(path, str(outcome.error))
+        else:
+            self.explain(path, estimate)
+            if self.tag(path, estimate.key, estimate.confidence):
+                status = status_of(path)
+        if result is not None:
+            self.write_down(Entry.of(path, estimate, status, result))
+
+    def explain(self, path: Path, estimate: "KeyEstimate") -> None:
+        """Say why there is no key, or that there might be another."""
         if estimate.reason is not None:
-            self.messages.note(f"{outcome.path}: no key: {estimate.reason}")
+            self.messages.note(f"{path}: no key: {estimate.reason}")
         if estimate.between is not None:
-            between = (
-                f"tuned {estimate.tuning_cents:+.0f} cents, between {estimate.key} and {estimate.between}"
-            )
-            self.messages.note(f"{outcome.path}: {between}")
-        if estimate.key is not None and self.tag(outcome.path, estimate.key, estimate.confidence):
-            status = status_of(outcome.path)
+            tuned = f"tuned {estimate.tuning_cents:+.0f} cents"
+            self.messages.note(f"{path}: {tuned}, between {estimate.key} and {estimate.between}")
+
+    def write_down(self, entry: "Entry") -> None:
+        """Add a line to the journal, if there is one."""
         if self.journal is not None:
-            self.journal.add(Entry.of(outcome.path, estimate, status, result))
+            self.journal.write(entry.line())
 
     def tag_finished(self, entries: Iterable["Entry"]) -> None:
         """Tag what was heard in an earlier run."""
         from skey.cli.journal import status_of
 
         for entry in entries:
-            path, key = Path(entry.path), entry.named_key
-            if key is not None and self.tag(path, key, entry.confidence):
-                status = status_of(path)
-                if self.journal is not None and status is not None:
-                    size, modified = status.st_size, status.st_mtime_ns
-                    self.journal.add(replace(entry, size=size, modified=modified, result=None))
+            path, key = Path(entry.path), None if entry.key is None else KEYS[entry.key]
+            if self.tag(path, key, entry.confidence) and (status := status_of(path)):
+                size, modified = status.st_size, status.st_mtime_ns
+                self.write_down(replace(entry, size=size, modified=modified, result=None))
 
-    def tag(self, path: Path, key: "Key", confidence: float) -> bool:
+    def tag(self, path: Path, key: Key | None, confidence: float) -> bool:
         """Write the key of one file into its tags, or say what would be written; whether the file changed."""
-        if not self.options["write_tags"]:
+        if key is None or not self.options["write_tags"]:
             return False
         from skey.files.tags import TagError, write_key
 
@@ -126,38 +129,33 @@ class Detection:
         except TagError as error:
             self.messages.fail(path, str(error))
             return False
-        verb = "would write" if dry_run else "wrote"
-        self.messages.note(
-            f"{path}: {verb} {change}" if change else f"{path}: has this key in its tags already"
-        )
+        done = f"{'would write' if dry_run else 'wrote'} {change}"
+        self.messages.note(f"{path}: {done if change else 'has this key in its tags already'}")
         return bool(change) and not dry_run
 
 
-def without_tagged(files: list[Path], messages: Messages) -> list[Path]:
-    """The files that have no key in their tags; where the tags cannot be read, the sound may be."""
+def is_tagged(file: Path, messages: Messages) -> bool:
+    """Whether a file has a key in its tags; where they cannot be read, the sound may be."""
     from skey.files.tags import TagError, tagged_key
 
-    kept = []
-    for file in files:
-        try:
-            key = tagged_key(file)
-        except TagError:
-            key = None
-        if key is None:
-            kept.append(file)
-        else:
+    with suppress(TagError):
+        if key := tagged_key(file):
             messages.note(f"{file}: skipped, since its tags have the key {key}")
-    return kept
+            return True
+    return False
 
 
 @contextmanager
 def opened_report(
     options: dict[str, Any], layout: Layout, settings: "Settings", inputs: list[Path]
-) -> Iterator[tuple[Report, "Journal | None", dict[str, "Entry"]]]:
-    """Where results go, their journal, and the entries of the files that have their results already."""
-    from skey.cli.journal import Journal, locked, refuse_to_destroy, resumed
+) -> Iterator[tuple[Report, TextIO | None, list["Entry"]]]:
+    """Where results go, their journal, and the entries of the files that have their results already.
 
-    output, finished, journal = options["output"], {}, None
+    Names of files that are no text are written as the bytes that they are.
+    """
+    from skey.cli.journal import locked, opened_journal, refuse_to_destroy, resumed
+
+    output, finished, journal, stream = options["output"], [], None, sys.stdout
     is_file = output is not None and (output.is_file() or not output.exists())
     is_file = is_file and output.parent not in DEVICES
     with ExitStack() as stack:
@@ -165,25 +163,18 @@ def opened_report(
             stack.enter_context(locked(output))
             continues = options["resume"] and output.exists()  # Then `resumed` looks closer.
             refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or continues)
-            finished = resumed(output, layout, settings) if options["resume"] else {}
-        stream = stack.enter_context(opened_stream(output, "a" if finished else "w"))
+            finished = resumed(output, layout, settings) if options["resume"] else []
+        if output is not None:
+            mode = "a" if finished else "w"
+            opened = output.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
+            stream = stack.enter_context(opened)
+        elif stream is None:
+            raise SkeyError(f"{_STDOUT} is closed: name a file by --output")
         if is_file:
-            journal = stack.enter_context(closing(Journal(output, settings, continued=bool(finished))))
+            journal = stack.enter_context(opened_journal(output, settings, finished))
         report = Report(stream, layout, continued=bool(finished))
         stack.callback(report.end)
         yield report, journal, finished
-
-
-@contextmanager
-def opened_stream(output: Path | None, mode: Literal["a", "w"]) -> Iterator[TextIO]:
-    """A file, or stdout; names of files that are no text are written as the bytes that they are."""
-    if output is None:
-        if sys.stdout is None:
-            raise SkeyError(f"{_STDOUT} is closed: name a file by --output")
-        yield sys.stdout
-        return
-    with output.open(mode, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        yield stream
 
 
 def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[Path, ...]:
@@ -292,11 +283,13 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
         return
     with opened_report(options, layout, settings, files) as (report, journal, finished):
         detection = Detection(estimator, report, journal, messages, options)
-        detection.tag_finished(entry for name, entry in finished.items() if Path(name) in set(files))
-        wanted = [file for file in files if str(file) not in finished]
+        heard = {entry.path: entry for entry in finished}
+        names = {str(file) for file in files}
+        detection.tag_finished(entry for entry in heard.values() if entry.path in names)
+        wanted = [file for file in files if str(file) not in heard]
         if options["skip_tagged"]:
-            wanted = without_tagged(wanted, messages)
-        detection.run(wanted, options["jobs"])
+            wanted = [file for file in wanted if not is_tagged(file, messages)]
+        detection.run(wanted)
 
 
 def settings_of(options: dict[str, Any], estimator: "KeyEstimator") -> "Settings":

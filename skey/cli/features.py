@@ -38,7 +38,7 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
     out = _absolute(out)
     names = scale.read_manifest(manifest)
     with scale.engine(engine, workers) as client:
-        done = scale.extract(client, names, out, segments, shard, progress=True)
+        done = scale.extract(client, names, out, segments, shard)
     for name, reason in done.skipped:
         click.echo(f"left out: {name}: {reason}", err=True)
     click.echo(f"{out}: {done.segments} segments of {done.tracks} tracks in {done.shards} shards")
@@ -60,7 +60,7 @@ def estimate(
     out = _absolute(out)
     names = scale.read_manifest(manifest)
     with scale.engine(engine, workers) as client:
-        failed = scale.estimate(client, names, out, weights, part, progress=True)
+        failed = scale.estimate(client, names, out, weights, part)
     for row in failed:
         click.echo(f"{row['path']}: {row['error']}", err=True)
     click.echo(f"{out}: estimates of {len(names) - len(failed)} of {len(names)} files")

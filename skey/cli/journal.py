@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from skey.cli.reports import Format, Layout
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimate
 from skey.files.folders import STDIN, SUFFIXES, write_whole
-from skey.keys import KEYS, Key
+from skey.keys import KEYS
 
 Settings = Mapping[str, str | bool | float]
 """What results depend on, by the name of the option."""
@@ -50,21 +50,17 @@ class Entry:
             raise ValueError("a damaged entry")
 
     @classmethod
-    def of(cls, path: Path, estimate: KeyEstimate, status: os.stat_result | None, result: str) -> "Entry":
-        """The entry of a file with its estimate, its status when it was heard, and what was written."""
-        size, modified = (status.st_size, status.st_mtime_ns) if status else (-1, -1)
-        key = None if estimate.key is None else estimate.key.index
-        return cls(str(path), size, modified, key, estimate.confidence, result)
+    def of(
+        cls, path: Path, estimate: KeyEstimate | None, status: os.stat_result | None, result: str
+    ) -> "Entry":
+        """The entry of a file that was heard, with its status then, or of one that is to be tried again."""
+        size, modified = (status.st_size, status.st_mtime_ns) if estimate and status else (-1, -1)
+        key = estimate.key.index if estimate and estimate.key else None
+        return cls(str(path), size, modified, key, estimate.confidence if estimate else 0.0, result)
 
-    @classmethod
-    def failed(cls, path: Path, result: str) -> "Entry":
-        """The entry of a file that could not be heard, and is to be tried again."""
-        return cls(str(path), -1, -1, None, 0.0, result)
-
-    @property
-    def named_key(self) -> Key | None:
-        """Its key."""
-        return None if self.key is None else KEYS[self.key]
+    def line(self) -> str:
+        """What stands in the journal."""
+        return json.dumps(asdict(self)) + "\n"
 
     def is_of(self, status: os.stat_result | None) -> bool:
         """Whether a file is still what was heard; one that is gone counts as unchanged, if it ever was."""
@@ -138,21 +134,21 @@ def read_journal(output: Path) -> tuple[dict[str, Any], list[Entry]]:
             f"{output} was not written by `skey detect -o`, or its journal {journal_of(output).name} is "
             "lost: write the results elsewhere"
         ) from error
-    entries: list[Entry] = []
+    entries = []
     for line in lines[1:]:
         with suppress(ValueError, TypeError):
             entries.append(Entry(**json.loads(line)))
     return settings, entries
 
 
-def resumed(output: Path, layout: Layout, settings: Settings) -> dict[str, Entry]:
-    """Prepare results that break off for being continued: entries of the files whose results stay, by name.
+def resumed(output: Path, layout: Layout, settings: Settings) -> list[Entry]:
+    """Prepare results that break off for being continued: the entries whose results stay.
 
-    Results and journal are written anew without those of files that changed. Raises ``ResumeError`` where
+    The results are written anew without those of files that changed. Raises ``ResumeError`` where
     the results were not written by us, with other settings, or were changed since.
     """
     if not output.exists() or not (output.stat().st_size or journal_of(output).exists()):
-        return {}
+        return []
     before, entries = read_journal(output)
     other = [
         f"{name} {before.get(name)!r}, now {settings[name]!r}"
@@ -174,8 +170,7 @@ def resumed(output: Path, layout: Layout, settings: Settings) -> dict[str, Entry
     if not any(_holds(output, layout, some) for some in (every, kept)):
         raise ResumeError(f"{output} was changed after it was written: write the results elsewhere")
     _write_anew(output, layout.joined(str(entry.result) for entry in kept))
-    _write_anew(journal_of(output), "\n".join([_head(settings), *map(_line, kept), ""]))
-    return {entry.path: entry for entry in kept}
+    return kept
 
 
 def _holds(output: Path, layout: Layout, entries: Iterable[Entry]) -> bool:
@@ -190,33 +185,11 @@ def _write_anew(path: Path, text: str) -> None:
     write_whole(path, text.encode(errors="surrogateescape"))
 
 
-def _head(settings: Settings) -> str:
-    return json.dumps({"journal": _MAGIC, **settings})
-
-
-def _line(entry: Entry) -> str:
-    return json.dumps(asdict(entry))
-
-
-class Journal:
-    """Writes down what was heard, file by file; ``continued`` is whether there is a journal already."""
-
-    def __init__(self, output: Path, settings: Settings, *, continued: bool) -> None:
-        self._stream = journal_of(output).open("a" if continued else "w", encoding="utf-8")
-        if not continued:
-            self._write(_head(settings))
-
-    def add(self, entry: Entry) -> None:
-        """Write down one file and hand it to the system."""
-        self._write(_line(entry))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
-
-    def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+def opened_journal(output: Path, settings: Settings, entries: Iterable[Entry]) -> TextIO:
+    """The journal with these entries, for more of them: each line is handed to the system at once."""
+    head = json.dumps({"journal": _MAGIC, **settings})
+    _write_anew(journal_of(output), "".join([f"{head}\n", *(entry.line() for entry in entries)]))
+    return journal_of(output).open("a", buffering=1, encoding="utf-8")
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -1,10 +1,11 @@
-"""What one key estimate costs in time and memory, beside other programs measured in the same run.
+"""`skey bench`: what a key estimate costs on this machine, beside other programs in the same run.
 
 Everything runs in fresh processes: start-up and peak memory belong to a process, not to a function. Programs
 take turns, so that a machine that grows slow grows slow for all, and the median of several turns counts.
 """
 
 import importlib.util
+import json
 import os
 import platform
 import subprocess
@@ -12,15 +13,29 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import numpy as np
 import soundfile
 
+from skey.cli import Number
 from skey.errors import SkeyError
 from skey.shapes import Float32
 
+POSITIVE = click.IntRange(min=1)
+AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, with the machine's name.")
+RUNS = partial(
+    click.Option, ["--runs"], type=POSITIVE, show_default=True, help="Turns; the median of each counts."
+)
+LENGTH = "Length of the recording (44.1 kHz stereo)."
+MINUTES = partial(click.Option, ["--minutes"], type=Number(min=0.5), show_default=True, help=LENGTH)
+CLIPS = click.Option(
+    ["--clips"], type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav."
+)
 SOURCE_RATE = 44_100
 """Samples per second of the made-up recordings: what most music comes in."""
 BLOCK_SECONDS = 15
@@ -72,6 +87,110 @@ PEERS = {
 """Python module of a peer: its name, and the program that asks it for the keys of files."""
 
 
+@click.group()
+def bench() -> None:
+    """Measure start-up, speed and memory on this machine, beside other programs where they are installed.
+
+    Programs run in turn, each in a process of its own. Essentia and libkeyfinder are measured where their
+    Python modules, `essentia` and `keyfinder`, are installed.
+    """
+
+
+@bench.command(params=[RUNS(default=5), AS_JSON])
+def startup(runs: int, as_json: bool) -> None:
+    """Start-up of the command and of a first estimate, beside importing torch alone where it is here."""
+    torch = {"python -c 'import torch'": [sys.executable, "-c", "import torch"]}
+    with made_up_recording(BLOCK_SECONDS) as path:
+        commands = {
+            **(torch if importlib.util.find_spec("torch") else {}),
+            "skey detect --help": [sys.executable, "-m", "skey", "detect", "--help"],
+            "a first estimate (15 s of sound)": [sys.executable, "-c", ESTIMATE, str(path)],
+        }
+        _show_costs(commands, runs, as_json)
+
+
+@bench.command(params=[MINUTES(default=3.0), RUNS(default=5), AS_JSON])
+def speed(minutes: float, runs: int, as_json: bool) -> None:
+    """CPU seconds of an estimate from wav, flac and mp3, beside decoding alone and other programs.
+
+    They are of the first 15 s of sound, of the whole recording, and of a minute beyond these 15 s.
+    """
+    lengths, rows = (BLOCK_SECONDS, 60 * minutes), []
+    commands: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for ending, length in product(FORMATS, lengths):
+            path = Path(folder) / f"{length:g}.{ending}"
+            write_recording(path, length, FORMATS[ending])
+            named = _commands(programs(), path)
+            commands |= {f"{name} {path.name}": command for name, command in named.items()}
+        costs = {cost.name: cost for cost in interleaved(commands, runs)}
+    for ending, name in product(FORMATS, programs()):
+        first, whole = (costs[f"{name} {length:g}.{ending}"] for length in lengths)
+        slope = (whole.cpu_seconds - first.cpu_seconds) / (lengths[1] - lengths[0]) * 60
+        rows.append(
+            {"program": name, "format": ending, "first_answer": first.cpu_seconds}
+            | {"whole": whole.cpu_seconds, "per_minute": slope}
+            | {"wall": whole.wall_seconds, "megabytes": whole.peak_megabytes}
+        )
+    show(rows, as_json)
+
+
+@bench.command(params=[MINUTES(default=60.0), RUNS(default=1), AS_JSON])
+@click.option("--reference", is_flag=True, help="Run nnAudio on the whole track too (13 GB for an hour).")
+def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
+    """Peak memory of one estimate of a long recording."""
+    wanted = programs() | ({"nnAudio's VQT of the whole track": REFERENCE} if reference else {})
+    with made_up_recording(60 * minutes) as path:
+        _show_costs(_commands(wanted, path), runs, as_json)
+
+
+@bench.command(params=[CLIPS, RUNS(default=1), AS_JSON])
+def folder(clips: int, runs: int, as_json: bool) -> None:
+    """CPU seconds of one process that estimates many clips, beside other programs."""
+    with made_up_recording(2 * BLOCK_SECONDS) as path:
+        _show_costs(_commands(programs(), *[path] * clips), runs, as_json)
+
+
+@bench.command(params=[RUNS(default=3), AS_JSON])
+@click.argument("experiment", default="skey")
+def step(experiment: str, runs: int, as_json: bool) -> None:
+    """CPU seconds of a training step of EXPERIMENT, beside the same step written plainly as in the papers."""
+    from skey.cli.stages import measure_training
+
+    show(measure_training(experiment, runs), as_json)
+
+
+@bench.command(params=[MINUTES(default=3.0), RUNS(default=3), AS_JSON])
+def stages(minutes: float, runs: int, as_json: bool) -> None:
+    """CPU seconds of each stage of an estimate, and of training S-KEY on many tracks."""
+    from skey.cli.stages import measure_stages
+
+    show(measure_stages(minutes, runs), as_json)
+
+
+def _show_costs(commands: Mapping[str, Sequence[str]], runs: int, as_json: bool) -> None:
+    """Run commands, by name, in turn, and print what each takes."""
+    show([cost._asdict() for cost in interleaved(commands, runs)], as_json)
+
+
+def show(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Print a table with a line a row, or JSON with the machine."""
+    if as_json:
+        click.echo(json.dumps({"machine": machine(), "rows": rows}, indent=1))
+        return
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        click.echo("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    """A number with three digits, or more before the point."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 class Cost(NamedTuple):
     """What one process took; ``peak_megabytes`` is its largest resident memory, in 10⁶ bytes."""
 
@@ -104,63 +223,10 @@ def interleaved(commands: Mapping[str, Sequence[str]], runs: int) -> list[Cost]:
     return [Cost(name, *numbers) for name, numbers in zip(commands, medians, strict=True)]
 
 
-def startup(runs: int = 5) -> list[Cost]:
-    """Start-up of the command and of a first estimate, beside importing torch alone where it is here."""
-    torch = {"python -c 'import torch'": [sys.executable, "-c", "import torch"]}
-    with made_up_recording(BLOCK_SECONDS) as path:
-        commands = {
-            **(torch if importlib.util.find_spec("torch") else {}),
-            "skey detect --help": [sys.executable, "-m", "skey", "detect", "--help"],
-            "a first estimate (15 s of sound)": [sys.executable, "-c", ESTIMATE, str(path)],
-        }
-        return interleaved(commands, runs)
-
-
 def programs() -> dict[str, str]:
     """Name → Python code that is given files: the estimator, decoding alone, and each peer that is here."""
     found = {name: code for module, (name, code) in PEERS.items() if importlib.util.find_spec(module)}
     return {"skey": ESTIMATE, "decoding and resampling alone": DECODE} | found
-
-
-def speed(seconds: float, runs: int) -> list[dict[str, Any]]:
-    """Every program on the same recording as wav, flac and mp3, and on 15 s of it, in turn.
-
-    A row a program and format: ``program``, ``format``, ``first_answer`` (CPU seconds of 15 s of sound),
-    ``whole`` (of the recording), ``per_minute`` (of sound beyond these 15 s), ``wall`` and ``megabytes``.
-    """
-    commands = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for ending, subtype in FORMATS.items():
-            for length in (BLOCK_SECONDS, seconds):
-                path = Path(folder) / f"{length:g}.{ending}"
-                write_recording(path, length, subtype)
-                for name, command in _commands(programs(), path).items():
-                    commands[f"{name} {ending} {length:g}"] = command
-        costs = {cost.name: cost for cost in interleaved(commands, runs)}
-    rows = []
-    for ending in FORMATS:
-        for name in programs():
-            first, whole = (costs[f"{name} {ending} {length:g}"] for length in (BLOCK_SECONDS, seconds))
-            slope = (whole.cpu_seconds - first.cpu_seconds) / (seconds - BLOCK_SECONDS) * 60
-            rows.append(
-                {"program": name, "format": ending, "first_answer": first.cpu_seconds}
-                | {"whole": whole.cpu_seconds, "per_minute": slope}
-                | {"wall": whole.wall_seconds, "megabytes": whole.peak_megabytes}
-            )
-    return rows
-
-
-def memory(seconds: float, reference: bool, runs: int) -> list[Cost]:
-    """An estimate of a long recording beside other programs; on wish nnAudio's VQT (13 GB for an hour)."""
-    with made_up_recording(seconds) as path:
-        wanted = programs() | ({"nnAudio's VQT of the whole track": REFERENCE} if reference else {})
-        return interleaved(_commands(wanted, path), runs)
-
-
-def folder(clips: int, runs: int) -> list[Cost]:
-    """Every program on so many clips of 30 s, in one process."""
-    with made_up_recording(2 * BLOCK_SECONDS) as path:
-        return interleaved(_commands(programs(), *[path] * clips), runs)
 
 
 def _commands(codes: Mapping[str, str], *files: Path) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from skey.keys import KEYS, Key, Notation, format_key
 
 if TYPE_CHECKING:
-    from skey.estimator import KeyEstimate
+    from skey.estimator import KeyEstimate, Segment
 
 NO_KEY = "-"
 """What stands in the place of a key in text."""
@@ -62,48 +62,48 @@ class Layout:
 
     def entry(self, path: str, estimate: "KeyEstimate") -> str:
         """What is written about one file: whole lines without the last line feed."""
-        if self.format in (Format.KEY, Format.MIREX, Format.LAB, Format.JAMS):
-            return self._exchanged(path, estimate)
-        record = self._record(path, estimate)
-        if self.format in (Format.JSON, Format.JSONL):
-            return _json(record | {"probabilities": self._probabilities(estimate)})
+        match self.format:
+            case Format.KEY:
+                return self._named(estimate.key, estimate.signature) or ""
+            case Format.MIREX:
+                return f"{SHARPS[estimate.key.tonic]}\t{estimate.key.mode}" if estimate.key else ""
+            case Format.LAB:
+                spans = ((s, self._named(s.key, None)) for s in self._spans(estimate))
+                return "\n".join(f"{s.start:.2f}\t{s.end:.2f}\t{name}" for s, name in spans if name)
+            case Format.JAMS:
+                return _json(self._jams(path, estimate))
+        record = self._record(estimate)
         rows = record.get("segments", [])
+        if self.format in (Format.JSON, Format.JSONL):
+            return _json({"path": path, **record, "probabilities": self._probabilities(estimate)})
         if self.format == Format.CSV:
-            name = _as_cell(path)
-            if self.segments:
-                return "\n".join(_csv([name, *row.values()]) for row in rows)
-            return _csv([name, *(record[column] for column in _COLUMNS[1:])])
+            rows = rows if self.segments else [record]
+            return "\n".join(_csv([_as_cell(path), *row.values()]) for row in rows)
         lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{printable(path)}"]
         lines += [f"  {r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows]
         return "\n".join(lines)
 
-    def _exchanged(self, path: str, estimate: "KeyEstimate") -> str:
-        """What other programs read about one file."""
-        key, name = estimate.key, self._named(estimate.key, estimate.signature) or ""
-        if self.format == Format.KEY:
-            return name
-        if self.format == Format.MIREX:
-            return f"{SHARPS[key.tonic]}\t{key.mode}" if key else ""
-        spans = [(s.start, s.end, s.key, s.confidence) for s in estimate.segments]
-        if not self.segments:
-            spans = [(0.0, estimate.duration, key, estimate.confidence)]
-        named = [span for span in spans if span[2] is not None]
-        if self.format == Format.LAB:
-            lines = [(start, end, self._named(of, None)) for start, end, of, _ in named]
-            return "\n".join(f"{start:.2f}\t{end:.2f}\t{of}" for start, end, of in lines)
+    def _spans(self, estimate: "KeyEstimate") -> "tuple[Segment, ...]":
+        """The segments, or the whole file as one."""
+        from skey.estimator import Segment
+
+        whole = Segment(0.0, estimate.duration, estimate.key, estimate.signature, estimate.confidence)
+        return estimate.segments if self.segments else (whole,)
+
+    def _jams(self, path: str, estimate: "KeyEstimate") -> dict[str, Any]:
         data = [
             {
-                "time": round(start, 2),
-                "duration": round(end - start, 2),
-                "value": f"{format_key(of, Notation.NAME).split()[0]}:{of.mode}",
-                "confidence": round(confidence, 4),
+                "time": round(span.start, 2),
+                "duration": round(span.end - span.start, 2),
+                "value": format_key(span.key, Notation.NAME).replace(" ", ":"),
+                "confidence": round(span.confidence, 4),
             }
-            for start, end, of, confidence in named
-            if of is not None
+            for span in self._spans(estimate)
+            if span.key is not None
         ]
         annotation = {"namespace": "key_mode", "data": data, "annotation_metadata": {}, "sandbox": {}}
         metadata = {"duration": round(estimate.duration, 3), "identifiers": {"path": path}}
-        return _json({"annotations": [annotation], "file_metadata": metadata, "sandbox": {}})
+        return {"annotations": [annotation], "file_metadata": metadata, "sandbox": {}}
 
     def header(self) -> str:
         """What comes before the first entry."""
@@ -116,10 +116,9 @@ class Layout:
             return self.header() + ",\n".join(entries)
         return self.header() + "".join(f"{entry}\n" for entry in entries)
 
-    def _record(self, path: str, estimate: "KeyEstimate") -> dict[str, Any]:
-        """Everything about one file, by name."""
-        record = {
-            "path": path,
+    def _record(self, estimate: "KeyEstimate") -> dict[str, Any]:
+        """Everything about one file, by the names of `_COLUMNS`."""
+        record: dict[str, Any] = {
             "key": self._named(estimate.key, estimate.signature),
             "confidence": round(estimate.confidence, 4),
             "runner_up": self._named(estimate.runner_up, None),
@@ -128,18 +127,17 @@ class Layout:
             "duration": round(estimate.duration, 3),
             "reason": estimate.reason,
         }
-        return record | ({"segments": self._segments(estimate)} if self.segments else {})
-
-    def _segments(self, estimate: "KeyEstimate") -> list[dict[str, Any]]:
-        return [
-            {
-                "start": round(segment.start, 2),
-                "end": round(segment.end, 2),
-                "key": self._named(segment.key, segment.signature),
-                "confidence": round(segment.confidence, 4),
-            }
-            for segment in estimate.segments
-        ]
+        if self.segments:
+            record["segments"] = [
+                {
+                    "start": round(segment.start, 2),
+                    "end": round(segment.end, 2),
+                    "key": self._named(segment.key, segment.signature),
+                    "confidence": round(segment.confidence, 4),
+                }
+                for segment in estimate.segments
+            ]
+        return record
 
     def _probabilities(self, estimate: "KeyEstimate") -> dict[str, float]:
         keys: list[Key | None] = list(KEYS) if len(estimate.probabilities) == len(KEYS) else [None] * 12
@@ -165,15 +163,14 @@ class Report:
         self._is_first = not continued
         stream.write("" if continued else layout.header())
 
-    def add(self, path: str, estimate: "KeyEstimate") -> str:
-        """Write the entry of one file and hand it to the system: a break loses nothing. Returns the entry."""
-        return self._write(self._layout.entry(path, estimate))
+    def add(self, path: str, estimate: "KeyEstimate | None") -> str | None:
+        """Write the entry of one file and hand it to the system: a break loses nothing. Returns the entry.
 
-    def add_failed(self) -> str | None:
-        """Write the entry of a file that failed, an empty line in the formats that say no names, or None."""
-        return self._write("") if self._layout.format in (Format.KEY, Format.MIREX) else None
-
-    def _write(self, entry: str) -> str:
+        A file that failed has an empty line in the formats that say no names, and no entry in others.
+        """
+        if estimate is None and self._layout.format not in (Format.KEY, Format.MIREX):
+            return None
+        entry = "" if estimate is None else self._layout.entry(path, estimate)
         is_array = self._layout.format == Format.JSON
         before = ",\n" if is_array and not self._is_first else ""
         self._stream.write(before + entry + ("" if is_array else "\n"))

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any, TypeVar
 
 import dask
 import fsspec
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, as_completed
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from tqdm import tqdm
@@ -74,34 +75,23 @@ def engine(name: str, workers: int | None = None) -> Iterator[Client]:
     ``name`` is a scheduler's address, or ``local`` for ``workers`` on this machine, which end with this
     process and are by default as many as there are cores. Raises ``EngineError`` without such a scheduler.
     """
-    if name != "local":
+    local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1, "silence_logs": logging.ERROR}
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": KEPT_MEMORY}):
         try:
-            client = Client(name, timeout=20)
+            client = Client(dashboard_address=":0", **local) if name == "local" else Client(name, timeout=20)
         except (OSError, ValueError) as error:
             raise EngineError(f"no scheduler at {name} ({error}): start one with `dask scheduler`") from error
         with client:
             yield client
-        return
-    count, quiet = workers or default_jobs(), logging.ERROR
-    with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": KEPT_MEMORY}),
-        LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=":0", silence_logs=quiet
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
 
 
-def spread(
-    client: Client, work: Callable[[Part], Result], parts: Sequence[Part], title: str, progress: bool
-) -> list[Result]:
-    """What ``work`` makes of each part, in their order.
+def spread(client: Client, work: Callable[[Part], Result], parts: Sequence[Part], title: str) -> list[Result]:
+    """What ``work`` makes of each part, in their order, with a progress bar.
 
     Raises ``EngineError`` where some parts failed; the others were finished first.
     """
     futures = client.map(work, parts, pure=False)
-    for _ in tqdm(as_completed(futures), title, len(futures), unit="part", disable=not progress):
+    for _ in tqdm(as_completed(futures), title, len(futures), unit="part"):
         pass
     failed = [future for future in futures if future.status != "finished"]
     if failed:
@@ -136,21 +126,21 @@ def _place(name: str) -> tuple[AbstractFileSystem, str]:
     return fsspec.url_to_fs(name) if "://" in name else (LocalFileSystem(), name)
 
 
-def read_tracks(client: Client, names: Sequence[str], out: str, progress: bool = False) -> list[Track]:
+def read_tracks(client: Client, names: Sequence[str], out: str) -> list[Track]:
     """The contents of all files, each once, in the order in which they come first; then what is unreadable.
 
     What was read is kept below ``out``: a file whose size and time are the same is not read again.
     """
     groups = [names[start : start + HASHED_AT_ONCE] for start in range(0, len(names), HASHED_AT_ONCE)]
     parts = [(f"{out}/contents/{number:06d}.json", group) for number, group in enumerate(groups)]
-    contents = spread(client, _read_contents, parts, "contents", progress)
-    files: dict[str, list[str]] = {}
+    contents = chain.from_iterable(spread(client, _read_contents, parts, "contents"))
+    files = defaultdict(list)
     unreadable = []
-    for name, (digest, reason) in zip(names, chain.from_iterable(contents), strict=True):
+    for name, (digest, reason) in zip(names, contents, strict=True):
         if reason:
             unreadable.append(Track("", (name,), reason))
         else:
-            files.setdefault(digest, []).append(name)
+            files[digest].append(name)
     return [Track(digest, tuple(names)) for digest, names in files.items()] + unreadable
 
 
@@ -179,18 +169,16 @@ def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
     return contents
 
 
-def extract(
-    client: Client, names: Sequence[str], out: str, most: int, size: int, progress: bool = False
-) -> Extracted:
+def extract(client: Client, names: Sequence[str], out: str, most: int, size: int) -> Extracted:
     """Write the features of all files into shards (`skey.training.shards`).
 
     The workers of the engine must be able to read the files and write to ``out``; both may be addresses.
     Of a track there are ``most`` segments, in a shard ``size`` tracks. Raises ``EngineError`` where some
     shard could not be written.
     """
-    tracks = read_tracks(client, names, out, progress)
+    tracks = read_tracks(client, names, out)
     parts = _parts([track for track in tracks if track.digest], out, size, f"{FOLDER} {most}")
-    seals = spread(client, functools.partial(_extract, most=most), parts, "shards", progress)
+    seals = spread(client, functools.partial(_extract, most=most), parts, "shards")
     reasons = {digest: reason for seal in seals for digest, reason in seal["skipped"].items()}
     rows = [
         (escaped(name), track.digest, track.reason or reasons.get(track.digest, ""))
@@ -221,7 +209,7 @@ def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
 
 
 def estimate(
-    client: Client, names: Sequence[str], out: str, weights: str | None, size: int, progress: bool = False
+    client: Client, names: Sequence[str], out: str, weights: str | None, size: int
 ) -> list[dict[str, Any]]:
     """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
 
@@ -230,11 +218,11 @@ def estimate(
     and ``error`` of each file that has no row of a key; raises ``EngineError`` as `extract` does.
     """
     identity = _estimator(weights).listener.identity
-    tracks = read_tracks(client, names, out, progress)
+    tracks = read_tracks(client, names, out)
     parts = _parts(tracks, out, size, f"{__version__} {identity}", named=True)
-    failed = spread(client, functools.partial(_estimate, weights=weights), parts, "estimates", progress)
+    failed = spread(client, functools.partial(_estimate, weights=weights), parts, "estimates")
     _keep_only([f"{url}.parquet" for url, _ in parts], out)
-    return [row for rows in failed for row in rows]
+    return list(chain.from_iterable(failed))
 
 
 def _estimate(part: tuple[str, Sequence[Track]], weights: str | None) -> list[dict[str, Any]]:

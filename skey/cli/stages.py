@@ -63,11 +63,7 @@ def measure_training(experiment: str, runs: int) -> list[dict[str, Any]]:
 
 
 def _measured(stages: Sequence[Stage], runs: int) -> list[dict[str, Any]]:
-    """The stages in turn on one thread.
-
-    A row a stage: ``stage``, ``of``, and for one of these ``cpu_seconds``, the median of ``runs`` turns, and
-    ``bytes``, as `Stage` says.
-    """
+    """A row a stage, which take turns; of one ``bytes`` and ``cpu_seconds``, the median of ``runs`` turns."""
     turns = [[_cpu_seconds(stage) for stage in stages] for _ in range(runs)]
     return [
         {"stage": stage.name, "of": stage.of, "cpu_seconds": median(seconds), "bytes": stage.bytes}
@@ -101,6 +97,10 @@ def _of_features(track: Path, out: Path) -> list[Stage]:
         write_shard(str(out / "0"), dict.fromkeys(digests, features), {})
         write_index(str(out), ["0"], [])
 
+    def read() -> None:
+        for batch in batches:
+            pool.segments(batch, 1)
+
     write()
     pool = Pool.of(Recordings(open_shards(out)[0]))
     batches = [range(start, start + BATCH) for start in range(0, len(pool) - BATCH + 1, BATCH)]
@@ -109,13 +109,7 @@ def _of_features(track: Path, out: Path) -> list[Stage]:
         Stage("features", "track", 1, lambda: segments(track)),
         Stage("write shards", "track", TRACKS, write, features.nbytes),
         Stage("check shards", "track", TRACKS, lambda: open_shards(out), features.nbytes),
-        Stage(
-            "read shards",
-            "pair",
-            BATCH * len(batches),
-            lambda: [pool.segments(each, 1) for each in batches],
-            2 * features[0].nbytes,
-        ),
+        Stage("read shards", "pair", BATCH * len(batches), read, 2 * features[0].nbytes),
     ]
 
 

@@ -94,11 +94,9 @@ def train(
     audio: tuple[str, ...],
     no_corpus: bool,
     no_songs: bool,
-    recolour: bool | None,
-    recorded: float | None,
     soundfonts: tuple[Path, ...],
     start: str | None,
-    **scale: float | int | None,
+    **settings: float | int | None,
 ) -> None:
     """Train EXPERIMENTS, e.g. `skey train skey --seed 2`: by default as what ships under that name.
 
@@ -106,8 +104,6 @@ def train(
     with its checkpoint, a log (one row an epoch) and, at the end, its weights, which are scored on the open
     test set; in a checkout `python3 run.py ship` records them and copies them there.
     """
-    from dataclasses import replace
-
     from skey.experiments import EXPERIMENTS, find_experiment
     from skey.files.folders import data_directory
     from skey.training.loop import Machine
@@ -122,14 +118,12 @@ def train(
         raise click.UsageError("name a system, or say --all; --list names them")
     if no_corpus and not audio:
         raise click.UsageError("--no-corpus leaves nothing to train on: name a folder with --audio")
-    changes: dict[str, Any] = {"clips": 0, "unlabelled": 0, "songs": 0} if no_corpus else {}
-    changes |= {"songs": 0} if no_songs else {}
-    options = {"recolour": recolour, "recorded": recorded}
-    changes |= {name: value for name, value in options.items() if value is not None}
+    settings |= {"clips": 0, "unlabelled": 0} if no_corpus else {}
+    settings |= {"songs": 0} if no_corpus or no_songs else {}
     machine = Machine(device, processes, half_precision, True, watch_every)
     folder = out or data_directory() / "runs"
     origin = load_weights(start) if start else None
-    systems = [replace(_scaled(find_experiment(name), paper, scale), **changes) for name in names]
+    systems = [_scaled(find_experiment(name), paper, settings) for name in names]
     runs = {folder / f"{system.name}-s{seed}": system for system in systems}
     _check(runs, machine, resume, origin)
     for path, system in runs.items():
@@ -141,8 +135,8 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | int
     from skey.experiments import at_scale, scaled
 
     chosen: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
-    if "clips" in chosen and "unlabelled" not in chosen:
-        chosen["unlabelled"] = chosen["clips"]
+    if "clips" in chosen:
+        chosen.setdefault("unlabelled", chosen["clips"])
     return (scaled if paper else at_scale)(experiment, **chosen)
 
 
@@ -175,9 +169,9 @@ def _train(
     path: Path,
     machine: "Machine",
     resume: bool,
-    audio: tuple[str, ...] = (),
-    soundfonts: tuple[Path, ...] = (),
-    origin: "LoadedModel | None" = None,
+    audio: tuple[str, ...],
+    soundfonts: tuple[Path, ...],
+    origin: "LoadedModel | None",
 ) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
     from skey.training.data import load_data

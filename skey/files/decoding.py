@@ -7,8 +7,8 @@ refuses some sound files, and knows neither AAC nor WavPack. FFmpeg (through PyA
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -31,17 +31,16 @@ _CONTAINERS = (
 )
 """What FFmpeg may take a file for: no playlists, no pictures, nothing that opens other files."""
 
-_SAMPLE_RATES = range(1_000, 1_000_001)
 _BLOCK_VALUES = 2**20
 _BLOCK_SECONDS = 10
 _LEAST_LOSS_SECONDS = 0.5
-_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
-    (stat.S_ISDIR, "a folder, not a sound file (`skey detect -r` walks folders)"),
-    (stat.S_ISFIFO, "a named pipe (FIFO), not a sound file; pass its content to `skey detect -`"),
-    (stat.S_ISCHR, "a device, not a sound file"),
-    (stat.S_ISBLK, "a device, not a sound file"),
-    (stat.S_ISSOCK, "a socket, not a sound file"),
-)
+_KINDS = {
+    stat.S_IFDIR: "a folder, not a sound file (`skey detect -r` walks folders)",
+    stat.S_IFIFO: "a named pipe (FIFO), not a sound file; pass its content to `skey detect -`",
+    stat.S_IFCHR: "a device, not a sound file",
+    stat.S_IFBLK: "a device, not a sound file",
+    stat.S_IFSOCK: "a socket, not a sound file",
+}
 
 
 @runtime_checkable
@@ -94,7 +93,7 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
 
 def check_rate(sample_rate: int | float) -> None:
     """Raise ``UnreadableAudio`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
-    if not _SAMPLE_RATES.start <= sample_rate < _SAMPLE_RATES.stop:
+    if not 1_000 <= sample_rate <= 1_000_000:
         raise UnreadableAudio(
             f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz); export it again"
         )
@@ -174,10 +173,8 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
 
 def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
     """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
-    if not sound.subtype.startswith("MPEG"):
-        return False
     promised = sound.frames / sound.samplerate + _LEAST_LOSS_SECONDS
-    return bool(_packet_seconds(file) > promised)
+    return bool(sound.subtype.startswith("MPEG") and _packet_seconds(file) > promised)
 
 
 def _after(seconds: float, blocks: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
@@ -191,29 +188,24 @@ def _after(seconds: float, blocks: Iterator[tuple[int, Samples]]) -> Iterator[tu
 @contextmanager
 def _seekable(file: BinaryFile) -> Iterator[BinaryFile]:
     """A file object that can be read twice; a pipe is copied into a temporary file."""
-    if not file.seekable():
-        import shutil
-        import tempfile
+    with ExitStack() as stack:
+        if not file.seekable():
+            import shutil
+            import tempfile
 
-        with tempfile.TemporaryFile() as copy:
+            copy = stack.enter_context(tempfile.TemporaryFile())
             shutil.copyfileobj(file, copy)
-            yield _not_empty(copy)
-    else:
-        yield _not_empty(file)
-
-
-def _not_empty(file: BinaryFile) -> BinaryFile:
-    if not file.seek(0, io.SEEK_END):
-        raise EmptyAudio("the sound is empty: it has 0 bytes")
-    return file
+            file = copy
+        if not file.seek(0, io.SEEK_END):
+            raise EmptyAudio("the sound is empty: it has 0 bytes")
+        yield file
 
 
 def _check_file(path: Path) -> None:
     """Refuse what is no readable regular file (a pipe or a device could block for ever)."""
     try:
         status = path.stat()
-        kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), None)
-        if kind is not None:
+        if kind := _KINDS.get(stat.S_IFMT(status.st_mode)):
             raise UnreadableAudio(f"{path} is {kind}")
         path.open("rb").close()
     except FileNotFoundError as error:
@@ -226,33 +218,30 @@ def _check_file(path: Path) -> None:
 
 def _packet_seconds(file: BinaryFile) -> float:
     """Seconds of a file's best audio stream, counted without decoding; 0 where FFmpeg refuses it."""
-    with _packets(file) as packets:
-        return sum((float((packet.duration or 0) * packet.time_base) for packet in packets), 0.0)
+    return sum((float((packet.duration or 0) * packet.time_base) for packet in _packets(file)), 0.0)
 
 
 def _frames(file: BinaryFile) -> Iterator[tuple[int, Samples]]:
-    """Decode the best audio stream of a file, damaged packets left out; nothing where FFmpeg refuses it.
+    """Decode the best audio stream of a file; nothing where FFmpeg refuses it.
 
     Yields samples per second and (samples, channels) of about a second, as the file has them: integers are
     PCM.
     """
     waiting: list[Samples] = []
     rate = channels = 0
-    with _packets(file) as packets:
-        for frame in _unpacked(packets):
-            block = _samples(frame)
-            changed = (frame.sample_rate, block.shape[1]) != (rate, channels)
-            if waiting and (changed or sum(map(len, waiting)) > rate):
-                yield rate, np.concatenate(waiting)
-                waiting = []
-            rate, channels = frame.sample_rate, block.shape[1]
-            waiting.append(block)
+    for frame in _unpacked(_packets(file)):
+        block = _samples(frame)
+        changed = (frame.sample_rate, block.shape[1]) != (rate, channels)
+        if waiting and (changed or sum(map(len, waiting)) > rate):
+            yield rate, np.concatenate(waiting)
+            waiting = []
+        rate, channels = frame.sample_rate, block.shape[1]
+        waiting.append(block)
     if waiting:
         yield rate, np.concatenate(waiting)
 
 
-@contextmanager
-def _packets(file: BinaryFile) -> Iterator[Iterator[Any]]:
+def _packets(file: BinaryFile) -> Iterator[Any]:
     """The packets of the best audio stream up to where the file breaks off; none where FFmpeg refuses it."""
     import av
 
@@ -260,21 +249,10 @@ def _packets(file: BinaryFile) -> Iterator[Iterator[Any]]:
     try:
         container = av.open(file, "r", metadata_errors="ignore", options={"format_whitelist": _CONTAINERS})
     except (av.FFmpegError, ValueError):
-        yield iter(())
         return
-    with container:
-        stream = container.streams.best("audio")
-        yield iter(()) if stream is None else _until_error(container.demux(stream))
-
-
-def _until_error(packets: Iterator[Any]) -> Iterator[Any]:
-    import av
-
-    while True:
-        try:
-            yield next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
+    with container, suppress(av.FFmpegError):
+        if stream := container.streams.best("audio"):
+            yield from container.demux(stream)
 
 
 def _unpacked(packets: Iterator[Any]) -> Iterator["av.AudioFrame"]:
@@ -282,10 +260,8 @@ def _unpacked(packets: Iterator[Any]) -> Iterator["av.AudioFrame"]:
     import av
 
     for packet in packets:
-        try:
+        with suppress(av.FFmpegError, ValueError, AttributeError):
             yield from packet.decode()
-        except (av.FFmpegError, ValueError, AttributeError):
-            continue
 
 
 def _samples(frame: "av.AudioFrame") -> Samples:

@@ -86,34 +86,30 @@ def _walk(
     top: Path, report: Callable[[Path, str], None], leave_out: Callable[[Path, str], None]
 ) -> Iterator[Path]:
     """The sound files of one folder, each real folder once."""
-    seen: set[tuple[int, int]] = set()
+    seen: set[Path] = set()
 
     def refuse(error: OSError) -> None:
         report(Path(error.filename), f"cannot be entered: {error.strerror}")
 
     for folder, subfolders, names in os.walk(top, followlinks=True, onerror=refuse):
-        status = os.stat(folder)  # noqa: PTH116 - device and inode tell links to one folder apart from copies
-        if (identity := (status.st_dev, status.st_ino)) in seen:
+        if (real := Path(folder).resolve()) in seen:
             subfolders.clear()
             continue
-        seen.add(identity)
+        seen.add(real)
         for name in sorted([*subfolders, *names]):
-            reason = _why_left_out(name, is_folder=name in subfolders)
-            if reason is not None:
-                leave_out(Path(folder, name), reason)
+            path, is_folder = Path(folder, name), name in subfolders
+            if reason := _why_left_out(path, is_folder=is_folder):
+                leave_out(path, reason)
+            elif not is_folder and path.suffix.lower() in SUFFIXES:
+                yield path
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        yield from (Path(folder, name) for name in sorted(names) if _is_sound(name))
 
 
-def _why_left_out(name: str, *, is_folder: bool) -> str | None:
+def _why_left_out(path: Path, *, is_folder: bool) -> str | None:
     """Why a name that may stand for music is left out, or None."""
-    suffix = Path(name).suffix.lower()
-    if name.startswith(".") and (is_folder or suffix in SUFFIXES):
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") and (is_folder or suffix in SUFFIXES):
         return "left out, since its name begins with a dot; name it in the command to hear it"
     if not is_folder and suffix in NOT_DECODED:
         return f"left out: {suffix} files cannot be decoded; export it as flac, wav or mp3"
     return None
-
-
-def _is_sound(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES

@@ -1,32 +1,32 @@
 """The key in an ID3v2 tag, byte by byte: every other frame, its order and its encoding stay as they are.
 
-A tag stands at the start of a file (mp3) or in a chunk of its own (wav, aiff). Nothing is written here: a
-plan says of which bytes the new file consists.
+A tag stands at the start of a file (mp3) or in a chunk of its own (wav, aiff).
 """
 
 import io
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
-from mutagen.id3 import ID3, ParseID3v1
+from mutagen.id3 import ID3, BitPaddedInt, ParseID3v1
 
 from skey.errors import SkeyError
+from skey.keys import Key, KeyParseError, parse_key
 
 KEY_FRAME = b"TKEY"
 TEXT_FRAME = b"TXXX"
 NEW_PADDING = 1024
 """Room that a tag gets when it has to grow, so that it need not grow again."""
 
-Part: TypeAlias = bytes | tuple[int, int]
-"""New bytes, or a stretch (start, end) of the old file."""
-
 _HEADER = 10
 _UNSYNCHRONISED, _REFUSED_FLAGS = 0x80, 0x50
 _CODECS = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
 _V1_BYTES = 128
+
+Order: TypeAlias = Literal["little", "big"]
+_CHUNKS: dict[bytes, Order] = {b"RIFFWAVE": "little", b"FORMAIFF": "big", b"FORMAIFC": "big"}
+"""What a file of chunks is called in its head: the order of the bytes in its numbers."""
 
 
 class TagError(SkeyError):
@@ -48,21 +48,28 @@ class Tag:
         body = body.ljust(self.size, b"\0") if len(body) <= self.size else body + bytes(NEW_PADDING)
         if self.version == 3 and self.flags & _UNSYNCHRONISED:
             body = re.sub(rb"\xff(?=[\xe0-\xff\0]|\Z)", b"\xff\0", body)
-        size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
-        return b"ID3" + bytes([self.version, 0, self.flags]) + size + body
+        return b"ID3" + bytes([self.version, 0, self.flags]) + BitPaddedInt.to_str(len(body), width=4) + body
 
-    def with_key(self, text: str, agrees: Callable[[str], bool]) -> "Tag":
-        """The tag with the key in one TKEY and in other programs' fields, unless these already ``agrees``."""
+    def with_key(self, key: Key, text: str) -> "Tag":
+        """The tag with a key, written as ``text``, in one TKEY and where another field says another key."""
         places = [i for i, frame in enumerate(self.frames) if frame.startswith(KEY_FRAME)]
-        key = _frame(KEY_FRAME, b"\0" + text.encode())
-        frames = list(self.frames if places else (*self.frames, key))
+        new = _frame(KEY_FRAME, b"\0" + text.encode())
+        frames = list(self.frames if places else (*self.frames, new))
         for place in places:
-            frames[place] = key if place == places[0] else b""
+            frames[place] = new if place == places[0] else b""
         for i, frame in enumerate(frames):
             field = text_field(frame)
-            if field is not None and is_key_field(field[0]) and not agrees(field[1]):
+            if field is not None and is_key_field(field[0]) and not says(field[1], key):
                 frames[i] = _text_frame(frame, field[0], text)
         return replace(self, frames=tuple(frames))
+
+
+def says(value: str | None, key: Key) -> bool:
+    """Whether a field names this key, in whatever notation."""
+    try:
+        return parse_key(value or "") == key
+    except KeyParseError:
+        return False
 
 
 def is_key_field(name: str) -> bool:
@@ -89,62 +96,67 @@ def read_tag(data: bytes) -> Tag:
     body = data[_HEADER:]
     if version == 3 and flags & _UNSYNCHRONISED:
         body = body.replace(b"\xff\0", b"\xff")
-    sizes: list[Callable[[bytes], int]] = [int.from_bytes]
-    if version == 4:  # Some programs write plain sizes into 2.4, too.
-        sizes.insert(0, _from_syncsafe)
-    for size in sizes:
-        frames = _frames(body, size)
-        if frames is not None:
-            return Tag(version, flags, frames, len(body))
-    raise TagError("its ID3 tag is damaged; write it anew first")
+    frames = _frames(body, _from_syncsafe) if version == 4 else None
+    if frames is None:  # Some programs write plain sizes into 2.4, too.
+        frames = _frames(body, int.from_bytes)
+    if frames is None:
+        raise TagError("its ID3 tag is damaged; write it anew first")
+    return Tag(version, flags, frames, len(body))
 
 
-def plan(file: BinaryIO, edit: Callable[[Tag], Tag]) -> list[Part]:
-    """The parts of an mp3, wav or aiff with an edited tag; ``TagError`` for damaged tags and chunks."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    head = file.read(12)
-    for magic, forms, order, name in (
-        (b"RIFF", (b"WAVE",), "<", b"id3 "),
-        (b"FORM", (b"AIFF", b"AIFC"), ">", b"ID3 "),
-    ):
-        if head[:4] == magic and head[8:12] in forms:
-            return _plan_chunks(file, size, order, name, edit)
-    end = _tag_end(head) if head.startswith(b"ID3") else 0
-    if end > size:
-        raise TagError("its ID3 tag claims more bytes than the file has")
-    return [edit(_tag_at(file, 0, end) if end else _new_tag(file, size)).to_bytes(), (end, size)]
+def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> None:
+    """Copy an mp3, wav or aiff with the key in its tag; ``TagError`` for damaged tags and chunks."""
+    size = source.seek(0, io.SEEK_END)
+    source.seek(0)
+    head = source.read(12)
+    if order := _CHUNKS.get(head[:4] + head[8:]):
+        target.write(head)
+        _copy_chunks(source, target, size, order, key, text)
+    else:
+        end = _tag_end(head) if head.startswith(b"ID3") else 0
+        if end > size:
+            raise TagError("its ID3 tag claims more bytes than the file has")
+        tag = _tag_at(source, 0, end) if end else _new_tag(source, size)
+        target.write(tag.with_key(key, text).to_bytes())
+        _copy(source, target, end, size)
 
 
-def _plan_chunks(
-    file: BinaryIO, size: int, order: str, name: bytes, edit: Callable[[Tag], Tag]
-) -> list[Part]:
-    file.seek(0)
-    head, place = file.read(12), 12
-    parts: list[Part] = []
-    found = False
+def _copy_chunks(source: BinaryIO, target: BinaryIO, size: int, order: Order, key: Key, text: str) -> None:
+    """Copy what follows the head of a wav or aiff, and correct the length that the head says."""
+    place, tag, name = target.tell(), None, b"id3 " if order == "little" else b"ID3 "
     while place < size:
-        file.seek(place)
-        header = file.read(8)
-        if len(header) < 8 or (end := place + 8 + int(struct.unpack(order + "I", header[4:])[0])) > size:
+        source.seek(place)
+        header = source.read(8)
+        if len(header) < 8 or (end := place + 8 + int.from_bytes(header[4:], order)) > size:
             raise TagError("its header claims another length than the file has; export it again")
-        if header[:4].lower() == b"id3 " and not found:
-            found = True
-            tag = edit(_tag_at(file, place + 8, end))
-            parts.append(_chunk(order, header[:4], tag.to_bytes()))
+        if header[:4].lower() == b"id3 " and tag is None:
+            tag = _tag_at(source, place + 8, end)
+            target.write(_chunk(order, header[:4], tag.with_key(key, text).to_bytes()))
         else:
-            parts += [(place, end), bytes((end - place) % 2)]
+            _copy(source, target, place, end)
+            target.write(bytes((end - place) % 2))
         place = end + (end - place) % 2
-    if not found:
-        parts.append(_chunk(order, name, edit(Tag(4, 0, (), 0)).to_bytes()))
-    length = 4 + sum(len(part) if isinstance(part, bytes) else part[1] - part[0] for part in parts)
+    if tag is None:
+        target.write(_chunk(order, name, Tag(4, 0, (), 0).with_key(key, text).to_bytes()))
+    length = target.tell() - 8
     if length > 0xFFFFFFFF:
         raise TagError("it is longer than 4 GB, which its format cannot say")
-    return [head[:4] + struct.pack(order + "I", length) + head[8:], *parts]
+    target.seek(4)
+    target.write(length.to_bytes(4, order))
 
 
-def _chunk(order: str, name: bytes, content: bytes) -> bytes:
-    return name + struct.pack(order + "I", len(content)) + content + bytes(len(content) % 2)
+def _copy(source: BinaryIO, target: BinaryIO, place: int, end: int) -> None:
+    source.seek(place)
+    while place < end:
+        block = source.read(min(end - place, 2**20))
+        if not block:
+            raise TagError("the file became shorter meanwhile")
+        target.write(block)
+        place += len(block)
+
+
+def _chunk(order: Order, name: bytes, content: bytes) -> bytes:
+    return name + len(content).to_bytes(4, order) + content + bytes(len(content) % 2)
 
 
 def _tag_end(head: bytes) -> int:
@@ -194,18 +206,16 @@ def _frames(body: bytes, size: Callable[[bytes], int]) -> tuple[bytes, ...] | No
 
 def _frame(name: bytes, content: bytes) -> bytes:
     """A frame of less than 128 bytes, which 2.3 and 2.4 write alike."""
-    return name + struct.pack(">I", len(content)) + b"\0\0" + content
+    return name + len(content).to_bytes(4, "big") + b"\0\0" + content
 
 
 def _text_frame(old: bytes, name: str, text: str) -> bytes:
     """A TXXX frame with another content in the encoding that it has."""
     codec = _CODECS[old[_HEADER]]
-    nothing = "\0".encode(codec.replace("utf-16", "utf-16-be").replace("be-be", "be"))
-    return _frame(TEXT_FRAME, old[_HEADER : _HEADER + 1] + name.encode(codec) + nothing + text.encode(codec))
+    end = bytes(2 if codec.startswith("utf-16") else 1)
+    return _frame(TEXT_FRAME, old[_HEADER : _HEADER + 1] + name.encode(codec) + end + text.encode(codec))
 
 
 def _from_syncsafe(four: bytes) -> int:
     """A size of seven bits a byte; more than any tag holds where an eighth is set."""
-    if any(byte & 0x80 for byte in four):
-        return 1 << 32
-    return four[0] << 21 | four[1] << 14 | four[2] << 7 | four[3]
+    return BitPaddedInt(four) if BitPaddedInt.has_valid_padding(four) else 1 << 32  # type: ignore[no-untyped-call]

@@ -11,9 +11,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TypeAlias
 
 import mutagen
 from mutagen.aiff import AIFF
@@ -25,9 +26,9 @@ from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
 from skey.files.decoding import AudioError, decoded
-from skey.files.id3 import Part, is_key_field, plan
 from skey.files.id3 import TagError as TagError
-from skey.keys import Key, KeyParseError, Notation, format_key, parse_key
+from skey.files.id3 import copy_with_key, is_key_field, says
+from skey.keys import Key, Notation, format_key
 
 ID3_KEY = "TKEY"
 MP4_PREFIX = "----:com.apple.iTunes:"
@@ -36,6 +37,11 @@ VORBIS_KEY = "INITIALKEY"
 APE_KEY = "KEY"
 ASF_KEY = "WM/InitialKey"
 _MAIN_FIELDS: dict[type, str] = {ID3: ID3_KEY, MP4Tags: MP4_KEY, APEv2: APE_KEY, ASFTags: ASF_KEY}
+
+Tags: TypeAlias = Any
+"""The tags of a file; mutagen has no types."""
+Kind: TypeAlias = Any
+"""A class of files in mutagen."""
 
 _FLAC_PADDING, _FLAC_COMMENTS = 1, 4
 _PREFIX, _SUFFIX = ".skey-", ".part"
@@ -58,7 +64,7 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     with _typed(path):
         file = _opened(path)
         for kind, value in _beside(path, file.tags):
-            if not _says(value, key):
+            if not says(value, key):
                 raise TagError(f"its second tag ({kind}) has the key {value}; remove that tag first")
         changed = _to_change(file.tags, key, text)
         if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
@@ -72,11 +78,10 @@ def tagged_key(path: Path) -> str | None:
     """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read."""
     with _typed(path):
         tags = _opened(path).tags
-        values = [*_values(tags), *(value for _, value in _beside(path, tags))]
-        return values[0] if values else None
+        return next(chain(_values(tags), (value for _, value in _beside(path, tags))), None)
 
 
-def _beside(path: Path, tags: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - mutagen has no types
+def _beside(path: Path, tags: Tags) -> Iterator[tuple[str, str]]:
     """Keys in a second tag and its kind: APEv2 at the end of an mp3, ID3 before a flac."""
     for kind in (ID3, APEv2):
         if not isinstance(tags, kind):
@@ -97,7 +102,7 @@ def _typed(path: Path) -> Iterator[None]:
         raise TagError(f"{path}: its tags cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _opened(path: Path, kind: Any = None) -> Any:  # noqa: ANN401 - mutagen has no types
+def _opened(path: Path, kind: Kind = None) -> Any:  # noqa: ANN401 - mutagen has no types
     """The file with its tags, empty ones where it has none; ID3 frames in the version that they are in."""
     try:
         file = kind(path) if kind else mutagen.File(path)
@@ -114,12 +119,12 @@ def _opened(path: Path, kind: Any = None) -> Any:  # noqa: ANN401 - mutagen has 
     return file
 
 
-def _has_plain_id3(kind: Any) -> bool:  # noqa: ANN401 - mutagen has no types
+def _has_plain_id3(kind: Kind) -> bool:
     """Whether :mod:`skey.files.id3` writes the tags of such files."""
     return issubclass(kind, ID3FileType | WAVE | AIFF)
 
 
-def _key_fields(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
+def _key_fields(tags: Tags) -> list[str]:
     """The main field, and the fields of other programs that are there."""
     main = next((name for kind, name in _MAIN_FIELDS.items() if isinstance(tags, kind)), VORBIS_KEY)
     prefix = {ID3_KEY: "TXXX:", MP4_KEY: MP4_PREFIX}.get(main, "")
@@ -133,12 +138,12 @@ def _key_fields(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
     return [main, *sorted(set(others) - {main})]
 
 
-def _values(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
+def _values(tags: Tags) -> Iterator[str]:
     """What the fields that hold a key say."""
-    return [value for name in _key_fields(tags) if (value := _value(tags, name))]
+    return (value for name in _key_fields(tags) if (value := _value(tags, name)))
 
 
-def _value(tags: Any, name: str) -> str | None:  # noqa: ANN401 - mutagen has no types
+def _value(tags: Tags, name: str) -> str | None:
     """The text of a field; several that differ are joined, and name no key."""
     if name not in tags:
         return None
@@ -147,24 +152,14 @@ def _value(tags: Any, name: str) -> str | None:  # noqa: ANN401 - mutagen has no
     return " and ".join(dict.fromkeys(texts))
 
 
-def _to_change(tags: Any, key: Key, text: str) -> dict[str, str | None]:  # noqa: ANN401 - mutagen has no types
+def _to_change(tags: Tags, key: Key, text: str) -> dict[str, str | None]:
     """The fields to write and what they hold: the main one, and others that name another key."""
-    main, *others = _key_fields(tags)
-    old = {name: _value(tags, name) for name in (main, *others)}
-    return {
-        name: old[name] for name in old if not (old[name] == text if name == main else _says(old[name], key))
-    }
+    main, *others = ((name, _value(tags, name)) for name in _key_fields(tags))
+    contradicting = [(name, value) for name, value in others if not says(value, key)]
+    return dict([main, *contradicting] if main[1] != text else contradicting)
 
 
-def _says(value: str | None, key: Key) -> bool:
-    """Whether a field names this key, in whatever notation."""
-    try:
-        return parse_key(value or "") == key
-    except KeyParseError:
-        return False
-
-
-def _replace(path: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
+def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
     """Write the tags into a copy, look at it, and put it in the place of the file."""
     if not os.access(path, os.W_OK):
         raise TagError("the file is write-protected")
@@ -195,42 +190,24 @@ def _remove_leftovers(folder: Path) -> None:
                 left.unlink()
 
 
-def _write_copy(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
+def _write_copy(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
     """The file with the key in its tags, handed over to the disk."""
     with path.open("rb") as source, copy.open("r+b") as target:
-        size = source.seek(0, os.SEEK_END)
-        agrees = partial(_says, key=key)
-        edited = plan(source, lambda tag: tag.with_key(text, agrees)) if _has_plain_id3(kind) else [(0, size)]
-        for part in edited:
-            _copy_part(source, target, part)
+        if _has_plain_id3(kind):
+            copy_with_key(source, target, key, text)
+        else:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            file = _opened(copy, kind)
+            value = MP4FreeForm(text.encode()) if isinstance(file.tags, MP4Tags) else text  # type: ignore[no-untyped-call]
+            for name in _to_change(file.tags, key, text):
+                file.tags[name] = [value]
+            file.save()
         target.flush()
-        if not _has_plain_id3(kind):
-            _save(copy, kind, key, text)
         os.fsync(target.fileno())
 
 
-def _save(copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
-    file = _opened(copy, kind)
-    for name in _to_change(file.tags, key, text):
-        file.tags[name] = [MP4FreeForm(text.encode()) if isinstance(file.tags, MP4Tags) else text]  # type: ignore[no-untyped-call]
-    file.save()
-
-
-def _copy_part(source: IO[bytes], target: IO[bytes], part: Part) -> None:
-    if isinstance(part, bytes):
-        target.write(part)
-        return
-    place, end = part
-    source.seek(place)
-    while place < end:
-        block = source.read(min(end - place, 2**20))
-        if not block:
-            raise TagError("the file became shorter meanwhile")
-        target.write(block)
-        place += len(block)
-
-
-def _verify(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:  # noqa: ANN401 - mutagen has no types
+def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
     """Raise ``TagError`` for a copy with another sound, other tags, or without the key."""
     old, new = _opened(path, kind).tags, _opened(copy, kind).tags
     if _to_change(new, key, text):
@@ -243,10 +220,10 @@ def _verify(path: Path, copy: Path, kind: Any, key: Key, text: str) -> None:  # 
         raise TagError("its sound would change with the tags; the file was not touched")
 
 
-def _others(tags: Any) -> list[str]:  # noqa: ANN401 - mutagen has no types
+def _others(tags: Tags) -> list[str]:
     keys = {name.lower() for name in _key_fields(tags)}
-    pairs = ((name, tags[name]) for name in tags.keys())  # noqa: SIM118 - no mapping
-    fields = [f"{name}={value!r}" for name, value in pairs if name.lower() not in keys]
+    names = [name for name in tags.keys() if name.lower() not in keys]  # noqa: SIM118 - no mapping
+    fields = [f"{name}={tags[name]!r}" for name in names]
     if any("\ufffd" in field for field in fields):
         raise TagError("its tags hold bytes that are no text; write them anew first")
     return sorted(fields)

@@ -90,19 +90,16 @@ def test_another_device_runs_in_torch(tmp_path: Path) -> None:
     assert isinstance(KeyEstimator(weights, device="meta").listener, TorchNetwork)
 
 
-def test_the_weights_that_ship_estimate_where_none_are_asked_for(shipped: Path) -> None:
-    save_random(shipped / f"{library.DEFAULT}.safetensors", frames_per_step=4)
-    listener = KeyEstimator().listener
-    assert isinstance(listener, Network) and listener.identity.startswith("skey ")
-    assert isinstance(KeyEstimator("krumhansl").listener, Template)
-
-
-def test_the_template_estimates_where_none_ship_whatever_the_user_has_trained(
+def test_the_weights_that_ship_estimate_or_the_template_whatever_the_user_has_trained(
     shipped: Path, tmp_path: Path
 ) -> None:
     save_random(tmp_path / "user" / "weights" / f"{library.DEFAULT}.safetensors")
     assert isinstance(KeyEstimator().listener, Template)
     assert isinstance(KeyEstimator(library.DEFAULT).listener, Network)
+    save_random(shipped / f"{library.DEFAULT}.safetensors", frames_per_step=4)
+    listener = KeyEstimator().listener
+    assert isinstance(listener, Network) and listener.identity.startswith("skey ")
+    assert isinstance(KeyEstimator("krumhansl").listener, Template)
 
 
 def test_the_command_says_when_the_template_answers_for_want_of_weights(

@@ -149,7 +149,7 @@ def _answers_of_other_seeds() -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def judgements(table: Evaluation) -> list[Judgement]:
-    """Every claim that this table tests, with its verdict, in the order of ``paper.toml``."""
+    """Every claim that this table tests, with its verdict, in the order of ``claims.csv``."""
     return [judge(claim, table) for claim in claims() if claim.experiment == table.name]
 
 

@@ -1,5 +1,6 @@
-"""The numbers of the two papers and the claims they draw from them, read from ``paper.toml``."""
+"""The numbers of the two papers (``paper.toml``) and the claims they draw from them (``claims.csv``)."""
 
+import csv
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class PaperTable:
 
         Fifths, which the papers count in both directions at once, are under ``fifth_up``.
         """
-        row = {name: int(value) for name, value in self.row(system).items() if name != "percent"}
+        row = {name: int(value) for name, value in self.systems[system].items() if name != "percent"}
         if self.metric == "ksea":
             return SignatureCounts(other=self.tracks - sum(row.values()), **row)
         return RelationCounts(fifth_up=row.pop("fifth"), fifth_down=0, **row)
@@ -62,14 +63,6 @@ class PaperTable:
         """The percentage that follows from the counts of one row, unrounded."""
         counts = self.counts(system)
         return 100 * (ksea(counts) if isinstance(counts, SignatureCounts) else mirex_score(counts))
-
-    def row(self, system: str) -> Mapping[str, Number]:
-        """Counts and printed percentage of one system; raises ``SkeyError`` where there is no such row."""
-        if system not in self.systems:
-            raise SkeyError(
-                f"{self.title} of {self.paper} has no row {system!r}: it has {list(self.systems)}"
-            )
-        return self.systems[system]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +80,29 @@ class PaperNumber:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a paper says of two systems, and what our data can test.
+    """What a paper says of two systems, and what our data can test: a row of ``claims.csv``.
 
     By ``metric`` the first system, ``better``, is ``"better"`` than the second, ``worse``, the ``"same"``, or
     ``"no worse"``: that is the ``kind``, for which ``companion.claims`` has the rules. ``experiment`` tests
-    it on our data. The numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` where these
-    are not the same two; ``numbers`` is false where it has none. Without a ``paper`` the question is ours.
+    it on our data. The papers' numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` where
+    these are not the same two. Without a ``paper`` the question is ours, and no paper has numbers.
     """
 
     id: str
-    text: str
     experiment: str
     metric: str
+    kind: ClaimKind
     better: str
     worse: str
-    paper: str = ""
-    kind: ClaimKind = "better"
-    dataset: str = "fmakv2"
-    papers_better: str = ""
-    papers_worse: str = ""
-    numbers: bool = True
+    paper: str
+    dataset: str
+    papers_better: str
+    papers_worse: str
+    text: str
 
     def evidence(self) -> tuple[PaperNumber, PaperNumber] | None:
-        """The papers' numbers of the two systems; None where the claim says that no paper has any."""
-        if not self.numbers:
+        """The papers' numbers of the two systems; None for a question of ours."""
+        if not self.paper:
             return None
         asked = (self.papers_better or self.better, self.papers_worse or self.worse)
         first, second = (find_number(system, self.dataset, self.metric) for system in asked)
@@ -134,33 +126,28 @@ def paper_tables() -> Mapping[str, PaperTable]:
 
 
 @cache
-def paper_numbers() -> tuple[PaperNumber, ...]:
-    """The papers' single numbers, those outside a table of counts."""
-    return tuple(PaperNumber(**number) for number in _content()["numbers"])
-
-
-@cache
 def claims() -> tuple[Claim, ...]:
     """The claims that this companion tests, in the order of the papers."""
-    return tuple(Claim(**claim) for claim in _content()["claims"])
+    text = files("companion").joinpath("claims.csv").read_text(encoding="utf-8")
+    return tuple(Claim(**row) for row in csv.DictReader(text.splitlines()))  # type: ignore[arg-type]
 
 
 def every_number() -> tuple[PaperNumber, ...]:
     """Every percentage that the papers print: those of their tables, then the single ones."""
     tables = (
         PaperNumber(
-            table.paper,
-            table.title.split(":")[0],
-            system,
-            table.dataset,
-            table.metric,
-            row["percent"],
-            table.mark,
+            paper=table.paper,
+            where=table.title.split(":")[0],
+            system=system,
+            dataset=table.dataset,
+            metric=table.metric,
+            percent=row["percent"],
+            mark=table.mark,
         )
         for table in paper_tables().values()
         for system, row in table.systems.items()
     )
-    return (*tables, *paper_numbers())
+    return (*tables, *(PaperNumber(**number) for number in _content()["numbers"]))
 
 
 def papers_numbers(metric: str, dataset: str = "fmakv2", ours: bool = True) -> dict[str, PaperNumber]:

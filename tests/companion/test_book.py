@@ -109,7 +109,7 @@ def pages() -> list[Path]:
     code = [*(ROOT / "skey").rglob("*.py"), *(ROOT / "book" / "companion").rglob("*.*")]
     parts = [
         *SOURCES,
-        *(path for path in code if path.suffix in (".py", ".toml")),
+        *(path for path in code if path.suffix in (".py", ".toml", ".csv")),
         *(ROOT / RESULTS).rglob("*.*"),
         *ROOT.glob("_*.yml"),
     ]

@@ -19,15 +19,11 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns of a table by its score."""
 
-ABSENT = "not computed here"
-
 CHANCE = 50
 """The mode accuracy of a guess, in percent: half of the clips of the open corpus are minor."""
 
 PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")
 """The collections of S-KEY's table."""
-
-Counts = RelationCounts | SignatureCounts
 
 
 def comparison_table(table: Evaluation) -> str:
@@ -57,7 +53,7 @@ def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable], metric: 
         number = papers_numbers(metric).get(system)
         yield _our_row(table, system, metric, number.percent if number else None)
     elif printed is not None:
-        yield [f"{label(system)}<br>*ours: {ABSENT}*", *["–"] * (len(HEADERS[metric]) - 1)]
+        yield [f"{label(system)}<br>*ours: not computed here*", *["–"] * (len(HEADERS[metric]) - 1)]
 
 
 def _papers_row(table: PaperTable, system: str) -> list[str]:
@@ -65,7 +61,7 @@ def _papers_row(table: PaperTable, system: str) -> list[str]:
     percent = table.systems[system]["percent"]
     score = f"{percent:.1f}" if table.metric == "mirex" else f"{percent:.0f}"
     where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"
-    return [f"{label(system)}<br>*paper: {where}*", *_shares(table.counts(system), counted=True), score]
+    return [f"{label(system)}<br>*paper: {where}*", *_shares(table.counts(system), "<br>*{:,}*"), score]
 
 
 def _our_row(table: Evaluation, system: str, metric: str, percent: Number | None = None) -> list[str]:
@@ -95,7 +91,7 @@ def why_below(table: Evaluation, system: str, metric: str, percent: Number | Non
         return "<br>*far below: nothing was trained, the music differs*"
     share = f" of the paper's {PAPERS_EXAMPLES:,} ({seen / PAPERS_EXAMPLES:.1%})"
     reasons = [f"saw {seen:,} examples{'' if system in OTHER_TRAINING else share}"]
-    reasons.append(f"{(count := seeds(system))} {'seed' if count == 1 else 'seeds'}")
+    reasons.append(f"seeds: {seeds(system)}")
     if table.answers[system].nunique() == 1:
         reasons.append("one answer to all tracks")
     if mode := interval_of(table.scores, system, "mode"):
@@ -110,24 +106,19 @@ def seeds(system: str) -> int:
     return len({run.seed for run in runs if run.system == system})
 
 
-def _shares(counts: Counts, counted: bool = False) -> list[str]:
-    """Each outcome as a percentage of all tracks, fifths in both directions together; ``counted``: and as a
-    count below it."""
-    if isinstance(counts, SignatureCounts):
-        numbers = [counts.correct, counts.fifth, counts.other]
-    else:
-        numbers = [counts.same, counts.fifth, counts.relative, counts.parallel, counts.other]
-    below = [f"<br>*{number:,}*" if counted else "" for number in numbers]
-    return [f"{100 * number / counts.total:.1f}{count}" for number, count in zip(numbers, below, strict=True)]
+def _shares(counts: RelationCounts | SignatureCounts, below: str = "") -> list[str]:
+    """Each outcome as a percentage of all tracks, fifths both ways together, and what is ``below``."""
+    names = ("correct", "same", "fifth", "relative", "parallel", "other")
+    numbers = [getattr(counts, name) for name in names if hasattr(counts, name)]
+    return [f"{100 * number / counts.total:.1f}{below.format(number)}" for number in numbers]
 
 
 def collections_table(table: Evaluation) -> str:
     """S-KEY's table: the papers' MIREX on each of their collections with its mark, then ours."""
     papers = [papers_numbers("mirex", dataset, ours=False) for dataset in PAPERS_DATASETS]
     printed = {name: number.percent for name, number in papers_numbers("mirex").items()}
-    asked = systems_of(SKEY)
-    ours_begin = asked.index("skey-1")
-    names = [*asked[:ours_begin], "skey-60k", "skey-1m", *asked[ours_begin:]]
+    names = list(systems_of(SKEY))
+    names[names.index("skey-1") : names.index("skey-1")] = ["skey-60k", "skey-1m"]
     rows = [
         [
             label(system) + why_below(table, system, "mirex", printed.get(system)),
@@ -136,10 +127,5 @@ def collections_table(table: Evaluation) -> str:
         ]
         for system in names
     ]
-    data = table.record.data
-    header = [
-        "MIREX, %",
-        *map(dataset_title, PAPERS_DATASETS),
-        f"ours: {data['title']}, n = {data['tracks']}",
-    ]
-    return markdown_table(header, rows)
+    ours = f"ours: {table.record.data['title']}, n = {table.record.data['tracks']}"
+    return markdown_table(["MIREX, %", *map(dataset_title, PAPERS_DATASETS), ours], rows)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from companion.answers import Evaluation, open_dataset
-from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Judgement, examples_seen, judge_all
+from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Verdict, examples_seen, judge_all
 from companion.pages.comparison import CHANCE, seeds
 from companion.pages.listening import instructive_rows, listen
 from companion.pages.tables import markdown_table, paper_cell, with_interval
@@ -25,14 +25,8 @@ LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
     T3: (
         "mirex",
         (
-            "krumhansl",
-            "temperley-peaks",
-            "skey",
-            "skey-400",
-            "skey-fifths",
-            DEFAULT,
-            "released-skey",
-            "supervised",
+            *("krumhansl", "temperley-peaks", "skey", "skey-400"),
+            *("skey-fifths", DEFAULT, "released-skey", "supervised"),
         ),
     ),
 }
@@ -50,10 +44,13 @@ def answer(
     ``tables``: the recorded ones by name; ``default``: the run behind the network that ``skey detect`` uses
     by default, which was trained for so many ``seconds`` in all; ``excerpts``: recorded scores on recordings.
     """
-    judged = judge_all(tables.values())
-    reproduced, failed = _reproduced(tables, judged), _not_reproduced(tables, judged, excerpts)
-    sentences = "\n".join([reproduced, failed, _new(tables, default, seconds)])
-    return sentences.replace(" %", "\N{NO-BREAK SPACE}%")
+    papers = [each.verdict for each in judge_all(tables.values()) if each.claim.paper]
+    sentences = (
+        _reproduced(tables, papers),
+        _not_reproduced(tables, papers, excerpts),
+        _new(tables, default, seconds),
+    )
+    return "\n".join(sentences).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _score(tables: Mapping[str, Evaluation], name: str, system: str, metric: str) -> float:
@@ -63,7 +60,7 @@ def _score(tables: Mapping[str, Evaluation], name: str, system: str, metric: str
     return score.value
 
 
-def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> str:
+def _reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict]) -> str:
     """The released networks and our STONE against what needs no training."""
     stone, released, chroma = (
         _score(tables, T1, system, "ksea") for system in ("stone", "released-stone12", "feature-engineering")
@@ -73,7 +70,6 @@ def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> st
         for system in ("released-skey", "krumhansl", "temperley-peaks", "skey", "skey-400", "stone24")
     )
     clips = read_header(SHIPPED / f"skey-400{SUFFIX}").training["clips"]
-    papers = [each.verdict for each in judged if each.claim.paper]
     return holds_while(
         lambda: min(stone, released) > chroma and skey > more > peaks > ours > template > stone24,
         "- **What reproduced.** A network learns key signatures without a label: STONE trained here has a "
@@ -87,9 +83,8 @@ def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> st
     )
 
 
-def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement], excerpts: pd.DataFrame) -> str:
+def _not_reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict], excerpts: pd.DataFrame) -> str:
     """What failed, with its reason, and what our scale could not test."""
-    papers = [each.verdict for each in judged if each.claim.paper]
     share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
     clips = int(read_header(SHIPPED / f"skey{SUFFIX}").training["clips"])
     real = excerpts.query("part == 'all' and metric == 'mirex'").set_index("system").value
@@ -141,36 +136,31 @@ def few_drawing(tables: Mapping[str, Evaluation]) -> str:
     """The same systems as a figure: our scores as dots, those of the papers as diamonds."""
     panels = {}
     for name, (metric, systems) in LANDING.items():
-        scores = tables[name].scores
-        whole = scores[(scores.part == "all") & (scores.metric == metric)].set_index("system")
+        whole = tables[name].scores.query("part == 'all' and metric == @metric").set_index("system")
         panels[SCORED[metric]] = whole.reindex(systems), papers_numbers(metric)
     return few_scores_drawing(panels, "The papers beside this companion")._repr_html_()
 
 
 def few_systems(tables: Mapping[str, Evaluation]) -> str:
     """Both claims in one table: few systems, examples seen in training, the paper's value and ours."""
-    rows, marks = [], set()
+    rows, marks = [], []
     for name, (metric, systems) in LANDING.items():
-        papers, table = papers_numbers(metric), tables[name]
-        for system in (system for system in systems if system in table.systems):
-            number = papers.get(system)
-            seen = examples_seen(system)
-            marks |= {number.mark} if number else set()
+        papers = papers_numbers(metric)
+        for system in systems:
             rows.append(
                 [
                     f"{label(system)}<br>*{SCORED[metric]}*",
-                    f"{seen:,}" if seen else "–",
-                    paper_cell(number),
-                    with_interval(interval_of(table.scores, system, metric)),
+                    f"{seen:,}" if (seen := examples_seen(system)) else "–",
+                    paper_cell(papers.get(system)),
+                    with_interval(interval_of(tables[name].scores, system, metric)),
                 ]
             )
+            marks += [papers[system].mark] if system in papers else []
     header = ["System", "Examples seen here", "Paper, FMAKv2", f"Here, {len(tables[T3].answers)} clips"]
     return "\n\n".join([markdown_table(header, rows), marks_legend(marks)])
 
 
 def quiz(table: Evaluation) -> str:
     """One track to hear, halfway between easy and hard; key and predictions are folded."""
-    rows = instructive_rows(table.answers)[1:2]
-    return listen(
-        table.answers, open_dataset(Parameters()), rows, folded="The answer, and what each system predicts"
-    )
+    folded, row = "The answer, and what each system predicts", instructive_rows(table.answers)[1]
+    return listen(table.answers, open_dataset(Parameters()), [row], folded)

@@ -65,19 +65,26 @@ DOTS: dict[Verdict, str] = {
 
 def claims_table(found: Iterable[Judgement]) -> str:
     """Claim, what is compared, the papers' evidence, ours, verdict; then what the marks mean."""
-    judged = list(found)
-    rows = [
-        [
-            _text(each.claim),
-            _compared(each.claim),
-            _papers_evidence(each.claim),
-            "<br>".join([with_interval(each.difference, "+.1f"), *_other_seeds(each)]),
-            f"**{each.verdict}**",
-        ]
-        for each in judged
-    ]
+    rows, marks = [], set()
+    for each in found:
+        claim = each.claim
+        whose = f"{{cite}}`{citation_key(claim.paper)}`" if claim.paper else "*Ours.*"
+        systems = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
+        seeds = (
+            f"<br>*{run}: {difference:+.1f}, {verdict(difference, claim.kind)}*"
+            for run, difference in each.other_seeds.items()
+        )
+        rows.append(
+            [
+                f'<span id="{claim.id}"></span>{claim.text} {whose}',
+                f"{METRIC_TITLES[claim.metric]}: {systems}{_examples(claim)}",
+                _papers_evidence(claim),
+                with_interval(each.difference, "+.1f") + "".join(seeds),
+                f"**{each.verdict}**",
+            ]
+        )
+        marks |= {number.mark for number in claim.evidence() or ()}
     header = ["Claim", "Here", "Papers, %", "Ours: difference", "Verdict"]
-    marks = [number.mark for each in judged for number in each.claim.evidence() or ()]
     return "\n\n".join([markdown_table(header, rows, text=3), marks_legend(marks)])
 
 
@@ -103,19 +110,19 @@ def claims_total(found: Iterable[Judgement]) -> str:
 
 def dot_strip(found: Iterable[Judgement]) -> str:
     """A dot per claim, table by table, with a link to the claim's row; then what the dots mean. HTML."""
-    judged = list(found)
-    lines = []
-    for name, table in TABLES.items():
-        mine = [each for each in judged if each.claim.experiment == name]
-        dots = " ".join(
-            f'<a href="#{each.claim.id}" title="{escape(each.claim.text)}" aria-label='
-            f'"{escape(each.claim.text)}: {each.verdict}">{DOTS[each.verdict]}</a>'
-            for each in mine
-        )
-        if mine:
-            link = f'<a href="notebooks/{name}.html">{escape(table.title)}</a>'
-            lines.append(f"<tr><th>{link}</th><td>{dots}</td></tr>")
-    used = {each.verdict for each in judged}
+    dots: dict[str, list[str]] = {name: [] for name in TABLES}
+    used = set()
+    for each in found:
+        claim, text = each.claim, escape(each.claim.text)
+        said = f'title="{text}" aria-label="{text}: {each.verdict}"'
+        dots[claim.experiment].append(f'<a href="#{claim.id}" {said}>{DOTS[each.verdict]}</a>')
+        used.add(each.verdict)
+    lines = (
+        f'<tr><th><a href="notebooks/{name}.html">{escape(TABLES[name].title)}</a></th>'
+        f"<td>{' '.join(mine)}</td></tr>"
+        for name, mine in dots.items()
+        if mine
+    )
     legend = " · ".join(f"{dot} {verdict}" for verdict, dot in DOTS.items() if verdict in used)
     return f'<table class="companion-strip">{"".join(lines)}</table>\n\n{legend}'
 
@@ -138,36 +145,14 @@ def marks_legend(marks: Iterable[str]) -> str:
     return "; ".join(f"({mark}) {meaning}" for mark, meaning in MARKS.items() if mark in used)
 
 
-def _text(claim: Claim) -> str:
-    """The claim with its source; a question of our own has none."""
-    whose = f"{{cite}}`{citation_key(claim.paper)}`" if claim.paper else "*Ours.*"
-    return f'<span id="{claim.id}"></span>{claim.text} {whose}'
-
-
-def _compared(claim: Claim) -> str:
-    """By which score which system stands how to which, and how many examples our networks saw."""
-    names = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
-    return f"{METRIC_TITLES[claim.metric]}: {names}{_examples(claim)}"
-
-
 def _examples(claim: Claim) -> str:
     """What each network of ours saw in training, beside what the paper's networks saw."""
-    seen = {system: examples_seen(system) for system in (claim.better, claim.worse)}
-    shown = [
-        f"{count:,}"
-        + (f" ({100 * share:.2g} % of the paper's)" if claim.paper and system not in OTHER_TRAINING else "")
-        for system, count in seen.items()
-        if count is not None and (share := count / PAPERS_EXAMPLES)
-    ]
+    shown = []
+    for system in (claim.better, claim.worse):
+        if seen := examples_seen(system):
+            share = f" ({100 * seen / PAPERS_EXAMPLES:.2g} % of the paper's)"
+            shown.append(f"{seen:,}{share if claim.paper and system not in OTHER_TRAINING else ''}")
     return f"<br>*examples seen here: {' against '.join(shown)}*" if shown else ""
-
-
-def _other_seeds(judged: Judgement) -> list[str]:
-    """The difference with each other seed, and what would follow from it."""
-    return [
-        f"*{run}: {found:+.1f}, {verdict(found, judged.claim.kind)}*"
-        for run, found in judged.other_seeds.items()
-    ]
 
 
 def _papers_evidence(claim: Claim) -> str:

@@ -1,7 +1,7 @@
 """The pages on training: curves, the table of runs, differences to the released networks."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,6 @@ EPOCHS = 3
 
 def record(system: str, seed: int, loss: float = 1.0, **settings: Any) -> TrainingRecord:
     """A made-up run that lies on the tonic at first and on the key signature at the end."""
-    from dataclasses import asdict
-
     experiment = asdict(replace(find_experiment(system), **settings))
     has_modes = experiment["architecture"]["outputs"] == 24
     counts = [[10, 0, 0, 0] + [0] * 8, [5, 0, 0, 5] + [0] * 8, [1, 0, 0, 9] + [0] * 8]

@@ -10,8 +10,7 @@ from companion.observations import read_observation
 from companion.pages import pseudo_label
 from companion.pages.tables import definitions, markdown_table
 from companion.plots import side_by_side
-from companion.plots.circle import plane_drawing
-from companion.plots.method import clip_drawing
+from companion.plots.method import clip_drawing, plane_drawing
 from companion.record import RESULTS
 from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, points, pretext_clips
 from skey.corpus.pieces import IndexRow

@@ -11,8 +11,8 @@ from companion.pages.listening import RELATION_WORDS, clip_file, listen, player
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.plots import Drawing, side_by_side
+from companion.plots.evidence import scored_systems
 from companion.plots.profile import key_rings
-from companion.plots.robustness import scored_systems
 from companion.scores import REFERENCE, Answer, format_answer, is_right, percent, systems_in
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CLEAN, EFFECTS, condition, score_change, score_points

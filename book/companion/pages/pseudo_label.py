@@ -9,8 +9,7 @@ from companion.observations import Entries
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.plots import Drawing, colour
-from companion.plots.circle import offsets_drawing
-from companion.plots.method import grid_drawing
+from companion.plots.method import grid_drawing, offsets_drawing
 from companion.studies.pseudo_labels import (
     NETWORKS,
     SCALES,

@@ -39,22 +39,18 @@ def browser_script() -> str:
         "epsilon": float(inference._EPSILON),
         "weights": {name: _base64(array) for name, array in arrays.items()},
     }
-    return f"window.SKEY = {json.dumps(network | _keys() | _front_end() | _estimator())};\n"
-
-
-def _base64(array: np.ndarray) -> str:
-    """The values as 32-bit floats, little-endian."""
-    return base64.b64encode(array.astype("<f4").tobytes()).decode()
-
-
-def _keys() -> dict[str, Any]:
-    """The 24 keys in order, and their places along the circle of fifths."""
-    return {
+    keys = {
         "keys": [str(key) for key in KEYS],
         "short": [format_key(key, Notation.SHORT) for key in KEYS],
         "camelot": [format_key(key, Notation.CAMELOT) for key in KEYS],
         "circle": [key.index for key in CIRCLE_OF_FIFTHS],
     }
+    return f"window.SKEY = {json.dumps(network | keys | _front_end() | _estimator())};\n"
+
+
+def _base64(array: np.ndarray) -> str:
+    """The values as 32-bit floats, little-endian."""
+    return base64.b64encode(array.astype("<f4").tobytes()).decode()
 
 
 def _constants(module: ModuleType, *names: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from companion.record import RESULTS
 from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, points, pretext_clips
 from skey.corpus.pieces import IndexRow
 from skey.corpus.plan import Clip, render_clip
-from skey.datasets import DATASETS, Dataset, load_dataset
+from skey.datasets import DATASETS, load_dataset
 from skey.experiments import Experiment, at_scale, find_experiment
 from skey.losses import LossSettings
 from skey.model import Architecture, ChromaNet, count_parameters
@@ -27,22 +27,18 @@ def method_parts(checkout: Path) -> dict[str, str]:
     segments = halves(render_clip(pretext_clips()["sure"]))
     crops = clip_drawing(segments, CROP, SHIFT, "A clip and what three crops keep of it")
     labels = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
+    views = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
+    entry = views[first_recorded(views, ONE_COLUMN)]
+    titles = {"sure": "A clip that the network is sure of", "torn": "A clip that pulls both ways"}
+    planes = [plane_drawing(points(entry, clip), 7, title) for clip, title in titles.items()]
     return {
         "method/crops.html": crops._repr_html_(),
-        "method/points.html": points_figure(checkout),
+        "method/points.html": side_by_side(planes),
         "method/pseudo-label.html": pseudo_label.offsets_figure(labels, -3)._repr_html_(),
         "method/layers.md": layers_table(),
         "method/sizes.md": sizes_table(),
         "method/settings.md": settings_table(),
     }
-
-
-def points_figure(checkout: Path) -> str:
-    """The three views of both clips of Figure 1 on the circle of fifths, beside each other."""
-    entries = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
-    entry = entries[first_recorded(entries, ONE_COLUMN)]
-    titles = {"sure": "A clip that the network is sure of", "torn": "A clip that pulls both ways"}
-    return side_by_side([plane_drawing(points(entry, clip), 7, title) for clip, title in titles.items()])
 
 
 def layers_table() -> str:
@@ -100,20 +96,18 @@ def _settings(experiment: Experiment) -> dict[str, str]:
 
 def datasets_list() -> str:
     """What the companion knows of each collection, as lists of terms."""
-    return "\n\n".join(_dataset(load_dataset(name)) for name in DATASETS)
-
-
-def _dataset(dataset: Dataset) -> str:
-    """One collection."""
-    linked = dataset.url.startswith("http") and " " not in dataset.url
-    terms = {
-        "Parameter": f'`dataset = "{dataset.name}"`',
-        "Licence": dataset.licence,
-        "Lies in the root": dataset.layout,
-        "From": f"<{dataset.url}>" if linked else dataset.url,
-        "Cite": dataset.citation,
-    }
-    return f"**{dataset.title}**\n\n{definitions(terms)}"
+    parts = []
+    for dataset in map(load_dataset, DATASETS):
+        linked = dataset.url.startswith("http") and " " not in dataset.url
+        terms = {
+            "Parameter": f'`dataset = "{dataset.name}"`',
+            "Licence": dataset.licence,
+            "Lies in the root": dataset.layout,
+            "From": f"<{dataset.url}>" if linked else dataset.url,
+            "Cite": dataset.citation,
+        }
+        parts += [f"**{dataset.title}**", definitions(terms)]
+    return "\n\n".join(parts)
 
 
 def pieces_table(index: Sequence[IndexRow]) -> str:

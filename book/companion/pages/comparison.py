@@ -76,9 +76,8 @@ def _our_row(table: Evaluation, system: str, metric: str, percent: Number | None
 def why_below(table: Evaluation, system: str, metric: str, percent: Number | None) -> str:
     """The reason for a score of ours whose whole interval is more than ``MARGIN`` points below a percentage.
 
-    Examples that the network saw beside the paper's, seeds, a collapse to one answer, and whether it has
-    learnt the mode (its accuracy is above chance); or that it is as low as a constant answer, as in the
-    paper. Empty where the score is not far below.
+    Examples that the network saw, seeds, and whether it has learnt the mode (its accuracy is above chance);
+    or that it is as low as a constant answer, as in the paper. Empty where the score is not far below.
     """
     ours, constant = (interval_of(table.scores, name, metric) for name in (system, "always-c-major"))
     if percent is None or ours is None or ours.high >= percent - MARGIN:
@@ -92,8 +91,6 @@ def why_below(table: Evaluation, system: str, metric: str, percent: Number | Non
     share = f" of the paper's {PAPERS_EXAMPLES:,} ({seen / PAPERS_EXAMPLES:.1%})"
     reasons = [f"saw {seen:,} examples{'' if system in OTHER_TRAINING else share}"]
     reasons.append(f"seeds: {seeds(system)}")
-    if table.answers[system].nunique() == 1:
-        reasons.append("one answer to all tracks")
     if mode := interval_of(table.scores, system, "mode"):
         reasons.append(f"mode {'' if mode.low > CHANCE else 'not '}learnt ({mode.value:.0f} % right)")
     return f"<br>*far below: {', '.join(reasons)}*"

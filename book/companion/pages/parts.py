@@ -142,8 +142,12 @@ def agreement(checkout: Path, tables: Iterable[Evaluation]) -> dict[str, str]:
     """
     found = {}
     for table in tables:
-        pairs = [(name, metric) for metric in TABLES[table.name].metrics for name in table.scored(metric)]
-        same = [_follows(table, name, metric) for name, metric in pairs]
+        same = []
+        for metric in TABLES[table.name].metrics:
+            for name in table.scored(metric):
+                mean = 100 * points(metric, table.answers[REFERENCE], table.answers[name]).mean()
+                score = interval_of(table.scores, name, metric)
+                same.append(score is not None and bool(abs(score.value - mean) < TOLERANCE))
         found[table.name] = _tick(same, "scores follow from the answers")
     weights = read_record(checkout / RESULTS).weights
     for name in recorded_observations(checkout / RESULTS):
@@ -156,10 +160,3 @@ def agreement(checkout: Path, tables: Iterable[Evaluation]) -> dict[str, str]:
 def _tick(same: Sequence[bool], words: str) -> str:
     """A tick where all agree, and how many do; ``✓ ran`` where there is nothing to compare."""
     return f"{'✓' if all(same) else '✗'} {sum(same)} of {len(same)} {words}" if same else "✓ ran"
-
-
-def _follows(table: Evaluation, system: str, metric: str) -> bool:
-    """Whether a recorded score is the mean of the points of its answers."""
-    score = interval_of(table.scores, system, metric)
-    mean = 100 * points(metric, table.answers[REFERENCE], table.answers[system]).mean()
-    return score is not None and bool(abs(score.value - mean) < TOLERANCE)

@@ -44,6 +44,9 @@ SNIPPET = re.compile(
 )
 """A block of code with the include of its output right below it."""
 
+SOUNDS = ("song.flac", "music/first.flac", "music/second.flac")
+"""The sounds that the page speaks of."""
+
 TAG_FIELDS = {
     "mp3, wav, aiff (ID3v2)": ID3_KEY,
     "flac, ogg, opus (Vorbis comments)": VORBIS_KEY,
@@ -181,25 +184,19 @@ def write_outputs(checkout: Path) -> None:
 def run_snippets(found: Sequence[tuple[str, str, str]]) -> dict[str, str]:
     """What each snippet prints, by name.
 
-    They run one after the other, in a folder with a ``song.flac``, a folder ``music`` with two songs, and a
-    file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SkeyError`` where
-    a Python block raises.
+    They run one after the other, in a folder with the clips of the page on hearing the model as ``SOUNDS``,
+    and a file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SkeyError``
+    where a Python block raises.
     """
     outputs, names = {}, {}  # type: dict[str, str], dict[str, Any]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        _lay_out_sounds(Path(folder))
+        Path("music").mkdir()
+        for clip, place in zip(example_clips(), SOUNDS, strict=True):
+            soundfile.write(place, PEAK * render_clip(clip), SAMPLE_RATE)
+        Path("notes.wav").write_text("This is no sound.\n", encoding="utf-8")
         for language, code, name in found:
             outputs[name] = _run_console(code) if language == "console" else _run_python(code, name, names)
     return outputs
-
-
-def _lay_out_sounds(folder: Path) -> None:
-    """The sounds that the page speaks of: the clips of the page on hearing the model, and a text."""
-    (folder / "music").mkdir()
-    places = (folder / "song.flac", folder / "music" / "first.flac", folder / "music" / "second.flac")
-    for clip, place in zip(example_clips(), places, strict=True):
-        soundfile.write(place, PEAK * render_clip(clip), SAMPLE_RATE)
-    (folder / "notes.wav").write_text("This is no sound.\n", encoding="utf-8")
 
 
 def _run_python(code: str, name: str, names: dict[str, Any]) -> str:

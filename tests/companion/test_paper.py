@@ -19,7 +19,7 @@ from companion.claims import (
     verdict,
     verdict_lines,
 )
-from companion.pages.verdicts import COUNTED, claims_table, verdict_counts
+from companion.pages.verdicts import VERDICTS, claims_table, verdict_counts
 from companion.paper import (
     MARKS,
     citation_key,
@@ -180,7 +180,7 @@ def test_a_table_of_claims_says_whose_they_are_and_how_well_their_numbers_are_kn
     assert "(I) inferred" in text and "(Q1) quoted by one source" in text and "(P)" not in text
     assert verdict_counts(judge_all([])) == f"{len(claims())} are not computed here"
     assert verdict_counts(judge_all([])[:1]) == "1 is not computed here"
-    assert set(COUNTED) == set(get_args(Verdict))
+    assert set(VERDICTS) == set(get_args(Verdict))
 
 
 def test_a_claim_says_how_many_examples_our_networks_saw_beside_the_papers() -> None:

@@ -43,8 +43,8 @@ def with_interval(found: Interval | None, form: str = ".1f") -> str:
     """
     if found is None:
         return "–"
-    low, high = format(found.low, form), format(found.high, form)
-    return f"**{found.value:{form}}**<br>[{low},\N{NO-BREAK SPACE}{high}]"
+    value, low, high = f"{found:{form}}".split()
+    return f"**{value}**<br>{low}\N{NO-BREAK SPACE}{high}"
 
 
 def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:

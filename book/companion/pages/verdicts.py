@@ -25,42 +25,17 @@ from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title
 from companion.systems import TABLES
 from skey.metrics import Interval
 
-INTRODUCTION = (
-    "The verdict is computed, never written by hand: the two systems answer the same tracks, the difference "
-    "of their points is resampled, and the 95 % interval of that difference, in percentage points, decides. "
-    "What it must look like depends on what is claimed of the first system beside the second:"
-)
-"""What precedes the rules."""
-
-CAUTION = (
-    "A comparison that these rules leave open is *undecided at this size* of the test set; so is any on "
-    f"fewer than {LEAST_TRACKS} tracks. The intervals are over tracks: they say what other music of the same "
-    "kind might have given, and not what another training might have. Of a system with several seeds the one "
-    "with the lowest loss on held-out pieces decides; in italics below the difference stands what the others "
-    "would give."
-)
-"""What follows the rules."""
-
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
 
-COUNTED: dict[Verdict, tuple[str, str]] = {
-    "holds": ("holds", "hold"),
-    "does not hold": ("does not hold", "do not hold"),
-    "undecided at this size": ("is undecided at this size", "are undecided at this size"),
-    "not a test": ("is not a test", "are not tests"),
-    "not computed here": ("is not computed here", "are not computed here"),
+VERDICTS: dict[Verdict, tuple[str, str, str]] = {
+    "holds": ("●", "holds", "hold"),
+    "does not hold": ("✕", "does not hold", "do not hold"),
+    "undecided at this size": ("◐", "is undecided at this size", "are undecided at this size"),
+    "not a test": ("○", "is not a test", "are not tests"),
+    "not computed here": ("–", "is not computed here", "are not computed here"),
 }
-"""Each verdict after a number: of one claim, and of several."""
-
-DOTS: dict[Verdict, str] = {
-    "holds": "●",
-    "does not hold": "✕",
-    "undecided at this size": "◐",
-    "not a test": "○",
-    "not computed here": "–",
-}
-"""Each verdict as a sign."""
+"""Each verdict as a sign, and after a number: of one claim, and of several."""
 
 
 def claims_table(found: Iterable[Judgement]) -> str:
@@ -93,7 +68,7 @@ def verdict_counts(found: Iterable[Judgement]) -> str:
     counted = Counter(each.verdict for each in found)
     return ", ".join(
         f"{counted[name]} {one if counted[name] == 1 else several}"
-        for name, (one, several) in COUNTED.items()
+        for name, (_, one, several) in VERDICTS.items()
         if counted[name]
     )
 
@@ -115,7 +90,7 @@ def dot_strip(found: Iterable[Judgement]) -> str:
     for each in found:
         claim, text = each.claim, escape(each.claim.text)
         said = f'title="{text}" aria-label="{text}: {each.verdict}"'
-        dots[claim.experiment].append(f'<a href="#{claim.id}" {said}>{DOTS[each.verdict]}</a>')
+        dots[claim.experiment].append(f'<a href="#{claim.id}" {said}>{VERDICTS[each.verdict][0]}</a>')
         used.add(each.verdict)
     lines = (
         f'<tr><th><a href="notebooks/{name}.html">{escape(TABLES[name].title)}</a></th>'
@@ -123,20 +98,27 @@ def dot_strip(found: Iterable[Judgement]) -> str:
         for name, mine in dots.items()
         if mine
     )
-    legend = " · ".join(f"{dot} {verdict}" for verdict, dot in DOTS.items() if verdict in used)
+    legend = " · ".join(f"{dot} {verdict}" for verdict, (dot, *_) in VERDICTS.items() if verdict in used)
     return f'<table class="companion-strip">{"".join(lines)}</table>\n\n{legend}'
 
 
-def rules_list() -> str:
-    """The rule that decides each kind of claim, as a list, and what is not a test."""
-    rules = [f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items()]
-    rules.append(
-        "- *not a test*: a paper's claim that does not hold, or is undecided, with a network of ours that "
-        f"saw less than {LEAST_SHARE:.0%} of the paper's {PAPERS_EXAMPLES / 1e6:.1f} million examples; or "
-        "that holds against such a network which saw fewer than its rival; or a question of our own of two "
-        "networks of ours, where the one with the lower score saw fewer"
-    )
-    return "\n".join(rules)
+def rules_text() -> str:
+    """How a verdict is computed: the rule that decides each kind of claim, and what is not a test."""
+    rules = "\n".join(f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items())
+    return f"""The verdict is computed, never written by hand: the two systems answer the same tracks, the
+difference of their points is resampled, and the 95 % interval of that difference, in percentage points,
+decides. What it must look like depends on what is claimed of the first system beside the second:
+
+{rules}
+- *not a test*: a paper's claim that does not hold, or is undecided, with a network of ours that saw less than
+  {LEAST_SHARE:.0%} of the paper's {PAPERS_EXAMPLES / 1e6:.1f} million examples; or that holds against such a
+  network which saw fewer than its rival; or a question of our own of two networks of ours, where the one with
+  the lower score saw fewer
+
+A comparison that these rules leave open is *undecided at this size* of the test set; so is any on fewer than
+{LEAST_TRACKS} tracks. The intervals are over tracks: they say what other music of the same kind might have
+given, and not what another training might have. Of a system with several seeds the one with the lowest loss
+on held-out pieces decides; in italics below the difference stands what the others would give."""
 
 
 def marks_legend(marks: Iterable[str]) -> str:
@@ -168,8 +150,7 @@ def _papers_evidence(claim: Claim) -> str:
 def scoreboard(tables: Sequence[Evaluation]) -> str:
     """The page: total, a dot per claim that links to it, claims, and the rules behind the verdicts."""
     judged = judge_all(tables)
-    rules = "\n\n".join([INTRODUCTION, rules_list(), CAUTION])
-    folded = f"````{{dropdown}} How a verdict is computed\n{rules}\n````"
+    folded = f"````{{dropdown}} How a verdict is computed\n{rules_text()}\n````"
     return "\n\n".join([claims_total(judged), dot_strip(judged), "## Claims", folded, claims_table(judged)])
 
 

@@ -251,14 +251,10 @@ def _draw_log_vqt(axes: Axes, values: Float[np.ndarray, "bins frames"], named: b
 
 def _runs(loud: np.ndarray) -> Path:
     """Rectangles over the runs of loud cells, as one path."""
-    vertices: list[tuple[float, float]] = []
-    for row, cells in enumerate(loud):
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], cells.astype(int), [0]])))
-        for begin, end in edges.reshape(-1, 2) * FRAMES_PER_CELL * _SECONDS:
-            corners = [(begin, row), (end, row), (end, row + 1), (begin, row + 1), (begin, row)]
-            vertices += [(float(x), float(y)) for x, y in corners]
-    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * (len(vertices) // 5)
-    return Path(vertices or [(0, 0)], codes or [Path.MOVETO])
+    rows, edges = np.nonzero(np.diff(np.pad(loud, ((0, 0), (1, 1))).astype(int), axis=1))
+    low, (left, right) = rows[::2], edges.reshape(-1, 2).T * FRAMES_PER_CELL * _SECONDS
+    corners = [(left, low), (right, low), (right, low + 1), (left, low + 1)]
+    return Path.make_compound_path_from_polys(np.transpose(corners, (2, 0, 1)))
 
 
 def _draw_frame(axes: Axes, view: str, start: int, lowest: int) -> None:

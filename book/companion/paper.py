@@ -35,7 +35,6 @@ ClaimKind = Literal["better", "same", "no worse"]
 class PaperTable:
     """One table of a paper: system → counts out of ``tracks`` and the printed ``percent`` of ``metric``."""
 
-    id: str
     paper: str
     title: str
     dataset: str
@@ -76,6 +75,10 @@ class PaperNumber:
     metric: str
     percent: Number
     mark: Mark
+
+    def __str__(self) -> str:
+        """The percentage, with its mark where it was not read in the paper: ``72.1 (Q1)``."""
+        return f"{self.percent}" if self.mark == "P" else f"{self.percent} ({self.mark})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def paper_tables() -> Mapping[str, PaperTable]:
     """The papers' tables by their identifier, such as ``stone-table-3``."""
     datasets = _content()["datasets"]
     return {
-        name: PaperTable(id=name, tracks=datasets[table["dataset"]]["tracks"], **table)
+        name: PaperTable(tracks=datasets[table["dataset"]]["tracks"], **table)
         for name, table in _content()["tables"].items()
     }
 
@@ -182,11 +185,6 @@ def label(system: str) -> str:
         raise SkeyError(f"{system!r} is no system: give it a row in book/companion/systems.py") from None
 
 
-def mark_note(number: PaperNumber) -> str:
-    """Nothing for a number that was read in the paper, else its mark: `` (Q1)``."""
-    return "" if number.mark == "P" else f" ({number.mark})"
-
-
 def dataset_title(dataset: str) -> str:
     """The name of a data set of the papers for a reader."""
     return str(_content()["datasets"][dataset]["title"])
@@ -194,4 +192,4 @@ def dataset_title(dataset: str) -> str:
 
 def citation_key(paper: str) -> str:
     """The paper's entry in ``book/references.bib``."""
-    return str(_content()["papers"][paper]["cite"])
+    return str(_content()["papers"][paper])

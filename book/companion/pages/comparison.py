@@ -5,7 +5,7 @@ from functools import cache
 
 from companion.answers import Evaluation
 from companion.claims import MARGIN, OTHER_TRAINING, PAPERS_EXAMPLES, examples_seen
-from companion.pages.tables import markdown_table, paper_cell, with_interval
+from companion.pages.tables import markdown_table, with_interval
 from companion.paper import Number, PaperTable, dataset_title, label, paper_tables, papers_numbers
 from companion.record import RESULTS, find_checkout
 from companion.scores import interval_of
@@ -119,7 +119,7 @@ def collections_table(table: Evaluation) -> str:
     rows = [
         [
             label(system) + why_below(table, system, "mirex", printed.get(system)),
-            *(paper_cell(numbers.get(system)) for numbers in papers),
+            *(str(numbers.get(system, "–")) for numbers in papers),
             with_interval(interval_of(table.scores, system, "mirex")),
         ]
         for system in names

@@ -8,7 +8,7 @@ from companion.answers import Evaluation, open_dataset
 from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Verdict, examples_seen, judge_all
 from companion.pages.comparison import CHANCE, seeds
 from companion.pages.listening import instructive_rows, listen
-from companion.pages.tables import markdown_table, paper_cell, with_interval
+from companion.pages.tables import markdown_table, with_interval
 from companion.pages.verdicts import marks_legend
 from companion.paper import label, papers_numbers
 from companion.parameters import Parameters
@@ -148,7 +148,7 @@ def few_systems(tables: Mapping[str, Evaluation]) -> str:
                 [
                     f"{label(system)}<br>*{SCORED[metric]}*",
                     f"{seen:,}" if (seen := examples_seen(system)) else "–",
-                    paper_cell(papers.get(system)),
+                    str(papers.get(system, "–")),
                     with_interval(interval_of(tables[name].scores, system, metric)),
                 ]
             )

@@ -6,7 +6,7 @@
 import pandas as pd
 
 from companion.answers import Evaluation, evaluate
-from companion.pages.tables import markdown_table, paper_cell
+from companion.pages.tables import markdown_table
 from companion.paper import label, papers_numbers
 from companion.record import RESULTS, find_checkout, write_if_changed
 from companion.scores import interval_of
@@ -32,7 +32,7 @@ def results_table(table: Evaluation, excerpts: pd.DataFrame) -> str:
     for name in table.scored("mirex"):
         found = (interval_of(scores, name, "mirex", part) for scores, part in columns.values())
         cells = (f"{score:.1f}" if score else "–" for score in found)
-        rows.append([label(name), paper_cell(papers.get(name)), *cells])
+        rows.append([label(name), str(papers.get(name, "–")), *cells])
     return markdown_table(["MIREX, %", "paper, FMAKv2", *columns], rows)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from companion.answers import ABOUT, ANSWERS, Evaluation
 from companion.observations import Observation, observation_path
-from companion.paper import MARKS, PaperNumber, citation_key, dataset_title, every_number, label, mark_note
+from companion.paper import MARKS, PaperNumber, citation_key, dataset_title, every_number, label
 from companion.record import find_checkout
 from companion.scores import COLUMNS, interval_of
 from companion.systems import systems_of
@@ -62,13 +62,8 @@ def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumbe
     if papers is not None:
         header.insert(1, "papers")
         for system, row in zip(table.scored(metric), rows, strict=True):
-            row.insert(1, paper_cell(papers.get(system)))
+            row.insert(1, str(papers.get(system, "–")))
     return markdown_table(header, rows)
-
-
-def paper_cell(number: PaperNumber | None) -> str:
-    """A number of the papers with its mark, or a dash where they have none."""
-    return "–" if number is None else f"{number.percent}{mark_note(number)}"
 
 
 def glued_numbers(table: Evaluation) -> dict[str, float]:

@@ -21,7 +21,7 @@ from companion.claims import (
     verdict_lines,
 )
 from companion.pages.tables import METRIC_TITLES, markdown_table, with_interval
-from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
+from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label
 from companion.systems import TABLES
 from skey.metrics import Interval
 
@@ -142,9 +142,8 @@ def _papers_evidence(claim: Claim) -> str:
     numbers = claim.evidence()
     if numbers is None:
         return "no number"
-    first, second = (f"{number.percent}{mark_note(number)}" for number in numbers)
     where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
-    return f"{first} against {second}{where}"
+    return f"{numbers[0]} against {numbers[1]}{where}"
 
 
 def scoreboard(tables: Sequence[Evaluation]) -> str:

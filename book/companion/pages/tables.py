@@ -54,16 +54,13 @@ def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumbe
     """
     scores = table.scores[table.scores.metric == metric]
     sizes = scores.drop_duplicates("part").set_index("part").n
-    header = [METRIC_TITLES[metric], *(f"{part}<br>n\N{NO-BREAK SPACE}= {n}" for part, n in sizes.items())]
+    columns = [f"{part}<br>n\N{NO-BREAK SPACE}= {n}" for part, n in sizes.items()]
     rows = []
     for system in table.scored(metric):
-        cells = (with_interval(interval_of(scores, system, metric, part)) for part in sizes.index)
-        rows.append([label(system), *cells])
-    if papers is not None:
-        header.insert(1, "papers")
-        for system, row in zip(table.scored(metric), rows, strict=True):
-            row.insert(1, str(papers.get(system, "–")))
-    return markdown_table(header, rows)
+        cells = [with_interval(interval_of(scores, system, metric, part)) for part in sizes.index]
+        quoted = [] if papers is None else [str(papers.get(system, "–"))]
+        rows.append([label(system), *quoted, *cells])
+    return markdown_table([METRIC_TITLES[metric], *([] if papers is None else ["papers"]), *columns], rows)
 
 
 def glued_numbers(table: Evaluation) -> dict[str, float]:

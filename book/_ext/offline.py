@@ -18,23 +18,19 @@ def mathjax_file() -> Path:
     return Path(package.submodule_search_locations[0]) / MATHJAX
 
 
-def point_at_clips(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    """Players name their sound as seen from `notebooks/`; a page of the book may lie deeper or higher."""
-    if FROM_NOTEBOOK in context.get("body", ""):
-        here = context["pathto"]("_clips/", resource=True)
-        context["body"] = context["body"].replace(FROM_NOTEBOOK, f'src="{here}')
+def adjust(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """What jupyter-book and docutils write that needs a change.
 
-
-def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    """Leave out the scripts of thebe: jupyter-book adds them unasked, and they fetch code from a host."""
+    Players name their sound as seen from `notebooks/`, and a page of the book may lie deeper or higher.
+    Scripts of thebe, which come unasked, fetch code from a host. References have the role of a list, and
+    their children that of no item.
+    """
+    body, listed = context.get("body", ""), '<div role="list" class="citation'
+    if FROM_NOTEBOOK in body:
+        body = body.replace(FROM_NOTEBOOK, f'src="{context["pathto"]("_clips/", resource=True)}')
+    context["body"] = body.replace(listed, listed.replace(' role="list"', ""))
     scripts = context.get("script_files", [])
     context["script_files"] = [each for each in scripts if "thebe" not in f"{each} {vars(each)}".lower()]
-
-
-def plain_references(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    """Take the role of a list from references: docutils gives it to them, and their children have none."""
-    listed = '<div role="list" class="citation'
-    context["body"] = context.get("body", "").replace(listed, listed.replace(' role="list"', ""))
 
 
 def copy_assets(app: Sphinx, error: Exception | None) -> None:
@@ -53,8 +49,6 @@ def copy_assets(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict:
     """Register with Sphinx."""
-    app.connect("html-page-context", point_at_clips)
-    app.connect("html-page-context", plain_references)
-    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", adjust, priority=900)  # after jupyter-book added its scripts
     app.connect("build-finished", copy_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,18 +1,11 @@
 """Do the papers' claims hold on our data? One function decides, from a paired bootstrap, never by hand.
 
-The difference of two systems' points on the same tracks, in percentage points, has a 95 % interval; what it
-must look like depends on what is claimed of the first system (``RULES`` says the same for readers):
-
-``better``: holds above zero, does not hold below zero.
-``same``: holds inside ``MARGIN`` either side of zero, does not hold outside.
-``no worse``: does not hold below zero, else holds above minus ``MARGIN``.
-
-Where the interval lies across such a border, the claim is undecided at this size of the test set.
+The difference of two systems' points on the same tracks, in percentage points, has a 95 % interval, and
+``RULES`` says where it must lie. Where it crosses a border, the claim is undecided at this size of the test
+set. Of a system with several seeds the chosen one decides, and the others stand beside it.
 
 A claim of a paper is not tested by a network that saw a small part of the paper's examples: unless it holds
 all the same, the verdict is "not a test". Nor is any claim tested by a loser that saw fewer examples.
-
-Of a system with several seeds the chosen one decides, and the others stand beside it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -125,16 +118,11 @@ def _with_other_seeds(claim: Claim, table: Evaluation) -> dict[str, Interval]:
     answers, others = _answers_of_other_seeds()
     if not table.answers.index.equals(answers.index):
         return {}
+    pair = claim.better, claim.worse
     return {
-        run: difference(
-            table.answers.assign(**{system: answers[run]}),
-            claim.better,
-            claim.worse,
-            claim.metric,
-            table.seed,
-        )
+        run: difference(table.answers.assign(**{system: answers[run]}), *pair, claim.metric, table.seed)
         for run, system in others.items()
-        if system in (claim.better, claim.worse)
+        if system in pair
     }
 
 
@@ -149,7 +137,7 @@ def _answers_of_other_seeds() -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def judgements(table: Evaluation) -> list[Judgement]:
-    """Every claim that this table tests, with its verdict, in the order of ``paper.toml``."""
+    """Every claim that this table tests, with its verdict, in the order of ``claims.csv``."""
     return [judge(claim, table) for claim in claims() if claim.experiment == table.name]
 
 

@@ -1,5 +1,6 @@
-"""The numbers of the two papers and the claims they draw from them, read from ``paper.toml``."""
+"""The numbers of the two papers (``paper.toml``) and the claims they draw from them (``claims.csv``)."""
 
+import csv
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +35,6 @@ ClaimKind = Literal["better", "same", "no worse"]
 class PaperTable:
     """One table of a paper: system → counts out of ``tracks`` and the printed ``percent`` of ``metric``."""
 
-    id: str
     paper: str
     title: str
     dataset: str
@@ -48,7 +48,7 @@ class PaperTable:
 
         Fifths, which the papers count in both directions at once, are under ``fifth_up``.
         """
-        row = {name: int(value) for name, value in self.row(system).items() if name != "percent"}
+        row = {name: int(value) for name, value in self.systems[system].items() if name != "percent"}
         if self.metric == "ksea":
             return SignatureCounts(other=self.tracks - sum(row.values()), **row)
         return RelationCounts(fifth_up=row.pop("fifth"), fifth_down=0, **row)
@@ -63,14 +63,6 @@ class PaperTable:
         counts = self.counts(system)
         return 100 * (ksea(counts) if isinstance(counts, SignatureCounts) else mirex_score(counts))
 
-    def row(self, system: str) -> Mapping[str, Number]:
-        """Counts and printed percentage of one system; raises ``SkeyError`` where there is no such row."""
-        if system not in self.systems:
-            raise SkeyError(
-                f"{self.title} of {self.paper} has no row {system!r}: it has {list(self.systems)}"
-            )
-        return self.systems[system]
-
 
 @dataclass(frozen=True, slots=True)
 class PaperNumber:
@@ -84,33 +76,36 @@ class PaperNumber:
     percent: Number
     mark: Mark
 
+    def __str__(self) -> str:
+        """The percentage, with its mark where it was not read in the paper: ``72.1 (Q1)``."""
+        return f"{self.percent}" if self.mark == "P" else f"{self.percent} ({self.mark})"
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a paper says of two systems, and what our data can test.
+    """What a paper says of two systems, and what our data can test: a row of ``claims.csv``.
 
     By ``metric`` the first system, ``better``, is ``"better"`` than the second, ``worse``, the ``"same"``, or
     ``"no worse"``: that is the ``kind``, for which ``companion.claims`` has the rules. ``experiment`` tests
-    it on our data. The numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` where these
-    are not the same two; ``numbers`` is false where it has none. Without a ``paper`` the question is ours.
+    it on our data. The papers' numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` where
+    these are not the same two. Without a ``paper`` the question is ours, and no paper has numbers.
     """
 
     id: str
-    text: str
     experiment: str
     metric: str
+    kind: ClaimKind
     better: str
     worse: str
-    paper: str = ""
-    kind: ClaimKind = "better"
-    dataset: str = "fmakv2"
-    papers_better: str = ""
-    papers_worse: str = ""
-    numbers: bool = True
+    paper: str
+    dataset: str
+    papers_better: str
+    papers_worse: str
+    text: str
 
     def evidence(self) -> tuple[PaperNumber, PaperNumber] | None:
-        """The papers' numbers of the two systems; None where the claim says that no paper has any."""
-        if not self.numbers:
+        """The papers' numbers of the two systems; None for a question of ours."""
+        if not self.paper:
             return None
         asked = (self.papers_better or self.better, self.papers_worse or self.worse)
         first, second = (find_number(system, self.dataset, self.metric) for system in asked)
@@ -128,39 +123,34 @@ def paper_tables() -> Mapping[str, PaperTable]:
     """The papers' tables by their identifier, such as ``stone-table-3``."""
     datasets = _content()["datasets"]
     return {
-        name: PaperTable(id=name, tracks=datasets[table["dataset"]]["tracks"], **table)
+        name: PaperTable(tracks=datasets[table["dataset"]]["tracks"], **table)
         for name, table in _content()["tables"].items()
     }
 
 
 @cache
-def paper_numbers() -> tuple[PaperNumber, ...]:
-    """The papers' single numbers, those outside a table of counts."""
-    return tuple(PaperNumber(**number) for number in _content()["numbers"])
-
-
-@cache
 def claims() -> tuple[Claim, ...]:
     """The claims that this companion tests, in the order of the papers."""
-    return tuple(Claim(**claim) for claim in _content()["claims"])
+    text = files("companion").joinpath("claims.csv").read_text(encoding="utf-8")
+    return tuple(Claim(**row) for row in csv.DictReader(text.splitlines()))  # type: ignore[arg-type]
 
 
 def every_number() -> tuple[PaperNumber, ...]:
     """Every percentage that the papers print: those of their tables, then the single ones."""
     tables = (
         PaperNumber(
-            table.paper,
-            table.title.split(":")[0],
-            system,
-            table.dataset,
-            table.metric,
-            row["percent"],
-            table.mark,
+            paper=table.paper,
+            where=table.title.split(":")[0],
+            system=system,
+            dataset=table.dataset,
+            metric=table.metric,
+            percent=row["percent"],
+            mark=table.mark,
         )
         for table in paper_tables().values()
         for system, row in table.systems.items()
     )
-    return (*tables, *paper_numbers())
+    return (*tables, *(PaperNumber(**number) for number in _content()["numbers"]))
 
 
 def papers_numbers(metric: str, dataset: str = "fmakv2", ours: bool = True) -> dict[str, PaperNumber]:
@@ -195,11 +185,6 @@ def label(system: str) -> str:
         raise SkeyError(f"{system!r} is no system: give it a row in book/companion/systems.py") from None
 
 
-def mark_note(number: PaperNumber) -> str:
-    """Nothing for a number that was read in the paper, else its mark: `` (Q1)``."""
-    return "" if number.mark == "P" else f" ({number.mark})"
-
-
 def dataset_title(dataset: str) -> str:
     """The name of a data set of the papers for a reader."""
     return str(_content()["datasets"][dataset]["title"])
@@ -207,4 +192,4 @@ def dataset_title(dataset: str) -> str:
 
 def citation_key(paper: str) -> str:
     """The paper's entry in ``book/references.bib``."""
-    return str(_content()["papers"][paper]["cite"])
+    return str(_content()["papers"][paper])

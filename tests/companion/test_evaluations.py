@@ -24,13 +24,8 @@ from skey.keys import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_THE_PAPERS = (
-    "Table 1",
-    "Table 2",
-    "Table 3",
-    "Figure 1",
-    "Figure 2",
-    "Figure 3",
-    "Figure 4",
+    *(f"Table {number}" for number in range(1, 4)),
+    *(f"Figure {number}" for number in range(1, 5)),
     "S-KEY's table",
 )
 MADE_UP = {

@@ -19,15 +19,17 @@ from companion.observations import (
 )
 from companion.pages import evidence
 from companion.parameters import ParameterError
-from companion.plots.reliability import coverage_drawing, reliability_drawing
-from companion.plots.robustness import effect_drawing, effect_drawings
+from companion.plots.evidence import (
+    coverage_drawing,
+    effect_drawing,
+    effect_drawings,
+    reliability_drawing,
+)
 from companion.record import RESULTS
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.reliability import Judged
 from companion.studies.robustness import CONDITIONS, EFFECTS
 from companion.systems import T3
-from skey.audio import SAMPLE_RATE
-from skey.inference.confidence import expected_error
 from skey.keys import KEYS, Key, parse_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,10 +38,6 @@ C, G, F, AM = (parse_key(text) for text in ("C", "G", "F", "Am"))
 
 def shipped(name: str) -> Observation:
     return read_observation(ROOT / RESULTS, name)
-
-
-def table() -> pd.DataFrame:
-    return evaluate(T3).answers
 
 
 # A smaller run of an observation
@@ -66,14 +64,6 @@ def test_a_smaller_run_never_replaces_the_shipped_record(checkout: Path) -> None
 
 
 # One effect at a time
-
-
-def tone(pitch: int = 69, seconds: float = 2.0) -> np.ndarray:
-    """Harmonics of one pitch."""
-    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    hertz = 440 * 2 ** ((pitch - 69) / 12)
-    wave = sum(np.sin(2 * np.pi * n * hertz * time) / n for n in range(1, 6))
-    return np.asarray(wave / np.abs(wave).max(), np.float32)
 
 
 def test_the_clips_are_clean_and_balanced() -> None:
@@ -138,12 +128,6 @@ def test_the_recorded_answers_are_given_again(tmp_path: Path, monkeypatch: pytes
 # Confidence
 
 
-def test_the_calibration_error_is_the_weighted_distance_from_the_diagonal() -> None:
-    confidence = np.array([0.95, 0.95, 0.55, 0.55])
-    right = np.array([True, True, True, False])
-    assert expected_error(confidence, right) == pytest.approx((2 * 0.05 + 2 * 0.05) / 4)
-
-
 def test_an_oracle_of_its_own_errors_gains_by_withholding() -> None:
     answers = Judged(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
     assert reliability.accuracy_at(answers, 1.0).value == 0.5
@@ -168,11 +152,8 @@ def test_the_interval_of_the_calibration_error_holds_it_for_a_biased_system() ->
 
 
 def test_carried_answers_of_a_smaller_run_are_cut_to_its_clips() -> None:
-    entries = {
-        "clips": {"keys": ["C major"]},
-        "skey": {"keys": ["C major", "G major"], "confidence": [0.9, 0.1]},
-    }
-    answers = reliability.judged(entries, "skey")
+    longer = {"keys": ["C major", "G major"], "confidence": [0.9, 0.1]}
+    answers = reliability.judged({"clips": {"keys": ["C major"]}, "skey": longer}, "skey")
     assert len(answers) == 1 and answers.right.all()
 
 
@@ -202,11 +183,7 @@ def test_the_clips_to_hear_are_those_with_the_most_different_answers() -> None:
     table = votes((C, C, C), (C, G, AM), (C, C, G))
     assert disagreement.different_answers(table) == [1, 3, 2]
     assert disagreement.disagreed_rows(table, 2) == [1, 2]
-    assert list(disagreement.unanimity(table).itertuples(name=None)) == [
-        (1, 1, 1, 1),
-        (2, 1, 1, 1),
-        (3, 1, 1, 1),
-    ]
+    assert disagreement.unanimity(table).to_numpy().tolist() == [[1, 1, 1]] * 3
 
 
 def test_systems_agree_where_they_name_the_same_key() -> None:
@@ -215,7 +192,7 @@ def test_systems_agree_where_they_name_the_same_key() -> None:
 
 
 def test_every_recorded_profile_of_a_clip_to_hear_is_the_answer_of_table_3() -> None:
-    predictions = table()
+    predictions = evaluate(T3).answers
     chosen = {clip.id for clip in disagreement.chosen_clips(predictions)}
     for system, profiles in shipped(disagreement.NAME).entries.items():
         assert chosen <= set(profiles), "papermill notebooks/disagreement.ipynb out.ipynb -p recompute True"

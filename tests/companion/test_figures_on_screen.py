@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from html import unescape
 from pathlib import Path
 
@@ -86,23 +87,17 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return {**json.loads(unescape(found[1])), "width": request.param}
 
 
-def test_no_text_of_a_figure_is_too_small_to_read(measured: dict) -> None:
-    least = SMALLEST[measured["width"]]
-    assert {page: size for page, size in measured["sizes"].items() if size < least - 0.05} == {}
+FAULTS: Mapping[str, tuple[str, Callable[[float, int], bool]]] = {
+    "text_too_small_to_read": ("sizes", lambda size, width: size < SMALLEST[width] - 0.05),
+    "text_that_is_cut_off": ("cut", lambda pixels, _: pixels > 2),
+    "more_width_than_the_window": ("wide", lambda pixels, _: pixels > 0),
+    "scrolling_box_that_the_keyboard_does_not_reach": ("stuck", lambda boxes, _: boxes > 0),
+    "pale_link": ("pale", lambda contrast, _: contrast < 4.5),  # WCAG 2, 1.4.3
+}
+"""What is measured, and from where on it is a fault in a window of some width."""
 
 
-def test_no_text_of_a_figure_is_cut_off(measured: dict) -> None:
-    assert {page: pixels for page, pixels in measured["cut"].items() if pixels > 2} == {}
-
-
-def test_no_page_is_wider_than_the_window(measured: dict) -> None:
-    assert {page: pixels for page, pixels in measured["wide"].items() if pixels > 0} == {}
-
-
-def test_what_scrolls_sideways_is_reached_from_the_keyboard(measured: dict) -> None:
-    assert {page: boxes for page, boxes in measured["stuck"].items() if boxes} == {}
-
-
-def test_links_stand_out_from_their_ground(measured: dict) -> None:
-    """4.5 to 1, as the guidelines for accessible pages (WCAG 2, 1.4.3) ask."""
-    assert {page: contrast for page, contrast in measured["pale"].items() if contrast < 4.5} == {}
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_page_has_any(fault: str, measured: dict) -> None:
+    what, is_fault = FAULTS[fault]
+    assert {page: x for page, x in measured[what].items() if is_fault(x, measured["width"])} == {}

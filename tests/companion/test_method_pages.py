@@ -15,8 +15,16 @@ from torch import Tensor
 from companion.observations import Entries, read_observation
 from companion.pages import chapters
 from companion.pages import pseudo_label as pages
-from companion.plots.circle import many_points_drawing, places, plane_drawing, terms_drawing
-from companion.plots.method import clip_drawing, profile_drawing, structure_drawing, view_drawing
+from companion.plots.method import (
+    clip_drawing,
+    many_points_drawing,
+    places,
+    plane_drawing,
+    profile_drawing,
+    structure_drawing,
+    terms_drawing,
+    view_drawing,
+)
 from companion.record import RESULTS
 from companion.studies import alignment, pretext, pseudo_labels, transform
 from skey.calibration import Calibration
@@ -87,11 +95,8 @@ def test_the_table_is_named_by_its_major_column() -> None:
 
 
 def test_only_four_circles_tell_all_signatures_apart_and_two_of_them_are_the_others_run_backwards() -> None:
-    apart = [
-        o for o in range(12) if len({complex(round(p.real, 6), round(p.imag, 6)) for p in places(o)}) == 12
-    ]
-    assert apart == [1, 5, 7, 11]
-    assert places(5) == pytest.approx([p.conjugate() for p in places(7)], abs=1e-9)
+    assert [o for o in range(12) if len(set(places(o).round(6))) == 12] == [1, 5, 7, 11]
+    assert places(5) == pytest.approx(places(7).conj(), abs=1e-9)
 
 
 def test_doubt_between_fifths_is_cheap_on_one_circle_and_between_semitones_on_the_other() -> None:
@@ -211,9 +216,13 @@ def test_every_equation_of_the_paper_is_in_the_book() -> None:
 # Extending it
 
 
-def snippets() -> list[str]:
+def run_snippet(number: int) -> dict[str, Any]:
+    """The names that a block of Python on the page defines."""
     page = (ROOT / "book" / "extend.md").read_text(encoding="utf-8")
-    return re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    snippets = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(compile(snippets[number], "extend.md", "exec"), names)
+    return names
 
 
 @pytest.fixture
@@ -234,32 +243,22 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_data_set_of_the_page_can_be_loaded_and_heard(
     records: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names: dict[str, Any] = {}
-    define, use, *_ = snippets()
-    exec(compile(define, "extend.md", "exec"), names)
-    monkeypatch.setitem(DATASETS, "beatles", names["Beatles"])
-    exec(compile(use, "extend.md", "exec"), {})
+    monkeypatch.setitem(DATASETS, "beatles", run_snippet(0)["Beatles"])
+    run_snippet(1)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(" ", 1)[0] for line in printed] == ["song-0", "song-1"]
     assert "A minor (99, 173)" in printed[1]
 
 
 def test_the_experiment_of_the_page_differs_in_what_it_says() -> None:
-    names: dict[str, Any] = {}
-    exec(compile(snippets()[2], "extend.md", "exec"), names)
-    experiment = names["EXPERIMENTS"]["skey-w1"]
+    experiment = run_snippet(2)["EXPERIMENTS"]["skey-w1"]
     assert isinstance(experiment, Experiment) and isinstance(experiment.loss, LossSettings)
     assert (experiment.loss.omega, experiment.loss.mode) == (1, "pseudo-label")
     assert experiment.loss.average_weight == 30
 
 
 def test_the_loss_of_the_page_is_small_where_the_network_is_sure() -> None:
-    names: dict[str, Any] = {}
-    exec(compile(snippets()[3], "extend.md", "exec"), names)
-    sure, unsure = torch.eye(12)[:1], torch.full((1, 12), 1 / 12)
-    loss = {
-        k: names["certainty_loss"](Views(y, y, y, torch.zeros(1).long()))
-        for k, y in (("s", sure), ("u", unsure))
-    }
-    assert loss["s"].item() == pytest.approx(0, abs=1e-5)
-    assert loss["u"].item() == pytest.approx(math.log(12), abs=1e-5)
+    loss = run_snippet(3)["certainty_loss"]
+    for y, expected in ((torch.eye(12)[:1], 0), (torch.full((1, 12), 1 / 12), math.log(12))):
+        found = loss(Views(y, y, y, torch.zeros(1).long()))
+        assert found.item() == pytest.approx(expected, abs=1e-5)

@@ -16,7 +16,6 @@ from companion.plots import (
     confusion_drawing,
     keys_drawing,
     scores_drawing,
-    side_by_side,
 )
 from companion.systems import SYSTEMS
 from skey.baselines import BASELINES
@@ -120,9 +119,3 @@ def luminance(hexadecimal: str) -> float:
     channels = [int(hexadecimal[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-def test_figures_stand_side_by_side_with_their_titles() -> None:
-    html = side_by_side(list(drawings().values()))
-    assert html.count("<figure") == html.count("<svg") == len(drawings())
-    assert all(f"<figcaption>{each.title}</figcaption>" in html for each in drawings().values())

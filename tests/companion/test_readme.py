@@ -75,12 +75,8 @@ def test_the_table_of_the_readme_is_that_of_the_record(root: Path) -> None:
     assert with_results(README, evaluate(T3), excerpts) == README, "run: python -m companion.pages.readme"
 
 
-def test_the_files_that_the_readme_names_exist(root: Path) -> None:
+def test_the_files_and_notebooks_that_the_readme_names_exist(root: Path) -> None:
     links = re.findall(r"\]\(([^)]+)\)", README)
-    assert len(links) >= 3
-    assert all((root / link).is_file() for link in links)
-
-
-def test_the_notebooks_of_the_readme_exist(root: Path) -> None:
-    names = {word for line in COMMANDS if line.startswith("papermill") for word in line.split()[1:2]}
-    assert names and all((root / name).is_file() for name in names)
+    notebooks = [line.split()[1] for line in COMMANDS if line.startswith("papermill")]
+    assert len(links) >= 3 and notebooks
+    assert all((root / name).is_file() for name in (*links, *notebooks))

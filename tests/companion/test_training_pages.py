@@ -1,7 +1,7 @@
 """The pages on training: curves, the table of runs, differences to the released networks."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,16 @@ from nbformat import NotebookNode
 
 from companion.answers import evaluate
 from companion.pages.against import (
+    MARKERS,
     NOTHING,
     PAIRS,
-    difference_numbers,
+    differences_drawing,
     differences_table,
     in_short,
     pairs_of,
 )
 from companion.pages.cards import default_card
-from companion.pages.trainings import (
-    averaging_words,
-    budget_words,
-    chosen_words,
-    runs_table,
-    training_numbers,
-)
+from companion.pages.trainings import averaging_words, budget_words, chosen_words, runs_table
 from companion.paper import label
 from companion.plots import colour
 from companion.plots.curve import (
@@ -38,7 +33,6 @@ from companion.plots.curve import (
     shares_by_row,
     steps_of,
 )
-from companion.plots.difference import MARKERS, differences_drawing
 from companion.scores import score
 from companion.studies.differences import Pair
 from companion.systems import AGAINST
@@ -54,8 +48,6 @@ EPOCHS = 3
 
 def record(system: str, seed: int, loss: float = 1.0, **settings: Any) -> TrainingRecord:
     """A made-up run that lies on the tonic at first and on the key signature at the end."""
-    from dataclasses import asdict
-
     experiment = asdict(replace(find_experiment(system), **settings))
     has_modes = experiment["architecture"]["outputs"] == 24
     counts = [[10, 0, 0, 0] + [0] * 8, [5, 0, 0, 5] + [0] * 8, [1, 0, 0, 9] + [0] * 8]
@@ -162,7 +154,6 @@ def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else
 
 def test_the_budget_is_added_up() -> None:
     assert budget_words(RUNS) == "3 runs, 1.5 hours in all: 1.5 hours on a machine (3)."
-    assert training_numbers(RUNS) == {"runs": 3.0, "systems": 2.0, "hours": 1.5}
     assert chosen_words(RUNS).count("- ") == 1
 
 
@@ -193,7 +184,6 @@ def test_the_table_says_which_scores_more() -> None:
         row for row in rows if row.startswith(f"| {Pair('skey', 'released-skey', 'mirex').in_words()} |")
     )
     assert made_up.endswith("| less |")
-    assert difference_numbers(experiment)["skey_released-skey_mirex"] < 0
     assert in_short(Interval(1.0, 0.5, 2.0)) == "more"
     assert in_short(Interval(1.0, -0.5, 2.0)) == "undecided"
     nobody = replace(experiment, answers=experiment.answers[["source", "level", "reference"]])

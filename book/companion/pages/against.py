@@ -1,7 +1,12 @@
-"""Our weights against the released ones: which pairs, their differences as a table and for the prose."""
+"""Our weights against the released ones: which pairs, their differences as a table and as a figure."""
+
+from collections.abc import Sequence
+
+import pandas as pd
 
 from companion.answers import Evaluation
 from companion.pages.tables import markdown_table, with_interval
+from companion.plots import INK, Drawing, canvas, colour, draw, styled
 from companion.scores import parts_of
 from companion.studies.differences import Pair, differences
 from skey.metrics import Interval
@@ -25,6 +30,9 @@ PAIRS = (
 )
 """Who is compared with whom."""
 
+MARKERS = "os^Dv<>PX*dphH"
+"""One a pair: they tell pairs apart whose first system is the same."""
+
 NOTHING = "None of these pairs is on record: weights of one of the two were not there when it was made."
 
 
@@ -42,13 +50,8 @@ def differences_table(table: Evaluation) -> str:
     rows = []
     for pair in pairs:
         found = differences(table.answers, pair, table.seed)
-        rows.append(
-            [
-                pair.in_words(),
-                *(with_interval(each, "+.1f") for each in found.values()),
-                in_short(found["all"]),
-            ]
-        )
+        cells = (with_interval(each, "+.1f") for each in found.values())
+        rows.append([pair.in_words(), *cells, in_short(found["all"])])
     return markdown_table(["Ours − the other", *sizes, "Ours is"], rows)
 
 
@@ -59,9 +62,26 @@ def in_short(difference: Interval) -> str:
     return "less" if difference.high < 0 else "undecided"
 
 
-def difference_numbers(table: Evaluation) -> dict[str, float]:
-    """Numbers for the prose: ``skey_released-skey_mirex``, the difference on all tracks, in points."""
-    return {
-        f"{pair.ours}_{pair.other}_{pair.metric}": differences(table.answers, pair)["all"].value
-        for pair in pairs_of(table)
-    }
+@styled
+def differences_drawing(answers: pd.DataFrame, pairs: Sequence[Pair], title: str) -> Drawing:
+    """Each pair's difference on all tracks and on each part: right of zero ours scores more.
+
+    Dots and intervals have the colour of our system.
+    """
+    parts, spoken = list(parts_of(answers)), []
+    figure, axes = canvas(7.2, 1.0 + 0.17 * ((len(pairs) + 1) * len(parts) + len(pairs)))
+    for place, (pair, marker) in enumerate(zip(pairs, MARKERS, strict=False)):
+        found = pd.DataFrame(list(differences(answers, pair).values()))
+        rows, face = found.index + 0.8 * ((place + 0.5) / len(pairs) - 0.5), colour(pair.ours)
+        axes.hlines(rows, found.low, found.high, color=face, linewidth=2)
+        axes.plot(found.value, rows, marker, color=face, markersize=6, label=pair.in_words())
+        spoken.append(f"{pair.in_words()}: {found.value[0]:+.1f}")
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_yticks(range(len(parts)), parts)
+    axes.set(ylim=(len(parts) - 0.5, -0.5), xlabel="percentage points")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    for line in range(1, len(parts)):
+        axes.axhline(line - 0.5, color=INK, alpha=0.15, linewidth=0.6)
+    figure.legend(loc="outside upper center", ncols=1, frameon=False, fontsize=9)
+    return draw(figure, title, f"On all tracks, in points: {'; '.join(spoken)}.")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,13 @@ def browser_script() -> str:
         "epsilon": float(inference._EPSILON),
         "weights": {name: _base64(array) for name, array in arrays.items()},
     }
-    return f"window.SKEY = {json.dumps(network | _keys() | _front_end() | _estimator())};\n"
+    keys = {
+        "keys": [str(key) for key in KEYS],
+        "short": [format_key(key, Notation.SHORT) for key in KEYS],
+        "camelot": [format_key(key, Notation.CAMELOT) for key in KEYS],
+        "circle": [key.index for key in CIRCLE_OF_FIFTHS],
+    }
+    return f"window.SKEY = {json.dumps(network | keys | _front_end() | _estimator())};\n"
 
 
 def _base64(array: np.ndarray) -> str:
@@ -46,27 +53,21 @@ def _base64(array: np.ndarray) -> str:
     return base64.b64encode(array.astype("<f4").tobytes()).decode()
 
 
-def _keys() -> dict[str, Any]:
-    """The 24 keys in order, and their places along the circle of fifths."""
-    return {
-        "keys": [str(key) for key in KEYS],
-        "short": [format_key(key, Notation.SHORT) for key in KEYS],
-        "camelot": [format_key(key, Notation.CAMELOT) for key in KEYS],
-        "circle": [key.index for key in CIRCLE_OF_FIFTHS],
-    }
+def _constants(module: ModuleType, *names: str) -> dict[str, Any]:
+    """Constants of a module by their names in JavaScript: ``_ACTIVE_RANGE`` is ``activeRange``."""
+    found = {}
+    for name in names:
+        first, *more = name.strip("_").lower().split("_")
+        found[first + "".join(map(str.title, more))] = getattr(module, name)
+    return found
 
 
 def _front_end() -> dict[str, Any]:
     """The log-VQT."""
     return {
         "sampleRate": audio.SAMPLE_RATE,
-        "hop": filters.HOP,
-        "bins": filters.BINS,
-        "croppedBins": filters.CROPPED_BINS,
-        "binsPerOctave": filters.BINS_PER_OCTAVE,
-        "octaves": filters.OCTAVES,
-        "dynamicRange": filters.DYNAMIC_RANGE,
-        "smallestMagnitude": filters.SMALLEST_MAGNITUDE,
+        **_constants(filters, "HOP", "BINS", "CROPPED_BINS", "BINS_PER_OCTAVE", "OCTAVES"),
+        **_constants(filters, "DYNAMIC_RANGE", "SMALLEST_MAGNITUDE"),
         "kernelTaps": filters.octave_kernels().shape[1],
         "kernelLengths": filters.kernel_lengths().tolist(),
         "topFrequencies": filters.FREQUENCIES[-filters.BINS_PER_OCTAVE :].tolist(),
@@ -78,30 +79,15 @@ def _front_end() -> dict[str, Any]:
 def _estimator() -> dict[str, Any]:
     """Windows, silence, tonality, tuning."""
     return {
-        "minSamples": audio.MIN_SAMPLES,
-        "silencePeak": audio.SILENCE_PEAK,
-        "quiet": estimator.QUIET,
-        "offset": estimator.OFFSET,
-        "leastVoteSeconds": estimator.LEAST_VOTE_SECONDS,
-        "leastShare": estimator.LEAST_SHARE,
-        "inTuneCents": estimator.IN_TUNE_CENTS,
+        **_constants(audio, "MIN_SAMPLES", "SILENCE_PEAK"),
+        **_constants(estimator, "QUIET", "OFFSET", "LEAST_VOTE_SECONDS", "LEAST_SHARE", "IN_TUNE_CENTS"),
         "tiny": confidence.TINY,
         "tonality": {
-            "frame": tonality.FRAME,
-            "step": tonality.STEP,
-            "tonalProminence": tonality.TONAL_PROMINENCE,
-            "minActiveSeconds": tonality.MIN_ACTIVE_SECONDS,
-            "leastChange": tonality.LEAST_CHANGE,
-            "activeRange": tonality._ACTIVE_RANGE,
-            "rounding": tonality._ROUNDING,
-            "silentRange": tonality._SILENT_RANGE,
-            "noiseProminence": tonality._NOISE_PROMINENCE,
-            "neighbours": tonality._NEIGHBOURS,
+            **_constants(tonality, "FRAME", "STEP", "TONAL_PROMINENCE", "MIN_ACTIVE_SECONDS", "LEAST_CHANGE"),
+            **_constants(tonality, "_ACTIVE_RANGE", "_ROUNDING", "_SILENT_RANGE", "_NOISE_PROMINENCE"),
+            **_constants(tonality, "_NEIGHBOURS", "_TUNING_RANGE", "_CONCERT_A", "_WEIGHTS"),
             "tuningBins": [tonality._TUNING_BINS.start, tonality._TUNING_BINS.stop],
-            "tuningRange": tonality._TUNING_RANGE,
-            "concertA": tonality._CONCERT_A,
             "steady": [tonality._STEADY, tonality._STEADY_BINS],
-            "weights": tonality._WEIGHTS,
             "lineBins": [tonality._LINE_BINS.start, tonality._LINE_BINS.stop],
             "smallestFloat": float(np.finfo(np.float32).tiny),
         },

@@ -62,24 +62,21 @@ def default_card(checkout: Path) -> str:
 def _seed_words(record: TrainingRecord, records: Sequence[TrainingRecord]) -> str:
     """The seed, and how many of the same settings it was chosen among."""
     seeds = sum(run.is_candidate and run.system == record.system for run in records)
-    loss = f"loss on held-out training pieces {record.validation_loss:.4f}"
     among = "the only one" if seeds == 1 else f"of {seeds} the one with the lowest"
-    return f"{record.seed}, {among}; {loss}"
+    return f"{record.seed}, {among}; loss on held-out training pieces {record.validation_loss:.4f}"
 
 
 def others_table(checkout: Path) -> str:
     """Every other network on record, ours and the released ones: what each is, and what it scores."""
     scores, chosen = read_scores(checkout / RESULTS), choose(read_training_records(checkout / RESULTS))
     released = read_observation(checkout / RESULTS, NAME).entries
-    files = {file.stem: file for file in (checkout / SHIPPED).glob("*.safetensors")}
+    files = {file.stem: file for file in (checkout / SHIPPED).glob("*.safetensors") if file.stem != DEFAULT}
     rows = []
-    for name in SYSTEMS:
+    for name in (name for name in SYSTEMS if name in RELEASED or name in files):
         if name in RELEASED:
             cells = _released_cells(name, released[name])
-        elif name in files and name in chosen and name != DEFAULT:
-            cells = _cells(read_header(files[name]), chosen[name])
         else:
-            continue
+            cells = _cells(read_header(files[name]), chosen[name])
         metric = leading_metric(scores, name)
         score = f"{with_interval(interval_of(scores, name, metric))}<br>{METRIC_TITLES[metric]}"
         rows.append([f"{label(name)}<br>`{name}`", *cells, score])
@@ -113,18 +110,19 @@ def _released_cells(name: str, entry: Mapping[str, Any]) -> list[str]:
 
 def _data_words(training: Mapping[str, Any], experiment: Mapping[str, Any]) -> str:
     """How many clips, and how many recordings gave some of them."""
-    said = f"{training['clips']:,} clips: [the open corpus](notebooks/open-corpus.ipynb)"
-    recorded = training.get("recorded_tracks")
-    songs = "composed songs, " if experiment["songs"] else ""
-    return f"{said}, {songs}and segments of {recorded:,} recordings of free game music" if recorded else said
+    said = [f"{training['clips']:,} clips: [the open corpus](notebooks/open-corpus.ipynb)"]
+    said += ["composed songs"] if experiment["songs"] else []
+    if recorded := training.get("recorded_tracks"):
+        said.append(f"and segments of {recorded:,} recordings of free game music")
+    return ", ".join(said)
 
 
 def _training_words(training: Mapping[str, Any]) -> str:
     """Steps, time, machine, commit, and the weights at the start where they were not random."""
-    where = training.get("machine", training["device"])
-    minutes = float(training["seconds"]) / 60
-    commit = training.get("commit", "unknown")
-    said = f"{training['steps']:,} steps in {minutes:.0f} minutes, {where}, commit `{commit}`"
+    said = (
+        f"{training['steps']:,} steps in {training['seconds'] / 60:.0f} minutes, "
+        f"{training.get('machine', training['device'])}, commit `{training.get('commit', 'unknown')}`"
+    )
     start = training.get("started_from")
     return f"{said}, from weights that had seen {start['examples']:,} examples" if start else said
 
@@ -143,15 +141,14 @@ def _confidence_words(record: TrainingRecord) -> str:
     if temperature is None:
         return f"the softmax as it is: {clips} labelled clips were held out, too few to fit a temperature"
     fitted = f"temperature {temperature:g}, fitted on {clips} labelled clips held out of training"
-    said = f"softmax at {fitted}" if temperature >= 1 else f"the softmax as it is, and no bolder at {fitted}"
-    return said if record.uses_labels else f"{said}; the only use of labels, and it changes no answer"
+    return f"softmax at {fitted}" if temperature >= 1 else f"the softmax as it is, and no bolder at {fitted}"
 
 
 def _scores(record: TrainingRecord) -> dict[str, str]:
     """The scores of the open test set: all, then part by part."""
-    said: dict[str, str] = {}
+    said = {}
     for metric in METRICS:
         parts = record.scores[record.scores.metric == metric].part
         shown = (f"{part} {with_interval(record.score(metric, part)).replace('<br>', ' ')}" for part in parts)
-        said |= {f"{METRIC_TITLES[metric]}, %": "; ".join(shown)} if len(parts) else {}
+        said[f"{METRIC_TITLES[metric]}, %"] = "; ".join(shown)
     return said

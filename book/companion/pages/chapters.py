@@ -1,27 +1,25 @@
-"""What the book computes for its prose on the method: a figure a chapter, layers, settings, data sets."""
+"""What the book computes for its chapters: figures, layers, settings, data sets, the open corpus."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from companion.observations import read_observation
 from companion.pages import pseudo_label
 from companion.pages.tables import definitions, markdown_table
 from companion.plots import side_by_side
-from companion.plots.circle import plane_drawing
-from companion.plots.method import clip_drawing
+from companion.plots.method import clip_drawing, plane_drawing
 from companion.record import RESULTS
 from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, points, pretext_clips
-from skey.corpus.plan import render_clip
-from skey.datasets import DATASETS, Dataset, load_dataset
+from skey.corpus.pieces import IndexRow
+from skey.corpus.plan import Clip, render_clip
+from skey.datasets import DATASETS, load_dataset
 from skey.experiments import Experiment, at_scale, find_experiment
 from skey.losses import LossSettings
 from skey.model import Architecture, ChromaNet, count_parameters
 from skey.vqt import SEGMENT_FRAMES
-
-FOLDER = "method"
-"""Where the parts lie, below the pages' computed parts."""
 
 
 def method_parts(checkout: Path) -> dict[str, str]:
@@ -29,23 +27,18 @@ def method_parts(checkout: Path) -> dict[str, str]:
     segments = halves(render_clip(pretext_clips()["sure"]))
     crops = clip_drawing(segments, CROP, SHIFT, "A clip and what three crops keep of it")
     labels = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
-    parts = {
-        "crops.html": crops._repr_html_(),
-        "points.html": points_figure(checkout),
-        "pseudo-label.html": pseudo_label.offsets_figure(labels, -3)._repr_html_(),
-        "layers.md": layers_table(),
-        "sizes.md": sizes_table(),
-        "settings.md": settings_table(),
-    }
-    return {f"{FOLDER}/{name}": text for name, text in parts.items()}
-
-
-def points_figure(checkout: Path) -> str:
-    """The three views of both clips of Figure 1 on the circle of fifths, beside each other."""
-    entries = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
-    entry = entries[first_recorded(entries, ONE_COLUMN)]
+    views = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
+    entry = views[first_recorded(views, ONE_COLUMN)]
     titles = {"sure": "A clip that the network is sure of", "torn": "A clip that pulls both ways"}
-    return side_by_side([plane_drawing(points(entry, clip), 7, title) for clip, title in titles.items()])
+    planes = [plane_drawing(points(entry, clip), 7, title) for clip, title in titles.items()]
+    return {
+        "method/crops.html": crops._repr_html_(),
+        "method/points.html": side_by_side(planes),
+        "method/pseudo-label.html": pseudo_label.offsets_figure(labels, -3)._repr_html_(),
+        "method/layers.md": layers_table(),
+        "method/sizes.md": sizes_table(),
+        "method/settings.md": settings_table(),
+    }
 
 
 def layers_table() -> str:
@@ -79,41 +72,55 @@ def settings_table() -> str:
     """The papers' settings of STONE and of S-KEY beside the scale at which this repository trains."""
     columns = {name: find_experiment(name) for name in ("stone", "skey")}
     columns |= {f"{name}, here": at_scale(each) for name, each in columns.items()}
-    described = {name: dict(_settings(each)) for name, each in columns.items()}
-    rows = [[setting, *(each[setting] for each in described.values())] for setting in described["stone"]]
-    return markdown_table(["", "STONE", "S-KEY", "STONE, here", "S-KEY, here"], rows)
+    described = pd.DataFrame({name: _settings(each) for name, each in columns.items()})
+    return markdown_table(["", "STONE", "S-KEY", "STONE, here", "S-KEY, here"], described.itertuples())
 
 
-def _settings(experiment: Experiment) -> Iterator[tuple[str, str]]:
+def _settings(experiment: Experiment) -> dict[str, str]:
     """Settings that differ between papers and repository, by name."""
-    music = experiment.clips + experiment.unlabelled
-    yield "tracks, here clips, at most", f"{music:,}"
-    yield "batch", str(experiment.batch)
-    yield "epochs", str(experiment.epochs)
-    yield "largest learning rate", f"{experiment.optimiser.rate:g}"
-    yield "frames averaged before the network", str(experiment.architecture.frames_per_step)
-    yield "steps an epoch", f"{min(experiment.steps, music // experiment.batch):,}"
-    loss = experiment.loss
-    if isinstance(loss, LossSettings):
-        yield "ω", str(loss.omega)
-        yield "½ in Eq. 5", "yes" if loss.half else "no"
-        weights = f"{loss.mode_weight:g}, {loss.average_weight:g}"
-        yield "weights of mode and average (S-KEY: Q1)", "–" if loss.mode == "none" else weights
+    music, loss = experiment.clips + experiment.unlabelled, experiment.loss
+    assert isinstance(loss, LossSettings)
+    weights = f"{loss.mode_weight:g}, {loss.average_weight:g}"
+    return {
+        "tracks, here clips, at most": f"{music:,}",
+        "batch": str(experiment.batch),
+        "epochs": str(experiment.epochs),
+        "largest learning rate": f"{experiment.optimiser.rate:g}",
+        "frames averaged before the network": str(experiment.architecture.frames_per_step),
+        "steps an epoch": f"{min(experiment.steps, music // experiment.batch):,}",
+        "ω": str(loss.omega),
+        "½ in Eq. 5": "yes" if loss.half else "no",
+        "weights of mode and average (S-KEY: Q1)": "–" if loss.mode == "none" else weights,
+    }
 
 
 def datasets_list() -> str:
     """What the companion knows of each collection, as lists of terms."""
-    return "\n\n".join(_dataset(load_dataset(name)) for name in DATASETS)
+    parts = []
+    for dataset in map(load_dataset, DATASETS):
+        linked = dataset.url.startswith("http") and " " not in dataset.url
+        terms = {
+            "Parameter": f'`dataset = "{dataset.name}"`',
+            "Licence": dataset.licence,
+            "Lies in the root": dataset.layout,
+            "From": f"<{dataset.url}>" if linked else dataset.url,
+            "Cite": dataset.citation,
+        }
+        parts += [f"**{dataset.title}**", definitions(terms)]
+    return "\n\n".join(parts)
 
 
-def _dataset(dataset: Dataset) -> str:
-    """One collection."""
-    address = f"<{dataset.url}>" if dataset.url.startswith("http") and " " not in dataset.url else dataset.url
-    terms = {
-        "Parameter": f'`dataset = "{dataset.name}"`',
-        "Licence": dataset.licence,
-        "Lies in the root": dataset.layout,
-        "From": address,
-        "Cite": dataset.citation,
-    }
-    return f"**{dataset.title}**\n\n{definitions(terms)}"
+def pieces_table(index: Sequence[IndexRow]) -> str:
+    """Pieces and groups of each source of the open corpus, and how many pieces each split has."""
+    table = pd.DataFrame(list(index))
+    counts = table.groupby("source", sort=False)["group"].agg(Pieces="size", Groups="nunique")
+    sizes = counts.join(pd.crosstab(table["source"], table["split"])[table["split"].unique()])
+    return markdown_table(["Source", *sizes], sizes.map("{:,}".format).itertuples())
+
+
+def kinds_table(clips: Sequence[Clip]) -> str:
+    """Clips of each source and level, by mode."""
+    kinds = [f"{clip.source}, {clip.level}" for clip in clips]
+    modes = [clip.key.mode if clip.key else "unknown" for clip in clips]
+    counts = pd.crosstab(pd.Series(kinds), pd.Series(modes))
+    return markdown_table(["Clips", *counts], counts.astype(str).itertuples())

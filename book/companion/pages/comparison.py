@@ -5,7 +5,7 @@ from functools import cache
 
 from companion.answers import Evaluation
 from companion.claims import MARGIN, OTHER_TRAINING, PAPERS_EXAMPLES, examples_seen
-from companion.pages.tables import markdown_table, paper_cell, with_interval
+from companion.pages.tables import markdown_table, with_interval
 from companion.paper import Number, PaperTable, dataset_title, label, paper_tables, papers_numbers
 from companion.record import RESULTS, find_checkout
 from companion.scores import interval_of
@@ -19,15 +19,11 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns of a table by its score."""
 
-ABSENT = "not computed here"
-
 CHANCE = 50
 """The mode accuracy of a guess, in percent: half of the clips of the open corpus are minor."""
 
 PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")
 """The collections of S-KEY's table."""
-
-Counts = RelationCounts | SignatureCounts
 
 
 def comparison_table(table: Evaluation) -> str:
@@ -57,15 +53,15 @@ def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable], metric: 
         number = papers_numbers(metric).get(system)
         yield _our_row(table, system, metric, number.percent if number else None)
     elif printed is not None:
-        yield [f"{label(system)}<br>*ours: {ABSENT}*", *["–"] * (len(HEADERS[metric]) - 1)]
+        yield [f"{label(system)}<br>*ours: not computed here*", *["–"] * (len(HEADERS[metric]) - 1)]
 
 
 def _papers_row(table: PaperTable, system: str) -> list[str]:
     """One row of a table of the papers."""
-    percent = table.row(system)["percent"]
+    percent = table.systems[system]["percent"]
     score = f"{percent:.1f}" if table.metric == "mirex" else f"{percent:.0f}"
     where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"
-    return [f"{label(system)}<br>*paper: {where}*", *_shares(table.counts(system), counted=True), score]
+    return [f"{label(system)}<br>*paper: {where}*", *_shares(table.counts(system), "<br>*{:,}*"), score]
 
 
 def _our_row(table: Evaluation, system: str, metric: str, percent: Number | None = None) -> list[str]:
@@ -80,9 +76,8 @@ def _our_row(table: Evaluation, system: str, metric: str, percent: Number | None
 def why_below(table: Evaluation, system: str, metric: str, percent: Number | None) -> str:
     """The reason for a score of ours whose whole interval is more than ``MARGIN`` points below a percentage.
 
-    Examples that the network saw beside the paper's, seeds, a collapse to one answer, and whether it has
-    learnt the mode (its accuracy is above chance); or that it is as low as a constant answer, as in the
-    paper. Empty where the score is not far below.
+    Examples that the network saw, seeds, and whether it has learnt the mode (its accuracy is above chance);
+    or that it is as low as a constant answer, as in the paper. Empty where the score is not far below.
     """
     ours, constant = (interval_of(table.scores, name, metric) for name in (system, "always-c-major"))
     if percent is None or ours is None or ours.high >= percent - MARGIN:
@@ -95,9 +90,7 @@ def why_below(table: Evaluation, system: str, metric: str, percent: Number | Non
         return "<br>*far below: nothing was trained, the music differs*"
     share = f" of the paper's {PAPERS_EXAMPLES:,} ({seen / PAPERS_EXAMPLES:.1%})"
     reasons = [f"saw {seen:,} examples{'' if system in OTHER_TRAINING else share}"]
-    reasons.append(f"{(count := seeds(system))} {'seed' if count == 1 else 'seeds'}")
-    if table.answers[system].nunique() == 1:
-        reasons.append("one answer to all tracks")
+    reasons.append(f"seeds: {seeds(system)}")
     if mode := interval_of(table.scores, system, "mode"):
         reasons.append(f"mode {'' if mode.low > CHANCE else 'not '}learnt ({mode.value:.0f} % right)")
     return f"<br>*far below: {', '.join(reasons)}*"
@@ -110,36 +103,26 @@ def seeds(system: str) -> int:
     return len({run.seed for run in runs if run.system == system})
 
 
-def _shares(counts: Counts, counted: bool = False) -> list[str]:
-    """Each outcome as a percentage of all tracks, fifths in both directions together; ``counted``: and as a
-    count below it."""
-    if isinstance(counts, SignatureCounts):
-        numbers = [counts.correct, counts.fifth, counts.other]
-    else:
-        numbers = [counts.same, counts.fifth, counts.relative, counts.parallel, counts.other]
-    below = [f"<br>*{number:,}*" if counted else "" for number in numbers]
-    return [f"{100 * number / counts.total:.1f}{count}" for number, count in zip(numbers, below, strict=True)]
+def _shares(counts: RelationCounts | SignatureCounts, below: str = "") -> list[str]:
+    """Each outcome as a percentage of all tracks, fifths both ways together, and what is ``below``."""
+    names = ("correct", "same", "fifth", "relative", "parallel", "other")
+    numbers = [getattr(counts, name) for name in names if hasattr(counts, name)]
+    return [f"{100 * number / counts.total:.1f}{below.format(number)}" for number in numbers]
 
 
 def collections_table(table: Evaluation) -> str:
     """S-KEY's table: the papers' MIREX on each of their collections with its mark, then ours."""
     papers = [papers_numbers("mirex", dataset, ours=False) for dataset in PAPERS_DATASETS]
     printed = {name: number.percent for name, number in papers_numbers("mirex").items()}
-    asked = systems_of(SKEY)
-    ours_begin = asked.index("skey-1")
-    names = [*asked[:ours_begin], "skey-60k", "skey-1m", *asked[ours_begin:]]
+    names = list(systems_of(SKEY))
+    names[names.index("skey-1") : names.index("skey-1")] = ["skey-60k", "skey-1m"]
     rows = [
         [
             label(system) + why_below(table, system, "mirex", printed.get(system)),
-            *(paper_cell(numbers.get(system)) for numbers in papers),
+            *(str(numbers.get(system, "–")) for numbers in papers),
             with_interval(interval_of(table.scores, system, "mirex")),
         ]
         for system in names
     ]
-    data = table.record.data
-    header = [
-        "MIREX, %",
-        *map(dataset_title, PAPERS_DATASETS),
-        f"ours: {data['title']}, n = {data['tracks']}",
-    ]
-    return markdown_table(header, rows)
+    ours = f"ours: {table.record.data['title']}, n = {table.record.data['tracks']}"
+    return markdown_table(["MIREX, %", *map(dataset_title, PAPERS_DATASETS), ours], rows)

@@ -1,6 +1,7 @@
 """Tables and players of the pages on degradation, confidence and disagreement."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ from companion.pages.listening import RELATION_WORDS, clip_file, listen, player
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.plots import Drawing, side_by_side
+from companion.plots.evidence import scored_systems
 from companion.plots.profile import key_rings
-from companion.plots.robustness import scored_systems
 from companion.scores import REFERENCE, Answer, format_answer, is_right, percent, systems_in
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CLEAN, EFFECTS, condition, score_change, score_points
@@ -76,26 +77,19 @@ def strengths_heard(entries: Entries, clip: Clip, place: int) -> str:
 def _effect_heard(entries: Entries, clip: Clip, place: int, effect: str) -> str:
     """Three players beside each other, and below them a table of answers."""
     reference, known = robustness.references(entries)[place], EFFECTS[effect]
-    words, players, columns = [], [], []
+    head, players = "<th></th>", ""
+    rows = {system: f"<th>{label(system)}</th>" for system in robustness.systems_of(entries)}
     for strength in (None, *known.shown):
         name = condition(effect, strength)
-        words.append(CLEAN if strength is None else f"{strength:g} {known.unit}".replace("-", "−"))
-        players.append(player(_sound(clip, effect, strength), words[-1]))
-        said = (robustness.answers(entries, system, name)[place] for system in robustness.systems_of(entries))
-        columns.append([_answer_cell(reference, answer) for answer in said])
-    head = "".join(f"<th>{word}</th>" for word in ("", *words))
-    rows = "".join(
-        f"<tr><th>{label(system)}</th>{''.join(cells)}</tr>"
-        for system, *cells in zip(robustness.systems_of(entries), *columns, strict=True)
-    )
-    table = f'<div class="companion-heard"><table class="table"><tr>{head}</tr>{rows}</table></div>'
-    return f'<h3>{known.title}: {reference}</h3><div class="companion-three">{"".join(players)}</div>{table}'
-
-
-def _sound(clip: Clip, effect: str, strength: float | None) -> str:
-    """The file of a clip under a condition."""
-    name = condition(effect, strength).replace(" -", " minus ")
-    return clip_file(lambda: robustness.render(clip, effect, strength), f"study-{clip.id}-{name}")
+        word = CLEAN if strength is None else f"{strength:g} {known.unit}".replace("-", "−")
+        file = f"study-{clip.id}-{name.replace(' -', ' minus ')}"
+        players += player(clip_file(partial(robustness.render, clip, effect, strength), file), word)
+        head += f"<th>{word}</th>"
+        for system in rows:
+            rows[system] += _answer_cell(reference, robustness.answers(entries, system, name)[place])
+    lines = "".join(f"<tr>{cells}</tr>" for cells in (head, *rows.values()))
+    table = f'<div class="companion-heard"><table class="table">{lines}</table></div>'
+    return f'<h3>{known.title}: {reference}</h3><div class="companion-three">{players}</div>{table}'
 
 
 def _answer_cell(reference: Key, answer: Answer) -> str:
@@ -125,18 +119,13 @@ def calibration_table(judged: Mapping[str, reliability.Judged]) -> str:
 
 def withholding_table(judged: Mapping[str, reliability.Judged]) -> str:
     """By the least confidence: share of clips with an answer, and share of those answers that is right."""
-    header = ["Withheld below", *(f"{least:g}" if least else "nothing" for least in LEAST)]
-    rows = [
-        [label(system), *(_kept(answers, least) for least in LEAST)] for system, answers in judged.items()
-    ]
-    return markdown_table(header, rows)
-
-
-def _kept(answers: reliability.Judged, least: float) -> str:
-    """What remains when answers of less confidence are withheld."""
-    coverage, right = reliability.withheld_below(answers, least)
-    share = "–" if right is None else with_interval(percent(right))
-    return f"{100 * coverage:.0f} % answered<br>{share}"
+    rows = []
+    for system, answers in judged.items():
+        cells = []
+        for coverage, right in (reliability.withheld_below(answers, least) for least in LEAST):
+            cells.append(f"{100 * coverage:.0f} % answered<br>{with_interval(right and percent(right))}")
+        rows.append([label(system), *cells])
+    return markdown_table(["Withheld below", "nothing", *map(str, LEAST[1:])], rows)
 
 
 def confidence_numbers(entries: Entries) -> dict[str, float]:
@@ -148,10 +137,8 @@ def confidence_numbers(entries: Entries) -> dict[str, float]:
 
 def keyless_table() -> str:
     """Sounds that have no key, and what the estimator says of each."""
-    rows = [
-        [name, str(reliability.reason_for_no_key(wave))]
-        for name, wave in reliability.keyless_sounds().items()
-    ]
+    sounds = reliability.keyless_sounds().items()
+    rows = ([name, str(reliability.reason_for_no_key(wave))] for name, wave in sounds)
     return markdown_table(["Sound", "Why it gets no key"], rows, text=2)
 
 
@@ -184,19 +171,14 @@ def disagreed_clip(answers: pd.DataFrame, dataset: Dataset, row: int, heard: Ent
     """One clip: player, every system's answer, the circle of fifths of each network on record, as HTML."""
     track, reference = answers.index[row], answers[REFERENCE].iloc[row]
     piece = track.split("#")[0].split("/", 1)[-1]
-    drawings = [
-        key_rings(profiles[track], f"{label(system)}: {piece}, {_said(reference, profiles[track])}")
-        for system, profiles in heard.items()
-        if track in profiles
-    ]
+    drawings = []
+    for system, profiles in heard.items():
+        if track in profiles:
+            said = RELATION_WORDS[relation(reference, KEYS[int(np.argmax(profiles[track]))])]
+            drawings.append(key_rings(profiles[track], f"{label(system)}: {piece}, {said}"))
     others = [name for name in systems_in(answers) if name not in disagreement.VOTERS]
     shown = listen(answers.drop(columns=others), dataset, [row])
     return shown + (small(drawings) if drawings else "")
-
-
-def _said(reference: Key, probabilities: Sequence[float]) -> str:
-    """The relation of the likeliest key to the reference, in words."""
-    return RELATION_WORDS[relation(reference, KEYS[int(np.argmax(probabilities))])]
 
 
 def disagreement_numbers(answers: pd.DataFrame) -> dict[str, float]:

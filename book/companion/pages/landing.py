@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from companion.answers import Evaluation, open_dataset
-from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Judgement, examples_seen, judge_all
+from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Verdict, examples_seen, judge_all
 from companion.pages.comparison import CHANCE, seeds
 from companion.pages.listening import instructive_rows, listen
-from companion.pages.tables import markdown_table, paper_cell, with_interval
+from companion.pages.tables import markdown_table, with_interval
 from companion.pages.verdicts import marks_legend
 from companion.paper import label, papers_numbers
 from companion.parameters import Parameters
@@ -25,14 +25,8 @@ LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
     T3: (
         "mirex",
         (
-            "krumhansl",
-            "temperley-peaks",
-            "skey",
-            "skey-400",
-            "skey-fifths",
-            DEFAULT,
-            "released-skey",
-            "supervised",
+            *("krumhansl", "temperley-peaks", "skey", "skey-400"),
+            *("skey-fifths", DEFAULT, "released-skey", "supervised"),
         ),
     ),
 }
@@ -50,46 +44,44 @@ def answer(
     ``tables``: the recorded ones by name; ``default``: the run behind the network that ``skey detect`` uses
     by default, which was trained for so many ``seconds`` in all; ``excerpts``: recorded scores on recordings.
     """
-    judged = judge_all(tables.values())
-    reproduced, failed = _reproduced(tables, judged), _not_reproduced(tables, judged, excerpts)
-    sentences = "\n".join([reproduced, failed, _new(tables, default, seconds)])
-    return sentences.replace(" %", "\N{NO-BREAK SPACE}%")
+    papers = [each.verdict for each in judge_all(tables.values()) if each.claim.paper]
+    sentences = (
+        _reproduced(tables, papers),
+        _not_reproduced(tables, papers, excerpts),
+        _new(tables, default, seconds),
+    )
+    return "\n".join(sentences).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _score(tables: Mapping[str, Evaluation], name: str, system: str, metric: str) -> float:
-    """A recorded score on all clips, in percent."""
-    score = interval_of(tables[name].scores, system, metric)
-    assert score is not None, f"{system} has no {metric} on record"
-    return score.value
+def _scores(table: Evaluation, metric: str) -> pd.DataFrame:
+    """Recorded scores on all clips in percent, a row a system."""
+    return table.scores.query("part == 'all' and metric == @metric").set_index("system")
 
 
-def _reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement]) -> str:
+def _reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict]) -> str:
     """The released networks and our STONE against what needs no training."""
-    stone, released, chroma = (
-        _score(tables, T1, system, "ksea") for system in ("stone", "released-stone12", "feature-engineering")
-    )
-    skey, template, peaks, ours, more, stone24 = (
-        _score(tables, T3, system, "mirex")
-        for system in ("released-skey", "krumhansl", "temperley-peaks", "skey", "skey-400", "stone24")
-    )
+    ksea, mirex = _scores(tables[T1], "ksea").value, _scores(tables[T3], "mirex").value
+    rising = ["stone24", "krumhansl", "skey", "temperley-peaks", "skey-400", "released-skey"]
     clips = read_header(SHIPPED / f"skey-400{SUFFIX}").training["clips"]
-    papers = [each.verdict for each in judged if each.claim.paper]
     return holds_while(
-        lambda: min(stone, released) > chroma and skey > more > peaks > ours > template > stone24,
+        lambda: (
+            min(ksea["stone"], ksea["released-stone12"]) > ksea["feature-engineering"]
+            and all(mirex[rising].diff()[1:] > 0)
+        ),
         "- **What reproduced.** A network learns key signatures without a label: STONE trained here has a "
-        f"KSEA of {stone:.1f} % and the released STONE {released:.1f} %, against {chroma:.1f} % for the "
-        f"strongest pitch class. It learns the mode, too: S-KEY trained here by the paper's rule, the best "
-        f"of {seeds('skey')} starts by its own loss, has a MIREX score of {ours:.1f} %, with four times the "
-        f"clips ({clips:,}) {more:.1f} %, and the released S-KEY {skey:.1f} %, against {template:.1f} % for "
-        f"Krumhansl's templates, {peaks:.1f} % for the strongest that we found, and {stone24:.1f} % for "
-        "24-STONE, without S-KEY's rule. "
+        f"KSEA of {ksea['stone']:.1f} % and the released STONE {ksea['released-stone12']:.1f} %, against "
+        f"{ksea['feature-engineering']:.1f} % for the strongest pitch class. It learns the mode, too: S-KEY "
+        f"trained here by the paper's rule, the best of {seeds('skey')} starts by its own loss, has a MIREX "
+        f"score of {mirex['skey']:.1f} %, with four times the clips ({clips:,}) {mirex['skey-400']:.1f} %, "
+        f"and the released S-KEY {mirex['released-skey']:.1f} %, against {mirex['krumhansl']:.1f} % for "
+        f"Krumhansl's templates, {mirex['temperley-peaks']:.1f} % for the strongest that we found, and "
+        f"{mirex['stone24']:.1f} % for 24-STONE, without S-KEY's rule. "
         f"Of the papers' {len(papers)} claims {papers.count('holds')} hold.",
     )
 
 
-def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement], excerpts: pd.DataFrame) -> str:
+def _not_reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict], excerpts: pd.DataFrame) -> str:
     """What failed, with its reason, and what our scale could not test."""
-    papers = [each.verdict for each in judged if each.claim.paper]
     share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
     clips = int(read_header(SHIPPED / f"skey{SUFFIX}").training["clips"])
     real = excerpts.query("part == 'all' and metric == 'mirex'").set_index("system").value
@@ -112,65 +104,60 @@ def _not_reproduced(tables: Mapping[str, Evaluation], judged: list[Judgement], e
 
 def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: float) -> str:
     """Findings of this companion."""
-    cpsd, entropy = (_score(tables, T2, system, "ksea") for system in ("stone", "stone-no-cpsd"))
-    sharp, fifths = (_score(tables, ABLATIONS, system, "mirex") for system in ("skey-sharp", "skey-fifths"))
-    learnt = interval_of(tables[ABLATIONS].scores, "skey-sharp", "mode")
-    minutes, score = seconds / 60, _score(tables, T3, default.system, "mirex")
+    ksea, mirex = _scores(tables[T2], "ksea").value, _scores(tables[ABLATIONS], "mirex").value
+    lowest, score = _scores(tables[ABLATIONS], "mode").low, _scores(tables[T3], "mirex").value[default.system]
     many = examples_seen("stone") or 0
     steps = mode_offset(read_header(SHIPPED / f"skey{SUFFIX}").calibration)
     return holds_while(
         lambda: (
-            entropy > cpsd
+            ksea["stone-no-cpsd"] > ksea["stone"]
             and examples_seen("stone-no-cpsd") == many
-            and fifths > sharp
-            and (learnt is not None and learnt.low > CHANCE)
+            and mirex["skey-fifths"] > mirex["skey-sharp"]
+            and lowest["skey-sharp"] > CHANCE
             and steps == -1
             and default.training["device"] == "cpu"
         ),
-        "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD "
-        f"(KSEA {entropy:.1f} %, CPSD {cpsd:.1f} %, after {many:,} examples each). S-KEY learns the "
-        f"mode from few examples if the signature comes first (MIREX {sharp:.1f} %), and better if the "
-        f"pseudo-label compares root and fifth ({fifths:.1f} %). Where the paper's rule learns the mode, it "
-        "sets the minor column a fifth off, as in the released network ([findings](findings.md)). The "
-        f"network of `skey detect` was trained in {minutes:.0f} minutes without a GPU and without the key of "
-        f"any recording (MIREX {score:.1f} %); recipes were chosen with an eye on excerpts of recordings.",
+        "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD (KSEA "
+        f"{ksea['stone-no-cpsd']:.1f} %, CPSD {ksea['stone']:.1f} %, after {many:,} examples each). "
+        "S-KEY learns the mode from few examples if the signature comes first (MIREX "
+        f"{mirex['skey-sharp']:.1f} %), and better if the pseudo-label compares root and fifth "
+        f"({mirex['skey-fifths']:.1f} %). Where the "
+        "paper's rule learns the mode, it sets the minor column a fifth off, as in the released network "
+        "([findings](findings.md)). The network of `skey detect` was trained in "
+        f"{seconds / 60:.0f} minutes without a GPU and without the key of any recording "
+        f"(MIREX {score:.1f} %); recipes were chosen with an eye on excerpts of recordings.",
     )
 
 
 def few_drawing(tables: Mapping[str, Evaluation]) -> str:
     """The same systems as a figure: our scores as dots, those of the papers as diamonds."""
-    panels = {}
-    for name, (metric, systems) in LANDING.items():
-        scores = tables[name].scores
-        whole = scores[(scores.part == "all") & (scores.metric == metric)].set_index("system")
-        panels[SCORED[metric]] = whole.reindex(systems), papers_numbers(metric)
+    panels = {
+        SCORED[metric]: (_scores(tables[name], metric).reindex(systems), papers_numbers(metric))
+        for name, (metric, systems) in LANDING.items()
+    }
     return few_scores_drawing(panels, "The papers beside this companion")._repr_html_()
 
 
 def few_systems(tables: Mapping[str, Evaluation]) -> str:
     """Both claims in one table: few systems, examples seen in training, the paper's value and ours."""
-    rows, marks = [], set()
+    rows, marks = [], []
     for name, (metric, systems) in LANDING.items():
-        papers, table = papers_numbers(metric), tables[name]
-        for system in (system for system in systems if system in table.systems):
-            number = papers.get(system)
-            seen = examples_seen(system)
-            marks |= {number.mark} if number else set()
+        papers = papers_numbers(metric)
+        for system in systems:
             rows.append(
                 [
                     f"{label(system)}<br>*{SCORED[metric]}*",
-                    f"{seen:,}" if seen else "–",
-                    paper_cell(number),
-                    with_interval(interval_of(table.scores, system, metric)),
+                    f"{seen:,}" if (seen := examples_seen(system)) else "–",
+                    str(papers.get(system, "–")),
+                    with_interval(interval_of(tables[name].scores, system, metric)),
                 ]
             )
+            marks += [papers[system].mark] if system in papers else []
     header = ["System", "Examples seen here", "Paper, FMAKv2", f"Here, {len(tables[T3].answers)} clips"]
     return "\n\n".join([markdown_table(header, rows), marks_legend(marks)])
 
 
 def quiz(table: Evaluation) -> str:
     """One track to hear, halfway between easy and hard; key and predictions are folded."""
-    rows = instructive_rows(table.answers)[1:2]
-    return listen(
-        table.answers, open_dataset(Parameters()), rows, folded="The answer, and what each system predicts"
-    )
+    folded, row = "The answer, and what each system predicts", instructive_rows(table.answers)[1]
+    return listen(table.answers, open_dataset(Parameters()), [row], folded)

@@ -58,13 +58,8 @@ def instructive_rows(answers: pd.DataFrame, count: int = 3, metric: str = "mirex
     return [ranked[int(step)] for step in steps]
 
 
-def write_clip(waveform: Float32[np.ndarray, " samples"], name: str) -> str:
-    """Write sound (22,050 Hz, peak 1) as MP3 unless it is there; returns its path as seen from a notebook."""
-    return clip_file(lambda: waveform, name)
-
-
 def clip_file(render: Callable[[], Float32[np.ndarray, " samples"]], name: str) -> str:
-    """The same for sound that is only made (by ``render``) where it is not there.
+    """An MP3 of sound (22,050 Hz, peak 1), rendered unless it is there; its path as seen from a notebook.
 
     ``name`` is of this sound alone. Its end, with the state of the code that makes the corpus, is a checksum,
     so that no other sound is mistaken for it.

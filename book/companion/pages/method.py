@@ -1,6 +1,6 @@
 """Tables and numbers of the pages that explain the method: the pretext task, the transform, calibration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ BETWEEN: Mapping[str, str] = {
     "L_AA": r"$T_c A$ and $T_{c+k} A$, Eq. 7",
     "L_BA": r"$T_c B$ and $T_{c+k} A$, Eq. 8",
 }
-SYMBOLS: Mapping[str, str] = {"L_AB": r"$L_{AB}$", "L_AA": r"$L_{AA}$", "L_BA": r"$L_{BA}$"}
+"""The terms of Eq. 9 and the views that each compares."""
 
 OPEN_MODES: Mapping[int, str] = {
     0: "relatives share a row, as in Semi-TONE",
@@ -49,53 +49,51 @@ MEASURED: Mapping[str, str] = {
 
 def terms_table(entry: Mapping[str, Any], clip: str) -> str:
     """The three losses of a clip with the numbers they are made of, and what they are on the other circle."""
+    fifths, semitones = terms(entry, clip, 7), terms(entry, clip, 1)
+    rows = []
+    for name, term in fifths.items():
+        shown = (str(term.k), _complex(term.power), _complex(term.target))
+        distances = (term.distance, semitones[name].distance)
+        rows.append([f"$L_{{{name[2:]}}}$", BETWEEN[name], *shown, *(f"{each:.3f}" for each in distances)])
+    totals = (sum(term.distance for term in each.values()) for each in (fifths, semitones))
+    rows.append([r"$L_\text{CPSD}$", "sum, Eq. 9", "", "", "", *(f"**{total:.3f}**" for total in totals)])
     header = ["", "Between", "k", "R[7]", "should be", "D, ω = 7", "D, ω = 1"]
-    rows, totals = [], np.zeros(2)
-    on_semitones = terms(entry, clip, 1)
-    for name, seven in terms(entry, clip, 7).items():
-        distances = (seven.distance, on_semitones[name].distance)
-        shown = (str(seven.k), _complex(seven.power), _complex(seven.target))
-        rows.append([SYMBOLS[name], BETWEEN[name], *shown, *(f"{each:.3f}" for each in distances)])
-        totals += distances
-    last = [r"$L_\text{CPSD}$", "sum, Eq. 9", "", "", "", *(f"**{total:.3f}**" for total in totals)]
-    return markdown_table(header, [*rows, last], text=2)
+    return markdown_table(header, rows, text=2)
 
 
 def _complex(number: complex) -> str:
     """A complex number on one line."""
-    imaginary = abs(number.imag) if abs(number.imag) >= 5e-4 else 0.0
-    sign = "+" if number.imag >= 0 or not imaginary else "−"
-    return f"{number.real:.2f}\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}{imaginary:.2f}i".replace("-", "−")
+    real, imaginary = (round(part, 2) + 0.0 for part in (number.real, number.imag))
+    sign = "−" if imaginary < 0 else "+"
+    return f"{real:.2f}\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}{abs(imaginary):.2f}i".replace("-", "−")
+
+
+def _on_circles(measure: Callable[[Any, int], float], what: object, form: str = ".2f") -> list[str]:
+    """A number on either circle."""
+    return [f"{measure(what, omega):{form}}" for omega in OMEGAS]
 
 
 def costs_table() -> str:
     """What each distance between two signatures costs on either circle."""
-    rows = [
-        [str(k), meaning, *(f"{cost(k, omega):.2f}" for omega in OMEGAS)] for k, meaning in INTERVALS.items()
-    ]
-    circles = [f"ω = {omega}, {name}" for omega, name in OMEGAS.items()]
+    rows = ([str(k), meaning, *_on_circles(cost, k)] for k, meaning in INTERVALS.items())
+    circles = (f"ω = {omega}, {name}" for omega, name in OMEGAS.items())
     return markdown_table(["Semitones", "The mistake", *circles], rows, text=2)
 
 
 def profiles_table() -> str:
     """Length and cost of profiles that hesitate, on either circle; numbered as in the figure."""
-    header = ["", "Profile", *(f"length, ω = {omega}" for omega in OMEGAS), *(f"D, ω = {o}" for o in OMEGAS)]
     rows = [
-        [
-            str(number),
-            name,
-            *(f"{length(profile, omega):.2f}" for omega in OMEGAS),
-            *(f"{cost_of_hesitation(profile, omega):.2f}" for omega in OMEGAS),
-        ]
+        [str(number), name, *_on_circles(length, profile), *_on_circles(cost_of_hesitation, profile)]
         for number, (name, profile) in enumerate(example_profiles().items(), start=1)
     ]
-    return markdown_table(header, rows, text=2)
+    columns = (f"{what}, ω = {omega}" for what in ("length", "D") for omega in OMEGAS)
+    return markdown_table(["", "Profile", *columns], rows, text=2)
 
 
 def open_modes_table() -> str:
     """What a network pays that is sure of the key but not of its mode, by how its columns lie."""
     rows = [
-        [str(offset), meaning, *(f"{cost_of_open_mode(offset, omega):.3f}" for omega in OMEGAS)]
+        [str(offset), meaning, *_on_circles(cost_of_open_mode, offset, ".3f")]
         for offset, meaning in OPEN_MODES.items()
     ]
     return markdown_table(["Semitones", "The columns", *(f"ω = {omega}" for omega in OMEGAS)], rows, text=2)
@@ -103,19 +101,16 @@ def open_modes_table() -> str:
 
 def measured_table(entries: Entries) -> str:
     """Length and invariance of profiles over the test clips, on either circle."""
-    header = ["", *(f"length, ω = {omega}" for omega in OMEGAS), *(f"D(A, B), ω = {o}" for o in OMEGAS)]
-    rows = [
-        [
-            MEASURED.get(name) or label(name),
-            *(
-                with_interval(bootstrap_interval(np.array(entry[f"{what} {omega}"])), ".3f")
-                for what in ("length", "distance")
-                for omega in OMEGAS
-            ),
-        ]
-        for name, entry in entries.items()
-    ]
-    return markdown_table(header, rows)
+    columns = {
+        f"{title}, ω = {omega}": f"{field} {omega}"
+        for field, title in (("length", "length"), ("distance", "D(A, B)"))
+        for omega in OMEGAS
+    }
+    rows = []
+    for name, entry in entries.items():
+        found = (bootstrap_interval(np.array(entry[field])) for field in columns.values())
+        rows.append([MEASURED.get(name) or label(name), *(with_interval(each, ".3f") for each in found)])
+    return markdown_table(["", *columns], rows)
 
 
 def calibration_table(entries: Entries) -> str:

@@ -1,9 +1,11 @@
 """What the pages compute from the record: scoreboard, status, figure and sound of the landing page."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
+
+import numpy as np
 
 from companion.answers import ANSWERS, Evaluation, Record, evaluate, read_record
 from companion.notebooks import EXECUTED, Run, notebook_names, read_runs
@@ -35,9 +37,6 @@ PICTURE = Path("book") / "_static" / "scoreboard.svg"
 
 LOGO = Path("book") / "_static" / "logo.svg"
 """A key signature profile on the circle of fifths, sure of itself."""
-
-LOGO_PROFILE = tuple(math.exp(-min(fifths, 12 - fifths) / 1.5) for fifths in range(12))
-"""By fifths above C; falls off evenly on both sides."""
 
 
 def write_pages(checkout: Path) -> None:
@@ -80,21 +79,19 @@ def executed_pages(checkout: Path) -> dict[str, str]:
 
 def checks_list(found: Iterable[Check]) -> str:
     """Each sentence with the code of its premise, page by page."""
-    pages: dict[str, list[str]] = {}
-    for check in found:
-        pages.setdefault(check.page, []).append(f": {_unlinked(check.sentence)} `{check.premise}`\n")
-    titles = {page: f"[]({page})" if page.endswith(".ipynb") else page for page in pages}
-    return "\n".join("\n".join([titles[page], *lines]) for page, lines in pages.items())
-
-
-def _unlinked(sentence: str) -> str:
-    """A sentence without its links, which lead from the folder of its own page."""
-    return re.sub(r" ?\(?\[\]\([^)]*\)\)?|\[([^]]+)\]\([^)]*\)", r"\1", sentence)
+    lines = []
+    for page, group in groupby(found, key=lambda check: check.page):
+        lines.append(f"[]({page})" if page.endswith(".ipynb") else page)
+        for check in group:  # without links, which lead from the folder of their own page
+            sentence = re.sub(r" ?\(?\[\]\([^)]*\)\)?|\[([^]]+)\]\([^)]*\)", r"\1", check.sentence)
+            lines.append(f": {sentence} `{check.premise}`\n")
+    return "\n".join(lines)
 
 
 def logo() -> Drawing:
-    """The book's logo."""
-    return circle_drawing([LOGO_PROFILE[7 * pitch_class % 12] for pitch_class in range(12)], "skey companion")
+    """The book's logo: a profile that falls off evenly with the fifths on both sides of C."""
+    fifths = 7 * np.arange(12) % 12
+    return circle_drawing(np.exp(-np.minimum(fifths, 12 - fifths) / 1.5).tolist(), "skey companion")
 
 
 def headline_drawing(table: Evaluation) -> Drawing:
@@ -117,26 +114,22 @@ def records_table(records: Iterable[Record]) -> str:
     return markdown_table(["Answers", "Data", "Computed (UTC)", "Commit", "Machine"], rows, text=5)
 
 
-def parameters_words(run: Run) -> str:
-    """Whether a notebook computed or read the record, and what else was set that is not where to write."""
-    said = {name: value for name, value in run.parameters.items() if name != "output" and value}
-    source = "computed" if said.pop("recompute", False) else "from the record"
-    return ", ".join([source, *(f"{name} = {value}" for name, value in said.items())])
-
-
 def runs_table(runs: Mapping[str, Run], agreeing: Mapping[str, str]) -> str:
     """Each notebook: a tick with what agrees with the record, how it ran, when, and for how long."""
-    rows = [
-        [
-            f"[](notebooks/{name}.ipynb)",
-            agreeing.get(name, "✓ ran"),
-            parameters_words(run),
-            run.finished.replace("T", " "),
-            f"`{run.commit}`",
-            f"{run.seconds:.1f}",
-        ]
-        for name, run in runs.items()
-    ]
+    rows = []
+    for name, run in runs.items():
+        given = {key: value for key, value in run.parameters.items() if key != "output" and value}
+        source = "computed" if given.pop("recompute", False) else "from the record"
+        rows.append(
+            [
+                f"[](notebooks/{name}.ipynb)",
+                agreeing.get(name, "✓ ran"),
+                ", ".join([source, *(f"{key} = {value}" for key, value in given.items())]),
+                run.finished.replace("T", " "),
+                f"`{run.commit}`",
+                f"{run.seconds:.1f}",
+            ]
+        )
     header = ["Notebook", "Agrees with the record", "Parameters", "Executed (UTC)", "Commit", "Seconds"]
     return markdown_table(header, rows, text=5)
 
@@ -149,8 +142,12 @@ def agreement(checkout: Path, tables: Iterable[Evaluation]) -> dict[str, str]:
     """
     found = {}
     for table in tables:
-        pairs = [(name, metric) for metric in TABLES[table.name].metrics for name in table.scored(metric)]
-        same = [_follows(table, name, metric) for name, metric in pairs]
+        same = []
+        for metric in TABLES[table.name].metrics:
+            for name in table.scored(metric):
+                mean = 100 * points(metric, table.answers[REFERENCE], table.answers[name]).mean()
+                score = interval_of(table.scores, name, metric)
+                same.append(score is not None and bool(abs(score.value - mean) < TOLERANCE))
         found[table.name] = _tick(same, "scores follow from the answers")
     weights = read_record(checkout / RESULTS).weights
     for name in recorded_observations(checkout / RESULTS):
@@ -163,10 +160,3 @@ def agreement(checkout: Path, tables: Iterable[Evaluation]) -> dict[str, str]:
 def _tick(same: Sequence[bool], words: str) -> str:
     """A tick where all agree, and how many do; ``✓ ran`` where there is nothing to compare."""
     return f"{'✓' if all(same) else '✗'} {sum(same)} of {len(same)} {words}" if same else "✓ ran"
-
-
-def _follows(table: Evaluation, system: str, metric: str) -> bool:
-    """Whether a recorded score is the mean of the points of its answers."""
-    score = interval_of(table.scores, system, metric)
-    mean = 100 * points(metric, table.answers[REFERENCE], table.answers[system]).mean()
-    return score is not None and bool(abs(score.value - mean) < TOLERANCE)

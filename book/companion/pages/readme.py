@@ -3,12 +3,10 @@
 ``python -m companion.pages.readme`` writes it into the README; a test compares the two.
 """
 
-from pathlib import Path
-
 import pandas as pd
 
 from companion.answers import Evaluation, evaluate
-from companion.pages.tables import markdown_table, paper_cell
+from companion.pages.tables import markdown_table
 from companion.paper import label, papers_numbers
 from companion.record import RESULTS, find_checkout, write_if_changed
 from companion.scores import interval_of
@@ -27,26 +25,15 @@ def results_table(table: Evaluation, excerpts: pd.DataFrame) -> str:
 
     ``table`` is the record of Table 3, ``excerpts`` are the recorded scores on excerpts of real recordings.
     """
-    papers = papers_numbers("mirex")
-    rows = [
-        [
-            label(name),
-            paper_cell(papers.get(name)),
-            *(_cell(table.scores, name, half) for half in HALVES),
-            _cell(excerpts, name, "all"),
-        ]
-        for name in table.scored("mirex")
-    ]
     sizes = table.scores.drop_duplicates("part").set_index("part").n
-    real = f"real ({excerpts.set_index('part').n['all'].iloc[0]} excerpts)"
-    columns = [*(f"{half} ({sizes[half]} clips)" for half in HALVES), real]
+    columns = {f"{half} ({sizes[half]} clips)": (table.scores, half) for half in HALVES}
+    columns[f"real ({excerpts.set_index('part').n['all'].iloc[0]} excerpts)"] = excerpts, "all"
+    papers, rows = papers_numbers("mirex"), []
+    for name in table.scored("mirex"):
+        found = (interval_of(scores, name, "mirex", part) for scores, part in columns.values())
+        cells = (f"{score:.1f}" if score else "–" for score in found)
+        rows.append([label(name), str(papers.get(name, "–")), *cells])
     return markdown_table(["MIREX, %", "paper, FMAKv2", *columns], rows)
-
-
-def _cell(scores: pd.DataFrame, system: str, part: str) -> str:
-    """A score and its interval."""
-    score = interval_of(scores, system, "mirex", part)
-    return f"{score:.1f}" if score else "–"
 
 
 def with_results(readme: str, table: Evaluation, excerpts: pd.DataFrame) -> str:
@@ -55,12 +42,7 @@ def with_results(readme: str, table: Evaluation, excerpts: pd.DataFrame) -> str:
     return f"{before}{BEGIN}\n{results_table(table, excerpts)}\n{END}{rest.split(END)[1]}"
 
 
-def write_readme(checkout: Path) -> None:
-    """Bring the README's table up to the record of the same checkout."""
-    path = checkout / "README.md"
-    excerpts = recorded_excerpts(checkout / RESULTS)
-    write_if_changed(path, with_results(path.read_text("utf-8"), evaluate(T3), excerpts))
-
-
 if __name__ == "__main__":
-    write_readme(find_checkout())
+    README = find_checkout() / "README.md"
+    EXCERPTS = recorded_excerpts(find_checkout() / RESULTS)
+    write_if_changed(README, with_results(README.read_text("utf-8"), evaluate(T3), EXCERPTS))

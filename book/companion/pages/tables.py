@@ -7,15 +7,7 @@ from typing import Any
 
 from companion.answers import ABOUT, ANSWERS, Evaluation
 from companion.observations import Observation, observation_path
-from companion.paper import (
-    MARKS,
-    PaperNumber,
-    citation_key,
-    dataset_title,
-    every_number,
-    label,
-    mark_note,
-)
+from companion.paper import MARKS, PaperNumber, citation_key, dataset_title, every_number, label
 from companion.record import find_checkout
 from companion.scores import COLUMNS, interval_of
 from companion.systems import systems_of
@@ -51,8 +43,8 @@ def with_interval(found: Interval | None, form: str = ".1f") -> str:
     """
     if found is None:
         return "–"
-    low, high = format(found.low, form), format(found.high, form)
-    return f"**{found.value:{form}}**<br>[{low},\N{NO-BREAK SPACE}{high}]"
+    value, low, high = f"{found:{form}}".split()
+    return f"**{value}**<br>{low}\N{NO-BREAK SPACE}{high}"
 
 
 def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:
@@ -61,30 +53,20 @@ def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumbe
     ``papers``: system → number, shown with its mark. Systems that have no such score are left out.
     """
     scores = table.scores[table.scores.metric == metric]
-    parts = scores.drop_duplicates("part").set_index("part").n
-    column = ["papers"] if papers is not None else []
-    rows = [
-        [
-            label(system),
-            *([paper_cell(papers.get(system))] if papers is not None else []),
-            *(with_interval(interval_of(scores, system, metric, part)) for part in parts.index),
-        ]
-        for system in table.scored(metric)
-    ]
-    sizes = [f"{part}<br>n\N{NO-BREAK SPACE}= {n}" for part, n in parts.items()]
-    return markdown_table([METRIC_TITLES[metric], *column, *sizes], rows)
-
-
-def paper_cell(number: PaperNumber | None) -> str:
-    """A number of the papers with its mark, or a dash where they have none."""
-    return "–" if number is None else f"{number.percent}{mark_note(number)}"
+    sizes = scores.drop_duplicates("part").set_index("part").n
+    columns = [f"{part}<br>n\N{NO-BREAK SPACE}= {n}" for part, n in sizes.items()]
+    rows = []
+    for system in table.scored(metric):
+        cells = [with_interval(interval_of(scores, system, metric, part)) for part in sizes.index]
+        quoted = [] if papers is None else [str(papers.get(system, "–"))]
+        rows.append([label(system), *quoted, *cells])
+    return markdown_table([METRIC_TITLES[metric], *([] if papers is None else ["papers"]), *columns], rows)
 
 
 def glued_numbers(table: Evaluation) -> dict[str, float]:
     """Scores on all tracks for the prose, by name: ``krumhansl_all_mirex``."""
     scores = table.scores[table.scores.part == "all"]
-    names = scores.system + "_all_" + scores.metric
-    return dict(zip(names, scores.value.astype(float), strict=True))
+    return dict(zip(scores.system + "_all_" + scores.metric, scores.value.astype(float), strict=True))
 
 
 def by_system(table: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
@@ -114,34 +96,34 @@ def papers_table() -> str:
 
 def sources_line(table: Evaluation) -> str:
     """Under a table: notebook, commit, data, answers as downloads, what is missing."""
-    record = table.record
+    record, sums = table.record, table.record.weights
+    weights = [f"{label(system)} `{sums[system][:12]}`" for system in table.systems if system in sums]
     absent = [label(system) for system in systems_of(table.name) if system not in table.systems]
     parts = [
         download("notebook", find_checkout() / "notebooks" / f"{table.name}.ipynb"),
         f"commit `{record.made['commit']}`",
         f"data: {record.data['title']} `{record.data['hash']}`, {record.data['tracks']} tracks",
-        *_weights({name: record.weights[name] for name in table.systems if name in record.weights}),
+        f"weights: {', '.join(weights)}" if weights else "",
         download("answers", record.folder / ANSWERS),
         download("what is behind them", record.folder / ABOUT),
-        *([f"not computed here: {', '.join(absent)}"] if absent else []),
+        f"not computed here: {', '.join(absent)}" if absent else "",
     ]
-    return "\n".join([" · ".join(parts), *_skipped(record.data)])
+    return "\n".join([" · ".join(filter(None, parts)), *_skipped(record.data)])
 
 
 def observation_line(observation: Observation) -> str:
     """Under a figure: notebook, commit, weights and record as downloads, and what was not computed here."""
-    checkout, made = find_checkout(), observation.made
-    sums = {name: str(entry.get("checksum") or "") for name, entry in observation.entries.items()}
+    checkout, carried = find_checkout(), ", ".join(observation.made["carried"])
+    sums = {name: entry.get("checksum") for name, entry in observation.entries.items()}
     weights = ", ".join(f"{name} `{checksum[:12]}`" for name, checksum in sums.items() if checksum)
     parts = [
         download("notebook", checkout / "notebooks" / f"{observation.name}.ipynb"),
-        f"commit `{made['commit']}`",
-        *([f"weights {weights}"] if weights else []),
+        f"commit `{observation.made['commit']}`",
+        f"weights {weights}" if weights else "",
         download("JSON", observation_path(checkout / "results", observation.name)),
+        f"from the record, as their weights are not here: {carried}" if carried else "",
     ]
-    if made["carried"]:
-        parts.append(f"from the record, as their weights are not here: {', '.join(made['carried'])}")
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))
 
 
 def _skipped(data: Mapping[str, Any]) -> list[str]:
@@ -155,12 +137,6 @@ def _skipped(data: Mapping[str, Any]) -> list[str]:
         *(f"- `{track}`: {reason}" for track, reason in list(reasons.items())[:_LISTED]),
         *([f"- and {more} more, in `answers.json`"] if more > 0 else []),
     ]
-
-
-def _weights(checksums: Mapping[str, str]) -> list[str]:
-    """The weights behind the rows, by the first digits of their checksums."""
-    named = [f"{label(system)} `{checksum[:12]}`" for system, checksum in checksums.items()]
-    return [f"weights: {', '.join(named)}"] if named else []
 
 
 def download(text: str, path: Path) -> str:

@@ -70,17 +70,15 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
         return NOTHING
     chosen_names = {run.name for run in choose(records).values()}
     header = ["Run", "Steps", "Minutes", "Held-out loss", "KSEA", "MIREX", "Chosen"]
-    folder, rows = find_checkout() / RESULTS, []
+    rows = []
     for record in records:
-        link = download(record.name, record_file(folder, record.name))
-        card = f"on {record.training['machine']}" if record.on_card else ""
+        link = download(record.name, record_file(find_checkout() / RESULTS, record.name))
+        card = f"<br>on {record.training['machine']}" if record.on_card else ""
         rows.append(
             [
-                "<br>".join(
-                    filter(None, (label(record.system), link, card, f"`{command(record, records)}`"))
-                ),
+                f"{label(record.system)}<br>{link}{card}<br>`{command(record, records)}`",
                 f"{record.training['steps']:,}",
-                f"{60 * hours(record):.0f}",
+                f"{record.training['seconds'] / 60:.0f}",
                 f"{record.validation_loss:.4f}",
                 with_interval(record.score("ksea")),
                 with_interval(record.score("mirex")),
@@ -90,19 +88,15 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
     return markdown_table(header, rows)
 
 
-def hours(record: TrainingRecord) -> float:
-    """How long a run trained."""
-    return float(record.training["seconds"]) / 3600
-
-
 def budget_words(records: Sequence[TrainingRecord]) -> str:
     """How long all runs took together, on which machines, in words."""
     if not records:
         return NOTHING
     machines = [str(run.training.get("machine", run.training["device"])) for run in records]
-    spent = pd.Series([hours(run) for run in records]).groupby(machines, sort=False)
+    hours = pd.Series([run.training["seconds"] / 3600 for run in records])
+    spent = hours.groupby(machines, sort=False)
     parts = [f"{each.sum():.1f} hours on {name} ({len(each)})" for name, each in spent]
-    return f"{len(records)} runs, {sum(map(hours, records)):.1f} hours in all: {'; '.join(parts)}."
+    return f"{len(records)} runs, {hours.sum():.1f} hours in all: {'; '.join(parts)}."
 
 
 def chosen_words(records: Sequence[TrainingRecord]) -> str:
@@ -114,12 +108,3 @@ def chosen_words(records: Sequence[TrainingRecord]) -> str:
         if len(runs) > 1:
             lines.append(f"- {label(system)}: {len(runs)} seeds, {span}, chosen {chosen[system].score_words}")
     return "\n".join(lines) or "No system has several seeds on record."
-
-
-def training_numbers(records: Sequence[TrainingRecord]) -> dict[str, float]:
-    """Numbers for the prose."""
-    return {
-        "runs": float(len(records)),
-        "systems": float(len(systems_of(records))),
-        "hours": sum(map(hours, records)),
-    }

@@ -44,6 +44,9 @@ SNIPPET = re.compile(
 )
 """A block of code with the include of its output right below it."""
 
+SOUNDS = ("song.flac", "music/first.flac", "music/second.flac")
+"""The sounds that the page speaks of."""
+
 TAG_FIELDS = {
     "mp3, wav, aiff (ID3v2)": ID3_KEY,
     "flac, ogg, opus (Vorbis comments)": VORBIS_KEY,
@@ -78,12 +81,12 @@ def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observat
     ``default``: the run behind the network that estimates by default; ``excerpts``: the recorded scores on
     excerpts of real recordings; ``speed``: the recorded measurement of `skey bench`.
     """
+    fields = ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items())
+    read, refused = (", ".join(sorted(suffix[1:] for suffix in each)) for each in (SUFFIXES, NOT_DECODED))
     return {
         "codes.md": codes_table(),
-        "tag-fields.md": markdown_table(
-            ["Files", "Field"], ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items()), text=2
-        ),
-        "formats.md": f"Read in folders: {_suffixes(SUFFIXES)}. Not decoded: {_suffixes(NOT_DECODED)}.",
+        "tag-fields.md": markdown_table(["Files", "Field"], fields, text=2),
+        "formats.md": f"Read in folders: {read}. Not decoded: {refused}.",
         "how-fast.md": speed_sentence(speed),
         "how-long.md": training_time_sentence(speed),
         "how-right.md": accuracy_table(evaluate(T3), default.system),
@@ -95,7 +98,7 @@ def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observat
 def codes_table() -> str:
     """The 24 keys along the circle of fifths with their Camelot and Open Key codes."""
     rows = []
-    for major in (key for key in CIRCLE_OF_FIFTHS if key.mode == "major"):
+    for major in CIRCLE_OF_FIFTHS[::2]:
         pair = (major, major.relative)
         codes = (", ".join(format_key(key, code) for key in pair) for code in _CODES)
         rows.append([*(format_key(key, Notation.SPELLED) for key in pair), *codes])
@@ -116,16 +119,14 @@ def accuracy_table(table: Evaluation, default: str) -> str:
 
 def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
     """The default on real recordings beside the released S-KEY: MIREX with intervals, and its confidence."""
-    found = [interval_of(excerpts, name, "mirex") for name in (default, "released-skey")]
-    ours, released = (f"{each:.1f} %" for each in found if each)
-    right, confidence = (interval_of(excerpts, default, metric) for metric in ("right", "confidence"))
-    assert right is not None and confidence is not None
+    ours, released = (interval_of(excerpts, name, "mirex") for name in (default, "released-skey"))
+    means = excerpts.query("part == 'all' and system == @default").set_index("metric").value
     return (
         f"On {excerpts.n.max()} excerpts of real recordings, popular and classical, its MIREX score is "
-        f"{ours}, that of S-KEY as released {released} "
+        f"{ours:.1f} %, that of S-KEY as released {released:.1f} % "
         "([all systems](notebooks/ours-against-released.ipynb)). Key and mode are right in "
-        f"{right.value:.0f} %, and its [mean confidence](notebooks/confidence.ipynb) is "
-        f"{confidence.value:.0f} %."
+        f"{means.right:.0f} %, and its [mean confidence](notebooks/confidence.ipynb) is "
+        f"{means.confidence:.0f} %."
     )
 
 
@@ -168,11 +169,6 @@ def training_sentence(default: TrainingRecord) -> str:
     )
 
 
-def _suffixes(suffixes: frozenset[str]) -> str:
-    """File suffixes without their dots, in alphabetical order."""
-    return ", ".join(sorted(suffix.removeprefix(".") for suffix in suffixes))
-
-
 def snippets(page: str) -> list[tuple[str, str, str]]:
     """Language (python or console), code and name of each block that has its output shown below it."""
     return SNIPPET.findall(page)
@@ -188,25 +184,19 @@ def write_outputs(checkout: Path) -> None:
 def run_snippets(found: Sequence[tuple[str, str, str]]) -> dict[str, str]:
     """What each snippet prints, by name.
 
-    They run one after the other, in a folder with a ``song.flac``, a folder ``music`` with two songs, and a
-    file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SkeyError`` where
-    a Python block raises.
+    They run one after the other, in a folder with the clips of the page on hearing the model as ``SOUNDS``,
+    and a file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SkeyError``
+    where a Python block raises.
     """
     outputs, names = {}, {}  # type: dict[str, str], dict[str, Any]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        _lay_out_sounds(Path(folder))
+        Path("music").mkdir()
+        for clip, place in zip(example_clips(), SOUNDS, strict=True):
+            soundfile.write(place, PEAK * render_clip(clip), SAMPLE_RATE)
+        Path("notes.wav").write_text("This is no sound.\n", encoding="utf-8")
         for language, code, name in found:
             outputs[name] = _run_console(code) if language == "console" else _run_python(code, name, names)
     return outputs
-
-
-def _lay_out_sounds(folder: Path) -> None:
-    """The sounds that the page speaks of: the clips of the page on hearing the model, and a text."""
-    (folder / "music").mkdir()
-    places = (folder / "song.flac", folder / "music" / "first.flac", folder / "music" / "second.flac")
-    for clip, place in zip(example_clips(), places, strict=True):
-        soundfile.write(place, PEAK * render_clip(clip), SAMPLE_RATE)
-    (folder / "notes.wav").write_text("This is no sound.\n", encoding="utf-8")
 
 
 def _run_python(code: str, name: str, names: dict[str, Any]) -> str:
@@ -221,14 +211,12 @@ def _run_python(code: str, name: str, names: dict[str, Any]) -> str:
 
 
 def _run_console(code: str) -> str:
-    """What the commands of a block print, results and messages, as a terminal shows them."""
-    return "".join(_command_output(shlex.split(line)) for line in code.splitlines() if line.strip())
-
-
-def _command_output(words: list[str]) -> str:
-    """Run ``skey ...``; its exit status stands below where it is not 0."""
-    if words[0] != "skey":
-        raise SkeyError(f"{PAGE}: expected a command of skey, found {shlex.join(words)}")
-    command = [sys.executable, "-m", *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
-    return done.stdout + (f"(exit status {done.returncode})\n" if done.returncode else "")
+    """What ``skey ...`` prints line by line, as a terminal shows it; an exit status that is not 0 below."""
+    printed = ""
+    for line in filter(None, code.splitlines()):
+        if not line.startswith("skey "):
+            raise SkeyError(f"{PAGE}: expected a command of skey, found {line}")
+        command = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
+        printed += done.stdout + (f"(exit status {done.returncode})\n" if done.returncode else "")
+    return printed

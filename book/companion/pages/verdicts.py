@@ -21,63 +21,45 @@ from companion.claims import (
     verdict_lines,
 )
 from companion.pages.tables import METRIC_TITLES, markdown_table, with_interval
-from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label, mark_note
+from companion.paper import MARKS, Claim, ClaimKind, citation_key, dataset_title, label
 from companion.systems import TABLES
 from skey.metrics import Interval
-
-INTRODUCTION = (
-    "The verdict is computed, never written by hand: the two systems answer the same tracks, the difference "
-    "of their points is resampled, and the 95 % interval of that difference, in percentage points, decides. "
-    "What it must look like depends on what is claimed of the first system beside the second:"
-)
-"""What precedes the rules."""
-
-CAUTION = (
-    "A comparison that these rules leave open is *undecided at this size* of the test set; so is any on "
-    f"fewer than {LEAST_TRACKS} tracks. The intervals are over tracks: they say what other music of the same "
-    "kind might have given, and not what another training might have. Of a system with several seeds the one "
-    "with the lowest loss on held-out pieces decides; in italics below the difference stands what the others "
-    "would give."
-)
-"""What follows the rules."""
 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
 
-COUNTED: dict[Verdict, tuple[str, str]] = {
-    "holds": ("holds", "hold"),
-    "does not hold": ("does not hold", "do not hold"),
-    "undecided at this size": ("is undecided at this size", "are undecided at this size"),
-    "not a test": ("is not a test", "are not tests"),
-    "not computed here": ("is not computed here", "are not computed here"),
+VERDICTS: dict[Verdict, tuple[str, str, str]] = {
+    "holds": ("●", "holds", "hold"),
+    "does not hold": ("✕", "does not hold", "do not hold"),
+    "undecided at this size": ("◐", "is undecided at this size", "are undecided at this size"),
+    "not a test": ("○", "is not a test", "are not tests"),
+    "not computed here": ("–", "is not computed here", "are not computed here"),
 }
-"""Each verdict after a number: of one claim, and of several."""
-
-DOTS: dict[Verdict, str] = {
-    "holds": "●",
-    "does not hold": "✕",
-    "undecided at this size": "◐",
-    "not a test": "○",
-    "not computed here": "–",
-}
-"""Each verdict as a sign."""
+"""Each verdict as a sign, and after a number: of one claim, and of several."""
 
 
 def claims_table(found: Iterable[Judgement]) -> str:
     """Claim, what is compared, the papers' evidence, ours, verdict; then what the marks mean."""
-    judged = list(found)
-    rows = [
-        [
-            _text(each.claim),
-            _compared(each.claim),
-            _papers_evidence(each.claim),
-            "<br>".join([with_interval(each.difference, "+.1f"), *_other_seeds(each)]),
-            f"**{each.verdict}**",
-        ]
-        for each in judged
-    ]
+    rows, marks = [], set()
+    for each in found:
+        claim = each.claim
+        whose = f"{{cite}}`{citation_key(claim.paper)}`" if claim.paper else "*Ours.*"
+        systems = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
+        seeds = (
+            f"<br>*{run}: {difference:+.1f}, {verdict(difference, claim.kind)}*"
+            for run, difference in each.other_seeds.items()
+        )
+        rows.append(
+            [
+                f'<span id="{claim.id}"></span>{claim.text} {whose}',
+                f"{METRIC_TITLES[claim.metric]}: {systems}{_examples(claim)}",
+                _papers_evidence(claim),
+                with_interval(each.difference, "+.1f") + "".join(seeds),
+                f"**{each.verdict}**",
+            ]
+        )
+        marks |= {number.mark for number in claim.evidence() or ()}
     header = ["Claim", "Here", "Papers, %", "Ours: difference", "Verdict"]
-    marks = [number.mark for each in judged for number in each.claim.evidence() or ()]
     return "\n\n".join([markdown_table(header, rows, text=3), marks_legend(marks)])
 
 
@@ -86,7 +68,7 @@ def verdict_counts(found: Iterable[Judgement]) -> str:
     counted = Counter(each.verdict for each in found)
     return ", ".join(
         f"{counted[name]} {one if counted[name] == 1 else several}"
-        for name, (one, several) in COUNTED.items()
+        for name, (_, one, several) in VERDICTS.items()
         if counted[name]
     )
 
@@ -103,33 +85,40 @@ def claims_total(found: Iterable[Judgement]) -> str:
 
 def dot_strip(found: Iterable[Judgement]) -> str:
     """A dot per claim, table by table, with a link to the claim's row; then what the dots mean. HTML."""
-    judged = list(found)
-    lines = []
-    for name, table in TABLES.items():
-        mine = [each for each in judged if each.claim.experiment == name]
-        dots = " ".join(
-            f'<a href="#{each.claim.id}" title="{escape(each.claim.text)}" aria-label='
-            f'"{escape(each.claim.text)}: {each.verdict}">{DOTS[each.verdict]}</a>'
-            for each in mine
-        )
-        if mine:
-            link = f'<a href="notebooks/{name}.html">{escape(table.title)}</a>'
-            lines.append(f"<tr><th>{link}</th><td>{dots}</td></tr>")
-    used = {each.verdict for each in judged}
-    legend = " · ".join(f"{dot} {verdict}" for verdict, dot in DOTS.items() if verdict in used)
+    dots: dict[str, list[str]] = {name: [] for name in TABLES}
+    used = set()
+    for each in found:
+        claim, text = each.claim, escape(each.claim.text)
+        said = f'title="{text}" aria-label="{text}: {each.verdict}"'
+        dots[claim.experiment].append(f'<a href="#{claim.id}" {said}>{VERDICTS[each.verdict][0]}</a>')
+        used.add(each.verdict)
+    lines = (
+        f'<tr><th><a href="notebooks/{name}.html">{escape(TABLES[name].title)}</a></th>'
+        f"<td>{' '.join(mine)}</td></tr>"
+        for name, mine in dots.items()
+        if mine
+    )
+    legend = " · ".join(f"{dot} {verdict}" for verdict, (dot, *_) in VERDICTS.items() if verdict in used)
     return f'<table class="companion-strip">{"".join(lines)}</table>\n\n{legend}'
 
 
-def rules_list() -> str:
-    """The rule that decides each kind of claim, as a list, and what is not a test."""
-    rules = [f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items()]
-    rules.append(
-        "- *not a test*: a paper's claim that does not hold, or is undecided, with a network of ours that "
-        f"saw less than {LEAST_SHARE:.0%} of the paper's {PAPERS_EXAMPLES / 1e6:.1f} million examples; or "
-        "that holds against such a network which saw fewer than its rival; or a question of our own of two "
-        "networks of ours, where the one with the lower score saw fewer"
-    )
-    return "\n".join(rules)
+def rules_text() -> str:
+    """How a verdict is computed: the rule that decides each kind of claim, and what is not a test."""
+    rules = "\n".join(f"- *{SAID[kind]}*: {rule}" for kind, rule in RULES.items())
+    return f"""The verdict is computed, never written by hand: the two systems answer the same tracks, the
+difference of their points is resampled, and the 95 % interval of that difference, in percentage points,
+decides. What it must look like depends on what is claimed of the first system beside the second:
+
+{rules}
+- *not a test*: a paper's claim that does not hold, or is undecided, with a network of ours that saw less than
+  {LEAST_SHARE:.0%} of the paper's {PAPERS_EXAMPLES / 1e6:.1f} million examples; or that holds against such a
+  network which saw fewer than its rival; or a question of our own of two networks of ours, where the one with
+  the lower score saw fewer
+
+A comparison that these rules leave open is *undecided at this size* of the test set; so is any on fewer than
+{LEAST_TRACKS} tracks. The intervals are over tracks: they say what other music of the same kind might have
+given, and not what another training might have. Of a system with several seeds the one with the lowest loss
+on held-out pieces decides; in italics below the difference stands what the others would give."""
 
 
 def marks_legend(marks: Iterable[str]) -> str:
@@ -138,36 +127,14 @@ def marks_legend(marks: Iterable[str]) -> str:
     return "; ".join(f"({mark}) {meaning}" for mark, meaning in MARKS.items() if mark in used)
 
 
-def _text(claim: Claim) -> str:
-    """The claim with its source; a question of our own has none."""
-    whose = f"{{cite}}`{citation_key(claim.paper)}`" if claim.paper else "*Ours.*"
-    return f'<span id="{claim.id}"></span>{claim.text} {whose}'
-
-
-def _compared(claim: Claim) -> str:
-    """By which score which system stands how to which, and how many examples our networks saw."""
-    names = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
-    return f"{METRIC_TITLES[claim.metric]}: {names}{_examples(claim)}"
-
-
 def _examples(claim: Claim) -> str:
     """What each network of ours saw in training, beside what the paper's networks saw."""
-    seen = {system: examples_seen(system) for system in (claim.better, claim.worse)}
-    shown = [
-        f"{count:,}"
-        + (f" ({100 * share:.2g} % of the paper's)" if claim.paper and system not in OTHER_TRAINING else "")
-        for system, count in seen.items()
-        if count is not None and (share := count / PAPERS_EXAMPLES)
-    ]
+    shown = []
+    for system in (claim.better, claim.worse):
+        if seen := examples_seen(system):
+            share = f" ({100 * seen / PAPERS_EXAMPLES:.2g} % of the paper's)"
+            shown.append(f"{seen:,}{share if claim.paper and system not in OTHER_TRAINING else ''}")
     return f"<br>*examples seen here: {' against '.join(shown)}*" if shown else ""
-
-
-def _other_seeds(judged: Judgement) -> list[str]:
-    """The difference with each other seed, and what would follow from it."""
-    return [
-        f"*{run}: {found:+.1f}, {verdict(found, judged.claim.kind)}*"
-        for run, found in judged.other_seeds.items()
-    ]
 
 
 def _papers_evidence(claim: Claim) -> str:
@@ -175,16 +142,14 @@ def _papers_evidence(claim: Claim) -> str:
     numbers = claim.evidence()
     if numbers is None:
         return "no number"
-    first, second = (f"{number.percent}{mark_note(number)}" for number in numbers)
     where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
-    return f"{first} against {second}{where}"
+    return f"{numbers[0]} against {numbers[1]}{where}"
 
 
 def scoreboard(tables: Sequence[Evaluation]) -> str:
     """The page: total, a dot per claim that links to it, claims, and the rules behind the verdicts."""
     judged = judge_all(tables)
-    rules = "\n\n".join([INTRODUCTION, rules_list(), CAUTION])
-    folded = f"````{{dropdown}} How a verdict is computed\n{rules}\n````"
+    folded = f"````{{dropdown}} How a verdict is computed\n{rules_text()}\n````"
     return "\n\n".join([claims_total(judged), dot_strip(judged), "## Claims", folded, claims_table(judged)])
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from companion.answers import Evaluation
 from companion.paper import PaperNumber, label, papers_numbers
-from companion.scores import REFERENCE, interval_of, is_right, is_signature
+from companion.scores import REFERENCE, is_right, is_signature
 from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
 from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
@@ -91,22 +91,15 @@ def draw(figure: Figure, title: str, description: str) -> Drawing:
     buffer = io.StringIO()
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": title}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    svg = buffer.getvalue()
-    svg = _accessible(svg[svg.index("<svg") :], title, description)
-    # A point of the figure is never less than a pixel of the page: narrow pages scroll, text stays legible.
-    width = f'style="min-width: {72 * figure.get_figwidth():.0f}px" '
-    return Drawing(svg.replace("<svg ", f"<svg {width}", 1), title, description)
-
-
-def _accessible(svg: str, title: str, description: str) -> str:
-    """The SVG with a name, without metadata, with identifiers of its own, in the reader's system font."""
-    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"^.*?(?=<svg)|\s*<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     svg = re.sub(r'\s*<path d="[^"]*"( clip-path="[^"]*")? style="fill: none"/>', "", svg)  # empty cells
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
-    prefix = re.sub(r"\W+", "-", title.lower()).strip("-")
+    prefix = re.sub(r"\W+", "-", title.lower()).strip("-")  # identifiers are of this figure alone
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
-    label_text = escape(f"{title}. {description}", quote=True)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label_text}"', 1)
+    # A point of the figure is never less than a pixel of the page: narrow pages scroll, text stays legible.
+    width, name = 72 * figure.get_figwidth(), escape(f"{title}. {description}")
+    tag = f'<svg style="min-width: {width:.0f}px" role="img" aria-label="{name}"'
+    return Drawing(svg.replace("<svg", tag, 1), title, description)
 
 
 def colour(system: str) -> str:
@@ -213,8 +206,8 @@ def scores_drawing(table: Evaluation, metric: str, title: str) -> Drawing:
     panels[0].set_yticks(range(len(systems)), names, fontsize=9)
     _draw_papers(panels[0], systems, papers_numbers(metric))
     figure.supxlabel("%", fontsize=10)
-    values = {system: interval_of(table.scores, system, metric) for system in systems}
-    spoken = "; ".join(f"{label(name)}: {score.value:.1f} %" for name, score in values.items() if score)
+    whole = scores[scores.part == "all"].set_index("system").value[systems]
+    spoken = "; ".join(f"{label(str(name))}: {value:.1f} %" for name, value in whole.items())
     return draw(figure, title, f"{spoken}.")
 
 

@@ -30,17 +30,15 @@ KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}
 
 def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
     """At which step each row of a curve was written."""
-    epochs = np.array(record.curve["epoch"], dtype=float)
-    steps: Float[np.ndarray, " epochs"] = epochs * int(record.training["steps"]) / max(epochs.max(), 1)
-    return steps
+    epochs = record.curve["epoch"].to_numpy(float)
+    return np.asarray(epochs * record.training["steps"] / max(epochs.max(), 1))
 
 
 def examples_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
     """How many examples, those of runs that it started from included, a run had seen at each row."""
     before = (record.training.get("started_from") or {}).get("examples", 0)
     batch = clips_in_batch(int(record.settings["batch"]), record.training)
-    seen: Float[np.ndarray, " epochs"] = before + steps_of(record) * batch
-    return seen
+    return np.asarray(before + steps_of(record) * batch)
 
 
 def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingRecord]]:
@@ -71,13 +69,12 @@ def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
         axes.set_axis_off()
     for axes, (system, seeds) in zip(panels.flat, systems.items(), strict=False):
         for metric, style in (("ksea", ":"), ("mirex", "-")):
-            ends = []
-            for run in (run for run in seeds if metric in run.curve):
-                values = 100 * np.array(run.curve[metric], dtype=float)
+            scored = [run for run in seeds if metric in run.curve]
+            for run in scored:
+                values = 100 * run.curve[metric]
                 axes.plot(examples_of(run), values, style, color=colour(system), linewidth=1.4)
-                ends.append(f"{values[-1]:.0f} %")
-            if ends:
-                said.append(f"{label(system)} ends at {metric.upper()} {', '.join(ends)}")
+            if ends := ", ".join(f"{100 * run.curve[metric].iloc[-1]:.0f} %" for run in scored):
+                said.append(f"{label(system)} ends at {metric.upper()} {ends}")
         axes.axvline(PAPERS_EXAMPLES, color=INK, linestyle="--", linewidth=0.8)
         axes.set_title("\n".join(wrap(label(system), 36)), fontsize=9, loc="left")
         axes.set(xscale="log", xlim=(500, 5e6), ylim=(0, 100), yticks=(0, 50, 100))
@@ -138,5 +135,4 @@ def rows_drawing(record: TrainingRecord) -> Drawing:
 def shares_by_row(record: TrainingRecord, mode: str) -> Float[np.ndarray, "epochs 12"]:
     """Which share of the held-out pieces of a mode has its row 0, 1, ... 11 semitones above the tonic."""
     counts = record.curve[f"rows_{mode}"].str.split(expand=True).to_numpy(float)
-    shares: Float[np.ndarray, "epochs 12"] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return shares
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))

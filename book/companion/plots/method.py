@@ -1,4 +1,4 @@
-"""Figures of the method: log-VQTs with their crops, profiles, the matrix of key signature and mode, grids."""
+"""Figures of the method: log-VQTs, profiles, grids, the complex plane of Eq. 2, costs by semitones."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.path import Path
 from torch import Tensor
 
-from companion.plots import INK, MODE_COLOURS, SIGNATURE_LABELS, Drawing, canvas, draw, heatmap, styled
+from companion.plots import (
+    INK,
+    MODE_COLOURS,
+    SIGNATURE_LABELS,
+    Drawing,
+    bare,
+    canvas,
+    colour,
+    draw,
+    heatmap,
+    styled,
+)
+from companion.studies.pretext import Term
 from skey.inference.filters import CROPPED_BINS, HOP
-from skey.keys import SIGNATURES_BY_FIFTHS
-from skey.shapes import Float
+from skey.keys import SIGNATURES_BY_FIFTHS, TONIC_NAMES
+from skey.metrics import Interval
+from skey.shapes import Float, Shaped
 from skey.vqt import SEGMENT_FRAMES
 
 VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#d55e00"}
@@ -24,6 +37,15 @@ VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#
 
 VIEW_NAMES: Mapping[str, str] = {"a": "$T_c A$", "b": "$T_c B$", "a_moved": "$T_{c+k} A$"}
 """The same as matplotlib writes them."""
+
+OMEGA_COLOURS: Mapping[int, str] = {7: colour("stone"), 1: colour("stone-w1")}
+"""The colour of each circle."""
+
+_LEGEND: Mapping[str, Any] = {
+    **{"loc": "lower center", "ncols": 3, "frameon": False},
+    **{"fontsize": 13, "columnspacing": 1, "handletextpad": 0.2},
+}
+"""Three names below a circle, close enough together to fit under it."""
 
 FRAMES_PER_CELL = 16
 """Frames of a log-VQT that are averaged into one cell of a picture: a third of a second or so."""
@@ -128,6 +150,85 @@ def grid_drawing(
     return draw(figure, *words)
 
 
+@styled
+def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Drawing:
+    """The complex plane of Eq. 2, at ``omega`` 7 or 1, with a named dot a profile; C lies at 1.
+
+    ``points``: a view of Figure 1 → its point; the colours are those of the views.
+    """
+    figure, axes = _plane(omega)
+    for size, (view, point) in zip((130, 85, 40), points.items(), strict=True):
+        axes.plot([0, point.real], [0, point.imag], color=VIEW_COLOURS[view], alpha=0.5, linewidth=1)
+        how: dict[str, Any] = {"color": VIEW_COLOURS[view], "label": VIEW_NAMES[view], "zorder": 3}
+        axes.scatter(point.real, point.imag, s=size, **how)
+    figure.legend(**_LEGEND)
+    said = "; ".join(f"{view}: {_spoken(point)}" for view, point in points.items())
+    return draw(figure, title, f"Points in the complex plane, unit circle drawn. {said}.")
+
+
+@styled
+def terms_drawing(terms: Mapping[str, Term], omega: int, title: str) -> Drawing:
+    """Cross-powers (Eq. 4) as filled marks and where Eq. 5 wants them as crosses, joined by a line."""
+    figure, axes = _plane(omega, named=False)
+    for (name, term), marker in zip(terms.items(), "osD", strict=True):
+        line, written = np.array([term.power, term.target]), f"$L_{{{name[-2:]}}}$"
+        axes.plot(line.real, line.imag, color=INK, linewidth=1)
+        axes.plot(line[1].real, line[1].imag, "x", color=INK, markersize=9)
+        axes.plot(line[0].real, line[0].imag, marker, color=INK, markersize=7, alpha=0.6, label=written)
+    figure.legend(**_LEGEND)
+    said = "; ".join(f"{name} {term.distance:.3f}" for name, term in terms.items())
+    return draw(figure, title, f"Cross-powers and their targets in the complex plane. Distances: {said}.")
+
+
+@styled
+def many_points_drawing(points: Mapping[str, complex], omega: int, title: str) -> Drawing:
+    """Several profiles in the complex plane of Eq. 2, each with a number; the caption says what they are."""
+    figure, axes = _plane(omega)
+    shown: list[complex] = []
+    for number, point in enumerate(points.values(), start=1):
+        above = 0.13 * sum(abs(point - other) < 0.1 for other in shown)
+        shown.append(point)
+        axes.scatter(point.real, point.imag, s=150, color=OMEGA_COLOURS[omega], alpha=0.35, linewidths=0)
+        axes.text(point.real, point.imag - 0.01 + above, str(number), ha="center", va="center", fontsize=9)
+    said = "; ".join(f"{name}: length {abs(point):.2f}" for name, point in points.items())
+    return draw(figure, title, f"Points in the complex plane, unit circle drawn. {said}.")
+
+
+@styled
+def costs_drawing(costs: Mapping[int, Sequence[float]], axis: str, title: str) -> Drawing:
+    """What 0 to 11 semitones, ``axis`` says of what, cost on either circle; ``costs``: omega → 12 numbers."""
+    figure, axes = canvas(5.6, 2.8)
+    for (omega, values), line in zip(costs.items(), ("o-", "s--"), strict=True):
+        axes.plot(range(12), values, line, color=OMEGA_COLOURS[omega], label=f"ω = {omega}")
+    axes.set(xlabel=axis, xticks=range(12), ylim=(0, None))
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    said = (f"omega {omega}: {', '.join(f'{each:.2f}' for each in row)}" for omega, row in costs.items())
+    return draw(figure, title, f"From 0 to 11 semitones, {'; '.join(said)}.")
+
+
+@styled
+def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Drawing:
+    """How often a label is right for each offset of its row, with 95 % intervals.
+
+    ``shares``: ``major``, ``minor``, ``both`` → 12 shares in percent.
+    """
+    figure, axes = canvas(5.6, 3.2)
+    for place, ((name, row), marker) in enumerate(zip(shares.items(), "osD", strict=True)):
+        x, face = np.arange(12) + 0.16 * (place - 1), MODE_COLOURS.get(name, INK)
+        axes.vlines(x, [each.low for each in row], [each.high for each in row], color=face, alpha=0.5)
+        axes.plot(x, [each.value for each in row], marker, color=face, label=name, markersize=5)
+    axes.axhline(50, color=INK, alpha=0.3, linewidth=0.8)
+    axes.set(xticks=range(12), ylim=(0, 100), ylabel="% right", xlabel="semitones of q* above the signature")
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    said = (f"{name}: {', '.join(f'{each.value:.0f}' for each in row)}" for name, row in shares.items())
+    return draw(figure, title, f"Percent right at offsets 0 to 11. {'; '.join(said)}.")
+
+
+def places(omega: int) -> Shaped[np.ndarray, "12"]:
+    """Where Eq. 2 puts a profile that is sure of pitch class 0 to 11, in the complex plane."""
+    return np.asarray(np.exp(-2j * np.pi * omega * np.arange(12) / 12))
+
+
 def _compact(drawing: Drawing) -> Drawing:
     """The same drawing in less than half of its bytes: places to a tenth of a point."""
     shorter = re.sub(r"(-?\d+)\.(\d)\d+", r"\1.\2", re.sub(r" \n(?=[LMz])", " ", drawing.svg))
@@ -150,14 +251,10 @@ def _draw_log_vqt(axes: Axes, values: Float[np.ndarray, "bins frames"], named: b
 
 def _runs(loud: np.ndarray) -> Path:
     """Rectangles over the runs of loud cells, as one path."""
-    vertices: list[tuple[float, float]] = []
-    for row, cells in enumerate(loud):
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], cells.astype(int), [0]])))
-        for begin, end in edges.reshape(-1, 2) * FRAMES_PER_CELL * _SECONDS:
-            corners = [(begin, row), (end, row), (end, row + 1), (begin, row + 1), (begin, row)]
-            vertices += [(float(x), float(y)) for x, y in corners]
-    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * (len(vertices) // 5)
-    return Path(vertices or [(0, 0)], codes or [Path.MOVETO])
+    rows, edges = np.nonzero(np.diff(np.pad(loud, ((0, 0), (1, 1))).astype(int), axis=1))
+    low, (left, right) = rows[::2], edges.reshape(-1, 2).T * FRAMES_PER_CELL * _SECONDS
+    corners = [(left, low), (right, low), (right, low + 1), (left, low + 1)]
+    return Path.make_compound_path_from_polys(np.transpose(corners, (2, 0, 1)))
 
 
 def _draw_frame(axes: Axes, view: str, start: int, lowest: int) -> None:
@@ -176,3 +273,22 @@ def _largest(shares: Sequence[float]) -> str:
     """Which signature is the largest, in words; shares along the circle of fifths."""
     best = int(np.argmax(shares))
     return f"largest at the signature of {SIGNATURE_LABELS[best]} major, {shares[best]:.2f}"
+
+
+def _plane(omega: int, named: bool = True) -> tuple[Figure, Axes]:
+    """Unit circle, axes, and the twelve places with their names; also returns the axes."""
+    figure, axes = bare(3.6, 4.0, 1.38, below=0.1)
+    axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=INK, alpha=0.3))
+    for begin, end in (((-1.1, 1.1), (0, 0)), ((0, 0), (-1.1, 1.1))):
+        axes.plot(begin, end, color=INK, alpha=0.15, linewidth=0.8)
+    for name, place in zip(TONIC_NAMES, places(omega), strict=True):
+        axes.plot(place.real, place.imag, ".", color=INK, alpha=0.35, markersize=4)
+        if named:
+            axes.text(1.2 * place.real, 1.2 * place.imag, name, ha="center", va="center", fontsize=9)
+    return figure, axes
+
+
+def _spoken(point: complex) -> str:
+    """A point in words."""
+    degrees = np.degrees(np.angle(point)) % 360
+    return f"length {abs(point):.2f} at {degrees:.0f} degrees"

@@ -57,10 +57,10 @@ def alignment_drawings(title: str, observed: Mapping[str, Any]) -> list[Drawing]
 
 def key_rings(probabilities: Sequence[float], title: str) -> Drawing:
     """24 probabilities in the order of KEYS on the circle of fifths, each minor inside its relative major."""
-    minor = [probabilities[key.relative.index] for key in KEYS[:12]]
-    best = KEYS[int(np.argmax(probabilities))]
-    rings = {"major": np.array(probabilities[:12]), "minor": np.array(minor)}
-    return rings_drawing(rings, _RELATIVES, title, f"Largest at {best}.")
+    relatives = [key.relative.index for key in KEYS[:12]]
+    shares = np.array(probabilities)
+    rings = {"major": shares[:12], "minor": shares[relatives]}
+    return rings_drawing(rings, _RELATIVES, title, f"Largest at {KEYS[int(shares.argmax())]}.")
 
 
 @styled

@@ -12,6 +12,8 @@ from skey.inference.architecture import AllConvolutional, Architecture, Settings
 from skey.losses import LossSettings
 from skey.supervised import CrossEntropy, Network, build_network
 
+Loss = LossSettings | CrossEntropy
+
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
@@ -49,7 +51,7 @@ class Experiment:
     name: str
     title: str
     architecture: Settings = field(default_factory=Architecture)
-    loss: LossSettings | CrossEntropy = field(default_factory=LossSettings)
+    loss: Loss = field(default_factory=LossSettings)
     supervision: Literal["none", "alternate", "only"] = "none"
     labelled_share: float = 1.0
     share: float = 1.0

@@ -19,7 +19,7 @@ from skey.inference.filters import CROPPED_BINS
 from skey.keys import Key
 from skey.model import average_frames
 from skey.shapes import Float, Int
-from skey.training.recordings import Recording, Recordings, Skipped, is_held_out
+from skey.training.recordings import Recordings, Skipped, is_held_out
 from skey.training.shards import open_audio
 from skey.vqt import MAX_CROP, SEGMENT_FRAMES, from_bytes
 
@@ -80,6 +80,10 @@ class Pool:
         rows = [row for row in rows if row < len(self)]
         return Pool(tuple(self.places[row] for row in rows), tuple(self.keys[row] for row in rows))
 
+    def part(self, share: float) -> "Pool":
+        """The first part of the clips, one at least; plans are balanced from their beginning."""
+        return self.kept(range(max(1, round(len(self) * share))))
+
     def labelled(self) -> "Pool":
         """The clips whose key is known."""
         return self.kept([row for row, key in enumerate(self.keys) if key is not None])
@@ -132,17 +136,13 @@ def load_data(
         part, held_out = _divided(plan, store)
         training, validation = training + part, validation + held_out.kept(range(most))
         digests.append(store.digest()[:16])
-    kept = training.kept(_part(len(training), experiment.share))
-    labelled = kept.labelled()
-    labelled = labelled.kept(_part(len(labelled), experiment.labelled_share))
-    recorded, tracks, skipped = Pool((), ()), tuple[Recording, ...](), tuple[Skipped, ...]()
-    if audio:
-        tracks, skipped = open_audio(audio, jobs, progress)
-        held_out_tracks = [track for track in tracks if track.held_out] or list(tracks[:1])
-        others = [track for track in tracks if track not in held_out_tracks] or tracks
-        recorded = Pool.of(Recordings(others))
-        validation += Pool.of(Recordings(held_out_tracks)).kept(range(WATCHED_BESIDES))
-        digests.append(Recordings(tracks).digest()[:16])
+    kept = training.part(experiment.share)
+    labelled = kept.labelled().part(experiment.labelled_share)
+    tracks, skipped = open_audio(audio, jobs, progress)
+    watched = [track for track in tracks if is_held_out(track.digest)] or tracks[:1]
+    recorded = Pool.of(Recordings([track for track in tracks if track not in watched] or tracks))
+    validation += Pool.of(Recordings(watched)).kept(range(WATCHED_BESIDES))
+    recordings = Recordings(tracks).digest() if tracks else ""
     if experiment.supervision != "none" and not len(labelled):
         raise SkeyError(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
     if not len(kept + recorded) or not len(validation):
@@ -154,11 +154,11 @@ def load_data(
         kept + recorded,
         labelled,
         validation,
-        digest="-".join(digests),
+        digest="-".join(filter(None, [*digests, recordings[:16]])),
         clips=len(training) + len(recorded),
         recorded=len(recorded),
         tracks=len(tracks),
-        recordings=Recordings(tracks).digest() if tracks else "",
+        recordings=recordings,
         skipped=skipped,
         soundfonts=tuple(font_digest(font) for font in soundfonts),
     )
@@ -172,16 +172,11 @@ def _divided(plan: Sequence[Clip], store: FeatureStore) -> tuple[Pool, Pool]:
     return pool.kept(heard), pool.kept(watched)
 
 
-def _part(count: int, share: float) -> range:
-    """The first part of the clips; plans are balanced from their beginning."""
-    return range(min(count, max(1, round(count * share))) if count else 0)
-
-
 def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:
     """Random places of clips, each once before any twice, until there are as many as wanted."""
     rounds = -(-wanted // clips)
     permutations = [torch.randperm(clips, generator=generator) for _ in range(rounds)]
-    return [int(place) for place in torch.cat(permutations)[:wanted]]
+    return torch.cat(permutations)[:wanted].tolist()
 
 
 def mixed_order(data: TrainingData, share: float, wanted: int, generator: torch.Generator) -> list[int]:

@@ -37,6 +37,7 @@ NO_FILE = "a folder, a pipe or a device, not a sound file"
 """Why a name is left out whose content may never end."""
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
+SEGMENT_BYTES = math.prod(SEGMENT_SHAPE)
 
 Segments = UInt8[np.ndarray, "segments 99 646"]
 
@@ -61,11 +62,6 @@ class Recording:
     segments: int
     start: int = NPY_HEADER
 
-    @property
-    def held_out(self) -> bool:
-        """Whether the track is for validation: decided by its content alone."""
-        return is_held_out(self.digest)
-
 
 class Recordings:
     """The segments of several tracks in pairs: ``[i]`` is uint8 (99, 1292), two segments of one track.
@@ -77,7 +73,10 @@ class Recordings:
         self.tracks = tuple(tracks)
         paths = {track.path for track in self.tracks}
         files = {path: np.memmap(path, np.uint8, "r").view(np.ndarray) for path in paths}
-        self._arrays = [_segments_of(track, files[track.path]) for track in self.tracks]
+        self._arrays = [
+            files[track.path][track.start :][: track.segments * SEGMENT_BYTES].reshape(-1, *SEGMENT_SHAPE)
+            for track in self.tracks
+        ]
         self._places = [(n, row) for n, array in enumerate(self._arrays) for row in range(len(array))]
 
     def __len__(self) -> int:
@@ -91,12 +90,6 @@ class Recordings:
     def digest(self) -> str:
         """SHA-256 over the contents of all files, in no order."""
         return hashlib.sha256("".join(sorted(track.digest for track in self.tracks)).encode()).hexdigest()
-
-
-def _segments_of(track: Recording, file: UInt8[np.ndarray, " bytes"]) -> Segments:
-    """The segments of a track in the file that holds them, not copied."""
-    end = track.start + track.segments * math.prod(SEGMENT_SHAPE)
-    return file[track.start : end].reshape(-1, *SEGMENT_SHAPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +143,7 @@ def prepare(file: Path) -> Recording | Skipped:
             with storage_errors(path.parent):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, features, ending=f".{os.getpid()}.partial")
-        return Recording(digest, path, (path.stat().st_size - NPY_HEADER) // math.prod(SEGMENT_SHAPE))
+        return Recording(digest, path, (path.stat().st_size - NPY_HEADER) // SEGMENT_BYTES)
     except OSError as error:
         return Skipped(file, error.strerror or str(error))
     except AudioError as error:

@@ -157,8 +157,8 @@ OUR_SCALE: Mapping[str, int | float] = {
 }
 """How much this repository trains a system: a tenth of the papers' pairs, in their batches.
 
-That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step`` averages frames
-before the first block, which is not in the papers: the network then works on a quarter of the frames.
+That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step`` is not in the
+papers: the network then works on a quarter of the frames.
 """
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}

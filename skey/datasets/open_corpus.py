@@ -12,7 +12,7 @@ from torch import Tensor
 from skey.corpus.build import SHARD_CLIPS, FeatureStore, MissingFeatures, build, open_store
 from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, labels_and_notes_digest, plan_clips, render_clip
-from skey.datasets.base import Dataset, MissingData, Track
+from skey.datasets.base import Dataset, Track
 from skey.shapes import Float32
 from skey.vqt import from_bytes
 
@@ -63,9 +63,9 @@ class OpenCorpus(Dataset):
 
     @cached_property
     def features(self) -> FeatureStore:
-        """The log-VQT bytes of the clips in use, by memory map, in order; may raise ``MissingData``.
+        """The log-VQT bytes of the clips in use, in order, and of others that fill the last shard.
 
-        Where more clips were built, those that fill the last shard follow.
+        Raises ``MissingData`` where they are not built, unless ``build`` was asked for.
         """
         count = len(self.clips)
         if self.build:
@@ -76,17 +76,16 @@ class OpenCorpus(Dataset):
             whole = math.ceil(count / SHARD_CLIPS) * SHARD_CLIPS
             with suppress(MissingFeatures):
                 return open_store(self.split, whole, self.seed, self.root)
-            raise MissingData(f"{self.title}: {error}. {self.advice()}") from error
+            raise self.absent(str(error)) from error
 
     def read_tracks(self) -> Sequence[Track]:
         """The planned clips; ``tags`` hold source, level and mode (``unknown`` without a label)."""
-        return [
-            Track(
-                clip.id, clip.key, clip.group, tags={"source": clip.source, "level": clip.level, "mode": mode}
-            )
-            for clip in self.clips
-            for mode in [clip.key.mode if clip.key else "unknown"]
-        ]
+        tracks = []
+        for clip in self.clips:
+            mode = clip.key.mode if clip.key else "unknown"
+            tags = {"source": clip.source, "level": clip.level, "mode": mode}
+            tracks.append(Track(clip.id, clip.key, clip.group, tags=tags))
+        return tracks
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
         """Render one clip, (661500,) at 22,050 Hz, peak 1; raises ``KeyError`` for others' tracks."""
@@ -106,15 +105,10 @@ class OpenCorpus(Dataset):
         command = f"{folder}skey corpus build --split {self.split} --clips {len(self.clips)}{seed}"
         return f"Build them with `{command}`"
 
-    def missing(self) -> str | None:
-        """What must be built first, or None where all clips in use are built or will be on demand."""
-        if self.build:
-            return None
-        try:
+    def require(self) -> None:
+        """Raise ``MissingData`` where clips in use are not built, and will not be on demand."""
+        if not self.build:
             len(self.features)  # opening them is the check
-        except MissingData as error:
-            return str(error)
-        return None
 
     def data_hash(self) -> str:
         """A hash of labels, splits and notes of the clips in use: the same on every machine."""

@@ -34,7 +34,7 @@ HELD_OUT_PART = 10
 """One in so many tracks, or groups of pieces of the training splits, is watched and not trained on."""
 
 NO_FILE = "a folder, a pipe or a device, not a sound file"
-"""Why a name is left out whose content may never end."""
+"""Why a name is left out: its content may never end."""
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
 SEGMENT_BYTES = math.prod(SEGMENT_SHAPE)
@@ -52,10 +52,7 @@ def is_held_out(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The features of one track.
-
-    The SHA-256 of its file; the file in which its segments lie, how many they are, and their first byte.
-    """
+    """The SHA-256 of a track, and where its features lie: in which file, how many segments, first byte."""
 
     digest: str
     path: Path
@@ -107,27 +104,23 @@ Opened = tuple[tuple[Recording, ...], tuple[Skipped, ...]]
 def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: bool = False) -> Opened:
     """Features of every usable sound file in these folders and below them, made where they are missing.
 
-    The tracks by content, each once, and the files that are left out with the reason of each. Raises
-    ``SkeyError`` where nothing is left.
+    The tracks, each content once, and the files that are left out; ``SkeyError`` where nothing is left.
     """
     skipped: list[Skipped] = []
-    tracks: dict[str, Recording] = {}
 
-    files = list(
-        sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why)))
-    )
+    def leave_out(path: Path, why: str) -> None:
+        skipped.append(Skipped(path, why))
+
+    files = list(sound_files(folders, recursive=True, report=leave_out))
     wanted = min(jobs or default_jobs(), len(files))
     found = in_processes(prepare, files, wanted) if wanted > 1 else map(prepare, files)
-    for result in tqdm(found, "recordings", total=len(files), unit="track", disable=not progress):
-        if isinstance(result, Recording):
-            tracks[result.digest] = result
-        else:
-            skipped.append(result)
+    results = list(tqdm(found, "recordings", total=len(files), unit="track", disable=not progress))
+    tracks = {each.digest: each for each in results if isinstance(each, Recording)}
+    skipped += (each for each in results if isinstance(each, Skipped))
     if not tracks:
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in skipped[:3]) or "no sound files there"
         raise SkeyError(f"nothing to train on in {', '.join(map(str, folders))} ({reasons})")
-    in_order = tuple(tracks[digest] for digest in sorted(tracks))
-    return in_order, tuple(sorted(skipped, key=lambda each: each.path))
+    return tuple(tracks.values()), tuple(sorted(skipped, key=lambda each: each.path))
 
 
 def prepare(file: Path) -> Recording | Skipped:

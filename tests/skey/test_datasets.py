@@ -119,7 +119,6 @@ def test_every_collection_names_its_keys(collection: tuple[Dataset, list[str]]) 
     assert [str(track.key) for track in tracks] == keys
     assert all(isinstance(track, Track) and track.group and track.audio for track in tracks)
     assert len({track.id for track in tracks}) == len(tracks)
-    assert dataset.missing() is None
     dataset.require()
 
 
@@ -154,21 +153,20 @@ def test_missing_audio_is_named_with_where_to_get_it(
     lost = without.tracks()[1]
     assert lost.audio is not None
     lost.audio.unlink()
-    message = load_dataset(dataset.name, tmp_path).missing()
-    assert message is not None and f"1 of {len(keys)} tracks" in message
-    assert lost.audio.stem in message and dataset.url in message
-    for attempt in (without.require, lambda: without.waveform(lost), lambda: without.log_vqt(lost)):
-        with pytest.raises(MissingData, match="Get it at"):
+    for attempt in (lambda: without.waveform(lost), lambda: without.log_vqt(lost), without.require):
+        with pytest.raises(MissingData, match="Get it at") as caught:
             attempt()
+        assert lost.audio.stem in str(caught.value) and dataset.url in str(caught.value)
+    assert f"1 of {len(keys)} tracks" in str(caught.value)
 
 
 def test_an_empty_root_is_no_collection(collection: tuple[Dataset, list[str]], tmp_path: Path) -> None:
     dataset, _ = collection
     empty = load_dataset(dataset.name, tmp_path)
-    with pytest.raises(MissingData, match="missing") as caught:
-        empty.tracks()
-    assert str(tmp_path) in str(caught.value) and dataset.url in str(caught.value)
-    assert empty.missing() == str(caught.value)
+    for ask in (empty.tracks, empty.require):
+        with pytest.raises(MissingData, match="missing") as caught:
+            ask()
+        assert str(tmp_path) in str(caught.value) and dataset.url in str(caught.value)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -258,7 +256,7 @@ def test_the_folders_of_mirdata_are_read(tmp_path: Path) -> None:
     (tmp_path / "gtzan" / "gtzan_genre").mkdir()
     (tmp_path / "gtzan" / "genres").rename(tmp_path / "gtzan" / "gtzan_genre" / "genres")
     for dataset in (GiantSteps(tmp_path / "gs"), load_dataset("gtzan", tmp_path / "gtzan")):
-        assert dataset.missing() is None
+        dataset.require()
     assert [track.key for track in GiantSteps(tmp_path / "gs").tracks()] == [parse_key("D")]
 
 

@@ -31,7 +31,7 @@ from skey.cli.scale import KEPT_MEMORY, EngineError, _keep_only, engine, estimat
 from skey.corpus.build import npy_bytes
 from skey.training.data import load_data
 from skey.training.loop import Machine, Run
-from skey.training.recordings import MOST_SEGMENTS, NO_FILE, Recordings, open_recordings, segments
+from skey.training.recordings import MOST_SEGMENTS, NO_FILE, Recordings, segments
 from skey.training.shards import ShardError, open_audio, open_shards, read_file
 
 RATE = 22_050
@@ -227,7 +227,7 @@ def test_shards_in_object_storage_are_copied_once_and_read_as_local_ones(
     (tmp_path / "few").mkdir()
     for number in range(3):
         (tmp_path / "few" / f"{number}.flac").symlink_to(music / f"{number:02d}.flac")
-    here = Recordings(open_recordings([tmp_path / "few"], jobs=1)[0])
+    here = Recordings(open_audio([tmp_path / "few"], jobs=1)[0])
     assert there.digest() == here.digest()
     assert all(np.array_equal(there[place], here[place]) for place in range(len(here)))
     storage.rm("/shards", recursive=True)

@@ -41,9 +41,6 @@ class Noise(Dataset):
     def read_tracks(self) -> Sequence[Track]:
         return [Track(f"{key}", key, f"{key}", None, {"level": "full", "source": "tunes"}) for key in KEYS]
 
-    def missing(self) -> str | None:
-        return None
-
     def log_vqt(self, track: Track) -> Any:
         assert track.key is not None
         heard = torch.rand(99, 646, generator=torch.Generator().manual_seed(track.key.index)) / 2

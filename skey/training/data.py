@@ -94,9 +94,9 @@ class TrainingData:
     """What one system learns from and is watched on.
 
     `digest` identifies the bytes; `clips` is how many there were to train on before a share of them was
-    taken, so that a system with fewer clips takes as many steps. The last `recorded` clips of `training` are
-    pairs of segments of `tracks` recordings, whose contents `recordings` identifies; `skipped` are files that
-    could not be used; `soundfonts` identifies the SoundFonts of songs besides that of the corpus.
+    taken, for the steps do not depend on the share. The last `recorded` clips of `training` are pairs of
+    segments of `tracks` recordings, which `recordings` identifies; `skipped` are files that could not be
+    used; `soundfonts` identifies the SoundFonts of songs besides that of the corpus.
     """
 
     training: Pool
@@ -167,9 +167,8 @@ def load_data(
 def _divided(plan: Sequence[Clip], store: FeatureStore) -> tuple[Pool, Pool]:
     """The clips of a plan to train on, and those to watch."""
     pool = Pool.of(store, tuple(clip.key for clip in plan))
-    held_out = [is_held_out(clip.group) for clip in plan]
-    heard, watched = ([row for row, out in enumerate(held_out) if out == wanted] for wanted in (False, True))
-    return pool.kept(heard), pool.kept(watched)
+    held_out = np.array([is_held_out(clip.group) for clip in plan])
+    return pool.kept(np.flatnonzero(~held_out).tolist()), pool.kept(np.flatnonzero(held_out).tolist())
 
 
 def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:
@@ -194,9 +193,8 @@ def recoloured(segments: Pairs, generator: torch.Generator) -> Pairs:
     """Each segment with another spectral envelope and an unpitched layer (ours, not the papers').
 
     One SoundFont has one envelope, and a network learns it. Here each segment is equalised by a smooth random
-    curve of some 6 dB, and noise of a random level, slope and rhythm is added to it.
-
-    In units of 80 dB, shape kept; each segment keeps its maximum, and its floor 80 dB below it.
+    curve of some 6 dB, and noise of a random level, slope and rhythm is added to it. In units of 80 dB; each
+    segment keeps its maximum, and its floor 80 dB below it.
     """
     items, device = segments.flatten(0, 1), segments.device
     count, bins, steps = items.shape

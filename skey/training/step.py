@@ -1,8 +1,8 @@
 """One step: three views through the network in small groups, the loss over the whole batch, the gradients.
 
-An activation of a hundred items does not fit a processor's cache, one of sixteen does; only the norm of the
-modes and L_avg look at the whole batch, and they come last, on a few numbers an item. The same cut makes
-several processes agree with one: those few numbers are gathered from all before the batch is looked at.
+An activation of a hundred items does not fit a processor's cache, one of sixteen does. Only the norm of the
+modes and L_avg look at the whole batch; they come last, on a few numbers an item, which are gathered from all
+processes first, so that several agree with one.
 """
 
 import math
@@ -64,7 +64,7 @@ def pool_in_groups(network: Network, items: Float[Tensor, "items 84 steps"]) -> 
 def gathered(
     fabric: Fabric | None, local: Shaped[Tensor, "views batch *rest"]
 ) -> Shaped[Tensor, "views all *rest"]:
-    """The items of all processes, in the order of the whole batch; gradients flow back."""
+    """The items of all processes, in the order of the batch; gradients flow back."""
     if fabric is None or fabric.world_size == 1:
         return local
     everywhere: Any = fabric.all_gather(local, sync_grads=True)
@@ -133,7 +133,7 @@ def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
 
 def clip_gradients(network: Network, limit: float) -> Float[Tensor, " parameters"]:
     """Cut the norm of each parameter's gradient (facts of the released code); returns the norms before."""
-    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
     norms = torch.stack(torch._foreach_norm(gradients))
     torch._foreach_mul_(gradients, list((limit / (norms + 1e-6)).clamp(max=1.0)))
     return norms
@@ -178,7 +178,7 @@ def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.AdamW
 
 
 def place_settings(optimiser: torch.optim.Optimizer) -> None:
-    """Put what changes from step to step where the weights lie: on a graphics card a CUDA graph reads it."""
+    """Put what changes from step to step where the weights lie, for CUDA graphs read it there."""
     for group in optimiser.param_groups:
         device = group["params"][0].device
         group["capturable"] = device.type == "cuda"

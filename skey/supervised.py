@@ -108,11 +108,6 @@ def key_in_crop(signature: Numbers, is_minor: Numbers, c: Numbers) -> Numbers:
     return tonic + PITCH_CLASSES * is_minor
 
 
-def logits_by_key(logits: Float[Tensor, "batch 12 2"]) -> Float[Tensor, "batch 24"]:
-    """Column after column: the order of `skey.keys.KEYS`."""
-    return logits.transpose(1, 2).flatten(1)
-
-
 Network = ChromaNet | KeyClassifier
 
 

@@ -22,7 +22,7 @@ class OpenCorpus(Dataset):
 
     ``root`` is the folder of the built features (the data directory by default), ``limit`` takes the first so
     many clips of a ``split``, which are balanced too. ``build`` makes what is missing when it is first
-    needed, by ``jobs`` processes, instead of raising ``MissingData``. ``seed`` is that of the arrangements.
+    needed, by ``jobs`` processes, instead of raising ``MissingData``.
     """
 
     name = "open-corpus"
@@ -47,19 +47,18 @@ class OpenCorpus(Dataset):
         split: Split = "test",
         build: bool = False,
         jobs: int | None = None,
-        seed: int = 0,
         progress: bool = False,
     ) -> None:
         super().__init__(root, limit)
         self.split: Split = split
-        self.build, self.jobs, self.seed, self.progress = build, jobs, seed, progress
+        self.build, self.jobs, self.progress = build, jobs, progress
 
     @cached_property
     def clips(self) -> tuple[Clip, ...]:
         """The planned clips in use, in the order of the tracks."""
         if self.split == "test":  # a limit beyond the last test piece is no mistake
-            return plan_clips("test", seed=self.seed)[: self.limit]
-        return plan_clips(self.split, self.limit, self.seed)
+            return plan_clips("test")[: self.limit]
+        return plan_clips(self.split, self.limit)
 
     @cached_property
     def features(self) -> FeatureStore:
@@ -69,13 +68,13 @@ class OpenCorpus(Dataset):
         """
         count = len(self.clips)
         if self.build:
-            return build(self.split, count, self.jobs, self.seed, self.root, self.progress)
+            return build(self.split, count, self.jobs, directory=self.root, progress=self.progress)
         try:
-            return open_store(self.split, count, self.seed, self.root)
+            return open_store(self.split, count, directory=self.root)
         except MissingFeatures as error:
             whole = math.ceil(count / SHARD_CLIPS) * SHARD_CLIPS
             with suppress(MissingFeatures):
-                return open_store(self.split, whole, self.seed, self.root)
+                return open_store(self.split, whole, directory=self.root)
             raise self.absent(str(error)) from error
 
     def read_tracks(self) -> Sequence[Track]:
@@ -100,10 +99,8 @@ class OpenCorpus(Dataset):
 
     def advice(self) -> str:
         """The command that builds the clips in use."""
-        seed = f" --seed {self.seed}" if self.seed else ""
         folder = f"SKEY_DATA={self.root} " if self.root else ""
-        command = f"{folder}skey corpus build --split {self.split} --clips {len(self.clips)}{seed}"
-        return f"Build them with `{command}`"
+        return f"Build them with `{folder}skey corpus build --split {self.split} --clips {len(self.clips)}`"
 
     def require(self) -> None:
         """Raise ``MissingData`` where clips in use are not built, and will not be on demand."""

@@ -20,7 +20,7 @@ from skey.experiments import Loss, Optimiser
 from skey.losses import Numbers, Row, Terms, Views, key_loss, loss_terms, oracle
 from skey.model import ConvNeXt, profile_of
 from skey.shapes import Float, Shaped
-from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop, logits_by_key
+from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop
 from skey.training.data import cropped
 from skey.vqt import chroma
 
@@ -111,7 +111,8 @@ def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
         raise ValueError("supervised training needs labels")
     keys = key_in_crop(*batch.labels, batch.c)
     logits = gathered(fabric, network.pool(cropped(batch.a, batch.c))[None])[0]
-    return {"keys": F.cross_entropy(logits_by_key(logits), gathered(fabric, keys[None])[0])}
+    by_key = logits.transpose(1, 2).flatten(1)  # column after column, the order of `skey.keys.KEYS`
+    return {"keys": F.cross_entropy(by_key, gathered(fabric, keys[None])[0])}
 
 
 def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:

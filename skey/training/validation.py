@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import BatchSampler
 
 from skey.calibration import Calibration
@@ -18,7 +17,6 @@ from skey.keys import KEYS, Key
 from skey.listeners import listener, mean_profile
 from skey.metrics import count_relations, count_signatures, ksea, mirex_score
 from skey.model import PITCH_CLASSES, profile_of
-from skey.shapes import Float
 from skey.supervised import CrossEntropy, Network
 from skey.training.checkpoint import Row
 from skey.training.data import Pool, draw_crops
@@ -75,19 +73,19 @@ def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) 
 
 
 def _answers(network: Network, calibration: Calibration, pool: Pool) -> tuple[list[int], list[Key]]:
-    """Key signature of each clip, and key where the network knows modes: mean profile of both segments."""
-    profiles = torch.cat([_profiles(network, pool, clips) for clips in _batches(pool)])
+    """Key signature of each clip, and key where the network knows modes.
+
+    From the mean over both segments of the profile at crop 0.
+    """
+    frames, device, parts = network.architecture.frames_per_step, next(network.parameters()).device, []
+    for clips in _batches(pool):
+        segments = pool.segments(clips, frames)[..., :CROPPED_BINS, :].to(device)
+        both = profile_of(network.head(pool_in_groups(network, segments.flatten(0, 1)))).cpu()
+        parts.append(both.reshape(len(clips), 2, PITCH_CLASSES, -1).mean(1))
+    profiles = torch.cat(parts)
     signatures = calibration.signature_profile(profiles.squeeze(2))
     keys = calibration.key_profile(profiles).argmax(1).tolist() if calibration.outputs == 24 else []
     return signatures.argmax(1).tolist(), [KEYS[index] for index in keys]
-
-
-def _profiles(network: Network, pool: Pool, clips: list[int]) -> Float[Tensor, "batch 12 modes"]:
-    """Mean over both segments of the profile at crop 0."""
-    device = next(network.parameters()).device
-    segments = pool.segments(clips, network.architecture.frames_per_step)[..., :CROPPED_BINS, :].to(device)
-    profiles = profile_of(network.head(pool_in_groups(network, segments.flatten(0, 1)))).cpu()
-    return profiles.reshape(len(clips), 2, PITCH_CLASSES, -1).mean(1)
 
 
 def _row_counts(references: list[Key], signatures: list[int], mode: str) -> str:

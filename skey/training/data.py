@@ -12,7 +12,7 @@ from torch import Tensor
 
 from skey.corpus.build import FeatureStore, build, build_songs, font_digest
 from skey.corpus.pieces import Split
-from skey.corpus.plan import Clip, plan_clips, plan_songs
+from skey.corpus.plan import plan_clips, plan_songs
 from skey.errors import SkeyError
 from skey.experiments import Experiment
 from skey.inference.filters import CROPPED_BINS
@@ -133,8 +133,10 @@ def load_data(
         store = build_songs(experiment.songs, jobs, progress, seed, font)
         made.append((plan_songs(experiment.songs, seed), store, WATCHED_BESIDES))
     for plan, store, most in made:
-        part, held_out = _divided(plan, store)
-        training, validation = training + part, validation + held_out.kept(range(most))
+        pool = Pool.of(store, [clip.key for clip in plan])
+        held_out = np.array([is_held_out(clip.group) for clip in plan])
+        training += pool.kept(np.flatnonzero(~held_out).tolist())
+        validation += pool.kept(np.flatnonzero(held_out)[:most].tolist())
         digests.append(store.digest()[:16])
     kept = training.part(experiment.share)
     labelled = kept.labelled().part(experiment.labelled_share)
@@ -162,13 +164,6 @@ def load_data(
         skipped=skipped,
         soundfonts=tuple(font_digest(font) for font in soundfonts),
     )
-
-
-def _divided(plan: Sequence[Clip], store: FeatureStore) -> tuple[Pool, Pool]:
-    """The clips of a plan to train on, and those to watch."""
-    pool = Pool.of(store, tuple(clip.key for clip in plan))
-    held_out = np.array([is_held_out(clip.group) for clip in plan])
-    return pool.kept(np.flatnonzero(~held_out).tolist()), pool.kept(np.flatnonzero(held_out).tolist())
 
 
 def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:

@@ -278,7 +278,6 @@ class Run:
             calibration=calibration_of(network),
             licence="MIT",
             source=f"skey-companion {__version__}",
-            checksum="",
             window_seconds=self.experiment.window_seconds,
         )
         confidence = confidence_of(LoadedModel(header, network), self.data.validation)

@@ -80,7 +80,7 @@ class Header:
     calibration: Calibration
     licence: str
     source: str
-    checksum: str
+    checksum: str = ""
     whole_track: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT

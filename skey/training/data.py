@@ -65,10 +65,8 @@ class Pool:
         return steps.reshape(len(clips), 2, *steps.shape[1:])
 
     def labels(self, clips: Sequence[int], device: torch.device | str) -> tuple[Crops, Crops]:
-        """Key signature (pitch class) and mode (1 for minor) on a device; `ValueError` without a label."""
+        """Key signature (pitch class) and mode (1 for minor) of clips whose key is known, on a device."""
         keys = [key for key in (self.keys[clip] for clip in clips) if key is not None]
-        if len(keys) < len(clips):
-            raise ValueError("a clip without a label was drawn for supervised training")
         modes = torch.tensor([int(key.mode == "minor") for key in keys], device=device)
         return torch.tensor([key.signature for key in keys], device=device), modes
 

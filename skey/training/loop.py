@@ -224,7 +224,7 @@ class Run:
         return copy[torch.tensor(clips, device=device)]
 
     def _step(self, number: int, batch: Batch) -> Mapping[str, float | Tensor]:
-        """One step of the optimiser; returns the terms of the loss, and the norms of the gradients."""
+        """One step of the optimiser; returns what `_learn` does."""
         steps = self.experiment.epochs * self.steps_per_epoch
         step = self.state.epoch * self.steps_per_epoch + number
         self._sow(f"step {step} {self.fabric.global_rank}")
@@ -322,7 +322,7 @@ def start_of(experiment: Experiment, start: LoadedModel) -> Network:
 
 
 def machine_name(device: torch.device) -> str:
-    """What computes: the model of the graphics processor, or the processor's kind and number of cores."""
+    """The model of the graphics processor, or the processor's kind and number of cores."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return f"{platform.machine()} processor, {os.cpu_count()} cores"

@@ -36,7 +36,6 @@ def test_peaks_above_one_are_not_clipped_and_bytes_do_not_depend_on_other_clips(
 
 def test_built_features_are_found_again_without_building(built: OpenCorpus) -> None:
     again = OpenCorpus(built.root, CLIPS)
-    again.require()
     assert again.features.digest() == built.features.digest()
     np.testing.assert_array_equal(again.log_vqt(again.tracks()[0]), built.log_vqt(built.tracks()[0]))
 

@@ -12,6 +12,8 @@ from skey.inference.architecture import AllConvolutional, Architecture, Settings
 from skey.losses import LossSettings
 from skey.supervised import CrossEntropy, Network, build_network
 
+Loss = LossSettings | CrossEntropy
+
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
@@ -49,7 +51,7 @@ class Experiment:
     name: str
     title: str
     architecture: Settings = field(default_factory=Architecture)
-    loss: LossSettings | CrossEntropy = field(default_factory=LossSettings)
+    loss: Loss = field(default_factory=LossSettings)
     supervision: Literal["none", "alternate", "only"] = "none"
     labelled_share: float = 1.0
     share: float = 1.0
@@ -155,8 +157,8 @@ OUR_SCALE: Mapping[str, int | float] = {
 }
 """How much this repository trains a system: a tenth of the papers' pairs, in their batches.
 
-That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step`` averages frames
-before the first block, which is not in the papers: the network then works on a quarter of the frames.
+That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step`` is not in the
+papers: the network then works on a quarter of the frames.
 """
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}

@@ -1,8 +1,8 @@
 """The losses of STONE and S-KEY, one function an equation.
 
 A profile is y (batch, 12) or Y (batch, 12, 2); row q stands for pitch class A + q of the crop, and a crop of
-c moves the sound down by c semitones. Most functions return one value an item; means are taken over all items
-of the batch at once, because `average_mode` is not a mean of losses of single items.
+c moves the sound down by c semitones. Most functions return one value an item; means are taken over the whole
+batch at once, because `average_mode` is no mean over items.
 """
 
 import math
@@ -129,9 +129,8 @@ def mode_loss(views: Views) -> PerItem:
 def pseudo_label_loss(views: Views, is_major: PerItem) -> PerItem:
     """S-KEY: cross-entropy of the mode of all three views with the track's label (column 0 is major)."""
     target = torch.stack([is_major, 1 - is_major], dim=1)
-    return torch.stack(
-        [cross_entropy(target, mode_profile(y)) for y in (views.a, views.b, views.a_moved)]
-    ).sum(0)
+    modes = (mode_profile(y) for y in (views.a, views.b, views.a_moved))
+    return torch.stack([cross_entropy(target, mode) for mode in modes]).sum(0)
 
 
 def average_mode(views: Views) -> Float[Tensor, ""]:

@@ -1,7 +1,7 @@
 """The supervised baseline of both papers: an all-convolutional key classifier (Korzeniowski & Widmer, 2018).
 
-"Genre-Agnostic Key Classification With Convolutional Neural Networks" (ISMIR 2018) reads a logarithmic
-spectrogram as a picture. Ours is written from its description, none of its code is used:
+"Genre-Agnostic Key Classification With Convolutional Neural Networks" (ISMIR 2018), written from its
+description, without its code:
 
     5 x 5 convolution, N maps; 3 x 3 convolution, N maps; 2 x 2 max pooling; dropout
     3 x 3 convolution, 2 N maps, twice; 2 x 2 max pooling; dropout
@@ -13,18 +13,17 @@ Each convolution is followed by batch norm and ELU, the last one too; its border
 is how a network without any fully connected layer can tell one key from its transposition. Dropout silences
 whole maps.
 
-What is known, and from where: the table above, N = 20 with dropout 0.1, Adam at a rate of 0.001 that is
-held for a tenth of the training and then falls along a line to nothing, batches of 32, snippets of 20 s, and
-an input of 24 bins an octave from 65 to 2,100 Hz at 5 frames a second come from the authors' published
-experiment code. Of the paper itself only the abstract could be read here: its own tables were not compared,
-nor whether the network that STONE evaluated, an ensemble in the madmom library, has this width.
+The table, N = 20 with dropout 0.1, Adam at a rate of 0.001 that is held for a tenth of the training and then
+falls along a line to nothing, batches of 32, snippets of 20 s, and an input of 24 bins an octave from 65 to
+2,100 Hz at 5 frames a second come from the authors' published experiment code. Of the paper only the abstract
+could be read here, and whether the network that STONE evaluated, an ensemble in madmom, has this width is
+unknown.
 
-What differs here: the input is the log-VQT of STONE, 12 bins an octave over seven octaves, averaged over 8
-frames (5.4 a second) or, at our scale, over 16; snippets last 15 s; a transposition is a crop of the bins and
-no new sound. Each item is brought to mean 0 and variance 1 first, as a ChromaNet does after its first
-convolution: the values of a log-VQT lie so close together, and so far from the zeros of the padding, that
-whole epochs learnt nothing without it. Dropout is off by default, as in a part of the authors' trainings:
-ours are much shorter, and with dropout the network stays with the uniform answer for too many of their steps.
+What differs here: the input is STONE's log-VQT (12 bins, seven octaves) averaged over 8 frames (5.4 a second)
+or, at our scale, over 16; snippets last 15 s; a transposition is a crop of the bins. Each item is brought to
+mean 0 and variance 1 first, as in a ChromaNet: log-VQTs lie so close together, and so far from the zeros of
+the padding, that whole epochs learnt nothing without it. Dropout is off by default, as in a part of the
+authors' trainings: in trainings as short as ours the network stays with the uniform answer for too long.
 """
 
 from dataclasses import dataclass
@@ -55,13 +54,10 @@ class CrossEntropy:
         return self
 
 
-class Convolution(nn.Sequential):
+def convolution(inputs: int, maps: int, kernel: int) -> nn.Sequential:
     """Convolution without offset, batch norm, ELU; the size of the picture stays."""
-
-    def __init__(self, inputs: int, maps: int, kernel: int) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, maps, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(maps), nn.ELU()
-        )
+    plain = nn.Conv2d(inputs, maps, kernel, padding=kernel // 2, bias=False)
+    return nn.Sequential(plain, nn.BatchNorm2d(maps), nn.ELU())
 
 
 class KeyClassifier(nn.Module):
@@ -73,11 +69,11 @@ class KeyClassifier(nn.Module):
         n, dropout = settings.filters, settings.dropout
         layers: list[nn.Module] = []
         for inputs, maps, kernel in ((1, n, 5), (n, 2 * n, 3), (2 * n, 4 * n, 3)):
-            layers += [Convolution(inputs, maps, kernel), Convolution(maps, maps, 3)]
+            layers += [convolution(inputs, maps, kernel), convolution(maps, maps, 3)]
             layers += [nn.MaxPool2d(2), nn.Dropout2d(dropout)]
         for inputs in (4 * n, 8 * n):
-            layers += [Convolution(inputs, 8 * n, 3), nn.Dropout2d(dropout)]
-        self.layers = nn.Sequential(*layers, Convolution(8 * n, MODES * PITCH_CLASSES, 1))
+            layers += [convolution(inputs, 8 * n, 3), nn.Dropout2d(dropout)]
+        self.layers = nn.Sequential(*layers, convolution(8 * n, MODES * PITCH_CLASSES, 1))
         self.layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.item_norm = ItemNorm()
         self.half_precision = False
@@ -96,8 +92,8 @@ class KeyClassifier(nn.Module):
     def forward(self, cropped: Float[Tensor, "batch bins frames"]) -> Float[Tensor, "batch 12 2"]:
         """The probability of each key: row q holds those of tonic q semitones above C, major then minor.
 
-        ``cropped`` is a log-VQT in units of 80 dB with as many bins as in training (84, from A0). Raises
-        ``SkeyError`` below ``AllConvolutional.minimum_frames``.
+        ``cropped`` is a log-VQT in units of 80 dB (84 bins from A0). Raises ``SkeyError`` below
+        ``AllConvolutional.minimum_frames``.
         """
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return profile_of(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
@@ -110,11 +106,6 @@ def key_in_crop(signature: Numbers, is_minor: Numbers, c: Numbers) -> Numbers:
     """
     tonic = (signature - 3 * is_minor - c) % PITCH_CLASSES
     return tonic + PITCH_CLASSES * is_minor
-
-
-def logits_by_key(logits: Float[Tensor, "batch 12 2"]) -> Float[Tensor, "batch 24"]:
-    """Column after column: the order of `skey.keys.KEYS`."""
-    return logits.transpose(1, 2).flatten(1)
 
 
 Network = ChromaNet | KeyClassifier

@@ -54,18 +54,12 @@ class Track:
 class Dataset(ABC):
     """Recordings with annotated keys below ``root``, or an even sample of ``limit`` of them."""
 
-    name: ClassVar[str]
-    """How :func:`skey.datasets.load_dataset` calls it."""
-    title: ClassVar[str]
-    """Its name in a heading."""
-    licence: ClassVar[str]
-    """The licences of labels and audio."""
-    citation: ClassVar[str]
-    """The publication to cite."""
-    url: ClassVar[str]
-    """Where to get it."""
-    layout: ClassVar[str]
-    """What should lie under the root, in one line."""
+    name: ClassVar[str]  # how `skey.datasets.load_dataset` calls it
+    title: ClassVar[str]  # its name in a heading
+    licence: ClassVar[str]  # of labels and of audio
+    citation: ClassVar[str]  # the publication to cite
+    url: ClassVar[str]  # where to get it
+    layout: ClassVar[str]  # what should lie under the root, in one line
 
     def __init__(self, root: Path | str | None = None, limit: int | None = None) -> None:
         if limit is not None and limit < 1:
@@ -91,45 +85,35 @@ class Dataset(ABC):
         Raises ``MissingData`` where its file is not there, ``AudioError`` where it cannot be used.
         """
         if track.audio is None or not track.audio.is_file():
-            raise MissingData(
-                f"{self.title}: the audio of track {track.id} is missing: {track.audio}. {self.advice()}"
-            )
+            raise self.absent(f"the audio of track {track.id} is missing: {track.audio}")
         return read_audio(track.audio)
 
     def log_vqt(self, track: Track) -> Float32[Tensor, "99 frames"]:
         """The log-VQT of the whole track, (99, frames), as one item; raises as :meth:`waveform` does."""
         return log_vqt(torch.from_numpy(self.waveform(track)))
 
+    def absent(self, what: str) -> MissingData:
+        """The error to raise where something is not there: it says what, and where to get it."""
+        return MissingData(f"{self.title}: {what}. {self.advice()}")
+
     def advice(self) -> str:
         """What should lie where, and where to get it."""
         return f"Expected under the root: {self.layout}. Get it at {self.url}"
 
-    def missing(self) -> str | None:
-        """What is missing on this machine and where to get it, or None where all tracks in use are there."""
-        try:
-            absent = [track for track in self.tracks() if track.audio and not track.audio.is_file()]
-        except MissingData as error:
-            return str(error)
-        if not absent:
-            return None
-        count = f"{len(absent)} of {len(self.tracks())} tracks"
-        named = ", ".join(str(track.audio) for track in absent[:_LISTED])
-        more = " …" if len(absent) > _LISTED else ""
-        return f"{self.title}: the audio of {count} is missing: {named}{more}. {self.advice()}"
-
     def require(self) -> None:
-        """Raise ``MissingData`` with the message of :meth:`missing`, where there is one."""
-        if message := self.missing():
-            raise MissingData(message)
+        """Raise ``MissingData`` where labels, or the audio of any track in use, are not on this machine."""
+        if absent := [track for track in self.tracks() if track.audio and not track.audio.is_file()]:
+            named = ", ".join(str(track.audio) for track in absent[:_LISTED])
+            more = " …" if len(absent) > _LISTED else ""
+            count = f"{len(absent)} of {len(self.tracks())} tracks"
+            raise self.absent(f"the audio of {count} is missing: {named}{more}")
 
     def data_hash(self) -> str:
         """A short hash of the tracks in use with their keys, groups and tags: the same on every machine."""
-        lines = (
-            "\t".join(
-                [track.id, str(track.key), track.group, *(f"{k}={v}" for k, v in sorted(track.tags.items()))]
-            )
-            for track in self.tracks()
-        )
+        lines = []
+        for track in self.tracks():
+            tags = [f"{name}={text}" for name, text in sorted(track.tags.items())]
+            lines.append("\t".join([track.id, str(track.key), track.group, *tags]))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def folder(self) -> Path:
@@ -139,14 +123,14 @@ class Dataset(ABC):
                 f"{self.title} is not part of this package: say in which folder it lies. {self.advice()}"
             )
         if not self.root.is_dir():
-            raise MissingData(f"{self.title}: there is no folder {self.root}. {self.advice()}")
+            raise self.absent(f"there is no folder {self.root}")
         return self.root
 
     def label_file(self, name: str) -> Path:
         """A file of labels below the root; raises ``MissingData`` where it is not there."""
         file = self.folder() / name
         if not file.is_file():
-            raise MissingData(f"{self.title}: {file} is missing. {self.advice()}")
+            raise self.absent(f"{file} is missing")
         return file
 
 

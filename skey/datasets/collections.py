@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from skey.datasets.base import AUDIO_SUFFIXES, Dataset, LabelError, MissingData, Track
+from skey.datasets.base import AUDIO_SUFFIXES, Dataset, LabelError, Track
 from skey.datasets.labels import Row, parse_each, parse_label, read_table
 from skey.keys import parse_gtzan
 
@@ -34,9 +34,8 @@ class FMAKv2(Dataset):
     def read_tracks(self) -> Sequence[Track]:
         """Read ``fmakv2.csv``, in its order; a track whose audio is nowhere points at where it should lie."""
         audio = find_numbered_audio(self.folder())
-        return read_table(
-            self.label_file("fmakv2.csv"), ("track_id", "key_and_mode"), lambda row: self._track(row, audio)
-        )
+        table, columns = self.label_file("fmakv2.csv"), ("track_id", "key_and_mode")
+        return read_table(table, columns, lambda row: self._track(row, audio))
 
     def _track(self, row: Row, audio: dict[int, Path]) -> Track:
         if not row["track_id"].isdecimal():
@@ -114,12 +113,8 @@ class GiantSteps(Dataset):
         files = next((found for each in _LABELS if (found := sorted(self.folder().glob(each)))), None)
         if files is None:
             files = [self.label_file("annotations/key/10089.LOFI.key")]  # raises
-        places = ((file.name, file) for file in files)
-        return parse_each(
-            str(files[0].parent),
-            places,
-            lambda file: self._track(file.stem, file.read_text("utf-8", "replace")),
-        )
+        texts = ((file.name, (file.stem, file.read_text("utf-8", "replace"))) for file in files)
+        return parse_each(str(files[0].parent), texts, lambda raw: self._track(*raw))
 
     def _track(self, name: str, label: str) -> Track:
         genre = self.folder() / "annotations" / "genre" / f"{name}.genre"
@@ -142,11 +137,8 @@ class GiantStepsMTG(GiantSteps):
 
     def read_tracks(self) -> Sequence[Track]:
         """Read ``annotations.txt``, in its order; a track without one agreed key has none."""
-        table = self.label_file("annotations/annotations.txt")
-        columns = ("ID", "MANUAL KEY")
-        return read_table(
-            table, columns, lambda row: self._track(f"{row['ID']}.LOFI", row["MANUAL KEY"]), "\t"
-        )
+        table, columns = self.label_file("annotations/annotations.txt"), ("ID", "MANUAL KEY")
+        return read_table(table, columns, lambda row: self._track(f"{row['ID']}.LOFI", row[columns[1]]), "\t")
 
 
 class Folder(Dataset):
@@ -165,22 +157,17 @@ class Folder(Dataset):
 
     def read_tracks(self) -> Sequence[Track]:
         """Read the table, in its order."""
-        table = self.table()
+        table = self._table()
         return read_table(table, ("file", "key"), lambda row: _track(row, table.parent))
 
-    def table(self) -> Path:
-        """The CSV file with the labels; raises ``MissingData`` where it cannot be told."""
+    def _table(self) -> Path:
         if self.root and self.root.is_file():
             return self.root
-        folder = self.folder()
-        tables = (
-            [folder / "labels.csv"] if (folder / "labels.csv").is_file() else sorted(folder.glob("*.csv"))
-        )
+        usual = self.folder() / "labels.csv"
+        tables = [usual] if usual.is_file() else sorted(self.folder().glob("*.csv"))
         if len(tables) != 1:
             found = f"{len(tables)} other CSV files" if tables else "no CSV file"
-            raise MissingData(
-                f"{self.title}: {folder / 'labels.csv'} is missing, found {found}. {self.advice()}"
-            )
+            raise self.absent(f"{usual} is missing, found {found}")
         return tables[0]
 
 

@@ -55,8 +55,7 @@ def read_table(
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="", strict=True, delimiter=delimiter)
-            header = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
+            reader.fieldnames = header = [name.strip() for name in reader.fieldnames or ()]
             rows = [(f"line {reader.line_num}", row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"{path} is not a CSV file in UTF-8: {error}") from error
@@ -65,24 +64,22 @@ def read_table(
         raise LabelError(f"{path}, line 1: expected the columns {expected}, found {found}")
     if len(set(header)) < len(header):
         raise LabelError(f"{path}, line 1: expected each column once, found {', '.join(header)}")
-    return parse_each(path.name, rows, lambda row: parse(_cells(row)))
 
+    def parse_row(row: dict[str, str]) -> Track:
+        if None in row:  # a label may have moved to another column unnoticed
+            raise LabelError(
+                f"{len(header)} columns but more cells: expected commas within a cell only in quotes"
+            )
+        return parse({name: text.strip() for name, text in row.items()})
 
-def _cells(row: dict[str, str]) -> Row:
-    """The text of each column; more cells than columns would shift a label unnoticed."""
-    if None in row:
-        raise LabelError(
-            f"{len(row) - 1} columns but more cells: expected commas within a cell only in quotes"
-        )
-    return {name: text.strip() for name, text in row.items()}
+    return parse_each(path.name, rows, parse_row)
 
 
 def parse_each(source: str, raws: Iterable[tuple[str, Raw]], parse: Callable[[Raw], Track]) -> list[Track]:
-    """Make a track of each label, given with its place, and complain about all wrong ones together.
+    """Make a track of each label, given with its place in a ``source``, a file or a folder.
 
-    ``source`` is the file or folder that holds them; ``parse`` raises ``LabelError`` or ``KeyParseError``.
-    Raises ``LabelError`` where labels are wrong, or of one track; each is listed with its place and what was
-    expected.
+    ``parse`` raises ``LabelError`` or ``KeyParseError``. Raises ``LabelError``, which lists all labels that
+    are wrong, or of one track, with their places and what was expected.
     """
     tracks: dict[str, Track] = {}
     wrong: list[str] = []

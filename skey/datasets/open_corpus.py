@@ -12,7 +12,7 @@ from torch import Tensor
 from skey.corpus.build import SHARD_CLIPS, FeatureStore, MissingFeatures, build, open_store
 from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, labels_and_notes_digest, plan_clips, render_clip
-from skey.datasets.base import Dataset, MissingData, Track
+from skey.datasets.base import Dataset, Track
 from skey.shapes import Float32
 from skey.vqt import from_bytes
 
@@ -22,7 +22,7 @@ class OpenCorpus(Dataset):
 
     ``root`` is the folder of the built features (the data directory by default), ``limit`` takes the first so
     many clips of a ``split``, which are balanced too. ``build`` makes what is missing when it is first
-    needed, by ``jobs`` processes, instead of raising ``MissingData``. ``seed`` is that of the arrangements.
+    needed, by ``jobs`` processes, instead of raising ``MissingData``.
     """
 
     name = "open-corpus"
@@ -47,46 +47,44 @@ class OpenCorpus(Dataset):
         split: Split = "test",
         build: bool = False,
         jobs: int | None = None,
-        seed: int = 0,
         progress: bool = False,
     ) -> None:
         super().__init__(root, limit)
         self.split: Split = split
-        self.build, self.jobs, self.seed, self.progress = build, jobs, seed, progress
+        self.build, self.jobs, self.progress = build, jobs, progress
 
     @cached_property
     def clips(self) -> tuple[Clip, ...]:
         """The planned clips in use, in the order of the tracks."""
         if self.split == "test":  # a limit beyond the last test piece is no mistake
-            return plan_clips("test", seed=self.seed)[: self.limit]
-        return plan_clips(self.split, self.limit, self.seed)
+            return plan_clips("test")[: self.limit]
+        return plan_clips(self.split, self.limit)
 
     @cached_property
     def features(self) -> FeatureStore:
-        """The log-VQT bytes of the clips in use, by memory map, in order; may raise ``MissingData``.
+        """The log-VQT bytes of the clips in use, in order, and of others that fill the last shard.
 
-        Where more clips were built, those that fill the last shard follow.
+        Raises ``MissingData`` where they are not built, unless ``build`` was asked for.
         """
         count = len(self.clips)
         if self.build:
-            return build(self.split, count, self.jobs, self.seed, self.root, self.progress)
+            return build(self.split, count, self.jobs, directory=self.root, progress=self.progress)
         try:
-            return open_store(self.split, count, self.seed, self.root)
+            return open_store(self.split, count, directory=self.root)
         except MissingFeatures as error:
             whole = math.ceil(count / SHARD_CLIPS) * SHARD_CLIPS
             with suppress(MissingFeatures):
-                return open_store(self.split, whole, self.seed, self.root)
-            raise MissingData(f"{self.title}: {error}. {self.advice()}") from error
+                return open_store(self.split, whole, directory=self.root)
+            raise self.absent(str(error)) from error
 
     def read_tracks(self) -> Sequence[Track]:
         """The planned clips; ``tags`` hold source, level and mode (``unknown`` without a label)."""
-        return [
-            Track(
-                clip.id, clip.key, clip.group, tags={"source": clip.source, "level": clip.level, "mode": mode}
-            )
-            for clip in self.clips
-            for mode in [clip.key.mode if clip.key else "unknown"]
-        ]
+        tracks = []
+        for clip in self.clips:
+            mode = clip.key.mode if clip.key else "unknown"
+            tags = {"source": clip.source, "level": clip.level, "mode": mode}
+            tracks.append(Track(clip.id, clip.key, clip.group, tags=tags))
+        return tracks
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
         """Render one clip, (661500,) at 22,050 Hz, peak 1; raises ``KeyError`` for others' tracks."""
@@ -101,20 +99,13 @@ class OpenCorpus(Dataset):
 
     def advice(self) -> str:
         """The command that builds the clips in use."""
-        seed = f" --seed {self.seed}" if self.seed else ""
         folder = f"SKEY_DATA={self.root} " if self.root else ""
-        command = f"{folder}skey corpus build --split {self.split} --clips {len(self.clips)}{seed}"
-        return f"Build them with `{command}`"
+        return f"Build them with `{folder}skey corpus build --split {self.split} --clips {len(self.clips)}`"
 
-    def missing(self) -> str | None:
-        """What must be built first, or None where all clips in use are built or will be on demand."""
-        if self.build:
-            return None
-        try:
+    def require(self) -> None:
+        """Raise ``MissingData`` where clips in use are not built, and will not be on demand."""
+        if not self.build:
             len(self.features)  # opening them is the check
-        except MissingData as error:
-            return str(error)
-        return None
 
     def data_hash(self) -> str:
         """A hash of labels, splits and notes of the clips in use: the same on every machine."""

@@ -53,7 +53,7 @@ class Recorded:
         return self._terms
 
     def _plain(self, batch: Batch, row: Tensor) -> Mapping[str, Tensor]:
-        """A step beside the usual stream, as is asked for before a recording."""
+        """A step beside the usual stream, as PyTorch asks for before a recording."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -1,8 +1,9 @@
 """The folder of a training run: a checkpoint that is whole or absent, a log, and at the end the weights."""
 
 import csv
+import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,16 @@ import torch
 
 from skey.errors import SkeyError
 from skey.experiments import Experiment
+from skey.files.folders import write_whole
 from skey.supervised import Network
 
 Row = Mapping[str, float | int | str]
+
+_OTHER = {
+    "recordings": "was trained on other recordings or SoundFonts: give the same --audio and --soundfont",
+    "start": "started from other weights: give the same --from",
+}
+"""What is said of a checkpoint with another entry of that name."""
 
 
 class RunError(SkeyError):
@@ -30,63 +38,42 @@ class RunState:
     log: list[Row] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where one run of one experiment writes.
+    """Where a run writes: `checkpoint` and `log` after each epoch, in the end `weights`.
 
     `recordings` identifies recordings and SoundFonts, `start` the weights that it started from, if any.
     """
 
-    path: Path
-    experiment: Experiment
-    seed: int
-    recordings: str = ""
-    start: str = ""
-
-    @property
-    def name(self) -> str:
-        """Experiment and seed."""
-        return f"{self.experiment.name}-s{self.seed}"
-
-    @property
-    def checkpoint(self) -> Path:
-        """State at the end of the last finished epoch."""
-        return self.path / "checkpoint.pt"
-
-    @property
-    def log(self) -> Path:
-        """One row an epoch."""
-        return self.path / "log.csv"
-
-    @property
-    def weights(self) -> Path:
-        """The finished weights."""
-        return self.path / f"{self.name}.safetensors"
-
-    def settings(self) -> str:
-        """Everything that must not change between the parts of a run, as JSON."""
-        return json.dumps({"experiment": asdict(self.experiment), "seed": self.seed}, sort_keys=True)
+    def __init__(self, path: Path, experiment: Experiment, seed: int, recordings: str, start: str) -> None:
+        self.path, self.name = path, f"{experiment.name}-s{seed}"
+        self.checkpoint, self.log = path / "checkpoint.pt", path / "log.csv"
+        self.weights = path / f"{self.name}.safetensors"
+        settings = json.dumps({"experiment": asdict(experiment), "seed": seed}, sort_keys=True)
+        self._fixed = {"settings": settings, "recordings": recordings, "start": start}
 
     def save(self, state: RunState) -> None:
-        """Replace checkpoint and log, each by an atomic rename; raises `RunError` where that fails."""
+        """Replace checkpoint and log, each whole; raises `RunError` where that fails."""
+        table = io.StringIO(newline="")
+        log = csv.DictWriter(table, dict.fromkeys(name for row in state.log for name in row))
+        log.writeheader()
+        log.writerows(state.log)
+        self._write(self.checkpoint, self._content(state))
+        self._write(self.log, table.getvalue().encode())
+
+    def _content(self, state: RunState, **more: object) -> bytes:
+        """A checkpoint: tensors, numbers and texts alone."""
+        file = io.BytesIO()
+        tensors = {"network": state.network.state_dict(), "optimiser": state.optimiser.state_dict()}
+        reached = {"epoch": state.epoch, "log": json.dumps(state.log)}
+        torch.save({**self._fixed, **tensors, **reached, **more}, file)
+        return file.getvalue()
+
+    def _write(self, path: Path, content: bytes) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            _replace(self.checkpoint, self._content(state))
-            _write_csv(self.log, state.log)
+            write_whole(path, content)
         except OSError as error:
             raise RunError(f"cannot write the run to {self.path}: {error.strerror or error}") from error
-
-    def _content(self, state: RunState) -> dict[str, Any]:
-        """What a checkpoint holds: tensors, numbers and texts alone."""
-        return {
-            "settings": self.settings(),
-            "recordings": self.recordings,
-            "start": self.start,
-            "epoch": state.epoch,
-            "network": state.network.state_dict(),
-            "optimiser": state.optimiser.state_dict(),
-            "log": json.dumps(list(state.log)),
-        }
 
     def load(self, state: RunState) -> None:
         """Put the checkpoint, if there is one, into a state; `RunError` where it is damaged or another's."""
@@ -96,21 +83,15 @@ class RunFolder:
             content = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
         except Exception as error:
             raise RunError(f"{self.checkpoint} is damaged: remove it and start again") from error
-        if content["settings"] != self.settings():
-            changed = ", ".join(_changed(json.loads(content["settings"]), json.loads(self.settings())))
+        if content["settings"] != self._fixed["settings"]:
+            old, new = (json.loads(each["settings"]) for each in (content, self._fixed))
+            changed = ", ".join(_changed(old, new))
             raise RunError(
                 f"{self.checkpoint} belongs to other settings ({changed}): choose another --out, or remove it"
             )
-        if content.get("recordings", "") != self.recordings:
-            raise RunError(
-                f"{self.checkpoint} was trained on other recordings or SoundFonts: give the same --audio and "
-                "--soundfont, choose another --out, or remove it"
-            )
-        if content.get("start", "") != self.start:
-            raise RunError(
-                f"{self.checkpoint} started from other weights: give the same --from, choose another --out, "
-                "or remove it"
-            )
+        for name, what in _OTHER.items():
+            if content.get(name, "") != self._fixed[name]:
+                raise RunError(f"{self.checkpoint} {what}, choose another --out, or remove it")
         state.network.load_state_dict(content["network"])
         state.optimiser.load_state_dict(content["optimiser"])
         state.epoch, state.log = content["epoch"], json.loads(content["log"])
@@ -118,19 +99,12 @@ class RunFolder:
     def fail(self, state: RunState, step: int, terms: Mapping[str, float]) -> RunError:
         """Save the broken state as `failed.pt`; returns the error to raise."""
         path = self.path / "failed.pt"
-        self.path.mkdir(parents=True, exist_ok=True)
-        _replace(path, self._content(state) | {"step": step, "terms": dict(terms)})
+        self._write(path, self._content(state, step=step, terms=dict(terms)))
         said = ", ".join(f"{name} {value:.3g}" for name, value in terms.items())
         return RunError(
             f"step {step}: the loss or a gradient is not finite ({said}). The state is in {path}; the last "
             f"sound epoch is in {self.checkpoint}. Try a lower --rate."
         )
-
-
-def _replace(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    torch.save(content, partial)
-    partial.replace(path)
 
 
 def _changed(old: Any, new: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
@@ -140,14 +114,3 @@ def _changed(old: Any, new: Any, name: str = "") -> Iterator[str]:  # noqa: ANN4
             yield from _changed(old.get(key), new.get(key), f"{name}.{key}" if name else key)
     elif old != new:
         yield name
-
-
-def _write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """Write the log whole; columns are those of the first row and whatever later rows add."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)

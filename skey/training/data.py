@@ -12,14 +12,14 @@ from torch import Tensor
 
 from skey.corpus.build import FeatureStore, build, build_songs, font_digest
 from skey.corpus.pieces import Split
-from skey.corpus.plan import Clip, plan_clips, plan_songs
+from skey.corpus.plan import plan_clips, plan_songs
 from skey.errors import SkeyError
 from skey.experiments import Experiment
 from skey.inference.filters import CROPPED_BINS
 from skey.keys import Key
 from skey.model import average_frames
 from skey.shapes import Float, Int
-from skey.training.recordings import Recording, Recordings, Skipped, is_held_out
+from skey.training.recordings import Recordings, Skipped, is_held_out
 from skey.training.shards import open_audio
 from skey.vqt import MAX_CROP, SEGMENT_FRAMES, from_bytes
 
@@ -65,10 +65,8 @@ class Pool:
         return steps.reshape(len(clips), 2, *steps.shape[1:])
 
     def labels(self, clips: Sequence[int], device: torch.device | str) -> tuple[Crops, Crops]:
-        """Key signature (pitch class) and mode (1 for minor) on a device; `ValueError` without a label."""
+        """Key signature (pitch class) and mode (1 for minor) of clips whose key is known, on a device."""
         keys = [key for key in (self.keys[clip] for clip in clips) if key is not None]
-        if len(keys) < len(clips):
-            raise ValueError("a clip without a label was drawn for supervised training")
         modes = torch.tensor([int(key.mode == "minor") for key in keys], device=device)
         return torch.tensor([key.signature for key in keys], device=device), modes
 
@@ -80,6 +78,10 @@ class Pool:
         rows = [row for row in rows if row < len(self)]
         return Pool(tuple(self.places[row] for row in rows), tuple(self.keys[row] for row in rows))
 
+    def part(self, share: float) -> "Pool":
+        """The first part of the clips, one at least; plans are balanced from their beginning."""
+        return self.kept(range(max(1, round(len(self) * share))))
+
     def labelled(self) -> "Pool":
         """The clips whose key is known."""
         return self.kept([row for row, key in enumerate(self.keys) if key is not None])
@@ -90,9 +92,9 @@ class TrainingData:
     """What one system learns from and is watched on.
 
     `digest` identifies the bytes; `clips` is how many there were to train on before a share of them was
-    taken, so that a system with fewer clips takes as many steps. The last `recorded` clips of `training` are
-    pairs of segments of `tracks` recordings, whose contents `recordings` identifies; `skipped` are files that
-    could not be used; `soundfonts` identifies the SoundFonts of songs besides that of the corpus.
+    taken, for the steps do not depend on the share. The last `recorded` clips of `training` are pairs of
+    segments of `tracks` recordings, which `recordings` identifies; `skipped` are files that could not be
+    used; `soundfonts` identifies the SoundFonts of songs besides that of the corpus.
     """
 
     training: Pool
@@ -129,20 +131,18 @@ def load_data(
         store = build_songs(experiment.songs, jobs, progress, seed, font)
         made.append((plan_songs(experiment.songs, seed), store, WATCHED_BESIDES))
     for plan, store, most in made:
-        part, held_out = _divided(plan, store)
-        training, validation = training + part, validation + held_out.kept(range(most))
+        pool = Pool.of(store, [clip.key for clip in plan])
+        held_out = np.array([is_held_out(clip.group) for clip in plan])
+        training += pool.kept(np.flatnonzero(~held_out).tolist())
+        validation += pool.kept(np.flatnonzero(held_out)[:most].tolist())
         digests.append(store.digest()[:16])
-    kept = training.kept(_part(len(training), experiment.share))
-    labelled = kept.labelled()
-    labelled = labelled.kept(_part(len(labelled), experiment.labelled_share))
-    recorded, tracks, skipped = Pool((), ()), tuple[Recording, ...](), tuple[Skipped, ...]()
-    if audio:
-        tracks, skipped = open_audio(audio, jobs, progress)
-        held_out_tracks = [track for track in tracks if track.held_out] or list(tracks[:1])
-        others = [track for track in tracks if track not in held_out_tracks] or tracks
-        recorded = Pool.of(Recordings(others))
-        validation += Pool.of(Recordings(held_out_tracks)).kept(range(WATCHED_BESIDES))
-        digests.append(Recordings(tracks).digest()[:16])
+    kept = training.part(experiment.share)
+    labelled = kept.labelled().part(experiment.labelled_share)
+    tracks, skipped = open_audio(audio, jobs, progress)
+    watched = [track for track in tracks if is_held_out(track.digest)] or tracks[:1]
+    recorded = Pool.of(Recordings([track for track in tracks if track not in watched] or tracks))
+    validation += Pool.of(Recordings(watched)).kept(range(WATCHED_BESIDES))
+    recordings = Recordings(tracks).digest() if tracks else ""
     if experiment.supervision != "none" and not len(labelled):
         raise SkeyError(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
     if not len(kept + recorded) or not len(validation):
@@ -154,34 +154,21 @@ def load_data(
         kept + recorded,
         labelled,
         validation,
-        digest="-".join(digests),
+        digest="-".join(filter(None, [*digests, recordings[:16]])),
         clips=len(training) + len(recorded),
         recorded=len(recorded),
         tracks=len(tracks),
-        recordings=Recordings(tracks).digest() if tracks else "",
+        recordings=recordings,
         skipped=skipped,
         soundfonts=tuple(font_digest(font) for font in soundfonts),
     )
-
-
-def _divided(plan: Sequence[Clip], store: FeatureStore) -> tuple[Pool, Pool]:
-    """The clips of a plan to train on, and those to watch."""
-    pool = Pool.of(store, tuple(clip.key for clip in plan))
-    held_out = [is_held_out(clip.group) for clip in plan]
-    heard, watched = ([row for row, out in enumerate(held_out) if out == wanted] for wanted in (False, True))
-    return pool.kept(heard), pool.kept(watched)
-
-
-def _part(count: int, share: float) -> range:
-    """The first part of the clips; plans are balanced from their beginning."""
-    return range(min(count, max(1, round(count * share))) if count else 0)
 
 
 def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:
     """Random places of clips, each once before any twice, until there are as many as wanted."""
     rounds = -(-wanted // clips)
     permutations = [torch.randperm(clips, generator=generator) for _ in range(rounds)]
-    return [int(place) for place in torch.cat(permutations)[:wanted]]
+    return torch.cat(permutations)[:wanted].tolist()
 
 
 def mixed_order(data: TrainingData, share: float, wanted: int, generator: torch.Generator) -> list[int]:
@@ -199,9 +186,8 @@ def recoloured(segments: Pairs, generator: torch.Generator) -> Pairs:
     """Each segment with another spectral envelope and an unpitched layer (ours, not the papers').
 
     One SoundFont has one envelope, and a network learns it. Here each segment is equalised by a smooth random
-    curve of some 6 dB, and noise of a random level, slope and rhythm is added to it.
-
-    In units of 80 dB, shape kept; each segment keeps its maximum, and its floor 80 dB below it.
+    curve of some 6 dB, and noise of a random level, slope and rhythm is added to it. In units of 80 dB; each
+    segment keeps its maximum, and its floor 80 dB below it.
     """
     items, device = segments.flatten(0, 1), segments.device
     count, bins, steps = items.shape

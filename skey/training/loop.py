@@ -17,13 +17,13 @@ from tqdm import tqdm
 
 from skey import __version__
 from skey.calibration import signature_row
-from skey.experiments import Experiment
+from skey.experiments import Experiment, Loss
 from skey.files.folders import commit_of
 from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.threads import keep_freed_memory
-from skey.losses import LossSettings
+from skey.losses import Terms
 from skey.model import PITCH_CLASSES, ChromaNet, count_parameters
-from skey.supervised import CrossEntropy, Network
+from skey.supervised import Network
 from skey.training.card import Recorded, whole_on_card
 from skey.training.checkpoint import Row, RunError, RunFolder, RunState
 from skey.training.data import Pool, TrainingData, draw_crops, epoch_order, mixed_order, recoloured
@@ -39,7 +39,7 @@ from skey.training.step import (
     set_step,
     use_half_precision,
 )
-from skey.training.validation import Watched, confidence_of, validate
+from skey.training.validation import confidence_of, validate
 from skey.weights import Header
 from skey.weights.store import LoadedModel, save_weights
 
@@ -50,8 +50,6 @@ ROW_OF_A_ABOVE_C = 9
 
 NORMS = "norms"
 """Beside the terms of the loss: the sum of the norms of the gradients."""
-
-Loss = LossSettings | CrossEntropy
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +104,8 @@ class Run:
         self.experiment, self.seed, self.data = experiment, seed, data
         self.machine = machine or Machine()
         self.start = start.header if start else None
-        checksum = self.start.checksum if self.start else ""
         besides = "-".join([data.recordings, *data.soundfonts])
-        self.folder = RunFolder(path, experiment, seed, besides, checksum)
+        self.folder = RunFolder(path, experiment, seed, besides, self.start.checksum if self.start else "")
         self.fabric = self.machine.fabric()
         self.fabric.launch()
         self._sow("weights")
@@ -118,7 +115,7 @@ class Run:
         self._chroma_row = 0
         self._on_card = self.fabric.device.type == "cuda"
         self._copies = dict[int, Tensor | None]()
-        self._taken = dict[tuple[Loss, bool], Callable[[Batch, Tensor], Mapping[str, Tensor]]]()
+        self._taken = dict[tuple[Loss, bool], Callable[[Batch, Tensor], Terms]]()
 
     def _sow(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
         """Seed the process for a purpose, so that it depends on nothing that happened before."""
@@ -145,8 +142,8 @@ class Run:
     def epochs(self) -> Iterator[Row]:
         """Train to the last epoch, saving each and yielding its row of the log; then write the weights.
 
-        Raises `RunError`, the state being saved, where the loss or a gradient is not finite, and
-        `RunError` where the folder cannot be written to.
+        Raises `RunError` where the loss or a gradient is not finite, the state being saved, and where the
+        folder cannot be written to.
         """
         while self.state.epoch < self.experiment.epochs:
             row = self._epoch()
@@ -160,37 +157,36 @@ class Run:
             self._finish()
 
     def train(self) -> RunState:
-        """Train to the last epoch; raises as `epochs` does."""
+        """Train to the last epoch; see `epochs`."""
         for _ in self.epochs():
             pass
         return self.state
 
     def resume(self) -> None:
-        """Go back to the last finished epoch, if there is one; raises `RunError` as `RunFolder.load` does."""
+        """Go back to the last finished epoch, if there is one; see `RunFolder.load`."""
         self.folder.load(self.state)
         place_settings(self.state.optimiser)
 
     def _epoch(self) -> Row:
         """All steps of an epoch and the validation after it; returns the row of the log."""
         started, sums = time.perf_counter(), dict[str, float | Tensor]()
-        self.state.network.train()
+        epoch, network = self.state.epoch + 1, self.state.network.train()
         for number, batch in enumerate(self._batches()):
             terms = self._step(number, batch)
             sums = {name: sums.get(name, 0.0) + value / self.steps_per_epoch for name, value in terms.items()}
         means = {name: float(value) for name, value in sums.items()}
-        self._refuse_broken((self.state.epoch + 1) * self.steps_per_epoch - 1, means)
+        self._refuse_broken(epoch * self.steps_per_epoch - 1, means)
         seconds = time.perf_counter() - started
-        epoch = self.state.epoch + 1
         watches = epoch % self.machine.watch_every == 0 or epoch == self.experiment.epochs
         pool, row = self.data.validation, self._chroma_row
-        watched = log_of(validate(self.state.network, self.experiment, pool, row)) if watches else {}
-        head = {
+        return {
             "epoch": epoch,
             "rate": float(self.state.optimiser.param_groups[0]["lr"]),
             "seconds": round(seconds, 3),
             "clips_per_second": round(self.steps_per_epoch * self.batch / seconds, 2),
+            **means,
+            **(validate(network, self.experiment, pool, row) if watches else {}),
         }
-        return head | means | watched
 
     def _batches(self) -> Iterator[Batch]:
         """The batches of the current epoch, this process's part of each, on its device."""
@@ -223,13 +219,12 @@ class Run:
         frames, device = self.experiment.architecture.frames_per_step, self.fabric.device
         if self._on_card and id(pool) not in self._copies:
             self._copies[id(pool)] = whole_on_card(pool, frames, device)
-        copy = self._copies.get(id(pool))
-        if copy is None:
+        if (copy := self._copies.get(id(pool))) is None:
             return pool.segments(clips, frames, device)
         return copy[torch.tensor(clips, device=device)]
 
     def _step(self, number: int, batch: Batch) -> Mapping[str, float | Tensor]:
-        """One step of the optimiser; returns the terms of the loss, and the norms of the gradients."""
+        """One step of the optimiser; returns what `_learn` does."""
         steps = self.experiment.epochs * self.steps_per_epoch
         step = self.state.epoch * self.steps_per_epoch + number
         self._sow(f"step {step} {self.fabric.global_rank}")
@@ -246,7 +241,7 @@ class Run:
             self._taken[kind] = Recorded(plain) if self.fabric.world_size == 1 else plain
         return self._taken[kind](batch, torch.full((), row, device=self.fabric.device))
 
-    def _learn(self, loss: Loss, batch: Batch, row: int | Tensor) -> dict[str, Tensor]:
+    def _learn(self, loss: Loss, batch: Batch, row: int | Tensor) -> Terms:
         """Gradients of a batch, cut; returns the terms of the loss and the sum of the gradients' norms."""
         network = self.state.network
         terms = batch_loss(self.fabric, network, loss, batch, row)
@@ -255,15 +250,14 @@ class Run:
         norms = clip_gradients(network, self.experiment.optimiser.clip)
         return {name: value.detach() for name, value in terms.items()} | {NORMS: norms.sum()}
 
-    def _learn_and_descend(self, loss: Loss, batch: Batch, row: int | Tensor) -> dict[str, Tensor]:
-        """A whole step; on a card it is only known at the end of an epoch whether its numbers were sound."""
+    def _learn_and_descend(self, loss: Loss, batch: Batch, row: int | Tensor) -> Terms:
+        """A whole step; whether its numbers were sound is known at the end of the epoch."""
         terms = self._learn(loss, batch, row)
         descend(self.state.optimiser)
         return terms
 
     def _refuse_broken(self, step: int, terms: dict[str, float]) -> None:
-        """Take the norms out of the terms; raise where they, or the loss before them, are no numbers."""
-        # A loss that is no number leaves no gradient that is one.
+        """Take the norms out of the terms; raise where they are no numbers, as after a loss that is none."""
         if not math.isfinite(terms.pop(NORMS, 0.0)):
             raise self.folder.fail(self.state, step, terms)
 
@@ -284,16 +278,13 @@ class Run:
             calibration=calibration_of(network),
             licence="MIT",
             source=f"skey-companion {__version__}",
-            checksum="",
             window_seconds=self.experiment.window_seconds,
-            training=self._summary(),
         )
         confidence = confidence_of(LoadedModel(header, network), self.data.validation)
-        summary = {**header.training, **confidence}
+        summary = {**self._summary(), **confidence}
         save_weights(self.folder.weights, network, replace(header, training=summary))
 
     def _summary(self) -> dict[str, object]:
-        last = self.state.log[-1] if self.state.log else {}
         known = {name: getattr(self.start, name) for name in ("name", "checksum", "examples") if self.start}
         return {
             "experiment": asdict(self.experiment),
@@ -314,7 +305,7 @@ class Run:
             "torch": torch.__version__,
             "machine": machine_name(self.fabric.device),
             "commit": commit_of(Path(__file__).parent, Path(__file__).name),
-            "last_epoch": dict(last),
+            "last_epoch": self.state.log[-1],
         }
 
 
@@ -330,17 +321,8 @@ def start_of(experiment: Experiment, start: LoadedModel) -> Network:
     return wanted
 
 
-def log_of(watched: Watched) -> dict[str, float | int | str]:
-    """The columns of the log that validation fills."""
-    row: dict[str, float | int | str] = {f"validation_{name}": value for name, value in watched.terms.items()}
-    row["validation_loss"] = watched.loss
-    scores = {"ksea": watched.ksea, "mirex": watched.mirex}
-    row |= {name: score for name, score in scores.items() if score is not None}
-    return row | {f"rows_{mode}": " ".join(map(str, counts)) for mode, counts in watched.rows.items()}
-
-
 def machine_name(device: torch.device) -> str:
-    """What computes: the model of the graphics processor, or the processor's kind and number of cores."""
+    """The model of the graphics processor, or the processor's kind and number of cores."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return f"{platform.machine()} processor, {os.cpu_count()} cores"

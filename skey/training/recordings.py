@@ -30,13 +30,11 @@ MOST_SEGMENTS = 16
 FOLDER = "recordings-1"
 """Where features lie below the data directory; the number changes with what they are made of."""
 
-HELD_OUT_PART = 10
-"""One in so many tracks, or groups of pieces of the training splits, is watched and not trained on."""
-
 NO_FILE = "a folder, a pipe or a device, not a sound file"
-"""Why a name is left out whose content may never end."""
+"""Why a name is left out: its content may never end."""
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
+SEGMENT_BYTES = math.prod(SEGMENT_SHAPE)
 
 Segments = UInt8[np.ndarray, "segments 99 646"]
 
@@ -45,26 +43,18 @@ NPY_HEADER = len(npy_bytes(np.zeros((0, *SEGMENT_SHAPE), np.uint8)))
 
 
 def is_held_out(name: str) -> bool:
-    """Whether a group of pieces, or a track by its digest, is for validation: decided by that name alone."""
-    return zlib.crc32(f"{name}|validation".encode()) % HELD_OUT_PART == 0
+    """Whether a group of pieces, or a track by its digest, is for validation as one in ten is."""
+    return zlib.crc32(f"{name}|validation".encode()) % 10 == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The features of one track.
-
-    The SHA-256 of its file; the file in which its segments lie, how many they are, and their first byte.
-    """
+    """The SHA-256 of a track, and where its features lie: in which file, how many segments, first byte."""
 
     digest: str
     path: Path
     segments: int
     start: int = NPY_HEADER
-
-    @property
-    def held_out(self) -> bool:
-        """Whether the track is for validation: decided by its content alone."""
-        return is_held_out(self.digest)
 
 
 class Recordings:
@@ -77,7 +67,10 @@ class Recordings:
         self.tracks = tuple(tracks)
         paths = {track.path for track in self.tracks}
         files = {path: np.memmap(path, np.uint8, "r").view(np.ndarray) for path in paths}
-        self._arrays = [_segments_of(track, files[track.path]) for track in self.tracks]
+        self._arrays = [
+            files[track.path][track.start :][: track.segments * SEGMENT_BYTES].reshape(-1, *SEGMENT_SHAPE)
+            for track in self.tracks
+        ]
         self._places = [(n, row) for n, array in enumerate(self._arrays) for row in range(len(array))]
 
     def __len__(self) -> int:
@@ -91,12 +84,6 @@ class Recordings:
     def digest(self) -> str:
         """SHA-256 over the contents of all files, in no order."""
         return hashlib.sha256("".join(sorted(track.digest for track in self.tracks)).encode()).hexdigest()
-
-
-def _segments_of(track: Recording, file: UInt8[np.ndarray, " bytes"]) -> Segments:
-    """The segments of a track in the file that holds them, not copied."""
-    end = track.start + track.segments * math.prod(SEGMENT_SHAPE)
-    return file[track.start : end].reshape(-1, *SEGMENT_SHAPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +101,23 @@ Opened = tuple[tuple[Recording, ...], tuple[Skipped, ...]]
 def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: bool = False) -> Opened:
     """Features of every usable sound file in these folders and below them, made where they are missing.
 
-    The tracks by content, each once, and the files that are left out with the reason of each. Raises
-    ``SkeyError`` where nothing is left.
+    The tracks, each content once, and the files that are left out; ``SkeyError`` where nothing is left.
     """
     skipped: list[Skipped] = []
-    tracks: dict[str, Recording] = {}
 
-    files = list(
-        sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why)))
-    )
+    def leave_out(path: Path, why: str) -> None:
+        skipped.append(Skipped(path, why))
+
+    files = list(sound_files(folders, recursive=True, report=leave_out))
     wanted = min(jobs or default_jobs(), len(files))
     found = in_processes(prepare, files, wanted) if wanted > 1 else map(prepare, files)
-    for result in tqdm(found, "recordings", total=len(files), unit="track", disable=not progress):
-        if isinstance(result, Recording):
-            tracks[result.digest] = result
-        else:
-            skipped.append(result)
+    results = list(tqdm(found, "recordings", total=len(files), unit="track", disable=not progress))
+    tracks = {each.digest: each for each in results if isinstance(each, Recording)}
+    skipped += (each for each in results if isinstance(each, Skipped))
     if not tracks:
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in skipped[:3]) or "no sound files there"
         raise SkeyError(f"nothing to train on in {', '.join(map(str, folders))} ({reasons})")
-    in_order = tuple(tracks[digest] for digest in sorted(tracks))
-    return in_order, tuple(sorted(skipped, key=lambda each: each.path))
+    return tuple(tracks.values()), tuple(sorted(skipped, key=lambda each: each.path))
 
 
 def prepare(file: Path) -> Recording | Skipped:
@@ -150,7 +133,7 @@ def prepare(file: Path) -> Recording | Skipped:
             with storage_errors(path.parent):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, features, ending=f".{os.getpid()}.partial")
-        return Recording(digest, path, (path.stat().st_size - NPY_HEADER) // math.prod(SEGMENT_SHAPE))
+        return Recording(digest, path, (path.stat().st_size - NPY_HEADER) // SEGMENT_BYTES)
     except OSError as error:
         return Skipped(file, error.strerror or str(error))
     except AudioError as error:

@@ -23,14 +23,12 @@ def score_words(file: Path, dataset: Dataset) -> str:
     system, tracks = NetworkSystem(file), labelled_tracks(dataset)
     answers = [system(dataset.log_vqt(track)) for track in tracks]
     references = [track.key for track in tracks if track.key is not None]
-    keys = [answer for answer in answers if isinstance(answer, Key)]
-    if len(keys) == len(references):
+    if keys := [answer for answer in answers if isinstance(answer, Key)]:
         metric, points = "MIREX", mirex_points(references, keys)
     else:
         signatures = [answer for answer in answers if isinstance(answer, int)]
         metric, points = "KSEA", ksea_points([key.signature for key in references], signatures)
-    score = bootstrap_interval(100 * points)
-    return f"{metric} {score:.1f} %"
+    return f"{metric} {bootstrap_interval(100 * points):.1f} %"
 
 
 def weights_of(folder: Path) -> Path:

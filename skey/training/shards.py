@@ -41,7 +41,7 @@ class ShardError(SkeyError):
 def write_shard(url: str, features: Mapping[str, Segments], skipped: Mapping[str, str]) -> Seal:
     """Write ``url.tar`` and, when that is whole, its seal ``url.json``; ``url`` may be any that fsspec knows.
 
-    ``features`` are those of each track by the SHA-256 of its file, ``skipped`` is why others have none.
+    ``features``: of each track by the SHA-256 of its file; ``skipped``: why others have none.
     """
     content = _archived(features)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
@@ -70,7 +70,7 @@ def _archived(features: Mapping[str, Segments]) -> bytes:
 
 
 def write_index(url: str, names: Sequence[str], rows: Iterable[tuple[str, str, str]]) -> None:
-    """Write what makes shards a whole: the names of archives, and path, digest and reason of each file."""
+    """Write the names of archives, and path, digest and reason of each file."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\n").writerows([("path", "sha256", "reason"), *rows])
     write_file(f"{url}/{TABLE}", buffer.getvalue().encode())
@@ -100,7 +100,7 @@ def write_file(url: str, content: bytes) -> None:
 
 
 def open_audio(places: Sequence[str | Path], jobs: int | None = None, progress: bool = False) -> Opened:
-    """The features of all recordings, as `open_recordings` gives them.
+    """The features of all recordings, in the order of their digests, and the files that are left out.
 
     ``places`` are folders and files of sound, folders of shards, and addresses of shards, which are copied
     once. Raises ``SkeyError`` where nothing is left, ``ShardError`` where some shard is damaged.
@@ -116,10 +116,7 @@ def open_audio(places: Sequence[str | Path], jobs: int | None = None, progress: 
 
 
 def open_shards(folder: Path) -> Opened:
-    """The tracks of a folder of shards, each once, and the files that were left out of them.
-
-    Raises ``ShardError`` where an archive or the index is missing or damaged.
-    """
+    """The tracks of a folder of shards, and the files that were left out; may raise ``ShardError``."""
     tracks: list[Recording] = []
     for name in _names(str(folder)):
         seal = read_seal(str(folder / name))
@@ -133,10 +130,9 @@ def open_shards(folder: Path) -> Opened:
 
 
 def fetch_shards(url: str) -> Path:
-    """A local folder with the shards of an address, of which only what is missing is copied.
+    """A local folder with the shards of an address, copied once, however many processes train on them.
 
-    Each machine reads an archive once, however many processes train on it. Raises ``ShardError`` where they
-    cannot be read, ``SkeyError`` where the disk is full.
+    Raises ``ShardError`` where they cannot be read, ``SkeyError`` where the disk is full.
     """
     folder = data_directory() / "shards" / hashlib.sha256(url.encode()).hexdigest()[:16]
     with storage_errors(folder):
@@ -153,7 +149,6 @@ def fetch_shards(url: str) -> Path:
 
 
 def _names(url: str) -> Sequence[str]:
-    """The archives that the index names."""
     try:
         return [str(name) for name in json.loads(_fetched(f"{url}/{INDEX}"))["shards"]]
     except (ValueError, KeyError) as error:

@@ -30,7 +30,7 @@ class PlainChromaNet(nn.Module):
         self.network = network
 
     def forward(self, x: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
-        """The profile, (batch, 12, 1) or (batch, 12, 2)."""
+        """The profile; one mode keeps its axis."""
         x = x[:, None]
         for block in self.network.blocks:
             x = _halved(block, x) if isinstance(block, TimeDownsampling) else _mixed(block, x)
@@ -88,12 +88,15 @@ def _step(
     terms: Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]],
     half_precision: bool = False,
 ) -> Callable[[], None]:
-    """A step of the optimiser with these terms of the loss."""
+    """A step of the optimiser on random features with these terms of the loss."""
     network, loss = experiment.network(), experiment.loss
     if not isinstance(network, ChromaNet) or not isinstance(loss, LossSettings):
         raise SkeyError(f"{experiment.name} is no ChromaNet, and of nothing else is there a plain step")
     use_half_precision(network, half_precision)
-    optimiser, batch = make_optimiser(network, experiment.optimiser), _random_batch(experiment)
+    optimiser, generator = make_optimiser(network, experiment.optimiser), torch.Generator().manual_seed(0)
+    steps = SEGMENT_FRAMES // experiment.architecture.frames_per_step
+    a, b = torch.rand(2, experiment.batch, 99, steps, generator=generator)
+    batch = Batch(a, b, *draw_crops(experiment.batch, generator))
 
     def step() -> None:
         optimiser.zero_grad()
@@ -102,10 +105,3 @@ def _step(
         descend(optimiser)
 
     return step
-
-
-def _random_batch(experiment: Experiment) -> Batch:
-    generator = torch.Generator().manual_seed(0)
-    steps = SEGMENT_FRAMES // experiment.architecture.frames_per_step
-    a, b = torch.rand(2, experiment.batch, 99, steps, generator=generator)
-    return Batch(a, b, *draw_crops(experiment.batch, generator))

@@ -1,8 +1,8 @@
 """One step: three views through the network in small groups, the loss over the whole batch, the gradients.
 
-An activation of a hundred items does not fit a processor's cache, one of sixteen does; only the norm of the
-modes and L_avg look at the whole batch, and they come last, on a few numbers an item. The same cut makes
-several processes agree with one: those few numbers are gathered from all before the batch is looked at.
+An activation of a hundred items does not fit a processor's cache, one of sixteen does. Only the norm of the
+modes and L_avg look at the whole batch; they come last, on a few numbers an item, which are gathered from all
+processes first, so that several agree with one.
 """
 
 import math
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from skey.baselines import loudness
 from skey.calibration import Calibration, calibrate
-from skey.experiments import Optimiser
-from skey.losses import Keys, LossSettings, Numbers, Row, Terms, Views, key_loss, loss_terms, oracle
+from skey.experiments import Loss, Optimiser
+from skey.losses import Numbers, Row, Terms, Views, key_loss, loss_terms, oracle
 from skey.model import ConvNeXt, profile_of
-from skey.shapes import Float
-from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop, logits_by_key
+from skey.shapes import Float, Shaped
+from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop
 from skey.training.data import cropped
 from skey.vqt import chroma
 
@@ -28,7 +28,7 @@ GROUP = 16
 """Items that go through the blocks together."""
 
 CHANGING = ("lr", "kept")
-"""The settings of the optimiser that each step sets: its rate, and what weight decay keeps of a weight."""
+"""What each step sets of the optimiser: its rate, and what weight decay keeps of a weight."""
 
 SMALLEST_HALF_PRECISION_WIDTH = 16
 """Channels from which on a processor multiplies faster in bfloat16 in spite of the conversion."""
@@ -62,9 +62,9 @@ def pool_in_groups(network: Network, items: Float[Tensor, "items 84 steps"]) -> 
 
 
 def gathered(
-    fabric: Fabric | None, local: Float[Tensor, "views batch *rest"]
-) -> Float[Tensor, "views all *rest"]:
-    """The items of all processes, in the order of the whole batch; gradients flow back."""
+    fabric: Fabric | None, local: Shaped[Tensor, "views batch *rest"]
+) -> Shaped[Tensor, "views all *rest"]:
+    """The items of all processes, in the order of the batch; gradients flow back."""
     if fabric is None or fabric.world_size == 1:
         return local
     everywhere: Any = fabric.all_gather(local, sync_grads=True)
@@ -72,9 +72,7 @@ def gathered(
     return together
 
 
-def batch_loss(
-    fabric: Fabric | None, network: Network, settings: LossSettings | CrossEntropy, batch: Batch, row: Row = 0
-) -> Terms:
+def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: Batch, row: Row = 0) -> Terms:
     """The weighted terms of the loss over the whole batch, the same on every process; their sum is the loss.
 
     `fabric` is None where this process is alone with its batch; `row`: `row_of_first_bin` of `pseudo_label`.
@@ -87,14 +85,17 @@ def batch_loss(
     pooled = pool_in_groups(network, torch.cat(seen)).reshape(len(seen), len(batch.a), 12, -1)
     together = gathered(fabric, pooled)
     profiles = profile_of(network.head(together.flatten(0, 1)))
-    a, moved, *b = profiles.reshape(len(seen), -1, *profiles.shape[1:])
-    steps = gathered(fabric, torch.stack([batch.c, batch.moved])[:, :, None].float())[..., 0].long()
-    third = b[0] if b else _oracle(fabric, batch, steps[0])
-    if batch.labels is not None and settings.labels == "keys":
-        views = Views(a, third, moved, steps[1] - steps[0])
-        return {"keys": key_loss(views, third, _oracle(fabric, batch, steps[1])).mean()}
-    views = Views(_one_mode(a), _one_mode(third), _one_mode(moved), steps[1] - steps[0])
-    if settings.mode == "pseudo-label" and batch.labels is None:
+    a, moved, *b = profiles.reshape(len(seen), -1, *profiles.shape[1:]).squeeze(3)
+    c, c_moved = gathered(fabric, torch.stack([batch.c, batch.moved]))
+    if batch.labels is not None:
+        signature, is_minor = gathered(fabric, torch.stack(batch.labels))
+        of_a, of_moved = (oracle(signature, is_minor, crops) for crops in (c, c_moved))
+        views = Views(a, of_a, moved, c_moved - c)
+        if settings.labels == "keys":
+            return {"keys": key_loss(views, of_a, of_moved).mean()}
+        return loss_terms(settings, views)
+    views = Views(a, b[0], moved, c_moved - c)
+    if settings.mode == "pseudo-label":
         heard = torch.stack([chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]).mean(0)
         return loss_terms(settings, views, gathered(fabric, heard[None])[0], row)
     return loss_terms(settings, views)
@@ -110,21 +111,8 @@ def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
         raise ValueError("supervised training needs labels")
     keys = key_in_crop(*batch.labels, batch.c)
     logits = gathered(fabric, network.pool(cropped(batch.a, batch.c))[None])[0]
-    everywhere = gathered(fabric, keys[None, :, None].float())[0, :, 0].long()
-    return {"keys": F.cross_entropy(logits_by_key(logits), everywhere)}
-
-
-def _one_mode(profile: Float[Tensor, "batch 12 modes"]) -> Tensor:
-    return profile.squeeze(2) if profile.shape[2] == 1 else profile
-
-
-def _oracle(fabric: Fabric | None, batch: Batch, crops: Numbers) -> Keys:
-    """What the labels of the whole batch say in the place of the view of B."""
-    if batch.labels is None:
-        raise ValueError("supervised training needs labels")
-    labels = torch.stack(batch.labels)[:, :, None].float()
-    signature, is_minor = gathered(fabric, labels)[..., 0].long()
-    return oracle(signature, is_minor, crops)
+    by_key = logits.transpose(1, 2).flatten(1)  # column after column, the order of `skey.keys.KEYS`
+    return {"keys": F.cross_entropy(by_key, gathered(fabric, keys[None])[0])}
 
 
 def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
@@ -146,7 +134,7 @@ def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
 
 def clip_gradients(network: Network, limit: float) -> Float[Tensor, " parameters"]:
     """Cut the norm of each parameter's gradient (facts of the released code); returns the norms before."""
-    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
     norms = torch.stack(torch._foreach_norm(gradients))
     torch._foreach_mul_(gradients, list((limit / (norms + 1e-6)).clamp(max=1.0)))
     return norms
@@ -191,7 +179,7 @@ def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.AdamW
 
 
 def place_settings(optimiser: torch.optim.Optimizer) -> None:
-    """Put what changes from step to step where the weights lie: on a graphics card a CUDA graph reads it."""
+    """Put what changes from step to step where the weights lie, for CUDA graphs read it there."""
     for group in optimiser.param_groups:
         device = group["params"][0].device
         group["capturable"] = device.type == "cuda"

@@ -3,12 +3,11 @@
 The loss is what a system without labels may be chosen by; KSEA, MIREX and the rows are for people to watch.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch.utils.data import BatchSampler
 
 from skey.calibration import Calibration
 from skey.experiments import Experiment
@@ -18,8 +17,8 @@ from skey.keys import KEYS, Key
 from skey.listeners import listener, mean_profile
 from skey.metrics import count_relations, count_signatures, ksea, mirex_score
 from skey.model import PITCH_CLASSES, profile_of
-from skey.shapes import Float
 from skey.supervised import CrossEntropy, Network
+from skey.training.checkpoint import Row
 from skey.training.data import Pool, draw_crops
 from skey.training.step import Batch, batch_loss, calibration_of, pool_in_groups
 from skey.weights.store import LoadedModel
@@ -30,31 +29,14 @@ LEAST_CLIPS = 48
 """Fewer labelled clips than this say too little about confidence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What validation found.
+def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0) -> Row:
+    """The columns of the log about held-out clips; every process computes the same.
 
-    `terms` are the weighted terms of the loss, the self-supervised one wherever there is one. `ksea` and
-    `mirex` (None without modes) are parts of one over the labelled clips, None where there are none. `rows`
-    counts, for major and for minor pieces, by how many semitones the largest row of the calibrated signature
-    profile lies above the tonic: 0 and 3 where it is the key signature, 0 and 0 where it is the tonic.
-    """
-
-    terms: Mapping[str, float]
-    ksea: float | None
-    mirex: float | None
-    rows: Mapping[str, tuple[int, ...]]
-
-    @property
-    def loss(self) -> float:
-        """Sum of the terms."""
-        return sum(self.terms.values())
-
-
-def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0) -> Watched:
-    """Loss terms on held-out clips over fixed crops, and scores of the calibrated network at crop 0.
-
-    Every process computes the same; `row`: see `skey.losses.pseudo_label`.
+    ``validation_`` and a name: the weighted terms of the loss over fixed crops, and their sum. ``ksea`` and
+    ``mirex`` (with modes alone) are parts of one over the labelled clips, where there are any, at crop 0.
+    ``rows_major`` and ``rows_minor`` count by how many semitones, 0 to 11, the largest row of the calibrated
+    signature profile lies above the tonic of such pieces: 0 and 3 where it is the key signature, 0 and 0
+    where it is the tonic. `row`: see `skey.losses.pseudo_label`.
     """
     labelled = pool.labelled()
     heard = labelled if isinstance(experiment.loss, CrossEntropy) else pool
@@ -64,17 +46,17 @@ def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0)
         signatures, keys = _answers(network, calibration_of(network), labelled) if len(labelled) else ([], [])
     network.train()
     references = [key for key in labelled.keys if key is not None]
-    right = count_signatures([key.signature for key in references], signatures)
-    return Watched(
-        terms,
-        float(ksea(right)) if references else None,
-        float(mirex_score(count_relations(references, keys))) if keys else None,
-        {mode: _row_counts(references, signatures, mode) for mode in ("major", "minor")},
-    )
+    found: dict[str, float | int | str] = {f"validation_{name}": value for name, value in terms.items()}
+    found["validation_loss"] = sum(terms.values())
+    if references:
+        found["ksea"] = ksea(count_signatures([key.signature for key in references], signatures))
+    if keys:
+        found["mirex"] = mirex_score(count_relations(references, keys))
+    return found | {f"rows_{mode}": _row_counts(references, signatures, mode) for mode in ("major", "minor")}
 
 
-def _batches(pool: Pool, size: int = CLIPS_AT_ONCE) -> Iterator[list[int]]:
-    return (list(range(i, min(i + size, len(pool)))) for i in range(0, len(pool), size))
+def _batches(pool: Pool) -> Iterable[list[int]]:
+    return BatchSampler(range(len(pool)), CLIPS_AT_ONCE, drop_last=False)
 
 
 def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) -> dict[str, float]:
@@ -91,26 +73,25 @@ def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) 
 
 
 def _answers(network: Network, calibration: Calibration, pool: Pool) -> tuple[list[int], list[Key]]:
-    """Key signature of each clip, and key where the network knows modes: mean profile of both segments."""
-    profiles = torch.cat([_profiles(network, pool, clips) for clips in _batches(pool)])
-    signatures = calibration.signature_profile(profiles if calibration.outputs == 24 else profiles.squeeze(2))
+    """Key signature of each clip, and key where the network knows modes.
+
+    From the mean over both segments of the profile at crop 0.
+    """
+    frames, device, parts = network.architecture.frames_per_step, next(network.parameters()).device, []
+    for clips in _batches(pool):
+        segments = pool.segments(clips, frames)[..., :CROPPED_BINS, :].to(device)
+        both = profile_of(network.head(pool_in_groups(network, segments.flatten(0, 1)))).cpu()
+        parts.append(both.reshape(len(clips), 2, PITCH_CLASSES, -1).mean(1))
+    profiles = torch.cat(parts)
+    signatures = calibration.signature_profile(profiles.squeeze(2))
     keys = calibration.key_profile(profiles).argmax(1).tolist() if calibration.outputs == 24 else []
     return signatures.argmax(1).tolist(), [KEYS[index] for index in keys]
 
 
-def _profiles(network: Network, pool: Pool, clips: list[int]) -> Float[Tensor, "batch 12 modes"]:
-    """Mean over both segments of the profile at crop 0."""
-    device = next(network.parameters()).device
-    segments = pool.segments(clips, network.architecture.frames_per_step)[..., :CROPPED_BINS, :].to(device)
-    profiles = profile_of(network.head(pool_in_groups(network, segments.flatten(0, 1)))).cpu()
-    return profiles.reshape(len(clips), 2, PITCH_CLASSES, -1).mean(1)
-
-
-def _row_counts(references: list[Key], signatures: list[int], mode: str) -> tuple[int, ...]:
-    """How often the predicted signature lies 0, 1, ... 11 semitones above the tonic of pieces of a mode."""
+def _row_counts(references: list[Key], signatures: list[int], mode: str) -> str:
     pairs = zip(references, signatures, strict=True)
     above = [(row - key.tonic) % PITCH_CLASSES for key, row in pairs if key.mode == mode]
-    return tuple(above.count(semitones) for semitones in range(PITCH_CLASSES))
+    return " ".join(str(above.count(semitones)) for semitones in range(PITCH_CLASSES))
 
 
 def confidence_of(loaded: LoadedModel, pool: Pool) -> dict[str, float | int]:

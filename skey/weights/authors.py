@@ -27,10 +27,9 @@ class Ignored:
     """Takes the place of objects that accompany the tensors, such as the numpy scalar of a loss."""
 
     def __init__(self, *_: object) -> None:
-        """Accept and forget whatever the object was made of."""
+        """Accept and forget whatever the object was made of, or its state."""
 
-    def __setstate__(self, _: object) -> None:
-        """Accept and forget its state."""
+    __setstate__ = __init__
 
 
 ACCOMPANYING = (
@@ -51,10 +50,10 @@ ALLOWED = frozenset(
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Everything in a checkpoint that is made of tensors, numbers, texts, lists and dictionaries.
+    """All tensors, numbers, texts, lists and dictionaries in a checkpoint as `torch.save` writes it.
 
-    ``path`` is as `torch.save` writes it; what is `ACCOMPANYING` is replaced by `Ignored`. Raises
-    ``WeightsError`` where it asks for anything else, nothing being executed, or is no checkpoint.
+    What is `ACCOMPANYING` is replaced by `Ignored`. Raises ``WeightsError`` where it asks for anything else,
+    nothing being executed, or is no checkpoint.
     """
     try:
         _refuse_hostile(path)
@@ -92,8 +91,8 @@ def _refuse_hostile(path: Path) -> None:
         )
 
 
-PREFIX = "chromanet."
 RENAMES = (
+    (r"^chromanet\.", ""),
     (r"^time_downsampling_blocks\.(\d+)\.", lambda m: f"blocks.{2 * int(m[1])}."),
     (r"^convnext_blocks\.(\d+)\.", lambda m: f"blocks.{2 * int(m[1]) + 1}."),
     (r"\.dwconv\.", ".depthwise."),
@@ -143,30 +142,26 @@ RELEASES = {
 UNKNOWN = Release("Imported ChromaNet", "unknown", "unknown")
 
 
-def _renamed(name: str) -> str:
-    name = name.removeprefix(PREFIX)
-    for pattern, replacement in RENAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-def _reshaped(name: str, value: Tensor) -> Tensor:
-    """Convolutions over pairs of frames, and over nothing but channels, as the matrices that they are."""
-    if name.endswith("pairs.weight"):
-        return value[:, :, 0].transpose(1, 2).flatten(1)
-    return value.flatten(1) if name == "classifier.weight" else value
-
-
 def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's tensors under our names, without the front end's buffers."""
-    renamed = {_renamed(name): value for name, value in state.items() if name.startswith(PREFIX)}
-    return {name: _reshaped(name, value) for name, value in renamed.items()}
+    """The network's tensors under our names, without the front end's buffers.
+
+    Convolutions over pairs of frames, and over nothing but channels, become the matrices that they are.
+    """
+    tensors = {}
+    for name, value in state.items():
+        if name.startswith("chromanet."):
+            for pattern, replacement in RENAMES:
+                name = re.sub(pattern, replacement, name)
+            if name.endswith("pairs.weight"):
+                value = value[:, :, 0].transpose(1, 2).flatten(1)
+            tensors[name] = value.flatten(1) if name == "classifier.weight" else value
+    return tensors
 
 
 def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
     """Read the architecture off the parameters' shapes."""
-    scales = sorted((name for name in tensors if name.endswith(".scale")), key=lambda n: int(n.split(".")[1]))
-    depthwise = [tensors[name.replace("scale", "depthwise.weight")] for name in scales]
+    blocks = sorted(int(name.split(".")[1]) for name in tensors if name.endswith(".scale"))
+    depthwise = [tensors[f"blocks.{block}.depthwise.weight"] for block in blocks]
     outputs: Literal[12, 24] = 12 if len(tensors["classifier.weight"]) == 1 else 24
     return Architecture(
         outputs=outputs,
@@ -179,8 +174,7 @@ def import_checkpoint(path: Path) -> LoadedModel:
     """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
 
     ``path`` is one of the `RELEASES` under any name, or another file of that make, of whose licence nothing
-    is known. What the outputs mean comes from the synthesised reference sound alone. Raises ``WeightsError``
-    where the file asks for code, or is no checkpoint of a ChromaNet.
+    is known. Raises ``WeightsError`` where it asks for code, or is no checkpoint of a ChromaNet.
     """
     content = read_checkpoint(path)
     try:
@@ -192,7 +186,6 @@ def import_checkpoint(path: Path) -> LoadedModel:
 
 
 def _imported(content: dict[str, Any], path: Path) -> LoadedModel:
-    """The network in a checkpoint; raises whatever another content is refused by."""
     state = content.get("stone", content)
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise WeightsError(f"{path} holds no dictionary of the network's weights")

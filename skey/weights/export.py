@@ -31,11 +31,9 @@ class WaveformToProbabilities(nn.Module):
     """
 
     def __init__(self, loaded: LoadedModel) -> None:
-        """Put the parts of a loaded model in a row."""
         super().__init__()
         self.front_end = LogVQT()
-        self.network = loaded.network
-        self.header = loaded.header
+        self.network, self.header = loaded.network, loaded.header
 
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
         """The mean over windows, or one pass, as the header says: (1, 24) or (1, 12), summing to one.
@@ -83,8 +81,7 @@ def output_names(loaded: LoadedModel) -> list[str]:
 def export_onnx(loaded: LoadedModel, path: Path) -> None:
     """Write front end, network, calibration and temperature as one ONNX graph with an input of any length.
 
-    The metadata of the file hold the header (`skey`) and what each output stands for, in order, as a list
-    (`outputs`).
+    The metadata of the file hold the header (`skey`) and the names of the outputs in order (`outputs`).
     """
     import onnx
 
@@ -97,10 +94,9 @@ def export_onnx(loaded: LoadedModel, path: Path) -> None:
 def _traced(loaded: LoadedModel) -> bytes:
     """The graph by PyTorch's tracing exporter."""
     graph = io.BytesIO()
-    with warnings.catch_warnings():
-        # The graph-capturing exporter takes minutes over the nested halvings of the front end's length,
-        # tracing seconds. It warns that it will go, and that lengths look constant: `dynamic_axes` mends it.
-        warnings.simplefilter("ignore")
+    # The graph-capturing exporter takes minutes over the nested halvings of the front end's length, tracing
+    # seconds. It warns that it will go, and that lengths look constant: `dynamic_axes` mends it.
+    with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
             WaveformToProbabilities(loaded).eval(),
             (torch.zeros(1, 2 * loaded.header.window_seconds * SAMPLE_RATE + 7),),

@@ -20,7 +20,7 @@ from skey.inference.architecture import KINDS, Architecture, Settings
 from skey.inference.outputs import Calibration
 
 METADATA_KEY, SEAL_KEY = "skey", "skey-seal"
-"""Names of the header and of its SHA-256 among the metadata."""
+"""The header and its SHA-256 among the metadata."""
 
 MOST_BYTES = 256 << 20
 """The largest file of weights that is read; those that ship have a few MB."""
@@ -48,6 +48,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
 """The least and the greatest value of each number in a header; memory grows with the window."""
 
 _MOST_BLOCKS = 12
+_TEXTS = ("name", "title", "licence", "source", "checksum")
 
 FRONT_END = {
     "sample_rate": SAMPLE_RATE,
@@ -64,17 +65,13 @@ FRONT_END = {
 Every file says it, and a network that was trained on another one is refused.
 """
 
-OLDEST_KIND = "chromanet"
-"""Of a header that says nothing: the first files held nothing else."""
-
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a weights file says about itself.
 
     `whole_track` is how its authors estimate: one pass over the track, or the mean over windows of
-    `window_seconds`.
-    `training` is a summary of how the weights came about, `checksum` the SHA-256 of names, shapes and values.
+    `window_seconds`. `training` is a summary of how the weights came about; `checksum`: see the function.
     """
 
     name: str
@@ -83,7 +80,7 @@ class Header:
     calibration: Calibration
     licence: str
     source: str
-    checksum: str
+    checksum: str = ""
     whole_track: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
@@ -109,12 +106,12 @@ class Header:
         return int(steps) * clips_in_batch(int(batch), self.training) + int(before)
 
     def to_json(self) -> str:
-        """The header as one line of JSON with sorted keys."""
+        """One line of JSON with sorted keys."""
         return json.dumps(asdict(self) | {"kind": self.kind, "front_end": FRONT_END}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Header":
-        """Read a header back; raises ``WeightsError`` where the text is none, or one of a newer format."""
+        """Read a header back; raises ``WeightsError`` where the text is none of today's."""
         try:
             return cls(**_typed(json.loads(text)))
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
@@ -126,22 +123,15 @@ def clips_in_batch(wanted: int, training: Mapping[str, Any]) -> int:
     return min(wanted, int(training.get("clips", wanted)))
 
 
-_TEXTS = ("name", "title", "licence", "source", "checksum")
-
-
 def _typed(raw: dict[str, Any]) -> dict[str, Any]:
     """The fields of a header with their own types in place of JSON's; raises whatever they are refused by."""
-    if raw["format"] != FORMAT:
-        raise ValueError(
-            f"its format is {raw['format']}, this version reads {FORMAT}. Upgrade skey-companion."
-        )
-    kind = raw.pop("kind", OLDEST_KIND)
+    if (found := raw["format"]) != FORMAT:
+        raise ValueError(f"its format is {found}, this version reads {FORMAT}. Upgrade skey-companion.")
+    kind = raw.pop("kind", "chromanet")  # the first files held nothing else, and did not say it
     if kind not in KINDS:
         raise ValueError(f"it holds a network of the unknown kind {kind!r}. Upgrade skey-companion.")
-    chosen: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in raw["architecture"].items()
-    }
+    described = raw["architecture"].items()
+    chosen: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in described}
     front_end = raw.pop("front_end")
     if changed := [name for name, value in FRONT_END.items() if front_end[name] != value]:
         raise ValueError(f"it was trained on another front end ({', '.join(changed)})")
@@ -186,13 +176,13 @@ def checksum(tensors: Mapping[str, Any]) -> str:
 
 
 def sealed(header: Header) -> dict[str, str]:
-    """The metadata of a weights file: its header, and what tells whether it was changed since."""
+    """The metadata of a weights file."""
     text = header.to_json()
     return {METADATA_KEY: text, SEAL_KEY: _seal(text)}
 
 
 def read_header(path: Path) -> Header:
-    """The header alone; the weights stay on disk. Raises ``WeightsError`` where there is none of ours."""
+    """The header alone; raises ``WeightsError`` where there is none of ours."""
     return _open(path)[0]
 
 
@@ -208,7 +198,6 @@ def read_arrays(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
 
 
 def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.ndarray]]:
-    """Header and, where wanted, arrays of a safetensors file."""
     if path.suffix == ".pt":
         raise WeightsError(
             f"{path} is a PyTorch checkpoint: first run  skey weights import {path} -o NAME.safetensors"

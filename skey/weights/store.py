@@ -17,7 +17,7 @@ from skey.weights.file import Header, checksum, read_arrays, sealed
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A network in evaluation mode, ready to estimate, with what its file says about it.
+    """A network in evaluation mode with the header of its file.
 
     Inputs are log-VQTs of 99 bins, as `skey.vqt.log_vqt` makes them; too short ones are repeated.
     """
@@ -76,7 +76,5 @@ def read_weights(path: Path) -> LoadedModel:
     try:
         network.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
     except RuntimeError as error:
-        raise WeightsError(
-            f"{path} does not fit the architecture that its header describes: {error}"
-        ) from error
+        raise WeightsError(f"{path} does not fit the architecture in its header: {error}") from error
     return LoadedModel(header, network.eval())

@@ -52,8 +52,9 @@ class MadeUp(Dataset):
         tags = [{"source": source, "level": level} for source in ("a", "b") for level in ("full", "hard")]
         return [Track(f"{key}-{n}", key, f"{key}", None, tag) for n, tag in enumerate(tags) for key in KEYS]
 
-    def missing(self) -> str | None:
-        return None if self.features_are_built else "the features of the made-up corpus are missing"
+    def require(self) -> None:
+        if not self.features_are_built:
+            raise MissingData("the features of the made-up corpus are missing")
 
     def log_vqt(self, track: Track) -> Any:
         self.require()

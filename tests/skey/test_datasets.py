@@ -31,14 +31,8 @@ def write_text(file: Path, text: str) -> None:
 
 
 def make_fmakv2(root: Path) -> list[str]:
-    uri = "spotify:track:made-up"
-    lines = [
-        "track_id,key_and_mode,spotify_uri",
-        f"10,F# Major,{uri}",
-        f"141,F Major,{uri}",
-        f"124911,Bb minor,{uri}",
-    ]
-    write_text(root / "fmakv2.csv", "\n".join(lines) + "\n")
+    labels = "10,F# Major,x\n141,F Major,x\n124911,Bb minor,x\n"
+    write_text(root / "fmakv2.csv", f"track_id,key_and_mode,spotify_uri\n{labels}")
     for name, key in (("000/000010", "F#"), ("000/000141", "F"), ("124/124911", "Bbm")):
         write_tone(root / f"{name}.mp3", parse_key(key))
     return ["F# major", "F major", "Bb minor"]
@@ -46,12 +40,8 @@ def make_fmakv2(root: Path) -> list[str]:
 
 def make_gtzan(root: Path) -> list[str]:
     keys = root / "gtzan_key" / "gtzan_key" / "genres"
-    for clip, number in (
-        ("blues.00000", "3"),
-        ("blues.00001", "-1"),
-        ("jazz.00042", "12"),
-        ("rock.00099", "11\n"),
-    ):
+    numbers = {"blues.00000": "3", "blues.00001": "-1", "jazz.00042": "12", "rock.00099": "11\n"}
+    for clip, number in numbers.items():
         write_text(keys / clip.split(".")[0] / f"{clip}.lerch.txt", number)
     write_tone(root / "genres" / "blues" / "blues.00000.wav", parse_key("C"))
     write_tone(root / "genres" / "jazz" / "jazz.00042.au", parse_key("Am"))
@@ -69,13 +59,8 @@ def make_giantsteps(root: Path) -> list[str]:
 
 
 def make_folder(root: Path) -> list[str]:
-    lines = [
-        "file,key,group,artist",
-        "a.wav,8A,one,Anna",
-        '"sub, folder/b.flac",E♭ Major,one,',
-        "c.ogg, d# min ,,Bo",
-    ]
-    write_text(root / "labels.csv", "\ufeff" + "\n".join(lines) + "\n")
+    rows = 'a.wav,8A,one,Anna\n"sub, folder/b.flac",E♭ Major,one,\nc.ogg, d# min ,,Bo\n'
+    write_text(root / "labels.csv", f"\ufefffile,key,group,artist\n{rows}")
     for name, key in (("a.wav", "Am"), ("sub, folder/b.flac", "Eb"), ("c.ogg", "Ebm")):
         write_tone(root / name, parse_key(key))
     return ["A minor", "Eb major", "Eb minor"]
@@ -119,7 +104,6 @@ def test_every_collection_names_its_keys(collection: tuple[Dataset, list[str]]) 
     assert [str(track.key) for track in tracks] == keys
     assert all(isinstance(track, Track) and track.group and track.audio for track in tracks)
     assert len({track.id for track in tracks}) == len(tracks)
-    assert dataset.missing() is None
     dataset.require()
 
 
@@ -154,21 +138,20 @@ def test_missing_audio_is_named_with_where_to_get_it(
     lost = without.tracks()[1]
     assert lost.audio is not None
     lost.audio.unlink()
-    message = load_dataset(dataset.name, tmp_path).missing()
-    assert message is not None and f"1 of {len(keys)} tracks" in message
-    assert lost.audio.stem in message and dataset.url in message
-    for attempt in (without.require, lambda: without.waveform(lost), lambda: without.log_vqt(lost)):
-        with pytest.raises(MissingData, match="Get it at"):
+    for attempt in (lambda: without.waveform(lost), lambda: without.log_vqt(lost), without.require):
+        with pytest.raises(MissingData, match="Get it at") as caught:
             attempt()
+        assert lost.audio.stem in str(caught.value) and dataset.url in str(caught.value)
+    assert f"1 of {len(keys)} tracks" in str(caught.value)
 
 
 def test_an_empty_root_is_no_collection(collection: tuple[Dataset, list[str]], tmp_path: Path) -> None:
     dataset, _ = collection
     empty = load_dataset(dataset.name, tmp_path)
-    with pytest.raises(MissingData, match="missing") as caught:
-        empty.tracks()
-    assert str(tmp_path) in str(caught.value) and dataset.url in str(caught.value)
-    assert empty.missing() == str(caught.value)
+    for ask in (empty.tracks, empty.require):
+        with pytest.raises(MissingData, match="missing") as caught:
+            ask()
+        assert str(tmp_path) in str(caught.value) and dataset.url in str(caught.value)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -258,44 +241,38 @@ def test_the_folders_of_mirdata_are_read(tmp_path: Path) -> None:
     (tmp_path / "gtzan" / "gtzan_genre").mkdir()
     (tmp_path / "gtzan" / "genres").rename(tmp_path / "gtzan" / "gtzan_genre" / "genres")
     for dataset in (GiantSteps(tmp_path / "gs"), load_dataset("gtzan", tmp_path / "gtzan")):
-        assert dataset.missing() is None
+        dataset.require()
     assert [track.key for track in GiantSteps(tmp_path / "gs").tracks()] == [parse_key("D")]
 
 
-def test_genres_are_tags(tmp_path: Path) -> None:
-    make_gtzan(tmp_path / "gtzan")
-    make_giantsteps(tmp_path / "giantsteps")
-    assert load_dataset("gtzan", tmp_path / "gtzan").tracks()[1].tags == {"genre": "jazz"}
-    assert load_dataset("giantsteps", tmp_path / "giantsteps").tracks()[1].tags == {"genre": "techno"}
-
-
-def test_recordings_of_one_group_stay_together_and_other_columns_are_tags(tmp_path: Path) -> None:
-    make_folder(tmp_path)
-    tracks = load_dataset("folder", tmp_path).tracks()
-    assert [track.group for track in tracks] == ["one", "one", "c.ogg"]
-    assert tracks[0].tags == {"artist": "Anna"}
+@pytest.mark.parametrize(
+    ("name", "place", "tags"),
+    [
+        ("gtzan", 1, {"genre": "jazz"}),
+        ("giantsteps", 1, {"genre": "techno"}),
+        ("folder", 0, {"artist": "Anna"}),
+    ],
+)
+def test_genres_and_other_columns_are_tags(
+    name: str, place: int, tags: dict[str, str], tmp_path: Path
+) -> None:
+    LAYOUTS[name](tmp_path)
+    assert load_dataset(name, tmp_path).tracks()[place].tags == tags
 
 
 def test_a_table_of_any_name_will_do_when_it_is_the_only_one(tmp_path: Path) -> None:
     make_folder(tmp_path)
     (tmp_path / "labels.csv").rename(tmp_path / "my keys.csv")
-    assert len(load_dataset("folder", tmp_path).tracks()) == 3
-    assert len(load_dataset("folder", tmp_path / "my keys.csv").tracks()) == 3
+    for root in (tmp_path, tmp_path / "my keys.csv"):
+        assert [track.group for track in load_dataset("folder", root).tracks()] == ["one", "one", "c.ogg"]
     write_text(tmp_path / "other.csv", "file,key\n")
     with pytest.raises(MissingData, match="2 other CSV files"):
         load_dataset("folder", tmp_path).tracks()
 
 
 def test_every_wrong_line_is_reported_with_its_number_and_what_was_expected(tmp_path: Path) -> None:
-    lines = [
-        "file,key",
-        "a.wav,C major",
-        "b.wav,H minor",
-        ",D major",
-        "a.wav,E major",
-        "c.wav,C,minor",
-    ]
-    write_text(tmp_path / "labels.csv", "\n".join(lines) + "\n")
+    rows = "a.wav,C major\nb.wav,H minor\n,D major\na.wav,E major\nc.wav,C,minor\n"
+    write_text(tmp_path / "labels.csv", f"file,key\n{rows}")
     with pytest.raises(LabelError) as caught:
         load_dataset("folder", tmp_path).tracks()
     report = str(caught.value).splitlines()
@@ -313,44 +290,33 @@ def test_wrong_key_files_are_reported_by_name(tmp_path: Path) -> None:
         load_dataset("gtzan", tmp_path).tracks()
 
 
+TABLES = {
+    "fmakv2": "fmakv2.csv",
+    "giantsteps-mtg": "annotations/annotations.txt",
+    "folder": "labels.csv",
+}
+FMAK, MTG = b"track_id,key_and_mode\n", b"ID\tMANUAL KEY\tC\n"
+
+
 @pytest.mark.parametrize(
-    ("name", "table", "content", "reason"),
+    ("name", "content", "reason"),
     [
-        (
-            "fmakv2",
-            "fmakv2.csv",
-            b"track_id,key_and_mode\n10,C Major\n000010,A minor\n",
-            "line 3: track 10 stands above",
-        ),
-        (
-            "fmakv2",
-            "fmakv2.csv",
-            b"track_id,key_and_mode\nten,C Major\n11,C Dorian\n",
-            r"line 2: 'ten' is not a track_id: expected a number\n.*line 3: 'C Dorian'",
-        ),
-        (
-            "giantsteps-mtg",
-            "annotations/annotations.txt",
-            b"ID\tMANUAL KEY\tC\n10\t-\t0\n10\tA minor\t2\n",
-            r"line 3: track 10\.LOFI stands above",
-        ),
-        ("folder", "labels.csv", b"name,key", "line 1: expected the columns file, key, found name, key"),
-        ("folder", "labels.csv", b"", "line 1: expected the columns file, key, found none"),
-        (
-            "folder",
-            "labels.csv",
-            b"file,key,key\n",
-            "line 1: expected each column once, found file, key, key",
-        ),
-        ("folder", "labels.csv", b"file,key\nx.wav,C\n./x.wav,D\n", "track x.wav stands above already"),
-        ("folder", "labels.csv", b"file,key\n\xff\xfe,C\n", "is not a CSV file in UTF-8"),
-        ("folder", "labels.csv", b'file,key\n"a.wav,C\n', "is not a CSV file in UTF-8"),
+        ("fmakv2", FMAK + b"10,C Major\n000010,A minor\n", "line 3: track 10 stands above"),
+        ("fmakv2", FMAK + b"ten,C\n11,C Dorian\n", r"line 2: 'ten' is not a .* number\n.*line 3: 'C Dorian'"),
+        ("giantsteps-mtg", MTG + b"10\t-\t0\n10\tA minor\t2\n", r"line 3: track 10\.LOFI stands above"),
+        ("folder", b"name,key", "line 1: expected the columns file, key, found name, key"),
+        ("folder", b"", "line 1: expected the columns file, key, found none"),
+        ("folder", b"file,key,key\n", "line 1: expected each column once, found file, key, key"),
+        ("folder", b"file,key\nx.wav,C\n./x.wav,D\n", "track x.wav stands above already"),
+        ("folder", b"file,key\n\xff\xfe,C\n", "is not a CSV file in UTF-8"),
+        ("folder", b'file,key\n"a.wav,C\n', "is not a CSV file in UTF-8"),
     ],
 )
 def test_a_wrong_table_is_refused_with_its_line(
-    name: str, table: str, content: bytes, reason: str, tmp_path: Path
+    name: str, content: bytes, reason: str, tmp_path: Path
 ) -> None:
-    (tmp_path / table).parent.mkdir(exist_ok=True)
-    (tmp_path / table).write_bytes(content)
+    table = tmp_path / TABLES[name]
+    table.parent.mkdir(exist_ok=True)
+    table.write_bytes(content)
     with pytest.raises(LabelError, match=reason):
         load_dataset(name, tmp_path).tracks()

@@ -5,22 +5,11 @@ from dataclasses import asdict
 import pytest
 
 from skey.errors import SkeyError
-from skey.experiments import (
-    EXPERIMENTS,
-    SEMITONE,
-    SKEY,
-    STONE,
-    STONE24,
-    SUPTONE,
-    Experiment,
-    at_scale,
-    find_experiment,
-)
+from skey.experiments import EXPERIMENTS, SKEY, STONE, STONE24, Experiment, at_scale, find_experiment
 from skey.losses import LossSettings
 from skey.model import ChromaNet, count_parameters
 from skey.supervised import KeyClassifier
 
-ALL = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS.keys())
 CHROMANETS = [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment.loss, LossSettings)]
 
 
@@ -50,19 +39,22 @@ def test_modes_are_trained_where_there_are_modes(name: str) -> None:
     assert experiment.supervision == "none" or experiment.architecture.outputs == 24
 
 
-def test_the_ablations_change_one_thing_each() -> None:
-    assert differences(STONE, EXPERIMENTS["stone-no-octaves"]) == {"architecture.octave_equivalence"}
-    assert differences(STONE, EXPERIMENTS["stone-no-cpsd"]) == {"loss.signature"}
+@pytest.mark.parametrize(
+    ("one", "other", "setting"),
+    [
+        ("stone", "stone-no-octaves", "architecture.octave_equivalence"),
+        ("stone", "stone-no-cpsd", "loss.signature"),
+        ("semitone", "suptone", "supervision"),
+        ("semitone", "semitone-1", "labelled_share"),
+    ],
+)
+def test_these_systems_differ_in_one_thing(one: str, other: str, setting: str) -> None:
+    assert differences(EXPERIMENTS[one], EXPERIMENTS[other]) == {setting}
 
 
 def test_skey_differs_from_24_stone_in_its_loss_alone() -> None:
     assert all(name.startswith("loss.") for name in differences(STONE24, SKEY))
     assert (SKEY.loss.mode_weight, SKEY.loss.average_weight) == (1.5, 15)
-
-
-def test_semi_and_sup_tone_differ_in_the_use_of_labels_alone() -> None:
-    assert differences(SEMITONE, SUPTONE) == {"supervision"}
-    assert differences(EXPERIMENTS["semitone-1"], SEMITONE) == {"labelled_share"}
 
 
 def test_figure_3_has_three_points_on_each_curve() -> None:
@@ -78,7 +70,7 @@ def test_the_papers_setting_is_the_default() -> None:
     assert STONE.architecture.frames_per_step == 1
 
 
-@ALL
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS.keys())
 def test_our_scale_changes_how_much_and_not_what_is_trained(experiment: Experiment) -> None:
     allowed = {"clips", "unlabelled", "batch", "steps", "epochs"}
     allowed |= {"optimiser.rate", "architecture.frames_per_step"}

@@ -19,10 +19,10 @@ import numpy as np
 import polars
 import psutil
 import pytest
-import soundfile
 import torch
 from click.testing import CliRunner
 from distributed import Client, LocalCluster
+from test_recordings import write_music
 from test_training import small
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
@@ -31,10 +31,9 @@ from skey.cli.scale import KEPT_MEMORY, EngineError, _keep_only, engine, estimat
 from skey.corpus.build import npy_bytes
 from skey.training.data import load_data
 from skey.training.loop import Machine, Run
-from skey.training.recordings import MOST_SEGMENTS, NO_FILE, Recordings, open_recordings, segments
+from skey.training.recordings import MOST_SEGMENTS, NO_FILE, Recordings, segments
 from skey.training.shards import ShardError, open_audio, open_shards, read_file
 
-RATE = 22_050
 CLIPS = 40
 SHARD = 4
 
@@ -45,11 +44,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed"
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty tracks of two segments, one of them under a second name too, and a broken one."""
     folder = tmp_path_factory.mktemp("music")
-    times = np.arange(30 * RATE) / RATE
     for number in range(CLIPS):
-        semitone = number % 12 + np.choose(times.astype(int) % 3, [0, 4, 7])
-        wave = 0.3 * np.sin(2 * np.pi * np.cumsum((200 + number) * 2 ** (semitone / 12)) / RATE)
-        soundfile.write(folder / f"{number:02d}.flac", wave, RATE)
+        write_music(folder / f"{number:02d}.flac", 30, number)
     (folder / "again.flac").write_bytes((folder / "07.flac").read_bytes())
     (folder / "broken.mp3").write_bytes(b"no music at all")
     return folder
@@ -227,7 +223,7 @@ def test_shards_in_object_storage_are_copied_once_and_read_as_local_ones(
     (tmp_path / "few").mkdir()
     for number in range(3):
         (tmp_path / "few" / f"{number}.flac").symlink_to(music / f"{number:02d}.flac")
-    here = Recordings(open_recordings([tmp_path / "few"], jobs=1)[0])
+    here = Recordings(open_audio([tmp_path / "few"], jobs=1)[0])
     assert there.digest() == here.digest()
     assert all(np.array_equal(there[place], here[place]) for place in range(len(here)))
     storage.rm("/shards", recursive=True)

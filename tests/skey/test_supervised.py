@@ -1,16 +1,14 @@
 """The supervised classifier of 2018: its layers, its labels, its training, its weights."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.numpy import save_file
+from test_training import store_of
+from test_weights import rewritten
 
-from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.errors import SkeyError, WeightsError
 from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, at_scale
@@ -42,10 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
     for place, key in enumerate(KEYS):
         for weight, step in zip((150, 60, 90), TRIADS[key.mode], strict=True):
             features[place, (key.tonic + step + 3) % 12 :: 12] += np.uint8(weight)
-    shard = Shard(tmp_path_factory.mktemp("store"), "synthetic", tuple(f"clip{n}" for n in range(24)))
-    write_shard(shard, features, {})
-    store = FeatureStore([shard])
-    pool = Pool(tuple((store, n) for n in range(24)), KEYS)
+    pool = Pool.of(store_of(tmp_path_factory.mktemp("store"), features), KEYS)
     often = pool.kept(10 * list(range(24)))
     return TrainingData(often, often, pool, "synthetic", len(often))
 
@@ -86,13 +81,6 @@ def test_transposing_one_clip_leaves_the_answers_to_the_others() -> None:
     after = network.pool(cropped(clips, torch.tensor([0, 1, 0])))
     assert torch.allclose(before[[0, 2]], after[[0, 2]], atol=1e-7)
     assert not torch.allclose(before[1], after[1], atol=1e-6)
-
-
-def test_a_sound_one_bin_higher_in_a_crop_one_bin_higher_is_the_same_sound() -> None:
-    network, clip = settled(), torch.rand(1, 99, 20)
-    higher = clip.roll(1, 1)
-    crops = torch.tensor([3]), torch.tensor([4])
-    assert torch.equal(network.pool(cropped(clip, crops[0])), network.pool(cropped(higher, crops[1])))
 
 
 def test_the_label_moves_down_with_the_crop() -> None:
@@ -146,31 +134,21 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert loaded.profile(sound[..., :40]).shape == (2, 24)
 
 
-def rewritten(path: Path, **changes: object) -> Path:
-    """The same weights with another header; None removes an entry."""
-    with safe_open(path, framework="np") as file:
-        said = json.loads(file.metadata()["skey"]) | changes
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    kept = {name: value for name, value in said.items() if value is not None}
-    save_file(arrays, path, metadata={"skey": json.dumps(kept)})
-    return path
-
-
 def test_a_header_without_a_kind_is_that_of_a_chromanet(tmp_path: Path) -> None:
     chromanet = EXPERIMENTS["stone24"].network()
     path = tmp_path / "old.safetensors"
     sealed = save_weights(path, chromanet, replace(header(), architecture=chromanet.architecture))
     assert sealed.kind == "chromanet"
-    assert load_weights(rewritten(path, kind=None)).header == sealed
+    assert load_weights(rewritten(path, {}, without="kind")).header == sealed
 
 
 def test_weights_of_a_kind_that_nobody_knows_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_weights(path, settled(), header())
     with pytest.raises(WeightsError, match="unknown kind 'transformer'"):
-        read_header(rewritten(path, kind="transformer"))
+        read_header(rewritten(path, {"kind": "transformer"}))
     with pytest.raises(WeightsError):
-        read_header(rewritten(path, kind="chromanet"))
+        read_header(rewritten(path, {"kind": "chromanet"}))
 
 
 def test_too_short_a_sound_is_refused_with_the_least_length() -> None:

@@ -4,12 +4,14 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.corpus.plan import plan_clips
@@ -17,11 +19,22 @@ from skey.datasets import Dataset, Track
 from skey.experiments import EXPERIMENTS, Experiment, Optimiser, at_scale
 from skey.keys import KEYS
 from skey.model import Architecture, ChromaNet
+from skey.training import card, loop, step
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData, cropped, draw_crops, epoch_order, is_held_out
 from skey.training.loop import Machine, Run
 from skey.training.speed import PlainChromaNet
-from skey.training.step import Batch, batch_loss, clip_gradients, decay_at, make_optimiser, rate_at
+from skey.training.step import (
+    Batch,
+    batch_loss,
+    clip_gradients,
+    decay_at,
+    descend,
+    make_optimiser,
+    place_settings,
+    rate_at,
+    set_step,
+)
 from skey.weights import load_weights
 from skey.weights.store import LoadedModel
 
@@ -41,9 +54,6 @@ class Noise(Dataset):
     def read_tracks(self) -> Sequence[Track]:
         return [Track(f"{key}", key, f"{key}", None, {"level": "full", "source": "tunes"}) for key in KEYS]
 
-    def missing(self) -> str | None:
-        return None
-
     def log_vqt(self, track: Track) -> Any:
         assert track.key is not None
         heard = torch.rand(99, 646, generator=torch.Generator().manual_seed(track.key.index)) / 2
@@ -57,22 +67,19 @@ def small(name: str, epochs: int = 2) -> Experiment:
     return replace(experiment, architecture=architecture)
 
 
-def synthetic_store(folder: Path, clips: int = 14) -> FeatureStore:
-    """Noise whose loudest pitch class follows the clip's key."""
-    rng = np.random.default_rng(0)
-    features = rng.integers(0, 90, (clips, 99, 1292), dtype=np.uint8)
-    for clip in range(clips):
-        features[clip, (KEYS[clip % 24].tonic + 3) % 12 :: 12] += 100
-    shard = Shard(folder, "synthetic", tuple(f"clip{n}" for n in range(clips)))
+def store_of(folder: Path, features: np.ndarray) -> FeatureStore:
+    shard = Shard(folder, "synthetic", tuple(f"clip{n}" for n in range(len(features))))
     folder.mkdir(parents=True, exist_ok=True)
     write_shard(shard, features, {})
     return FeatureStore([shard])
 
 
 def synthetic_data(folder: Path) -> TrainingData:
-    store = synthetic_store(folder)
-    keys = tuple(KEYS[n % 24] if n % 3 else None for n in range(len(store)))
-    pool = Pool(tuple((store, n) for n in range(len(store))), keys)
+    """Noise whose loudest pitch class follows the clip's key."""
+    features = np.random.default_rng(0).integers(0, 90, (14, 99, 1292), dtype=np.uint8)
+    for clip, key in enumerate(KEYS[:14]):
+        features[clip, (key.tonic + 3) % 12 :: 12] += 100
+    pool = Pool.of(store_of(folder, features), [KEYS[n] if n % 3 else None for n in range(14)])
     training = pool.kept(range(9))
     return TrainingData(training, training.labelled(), pool.kept(range(9, 14)), "synthetic", len(training))
 
@@ -91,14 +98,9 @@ def whole(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def run(
-    name: str,
-    data: TrainingData,
-    folder: Path,
-    epochs: int = 2,
-    seed: int = 0,
-    start: LoadedModel | None = None,
+    name: str, data: TrainingData, folder: Path, epochs: int = 2, seed: int = 0, **more: LoadedModel
 ) -> Run:
-    return Run(small(name, epochs), seed, data, folder, Machine("cpu", half_precision=False), start)
+    return Run(small(name, epochs), seed, data, folder, Machine("cpu", half_precision=False), **more)
 
 
 @pytest.mark.parametrize("rule", ["paper", "code"])
@@ -194,8 +196,6 @@ def settled_network() -> ChromaNet:
 
 
 def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data: TrainingData) -> None:
-    from skey.training import step
-
     batch, results = batch_of(data, list(range(8))), []
     for group in (step.GROUP, 3):
         network = settled_network()
@@ -211,14 +211,8 @@ def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data: TrainingDa
 @pytest.mark.parametrize(
     "name",
     [
-        "stone",
-        "stone-no-cpsd",
-        "stone-invariance",
-        "stone24",
-        "skey",
-        "semitone",
-        "suptone",
-        "skey-calibrated",
+        *("stone", "stone-no-cpsd", "stone-invariance", "stone24"),
+        *("skey", "skey-calibrated", "semitone", "suptone"),
     ],
 )
 def test_every_kind_of_system_trains_and_its_weights_load(
@@ -250,12 +244,12 @@ def test_a_run_that_was_stopped_in_the_middle_of_an_epoch_goes_on_bit_for_bit(
     data: TrainingData, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = run("skey", data, tmp_path, epochs=3)
-    step, steps = stopped._step, iter(range(4))
+    take, steps = stopped._step, iter(range(4))
 
     def stopping(number: int, batch: Batch) -> Any:
         if next(steps) == 3:
             raise KeyboardInterrupt
-        return step(number, batch)
+        return take(number, batch)
 
     monkeypatch.setattr(stopped, "_step", stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -268,12 +262,18 @@ def test_a_run_that_was_stopped_in_the_middle_of_an_epoch_goes_on_bit_for_bit(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_checkpoint_of_other_settings_is_not_continued(data: TrainingData, whole: Run) -> None:
+def test_a_checkpoint_of_other_settings_or_half_of_one_is_not_continued(
+    data: TrainingData, whole: Run, tmp_path: Path
+) -> None:
     with pytest.raises(RunError, match="other settings"):
         run("skey", data, whole.folder.path, epochs=5).resume()
+    half = run("skey", data, tmp_path, epochs=3)
+    half.folder.checkpoint.write_bytes(whole.folder.checkpoint.read_bytes()[:1000])
+    with pytest.raises(RunError, match="damaged"):
+        half.resume()
 
 
-def test_a_run_that_starts_from_weights_has_them_and_counts_their_examples(
+def test_a_run_from_weights_counts_their_examples_and_goes_on_from_them_alone(
     data: TrainingData, whole: Run, tmp_path: Path
 ) -> None:
     start = load_weights(whole.folder.weights)
@@ -284,24 +284,10 @@ def test_a_run_that_starts_from_weights_has_them_and_counts_their_examples(
     header = load_weights(second.folder.weights).header
     assert header.training["started_from"]["checksum"] == start.header.checksum
     assert start.header.examples and header.examples == start.header.examples * 4 // 3
-
-
-def test_a_run_goes_on_from_its_own_start_alone_and_no_run_starts_from_another_network(
-    data: TrainingData, whole: Run, tmp_path: Path
-) -> None:
-    start = load_weights(whole.folder.weights)
-    run("skey", data, tmp_path / "second", epochs=1, start=start).train()
     with pytest.raises(RunError, match="other weights"):
         run("skey", data, tmp_path / "second", epochs=1).resume()
     with pytest.raises(RunError, match="another network"):
         run("stone", data, tmp_path / "third", start=start)
-
-
-def test_half_a_checkpoint_is_called_damaged(data: TrainingData, whole: Run, tmp_path: Path) -> None:
-    half = run("skey", data, tmp_path, epochs=3)
-    half.folder.checkpoint.write_bytes(whole.folder.checkpoint.read_bytes()[:1000])
-    with pytest.raises(RunError, match="damaged"):
-        half.resume()
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_state(
@@ -328,3 +314,95 @@ def test_training_lowers_the_loss_of_supervised_clips(data: TrainingData, tmp_pa
     log = Run(experiment, 0, data, tmp_path / "x", Machine("cpu", half_precision=False)).train().log
     losses = [row["signature"] + row["mode"] for row in log]
     assert min(losses[-3:]) < losses[0]
+
+
+def test_what_lies_on_the_card_is_what_the_pool_holds(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = data.training
+    monkeypatch.setattr(card, "CLIPS_AT_ONCE", 4)
+    copy = card.whole_on_card(pool, 4, torch.device("cpu"))
+    assert copy is not None and torch.equal(copy, pool.segments(range(len(pool)), 4))
+
+
+@pytest.mark.parametrize("name", ["skey", "semitone", "skey-late"])
+def test_the_way_of_the_card_gives_the_same_weights_on_a_processor(
+    name: str, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, other = run(name, data, tmp_path / "usual"), run(name, data, tmp_path / "card")
+    monkeypatch.setattr(loop, "Recorded", lambda step: step)
+    other._on_card = True
+    logs = [[dict(row) for row in each.epochs()] for each in (usual, other)]
+    for a, b in zip(usual.state.network.parameters(), other.state.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+    for mine, its in zip(*logs, strict=True):
+        assert mine["validation_loss"] == its["validation_loss"]
+        assert mine["signature"] == pytest.approx(its["signature"], rel=1e-5)
+
+
+def test_on_a_card_numbers_that_are_none_are_found_at_the_end_of_the_epoch(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = run("skey", data, tmp_path)
+    monkeypatch.setattr(loop, "Recorded", lambda step: step)
+    broken._on_card = True
+    with torch.no_grad():
+        next(broken.state.network.parameters()).fill_(float("nan"))
+    with pytest.raises(RunError, match="not finite"):
+        broken.train()
+    assert (tmp_path / "failed.pt").is_file() and not broken.folder.weights.exists()
+
+
+def test_weights_shrink_as_adamw_shrinks_them() -> None:
+    settings = Optimiser(decay=0.3, final_decay=0.3)
+    ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(ours.state_dict())
+    optimiser = make_optimiser(ours, settings)
+    pairs = ((theirs.weight, 0.3), (theirs.bias, 0.0))
+    groups = [{"params": [parameter], "weight_decay": decay} for parameter, decay in pairs]
+    reference = torch.optim.AdamW(groups, betas=settings.betas)
+    for number in range(4):
+        set_step(optimiser, number, 4, settings)
+        for group in reference.param_groups:
+            group["lr"] = rate_at(number, 4, settings)
+        for network, descends in ((ours, lambda: descend(optimiser)), (theirs, reference.step)):
+            network.zero_grad()
+            network(torch.ones(1, 3)).square().sum().backward()
+            descends()
+    assert torch.equal(ours.weight, theirs.weight) and torch.equal(ours.bias, theirs.bias)
+
+
+def test_held_out_pieces_are_listened_to_as_often_as_asked_and_at_the_end(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    seldom = Run(small("skey", 3), 0, data, tmp_path, Machine("cpu", half_precision=False, watch_every=2))
+    assert ["validation_loss" in row for row in seldom.epochs()] == [False, True, True]
+    assert seldom.folder.weights.is_file()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card that CUDA can use")
+@pytest.mark.parametrize("name", ["skey", "stone", "semitone", "skey-late", "semitone-open"])
+def test_a_run_on_a_card_is_stopped_and_goes_on(name: str, data: TrainingData, tmp_path: Path) -> None:
+    def on_card(folder: Path) -> Run:
+        return Run(small(name, 6), 0, data, folder, Machine("cuda"))
+
+    whole, parts = on_card(tmp_path / "whole"), on_card(tmp_path / "parts")
+    whole.train()
+    assert len(list(islice(parts.epochs(), 3))) == 3
+    resumed = on_card(tmp_path / "parts")
+    resumed.resume()
+    resumed.train()
+    assert resumed.state.log[-1]["validation_loss"] == pytest.approx(
+        whole.state.log[-1]["validation_loss"], rel=0.05
+    )
+
+
+def test_a_checkpoint_of_an_older_version_is_not_decayed_twice() -> None:
+    optimiser = make_optimiser(nn.Linear(3, 2), Optimiser())
+    older = optimiser.state_dict()
+    for group in older["param_groups"]:
+        group["weight_decay"] = 0.3
+        del group["kept"]
+    optimiser.load_state_dict(older)
+    place_settings(optimiser)
+    assert [(group["weight_decay"], group["kept"]) for group in optimiser.param_groups] == [(0.0, 1.0)] * 2

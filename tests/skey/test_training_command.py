@@ -96,11 +96,7 @@ def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -
     ids=["again", "device", "torchrun", "no-device", "no-weights", "other-weights", "folder"],
 )
 def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    options: tuple[str, ...],
-    environment: dict[str, str],
-    reason: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], environment: dict, reason: str
 ) -> None:
     if "cuda" in options and torch.cuda.is_available():
         pytest.skip("there is a CUDA device")

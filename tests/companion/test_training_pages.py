@@ -39,8 +39,7 @@ from companion.plots.curve import (
     steps_of,
 )
 from companion.plots.difference import MARKERS, differences_drawing
-from companion.scores import score
-from companion.studies.differences import Pair
+from companion.scores import Pair, score
 from companion.systems import AGAINST
 from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.experiments import find_experiment

@@ -2,8 +2,7 @@
 
 from companion.answers import Evaluation
 from companion.pages.tables import markdown_table, with_interval
-from companion.scores import parts_of
-from companion.studies.differences import Pair, differences
+from companion.scores import Pair, differences, parts_of
 from skey.metrics import Interval
 from skey.weights import DEFAULT
 

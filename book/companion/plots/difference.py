@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from companion.plots import INK, Drawing, canvas, colour, draw, styled
-from companion.scores import parts_of
-from companion.studies.differences import Pair, differences
+from companion.scores import Pair, differences, parts_of
 
 MARKERS = "os^Dv<>PX*dphH"
 """Tell pairs apart whose first system is the same."""

@@ -5,7 +5,7 @@ sampler, an effect of :mod:`skey.corpus.degradation`, or another length. What ev
 answer by answer; scores and intervals follow from the answers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -111,11 +111,11 @@ EFFECTS: Mapping[str, Effect] = {
 }
 """Every effect by name."""
 
-CONDITIONS = (
-    CLEAN,
-    *(f"{name} {strength:g}" for name, effect in EFFECTS.items() for strength in effect.strengths),
-)
-"""The names under which answers are recorded: ``clean``, ``detuning -50``, …"""
+CONDITIONS: Mapping[str, tuple[str | None, float | None]] = {
+    CLEAN: (None, None),
+    **{f"{name} {each:g}": (name, each) for name, effect in EFFECTS.items() for each in effect.strengths},
+}
+"""The name under which answers are recorded, ``clean``, ``detuning -50``, … → effect and strength."""
 
 
 def condition(effect: str, strength: float | None) -> str:
@@ -172,30 +172,21 @@ def _arrangement(clip: Clip) -> Arrangement:
     return arrangements(clip)[0]
 
 
-def renderings(clip: Clip) -> Iterator[tuple[str, Wave]]:
-    """The clip under each of ``CONDITIONS``, with their names."""
-    yield CLEAN, render(clip)
-    for name, effect in EFFECTS.items():
-        for strength in effect.strengths:
-            yield condition(name, strength), render(clip, name, strength)
-
-
 def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What every system at hand answers to every clip under every condition.
 
     ``limit``: see :func:`test_clips`. Returns ``clips`` with their ``ids`` and ``keys``, and system →
     ``checksum`` of its weights (none for a template) and condition → answers in the order of the clips.
     """
-    every = systems()
-    listeners = {name: every[name] for name in LISTENERS if name in every}
+    listeners = systems(*LISTENERS)
     clips, sums = test_clips(limit), checksums(listeners)
     said: dict[str, dict[str, Any]] = {
         name: {"checksum": sums.get(name, ""), **{each: [] for each in CONDITIONS}} for name in listeners
     }
     with one_thread():
         for clip in clips:
-            for name, wave in renderings(clip):
-                features = log_vqt(torch.from_numpy(wave))
+            for name, how in CONDITIONS.items():
+                features = log_vqt(torch.from_numpy(render(clip, *how)))
                 for system, listener in listeners.items():
                     said[system][name].append(format_answer(listener(features)))
     keys = [str(clip.key) for clip in clips]

@@ -40,9 +40,7 @@ def clip_fingerprint(features: UInt8[np.ndarray, "bins frames"]) -> UInt8[np.nda
     return means
 
 
-def compare_fingerprints(
-    recorded: Mapping[str, str], built: Mapping[str, str], tolerance: int = TOLERANCE
-) -> list[str]:
+def compare_fingerprints(recorded: Mapping[str, str], built: Mapping[str, str]) -> list[str]:
     """The ids of the built clips that the record does not know, or that lie outside the tolerance.
 
     Both map clip ids to hexadecimal digits; recorded clips that were not built are no difference. Raises
@@ -51,7 +49,7 @@ def compare_fingerprints(
     other = []
     for clip, value in built.items():
         old, new = (list(bytes.fromhex(each)) for each in (recorded.get(clip, ""), value))
-        if len(old) != len(new) or np.abs(np.subtract(old, new)).max() > tolerance:
+        if len(old) != len(new) or np.abs(np.subtract(old, new)).max() > TOLERANCE:
             other.append(clip)
     return other
 

@@ -1,7 +1,6 @@
 """Running the notebooks with papermill: checked parameters, stable bytes, failures that name their cell."""
 
 import ast
-import json
 import math
 import os
 import threading
@@ -10,13 +9,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from companion.kernels import KERNEL, KeptKernels
 from companion.parameters import refuse_others
-from companion.record import write_if_changed
+from companion.record import read_json, write_if_changed, write_json
 from skey.errors import SkeyError
 from skey.files.folders import commit_of
 
@@ -64,11 +64,8 @@ def notebook_names(checkout: Path) -> tuple[str, ...]:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """A notebook in the format's version 4; raises ``NotebookError`` where there is none."""
-    if not path.is_file():
-        raise NotebookError(f"there is no notebook {path}")
-    text = path.read_text(encoding="utf-8")
-    return NotebookNode(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call]
+    """A notebook in the format's version 4."""
+    return NotebookNode(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
 
 
 def default_parameters(path: Path) -> dict[str, Value]:
@@ -79,17 +76,11 @@ def default_parameters(path: Path) -> dict[str, Value]:
     cells = [cell for cell in read_notebook(path).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise NotebookError(f"{path.name} has {len(cells)} cells tagged 'parameters', expected one")
+    lines: Any = ast.parse(cells[0].source).body
     try:
-        return dict(_literal(line) for line in ast.parse(cells[0].source).body)
-    except ValueError as error:
+        return {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
+    except (AttributeError, ValueError) as error:
         raise NotebookError(f"{path.name}: the parameters cell may hold only NAME = LITERAL") from error
-
-
-def _literal(line: ast.stmt) -> tuple[str, Value]:
-    """Name and value of one assignment in a parameters cell."""
-    if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
-        raise ValueError(ast.unparse(line))
-    return line.targets[0].id, ast.literal_eval(line.value)
 
 
 def run_notebooks(
@@ -197,9 +188,7 @@ def notebook_text(notebook: NotebookNode) -> str:
 def read_runs(checkout: Path) -> dict[str, Run]:
     """The latest execution of each notebook in this checkout, by name; those that are gone do not count."""
     path = checkout / RUNS
-    if not path.is_file():
-        return {}
-    runs = json.loads(path.read_text(encoding="utf-8"))
+    runs = read_json(path) if path.is_file() else {}
     return {name: Run(**runs[name]) for name in notebook_names(checkout) if name in runs}
 
 
@@ -207,5 +196,4 @@ def _remember(checkout: Path, run: Run) -> None:
     """Note the execution for the status page."""
     with _LOCK:
         runs = {**read_runs(checkout), run.notebook: run}
-        text = json.dumps({name: asdict(each) for name, each in sorted(runs.items())}, indent=1)
-        write_if_changed(checkout / RUNS, text + "\n")
+        write_json(checkout / RUNS, {name: asdict(each) for name, each in sorted(runs.items())})

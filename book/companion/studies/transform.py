@@ -138,11 +138,6 @@ def _numbers(profiles: Float[Tensor, "clips 2 12"]) -> dict[str, list[float]]:
     a, b = profiles[:, 0], profiles[:, 1]
     found = {}
     for omega in OMEGAS:
-        found[f"length {omega}"] = _rounded((dft(a, omega).abs() + dft(b, omega).abs()) / 2)
-        found[f"distance {omega}"] = _rounded(distance(a, b, 0, omega))
-    return found
-
-
-def _rounded(values: Float[Tensor, " clips"]) -> list[float]:
-    """Ready for JSON."""
-    return [round(float(value), DIGITS) for value in values]
+        found[f"length {omega}"] = (dft(a, omega).abs() + dft(b, omega).abs()) / 2
+        found[f"distance {omega}"] = distance(a, b, 0, omega)
+    return {name: [round(value, DIGITS) for value in each.tolist()] for name, each in found.items()}

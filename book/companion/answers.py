@@ -198,7 +198,7 @@ def ask_all(dataset: Dataset, kept: KeptAnswers) -> tuple[pd.DataFrame, dict[str
     """
     tracks, labels = labelled_tracks(dataset), dataset.data_hash()
     found: dict[str, tuple[str, dict[str, Answer]]] = {}
-    wrong: dict[str, str] = {}
+    skipped = {track.id: track.unlabelled or "no key" for track in dataset.tracks()}
     # A bar that writes seldom: a reader's papermill waits 4 s for the output of a cell.
     for track in tqdm(tracks, dataset.title, unit="track", mininterval=10, disable=tracks[0].audio is None):
         try:
@@ -207,14 +207,14 @@ def ask_all(dataset: Dataset, kept: KeptAnswers) -> tuple[pd.DataFrame, dict[str
         except (AudioError, MissingData, OSError) as error:
             if track.audio is None:
                 raise
-            wrong[track.id] = reason_of(error, track)
+            skipped[track.id] = reason_of(error, track)
+        else:
+            del skipped[track.id]
     if not found:
         dataset.require()
-        raise AudioError(f"{dataset.title}: no track can be used; the first: {next(iter(wrong.items()))}")
+        first = tracks[0].id, skipped[tracks[0].id]
+        raise AudioError(f"{dataset.title}: no track can be used; the first: {first}")
     used = [track for track in tracks if track.id in found]
-    no_key = {track.id: track.unlabelled or "no key" for track in dataset.tracks() if track.key is None}
-    reasons = no_key | wrong
-    skipped = {track.id: reasons[track.id] for track in dataset.tracks() if track.id in reasons}
     answers = {name: [found[track.id][1][name] for track in used] for name in kept.systems}
     data = describe(dataset, [found[track.id][0] for track in used]) | {"tracks": len(used)}
     return table_of(used, answers), data | ({"skipped": skipped} if skipped else {})

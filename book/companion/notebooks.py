@@ -3,9 +3,8 @@
 import ast
 import math
 import os
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from companion.kernels import KERNEL, KeptKernels
+from companion.kernels import KERNEL, KeptKernel, kept_kernels
 from companion.parameters import refuse_others
 from companion.record import read_json, write_if_changed, write_json
 from skey.errors import SkeyError
@@ -33,8 +32,6 @@ WORK = Path("build") / "notebooks"
 
 RUNS = WORK / "runs.json"
 """When each notebook ran, on which parameters, for how long."""
-
-_LOCK = threading.Lock()
 
 IOPUB_SECONDS = 120
 """How long the output of a cell may keep us waiting; nbclient's own 4 s are too few on a busy machine."""
@@ -91,49 +88,46 @@ def run_notebooks(
     Notebooks that run one after the other share a kernel, whose names are forgotten in between: importing
     takes longer than what most of them compute. Those that took longest last time begin, so that none is
     waited for alone. ``parameters``: name of the notebook → what is set. Returns their runs in that order.
-    Raises as ``run_notebook`` does, for the first that failed, after all ended.
+
+    Papermill writes below ``build/``; to ``publish``, a notebook that ran to its end replaces that in the
+    book. Raises ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell that raised, for
+    the first notebook that failed, after all ended.
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(cores, len(parameters)))
     os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
-    took = {name: run.seconds for name, run in read_runs(checkout).items()}
+    runs = read_runs(checkout)
+    took = {name: run.seconds for name, run in runs.items()}
     order = sorted(parameters, key=lambda name: took.get(name, math.inf), reverse=True)
-    with KeptKernels() as kernels, ThreadPoolExecutor(workers) as pool:
+    with kept_kernels() as kernel, ThreadPoolExecutor(workers) as pool:
         pending = {
-            name: pool.submit(run_notebook, checkout, name, parameters[name], publish, kernels)
-            for name in order
+            name: pool.submit(_run, checkout, name, parameters[name], publish, kernel) for name in order
         }
+    if publish:
+        runs |= {name: each.result() for name, each in pending.items() if not each.exception()}
+        write_json(checkout / RUNS, {name: asdict(run) for name, run in sorted(runs.items())})
     return [pending[name].result() for name in parameters]
 
 
-def run_notebook(
+def _run(
     checkout: Path,
     name: str,
-    parameters: Mapping[str, Value] | None = None,
-    publish: bool = True,
-    kernels: KeptKernels | None = None,
+    parameters: Mapping[str, Value],
+    publish: bool,
+    kernel: Callable[[], KeptKernel],
 ) -> Run:
-    """Execute one notebook and, to ``publish``, hand it to the book.
-
-    Papermill writes below ``build/``; only a notebook that ran to its end replaces the one in the book, and
-    only if its bytes differ. It gets a kernel of its own unless there are ``kernels`` to share. Raises
-    ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell that raised.
-    """
-    source, given = checkout / FOLDER / f"{name}.ipynb", dict(parameters or {})
-    refuse_others(given, default_parameters(source), source.name)
-    began = time.monotonic()
-    executed = stable(_execute(checkout, source, given, kernels))
+    """Execute one notebook and, to ``publish``, hand it to the book, but only if its bytes differ."""
+    source, began = checkout / FOLDER / f"{name}.ipynb", time.monotonic()
+    refuse_others(parameters, default_parameters(source), source.name)
+    executed = stable(_execute(checkout, source, parameters, kernel()))
     if publish:
         write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))
     finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    run = Run(name, given, finished, round(time.monotonic() - began, 1), commit_of(checkout))
-    if publish:
-        _remember(checkout, run)
-    return run
+    return Run(name, dict(parameters), finished, round(time.monotonic() - began, 1), commit_of(checkout))
 
 
 def _execute(
-    checkout: Path, source: Path, parameters: dict[str, Value], kernels: KeptKernels | None
+    checkout: Path, source: Path, parameters: Mapping[str, Value], kernel: KeptKernel
 ) -> NotebookNode:
     """Let papermill run the notebook in the checkout; what it wrote before an error stays in ``build/``."""
     import papermill
@@ -146,13 +140,13 @@ def _execute(
         executed: NotebookNode = papermill.execute_notebook(
             str(source),
             str(output),
-            parameters=parameters,
+            parameters=dict(parameters),
             cwd=str(checkout),
             kernel_name=KERNEL,
             progress_bar=False,
             extra_arguments=MUTED,
             iopub_timeout=IOPUB_SECONDS,
-            km=kernels.manager() if kernels else None,
+            km=kernel,
         )
     except DeadKernelError as error:
         raise NotebookError(
@@ -190,10 +184,3 @@ def read_runs(checkout: Path) -> dict[str, Run]:
     path = checkout / RUNS
     runs = read_json(path) if path.is_file() else {}
     return {name: Run(**runs[name]) for name in notebook_names(checkout) if name in runs}
-
-
-def _remember(checkout: Path, run: Run) -> None:
-    """Note the execution for the status page."""
-    with _LOCK:
-        runs = {**read_runs(checkout), run.notebook: run}
-        write_json(checkout / RUNS, {name: asdict(each) for name, each in sorted(runs.items())})

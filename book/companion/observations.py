@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from companion.parameters import refuse_shipped
 from companion.record import (
     RESULTS,
@@ -47,6 +50,11 @@ class Observation:
     name: str
     entries: Entries
     made: Mapping[str, Any]
+
+
+def rounded(values: ArrayLike) -> Any:  # noqa: ANN401 - nested as the values are
+    """Probabilities as they are recorded: lists of numbers of ``DIGITS`` decimals."""
+    return np.asarray(values, dtype=float).round(DIGITS).tolist()
 
 
 def observation_path(folder: Path, name: str) -> Path:

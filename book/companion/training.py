@@ -22,7 +22,6 @@ from companion.answers import (
     read_record,
     read_scores,
     table_of,
-    write_record,
 )
 from companion.record import (
     RESULTS,
@@ -250,11 +249,11 @@ def put_columns(
 
 def _refuse_mixture(facts: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise ``RecordError`` where seeds of a system were trained with other settings or other data."""
-    first: dict[str, str] = {}
+    first: dict[str, Mapping[str, Any]] = {}
     for name, fact in facts.items():
         if name != f"{fact['system']}-s{fact['seed']}":
             continue
-        other = facts[first.setdefault(fact["system"], name)]
+        other = first.setdefault(fact["system"], fact)
         settings = [completed(each["settings"]) for each in (fact, other)]
         if settings[0] != settings[1] or fact["training"]["data"] != other["training"]["data"]:
             raise RecordError(
@@ -281,8 +280,7 @@ def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -
             record_file(results, name).with_suffix(suffix).unlink()
     if gone:
         runs = read_record(results / FOLDER)
-        weights = {name: sum_ for name, sum_ in runs.weights.items() if name not in gone}
-        write_record(replace(runs, answers=runs.answers.drop(columns=gone), weights=weights))
+        add_answers(replace(runs, answers=runs.answers.drop(columns=gone)), None)
 
 
 def _copy_weights(file: Path, checkout: Path, run: TrainingRecord) -> Path:

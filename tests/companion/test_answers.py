@@ -259,13 +259,6 @@ def test_no_record_says_how_to_make_one(checkout: Path) -> None:
     assert "missing" in line
 
 
-def test_an_unknown_parameter_is_refused_even_where_papermill_only_warns() -> None:
-    history = ["", 'dataset = "x"', "# Parameters\nlimti = 48\n", "the cell that asks"]
-    with pytest.raises(ParameterError, match="limti"):
-        notebook_parameters(history, limit=0)
-    assert notebook_parameters([*history[:2], "# Parameters\nlimit = 48\n", ""], limit=48).limit == 48
-
-
 @pytest.mark.parametrize("wrong", [{"limit": "48"}, {"limit": -1}, {"root": 5}, {"recompute": 1}])
 def test_a_parameter_without_meaning_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=next(iter(wrong))):

@@ -35,19 +35,21 @@ def test_a_mixolydian_tune_under_a_major_signature_is_no_major_tune() -> None:
     assert indexing.scale_confirms(score_notes(parse_abc("X:1\nL:1/4\nK:D\nDFcd|\n")), Key(2, "major"))
 
 
-def test_an_expert_key_needs_the_bass_to_end_on_its_tonic() -> None:
-    rows = [(0.0, 4.0, pitch, part) for part, pitch in enumerate((71, 67, 62, 43))]
-    notes = np.array(rows, dtype=NOTE)
-    assert indexing.agreed_key("269", notes, 7) == Key(7, "major")
-    assert indexing.agreed_key("269", notes, 2) is None
-    notes["pitch"][3] = 50
-    assert indexing.agreed_key("269", notes, 7) is None
-
-
-def test_dorian_signatures_of_minor_chorales_are_accepted() -> None:
-    rows = [(0.0, 4.0, pitch, part) for part, pitch in enumerate((69, 65, 57, 50))]
-    assert Key(2, "minor") in indexing.expert_keys()["254"]
-    assert indexing.agreed_key("254", np.array(rows, dtype=NOTE), 0) == Key(2, "minor")
+@pytest.mark.parametrize(
+    ("bwv", "pitches", "signature", "key"),
+    [
+        ("269", (71, 67, 62, 43), 7, Key(7, "major")),
+        ("269", (71, 67, 62, 43), 2, None),
+        ("269", (71, 67, 62, 50), 7, None),
+        ("254", (69, 65, 57, 50), 0, Key(2, "minor")),
+    ],
+    ids=["as the experts say", "another signature", "the bass ends elsewhere", "the signature of dorian"],
+)
+def test_an_expert_key_needs_the_signature_and_the_bass_to_end_on_its_tonic(
+    bwv: str, pitches: tuple[int, ...], signature: int, key: Key | None
+) -> None:
+    notes = np.array([(0.0, 4.0, pitch, part) for part, pitch in enumerate(pitches)], dtype=NOTE)
+    assert indexing.agreed_key(bwv, notes, signature) == key
 
 
 def test_a_melody_is_recognised_in_any_key_and_with_other_ornaments() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from companion.answers import evaluate
-from companion.observations import DIGITS
+from companion.observations import rounded
 from companion.scores import REFERENCE
 from companion.systems import T3, systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
@@ -64,9 +64,8 @@ def hear_disagreed() -> dict[str, dict[str, Any]]:
         heard = {clip: from_bytes(to_bytes(log_vqt(wave))) for clip, wave in waves.items()}
         for name, system in systems(*VOTERS).items():
             if isinstance(system, NetworkSystem):
-                profiles = {clip: ask(system.listener, each).tolist() for clip, each in heard.items()}
-                rounded = {clip: [round(p, DIGITS) for p in each] for clip, each in profiles.items()}
-                entries[name] = {"checksum": system.checksum, **rounded}
+                profiles = {clip: rounded(ask(system.listener, each)) for clip, each in heard.items()}
+                entries[name] = {"checksum": system.checksum, **profiles}
     return entries
 
 

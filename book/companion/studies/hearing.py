@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from companion.answers import evaluate
-from companion.observations import DIGITS
+from companion.observations import DIGITS, rounded
 from companion.scores import REFERENCE
 from companion.systems import T3
 from skey.audio import SAMPLE_RATE
@@ -73,4 +73,4 @@ def stretches(
 
 def _rounded(estimate: KeyEstimate) -> list[float]:
     """The probabilities of an answer, nothing where there is none."""
-    return [] if estimate.key is None else [round(p, DIGITS) for p in estimate.probabilities]
+    return list(rounded(estimate.probabilities)) if estimate.key else []

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from companion.observations import DIGITS, Entries
+from companion.observations import Entries, rounded
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.datasets.open_corpus import OpenCorpus
@@ -62,7 +62,7 @@ def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
         with one_thread(), torch.inference_mode():
             said = [ask(listener, dataset.log_vqt(track)) for track in dataset.tracks()]
         keys = [str(KEYS[int(each.argmax())]) for each in said]
-        confidence = [round(float(each.max()), DIGITS) for each in said]
+        confidence = rounded([each.max() for each in said])
         entries[name] = {"checksum": checksum, "keys": keys, "confidence": confidence}
     return entries
 

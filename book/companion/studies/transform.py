@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.observations import DIGITS
+from companion.observations import rounded
 from companion.studies.alignment import at_hand, chroma_net
 from skey.baselines import PROFILES, Scale, track_chroma
 from skey.datasets.open_corpus import OpenCorpus
@@ -140,4 +140,4 @@ def _numbers(profiles: Float[Tensor, "clips 2 12"]) -> dict[str, list[float]]:
     for omega in OMEGAS:
         found[f"length {omega}"] = (dft(a, omega).abs() + dft(b, omega).abs()) / 2
         found[f"distance {omega}"] = distance(a, b, 0, omega)
-    return {name: [round(value, DIGITS) for value in each.tolist()] for name, each in found.items()}
+    return {name: rounded(each) for name, each in found.items()}

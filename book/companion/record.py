@@ -30,17 +30,11 @@ class RecordError(SkeyError):
 def find_checkout() -> Path:
     """The top of the checkout: the nearest folder upwards that holds ``_toc.yml``.
 
-    Looks from the working directory, then from this package upwards. Raises ``SkeyError`` where there is
-    none, as with an installed wheel.
+    Looks from the working directory, then from this package upwards, which is in no installed wheel.
     """
     here = Path.cwd().resolve()
-    for folder in (here, *here.parents, *Path(__file__).resolve().parents):
-        if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    raise SkeyError(
-        "the notebooks, the record and the book are not part of the installed package: clone the repository "
-        "and run this inside it"
-    )
+    folders = (here, *here.parents, *Path(__file__).resolve().parents)
+    return next(each for each in folders if (each / "_toc.yml").is_file() and (each / "notebooks").is_dir())
 
 
 def write_if_changed(path: Path, text: str) -> bool:

@@ -13,8 +13,6 @@ from companion.scores import interval_of, leading_metric
 from companion.studies import k10
 from companion.studies.excerpts import RUNS, TABLE, score_excerpts, score_runs
 from companion.systems import SYSTEMS
-from skey.corpus.build import open_store
-from skey.corpus.plan import plan_clips
 from skey.datasets import labelled_tracks
 from skey.datasets.open_corpus import OpenCorpus
 from skey.weights import DEFAULT
@@ -41,7 +39,7 @@ def ship(runs: tuple[Path, ...]) -> None:
 def record_corpus() -> None:
     """Write the description and the fingerprints of the built test clips into results/."""
     results = find_checkout() / RESULTS
-    changed = write_corpus_record(results, open_store("test"), plan_clips("test"))
+    changed = write_corpus_record(results)
     click.echo(f"{results / CORPUS_RECORD}: {'written' if changed else 'says the same already'}")
 
 

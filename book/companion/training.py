@@ -100,11 +100,6 @@ class TrainingRecord:
         return f"{SYSTEMS[self.system].title}, seed {self.seed}"
 
     @property
-    def uses_labels(self) -> bool:
-        """Whether labels took part in training."""
-        return bool(self.settings["supervision"] != "none")
-
-    @property
     def on_card(self) -> bool:
         """Whether a graphics card computed the run."""
         return str(self.training["device"]).startswith("cuda")

@@ -24,7 +24,7 @@ from companion.answers import (
 )
 from companion.check import check_answers, compare_records
 from companion.parameters import ParameterError, Parameters, notebook_parameters
-from companion.record import RESULTS, RecordError, find_checkout, write_if_changed
+from companion.record import RESULTS, RecordError, write_if_changed
 from companion.scores import (
     Answer,
     difference,
@@ -37,7 +37,6 @@ from companion.scores import (
 )
 from companion.systems import T3
 from skey.datasets import DATASETS, Dataset, MissingData, Track
-from skey.errors import SkeyError
 from skey.keys import KEYS, Key
 from skey.metrics import Interval
 
@@ -263,15 +262,6 @@ def test_no_record_says_how_to_make_one(checkout: Path) -> None:
 def test_a_parameter_without_meaning_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         notebook_parameters([], **wrong)
-
-
-def test_an_installed_wheel_says_that_it_has_no_record(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("companion.record.__file__", str(tmp_path / "record.py"))
-    with pytest.raises(SkeyError, match="clone"):
-        find_checkout()
 
 
 def test_a_killed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,15 +51,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(checkout: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout of its own that holds copies of the runs, and whose open corpus is made up."""
-    (tmp_path / "_toc.yml").touch()
-    (tmp_path / "notebooks").mkdir()
-    shutil.copytree(runs, tmp_path / "runs")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    shutil.copytree(runs, checkout / "runs")
+    monkeypatch.setenv("SKEY_DATA", str(checkout / "data"))
     monkeypatch.setitem(DATASETS, "open-corpus", Noise)
-    return tmp_path
+    return checkout
 
 
 def folders(checkout: Path) -> list[Path]:

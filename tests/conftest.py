@@ -53,15 +53,11 @@ def kernel() -> "Iterator[Callable[[], KeptKernel]]":
 @pytest.fixture
 def execute(kernel: "Callable[[], KeptKernel]", tmp_path: Path) -> "Callable[..., NotebookNode]":
     """What papermill makes of a notebook of this repository, given its name and parameters."""
-    from papermill import execute_notebook
-
-    from companion.notebooks import FOLDER, IOPUB_SECONDS
+    from companion import notebooks
 
     def executed(name: str, **parameters: str | int) -> "NotebookNode":
-        source, out = ROOT / FOLDER / f"{name}.ipynb", tmp_path / "out.ipynb"
-        how = {"cwd": str(ROOT), "progress_bar": False, "iopub_timeout": IOPUB_SECONDS}
-        notebook: NotebookNode = execute_notebook(str(source), str(out), parameters, km=kernel(), **how)
-        return notebook
+        source = ROOT / notebooks.FOLDER / f"{name}.ipynb"
+        return notebooks.execute(source, tmp_path, parameters, kernel())
 
     return executed
 

@@ -119,29 +119,27 @@ def _run(
     """Execute one notebook and, to ``publish``, hand it to the book, but only if its bytes differ."""
     source, began = checkout / FOLDER / f"{name}.ipynb", time.monotonic()
     refuse_others(parameters, default_parameters(source), source.name)
-    executed = stable(_execute(checkout, source, parameters, kernel()))
+    executed = stable(execute(source, checkout / WORK, parameters, kernel()))
     if publish:
         write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))
     finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Run(name, dict(parameters), finished, round(time.monotonic() - began, 1), commit_of(checkout))
 
 
-def _execute(
-    checkout: Path, source: Path, parameters: Mapping[str, Value], kernel: KeptKernel
-) -> NotebookNode:
-    """Let papermill run the notebook in the checkout; what it wrote before an error stays in ``build/``."""
+def execute(source: Path, folder: Path, parameters: Mapping[str, Value], kernel: KeptKernel) -> NotebookNode:
+    """Let papermill run a notebook in its checkout and write it, complete or not, into a folder."""
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    output = checkout / WORK / source.name
-    output.parent.mkdir(parents=True, exist_ok=True)
+    output = folder / source.name
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         executed: NotebookNode = papermill.execute_notebook(
             str(source),
             str(output),
             parameters=dict(parameters),
-            cwd=str(checkout),
+            cwd=str(source.parents[1]),
             kernel_name=KERNEL,
             progress_bar=False,
             extra_arguments=MUTED,

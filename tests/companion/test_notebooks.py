@@ -9,7 +9,6 @@ import nbformat
 import pytest
 from made_up import write_triad
 from nbformat import NotebookNode
-from papermill.exceptions import PapermillExecutionError
 
 from companion.answers import read_record
 from companion.build import script
@@ -119,7 +118,7 @@ def test_papermill_runs_an_experiment_on_a_folder_of_ones_own_and_on_fmakv2(
 def test_a_wrong_root_says_which_file_is_missing_and_where_to_get_it(
     execute: Callable[..., NotebookNode], tmp_path: Path
 ) -> None:
-    with pytest.raises(PapermillExecutionError, match=r"MissingData: .*fmakv2\.csv.*https://zenodo\.org"):
+    with pytest.raises(NotebookError, match=r"MissingData: .*fmakv2\.csv.*https://zenodo\.org"):
         execute(T3, dataset="fmakv2", root=str(tmp_path))
 
 

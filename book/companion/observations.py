@@ -5,13 +5,13 @@ need one system's weights, and those that cannot be computed here are taken over
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from torch import Tensor
 
 from companion.parameters import refuse_shipped
 from companion.record import (
@@ -52,7 +52,7 @@ class Observation:
     made: Mapping[str, Any]
 
 
-def rounded(values: ArrayLike) -> Any:  # noqa: ANN401 - nested as the values are
+def rounded(values: Tensor | np.ndarray | Sequence[Any]) -> Any:  # noqa: ANN401 - nested as the values are
     """Probabilities as they are recorded: lists of numbers of ``DIGITS`` decimals."""
     return np.asarray(values, dtype=float).round(DIGITS).tolist()
 

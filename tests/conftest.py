@@ -12,7 +12,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-    from companion.kernels import KeptKernels
+    from companion.kernels import KeptKernel
     from skey.weights.store import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,33 +42,22 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kernels() -> "Iterator[KeptKernels]":
+def kernel() -> "Iterator[Callable[[], KeptKernel]]":
     """One process for the notebooks of all tests: starting one takes longer than most notebooks."""
-    from companion.kernels import KeptKernels
+    from companion.kernels import kept_kernels
 
-    with KeptKernels() as kept:
+    with kept_kernels() as kept:
         yield kept
 
 
 @pytest.fixture
-def execute(kernels: "KeptKernels", tmp_path: Path) -> "Callable[..., NotebookNode]":
+def execute(kernel: "Callable[[], KeptKernel]", tmp_path: Path) -> "Callable[..., NotebookNode]":
     """What papermill makes of a notebook of this repository, given its name and parameters."""
-    from papermill import execute_notebook
-
-    from companion.notebooks import FOLDER, IOPUB_SECONDS
+    from companion import notebooks
 
     def executed(name: str, **parameters: str | int) -> "NotebookNode":
-        source, out = ROOT / FOLDER / f"{name}.ipynb", tmp_path / "out.ipynb"
-        notebook: NotebookNode = execute_notebook(
-            str(source),
-            str(out),
-            parameters,
-            cwd=str(ROOT),
-            progress_bar=False,
-            km=kernels.manager(),
-            iopub_timeout=IOPUB_SECONDS,
-        )
-        return notebook
+        source = ROOT / notebooks.FOLDER / f"{name}.ipynb"
+        return notebooks.execute(source, tmp_path, parameters, kernel())
 
     return executed
 

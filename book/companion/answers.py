@@ -5,9 +5,9 @@
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,11 +70,6 @@ class Record:
         """The systems that have answers, in the order of the registry."""
         return systems_in(self.answers)
 
-    def of(self, names: Iterable[str]) -> pd.DataFrame:
-        """The table with the columns of these systems alone, those that it has."""
-        found = [name for name in in_order(names) if name in self.systems]
-        return self.answers[[*TAGS, REFERENCE, *found]]
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -104,10 +99,9 @@ class Evaluation:
         return (signatures if metric == "ksea" else relations)(self.answers, system)
 
 
-def in_order(names: Iterable[str]) -> list[str]:
-    """Systems in the order of the registry; names that it does not know come last."""
-    place = {name: number for number, name in enumerate(SYSTEMS)}
-    return sorted(dict.fromkeys(names), key=lambda name: place.get(name, len(place)))
+def in_order(names: Collection[str]) -> list[str]:
+    """Systems in the order of the registry; then names that it does not know, such as those of runs."""
+    return [name for name in SYSTEMS if name in names] + sorted(set(names) - set(SYSTEMS))
 
 
 def open_dataset(parameters: Parameters) -> Dataset:
@@ -138,7 +132,8 @@ def evaluate(
         record = read_record(folder)
         if given.limit:
             record = on_tracks(record, open_dataset(given))
-    answers = record.of(systems_of(name))
+    found = [system for system in systems_of(name) if system in record.systems]
+    answers = record.answers[[*TAGS, REFERENCE, *found]]
     recorded = not given.limit and not given.seed and (record.folder / SCORES).is_file()
     scores = read_scores(record.folder) if recorded else score(answers, given.seed)
     return Evaluation(name, record, answers, scores[scores.system.isin(systems_in(answers))], given.seed)
@@ -159,14 +154,28 @@ def compute(asked: Mapping[str, System], parameters: Parameters, jobs: int = 1) 
     with kept_answers(checkout, asked) as kept:
         answers, data = ask_all(dataset, kept)
     folder = parameters.folder(checkout, str(data["hash"]))
-    before = _answers_before(folder, parameters, data, answers.index)
-    others = {name: before.answers[name] for name in before.systems} if before else {}
-    known = others | {name: answers[name] for name in asked}
-    table = answers[[*TAGS, REFERENCE]].assign(**{name: known[name] for name in in_order(known)})
-    weights = {**(before.weights if before else {}), **checksums(asked)}
-    weights = {name: weights[name] for name in in_order(weights)}
-    write_record(Record(table, data, weights, provenance(checkout, time.monotonic() - began), folder))
+    made = provenance(checkout, time.monotonic() - began)
+    record = Record(answers, data, checksums(asked), made, folder)
+    add_answers(record, _answers_before(folder, parameters, data))
     return read_record(folder)
+
+
+def add_answers(new: Record, before: Record | None) -> None:
+    """Write a record, and into it the answers of other systems that there were ``before`` on these tracks."""
+    table, weights = new.answers, dict(new.weights)
+    if before is not None:
+        others = [name for name in before.systems if name not in new.systems]
+        table, weights = table.join(before.answers[others]), {**before.weights, **weights}
+    names = in_order(systems_in(table))
+    weights = {name: weights[name] for name in names if name in weights}
+    write_record(replace(new, answers=table[[*TAGS, REFERENCE, *names]], weights=weights))
+
+
+def ask_anew(dataset: Dataset, asked: Mapping[str, System]) -> pd.DataFrame:
+    """What systems answer about each labelled track, nothing being kept: a row a track, a column a system."""
+    tracks = labelled_tracks(dataset)
+    rows = [{name: ask(log_vqt) for name, ask in asked.items()} for log_vqt in map(dataset.log_vqt, tracks)]
+    return pd.DataFrame(rows, [track.id for track in tracks], dtype=object)
 
 
 def _ask_share(
@@ -189,7 +198,7 @@ def ask_all(dataset: Dataset, kept: KeptAnswers) -> tuple[pd.DataFrame, dict[str
     """
     tracks, labels = labelled_tracks(dataset), dataset.data_hash()
     found: dict[str, tuple[str, dict[str, Answer]]] = {}
-    wrong: dict[str, str] = {}
+    skipped = {track.id: track.unlabelled or "no key" for track in dataset.tracks()}
     # A bar that writes seldom: a reader's papermill waits 4 s for the output of a cell.
     for track in tqdm(tracks, dataset.title, unit="track", mininterval=10, disable=tracks[0].audio is None):
         try:
@@ -198,14 +207,14 @@ def ask_all(dataset: Dataset, kept: KeptAnswers) -> tuple[pd.DataFrame, dict[str
         except (AudioError, MissingData, OSError) as error:
             if track.audio is None:
                 raise
-            wrong[track.id] = reason_of(error, track)
+            skipped[track.id] = reason_of(error, track)
+        else:
+            del skipped[track.id]
     if not found:
         dataset.require()
-        raise AudioError(f"{dataset.title}: no track can be used; the first: {next(iter(wrong.items()))}")
+        first = tracks[0].id, skipped[tracks[0].id]
+        raise AudioError(f"{dataset.title}: no track can be used; the first: {first}")
     used = [track for track in tracks if track.id in found]
-    no_key = {track.id: track.unlabelled or "no key" for track in dataset.tracks() if track.key is None}
-    reasons = no_key | wrong
-    skipped = {track.id: reasons[track.id] for track in dataset.tracks() if track.id in reasons}
     answers = {name: [found[track.id][1][name] for track in used] for name in kept.systems}
     data = describe(dataset, [found[track.id][0] for track in used]) | {"tracks": len(used)}
     return table_of(used, answers), data | ({"skipped": skipped} if skipped else {})
@@ -253,9 +262,7 @@ def on_tracks(record: Record, dataset: Dataset) -> Record:
     return Record(record.answers.loc[ids], data, record.weights, record.made, record.folder)
 
 
-def _answers_before(
-    folder: Path, parameters: Parameters, data: Mapping[str, Any], tracks: pd.Index
-) -> Record | None:
+def _answers_before(folder: Path, parameters: Parameters, data: Mapping[str, Any]) -> Record | None:
     """The answers on these tracks that are on record already; raises ``ParameterError`` for other tracks."""
     if (folder / ABOUT).is_file():
         before = read_record(folder)

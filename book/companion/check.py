@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from companion.answers import describe, open_dataset, read_record, read_scores, table_of
+from companion.answers import ask_anew, describe, open_dataset, read_record, read_scores, table_of
+from companion.claims import judge_all, verdict_lines
+from companion.corpus import check_corpus
 from companion.kept import System
 from companion.paper import paper_tables
 from companion.parameters import Parameters
@@ -33,8 +35,6 @@ def check(recompute: bool, clips: int | None, results: Path | None) -> None:
 
     Exits with status 1 where any did; otherwise lists the papers' claims with their verdicts.
     """
-    from companion.claims import judge_all, verdict_lines
-
     if clips and not recompute:
         raise click.UsageError("--clips is for --recompute")
     folder, at_hand = results or find_checkout() / RESULTS, systems()
@@ -58,8 +58,6 @@ def check_record(
     ``asked``: systems to ask again, about so many ``clips`` (default: all); raises ``MissingData`` where that
     needs features which were not built.
     """
-    from companion.corpus import check_corpus
-
     return [
         *check_answers(folder, asked, clips),
         *(f"{FOLDER}: {line}" for line in check_answers(folder / FOLDER)),
@@ -79,7 +77,7 @@ def check_answers(
         yield str(error)
         return
     yield from moved(by_number(scores), by_number(score(record.answers)), "the answers give")
-    dataset = open_dataset(Parameters(dataset=record.data["name"]))
+    dataset = open_dataset(Parameters(record.data["name"]))
     known = table_of(labelled_tracks(dataset), {})
     yield from moved(record.data, {**describe(dataset), "tracks": len(known)}, "the data set gives")
     yield from moved(by_cell(record.answers[known.columns]), by_cell(known), "the data set gives")
@@ -87,10 +85,7 @@ def check_answers(
         given = {name: asked[name] for name in record.systems if name in asked}
         sums = checksums(given)
         yield from moved({name: record.weights.get(name) for name in sums}, sums, "the weights here are")
-        some = open_dataset(Parameters(dataset=record.data["name"], limit=clips or 0))
-        tracks = labelled_tracks(some)
-        answers = ({name: ask(each) for name, ask in given.items()} for each in map(some.log_vqt, tracks))
-        again = pd.DataFrame(list(answers), [track.id for track in tracks], dtype=object)
+        again = ask_anew(open_dataset(Parameters(record.data["name"], limit=clips or 0)), given)
         recorded = record.answers.loc[again.index.intersection(record.answers.index), list(given)]
         yield from moved(by_cell(recorded), by_cell(again), "the features give")
 

@@ -4,7 +4,7 @@ By the mean spectra, features that are built here are compared with those of the
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from companion.record import RecordError, moved, read_json, write_json
 from skey.corpus.build import FeatureStore, open_store
-from skey.corpus.plan import Clip, describe, plan_clips
+from skey.corpus.plan import describe, plan_clips
 from skey.shapes import UInt8
 
 CORPUS_RECORD = Path("data", "open-corpus.json")
@@ -40,9 +40,7 @@ def clip_fingerprint(features: UInt8[np.ndarray, "bins frames"]) -> UInt8[np.nda
     return means
 
 
-def compare_fingerprints(
-    recorded: Mapping[str, str], built: Mapping[str, str], tolerance: int = TOLERANCE
-) -> list[str]:
+def compare_fingerprints(recorded: Mapping[str, str], built: Mapping[str, str]) -> list[str]:
     """The ids of the built clips that the record does not know, or that lie outside the tolerance.
 
     Both map clip ids to hexadecimal digits; recorded clips that were not built are no difference. Raises
@@ -51,14 +49,14 @@ def compare_fingerprints(
     other = []
     for clip, value in built.items():
         old, new = (list(bytes.fromhex(each)) for each in (recorded.get(clip, ""), value))
-        if len(old) != len(new) or np.abs(np.subtract(old, new)).max() > tolerance:
+        if len(old) != len(new) or np.abs(np.subtract(old, new)).max() > TOLERANCE:
             other.append(clip)
     return other
 
 
-def write_corpus_record(results: Path, store: FeatureStore, clips: Sequence[Clip]) -> bool:
-    """Write description and fingerprints below the folder ``results``; returns whether the file changed."""
-    record = {**describe(clips), "fingerprints": fingerprint(store)}
+def write_corpus_record(results: Path) -> bool:
+    """Write what the built test clips hold below the folder ``results``; returns whether the file changed."""
+    record = {**describe(plan_clips("test")), "fingerprints": fingerprint(open_store("test"))}
     return write_json(results / CORPUS_RECORD, record)
 
 

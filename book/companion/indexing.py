@@ -5,11 +5,10 @@ together, whatever their titles and keys, where their beginnings are alike up to
 melodies have many stretches in common, or where two tunes share a title that is more than a dance.
 """
 
-import csv
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -43,7 +42,7 @@ from skey.corpus.processes import default_jobs
 from skey.keys import Key, parse_key
 from skey.shapes import Float64, Int, Shaped
 
-COLUMNS = ("id", "source", "group", "key", "split", "notes_sha")
+COLUMNS = ["id", "source", "group", "key", "split", "notes_sha"]
 """The columns of the index."""
 
 EXPERT_KEYS = Path(__file__).with_name("chorale_expert_keys.csv")
@@ -64,6 +63,9 @@ LEAST_QUARTERS = 120.0
 INCIPIT_NOTES = 11
 """Notes of a chorale melody that are compared, repeated notes counted once."""
 
+MOST_EDITS = 2
+"""Chorale melodies are alike that are so many edits apart or fewer."""
+
 INCIPIT_POINTS = 16
 """Points of a tune that are compared: the quarters of its first four full bars."""
 
@@ -78,6 +80,9 @@ SHARED_PHRASES = 0.12
 
 COMMON_PHRASE = 40
 """A stretch that so many melodies have, such as a scale, says nothing."""
+
+COMMONEST_TITLE = 4
+"""A title that more pieces have says nothing."""
 
 _KEY_FIELD = re.compile(
     r"^K:\s*([A-G][#b]?)\s*(|m|[Mm]in|[Mm]inor|[Mm]aj|[Mm]ajor)\s*(?:%.*)?$", re.MULTILINE
@@ -99,25 +104,18 @@ class Candidate:
     title: str = ""
 
 
-def build_index(
-    path: Path = INDEX, jobs: int = 1, progress: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[IndexRow, ...]:
+def build_index(path: Path = INDEX, jobs: int = 1) -> tuple[IndexRow, ...]:
     """Examine every candidate in ``jobs`` processes, write the index to ``path`` and return it.
 
-    About a quarter of an hour on one core. The result does not depend on ``jobs``; ``progress`` is told how
-    many candidates are done, and of how many.
+    About a quarter of an hour on one core. The result does not depend on ``jobs``.
     """
     ids = [*chorale_ids(), *tune_ids(), *polyphony_ids()]
-    candidates = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for done, found in enumerate(pool.map(examine, ids, chunksize=16), start=1):
-            candidates += [found] if found else []
-            progress(done, len(ids))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in draw_splits(group_rows(candidates)):
-            writer.writerow([row.id, row.source, row.group, row.key or "", row.split, row.notes_sha])
+        examined = tqdm(pool.map(examine, ids, chunksize=16), unit="piece", total=len(ids))
+        candidates = [found for found in examined if found]
+    rows = draw_splits(group_rows(candidates))
+    table = pd.DataFrame([[getattr(row, name) for name in COLUMNS] for row in rows], columns=COLUMNS)
+    table.to_csv(path, index=False, lineterminator="\n")
     read_index.cache_clear()
     return read_index(path)
 
@@ -130,10 +128,8 @@ def examine(piece_id: str) -> Candidate | None:
         parsed = parse_piece(piece_id)
     except Exception:  # music21's parsers raise whatever they stumble over; such a piece is not used
         return None
-    if not len(parsed.notes):
-        return None
     judge = {"chorales": _chorale, "tunes": _tune, "polyphony": _polyphony}
-    return judge[piece_id.partition("/")[0]](piece_id, parsed)
+    return judge[piece_id.partition("/")[0]](piece_id, parsed) if len(parsed.notes) else None
 
 
 def _chorale(piece_id: str, parsed: ParsedScore) -> Candidate | None:
@@ -141,8 +137,8 @@ def _chorale(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     key = agreed_key(piece_id.removeprefix("chorales/bwv"), parsed.notes, parsed.signature)
     if key is None:
         return None
-    incipit = _melody_intervals(parsed.notes)
-    return Candidate(piece_id, "chorales", key, notes_hash(parsed), incipit, _phrases(parsed.notes))
+    top = _top_part(parsed.notes)
+    return Candidate(piece_id, "chorales", key, notes_hash(parsed), _melody_intervals(top), _phrases(top))
 
 
 def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
@@ -154,7 +150,7 @@ def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
     if int(parsed.notes["pitch"][-1]) % 12 != key.tonic or not scale_confirms(parsed.notes, key):
         return None
     points = tune_incipit(parsed.notes, parsed.bars, parsed.beats_per_bar, key.tonic)
-    phrases, title = _phrases(parsed.notes), _tune_title(text)
+    phrases, title = _phrases(_top_part(parsed.notes)), _tune_title(text)
     return Candidate(piece_id, "tunes", key, notes_hash(parsed), tuple(points.tolist()), phrases, title)
 
 
@@ -262,7 +258,8 @@ def _pairs(candidates: Sequence[Candidate], source: Source) -> Pairs:
     places = [number for number, candidate in enumerate(candidates) if candidate.source == source]
     chosen = [candidates[place] for place in places]
     if source == "chorales":
-        pairs = _alike_melodies([candidate.incipit for candidate in chosen])
+        numbered = enumerate(candidate.incipit for candidate in chosen)
+        pairs = [(i, j) for (i, a), (j, b) in combinations(numbered, 2) if edit_distance(a, b) <= MOST_EDITS]
     else:
         incipits = np.array([candidate.incipit for candidate in chosen], dtype=np.int64)
         titles = [candidate.title for candidate in chosen]
@@ -299,17 +296,20 @@ def tune_incipit(
     return np.asarray((notes["pitch"][np.maximum(sounding, 0)].astype(np.int64) - tonic) % 12)
 
 
-def _melody_intervals(notes: Shaped[np.ndarray, " notes"]) -> tuple[int, ...]:
-    """The first steps of the top part in semitones, without repeated notes and notes shorter than a beat."""
-    top = notes[(notes["part"] == notes["part"].min()) & (notes["duration"] >= 1.0)]
-    pitches = top["pitch"].astype(int)
-    moving = pitches[np.append(True, np.diff(pitches) != 0)][:INCIPIT_NOTES]
-    return tuple(int(step) for step in np.diff(moving))
+def _top_part(notes: Shaped[np.ndarray, " notes"]) -> Shaped[np.ndarray, " some"]:
+    """The notes of the first part."""
+    return np.asarray(notes[notes["part"] == notes["part"].min()])
 
 
-def _phrases(notes: Shaped[np.ndarray, " notes"]) -> frozenset[tuple[int, ...]]:
-    """Every stretch of nine successive steps (semitones) in the top part."""
-    steps = np.diff(notes["pitch"][notes["part"] == notes["part"].min()].astype(int)).tolist()
+def _melody_intervals(melody: Shaped[np.ndarray, " notes"]) -> tuple[int, ...]:
+    """The first steps of a melody in semitones, without repeated notes and notes shorter than a beat."""
+    steps = np.diff(melody["pitch"][melody["duration"] >= 1.0].astype(int))
+    return tuple(steps[steps != 0][: INCIPIT_NOTES - 1].tolist())
+
+
+def _phrases(melody: Shaped[np.ndarray, " notes"]) -> frozenset[tuple[int, ...]]:
+    """Every stretch of nine successive steps of a melody in semitones."""
+    steps = np.diff(melody["pitch"].astype(int)).tolist()
     return frozenset(tuple(steps[n : n + PHRASE_STEPS]) for n in range(len(steps) - PHRASE_STEPS + 1))
 
 
@@ -321,8 +321,8 @@ def _sharing_phrases(melodies: Sequence[frozenset[tuple[int, ...]]]) -> Pairs:
             bearers[phrase].append(number)
     few = (some for some in bearers.values() if len(some) <= COMMON_PHRASE)
     shared = Counter(pair for some in few for pair in combinations(some, 2))
-    least = {pair: SHARED_PHRASES * min(len(melodies[n]) for n in pair) for pair in shared}
-    return [pair for pair, count in shared.items() if count >= max(3.0, least[pair])]
+    sizes = list(map(len, melodies))
+    return [(i, j) for (i, j), n in shared.items() if n >= max(3, SHARED_PHRASES * min(sizes[i], sizes[j]))]
 
 
 def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
@@ -335,12 +335,6 @@ def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
     return row[-1]
 
 
-def _alike_melodies(melodies: Sequence[tuple[int, ...]], furthest: int = 2) -> Pairs:
-    """Pairs of interval sequences at most ``furthest`` edits apart."""
-    pairs = combinations(range(len(melodies)), 2)
-    return [(j, i) for i, j in pairs if edit_distance(melodies[j], melodies[i]) <= furthest]
-
-
 def alike_tunes(incipits: Int[np.ndarray, "tunes points"]) -> Pairs:
     """Pairs of tunes that agree at ``ALIKE_POINTS`` points or more."""
     return [
@@ -350,10 +344,10 @@ def alike_tunes(incipits: Int[np.ndarray, "tunes points"]) -> Pairs:
     ]
 
 
-def same_titles(titles: Sequence[str], commonest: int = 4) -> Pairs:
-    """Pairs with one title of two words or more, which at most ``commonest`` pieces bear."""
+def same_titles(titles: Sequence[str]) -> Pairs:
+    """Pairs with one title of two words or more, which at most ``COMMONEST_TITLE`` pieces bear."""
     places = pd.Series(range(len(titles))).groupby(list(titles))
-    bearers = [list(some) for title, some in places if " " in str(title) and len(some) <= commonest]
+    bearers = [list(some) for title, some in places if " " in str(title) and len(some) <= COMMONEST_TITLE]
     return [(n, first) for first, *others in bearers for n in others]
 
 
@@ -370,11 +364,5 @@ def join(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; as many as there are cores by default.")
 def record_index(jobs: int | None) -> None:
     """Examine every score of the installed music21 and write the committed index anew (slow)."""
-    with tqdm(unit="piece") as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        rows = build_index(INDEX, jobs or default_jobs(), progress)
+    rows = build_index(INDEX, jobs or default_jobs())
     click.echo(f"{len(rows)} pieces in {INDEX}")

@@ -50,20 +50,14 @@ class KeptAnswers:
         called only where an answer is not known.
         """
         kept = dict(self.rows.execute("SELECT system, answer FROM answers WHERE sound = ?", (sound,)))
-        known = {name for name, each in self.identities.items() if each in kept}
-        log_vqt = features() if len(known) < len(self.systems) else None
-        answers = {
-            name: parse_answer(kept[self.identities[name]]) if name in known else system(log_vqt)
-            for name, system in self.systems.items()
-        }
-        new = [
-            (self.identities[name], sound, format_answer(answer))
-            for name, answer in answers.items()
-            if self.identities[name] and name not in known
-        ]
+        known = {name: parse_answer(kept[each]) for name, each in self.identities.items() if each in kept}
+        asked = {name: system for name, system in self.systems.items() if name not in known}
+        log_vqt = features() if asked else None
+        new = {name: system(log_vqt) for name, system in asked.items()}
+        lasting = [(self.identities[name], sound, format_answer(answer)) for name, answer in new.items()]
         with self.rows:
-            self.rows.executemany("REPLACE INTO answers VALUES (?, ?, ?)", new)
-        return answers
+            self.rows.executemany("REPLACE INTO answers VALUES (?, ?, ?)", [row for row in lasting if row[0]])
+        return known | new
 
     def sound_of(self, dataset: Dataset, track: Track, labels: str) -> str:
         """What identifies the sound of a track: the SHA-256 of its file, read again where that changed.

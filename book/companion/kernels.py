@@ -2,6 +2,8 @@
 
 import threading
 from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
@@ -53,31 +55,28 @@ class KeptKernel(AsyncKernelManager):
             await self.cleanup_resources()
 
 
-class KeptKernels:
-    """One kernel for each thread that asks, from its first question to the end of the `with` block."""
+@contextmanager
+def kept_kernels() -> Iterator[Callable[[], KeptKernel]]:
+    """What gives each thread that asks its kernel as if newly started, until the `with` block ends.
 
-    def __init__(self) -> None:
-        """No kernel yet."""
-        self._of_thread: dict[int, tuple[KeptKernel, AbstractEventLoop]] = {}
+    It is a new one where there is none or the last has died. The threads must have ended before the block.
+    """
+    of_thread: dict[int, tuple[KeptKernel, AbstractEventLoop]] = {}
 
-    def __enter__(self) -> "KeptKernels":
-        """Kernels start when they are asked for."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop them all; the threads that used them have ended."""
-        for kernel, loop in self._of_thread.values():
-            loop.run_until_complete(kernel.stop())
-            loop.close()
-
-    def manager(self) -> KeptKernel:
-        """This thread's kernel as if newly started; a new one where there is none or the last has died."""
+    def kernel() -> KeptKernel:
         thread = threading.get_ident()
-        if thread in self._of_thread:
-            kernel, loop = self._of_thread[thread]
-            if loop.run_until_complete(kernel.empty()):
-                return kernel
-            loop.run_until_complete(kernel.stop())
-        kernel = KeptKernel(kernel_name=KERNEL)
-        self._of_thread[thread] = kernel, ensure_event_loop()
-        return kernel
+        if thread in of_thread:
+            known, loop = of_thread[thread]
+            if loop.run_until_complete(known.empty()):
+                return known
+            loop.run_until_complete(known.stop())
+        new = KeptKernel(kernel_name=KERNEL)
+        of_thread[thread] = new, ensure_event_loop()
+        return new
+
+    try:
+        yield kernel
+    finally:
+        for known, loop in of_thread.values():
+            loop.run_until_complete(known.stop())
+            loop.close()

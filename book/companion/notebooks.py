@@ -1,22 +1,21 @@
 """Running the notebooks with papermill: checked parameters, stable bytes, failures that name their cell."""
 
 import ast
-import json
 import math
 import os
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from companion.kernels import KERNEL, KeptKernels
+from companion.kernels import KERNEL, KeptKernel, kept_kernels
 from companion.parameters import refuse_others
-from companion.record import write_if_changed
+from companion.record import read_json, write_if_changed, write_json
 from skey.errors import SkeyError
 from skey.files.folders import commit_of
 
@@ -33,8 +32,6 @@ WORK = Path("build") / "notebooks"
 
 RUNS = WORK / "runs.json"
 """When each notebook ran, on which parameters, for how long."""
-
-_LOCK = threading.Lock()
 
 IOPUB_SECONDS = 120
 """How long the output of a cell may keep us waiting; nbclient's own 4 s are too few on a busy machine."""
@@ -64,11 +61,8 @@ def notebook_names(checkout: Path) -> tuple[str, ...]:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """A notebook in the format's version 4; raises ``NotebookError`` where there is none."""
-    if not path.is_file():
-        raise NotebookError(f"there is no notebook {path}")
-    text = path.read_text(encoding="utf-8")
-    return NotebookNode(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call]
+    """A notebook in the format's version 4."""
+    return NotebookNode(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
 
 
 def default_parameters(path: Path) -> dict[str, Value]:
@@ -79,17 +73,11 @@ def default_parameters(path: Path) -> dict[str, Value]:
     cells = [cell for cell in read_notebook(path).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise NotebookError(f"{path.name} has {len(cells)} cells tagged 'parameters', expected one")
+    lines: Any = ast.parse(cells[0].source).body
     try:
-        return dict(_literal(line) for line in ast.parse(cells[0].source).body)
-    except ValueError as error:
+        return {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
+    except (AttributeError, ValueError) as error:
         raise NotebookError(f"{path.name}: the parameters cell may hold only NAME = LITERAL") from error
-
-
-def _literal(line: ast.stmt) -> tuple[str, Value]:
-    """Name and value of one assignment in a parameters cell."""
-    if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
-        raise ValueError(ast.unparse(line))
-    return line.targets[0].id, ast.literal_eval(line.value)
 
 
 def run_notebooks(
@@ -100,68 +88,63 @@ def run_notebooks(
     Notebooks that run one after the other share a kernel, whose names are forgotten in between: importing
     takes longer than what most of them compute. Those that took longest last time begin, so that none is
     waited for alone. ``parameters``: name of the notebook → what is set. Returns their runs in that order.
-    Raises as ``run_notebook`` does, for the first that failed, after all ended.
+
+    Papermill writes below ``build/``; to ``publish``, a notebook that ran to its end replaces that in the
+    book. Raises ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell that raised, for
+    the first notebook that failed, after all ended.
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(cores, len(parameters)))
     os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
-    took = {name: run.seconds for name, run in read_runs(checkout).items()}
+    runs = read_runs(checkout)
+    took = {name: run.seconds for name, run in runs.items()}
     order = sorted(parameters, key=lambda name: took.get(name, math.inf), reverse=True)
-    with KeptKernels() as kernels, ThreadPoolExecutor(workers) as pool:
+    with kept_kernels() as kernel, ThreadPoolExecutor(workers) as pool:
         pending = {
-            name: pool.submit(run_notebook, checkout, name, parameters[name], publish, kernels)
-            for name in order
+            name: pool.submit(_run, checkout, name, parameters[name], publish, kernel) for name in order
         }
+    if publish:
+        runs |= {name: each.result() for name, each in pending.items() if not each.exception()}
+        write_json(checkout / RUNS, {name: asdict(run) for name, run in sorted(runs.items())})
     return [pending[name].result() for name in parameters]
 
 
-def run_notebook(
+def _run(
     checkout: Path,
     name: str,
-    parameters: Mapping[str, Value] | None = None,
-    publish: bool = True,
-    kernels: KeptKernels | None = None,
+    parameters: Mapping[str, Value],
+    publish: bool,
+    kernel: Callable[[], KeptKernel],
 ) -> Run:
-    """Execute one notebook and, to ``publish``, hand it to the book.
-
-    Papermill writes below ``build/``; only a notebook that ran to its end replaces the one in the book, and
-    only if its bytes differ. It gets a kernel of its own unless there are ``kernels`` to share. Raises
-    ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell that raised.
-    """
-    source, given = checkout / FOLDER / f"{name}.ipynb", dict(parameters or {})
-    refuse_others(given, default_parameters(source), source.name)
-    began = time.monotonic()
-    executed = stable(_execute(checkout, source, given, kernels))
+    """Execute one notebook and, to ``publish``, hand it to the book, but only if its bytes differ."""
+    source, began = checkout / FOLDER / f"{name}.ipynb", time.monotonic()
+    refuse_others(parameters, default_parameters(source), source.name)
+    executed = stable(execute(source, checkout / WORK, parameters, kernel()))
     if publish:
         write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))
     finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    run = Run(name, given, finished, round(time.monotonic() - began, 1), commit_of(checkout))
-    if publish:
-        _remember(checkout, run)
-    return run
+    return Run(name, dict(parameters), finished, round(time.monotonic() - began, 1), commit_of(checkout))
 
 
-def _execute(
-    checkout: Path, source: Path, parameters: dict[str, Value], kernels: KeptKernels | None
-) -> NotebookNode:
-    """Let papermill run the notebook in the checkout; what it wrote before an error stays in ``build/``."""
+def execute(source: Path, folder: Path, parameters: Mapping[str, Value], kernel: KeptKernel) -> NotebookNode:
+    """Let papermill run a notebook in its checkout and write it, complete or not, into a folder."""
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    output = checkout / WORK / source.name
-    output.parent.mkdir(parents=True, exist_ok=True)
+    output = folder / source.name
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         executed: NotebookNode = papermill.execute_notebook(
             str(source),
             str(output),
-            parameters=parameters,
-            cwd=str(checkout),
+            parameters=dict(parameters),
+            cwd=str(source.parents[1]),
             kernel_name=KERNEL,
             progress_bar=False,
             extra_arguments=MUTED,
             iopub_timeout=IOPUB_SECONDS,
-            km=kernels.manager() if kernels else None,
+            km=kernel,
         )
     except DeadKernelError as error:
         raise NotebookError(
@@ -197,15 +180,5 @@ def notebook_text(notebook: NotebookNode) -> str:
 def read_runs(checkout: Path) -> dict[str, Run]:
     """The latest execution of each notebook in this checkout, by name; those that are gone do not count."""
     path = checkout / RUNS
-    if not path.is_file():
-        return {}
-    runs = json.loads(path.read_text(encoding="utf-8"))
+    runs = read_json(path) if path.is_file() else {}
     return {name: Run(**runs[name]) for name in notebook_names(checkout) if name in runs}
-
-
-def _remember(checkout: Path, run: Run) -> None:
-    """Note the execution for the status page."""
-    with _LOCK:
-        runs = {**read_runs(checkout), run.notebook: run}
-        text = json.dumps({name: asdict(each) for name, each in sorted(runs.items())}, indent=1)
-        write_if_changed(checkout / RUNS, text + "\n")

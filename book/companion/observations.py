@@ -5,10 +5,13 @@ need one system's weights, and those that cannot be computed here are taken over
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from torch import Tensor
 
 from companion.parameters import refuse_shipped
 from companion.record import (
@@ -47,6 +50,11 @@ class Observation:
     name: str
     entries: Entries
     made: Mapping[str, Any]
+
+
+def rounded(values: Tensor | np.ndarray | Sequence[Any]) -> Any:  # noqa: ANN401 - nested as the values are
+    """Probabilities as they are recorded: lists of numbers of ``DIGITS`` decimals."""
+    return np.asarray(values, dtype=float).round(DIGITS).tolist()
 
 
 def observation_path(folder: Path, name: str) -> Path:

@@ -5,14 +5,13 @@ import importlib.metadata
 import json
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from skey.errors import SkeyError
-from skey.files.folders import commit_of
+from skey.files.folders import commit_of, write_whole
 
 RESULTS = "results"
 """The folder of the shipped record, below the top of the checkout."""
@@ -31,17 +30,11 @@ class RecordError(SkeyError):
 def find_checkout() -> Path:
     """The top of the checkout: the nearest folder upwards that holds ``_toc.yml``.
 
-    Looks from the working directory, then from this package upwards. Raises ``SkeyError`` where there is
-    none, as with an installed wheel.
+    Looks from the working directory, then from this package upwards, which is in no installed wheel.
     """
     here = Path.cwd().resolve()
-    for folder in (here, *here.parents, *Path(__file__).resolve().parents):
-        if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    raise SkeyError(
-        "the notebooks, the record and the book are not part of the installed package: clone the repository "
-        "and run this inside it"
-    )
+    folders = (here, *here.parents, *Path(__file__).resolve().parents)
+    return next(each for each in folders if (each / "_toc.yml").is_file() and (each / "notebooks").is_dir())
 
 
 def write_if_changed(path: Path, text: str) -> bool:
@@ -50,15 +43,11 @@ def write_if_changed(path: Path, text: str) -> bool:
     if path.is_file() and path.read_bytes() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    ending = f".{os.getpid()}.partial"  # of its own: notebooks write side by side
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(partial).chmod(0o644)
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+        write_whole(path, content, ending)
+    finally:
+        path.with_name(path.name + ending).unlink(missing_ok=True)
     return True
 
 
@@ -130,11 +119,6 @@ def provenance(checkout: Path, seconds: float) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Version of Python and of each package that may move a number; absent packages are left out."""
-    found = {"python": platform.python_version()}
-    for name in VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    """Version of Python and of each package that may move a number."""
+    packages = {name: importlib.metadata.version(name) for name in VERSIONED}
+    return {"python": platform.python_version(), **packages}

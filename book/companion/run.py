@@ -4,18 +4,25 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from companion.notebooks import Value
-
-Result = TypeVar("Result")
+from companion import kept
+from companion.answers import compute, evaluate
+from companion.build import build_book
+from companion.check import check_record, compare_records, not_recomputed
+from companion.notebooks import FOLDER, Value, default_parameters, notebook_names, run_notebooks
+from companion.observations import compare_observations
+from companion.pages.verdicts import scoreboard_lines
+from companion.parameters import Parameters
+from companion.record import RESULTS, find_checkout
+from companion.systems import TABLES, systems
+from skey.corpus.build import build
+from skey.corpus.processes import default_jobs
 
 SMOKE_CLIPS = 48
 """How many clips of the test set a smoke run builds and scores."""
@@ -32,17 +39,17 @@ SIDE_BY_SIDE = ("--quiet", "--numprocesses=logical", "--dist=worksteal")
 
 @dataclass
 class Steps:
-    """Runs one step after the other and remembers how long each took, in seconds."""
+    """How long each step took, in seconds."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def run(self, title: str, step: Callable[[], Result]) -> Result:
-        """Say what begins, do it, remember the time; returns what the step returns."""
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Say what begins, and remember how long the body took."""
         click.echo(f"{title} ...", err=True)
         began = time.monotonic()
-        result = step()
+        yield
         self.seconds[title] = time.monotonic() - began
-        return result
 
     def report(self) -> None:
         """Print the time of each step and of all together."""
@@ -59,32 +66,33 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
     Ends with the scoreboard: the papers' claims with their verdicts, then the scores, as computed here.
     Exits with status 1 where a notebook raised or a number moved.
     """
-    from companion.build import build_book
-    from companion.check import not_recomputed
-    from companion.record import RESULTS, find_checkout
-    from companion.systems import systems
-    from skey.corpus.build import build
-
-    checkout, steps = find_checkout(), Steps()
-    limit = SMOKE_CLIPS if smoke else 0
-    clips = limit or None
-    features = partial(build, "test", clips=clips, jobs=jobs, progress=sys.stderr.isatty())
-    steps.run("features of the open corpus", features)
-    steps.run("answers of every system", partial(_compute_answers, checkout, limit, jobs))
-    _compute_notebooks(checkout, steps, limit)
-    faults = steps.run("check of the record", partial(_moved_numbers, checkout))
-    for line in not_recomputed(checkout / RESULTS, systems()):
+    checkout, steps, limit = find_checkout(), Steps(), SMOKE_CLIPS if smoke else 0
+    recorded, computed = checkout / RESULTS, checkout / RECOMPUTED
+    with steps.step("features of the open corpus"):
+        build("test", clips=limit or None, jobs=jobs, progress=sys.stderr.isatty())
+    with steps.step("answers of every system"):
+        for folder in (computed, checkout / kept.FOLDER):
+            shutil.rmtree(folder, ignore_errors=True)
+        asked = Parameters(recompute=True, limit=limit, output=RECOMPUTED)
+        compute(systems(), asked, jobs or default_jobs())
+    _run_notebooks(checkout, steps, _computing(checkout, limit), publish=not smoke)
+    with steps.step("check of the record"):
+        faults = check_record(recorded) + compare_records(recorded, computed)
+        faults += compare_observations(recorded, computed)
+    for line in not_recomputed(recorded, systems()):
         click.echo(line)
     if smoke:
-        _read_notebooks(checkout, steps)
-    index = steps.run("book", partial(build_book, checkout))
+        _run_notebooks(checkout, steps, {name: {} for name in notebook_names(checkout)})
+    with steps.step("book"):
+        index = build_book(checkout)
     steps.report()
     for fault in faults:
         click.echo(f"moved: {fault}")
     if not faults:
         click.echo("Every number is as recorded.")
     click.echo(f"The book: {index}\n")
-    _print_scoreboard()
+    for line in scoreboard_lines([evaluate(name, Parameters(output=RECOMPUTED)) for name in TABLES]):
+        click.echo(line)
     if faults:
         raise click.ClickException(f"{len(faults)} numbers are not as recorded (see above)")
 
@@ -92,12 +100,10 @@ def reproduce(smoke: bool, jobs: int | None) -> None:
 @click.command()
 def book() -> None:
     """Build the book from the record alone: no features, no sound but the examples, no network."""
-    from companion.build import build_book
-    from companion.record import find_checkout
-
     checkout, steps = find_checkout(), Steps()
-    _read_notebooks(checkout, steps)
-    index = steps.run("book", partial(build_book, checkout))
+    _run_notebooks(checkout, steps, {name: {} for name in notebook_names(checkout)})
+    with steps.step("book"):
+        index = build_book(checkout)
     steps.report()
     click.echo(f"The book: {index}")
 
@@ -109,86 +115,33 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
 
     Exits with status 1 where any of the three failed, after running all of them.
     """
-    from companion.record import find_checkout
-
-    checkout, steps = find_checkout(), Steps()
-    commands = [*CHECKS, ["pytest", *SIDE_BY_SIDE, *pytest_arguments]]
-
-    def failing(module: str, *arguments: str) -> bool:
-        command = [sys.executable, "-m", module, *arguments]
-        return bool(subprocess.run(command, cwd=checkout).returncode)
-
-    failed = [each[0] for each in commands if steps.run(each[0], partial(failing, *each))]
+    checkout, steps, failed = find_checkout(), Steps(), []
+    for command in (*CHECKS, ["pytest", *SIDE_BY_SIDE, *pytest_arguments]):
+        with steps.step(command[0]):
+            if subprocess.run([sys.executable, "-m", *command], cwd=checkout).returncode:
+                failed.append(command[0])
     steps.report()
     if failed:
         raise click.ClickException(f"failed: {', '.join(failed)}")
 
 
-def _compute_answers(checkout: Path, limit: int, jobs: int | None) -> None:
-    """Ask every system at hand about the test set, from nothing that was kept."""
-    from companion.answers import compute
-    from companion.kept import FOLDER
-    from companion.parameters import Parameters
-    from companion.systems import systems
-    from skey.corpus.processes import default_jobs
-
-    for folder in (RECOMPUTED, FOLDER):
-        shutil.rmtree(checkout / folder, ignore_errors=True)
-    compute(systems(), Parameters(recompute=True, limit=limit, output=RECOMPUTED), jobs or default_jobs())
-
-
-def _compute_notebooks(checkout: Path, steps: Steps, limit: int) -> None:
-    """Execute every notebook anew: those on a data set from the answers that were just computed.
-
-    A smoke run (``limit``) leaves the book's copies alone.
-    """
-    from companion.notebooks import FOLDER, default_parameters, notebook_names
-
-    given: dict[str, dict[str, str | int]] = {}
+def _computing(checkout: Path, limit: int) -> dict[str, dict[str, Value]]:
+    """Notebook → parameters to compute it anew, those on a data set from the answers computed before."""
+    given: dict[str, dict[str, Value]] = {}
     for name in notebook_names(checkout):
         known = default_parameters(checkout / FOLDER / f"{name}.ipynb")
-        own: dict[str, str | int] = {"output": RECOMPUTED}
-        if "dataset" not in known:
-            own |= {"recompute": True, "limit": limit}
+        own = {"output": RECOMPUTED} | ({} if "dataset" in known else {"recompute": True, "limit": limit})
         given[name] = {key: value for key, value in own.items() if key in known}
-    _run_notebooks(checkout, steps, given, publish=not limit)
-
-
-def _read_notebooks(checkout: Path, steps: Steps) -> None:
-    """Execute every notebook from the record, for the book."""
-    from companion.notebooks import notebook_names
-
-    _run_notebooks(checkout, steps, {name: {} for name in notebook_names(checkout)})
+    return given
 
 
 def _run_notebooks(
-    checkout: Path, steps: Steps, parameters: Mapping[str, Mapping[str, "Value"]], publish: bool = True
+    checkout: Path, steps: Steps, parameters: Mapping[str, Mapping[str, Value]], publish: bool = True
 ) -> None:
     """Execute notebooks side by side, and say how long each took."""
-    from companion.notebooks import run_notebooks
-
-    title = f"{len(parameters)} notebooks, {'computed' if any(parameters.values()) else 'from the record'}"
-    for run in steps.run(title, partial(run_notebooks, checkout, parameters, publish)):
+    with steps.step(
+        f"{len(parameters)} notebooks, {'computed' if any(parameters.values()) else 'from the record'}"
+    ):
+        runs = run_notebooks(checkout, parameters, publish)
+    for run in runs:
         click.echo(f"  {run.notebook:<42} {run.seconds:6.1f} s", err=True)
-
-
-def _moved_numbers(checkout: Path) -> list[str]:
-    """What the record says otherwise than what it follows from, or than the results computed here."""
-    from companion.check import check_record, compare_records
-    from companion.observations import compare_observations
-    from companion.record import RESULTS
-
-    recorded, computed = checkout / RESULTS, checkout / RECOMPUTED
-    moved = compare_records(recorded, computed) + compare_observations(recorded, computed)
-    return check_record(recorded) + moved
-
-
-def _print_scoreboard() -> None:
-    """Print every claim with its verdict and every score, as computed here."""
-    from companion.answers import evaluate
-    from companion.pages.verdicts import scoreboard_lines
-    from companion.parameters import Parameters
-    from companion.systems import TABLES
-
-    for line in scoreboard_lines([evaluate(name, Parameters(output=RECOMPUTED)) for name in TABLES]):
-        click.echo(line)

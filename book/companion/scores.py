@@ -1,13 +1,14 @@
 """From answers to scores: a tidy table with a row for each system, part of the data and metric."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import astuple, dataclass
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from companion.systems import SYSTEMS
 from skey.keys import TONIC_NAMES, Key, parse_key
 from skey.metrics import (
     Interval,
@@ -52,11 +53,6 @@ def _signature(answer: Answer) -> int | None:
 def _key_estimates(answers: Iterable[Answer]) -> list[Key | None]:
     """Answers of a system that estimates keys; a signature is no key."""
     return [answer if isinstance(answer, Key) else None for answer in answers]
-
-
-def _ksea(references: Iterable[Key], answers: Iterable[Answer]) -> Points:
-    """Points of KSEA (Eq. 12, STONE), for systems of either kind."""
-    return ksea_points([key.signature for key in references], [_signature(answer) for answer in answers])
 
 
 KEY_METRICS: Mapping[str, Callable[..., Any]] = {
@@ -104,7 +100,7 @@ def is_right(reference: Key, answer: Answer) -> bool:
 def points(metric: str, references: Iterable[Key], answers: Iterable[Answer]) -> Points:
     """Points of each track, 0 to 1, whose mean is the score ``metric`` (one of ``METRICS``)."""
     if metric == "ksea":
-        return _ksea(references, answers)
+        return ksea_points([key.signature for key in references], [_signature(each) for each in answers])
     return np.asarray(KEY_METRICS[metric](list(references), _key_estimates(answers)), dtype=float)
 
 
@@ -123,19 +119,13 @@ def score(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     ``answers``: a row a track, see :mod:`companion.answers`. ``seed``: of the percentile bootstrap over
     tracks.
     """
-    rows = [
-        {"system": system, "part": part, "metric": metric, **asdict(percent(interval)), "n": len(table)}
-        for system in systems_in(answers)
-        for part, table in parts_of(answers).items()
-        for metric, interval in scores_of(table[REFERENCE], table[system], seed).items()
-    ]
+    rows = []
+    for system in systems_in(answers):
+        for part, table in parts_of(answers).items():
+            for metric in ("ksea",) if is_signature(table[system]) else METRICS:
+                found = bootstrap_interval(points(metric, table[REFERENCE], table[system]), seed=seed)
+                rows.append((system, part, metric, *astuple(percent(found)), len(table)))
     return pd.DataFrame(rows, columns=COLUMNS).round(DIGITS)
-
-
-def scores_of(references: Iterable[Key], answers: Iterable[Answer], seed: int = 0) -> dict[str, Interval]:
-    """Metric → score of one system, 0 to 1, with its 95 % interval."""
-    metrics = ("ksea",) if is_signature(answers) else METRICS
-    return {metric: bootstrap_interval(points(metric, references, answers), seed=seed) for metric in metrics}
 
 
 def percent(share: Interval) -> Interval:
@@ -153,6 +143,27 @@ def interval_of(scores: pd.DataFrame, system: str, metric: str, part: str = "all
 def leading_metric(scores: pd.DataFrame, system: str) -> str:
     """The score that a system is named with: MIREX where it has one, else KSEA."""
     return "mirex" if interval_of(scores, system, "mirex") else "ksea"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two systems, ours first, and the score by which they are compared."""
+
+    ours: str
+    other: str
+    metric: str
+
+    def in_words(self) -> str:
+        """Ours − the other, and the score."""
+        return f"{SYSTEMS[self.ours].title} − {SYSTEMS[self.other].title}, {self.metric.upper()}"
+
+
+def differences(answers: pd.DataFrame, pair: Pair, seed: int = 0) -> dict[str, Interval]:
+    """Ours minus the other on each part of the tracks, see :func:`difference`."""
+    return {
+        part: difference(table, pair.ours, pair.other, pair.metric, seed)
+        for part, table in parts_of(answers).items()
+    }
 
 
 def difference(answers: pd.DataFrame, ours: str, other: str, metric: str, seed: int = 0) -> Interval:

@@ -1,14 +1,27 @@
 """What goes into the repository: finished runs with their weights, and the open corpus as it was built."""
 
+import time
 from pathlib import Path
 
 import click
 
+from companion import training
+from companion.answers import read_scores
+from companion.corpus import CORPUS_RECORD, write_corpus_record
+from companion.record import RESULTS, find_checkout
+from companion.scores import interval_of, leading_metric
+from companion.studies import k10
+from companion.studies.excerpts import RUNS, TABLE, score_excerpts, score_runs
+from companion.systems import SYSTEMS
+from skey.datasets import labelled_tracks
+from skey.datasets.open_corpus import OpenCorpus
+from skey.weights import DEFAULT
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
 
 @click.command()
-@click.argument(
-    "runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
+@click.argument("runs", nargs=-1, required=True, type=FOLDER)
 def ship(runs: tuple[Path, ...]) -> None:
     """Put the finished RUNS (folders of `skey train`) into the repository.
 
@@ -17,39 +30,27 @@ def ship(runs: tuple[Path, ...]) -> None:
     scores. Give all seeds of a system at once: records of others are removed. A folder with another name than
     SYSTEM-sSEED is a variant, which is recorded and never chosen.
     """
-    from companion.record import find_checkout
-    from companion.training import SHIPPED
-    from companion.training import ship as put
-
-    for system, run in put(find_checkout(), runs).items():
+    for system, run in training.ship(find_checkout(), runs).items():
         loss = f"validation loss {run.validation_loss:.4f}, {run.score_words}"
-        click.echo(f"{SHIPPED / system}.safetensors: {run.name}, {loss}")
+        click.echo(f"{training.SHIPPED / system}.safetensors: {run.name}, {loss}")
 
 
 @click.command("record-corpus")
 def record_corpus() -> None:
     """Write the description and the fingerprints of the built test clips into results/."""
-    from companion.corpus import CORPUS_RECORD, write_corpus_record
-    from companion.record import RESULTS, find_checkout
-    from skey.corpus.build import open_store
-    from skey.corpus.plan import plan_clips
-
     results = find_checkout() / RESULTS
-    changed = write_corpus_record(results, open_store("test"), plan_clips("test"))
+    changed = write_corpus_record(results)
     click.echo(f"{results / CORPUS_RECORD}: {'written' if changed else 'says the same already'}")
 
 
 @click.command("record-excerpts")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("runs", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
+@click.argument("runs", nargs=-1, type=FOLDER)
 def record_excerpts(folder: Path, runs: tuple[Path, ...]) -> None:
     """Score the systems of Table 3 on the excerpts in FOLDER (features.npz, keys.csv), and record it.
 
     With RUNS, which are to be compared with the first of them, those instead.
     """
-    from companion.record import RESULTS, find_checkout
-    from companion.studies.excerpts import RUNS, TABLE, score_excerpts, score_runs
-
     path = find_checkout() / RESULTS / (RUNS if runs else TABLE)
     table = score_runs(folder, runs) if runs else score_excerpts(folder).set_index("system")
     table.to_csv(path, lineterminator="\n")
@@ -60,29 +61,15 @@ def record_excerpts(folder: Path, runs: tuple[Path, ...]) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def record_k10(file: Path) -> None:
     """Ask K10, whose weights FILE holds, about the test clips, and record its answers."""
-    import time
-
-    from companion.record import RESULTS, find_checkout
-    from companion.studies.k10 import NAME, ask, checksum
-    from companion.training import put_columns
-    from skey.datasets import labelled_tracks
-    from skey.datasets.open_corpus import OpenCorpus
-
     began, corpus, results = time.monotonic(), OpenCorpus(), find_checkout() / RESULTS
-    answers = ask(file, map(corpus.waveform, labelled_tracks(corpus)))
-    put_columns(results, corpus, {NAME: answers}, {NAME: checksum(file)}, began)
-    click.echo(f"{results}: holds the answers of {NAME}")
+    answers = k10.ask(file, map(corpus.waveform, labelled_tracks(corpus)))
+    training.put_columns(results, corpus, {k10.NAME: answers}, {k10.NAME: k10.checksum(file)}, began)
+    click.echo(f"{results}: holds the answers of {k10.NAME}")
 
 
 @click.command()
 def systems() -> None:
     """List every system with its score on the open corpus, the mark of the default, and its title."""
-    from companion.answers import read_scores
-    from companion.record import RESULTS, find_checkout
-    from companion.scores import interval_of, leading_metric
-    from companion.systems import SYSTEMS
-    from skey.weights import DEFAULT
-
     scores = read_scores(find_checkout() / RESULTS)
     for name, system in SYSTEMS.items():
         metric = leading_metric(scores, name)

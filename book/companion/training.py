@@ -16,12 +16,12 @@ import pandas as pd
 from companion.answers import (
     ABOUT,
     Record,
+    add_answers,
+    ask_anew,
     describe,
-    in_order,
     read_record,
     read_scores,
     table_of,
-    write_record,
 )
 from companion.record import (
     RESULTS,
@@ -34,7 +34,7 @@ from companion.record import (
     write_json,
 )
 from companion.scores import Answer, interval_of, leading_metric
-from companion.systems import SYSTEMS
+from companion.systems import SYSTEMS, checksums
 from skey.datasets import Dataset, labelled_tracks
 from skey.experiments import find_experiment
 from skey.listeners import NetworkSystem
@@ -144,17 +144,11 @@ def record_file(folder: Path, name: str) -> Path:
     return folder / FOLDER / f"{name}.json"
 
 
-def recorded_runs(folder: Path) -> tuple[str, ...]:
-    """Names of the runs that have a record in ``folder``, in alphabetical order."""
-    files = (folder / FOLDER).glob("*.json")
-    return tuple(sorted(path.stem for path in files if path.name != ABOUT))
-
-
 def read_training_records(folder: Path) -> tuple[TrainingRecord, ...]:
     """All records below ``folder``, in alphabetical order; raises ``RecordError`` for a broken one."""
-    names = recorded_runs(folder)
-    scores = read_scores(folder / FOLDER) if names else pd.DataFrame()
-    return tuple(_read(record_file(folder, name), scores) for name in names)
+    files = sorted(path for path in (folder / FOLDER).glob("*.json") if path.name != ABOUT)
+    scores = read_scores(folder / FOLDER) if files else pd.DataFrame()
+    return tuple(_read(path, scores) for path in files)
 
 
 def _read(path: Path, scores: pd.DataFrame) -> TrainingRecord:
@@ -188,8 +182,8 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
     """
     candidates = [record for record in records if record.is_candidate]
     best_first = sorted(candidates, key=lambda run: (run.validation_loss, run.seed))
-    chosen = {run.system: run for run in reversed(best_first)}
-    return {system: chosen[system] for system in dict.fromkeys(run.system for run in candidates)}
+    in_order = {run.system: run for run in candidates}
+    return in_order | {run.system: run for run in reversed(best_first)}
 
 
 def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
@@ -208,9 +202,8 @@ def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
         write_run(results, fact, read_curve(files[name].parent / "log.csv"))
     tested = open_test_set(build=True)
     put_answers(results / FOLDER, tested, {name: NetworkSystem(file) for name, file in files.items()})
-    chosen = {
-        system: run for system, run in choose(read_training_records(results)).items() if run.name in files
-    }
+    best = choose(read_training_records(results))
+    chosen = {system: run for system, run in best.items() if run.name in files}
     shipped = {system: _copy_weights(files[run.name], checkout, run) for system, run in chosen.items()}
     put_answers(results, tested, {system: NetworkSystem(file) for system, file in shipped.items()})
     return chosen
@@ -226,43 +219,36 @@ def write_run(results: Path, facts: Mapping[str, Any], curve: pd.DataFrame) -> N
 def put_answers(folder: Path, dataset: Dataset, networks: Mapping[str, NetworkSystem]) -> None:
     """Ask networks about a data set, and put their answers into the record in a folder."""
     began = time.monotonic()
-    features = map(dataset.log_vqt, labelled_tracks(dataset))
-    said = [[network(each) for network in networks.values()] for each in features]
-    columns = {name: [row[place] for row in said] for place, name in enumerate(networks)}
-    put_columns(folder, dataset, columns, {name: each.checksum for name, each in networks.items()}, began)
+    answers = ask_anew(dataset, networks)
+    put_columns(folder, dataset, dict(answers.items()), checksums(networks), began)
 
 
 def put_columns(
     folder: Path,
     dataset: Dataset,
-    columns: Mapping[str, Sequence[Answer]],
-    checksums: Mapping[str, str],
+    columns: Mapping[Any, Iterable[Answer]],
+    weights: Mapping[str, str],
     began: float,
 ) -> None:
     """Put answers about the labelled tracks of a data set, in their order, into the record in a folder.
 
-    ``checksums`` are those of the weights behind each column; ``began`` is when asking did, by
-    ``time.monotonic``.
+    ``weights``: the checksum of those behind each column; ``began``: when asking did, by ``time.monotonic``.
     """
     tracks = labelled_tracks(dataset)
     data = {**describe(dataset), "tracks": len(tracks)}
+    made = provenance(find_checkout(), time.monotonic() - began)
     before = read_record(folder) if (folder / ABOUT).is_file() else None
-    kept = before if before is not None and before.data == data else None
-    answers = {**({name: kept.answers[name] for name in kept.systems} if kept else {}), **columns}
-    weights = {**(kept.weights if kept else {}), **checksums}
-    names = sorted(answers) if folder.name == FOLDER else in_order(answers)  # runs; or systems
-    table = table_of(tracks, {name: answers[name] for name in names})
-    weights = {name: weights[name] for name in names if name in weights}
-    write_record(Record(table, data, weights, provenance(find_checkout(), time.monotonic() - began), folder))
+    new = Record(table_of(tracks, columns), data, weights, made, folder)
+    add_answers(new, before if before and before.data == data else None)
 
 
 def _refuse_mixture(facts: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise ``RecordError`` where seeds of a system were trained with other settings or other data."""
-    first: dict[str, str] = {}
+    first: dict[str, Mapping[str, Any]] = {}
     for name, fact in facts.items():
         if name != f"{fact['system']}-s{fact['seed']}":
             continue
-        other = facts[first.setdefault(fact["system"], name)]
+        other = first.setdefault(fact["system"], fact)
         settings = [completed(each["settings"]) for each in (fact, other)]
         if settings[0] != settings[1] or fact["training"]["data"] != other["training"]["data"]:
             raise RecordError(
@@ -281,7 +267,7 @@ def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -
     systems = {fact["system"] for name, fact in facts.items() if name == f"{fact['system']}-s{fact['seed']}"}
     gone = [
         run.name
-        for run in (read_training_records(results) if recorded_runs(results) else ())
+        for run in read_training_records(results)
         if run.is_candidate and run.system in systems and run.name not in facts
     ]
     for name in gone:
@@ -289,8 +275,7 @@ def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -
             record_file(results, name).with_suffix(suffix).unlink()
     if gone:
         runs = read_record(results / FOLDER)
-        weights = {name: sum_ for name, sum_ in runs.weights.items() if name not in gone}
-        write_record(replace(runs, answers=runs.answers.drop(columns=gone), weights=weights))
+        add_answers(replace(runs, answers=runs.answers.drop(columns=gone)), None)
 
 
 def _copy_weights(file: Path, checkout: Path, run: TrainingRecord) -> Path:

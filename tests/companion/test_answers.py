@@ -1,6 +1,7 @@
 """The record of answers: written only when something real changed, every number of it compared."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,23 @@ from companion.answers import (
     read_answers,
     read_record,
     write_answers,
+    write_record,
 )
 from companion.check import check_answers, compare_records
 from companion.parameters import ParameterError, Parameters, notebook_parameters
-from companion.record import RESULTS, RecordError, find_checkout, write_if_changed
+from companion.record import RESULTS, RecordError, write_if_changed
 from companion.scores import (
+    Answer,
     difference,
     format_answer,
     interval_of,
     parse_answer,
     parts_of,
-    relations,
     score,
     systems_in,
 )
 from companion.systems import T3
 from skey.datasets import DATASETS, Dataset, MissingData, Track
-from skey.errors import SkeyError
 from skey.keys import KEYS, Key
 from skey.metrics import Interval
 
@@ -85,27 +86,21 @@ def checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kept() -> dict[str, bytes]:
-    """The files of the record of the made-up systems, filled by the first test that asks for it."""
-    return {}
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test that asks for the record of the made-up systems leaves it."""
+    return tmp_path_factory.mktemp("kept") / RESULTS
 
 
 @pytest.fixture
-def recorded(checkout: Path, kept: dict[str, bytes]) -> Record:
+def recorded(checkout: Path, kept: Path) -> Record:
     """The record of the made-up systems."""
-    folder = checkout / RESULTS
-    if not kept:
-        compute(SYSTEMS, Parameters(recompute=True))
-        kept |= {name: (folder / name).read_bytes() for name in (ANSWERS, ABOUT, SCORES)}
-    folder.mkdir(exist_ok=True)
-    for name, content in kept.items():
-        (folder / name).write_bytes(content)
-    return read_record(folder)
+    if not kept.is_dir():
+        shutil.copytree(compute(SYSTEMS, Parameters(recompute=True)).folder, kept)
+    return read_record(shutil.copytree(kept, checkout / RESULTS, dirs_exist_ok=True))
 
 
-def contents(folder: Path) -> list[tuple[bytes, int]]:
-    files = [folder / name for name in (ANSWERS, ABOUT, SCORES)]
-    return [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
 
 
 # Answers
@@ -123,13 +118,8 @@ def test_all_keys_all_signatures_and_silence_survive_the_csv(tmp_path: Path) -> 
     read = read_answers(tmp_path / "table.csv")
     pd.testing.assert_frame_equal(read, table)
     assert {name: tuple(read[name]) for name in systems_in(read)} == answers
-
-
-def test_a_signature_is_written_without_a_mode() -> None:
-    assert format_answer(KEYS[15]) == "Eb minor"
-    assert format_answer(KEYS[15].signature) == "F#"
-    assert parse_answer("A") == 9
-    assert parse_answer("A major") == Key(9, "major")
+    assert (format_answer(KEYS[15]), format_answer(KEYS[15].signature)) == ("Eb minor", "F#")
+    assert parse_answer("A") == 9 and parse_answer("A major") == Key(9, "major")
 
 
 def test_a_wrong_line_of_the_csv_is_named(tmp_path: Path) -> None:
@@ -145,25 +135,20 @@ def test_a_wrong_line_of_the_csv_is_named(tmp_path: Path) -> None:
 # Scores
 
 
-def test_the_relative_key_has_the_signature_and_three_tenths_of_a_point() -> None:
-    table = answers_to({"x": [key.relative for key in KEYS]})
-    scores = score(table)
-    assert relations(table, "x").relative == 24
-    mirex = interval_of(scores, "x", "mirex")
-    assert (mirex.value, mirex.low, mirex.high) == pytest.approx((30, 30, 30))
-    assert interval_of(scores, "x", "ksea").value == 100 and interval_of(scores, "x", "mode").value == 0
-
-
-def test_a_fifth_down_counts_for_the_papers_and_not_for_mir_eval() -> None:
-    scores = score(answers_to({"x": [key.transposed(5) for key in KEYS]}))
-    assert interval_of(scores, "x", "mirex").value == 50
-    assert interval_of(scores, "x", "mirex_ascending").value == 0
-
-
-def test_a_system_of_signatures_has_ksea_alone() -> None:
-    scores = score(answers_to({"x": [(key.signature + 7) % 12 for key in KEYS]}))
-    assert list(scores.metric) == ["ksea"] and list(scores.value) == [50]
-    assert interval_of(scores, "x", "mirex") is None
+@pytest.mark.parametrize(
+    ("answer", "scores"),
+    [
+        (lambda key: key.relative, {"mirex": 30, "mirex_ascending": 30, "mode": 0, "ksea": 100}),
+        (lambda key: key.transposed(5), {"mirex": 50, "mirex_ascending": 0, "mode": 100, "ksea": 50}),
+        (lambda key: (key.signature + 7) % 12, {"ksea": 50}),
+    ],
+    ids=["the relative key", "a fifth down, which is nothing for mir_eval", "a signature has KSEA alone"],
+)
+def test_an_answer_has_its_scores(answer: Callable[[Key], Answer], scores: dict[str, float]) -> None:
+    found = score(answers_to({"x": [answer(key) for key in KEYS]}))
+    assert dict(zip(found.metric, found.value, strict=True)) == pytest.approx(scores)
+    assert (found.value == found.low).all() and (found.value == found.high).all()
+    assert (interval_of(found, "x", "mirex") is None) == ("mirex" not in scores)
 
 
 def test_every_level_and_source_is_a_part_of_its_own(recorded: Record) -> None:
@@ -191,33 +176,13 @@ def test_a_sound_record_passes(recorded: Record) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "named"),
     [
-        (
-            SCORES,
-            "krumhansl,hard,mirex,30.0",
-            "krumhansl,hard,mirex,31.0",
-            "krumhansl / hard / mirex / value: ",
-        ),
-        (
-            SCORES,
-            "temperley,all,ksea,100.0,100.0",
-            "temperley,all,ksea,100.0,99.9",
-            "temperley / all / ksea / low",
-        ),
+        (SCORES, "krumhansl,hard,mirex,30", "krumhansl,hard,mirex,31", "krumhansl / hard / mirex / value"),
+        (SCORES, "temperley,all,ksea,100.0,1", "temperley,all,ksea,100.0,9", "temperley / all / ksea / low"),
         (ABOUT, '"hash": "', '"hash": "0', "hash: record 0"),
         (ABOUT, '"tracks": 96', '"tracks": 95', "tracks: record 95, the data set gives 96"),
-        (
-            ANSWERS,
-            "a,full,C major,C major,C,A minor",
-            "a,full,D major,C major,C,A minor",
-            "C major-0 / reference",
-        ),
-        (
-            ANSWERS,
-            "a,full,C major,C major,C,A minor",
-            "a,hard,C major,C major,C,A minor",
-            "C major-0 / level",
-        ),
-        (ANSWERS, "a,full,C major,C major,C,A minor", "a,full,C major,C major,C,C minor", "krumhansl / all"),
+        (ANSWERS, "a,full,C major,C major", "a,full,D major,C major", "C major-0 / reference"),
+        (ANSWERS, "a,full,C major,C major", "a,hard,C major,C major", "C major-0 / level"),
+        (ANSWERS, "C major,C major,C,A minor", "C major,C major,C,C minor", "krumhansl / all"),
     ],
 )
 def test_one_number_changed_by_hand_is_named(
@@ -231,15 +196,11 @@ def test_one_number_changed_by_hand_is_named(
 
 
 def test_an_answer_that_the_features_do_not_give_is_named_by_its_track(recorded: Record) -> None:
-    path = recorded.folder / ANSWERS
-    path.write_text(path.read_text().replace("C major,C major,C,A minor", "C major,C major,C,C minor", 1))
-    faults = list(check_answers(recorded.folder, SYSTEMS))
-    assert "C major-0 / krumhansl: record C minor, the features give A minor" in faults
-
-
-def test_a_folder_without_a_record_does_not_pass(checkout: Path) -> None:
-    (line,) = check_answers(checkout / RESULTS)
-    assert "missing" in line
+    recorded.answers.loc["C major-0", "krumhansl"] = KEYS[12]
+    write_record(recorded)
+    assert list(check_answers(recorded.folder)) == []
+    (fault,) = check_answers(recorded.folder, SYSTEMS)
+    assert fault == "C major-0 / krumhansl: record C minor, the features give A minor"
 
 
 def test_the_same_numbers_computed_again_leave_the_files_alone(recorded: Record) -> None:
@@ -253,6 +214,8 @@ def test_another_answer_is_a_real_change_of_its_column_alone(recorded: Record, c
     lines = compare_records(recorded.folder, checkout / "new")
     assert "krumhansl / all / mirex / value: record 30.0, computed here 100.0" in lines
     assert {line.split(" / ")[0] for line in lines if "computed here" in line} == {"krumhansl"}
+    assert interval_of(evaluate(T3, Parameters(output="new")).scores, "krumhansl", "mirex").value == 100
+    assert interval_of(evaluate(T3).scores, "krumhansl", "mirex").value == 30
     again = compute({"krumhansl": SYSTEMS["temperley"]}, Parameters(recompute=True))
     assert again.systems == list(SYSTEMS), "the other columns stay"
     assert list(again.answers["krumhansl"]) == list(recorded.answers["temperley"])
@@ -289,37 +252,17 @@ def test_a_limit_applies_to_the_record_as_it_does_to_the_features(recorded: Reco
     pd.testing.assert_frame_equal(read.scores, computed.scores, check_like=True)
 
 
-def test_what_was_computed_elsewhere_is_read_from_there(recorded: Record, checkout: Path) -> None:
-    compute({"krumhansl": SYSTEMS["temperley"]}, Parameters(recompute=True, output="new"))
-    assert interval_of(evaluate(T3, Parameters(output="new")).scores, "krumhansl", "mirex").value == 100
-    assert interval_of(evaluate(T3).scores, "krumhansl", "mirex").value == 30
-
-
 def test_no_record_says_how_to_make_one(checkout: Path) -> None:
     with pytest.raises(RecordError, match="papermill notebooks/"):
         evaluate(T3)
-
-
-def test_an_unknown_parameter_is_refused_even_where_papermill_only_warns() -> None:
-    history = ["", 'dataset = "x"', "# Parameters\nlimti = 48\n", "the cell that asks"]
-    with pytest.raises(ParameterError, match="limti"):
-        notebook_parameters(history, limit=0)
-    assert notebook_parameters([*history[:2], "# Parameters\nlimit = 48\n", ""], limit=48).limit == 48
+    (line,) = check_answers(checkout / RESULTS)
+    assert "missing" in line
 
 
 @pytest.mark.parametrize("wrong", [{"limit": "48"}, {"limit": -1}, {"root": 5}, {"recompute": 1}])
 def test_a_parameter_without_meaning_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         notebook_parameters([], **wrong)
-
-
-def test_an_installed_wheel_says_that_it_has_no_record(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("companion.record.__file__", str(tmp_path / "record.py"))
-    with pytest.raises(SkeyError, match="clone"):
-        find_checkout()
 
 
 def test_a_killed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

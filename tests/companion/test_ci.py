@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +20,20 @@ from skey.corpus.build import build, corpus_folder
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+WORKFLOWS: dict[str, dict[Any, Any]] = {
+    path.stem: yaml.safe_load(path.read_text("utf-8"))
+    for path in (ROOT / ".github" / "workflows").glob("*.yml")
+}
 SUBSET = 8
 """How many test clips are computed again, from the notes on."""
 
 
-def workflow(name: str) -> dict[Any, Any]:
-    found: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text("utf-8"))
-    return found
-
-
-def jobs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield from workflow(path.name)["jobs"].items()
-
-
-def steps(path: Path) -> list[dict[str, Any]]:
-    return [step for _, job in jobs(path) for step in job["steps"]]
+def steps(name: str) -> list[dict[str, Any]]:
+    return [step for job in WORKFLOWS[name]["jobs"].values() for step in job["steps"]]
 
 
 def commands(name: str) -> list[str]:
-    return [
-        step["run"] for _, job in workflow(name)["jobs"].items() for step in job["steps"] if "run" in step
-    ]
+    return [step["run"] for step in steps(name) if "run" in step]
 
 
 def ci_commands() -> list[str]:
@@ -78,37 +69,38 @@ def test_the_first_clips_give_the_recorded_answers_again_with_the_shipped_weight
 # On a public host
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_may_read_and_only_the_publisher_may_write(path: Path) -> None:
-    assert workflow(path.name)["permissions"] == {"contents": "read"}
-    writers = {name: job["permissions"] for name, job in jobs(path) if "permissions" in job}
-    assert writers == ({"publish": {"pages": "write", "id-token": "write"}} if path.stem == "pages" else {})
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_may_read_and_only_the_publisher_may_write(name: str) -> None:
+    assert WORKFLOWS[name]["permissions"] == {"contents": "read"}
+    jobs = WORKFLOWS[name]["jobs"].items()
+    writers = {job: content["permissions"] for job, content in jobs if "permissions" in content}
+    assert writers == ({"publish": {"pages": "write", "id-token": "write"}} if name == "pages" else {})
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_actions_are_of_one_publisher_and_pinned_to_a_major_version(path: Path) -> None:
-    used = [step["uses"] for step in steps(path) if "uses" in step]
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_actions_are_of_one_publisher_and_pinned_to_a_major_version(name: str) -> None:
+    used = [step["uses"] for step in steps(name) if "uses" in step]
     assert used and all(re.fullmatch(r"actions/[a-z-]+@v\d+", each) for each in used)
 
 
 def test_changes_are_tested_on_every_python_and_system_that_is_promised() -> None:
-    found = workflow("tests.yml")["jobs"]
+    found = WORKFLOWS["tests"]["jobs"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     promised = [each.rsplit(" ", 1)[1] for each in project["classifiers"] if ":: Python :: 3." in each]
     assert found["linux"]["strategy"]["matrix"]["python"] == promised
-    assert all(f"{first} to {last}" in README for first, last in [(promised[0], promised[-1])])
+    assert f"{promised[0]} to {promised[-1]}" in README
     assert found["others"]["strategy"]["matrix"]["system"] == ["macos-latest", "windows-latest"]
-    assert commands("tests.yml") == [".ci/run", "python run.py test"]
+    assert commands("tests") == [".ci/run", "python run.py test"]
 
 
 def test_each_week_the_same_is_run_without_the_lock() -> None:
-    install, listing, *rest = commands("weekly.yml")
+    install, listing, *rest = commands("weekly")
     assert "--upgrade-strategy eager" in install and "requirements.lock" not in install
     assert listing == "python -m pip list"
     assert [f"python3 run.py {line.removeprefix('python -m companion ')}" for line in rest] == ci_commands()
 
 
 def test_a_release_publishes_the_book_that_the_readme_builds() -> None:
-    assert commands("pages.yml") == ["python3 run.py book"] and "`python3 run.py book`" in README
-    (upload,) = [step for step in steps(WORKFLOWS[0]) if "upload-pages" in step.get("uses", "")]
+    assert commands("pages") == ["python3 run.py book"] and "`python3 run.py book`" in README
+    (upload,) = [step for step in steps("pages") if "upload-pages" in step.get("uses", "")]
     assert upload["with"]["path"] == INDEX.parent.as_posix()

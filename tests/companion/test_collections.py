@@ -39,8 +39,11 @@ def run(root: Path, systems: dict[str, Any] | None = None, **given: Any) -> Eval
     return evaluate(NAME, Parameters("folder", str(root), **given), systems or SYSTEMS)
 
 
-def test_what_cannot_be_scored_is_skipped_named_and_counted(checkout: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_scored_is_skipped_named_and_counted(
+    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     experiment = run(make_collection(tmp_path / "songs"))
+    assert "6/6" in capsys.readouterr().err, "a progress bar is shown over the tracks"
     assert list(experiment.answers.index) == ["0.wav", "1.wav", "2.wav"]
     assert tuple(experiment.answers["krumhansl"]) == KEYS[::8]
     skipped = experiment.record.data["skipped"]
@@ -53,13 +56,6 @@ def test_what_cannot_be_scored_is_skipped_named_and_counted(checkout: Path, tmp_
     assert "**Skipped: 4 of 7 tracks**" in shown
     assert all(f"- `{track}`: {reason}" in shown for track, reason in skipped.items())
     assert str(tmp_path) not in (experiment.record.folder / "answers.json").read_text()
-
-
-def test_a_progress_bar_is_shown_over_the_tracks(
-    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(make_collection(tmp_path / "songs"))
-    assert "6/6" in capsys.readouterr().err
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(

@@ -57,13 +57,12 @@ def test_recording_twice_changes_nothing_and_clips_that_differ_from_the_record_a
     assert "pieces: record 239, planned 240" in pieces and clip in sound
 
 
-def test_without_a_record_the_command_that_makes_it_is_named(checkout: Path) -> None:
+def test_the_record_is_of_the_planned_clips_and_without_one_the_command_that_makes_it_is_named(
+    root: Path, checkout: Path
+) -> None:
+    assert check_corpus(root / "results") == []
     (fault,) = check_corpus(checkout / "results")
     assert "record-corpus" in fault
-
-
-def test_the_record_in_the_repository_is_of_the_planned_clips(root: Path) -> None:
-    assert check_corpus(root / "results") == []
 
 
 def test_rounding_on_another_machine_is_within_the_tolerance() -> None:

@@ -23,11 +23,7 @@ from skey.experiments import EXPERIMENTS
 from skey.keys import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
-IN_THE_PAPERS = (
-    *(f"Table {number}" for number in range(1, 4)),
-    *(f"Figure {number}" for number in range(1, 5)),
-    "S-KEY's table",
-)
+IN_THE_PAPERS = [*(f"Table {n}" for n in (1, 2, 3)), *(f"Figure {n}" for n in (1, 2, 3, 4)), "S-KEY's table"]
 MADE_UP = {
     "always-c-major": (KEYS[0],) * 24,
     "krumhansl": tuple(key.relative for key in KEYS),
@@ -155,17 +151,10 @@ def every() -> list[Evaluation]:
     return [evaluate(name) for name in TABLES]
 
 
-@pytest.fixture(scope="module")
-def page(every: list[Evaluation]) -> str:
-    return scoreboard(every)
-
-
-@pytest.fixture(scope="module")
-def lines(every: list[Evaluation]) -> list[str]:
-    return scoreboard_lines(every)
-
-
-def test_the_scoreboard_has_every_claim_and_every_experiment_in_the_papers_order(page: str) -> None:
+def test_the_scoreboard_has_every_claim_and_every_experiment_in_the_papers_order(
+    every: list[Evaluation],
+) -> None:
+    page = scoreboard(every)
     assert all(claim.text in page for claim in claims())
     tested = [name for name in TABLES if any(claim.experiment == name for claim in claims())]
     places = [page.index(f'href="notebooks/{name}.html"') for name in tested]
@@ -174,7 +163,8 @@ def test_the_scoreboard_has_every_claim_and_every_experiment_in_the_papers_order
         assert f'href="#{claim.id}"' in page and f'id="{claim.id}"' in page
 
 
-def test_check_and_reproduce_print_the_verdicts_of_the_scoreboard(page: str, lines: list[str]) -> None:
+def test_check_and_reproduce_print_the_verdicts_of_the_scoreboard(every: list[Evaluation]) -> None:
+    page, lines = scoreboard(every), scoreboard_lines(every)
     verdicts = lines[1 : 1 + len(claims())]
     assert [line.split()[0] for line in verdicts] == [claim.id for claim in claims()]
     shown = CliRunner().invoke(main, ["check"], catch_exceptions=False)
@@ -183,7 +173,8 @@ def test_check_and_reproduce_print_the_verdicts_of_the_scoreboard(page: str, lin
     assert all(f"**{line.rsplit('  ', 1)[1]}**" in page for line in verdicts)
 
 
-def test_in_a_terminal_every_score_has_one_short_line(lines: list[str]) -> None:
+def test_in_a_terminal_every_score_has_one_short_line(every: list[Evaluation]) -> None:
+    lines = scoreboard_lines(every)
     scores = lines[lines.index("Scores, % [95 % interval]") + 1 :]
     assert len({line.split("[")[0][:38] for line in scores}) == len(scores)
     assert max(map(len, lines)) <= 100

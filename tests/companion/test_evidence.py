@@ -27,7 +27,6 @@ from companion.plots.evidence import (
 )
 from companion.record import RESULTS
 from companion.studies import disagreement, reliability, robustness
-from companion.studies.reliability import Judged
 from companion.studies.robustness import CONDITIONS, EFFECTS
 from companion.systems import T3
 from skey.keys import KEYS, Key, parse_key
@@ -128,8 +127,12 @@ def test_the_recorded_answers_are_given_again(tmp_path: Path, monkeypatch: pytes
 # Confidence
 
 
+def answered(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"confidence": confidence, "right": right})
+
+
 def test_an_oracle_of_its_own_errors_gains_by_withholding() -> None:
-    answers = Judged(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
+    answers = answered(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
     assert reliability.accuracy_at(answers, 1.0).value == 0.5
     assert reliability.accuracy_at(answers, 0.5).value == 1.0
     coverage, right = reliability.withheld_below(answers, 0.5)
@@ -138,7 +141,7 @@ def test_an_oracle_of_its_own_errors_gains_by_withholding() -> None:
 
 
 def test_classes_hold_every_answer_once() -> None:
-    answers = Judged(np.linspace(0, 1, 50), np.arange(50) % 2 == 0)
+    answers = answered(np.linspace(0, 1, 50), np.arange(50) % 2 == 0)
     found = reliability.classes(answers)
     assert found["count"].sum() == 50 and len(found) == 10
     assert ((found.low <= found.value) & (found.value <= found.high)).all()
@@ -146,7 +149,7 @@ def test_classes_hold_every_answer_once() -> None:
 
 def test_the_interval_of_the_calibration_error_holds_it_for_a_biased_system() -> None:
     rng = np.random.default_rng(1)
-    answers = Judged(np.full(200, 0.9), rng.random(200) < 0.5)
+    answers = answered(np.full(200, 0.9), rng.random(200) < 0.5)
     error = reliability.error_interval(answers)
     assert error.low < error.value < error.high and error.value > 0.25
 
@@ -158,7 +161,7 @@ def test_carried_answers_of_a_smaller_run_are_cut_to_its_clips() -> None:
 
 
 def test_both_figures_of_confidence_say_what_is_to_be_seen() -> None:
-    answers = Judged(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
+    answers = answered(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
     drawn = coverage_drawing({"krumhansl": answers}, "t").description
     assert "50 % right with all answers, 100 % with half of them" in drawn
     assert "1 answers at 90 %, 100 % of them right" in reliability_drawing("krumhansl", answers).description

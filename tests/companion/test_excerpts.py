@@ -47,7 +47,7 @@ def test_runs_are_compared_with_the_first_of_them(tmp_path: Path, monkeypatch: p
         (tmp_path / name / "log.csv").touch()
         (tmp_path / name / "run.safetensors").write_bytes((SHIPPED / f"{name}.safetensors").read_bytes())
     (tmp_path / RESULTS).mkdir()
-    monkeypatch.setattr("companion.record.find_checkout", lambda: tmp_path)
+    monkeypatch.setattr("companion.ship.find_checkout", lambda: tmp_path)
     done = CliRunner().invoke(main, ["record-excerpts", str(excerpts), *folders])
     assert not done.exception and (tmp_path / RESULTS / RUNS).is_file()
     table = recorded_runs(tmp_path / RESULTS)

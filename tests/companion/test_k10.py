@@ -29,8 +29,10 @@ def test_its_recorded_answers_are_those_of_its_weights(shared: Path) -> None:
 
 
 def test_an_output_is_twice_the_pitch_class_and_one_more_for_minor(tmp_path: Path) -> None:
-    file = weights_of_zeros(tmp_path / "zeros.pt", loudest=2 * 9 + 1)
-    assert ask(file, [np.zeros(110_250, np.float32)]) == [parse_key("A minor")]
+    state = {name: torch.zeros_like(value) for name, value in build().state_dict().items()}
+    state["24.bias"][2 * 9 + 1] = 1.0
+    torch.save(state, tmp_path / "zeros.pt")
+    assert ask(tmp_path / "zeros.pt", [np.zeros(110_250, np.float32)]) == [parse_key("A minor")]
 
 
 def test_other_weights_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -40,11 +42,3 @@ def test_other_weights_are_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(SkeyError, match="does not hold the weights of K10") as refused:
             read_network(tmp_path / name)
         assert "\n" not in str(refused.value)
-
-
-def weights_of_zeros(path: Path, loudest: int) -> Path:
-    """Weights that answer one key whatever they are given."""
-    state = {name: torch.zeros_like(value) for name, value in build().state_dict().items()}
-    state["24.bias"][loudest] = 1.0
-    torch.save(state, path)
-    return path

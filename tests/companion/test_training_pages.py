@@ -33,8 +33,7 @@ from companion.plots.curve import (
     shares_by_row,
     steps_of,
 )
-from companion.scores import score
-from companion.studies.differences import Pair
+from companion.scores import Pair, score
 from companion.systems import AGAINST
 from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.experiments import find_experiment

@@ -7,8 +7,7 @@ import pandas as pd
 from companion.answers import Evaluation
 from companion.pages.tables import markdown_table, with_interval
 from companion.plots import INK, Drawing, canvas, colour, draw, styled
-from companion.scores import parts_of
-from companion.studies.differences import Pair, differences
+from companion.scores import Pair, differences, parts_of
 from skey.metrics import Interval
 from skey.weights import DEFAULT
 

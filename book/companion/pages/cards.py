@@ -141,7 +141,10 @@ def _confidence_words(record: TrainingRecord) -> str:
     if temperature is None:
         return f"the softmax as it is: {clips} labelled clips were held out, too few to fit a temperature"
     fitted = f"temperature {temperature:g}, fitted on {clips} labelled clips held out of training"
-    return f"softmax at {fitted}" if temperature >= 1 else f"the softmax as it is, and no bolder at {fitted}"
+    said = f"softmax at {fitted}" if temperature >= 1 else f"the softmax as it is, and no bolder at {fitted}"
+    if record.settings["supervision"] != "none":
+        return said
+    return f"{said}; the only use of labels, and it changes no answer"
 
 
 def _scores(record: TrainingRecord) -> dict[str, str]:

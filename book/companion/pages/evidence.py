@@ -101,14 +101,14 @@ def _answer_cell(reference: Key, answer: Answer) -> str:
 # Confidence
 
 
-def calibration_table(judged: Mapping[str, reliability.Judged]) -> str:
+def calibration_table(judged: Mapping[str, pd.DataFrame]) -> str:
     """Each system's mean confidence, the share that is right, the expected calibration error, in percent."""
     rows = [
         [
             label(system),
             str(len(answers)),
             f"{100 * answers.confidence.mean():.1f}",
-            with_interval(percent(bootstrap_interval(answers.right.astype(float)))),
+            with_interval(percent(reliability.share(answers.right))),
             with_interval(percent(reliability.error_interval(answers))),
         ]
         for system, answers in judged.items()
@@ -117,7 +117,7 @@ def calibration_table(judged: Mapping[str, reliability.Judged]) -> str:
     return markdown_table(header, rows)
 
 
-def withholding_table(judged: Mapping[str, reliability.Judged]) -> str:
+def withholding_table(judged: Mapping[str, pd.DataFrame]) -> str:
     """By the least confidence: share of clips with an answer, and share of those answers that is right."""
     rows = []
     for system, answers in judged.items():

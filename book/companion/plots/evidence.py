@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from companion.observations import Entries
 from companion.paper import label
 from companion.plots import INK, Drawing, canvas, colour, draw, styled
-from companion.studies.reliability import COVERAGES, Judged, classes, coverage_curve
+from companion.studies.reliability import COVERAGES, classes, coverage_curve
 from companion.studies.robustness import (
     EFFECTS,
     Effect,
@@ -85,7 +85,7 @@ def legend_drawing(systems: Sequence[str], title: str) -> Drawing:
 
 
 @styled
-def reliability_drawing(system: str, answers: Judged) -> Drawing:
+def reliability_drawing(system: str, answers: pd.DataFrame) -> Drawing:
     """The share of right answers in each class of confidence, with its 95 % interval, beside the diagonal.
 
     A dot is as large as its class; it lies at the mean confidence. On the diagonal confidence is honest,
@@ -107,7 +107,7 @@ def reliability_drawing(system: str, answers: Judged) -> Drawing:
 
 
 @styled
-def coverage_drawing(judged: Mapping[str, Judged], title: str) -> Drawing:
+def coverage_drawing(judged: Mapping[str, pd.DataFrame], title: str) -> Drawing:
     """Right answers among those given, when the least confident are withheld; bands are 95 % intervals.
 
     ``judged``: system → its answers.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from companion.observations import DIGITS
+from companion.observations import rounded
 from companion.systems import RELEASED
 from skey.calibration import Calibration, reference_profiles
 from skey.keys import Key, Mode
@@ -42,15 +42,18 @@ def at_hand(names: Iterable[str]) -> dict[str, LoadedModel]:
 def observe_network(loaded: LoadedModel) -> dict[str, Any]:
     """``checksum``, ``calibration``, ``parameters`` (how many), ``epoch`` of a released network, and for each
     mode the probabilities crop → column → row."""
-    header = loaded.header
-    profiles = {mode: reference_profiles(chroma_net(loaded), mode).transpose(1, 2).double() for mode in MODES}
+    network = chroma_net(loaded)
     return {
-        "checksum": header.checksum,
-        "calibration": asdict(header.calibration),
-        "parameters": count_parameters(loaded.network),
-        "epoch": header.training.get("epoch"),
-        **{mode: each.numpy().round(DIGITS).tolist() for mode, each in profiles.items()},
+        **described(loaded),
+        "parameters": count_parameters(network),
+        "epoch": loaded.header.training.get("epoch"),
+        **{mode: rounded(reference_profiles(network, mode).transpose(1, 2)) for mode in MODES},
     }
+
+
+def described(loaded: LoadedModel) -> dict[str, Any]:
+    """Which weights answered, and what their rows mean."""
+    return {"checksum": loaded.header.checksum, "calibration": asdict(loaded.header.calibration)}
 
 
 def chroma_net(loaded: LoadedModel) -> ChromaNet:

@@ -18,6 +18,7 @@ import soundfile
 from companion.observations import DIGITS
 from companion.studies import nonmusic
 from companion.studies.robustness import play, test_clips
+from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.cli.measure import cadence
 from skey.corpus.plan import plan_clips, render_clip
@@ -27,7 +28,7 @@ from skey.inference.tonality import measure_tonality
 from skey.keys import parse_key
 from skey.metrics import mirex_points
 from skey.shapes import Float
-from skey.weights import DEFAULT, available_weights, read_header
+from skey.weights import DEFAULT
 
 NAME = "inputs-that-break"
 """The observation, and its notebook."""
@@ -55,32 +56,32 @@ Sound = Float[np.ndarray, "samples *channels"]
 
 def observe_inputs(limit: int = 0) -> dict[str, dict[str, Any]]:
     """Everything that the page shows; with a ``limit`` only so many sounds, clips and tunings."""
-    estimator = KeyEstimator()
+    estimator, sums = KeyEstimator(), checksums(systems(*ESTIMATORS))
     made = [kind for kind in nonmusic.KINDS if kind != nonmusic.SPOKEN]
-    speech = {SPEECH: ask_sounds(estimator, [nonmusic.SPOKEN], limit)} if shutil.which("espeak-ng") else {}
     asked = {
-        "inputs": _columns(("input", "answer"), list(ask_inputs(estimator))),
-        "sounds": ask_sounds(estimator, made, limit),
-        **speech,
-        "music": ask_music(estimator, limit),
+        "inputs": ask_inputs(estimator),
+        "sounds": ask_waves(estimator, nonmusic.sounds(made, limit)),
+        "music": ask_waves(estimator, _clips(limit)),
     }
-    checksum = _checksum(DEFAULT)
-    return {name: {"checksum": checksum, **entry} for name, entry in asked.items()} | ask_detuned(limit)
+    if shutil.which("espeak-ng"):
+        asked[SPEECH] = ask_waves(estimator, nonmusic.sounds([nonmusic.SPOKEN], limit))
+    entries = {
+        name: {"checksum": sums[DEFAULT], **{str(column): list(cells) for column, cells in table.items()}}
+        for name, table in asked.items()
+    }
+    return entries | ask_detuned(sums, limit)
 
 
-def at_most(limit: int, whole: int) -> int:
-    """How many of something are asked about: all without a limit, and never more than all."""
-    return min(limit or whole, whole)
-
-
-def ask_inputs(estimator: KeyEstimator) -> Iterator[tuple[str, str]]:
+def ask_inputs(estimator: KeyEstimator) -> pd.DataFrame:
     """What the estimator does with each input: its key, ``no key: …``, or ``error: …``."""
+    said = {}
     with tempfile.TemporaryDirectory() as folder, decoders_muted():
         for name, make in INPUTS.items():
             path = Path(folder) / name
             if make is not None:
                 make(path)
-            yield name, answer_words(estimator, path)
+            said[name] = answer_words(estimator, path)
+    return pd.DataFrame({"input": said.keys(), "answer": said.values()})
 
 
 @contextmanager
@@ -106,25 +107,19 @@ def answer_words(estimator: KeyEstimator, path: Path) -> str:
     return str(estimate.key) if estimate.key else f"no key: {str(estimate.reason).split(':')[0]}"
 
 
-def ask_sounds(estimator: KeyEstimator, kinds: Sequence[str], limit: int = 0) -> dict[str, list[Any]]:
-    """Kind, number, evidence and confidence (0 without a key) of each sound of these kinds."""
-    return _heard(estimator, nonmusic.sounds(kinds, at_most(limit, nonmusic.VARIANTS)))
-
-
-def ask_music(estimator: KeyEstimator, limit: int = 0) -> dict[str, list[Any]]:
-    """The same of clips of the test set."""
-    clips, samples = plan_clips("test")[: at_most(limit, MUSIC_CLIPS)], nonmusic.SECONDS * SAMPLE_RATE
-    waves = ((clip.level, number, render_clip(clip)[:samples]) for number, clip in enumerate(clips))
-    return _heard(estimator, waves)
-
-
-def _heard(estimator: KeyEstimator, waves: Iterable[tuple[str, int, nonmusic.Wave]]) -> dict[str, list[Any]]:
-    """The columns of sounds: kind, number and what is heard in each."""
+def ask_waves(estimator: KeyEstimator, waves: Iterable[tuple[str, int, nonmusic.Wave]]) -> pd.DataFrame:
+    """``kind``, ``number``, ``evidence`` and ``confidence`` (0 without a key) of each sound."""
     rows = [
         (kind, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
         for kind, number, wave in waves
     ]
-    return _columns(("kind", "number", "evidence", "confidence"), rows)
+    return pd.DataFrame(rows, columns=["kind", "number", "evidence", "confidence"]).round(DIGITS)
+
+
+def _clips(limit: int) -> Iterator[tuple[str, int, nonmusic.Wave]]:
+    """Level, number and samples of clips of the test set."""
+    for number, clip in enumerate(plan_clips("test")[:MUSIC_CLIPS][: limit or None]):
+        yield clip.level, number, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]
 
 
 def evidence(wave: Float[np.ndarray, " samples"]) -> float:
@@ -133,30 +128,22 @@ def evidence(wave: Float[np.ndarray, " samples"]) -> float:
     return tonality.evidence if tonality.tonal else min(tonality.evidence, -9.0)
 
 
-def ask_detuned(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """What is answered to detuned clips, by the papers' front end and by the one that follows the tuning."""
-    clips = test_clips()[: at_most(limit, DETUNED_CLIPS)]
-    asked = {
-        f"{name}, {front}": KeyEstimator(name, as_published=front == FRONTS[0])
-        for name in ESTIMATORS
-        for front in FRONTS
-    }
-    said: dict[str, dict[str, Any]] = {
-        name: {"checksum": _checksum(name.split(",")[0]), **{str(cents): [] for cents in CENTS}}
-        for name in asked
-    }
-    for cents in CENTS:
-        for clip in clips:
-            wave = play(clip, cents=float(cents))
-            for name, estimator in asked.items():
-                said[name][str(cents)].append(str(estimator.estimate(wave, SAMPLE_RATE).key))
-    return {"clips": {"checksum": "", "keys": [str(clip.key) for clip in clips]}, **said}
+def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, Any]]:
+    """What is answered to detuned clips, by the papers' front end and by the one that follows the tuning.
 
-
-def _checksum(name: str) -> str:
-    """That of the weights of a name; none for a template."""
-    file = available_weights().get(name)
-    return read_header(file).checksum if file else ""
+    ``sums``: system → checksum of its weights.
+    """
+    clips = test_clips()[:DETUNED_CLIPS][: limit or None]
+    waves = {str(cents): [play(clip, cents=float(cents)) for clip in clips] for cents in CENTS}
+    said: dict[str, dict[str, Any]] = {"clips": {"checksum": "", "keys": [str(clip.key) for clip in clips]}}
+    for name in ESTIMATORS:
+        for front in FRONTS:
+            estimator = KeyEstimator(name, as_published=front == FRONTS[0])
+            said[f"{name}, {front}"] = {"checksum": sums.get(name, "")} | {
+                cents: [str(estimator.estimate(wave, SAMPLE_RATE).key) for wave in played]
+                for cents, played in waves.items()
+            }
+    return said
 
 
 FRONTS = ("tuned to 440 Hz", "following the tuning")
@@ -171,9 +158,8 @@ def peers() -> pd.DataFrame:
 def table_of(entry: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """Sounds as rows, with the half to which each belongs: even numbers choose, odd ones are reported."""
     table = pd.DataFrame(dict(entry))
-    return table.assign(
-        half=np.where(table["number"] % 2 == 0, "first", "second"), keyed=table["confidence"] > 0
-    )
+    half = np.where(table["number"] % 2 == 0, "first", "second")
+    return table.assign(half=half, keyed=table["confidence"] > 0)
 
 
 def detuning(entries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -190,12 +176,6 @@ def detuning(entries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         )
     ]
     return pd.DataFrame(rows, columns=["system", "front end", "cents", "MIREX, %"])
-
-
-def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Rows as named columns, numbers rounded as recorded ones are."""
-    rounded = [[round(cell, DIGITS) if isinstance(cell, float) else cell for cell in row] for row in rows]
-    return {name: list(column) for name, column in zip(names, zip(*rounded, strict=True), strict=True)}
 
 
 _RATE = 44_100

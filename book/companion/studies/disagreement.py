@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from companion.answers import evaluate
-from companion.observations import DIGITS
+from companion.observations import rounded
 from companion.scores import REFERENCE
 from companion.systems import T3, systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
@@ -38,8 +38,8 @@ def different_answers(answers: pd.DataFrame) -> list[int]:
 
 def disagreed_rows(answers: pd.DataFrame, count: int = COUNT) -> list[int]:
     """The rows with the most different answers, ties in the order of a checksum of the track's name."""
-    different = different_answers(answers)
     ties = [zlib.crc32(track.encode()) for track in answers.index]
+    different = different_answers(answers)
     return sorted(range(len(answers)), key=lambda row: (-different[row], ties[row]))[:count]
 
 
@@ -58,19 +58,14 @@ def hear_disagreed() -> dict[str, dict[str, Any]]:
     The clips are those of the shipped record of Table 3; features are rounded to bytes like those that the
     record was computed from, so that the largest probability is its answer.
     """
-    answers = evaluate(T3).answers
-    networks = {
-        name: system for name, system in systems(*VOTERS).items() if isinstance(system, NetworkSystem)
-    }
-    entries: dict[str, dict[str, Any]] = {
-        name: {"checksum": network.checksum} for name, network in networks.items()
-    }
+    entries: dict[str, dict[str, Any]] = {}
     with one_thread(), torch.inference_mode():
-        for clip in chosen_clips(answers):
-            features = from_bytes(to_bytes(log_vqt(torch.from_numpy(render_clip(clip)))))
-            for name, network in networks.items():
-                profile = ask(network.listener, features).tolist()
-                entries[name][clip.id] = [round(share, DIGITS) for share in profile]
+        waves = {clip.id: torch.from_numpy(render_clip(clip)) for clip in chosen_clips(evaluate(T3).answers)}
+        heard = {clip: from_bytes(to_bytes(log_vqt(wave))) for clip, wave in waves.items()}
+        for name, system in systems(*VOTERS).items():
+            if isinstance(system, NetworkSystem):
+                profiles = {clip: rounded(ask(system.listener, each)) for clip, each in heard.items()}
+                entries[name] = {"checksum": system.checksum, **profiles}
     return entries
 
 

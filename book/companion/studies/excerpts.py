@@ -73,9 +73,8 @@ def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
     paired bootstrap.
     """
     answers = _answers(*_excerpts(folder), {run.name: NetworkSystem(weights_of(run)) for run in runs})
-    rows = {run.name: difference(answers, run.name, runs[0].name, "mirex") for run in runs}
-    table = pd.DataFrame({name: (each.value, each.low, each.high) for name, each in rows.items()}).T
-    table.columns = pd.Index(["difference", "low", "high"])
+    above = {run.name: asdict(difference(answers, run.name, runs[0].name, "mirex")) for run in runs}
+    table = pd.DataFrame(above).T.rename(columns={"value": "difference"})
     mirex = score(answers).query("metric == 'mirex' and part == 'all'").set_index("system").value
     table.insert(0, "mirex", mirex)
     return table.rename_axis("run").round(1)
@@ -85,11 +84,8 @@ def _answers(
     keys: "pd.Series[Any]", features: Sequence[Tensor], asked: Mapping[str, Callable[..., Any]]
 ) -> pd.DataFrame:
     """What each system answers to each excerpt: a row an excerpt."""
-    answers = {
-        name: pd.Series([system(log_vqt) for log_vqt in features], dtype=object)
-        for name, system in asked.items()
-    }
-    return pd.DataFrame({"source": keys.index, REFERENCE: keys.values, **answers})
+    answers = {name: list(map(system, features)) for name, system in asked.items()}
+    return pd.DataFrame({"source": keys.index, REFERENCE: keys.values, **answers}, dtype=object)
 
 
 def _excerpts(folder: Path) -> tuple["pd.Series[Any]", list[Tensor]]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from companion.answers import evaluate
-from companion.observations import DIGITS
+from companion.observations import DIGITS, rounded
 from companion.scores import REFERENCE
 from companion.systems import T3
 from skey.audio import SAMPLE_RATE
@@ -26,9 +26,8 @@ STEP_SECONDS = 2.5
 
 def example_clips() -> tuple[Clip, ...]:
     """The first clip of the test split of each kind in ``KINDS``, by the record of Table 3."""
-    answers = evaluate(T3).answers
+    keyed = evaluate(T3).answers.dropna(subset=DEFAULT)
     clips = {clip.id: clip for clip in plan_clips("test")}
-    keyed = answers[answers[DEFAULT].notna()]
     kinds = [str(relation(*pair)) for pair in zip(keyed[REFERENCE], keyed[DEFAULT], strict=True)]
     return tuple(clips[keyed.index[kinds.index(kind)]] for kind in KINDS)
 
@@ -74,4 +73,4 @@ def stretches(
 
 def _rounded(estimate: KeyEstimate) -> list[float]:
     """The probabilities of an answer, nothing where there is none."""
-    return [] if estimate.key is None else [round(p, DIGITS) for p in estimate.probabilities]
+    return list(rounded(estimate.probabilities)) if estimate.key else []

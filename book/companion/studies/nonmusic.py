@@ -30,9 +30,12 @@ _SAMPLES = SECONDS * SAMPLE_RATE
 _TIMES = np.arange(_SAMPLES) / SAMPLE_RATE
 
 
-def sounds(kinds: Collection[str], variants: int = VARIANTS) -> Iterator[tuple[str, int, Wave]]:
-    """Kind, number and samples (22,050 Hz, peak 1) of each sound; ``SPOKEN`` needs espeak-ng."""
-    for number in range(variants):
+def sounds(kinds: Collection[str], limit: int = 0) -> Iterator[tuple[str, int, Wave]]:
+    """Kind, number and samples (22,050 Hz, peak 1) of each sound; ``SPOKEN`` needs espeak-ng.
+
+    ``limit``: at most so many of each kind (0: ``VARIANTS``).
+    """
+    for number in range(VARIANTS)[: limit or None]:
         for kind in kinds:
             rng = np.random.default_rng([number, *kind.encode()])
             wave = KINDS[kind](rng)

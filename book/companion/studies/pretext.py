@@ -5,15 +5,15 @@ uses.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from companion.observations import DIGITS, Entries
-from companion.studies.alignment import at_hand
+from companion.observations import Entries, rounded
+from companion.studies.alignment import at_hand, described
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.filters import SEGMENT_SAMPLES
@@ -90,7 +90,7 @@ def observe_pretext() -> dict[str, dict[str, Any]]:
     heard = {name: views_of(halves(render_clip(clip))) for name, clip in pretext_clips().items()}
     return {
         system: {
-            **_described(loaded),
+            **described(loaded),
             "c": CROP,
             "k": SHIFT,
             **{
@@ -109,7 +109,7 @@ def observe_structure() -> dict[str, dict[str, Any]]:
     """
     heard = {clip.key.mode: crop(halves(render_clip(clip))[0], 0) for clip in structure_clips() if clip.key}
     return {
-        name: {**_described(loaded), **{mode: _answer(loaded, view) for mode, view in heard.items()}}
+        name: {**described(loaded), **{mode: _answer(loaded, view) for mode, view in heard.items()}}
         for name, loaded in at_hand((*TWO_COLUMNS, *TWO_COLUMNS_SKEY)).items()
     }
 
@@ -158,13 +158,8 @@ def sums(y: Float[Tensor, "12 2"]) -> tuple[Float[Tensor, "12"], Float[Tensor, "
     return signature_profile(y[None])[0], mode_profile(y[None])[0]
 
 
-def _described(loaded: LoadedModel) -> dict[str, Any]:
-    """Which weights answered, and what their rows mean."""
-    return {"checksum": loaded.header.checksum, "calibration": asdict(loaded.header.calibration)}
-
-
 @torch.inference_mode()
 def _answer(loaded: LoadedModel, view: Float32[Tensor, "84 frames"]) -> list[list[float]]:
     """The network's own profile of one cropped log-VQT, a list of 12 probabilities a column."""
-    rows = loaded.network(view[None])[0].reshape(12, -1)
-    return [[round(float(value), DIGITS) for value in column] for column in rows.T]
+    columns: list[list[float]] = rounded(loaded.network(view[None])[0].reshape(12, -1).T)
+    return columns

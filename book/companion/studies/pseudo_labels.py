@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -114,15 +115,11 @@ def observe_rows(loaded: LoadedModel, heard: Sequence[Float[Tensor, "99 frames"]
 def read_study(entries: Entries) -> Study:
     """The clips of a record."""
     keys = [parse_key(text) for text in entries["clips"]["keys"]]
-    tags = {name: np.array(entries["clips"][name]) for name in ("levels", "sources")}
-    everything = np.ones(len(keys), dtype=bool)
+    tags = pd.DataFrame({name: entries["clips"][name] for name in ("levels", "sources")})
     return Study(
         np.array([key.signature for key in keys]),
         np.array([key.mode == "major" for key in keys]),
-        {
-            part: everything if part == "all" else (tags["levels"] == part) | (tags["sources"] == part)
-            for part in PARTS
-        },
+        {part: np.asarray((tags == part).any(axis=1) | (part == "all")) for part in PARTS},
         {scale: _bits(entries[scale]["louder"]) for scale in SCALES},
         {scale: _bits(entries[scale]["fifths"]) for scale in SCALES},
     )
@@ -130,7 +127,7 @@ def read_study(entries: Entries) -> Study:
 
 def _bits(texts: Sequence[str]) -> Bool[np.ndarray, "clips 12"]:
     """Texts of 0 and 1 as truth values."""
-    return np.array([list(text) for text in texts], dtype=int).astype(bool)
+    return np.asarray(np.array([list(text) for text in texts]) == "1")
 
 
 def says_major(
@@ -200,10 +197,8 @@ def offsets(entry: Mapping[str, Any], study: Study) -> dict[str, list[int]]:
 
 def _labels(chromas: Sequence[Float[Tensor, "12"]]) -> dict[str, list[str]]:
     """What the rule says of each clip, of roots alone and of roots with their fifths."""
-    return {
-        name: [_comparisons(chroma, with_fifth) for chroma in chromas]
-        for name, with_fifth in (("louder", False), ("fifths", True))
-    }
+    kinds = {"louder": False, "fifths": True}
+    return {name: [_comparisons(chroma, both) for chroma in chromas] for name, both in kinds.items()}
 
 
 def _comparisons(chroma: Float[Tensor, "12"], with_fifth: bool) -> str:

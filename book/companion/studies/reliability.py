@@ -4,16 +4,15 @@ C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural
 Y. Geifman and R. El-Yaniv, *Selective Classification for Deep Neural Networks*, NeurIPS 2017.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
-from companion.observations import DIGITS, Entries
+from companion.observations import Entries, rounded
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.datasets.open_corpus import OpenCorpus
@@ -23,7 +22,7 @@ from skey.inference.threads import one_thread
 from skey.keys import KEYS
 from skey.listeners import Listener, Network, Template, ask
 from skey.metrics import Interval, bootstrap_interval
-from skey.shapes import Bool, Float, Float32
+from skey.shapes import Float32
 from skey.weights import DEFAULT, available_weights, read_header
 
 NAME = "confidence"
@@ -44,26 +43,6 @@ COVERAGES = tuple(round(0.1 + 0.05 * step, 2) for step in range(19))
 RESAMPLES = 2000
 """How often tracks are drawn again for the interval of the calibration error."""
 
-Confidence = Float[np.ndarray, " tracks"]
-Right = Bool[np.ndarray, " tracks"]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The answers of one system: how sure it was of each, and whether it was right."""
-
-    confidence: Confidence
-    right: Right
-
-    def __len__(self) -> int:
-        """The number of tracks."""
-        return len(self.right)
-
-    @property
-    def by_confidence(self) -> Right:
-        """Whether each answer is right, the surest first; equals stay in the order of the tracks."""
-        return self.right[np.argsort(-self.confidence, kind="stable")]
-
 
 def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What the estimator answers to the first so many test clips (0: all) with each listener, how surely.
@@ -78,33 +57,22 @@ def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
-    found = estimator_listeners()
-    entries: dict[str, dict[str, Any]] = {
-        name: {"checksum": checksum, "keys": [], "confidence": []} for name, (_, checksum) in found.items()
-    }
-    with one_thread(), torch.inference_mode():
-        for track in dataset.tracks():
-            features = dataset.log_vqt(track)
-            for name, (listener, _) in found.items():
-                key, confidence = confident_answer(listener, features)
-                entries[name]["keys"].append(key)
-                entries[name]["confidence"].append(round(confidence, DIGITS))
-    return {"clips": _clips(dataset), **entries}
+    entries: dict[str, dict[str, Any]] = {"clips": _clips(dataset)}
+    for name, (listener, checksum) in estimator_listeners().items():
+        with one_thread(), torch.inference_mode():
+            said = [ask(listener, dataset.log_vqt(track)) for track in dataset.tracks()]
+        keys = [str(KEYS[int(each.argmax())]) for each in said]
+        confidence = rounded([each.max() for each in said])
+        entries[name] = {"checksum": checksum, "keys": keys, "confidence": confidence}
+    return entries
 
 
 def estimator_listeners() -> dict[str, tuple[Listener, str]]:
     """System → what the estimator listens with, and the checksum of its weights (none for the template)."""
-    files = {name: file for name, file in available_weights().items() if name in LISTENERS}
+    known = available_weights()
+    files = {name: known[name] for name in LISTENERS if name in known}
     networks = {name: (Network(file), read_header(file).checksum) for name, file in files.items()}
-    at_hand: dict[str, tuple[Listener, str]] = {"krumhansl": (Template(), ""), **networks}
-    return {name: at_hand[name] for name in LISTENERS if name in at_hand}
-
-
-def confident_answer(listener: Listener, log_vqt: Float[Tensor, "99 frames"]) -> tuple[str, float]:
-    """The key of a track, (99, frames), as the estimator names it, and its confidence."""
-    probabilities = ask(listener, log_vqt)
-    best = int(probabilities.argmax())
-    return str(KEYS[best]), float(probabilities[best])
+    return {"krumhansl": (Template(), ""), **networks}
 
 
 def _clips(dataset: OpenCorpus) -> dict[str, Any]:
@@ -143,54 +111,56 @@ def systems_of(entries: Entries) -> tuple[str, ...]:
     return tuple(name for name in LISTENERS if name in entries)
 
 
-def judged(entries: Entries, system: str) -> Judged:
-    """The answers of one system to all clips."""
-    said = entries[system]
-    pairs = zip(said["keys"], entries["clips"]["keys"], strict=False)  # a limited run carries whole columns
-    right = np.array([key == reference for key, reference in pairs])
-    return Judged(np.array(said["confidence"][: len(right)], dtype=float), right)
+def judged(entries: Entries, system: str) -> pd.DataFrame:
+    """The answers of one system: how sure it was of each (``confidence``), and whether it was ``right``."""
+    said, references = entries[system], entries["clips"]["keys"]
+    answers = pd.DataFrame({"key": said["keys"], "confidence": said["confidence"]})
+    answers = answers.head(len(references))  # a limited run carries whole columns
+    return answers[["confidence"]].assign(right=answers["key"] == references)
 
 
-def classes(answers: Judged, bins: int = BINS) -> pd.DataFrame:
+def classes(answers: pd.DataFrame) -> pd.DataFrame:
     """Classes of confidence of equal width that hold any answer, a row each.
 
     ``count``, mean ``confidence``, and the share that is right with its 95 % interval: ``value``, ``low``,
     ``high``.
     """
-    places = np.minimum((answers.confidence * bins).astype(int), bins - 1)
-    table = pd.DataFrame({"confidence": answers.confidence, "right": answers.right.astype(float)})
-    groups = table.groupby(places)
-    shares = pd.DataFrame(
-        [bootstrap_interval(each.to_numpy()) for _, each in groups["right"]], np.unique(places)
-    )
+    places = (answers["confidence"] * BINS).astype(int).clip(upper=BINS - 1)
+    groups = answers.groupby(places)
+    shares = pd.DataFrame({place: asdict(share(each)) for place, each in groups["right"]}).T
     return shares.assign(count=groups.size(), confidence=groups["confidence"].mean())
 
 
-def error_interval(answers: Judged, bins: int = BINS, seed: int = 0) -> Interval:
+def share(right: "pd.Series[bool]") -> Interval:
+    """The share of right answers, 0 to 1, with its 95 % interval."""
+    return bootstrap_interval(right.to_numpy(float))
+
+
+def error_interval(answers: pd.DataFrame) -> Interval:
     """The expected calibration error, 0 to 1, with the 95 % percentile interval over resampled tracks.
 
     It is never below zero, so that an interval which begins near zero is all that honesty can show.
     """
-    rng = np.random.default_rng(seed)
-    rows = rng.integers(len(answers), size=(RESAMPLES, len(answers)))
-    drawn = [expected_error(answers.confidence[row], answers.right[row], bins) for row in rows]
+    confidence, right = answers["confidence"].to_numpy(), answers["right"].to_numpy()
+    rows = np.random.default_rng(0).integers(len(answers), size=(RESAMPLES, len(answers)))
+    drawn = [expected_error(confidence[row], right[row], BINS) for row in rows]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    value = expected_error(answers.confidence, answers.right, bins)
-    return Interval(value, float(low), float(high))
+    return Interval(expected_error(confidence, right, BINS), float(low), float(high))
 
 
-def accuracy_at(answers: Judged, coverage: float) -> Interval:
+def accuracy_at(answers: pd.DataFrame, coverage: float) -> Interval:
     """The share of right answers among the surest, a share ``coverage`` of all tracks, with its interval."""
     count = max(1, round(coverage * len(answers)))
-    return bootstrap_interval(answers.by_confidence[:count].astype(float))
+    surest = answers.sort_values("confidence", ascending=False, kind="stable")
+    return share(surest["right"][:count])
 
 
-def coverage_curve(answers: Judged, coverages: Sequence[float] = COVERAGES) -> list[Interval]:
-    """Accuracy at each coverage, 0 to 1."""
-    return [accuracy_at(answers, coverage) for coverage in coverages]
+def coverage_curve(answers: pd.DataFrame) -> list[Interval]:
+    """Accuracy at each of ``COVERAGES``, 0 to 1."""
+    return [accuracy_at(answers, coverage) for coverage in COVERAGES]
 
 
-def withheld_below(answers: Judged, least: float) -> tuple[float, Interval | None]:
+def withheld_below(answers: pd.DataFrame, least: float) -> tuple[float, Interval | None]:
     """The share of tracks with an answer when those under ``least`` are withheld; how many are right."""
-    kept = answers.right[answers.confidence >= least]
-    return len(kept) / len(answers), bootstrap_interval(kept.astype(float)) if len(kept) else None
+    kept = answers["right"][answers["confidence"] >= least]
+    return len(kept) / len(answers), share(kept) if len(kept) else None

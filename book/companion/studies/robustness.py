@@ -5,12 +5,14 @@ sampler, an effect of :mod:`skey.corpus.degradation`, or another length. What ev
 answer by answer; scores and intervals follow from the answers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from companion.observations import Entries
@@ -111,11 +113,11 @@ EFFECTS: Mapping[str, Effect] = {
 }
 """Every effect by name."""
 
-CONDITIONS = (
-    CLEAN,
-    *(f"{name} {strength:g}" for name, effect in EFFECTS.items() for strength in effect.strengths),
-)
-"""The names under which answers are recorded: ``clean``, ``detuning -50``, …"""
+CONDITIONS: Mapping[str, tuple[str | None, float | None]] = {
+    CLEAN: (None, None),
+    **{f"{name} {each:g}": (name, each) for name, effect in EFFECTS.items() for each in effect.strengths},
+}
+"""The name under which answers are recorded, ``clean``, ``detuning -50``, … → effect and strength."""
 
 
 def condition(effect: str, strength: float | None) -> str:
@@ -172,34 +174,24 @@ def _arrangement(clip: Clip) -> Arrangement:
     return arrangements(clip)[0]
 
 
-def renderings(clip: Clip) -> Iterator[tuple[str, Wave]]:
-    """The clip under each of ``CONDITIONS``, with their names."""
-    yield CLEAN, render(clip)
-    for name, effect in EFFECTS.items():
-        for strength in effect.strengths:
-            yield condition(name, strength), render(clip, name, strength)
-
-
 def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What every system at hand answers to every clip under every condition.
 
     ``limit``: see :func:`test_clips`. Returns ``clips`` with their ``ids`` and ``keys``, and system →
     ``checksum`` of its weights (none for a template) and condition → answers in the order of the clips.
     """
-    every = systems()
-    listeners = {name: every[name] for name in LISTENERS if name in every}
-    clips, sums = test_clips(limit), checksums(listeners)
-    said: dict[str, dict[str, Any]] = {
-        name: {"checksum": sums.get(name, ""), **{each: [] for each in CONDITIONS}} for name in listeners
+    listeners, clips = systems(*LISTENERS), test_clips(limit)
+    sums, keys = checksums(listeners), [str(clip.key) for clip in clips]
+    entries: dict[str, dict[str, Any]] = {
+        "clips": {"checksum": "", "ids": [clip.id for clip in clips], "keys": keys},
+        **{name: {"checksum": sums.get(name, ""), **{each: [] for each in CONDITIONS}} for name in listeners},
     }
     with one_thread():
-        for clip in clips:
-            for name, wave in renderings(clip):
-                features = log_vqt(torch.from_numpy(wave))
-                for system, listener in listeners.items():
-                    said[system][name].append(format_answer(listener(features)))
-    keys = [str(clip.key) for clip in clips]
-    return {"clips": {"checksum": "", "ids": [clip.id for clip in clips], "keys": keys}, **said}
+        for clip, (name, how) in product(clips, CONDITIONS.items()):
+            features = log_vqt(torch.from_numpy(render(clip, *how)))
+            for system, listener in listeners.items():
+                entries[system][name].append(format_answer(listener(features)))
+    return entries
 
 
 def systems_of(entries: Entries) -> tuple[str, ...]:
@@ -235,10 +227,8 @@ def score_curve(entries: Entries, system: str, effect: str, metric: str) -> list
 
 def score_change(entries: Entries, system: str, effect: str, strength: float, metric: str) -> Interval:
     """What an effect does to a score on the same clips, in percentage points with the 95 % interval."""
-    touched, clean = (
-        score_points(entries, system, name, metric) for name in (condition(effect, strength), CLEAN)
-    )
-    return percent(paired_bootstrap(touched, clean))
+    touched = score_points(entries, system, condition(effect, strength), metric)
+    return percent(paired_bootstrap(touched, score_points(entries, system, CLEAN, metric)))
 
 
 def positions(effect: Effect) -> list[float]:
@@ -255,13 +245,9 @@ def spread(effect: Effect) -> tuple[float, float] | None:
     """
     if effect.range is None:
         return None
-    known = [
-        (strength, place)
-        for strength, place in zip(effect.scale, positions(effect), strict=True)
-        if strength is not None
-    ]
-    weaker = known[0][1] - (0.0 if effect.untouched is not None else 0.5)
-    strengths, places = zip(*sorted(known), strict=True)
-    ends = {"left": weaker} if strengths[0] == known[0][0] else {"right": weaker}
-    low, high = sorted(np.interp(effect.range, strengths, places, **ends))
-    return float(low), float(high)
+    places = pd.Series(positions(effect), effect.scale).loc[lambda each: each.index.notna()]
+    weaker = places.iloc[0] - (0.0 if effect.untouched is not None else 0.5)
+    rising = places.sort_index()
+    ends = {"left" if rising.index[0] == places.index[0] else "right": weaker}
+    low, high = sorted(np.interp(effect.range, rising.index, rising, **ends).tolist())
+    return low, high

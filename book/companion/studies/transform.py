@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from companion.observations import DIGITS
+from companion.observations import rounded
 from companion.studies.alignment import at_hand, chroma_net
 from skey.baselines import PROFILES, Scale, track_chroma
 from skey.datasets.open_corpus import OpenCorpus
@@ -138,11 +138,6 @@ def _numbers(profiles: Float[Tensor, "clips 2 12"]) -> dict[str, list[float]]:
     a, b = profiles[:, 0], profiles[:, 1]
     found = {}
     for omega in OMEGAS:
-        found[f"length {omega}"] = _rounded((dft(a, omega).abs() + dft(b, omega).abs()) / 2)
-        found[f"distance {omega}"] = _rounded(distance(a, b, 0, omega))
-    return found
-
-
-def _rounded(values: Float[Tensor, " clips"]) -> list[float]:
-    """Ready for JSON."""
-    return [round(float(value), DIGITS) for value in values]
+        found[f"length {omega}"] = (dft(a, omega).abs() + dft(b, omega).abs()) / 2
+        found[f"distance {omega}"] = distance(a, b, 0, omega)
+    return {name: rounded(each) for name, each in found.items()}

@@ -1,9 +1,8 @@
 """Sound files and arrays to mono waveforms at 22,050 Hz: decoded, mixed down, resampled, peak-normalised.
 
-Files are decoded by :mod:`skey.files.decoding` and resampled by the SoX resampler (through soxr),
-block by block, so that memory does not grow with the sample rate or with the length that a damaged header
-claims.
-The stream and the whole file give the same numbers to the last bit. What can be wrong is an AudioError.
+Files are decoded by :mod:`skey.files.decoding` and resampled by SoX (through soxr), block by block: memory
+does not grow with the sample rate or with the length that a damaged header claims. The stream and the whole
+file give the same numbers to the last bit. What can be wrong is an AudioError.
 """
 
 from collections.abc import Iterable, Iterator
@@ -50,9 +49,9 @@ class TooShortAudio(AudioError):
 def read_audio(path: PathLike | BinaryFile) -> Wave:
     """Read one sound file: decoded, mean of channels, 22,050 Hz, peak 1 (front end of STONE and S-KEY).
 
-    ``path`` is any file that libsndfile or FFmpeg decodes, or a binary file object. Returns (samples,)
-    float32, at least ``MIN_SAMPLES`` of them. Raises ``AudioError`` where it is missing, unreadable, empty,
-    not finite, silent or too short.
+    ``path`` is any file that libsndfile or FFmpeg decodes, or a binary file object. Returns at least
+    ``MIN_SAMPLES`` samples. Raises ``AudioError`` where it is missing, unreadable, empty, not finite, silent
+    or too short.
     """
     return normalise(_joined(stream_audio(path)))
 
@@ -75,10 +74,9 @@ def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
 
 
 def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) -> None:
-    """Refuse a recording that is empty, too short, silent or not finite.
+    """Refuse a recording that is empty, too short, silent or not finite: raises that kind of ``AudioError``.
 
-    ``samples`` is its length at 22,050 Hz, ``peak`` its largest absolute value, full scale being 1. Raises
-    ``AudioError``, of which ``TooShortAudio`` and ``SilentAudio`` are kinds.
+    ``samples`` is its length at 22,050 Hz, ``peak`` its largest absolute value, full scale being 1.
     """
     if samples == 0:
         raise EmptyAudio("the recording is empty: it has no samples; export or download it again")
@@ -97,10 +95,9 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
 
 
 def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iterator[Wave]:
-    """Read one sound file in blocks of so many seconds, in memory that does not grow with its length.
+    """Read one sound file in blocks of so many seconds: mean of channels, 22,050 Hz, **not** normalised.
 
-    Yields (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised. Raises ``AudioError``
-    where the file is missing, unreadable, empty or not finite, as soon as it is known.
+    Raises ``AudioError`` where the file is missing, unreadable, empty or not finite, as soon as it is known.
     """
     yield from _split(_at_one_rate(decoded(path)), seconds)
 

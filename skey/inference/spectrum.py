@@ -1,8 +1,7 @@
 """The log-VQT of one recording in numpy: what :mod:`skey.vqt` computes, without importing torch.
 
-Importing torch takes longer than hearing a minute of music, so the estimator listens with this module.
-Training, batches and gradients need tensors and use :mod:`skey.vqt`; both have their constants and kernels
-from :mod:`skey.inference.filters`, and the tests hold the two together.
+Importing torch takes longer than hearing a minute of music. Constants and kernels of both are those of
+:mod:`skey.inference.filters`, and the tests hold the two together.
 """
 
 import numpy as np
@@ -20,13 +19,11 @@ def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frame
     """The log-VQT of one waveform (peak 1, 22,050 Hz), floored 80 dB under its maximum.
 
     (99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude. ``cents`` is
-    how far above A4 = 440 Hz the music is tuned, which the papers leave out. Raises ``TooShortAudio`` under
-    0.75 s.
+    how far above A4 = 440 Hz the music is tuned (not in the papers). Raises ``TooShortAudio`` under 0.75 s.
     """
     decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(filters.SMALLEST_MAGNITUDE)))
-    return np.asarray(
-        np.maximum(decibels, decibels.max() - filters.DYNAMIC_RANGE) / filters.DYNAMIC_RANGE + 1
-    )
+    floored = np.maximum(decibels, decibels.max() - filters.DYNAMIC_RANGE)
+    return np.asarray(floored / filters.DYNAMIC_RANGE + 1)
 
 
 def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:

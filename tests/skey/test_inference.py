@@ -12,9 +12,9 @@ from skey.baselines import TemplateMatching, track_chroma
 from skey.calibration import reference_sound
 from skey.errors import SkeyError
 from skey.inference import spectrum
+from skey.inference.architecture import Calibration
 from skey.inference.filters import MIN_VQT_SAMPLES
 from skey.inference.network import NumpyChromaNet, _gelu
-from skey.inference.outputs import Calibration
 from skey.inference.templates import correlations, energy_chroma
 from skey.listeners import Network, TorchNetwork
 from skey.model import Architecture, ChromaNet

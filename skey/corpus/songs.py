@@ -1,8 +1,8 @@
 """Songs that nobody wrote: loops of chords as popular music has them, with a key that is known.
 
-Chorales and tunes end on dominants and leading notes. Popular music often has neither: a flat seventh in
-major (mixolydian, blues), a major fourth in minor (dorian), a vamp of two chords, a riff without thirds. Each
-song draws a loop, a way to play it and a melody, and keeps the tonic and the third of its key throughout.
+Unlike chorales and tunes, popular music often has a flat seventh in major (mixolydian, blues), a major fourth
+in minor (dorian), a vamp of two chords, a riff without thirds. Each song draws a loop, a way to play it and a
+melody, and keeps the tonic and the third of its key throughout.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -99,7 +99,7 @@ def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iter
 
     Raises ``AudioError`` where the file is missing, unreadable, empty or not finite, as soon as it is known.
     """
-    yield from _split(_at_one_rate(decoded(path)), seconds)
+    yield from _split(_resampled(decoded(path)), seconds)
 
 
 def stream_array(
@@ -118,8 +118,8 @@ def stream_array(
     table = table.T if table.shape[0] < table.shape[1] else table
     check_rate(sample_rate)
     frames = block_frames(sample_rate, table.shape[1])
-    blocks = (as_float(table[i : i + frames]) for i in range(0, len(table), frames))
-    yield from _split(_resampled(map(_mixed_down, blocks), sample_rate), seconds)
+    blocks = ((sample_rate, as_float(table[i : i + frames])) for i in range(0, len(table), frames))
+    yield from _split(_resampled(blocks), seconds)
 
 
 def _mixed_down(block: Block) -> Wave:
@@ -130,21 +130,16 @@ def _mixed_down(block: Block) -> Wave:
     return mono
 
 
-def _at_one_rate(blocks: Iterable[tuple[int, Block]]) -> Iterator[Wave]:
-    """The mean of the channels at 22,050 Hz; the rate of the blocks can change."""
+def _resampled(blocks: Iterable[tuple[int | float, Block]]) -> Iterator[Wave]:
+    """The mean of the channels at 22,050 Hz, bit for bit as in one piece; the rate can change."""
     for rate, group in groupby(blocks, key=itemgetter(0)):
-        yield from _resampled((_mixed_down(block) for _, block in group), rate)
-
-
-def _resampled(blocks: Iterable[Wave], sample_rate: int | float) -> Iterator[Wave]:
-    """The same sound at 22,050 Hz; bit for bit what resampling it in one piece gives."""
-    if sample_rate == SAMPLE_RATE:
-        yield from blocks
-        return
-    resampler = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield resampler.resample_chunk(block)
-    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        mono = (_mixed_down(block) for _, block in group)
+        if rate == SAMPLE_RATE:
+            yield from mono
+            continue
+        resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
+        yield from map(resampler.resample_chunk, mono)
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _split(blocks: Iterable[Wave], seconds: int | float) -> Iterator[Wave]:

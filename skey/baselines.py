@@ -66,12 +66,12 @@ class AlwaysCMajor:
 
 @dataclass(frozen=True)
 class ChromaArgmax:
-    """Feature engineering of Table 1, STONE: the loudest pitch class, taken for the key signature."""
+    """Feature engineering of Table 1, STONE: the loudest pitch class (C = 0), taken for the key signature."""
 
     scale: Scale = "energy"
 
     def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> int:
-        """The key signature, as the pitch class of its major key (C = 0), of a track (99, frames)."""
+        """The key signature of a track."""
         return int(track_chroma(log_vqt, self.scale).argmax())
 
 
@@ -87,7 +87,7 @@ class TemplateMatching:
         return correlations(track_chroma(log_vqt, self.scale).numpy(), self.profile)
 
     def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> Key:
-        """The key that fits best a track (99, frames)."""
+        """The key that fits a track best."""
         return KEYS[int(self.scores(log_vqt).argmax())]
 
 

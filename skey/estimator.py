@@ -25,7 +25,7 @@ from skey.inference.threads import keep_freed_memory, one_blas_thread
 from skey.inference.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, sounding, tuning_cents
 from skey.keys import KEYS, Key
 from skey.listeners import Listener, listener
-from skey.shapes import Float, Shaped
+from skey.shapes import Float
 
 if TYPE_CHECKING:
     import torch
@@ -323,14 +323,11 @@ def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iter
         return audio.stream_audio(sound, seconds)
     if sample_rate is None:
         raise ValueError("an array needs its sample_rate")
-    return audio.stream_array(_as_array(sound), sample_rate, seconds)
-
-
-def _as_array(samples: Any) -> Shaped[np.ndarray, "..."]:  # noqa: ANN401 - whatever numpy makes an array of
     try:
-        return np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
+        samples = np.asarray(sound.detach().cpu() if hasattr(sound, "detach") else sound)
     except (TypeError, ValueError) as error:
-        raise AudioError(f"expected a file or samples, not {type(samples).__name__}: {error}") from error
+        raise AudioError(f"expected a file or samples, not {type(sound).__name__}: {error}") from error
+    return audio.stream_array(samples, sample_rate, seconds)
 
 
 def _windows(blocks: Iterable[Wave]) -> Iterator[_Window]:

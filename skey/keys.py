@@ -91,7 +91,6 @@ class Key:
         return Key((self.tonic + semitones) % 12, self.mode)
 
     def __str__(self) -> str:
-        """The canonical name, such as ``Eb minor``."""
         return format_key(self)
 
 

@@ -196,7 +196,7 @@ class NetworkSystem:
         return listener(self.file)
 
     def __call__(self, log_vqt: Float[Any, "99 frames"]) -> Key | int:
-        """The answer for a track (99, frames)."""
+        """The answer for a track."""
         best = int(ask(self.listener, log_vqt).argmax())
         return KEYS[best] if self.listener.outputs == len(KEYS) else best
 

@@ -42,7 +42,6 @@ class Interval:
     high: float
 
     def __format__(self, form: str) -> str:
-        """The mean and its ends, each formatted by ``form``."""
         value, low, high = (format(each, form) for each in (self.value, self.low, self.high))
         return f"{value} [{low}, {high}]"
 

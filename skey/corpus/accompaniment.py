@@ -298,7 +298,6 @@ def walking(bass: Sequence[Slice], pulse: float, key: Key) -> list[Row]:
 
 
 def _nearest_in_scale(pitch: float, key: Key) -> int:
-    """The pitch of the key's (natural) scale nearest to a MIDI pitch."""
     scale = MAJOR_SCALE if key.mode == "major" else MINOR_SCALE
     around = range(int(pitch) - 2, int(pitch) + 4)
     return min((p for p in around if (p - key.tonic) % 12 in scale), key=lambda p: abs(p - pitch))

@@ -65,7 +65,6 @@ def _name(program: Program) -> str:
 
 
 def _words(amounts: Degradation) -> list[str]:
-    """A few words for each effect of a drawn degradation, which has all of them."""
     return [
         f"room of {amounts.reverb_seconds:.1f} s at {amounts.wet_db:+.0f} dB",
         f"saturation {amounts.drive_db:+.0f} dB",

@@ -175,7 +175,6 @@ def _coloured(chord: Chord, seventh: bool) -> Chord:
 
 
 def _accompaniment(chords: Bars, key: Key, rng: np.random.Generator) -> list[Track]:
-    """Bass and one to three chordal parts."""
     tracks = []
     if rng.random() < 0.92:
         loud = int(rng.integers(75, 120))
@@ -238,7 +237,6 @@ def _pads(chords: Bars, key: Key, centre: int, rng: np.random.Generator) -> list
 
 
 def _arpeggio(chords: Bars, key: Key, centre: int, rng: np.random.Generator) -> list[Row]:
-    """The chord broken in eighths, in one order."""
     order = rng.permutation(STEPS)
     rows = []
     for bar, pair in enumerate(chords):

@@ -40,7 +40,6 @@ def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 fra
 def _octave(
     wave: Wave, hop: int, kernels: Float32[np.ndarray, "24 taps"]
 ) -> Float32[np.ndarray, "12 frames"]:
-    """Twelve bins: the top octave of what this sample rate can hold."""
     half = kernels.shape[1] // 2
     mirrored = np.concatenate([wave[half:0:-1], wave, wave[-2 : -2 - half : -1]])
     real, imaginary = np.split(_correlated(mirrored, kernels, hop), 2, axis=1)
@@ -48,7 +47,6 @@ def _octave(
 
 
 def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
-    """The same sound at half the sample rate."""
     step = 2 * filters.OUTPUTS_PER_STEP
     before = filters.LOWPASS_TAPS // 2 - 1
     padded = np.zeros(len(wave) + filters.LOWPASS_TAPS - 1 + step, np.float32)

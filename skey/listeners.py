@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from skey.weights.store import LoadedModel
 
+LogVqt = Float[Any, "99 frames"]
+"""An array or a tensor."""
+
 TEMPLATE = "krumhansl"
 """What to ask for in the place of weights for the template."""
 
@@ -45,7 +48,7 @@ class Listener:
     whole_track = False
     window_seconds = SEGMENT_SECONDS
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "values"]:
+    def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "values"]:
         """What it makes of a stretch, for the mean over a track."""
         raise NotImplementedError
 
@@ -54,16 +57,15 @@ class Listener:
         raise NotImplementedError
 
 
-def ask(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
+def ask(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
     """The probabilities that a listener gives a track: in one pass, or from the mean over its windows.
 
-    So ask all but the estimator, which cuts windows from the sound. ``log_vqt`` is (99, frames) of the whole
-    track, an array or a tensor; see :meth:`Listener.probabilities`.
+    So ask all but the estimator, which cuts windows from the sound; see :meth:`Listener.probabilities`.
     """
     return listener.probabilities(mean_profile(listener, log_vqt))
 
 
-def mean_profile(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "values"]:
+def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "values"]:
     """What a listener makes of a track, before :meth:`Listener.probabilities`; see :func:`ask`."""
     track = np.asarray(log_vqt)
     items = [track] if listener.whole_track else windows(track, listener.window_seconds)
@@ -71,9 +73,7 @@ def mean_profile(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[
         return np.asarray(np.mean([listener.profile(item) for item in items], axis=0))
 
 
-def windows(
-    log_vqt: Float[np.ndarray, "99 frames"], seconds: int = SEGMENT_SECONDS
-) -> Iterator[Float[np.ndarray, "99 window_frames"]]:
+def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
     """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
 
     They are (99, 646) at 15 s. A rest of at least 7.5 s reaches back to fill a window, a shorter one is
@@ -94,7 +94,7 @@ class Template(Listener):
     identity = "Krumhansl template"
     outputs = 24
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "12"]:
+    def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "12"]:
         """The chroma: its mean over windows is that of the track."""
         return energy_chroma(np.asarray(log_vqt))
 
@@ -129,7 +129,7 @@ class Network(_Trained):
         super().__init__(header)
         self._network = NumpyChromaNet(header.architecture, arrays)
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
+    def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
         """What the network says, calibrated to keys or key signatures."""
         cropped = np.asarray(log_vqt)[:CROPPED_BINS]
         repeats = -(-self._header.architecture.minimum_frames // cropped.shape[1])
@@ -154,7 +154,7 @@ class TorchNetwork(_Trained):
             raise SkeyError(f"there is no device {str(device)!r} here ({error}); use device='cpu'") from error
         self._device = device
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
+    def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
         """What the network says, calibrated to keys or key signatures."""
         import torch
 
@@ -195,7 +195,7 @@ class NetworkSystem:
         """The network, read when the first track comes; ``WeightsError`` where the file is damaged."""
         return listener(self.file)
 
-    def __call__(self, log_vqt: Float[Any, "99 frames"]) -> Key | int:
+    def __call__(self, log_vqt: LogVqt) -> Key | int:
         """The answer for a track."""
         best = int(ask(self.listener, log_vqt).argmax())
         return KEYS[best] if self.listener.outputs == len(KEYS) else best

@@ -443,8 +443,7 @@ function skeyEstimator(SKEY) {
   /* The key of a recording: mono samples at 22,050 Hz in, and out what KeyEstimate says: `key` (index of
    * SKEY.keys) or null with a `reason`, 24 `probabilities`, `duration` and `segments`.
    * `progress` is called with the share of the recording that has been read. */
-  return function estimate(samples, sampleRate, progress = () => {}) {
-    if (sampleRate !== SKEY.sampleRate) throw new RangeError(`expected ${SKEY.sampleRate} samples per second`);
+  return function estimate(samples, progress = () => {}) {
     if (!samples.length) throw new RangeError("the recording is empty: it has no samples; export or download it again");
     if (!samples.every(Number.isFinite)) throw new RangeError("the recording holds NaN or infinite samples; export it again");
     const windows = [];
@@ -497,7 +496,7 @@ function tryYourOwnFile(page, SKEY) {
   const program = `const SKEY = ${JSON.stringify(SKEY)}; const estimate = (${skeyEstimator})(SKEY);
     onmessage = ({ data }) => {
       try {
-        postMessage({ estimate: estimate(data, SKEY.sampleRate, (progress) => postMessage({ progress })) });
+        postMessage({ estimate: estimate(data, (progress) => postMessage({ progress })) });
       } catch (error) { postMessage({ error: error.message }); }
     };`;
   const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));

@@ -13,6 +13,7 @@ from skey.keys import KEYS, Key
 from skey.shapes import Bool, Float
 
 Rows = Float[np.ndarray, "*batch keys"]
+Tracks = Float[np.ndarray, "tracks"]
 
 TINY = 1e-12
 """Smaller probabilities count as this: zero has no logarithm."""
@@ -48,9 +49,7 @@ def _logarithms(profile: Rows) -> Rows:
     return np.asarray(np.log(np.maximum(profile, TINY)))
 
 
-def expected_error(
-    confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = 10
-) -> float:
+def expected_error(confidence: Tracks, right: Bool[np.ndarray, "tracks"], bins: int = 10) -> float:
     """Expected calibration error: how far confidence and the share of right answers lie apart, 0..1.
 
     The mean over ``bins`` classes of confidence of equal width, weighted by their numbers of tracks.

@@ -11,6 +11,8 @@ from skey.audio import TooShortAudio, Wave
 from skey.inference import filters
 from skey.shapes import Float32
 
+Kernels = Float32[np.ndarray, "kernels taps"]
+
 _ROWS = 512
 """Windows that are copied out of a waveform at a time: they stay in the processor's cache."""
 
@@ -37,9 +39,7 @@ def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 fra
     return np.asarray(np.concatenate(octaves)[-filters.BINS :] * filters.normalisation())
 
 
-def _octave(
-    wave: Wave, hop: int, kernels: Float32[np.ndarray, "24 taps"]
-) -> Float32[np.ndarray, "12 frames"]:
+def _octave(wave: Wave, hop: int, kernels: Kernels) -> Float32[np.ndarray, "12 frames"]:
     half = kernels.shape[1] // 2
     mirrored = np.concatenate([wave[half:0:-1], wave, wave[-2 : -2 - half : -1]])
     real, imaginary = np.split(_correlated(mirrored, kernels, hop), 2, axis=1)
@@ -54,9 +54,7 @@ def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
     return np.asarray(_correlated(padded, filters.stepped_lowpass(), step).ravel()[: len(wave) // 2])
 
 
-def _correlated(
-    wave: Wave, kernels: Float32[np.ndarray, "kernels taps"], hop: int
-) -> Float32[np.ndarray, "steps kernels"]:
+def _correlated(wave: Wave, kernels: Kernels, hop: int) -> Float32[np.ndarray, "steps kernels"]:
     """The products of each kernel with the windows of a waveform, one window every `hop` samples."""
     windows = sliding_window_view(wave, kernels.shape[1])[::hop]
     parts = (np.ascontiguousarray(windows[row : row + _ROWS]) for row in range(0, len(windows), _ROWS))

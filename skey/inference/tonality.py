@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skey.audio import SAMPLE_RATE
 from skey.shapes import Bool, Float, Float32, Int
 
+Power = Float32[np.ndarray, "frames bins"]
 Places = Int[np.ndarray, "peaks"]
 Values = Float[np.ndarray, "peaks"]
 Marks = Bool[np.ndarray, "peaks"]
@@ -119,7 +120,7 @@ def measure_tonality(wave: Float32[np.ndarray, "samples"]) -> Tonality:
     return Tonality(seconds, _line_prominence(power), tuning, *_scale(peaks, len(power)))
 
 
-def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "frames bins"]:
+def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Power:
     frames = sliding_window_view(wave, FRAME)[::STEP]
     power = np.empty((len(frames), FRAME // 2 + 1), np.float32)
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
@@ -128,9 +129,7 @@ def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, 
     return power
 
 
-def _active(
-    power: Float32[np.ndarray, "frames bins"], floor: float
-) -> Float32[np.ndarray, "active low_bins"]:
+def _active(power: Power, floor: float) -> Float32[np.ndarray, "active low_bins"]:
     """The frames that sound, as far as lines are looked for, filled up 120 dB below their mean."""
     energy = power[:, _LINE_BINS].sum(axis=1)
     sounding = power[energy > max(_ACTIVE_RANGE * energy.max(), floor, np.finfo(np.float32).tiny)]
@@ -138,7 +137,7 @@ def _active(
     return np.asarray(sounding[:, : _LINE_BINS.stop + _NEIGHBOURS] + filling)
 
 
-def _line_prominence(power: Float32[np.ndarray, "frames bins"]) -> float:
+def _line_prominence(power: Power) -> float:
     """How far the mean log spectrum rises over both sides of each bin, less the share of chance."""
     spectrum = np.log(power).mean(axis=0)
     sides = sliding_window_view(spectrum, _NEIGHBOURS).mean(axis=1)
@@ -163,7 +162,7 @@ class _Peaks:
     """Whether the frames before and after have the same peak."""
 
 
-def _peaks(power: Float32[np.ndarray, "frames bins"]) -> _Peaks:
+def _peaks(power: Power) -> _Peaks:
     """The peaks of all frames, and where the parabolas through their logarithms have their tops."""
     first, last = _TUNING_BINS.start, _TUNING_BINS.stop
     reach = _NEIGHBOURS

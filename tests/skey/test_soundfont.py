@@ -76,7 +76,7 @@ def level(wave: np.ndarray) -> float:
 @pytest.mark.parametrize("preset", RANGES)
 def test_every_preset_in_use_has_samples_and_sounds_the_written_pitch(font: SoundFont, preset: int) -> None:
     low, high = RANGES[preset]
-    assert out_of_tune(font, (0, preset), sorted({*range(low, high + 1, 7), high})) == {}
+    assert out_of_tune(font, (0, preset), sorted({*range(low, high + 1, 7), high})) == []
     for pitch in range(low, high + 1):
         assert all(font.zones((0, preset), pitch, velocity) for velocity in (1, 40, 80, 127)), pitch
 
@@ -84,7 +84,7 @@ def test_every_preset_in_use_has_samples_and_sounds_the_written_pitch(font: Soun
 @pytest.mark.parametrize("preset", [78, 86, 112, 119, 125])
 def test_presets_that_are_out_of_tune_are_not_in_use(font: SoundFont, preset: int) -> None:
     assert preset not in RANGES
-    assert set(out_of_tune(font, (0, preset), (48, 60))) == {48, 60}
+    assert out_of_tune(font, (0, preset), (48, 60)) == [48, 60]
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,8 @@ class TooShortAudio(AudioError):
 def read_audio(path: PathLike | BinaryFile) -> Wave:
     """Read one sound file: decoded, mean of channels, 22,050 Hz, peak 1 (front end of STONE and S-KEY).
 
-    ``path`` is any file that libsndfile or FFmpeg decodes, or a binary file object. Returns at least
-    ``MIN_SAMPLES`` samples. Raises ``AudioError`` where it is missing, unreadable, empty, not finite, silent
-    or too short.
+    ``path`` is any file that libsndfile or FFmpeg decodes, or a binary file object. Raises ``AudioError``
+    where it is missing, unreadable, empty, not finite, silent or too short (``MIN_SAMPLES``).
     """
     return normalise(_joined(stream_audio(path)))
 
@@ -60,8 +59,7 @@ def prepare(samples: Shaped[np.ndarray, "..."], sample_rate: int | float) -> Wav
     """Do to an array what :func:`read_audio` does to a file.
 
     ``samples`` are (samples,), (samples, channels) or (channels, samples), whichever makes more samples than
-    channels; integers are full-scale PCM. Raises ``AudioError`` as there, and for a wrong shape or an
-    impossible rate.
+    channels; integers are full-scale PCM. A wrong shape or an impossible rate is an ``AudioError``, too.
     """
     return normalise(_joined(stream_array(samples, sample_rate)))
 

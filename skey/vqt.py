@@ -110,10 +110,7 @@ def log_vqt(wave: Float32[Tensor, "*batch samples"]) -> Float32[Tensor, "*batch 
 
 
 def crop(log_vqt: Float[Tensor, "*batch 99 frames"], c: int) -> Float[Tensor, "*batch 84 frames"]:
-    """Keep the 84 bins that start at bin c: a transposition **down** by c semitones (T_c of STONE), a view.
-
-    Raises ``ValueError`` for a crop outside of 0 to 15.
-    """
+    """A view of the 84 bins from bin c, 0..15 or ``ValueError``: c semitones **down** (T_c of STONE)."""
     if not 0 <= c <= MAX_CROP:
         raise ValueError(f"a crop of {c} semitones: 0 to {MAX_CROP} are possible")
     return log_vqt[..., c : c + CROPPED_BINS, :]

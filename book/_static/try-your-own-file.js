@@ -124,15 +124,10 @@ function skeyEstimator(SKEY) {
   }
 
   function timeDownsampling(x, name) {
-    const data = norm(x.data);
-    const width = 2 * x.channels * (x.frames >> 1);
-    const pairs = new Float64Array(SKEY.croppedBins * width);
-    for (let bin = 0; bin < SKEY.croppedBins; bin++) {
-      const start = bin * x.frames * x.channels;
-      pairs.set(data.subarray(start, start + width), bin * width);
-    }
-    const result = gelu(linear(pairs, `${name}.pairs`));
-    return { frames: x.frames >> 1, channels: weights[`${name}.pairs.bias`].length, data: result };
+    const even = x.frames - (x.frames % 2); // An odd last frame is dropped.
+    const pairs = norm(x.data).filter((_, i) => Math.floor(i / x.channels) % x.frames < even);
+    const data = gelu(linear(pairs, `${name}.pairs`));
+    return { frames: even / 2, channels: weights[`${name}.pairs.bias`].length, data };
   }
 
   function convnext(x, name, size) {

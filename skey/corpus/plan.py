@@ -130,10 +130,7 @@ _remembered_piece = lru_cache(maxsize=256)(load_piece)
 
 
 def render_clip(clip: Clip, font: Path | None = None) -> Float32[np.ndarray, "661500"]:
-    """A clip's sound: 30 s mono at 22,050 Hz, peak 1, degraded according to its level.
-
-    ``font`` is another SoundFont than that of the corpus; ``SoundFontError`` where the file is none.
-    """
+    """A clip's sound: 30 s mono at 22,050 Hz, peak 1; by another SoundFont, or ``SoundFontError``."""
     sampler, seconds = soundfont(font), CLIP_SECONDS / len(clip.places)
     waves = [
         normalise_peak(sampler.render(part.notes, part.programs, seconds, part.tuning_cents))

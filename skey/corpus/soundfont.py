@@ -276,10 +276,7 @@ def _envelope(amounts: Generators) -> Envelope:
 def sound(
     points: Int16[np.ndarray, " points"], zone: Zone, pitch: int, count: int, tuning_cents: float | int = 0.0
 ) -> Float32[np.ndarray, " samples"]:
-    """``zone`` playing a MIDI ``pitch`` for ``count`` samples at 22,050 Hz before its envelope, peak 1.
-
-    Shorter where the sample is not looped and ends before.
-    """
+    """``zone`` playing a MIDI ``pitch`` for ``count`` samples or to its end, peak 1, before its envelope."""
     step = zone.step(pitch, tuning_cents, SAMPLE_RATE)
     available = count if zone.looped else min(count, int((zone.end - zone.start) / step))
     short, long = transform_lengths(ceil(available * step), step)

@@ -50,10 +50,7 @@ def _logarithms(profile: Rows) -> Rows:
 
 
 def expected_error(confidence: Tracks, right: Bool[np.ndarray, "tracks"], bins: int = 10) -> float:
-    """Expected calibration error: how far confidence and the share of right answers lie apart, 0..1.
-
-    The mean over ``bins`` classes of confidence of equal width, weighted by their numbers of tracks.
-    """
+    """Expected calibration error, 0..1, over ``bins`` classes of confidence of equal width."""
     classes = np.minimum((confidence * bins).astype(int), bins - 1)
     surplus = np.bincount(classes, right - confidence, minlength=bins)
     return float(np.abs(surplus).sum() / len(right))

@@ -44,10 +44,7 @@ class NumpyChromaNet:
 
     @np.errstate(over="ignore")
     def profile(self, cropped: Float32[np.ndarray, "84 frames"]) -> Float32[np.ndarray, "12 modes"]:
-        """The softmax over all outputs (Eq. 1; Section 5.2, STONE); ``SkeyError`` for too short an input.
-
-        (12, 1) key signatures, or (12, 2) key signature times mode.
-        """
+        """The softmax over all outputs (Eq. 1; Section 5.2, STONE); ``SkeyError`` for too short an input."""
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         x = _averaged(cropped, self.architecture.frames_per_step)[..., None]
         for block in range(len(self.architecture.channels)):

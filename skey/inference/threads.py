@@ -33,10 +33,7 @@ def one_thread() -> Iterator[None]:
 
 
 class SingleBlas:
-    """numpy's matrix products on one thread for as long as anybody is inside.
-
-    That number belongs to the process, so whoever comes first lowers it and whoever leaves last restores it.
-    """
+    """numpy's matrix products on one thread while anybody is inside: the number belongs to the process."""
 
     def __init__(self) -> None:
         self._lock, self._inside, self._restored = Lock(), 0, ExitStack()

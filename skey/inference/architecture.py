@@ -106,8 +106,8 @@ class Calibration:
         """
         if self.outputs == 12:
             raise SkeyError("This network tells key signatures, not modes: ask for the signature profile.")
-        position = {key: divmod(index, PITCH_CLASSES) for index, key in enumerate(self.output_keys())}
-        columns, rows = zip(*(position[key] for key in KEYS), strict=True)
+        places = map(self.output_keys().index, KEYS)
+        columns, rows = zip(*(divmod(place, PITCH_CLASSES) for place in places), strict=True)
         outputs: Any = profile
         keys: Profile = outputs[:, rows, columns]
         return keys

@@ -60,7 +60,7 @@ class Listener:
 def ask(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
     """The probabilities that a listener gives a track: in one pass, or from the mean over its windows.
 
-    So ask all but the estimator, which cuts windows from the sound; see :meth:`Listener.probabilities`.
+    Everything asks this way but the estimator, which cuts windows from the sound itself.
     """
     return listener.probabilities(mean_profile(listener, log_vqt))
 

@@ -1,9 +1,8 @@
 """Sound files and arrays to mono waveforms at 22,050 Hz: decoded, mixed down, resampled, peak-normalised.
 
-Files are decoded by :mod:`skey.files.decoding` and resampled by the SoX resampler (through soxr),
-block by block, so that memory does not grow with the sample rate or with the length that a damaged header
-claims.
-The stream and the whole file give the same numbers to the last bit. What can be wrong is an AudioError.
+Files are decoded by :mod:`skey.files.decoding` and resampled by SoX (through soxr), block by block: memory
+does not grow with the sample rate or with the length that a damaged header claims. The stream and the whole
+file give the same numbers to the last bit. What can be wrong is an AudioError.
 """
 
 from collections.abc import Iterable, Iterator
@@ -50,9 +49,8 @@ class TooShortAudio(AudioError):
 def read_audio(path: PathLike | BinaryFile) -> Wave:
     """Read one sound file: decoded, mean of channels, 22,050 Hz, peak 1 (front end of STONE and S-KEY).
 
-    ``path`` is any file that libsndfile or FFmpeg decodes, or a binary file object. Returns (samples,)
-    float32, at least ``MIN_SAMPLES`` of them. Raises ``AudioError`` where it is missing, unreadable, empty,
-    not finite, silent or too short.
+    ``path`` is any file that libsndfile or FFmpeg decodes, or a binary file object. Raises ``AudioError``
+    where it is missing, unreadable, empty, not finite, silent or too short (``MIN_SAMPLES``).
     """
     return normalise(_joined(stream_audio(path)))
 
@@ -61,8 +59,7 @@ def prepare(samples: Shaped[np.ndarray, "..."], sample_rate: int | float) -> Wav
     """Do to an array what :func:`read_audio` does to a file.
 
     ``samples`` are (samples,), (samples, channels) or (channels, samples), whichever makes more samples than
-    channels; integers are full-scale PCM. Raises ``AudioError`` as there, and for a wrong shape or an
-    impossible rate.
+    channels; integers are full-scale PCM. A wrong shape or an impossible rate is an ``AudioError``, too.
     """
     return normalise(_joined(stream_array(samples, sample_rate)))
 
@@ -75,10 +72,9 @@ def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
 
 
 def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) -> None:
-    """Refuse a recording that is empty, too short, silent or not finite.
+    """Refuse a recording that is empty, too short, silent or not finite: raises that kind of ``AudioError``.
 
-    ``samples`` is its length at 22,050 Hz, ``peak`` its largest absolute value, full scale being 1. Raises
-    ``AudioError``, of which ``TooShortAudio`` and ``SilentAudio`` are kinds.
+    ``samples`` is its length at 22,050 Hz, ``peak`` its largest absolute value, full scale being 1.
     """
     if samples == 0:
         raise EmptyAudio("the recording is empty: it has no samples; export or download it again")
@@ -97,12 +93,11 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
 
 
 def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iterator[Wave]:
-    """Read one sound file in blocks of so many seconds, in memory that does not grow with its length.
+    """Read one sound file in blocks of so many seconds: mean of channels, 22,050 Hz, **not** normalised.
 
-    Yields (samples,) float32 at 22,050 Hz, mean of channels, **not** normalised. Raises ``AudioError``
-    where the file is missing, unreadable, empty or not finite, as soon as it is known.
+    Raises ``AudioError`` where the file is missing, unreadable, empty or not finite, as soon as it is known.
     """
-    yield from _split(_at_one_rate(decoded(path)), seconds)
+    yield from _split(_resampled(decoded(path)), seconds)
 
 
 def stream_array(
@@ -121,8 +116,8 @@ def stream_array(
     table = table.T if table.shape[0] < table.shape[1] else table
     check_rate(sample_rate)
     frames = block_frames(sample_rate, table.shape[1])
-    blocks = (as_float(table[i : i + frames]) for i in range(0, len(table), frames))
-    yield from _split(_resampled(map(_mixed_down, blocks), sample_rate), seconds)
+    blocks = ((sample_rate, as_float(table[i : i + frames])) for i in range(0, len(table), frames))
+    yield from _split(_resampled(blocks), seconds)
 
 
 def _mixed_down(block: Block) -> Wave:
@@ -133,21 +128,16 @@ def _mixed_down(block: Block) -> Wave:
     return mono
 
 
-def _at_one_rate(blocks: Iterable[tuple[int, Block]]) -> Iterator[Wave]:
-    """The mean of the channels at 22,050 Hz; the rate of the blocks can change."""
+def _resampled(blocks: Iterable[tuple[int | float, Block]]) -> Iterator[Wave]:
+    """The mean of the channels at 22,050 Hz, bit for bit as in one piece; the rate can change."""
     for rate, group in groupby(blocks, key=itemgetter(0)):
-        yield from _resampled((_mixed_down(block) for _, block in group), rate)
-
-
-def _resampled(blocks: Iterable[Wave], sample_rate: int | float) -> Iterator[Wave]:
-    """The same sound at 22,050 Hz; bit for bit what resampling it in one piece gives."""
-    if sample_rate == SAMPLE_RATE:
-        yield from blocks
-        return
-    resampler = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield resampler.resample_chunk(block)
-    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        mono = (_mixed_down(block) for _, block in group)
+        if rate == SAMPLE_RATE:
+            yield from mono
+            continue
+        resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
+        yield from map(resampler.resample_chunk, mono)
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _split(blocks: Iterable[Wave], seconds: int | float) -> Iterator[Wave]:

@@ -1,7 +1,7 @@
 """What needs no training: always C major, the loudest pitch class, and template matching.
 
-Each baseline is a callable: the log-VQT of a whole track in, its key or key signature out. All but the
-constant look at one :func:`track_chroma`; its definition, ``scale``, matters more than the templates.
+Each is a callable: the log-VQT of a whole track in, its key or key signature out. All but the constant look
+at one :func:`track_chroma`; its definition, ``scale``, matters more than the templates.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from skey.inference.filters import BINS_PER_OCTAVE
+from skey.inference.templates import DECADES, PITCH_CLASS_OF_A, Profile, correlations
 from skey.inference.templates import PROFILES as PROFILES
-from skey.inference.templates import Profile, correlations
 from skey.keys import KEYS, Key
 from skey.shapes import Float
 from skey.vqt import crop
@@ -22,17 +22,12 @@ from skey.vqt import crop
 Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]
 """How loud a bin of the log-VQT counts; see :func:`track_chroma`."""
 
-_PITCH_CLASS_OF_A = 9
-_DECADES = 8.0
-"""Magnitudes from 0 to 1 of the log-VQT: 80 dB, taken as 10 log10 of the magnitude, are eight decades."""
-
 
 def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -> Float[Tensor, "12"]:
-    """How present each pitch class is in a track: the mean over seven octaves and all frames, (12,) from C.
+    """How present each pitch class is in a track: the mean over seven octaves from A0 and all frames, from C.
 
-    ``log_vqt`` is (99, frames), of which the seven octaves from A0 are used. A bin of the VQT is so wide that
-    a note has half its magnitude in the two semitones beside it; energy, which is what STONE says it took,
-    leaves a quarter there, and peaks leave nothing.
+    A bin of the VQT is so wide that a note has half its magnitude in the two semitones beside it; energy,
+    which is what STONE says it took, leaves a quarter there, and peaks leave nothing.
 
     ``scale`` says what is averaged: ``"decibels"`` the values as they are, as the pseudo-label of S-KEY does;
     ``"magnitude"``; ``"energy"``, its square; ``"framewise"`` energies, each frame divided by its loudest
@@ -42,7 +37,7 @@ def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -
     frames = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[-1]).mean(dim=0)
     if scale == "framewise":
         frames = frames / frames.amax(dim=0)
-    return frames.mean(dim=-1).roll(_PITCH_CLASS_OF_A)
+    return frames.mean(dim=-1).roll(PITCH_CLASS_OF_A)
 
 
 def loudness(
@@ -51,7 +46,7 @@ def loudness(
     """What each bin of a log-VQT contributes to a chroma; ``scale`` as for :func:`track_chroma`."""
     if scale == "decibels":
         return log_vqt
-    linear = 10 ** (_DECADES * (log_vqt - 1) * (2 if scale in ("energy", "framewise") else 1))
+    linear = 10 ** (DECADES * (log_vqt - 1) * (2 if scale in ("energy", "framewise") else 1))
     if scale != "peaks":
         return linear
     loudest_neighbour = torch.nn.functional.max_pool2d(
@@ -71,12 +66,12 @@ class AlwaysCMajor:
 
 @dataclass(frozen=True)
 class ChromaArgmax:
-    """Feature engineering of Table 1, STONE: the loudest pitch class, taken for the key signature."""
+    """Feature engineering of Table 1, STONE: the loudest pitch class (C = 0), taken for the key signature."""
 
     scale: Scale = "energy"
 
     def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> int:
-        """The key signature, as the pitch class of its major key (C = 0), of a track (99, frames)."""
+        """The key signature of a track."""
         return int(track_chroma(log_vqt, self.scale).argmax())
 
 
@@ -92,7 +87,7 @@ class TemplateMatching:
         return correlations(track_chroma(log_vqt, self.scale).numpy(), self.profile)
 
     def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> Key:
-        """The key that fits best a track (99, frames)."""
+        """The key that fits a track best."""
         return KEYS[int(self.scores(log_vqt).argmax())]
 
 
@@ -103,8 +98,5 @@ BASELINES: Mapping[str, Callable[[Float[Tensor, "99 frames"]], Key | int]] = {
     "temperley": TemplateMatching("temperley"),
     "temperley-peaks": TemplateMatching("temperley", "peaks"),
 }
-"""Every baseline by name; ``feature-engineering`` answers a key signature, the others a key.
-
-``temperley-peaks`` is the strongest combination of template and chroma that we found: what a network that
-needs training has to beat.
-"""
+"""By name; ``feature-engineering`` answers a key signature, the others a key. ``temperley-peaks`` is the
+strongest template and chroma that we found: what a network that needs training has to beat."""

@@ -1,9 +1,8 @@
 """From a rotation-free profile to keys: what each output means, found on a synthesised reference sound.
 
-A self-supervised network knows relative keys only: which output means C major is an accident of training.
-Section 4.2 of STONE settles it with one recording of a C major scale and its chords. Here that sound is
-synthesised, a second one in A minor is added, and each mode is calibrated on its own, because nothing in
-training ties the two together.
+Which output means C major is an accident of self-supervised training. Section 4.2 of STONE settles it with
+one recording of a C major scale and its chords. Here that sound is synthesised, a second one in A minor is
+added, and each mode is calibrated on its own, because nothing in training ties the two together.
 """
 
 from functools import cache
@@ -14,15 +13,12 @@ from torch import Tensor
 
 from skey.audio import SAMPLE_RATE
 from skey.errors import SkeyError
+from skey.inference.architecture import Calibration as Calibration
 from skey.inference.filters import SEGMENT_SAMPLES
-from skey.inference.outputs import Calibration as Calibration
 from skey.keys import Mode
 from skey.model import PITCH_CLASSES, ChromaNet
 from skey.shapes import Float, Float32
 from skey.vqt import crop, log_vqt
-
-CROPS = range(PITCH_CLASSES)
-"""Calibration listens to the reference sound in all twelve transpositions and averages what it hears."""
 
 SCALES: dict[Mode, tuple[int, ...]] = {
     "major": (60, 62, 64, 65, 67, 69, 71, 72),
@@ -66,7 +62,7 @@ def triad(mode: Mode, degree: int) -> list[int]:
 def _reference_crops(mode: Mode) -> Float[Tensor, "12 84 frames"]:
     """The reference sound in its twelve transpositions: the same for every network, so made once."""
     sound = log_vqt(torch.from_numpy(reference_sound(mode)))
-    return torch.stack([crop(sound, c) for c in CROPS])
+    return torch.stack([crop(sound, c) for c in range(PITCH_CLASSES)])
 
 
 @torch.inference_mode()
@@ -75,15 +71,16 @@ def reference_profiles(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 12 col
 
     (12, 12, columns): crop, row, column. A larger crop sounds lower, so the rows fall as the crop grows.
     """
-    crops = _reference_crops(mode).to(next(model.parameters()).device)
-    profiles: Tensor = model(crops)
-    return profiles.reshape(len(CROPS), PITCH_CLASSES, -1).cpu()
+    was_training = model.training
+    profiles: Tensor = model.eval()(_reference_crops(mode).to(next(model.parameters()).device))
+    model.train(was_training)
+    return profiles.reshape(PITCH_CLASSES, PITCH_CLASSES, -1).cpu()
 
 
 def reference_profile(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 columns"]:
     """The profile of the reference sound, averaged over its twelve transpositions rotated back to crop 0."""
     profiles = reference_profiles(model, mode)
-    return torch.stack([profile.roll(c, dims=0) for c, profile in zip(CROPS, profiles, strict=True)]).mean(0)
+    return torch.stack([profile.roll(c, dims=0) for c, profile in enumerate(profiles)]).mean(0)
 
 
 def signature_row(model: ChromaNet) -> int:
@@ -91,10 +88,7 @@ def signature_row(model: ChromaNet) -> int:
 
     Unlike `calibrate` it asks nothing of the modes, so it has a meaning before a network has learnt them.
     """
-    was_training = model.training
-    model.eval()
     heard = reference_profile(model, "major") + reference_profile(model, "minor")
-    model.train(was_training)
     return int(heard.sum(1).argmax())
 
 
@@ -105,10 +99,7 @@ def calibrate(model: ChromaNet) -> Calibration:
     in the C major sound, the row of A minor the largest of the other column in the A minor sound. Raises
     ``SkeyError`` where the profile is not finite.
     """
-    was_training = model.training
-    model.eval()
     major, minor = reference_profile(model, "major"), reference_profile(model, "minor")
-    model.train(was_training)
     if not (major.isfinite().all() and minor.isfinite().all()):
         raise SkeyError("The network's answer to the reference sound is not finite: its weights are broken.")
     if model.architecture.outputs == 12:

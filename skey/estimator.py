@@ -1,8 +1,7 @@
 """The key of a recording: sound in, :class:`KeyEstimate` out.
 
-By default a recording is heard in windows, read block by block, and the profiles of the tonal windows are
-averaged as in STONE, so that memory does not grow with its length. What holds no tonality gets no key,
-and the front end follows the tuning of what is far from A4 = 440 Hz.
+A recording is heard in windows, read block by block, and the profiles of the tonal windows are averaged as
+in STONE. What holds no tonality gets no key, and the front end follows the tuning.
 """
 
 import os
@@ -26,7 +25,12 @@ from skey.inference.threads import keep_freed_memory, one_blas_thread
 from skey.inference.tonality import MIN_ACTIVE_SECONDS, Tonality, measure_tonality, sounding, tuning_cents
 from skey.keys import KEYS, Key
 from skey.listeners import Listener, listener
-from skey.shapes import Float, Shaped
+from skey.shapes import Float
+
+if TYPE_CHECKING:
+    import torch
+
+    from skey.weights.store import LoadedModel
 
 BETWEEN_CENTS = 40
 """A piece that is so far from the tuning of its key is about as far from the next key."""
@@ -40,12 +44,7 @@ LEAST_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a recording in one key, from ``start`` to ``end`` in seconds.
-
-    ``key`` is None where nothing tonal sounds or the weights tell key signatures only, ``signature`` the
-    pitch class of the major key with its key signature, or None, and ``confidence`` the probability of the
-    answer, 0 where there is none.
-    """
+    """A stretch of a recording in one key, from ``start`` to ``end`` in seconds; see :class:`KeyEstimate`."""
 
     start: float
     end: float
@@ -85,12 +84,13 @@ class KeyEstimate:
     @property
     def runner_up(self) -> Key | None:
         """The second likeliest key; None where there is no key."""
-        return None if self.key is None else KEYS[self._second()]
+        second = sorted(range(len(self.probabilities)), key=self.probabilities.__getitem__)[-2]
+        return None if self.key is None else KEYS[second]
 
     @property
     def runner_up_confidence(self) -> float:
         """Probability of the runner-up, 0 where there is no answer."""
-        return 0.0 if self.signature is None else self.probabilities[self._second()]
+        return 0.0 if self.signature is None else sorted(self.probabilities)[-2]
 
     @property
     def between(self) -> Key | None:
@@ -106,16 +106,9 @@ class KeyEstimate:
         reason = f"too uncertain: {self.confidence:.2f}, and {confidence:.2f} was asked for"
         return replace(self, key=None, signature=None, reason=reason)
 
-    def _second(self) -> int:
-        """Index of the second largest probability."""
-        return sorted(range(len(self.probabilities)), key=self.probabilities.__getitem__)[-2]
-
 
 def answer(probabilities: Sequence[float]) -> tuple[Key | None, int]:
-    """The likeliest key (None for 12 probabilities) and the pitch class of the major key with its signature.
-
-    ``probabilities`` are 24 in the order of KEYS, or 12 of key signatures from C.
-    """
+    """The likeliest key (None for 12 probabilities) and its signature; both as in :class:`KeyEstimate`."""
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     return (KEYS[best], KEYS[best].signature) if len(probabilities) == len(KEYS) else (None, best)
 
@@ -126,16 +119,10 @@ def merged(segments: Iterable[Segment]) -> tuple[Segment, ...]:
 
 
 def _joined(group: Sequence[Segment]) -> Segment:
-    """One segment in the place of several with the same answer."""
     seconds = [segment.end - segment.start for segment in group]
     weighted = sum(s.confidence * t for s, t in zip(group, seconds, strict=True))
     return replace(group[0], end=group[-1].end, confidence=weighted / max(sum(seconds), 1e-9))
 
-
-if TYPE_CHECKING:
-    import torch
-
-    from skey.weights.store import LoadedModel
 
 OFFSET = 0.01
 """A mean of more than this share of the peak is an error of the recording; music would drown in it."""
@@ -175,15 +162,14 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What was heard in one window; no profile where nothing tonal sounds.
-
-    `sounding` are the seconds of it that are not silent, `own` those of what it speaks for.
-    """
+    """What was heard in one window; no profile where nothing tonal sounds."""
 
     start: float
     end: float
     sounding: float
+    """Seconds of it that are not silent."""
     own: float
+    """Those of what it speaks for."""
     peak: float
     tonality: Tonality
     profile: Float[np.ndarray, "values"] | None
@@ -193,7 +179,6 @@ class _Tuning:
     """The tuning of a recording as far as it was heard, so that no window jumps to the next key."""
 
     def __init__(self) -> None:
-        """Nothing was heard yet."""
         self.cents, self._sum = 0.0, 0j
 
     def followed(self, tonality: Tonality) -> int:
@@ -207,15 +192,13 @@ class KeyEstimator:
     """Estimates keys; loads its weights once.
 
     Args:
-        weights: a weights file, a name that ``skey weights list`` shows, or a loaded model; ``"krumhansl"``
-            for the Krumhansl template, which needs none; None for the weights that ship as the default, or
-            the template where they do not ship.
+        weights: a file, a name that ``skey weights list`` shows, or a loaded model; ``"krumhansl"`` for that
+            template; None for the weights that ship as the default, or the template where they do not ship.
         device: where a network runs (the front end runs on the CPU). On the CPU nothing needs torch.
         whole_track: one pass over the whole recording, in memory that grows with its length, or the mean over
             windows; None for what the weights say of themselves.
-        as_published: as the papers do it: tuned to 440 Hz whatever the music is, and with a key for
-            everything that has spectral lines, such as speech or a single tone. One pass over the whole
-            recording implies it.
+        as_published: as the papers do it: tuned to 440 Hz, and with a key for everything that has spectral
+            lines, such as speech or a single tone. One pass over the whole recording implies it.
     """
 
     def __init__(
@@ -226,7 +209,6 @@ class KeyEstimator:
         whole_track: bool | None = None,
         as_published: bool = False,
     ) -> None:
-        """Load the weights."""
         keep_freed_memory()
         self.listener: Listener = listener(weights, device)
         self.whole_track = self.listener.whole_track if whole_track is None else whole_track
@@ -246,9 +228,8 @@ class KeyEstimator:
     def estimate_many(self, paths: PathLike | Iterable[PathLike], jobs: int = 1) -> Iterator[Outcome]:
         """Estimate the keys of many files; one that cannot be read does not stop the others.
 
-        ``-`` among the paths is standard input; ``jobs`` files are worked on at the same time, in threads.
-        Yields the outcome for each file, in the order of the paths; what is finished when the user
-        interrupts is yielded before the ``KeyboardInterrupt`` goes on.
+        ``-`` is standard input; ``jobs`` threads work. Yields the outcomes in the order of the paths; what is
+        finished when the user interrupts is yielded before the ``KeyboardInterrupt`` goes on.
         """
         paths = [paths] if isinstance(paths, str | os.PathLike) else paths
         if jobs == 1:
@@ -270,7 +251,6 @@ class KeyEstimator:
             pool.shutdown(cancel_futures=True)
 
     def _outcome(self, path: Path) -> Outcome:
-        """The estimate or the error of one file."""
         try:
             return Outcome(path, self.estimate(sys.stdin.buffer if path == STDIN else path), None)
         except SkeyError as error:
@@ -324,38 +304,30 @@ class KeyEstimator:
         return self.listener.profile(log_vqt(audio.normalise(wave), cents))
 
     def _probabilities(self, profile: Float[np.ndarray, "values"]) -> tuple[float, ...]:
-        """What the listener says of a mean profile."""
         return tuple(self.listener.probabilities(profile).tolist())
 
     def _segment(self, heard: _Heard) -> Segment:
-        """One window as a segment."""
         if heard.profile is None:
             return Segment(heard.start, heard.end, None, None, 0.0)
         probabilities = self._probabilities(heard.profile)
         return Segment(heard.start, heard.end, *answer(probabilities), max(probabilities))
 
     def _no_key(self, reason: str, duration: float) -> KeyEstimate:
-        """The estimate of a recording that has no key."""
         outputs = self.listener.outputs
         nothing = (Segment(0.0, duration, None, None, 0.0),)
         return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
 
 
 def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iterator[Wave]:
-    """The sound of a file or an array in blocks of one window."""
     if isinstance(sound, str | os.PathLike | BinaryFile):
         return audio.stream_audio(sound, seconds)
     if sample_rate is None:
         raise ValueError("an array needs its sample_rate")
-    return audio.stream_array(_as_array(sound), sample_rate, seconds)
-
-
-def _as_array(samples: Any) -> Shaped[np.ndarray, "..."]:  # noqa: ANN401 - whatever numpy makes an array of
-    """Samples as an array, of a tensor on any device, too."""
     try:
-        return np.asarray(samples.detach().cpu() if hasattr(samples, "detach") else samples)
+        samples = np.asarray(sound.detach().cpu() if hasattr(sound, "detach") else sound)
     except (TypeError, ValueError) as error:
-        raise AudioError(f"expected a file or samples, not {type(samples).__name__}: {error}") from error
+        raise AudioError(f"expected a file or samples, not {type(sound).__name__}: {error}") from error
+    return audio.stream_array(samples, sample_rate, seconds)
 
 
 def _windows(blocks: Iterable[Wave]) -> Iterator[_Window]:
@@ -368,7 +340,6 @@ def _windows(blocks: Iterable[Wave]) -> Iterator[_Window]:
 
 
 def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | None:
-    """Why a recording has no key, or None where it has one."""
     try:
         audio.check_audible(round(duration * SAMPLE_RATE), peak)
     except (audio.SilentAudio, audio.TooShortAudio) as error:

@@ -1,15 +1,14 @@
 """The 24 keys: their value type, their order, the circle of fifths, how two keys relate, and every notation.
 
-Conventions: a pitch class is a number of semitones above C (C = 0 … B = 11). A key signature is named by the
-pitch class of the major key that has it, so that C major and A minor both have signature 0. There is one
-canonical spelling, and tolerant reading of what data sets and tools write.
+A pitch class is a number of semitones above C (C = 0 … B = 11). A key signature is named by the pitch class
+of the major key that has it: C major and A minor both have signature 0.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, SupportsIndex
+from typing import Literal, get_args
 
 from skey.errors import SkeyError
 
@@ -20,8 +19,8 @@ TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 """The canonical spelling of each tonic, the same in both modes, by pitch class from C = 0."""
 
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_MODE_WORDS: dict[str, Mode] = {"maj": "major", "major": "major", "min": "minor", "minor": "minor"}
-_MODE_LETTERS: dict[str, Mode] = {"M": "major", "m": "minor"}
+_MODES: dict[str, Mode] = {"M": "major", "m": "minor"}
+_MODES |= {"maj": "major", "major": "major", "min": "minor", "minor": "minor"}
 
 # A hyphen before a space is music21's flat ("e- minor"); before a letter it only joins ("e-minor", "E-flat").
 _ACCIDENTAL_WORDS = (
@@ -46,13 +45,8 @@ _FOREIGN = (
 _CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
 _CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
 _MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
-_CIRCLE_LETTERS: dict[str, tuple[int, Mode]] = {
-    "b": (8, "major"),
-    "a": (8, "minor"),
-    "d": (1, "major"),
-    "m": (1, "minor"),
-}
-"""Letter of a code on the circle of fifths: the number that C major or A minor has, and the mode."""
+_CIRCLE_ORIGIN = {"b": 8, "a": 8, "d": 1, "m": 1}
+"""The number that C major or A minor has, by the letter of a code on the circle of fifths."""
 
 
 class KeyParseError(SkeyError, ValueError):
@@ -71,14 +65,6 @@ class Key:
             raise ValueError(
                 f"expected a tonic in 0..11 and 'major' or 'minor', not {self.tonic!r} {self.mode!r}"
             )
-
-    @classmethod
-    def from_index(cls, index: SupportsIndex) -> "Key":
-        """The key at a place of :data:`KEYS`, 0..11 for C to B major, then minor; else ``ValueError``."""
-        number = index.__index__()
-        if number not in range(24):
-            raise ValueError(f"expected a key index in 0..23, not {number}")
-        return cls(number % 12, "minor" if number >= 12 else "major")
 
     @property
     def index(self) -> int:
@@ -105,7 +91,6 @@ class Key:
         return Key((self.tonic + semitones) % 12, self.mode)
 
     def __str__(self) -> str:
-        """The canonical name, such as ``Eb minor``."""
         return format_key(self)
 
 
@@ -165,13 +150,8 @@ def parse_key(text: str) -> Key:
     majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open Key (``1d``), Camelot-compatible
     codes (``8B``) and ``sf=-6 mi=1``. Raises ``KeyParseError`` for any other text.
     """
-    plain = (
-        unicodedata.normalize("NFKC", text if isinstance(text, str) else "")
-        .replace("♭", "b")
-        .replace("♯", "#")
-        .strip()
-    )
-    plain = _CENTS.sub("", plain)
+    plain = unicodedata.normalize("NFKC", text if isinstance(text, str) else "")
+    plain = _CENTS.sub("", plain.replace("♭", "b").replace("♯", "#").strip())
     readers = (_read_circle_code, _read_midi, _read_foreign, _read_enharmonic, _read_name)
     found = next((key for reader in readers if (key := reader(plain))), None)
     if found is None:
@@ -213,15 +193,15 @@ def _read_mode(word: str | None, letter: str) -> Mode | None:
     """The mode that a word names; without a word a capital letter means major and a small one minor."""
     if not word:
         return "major" if letter.isupper() else "minor"
-    return _MODE_LETTERS.get(word) or _MODE_WORDS.get(word.lower())
+    return _MODES.get(word) or _MODES.get(word.lower())
 
 
 def _read_circle_code(text: str) -> Key | None:
     match = _CIRCLE_CODE.fullmatch(text)
     if not match or not 1 <= int(match[1]) <= 12:
         return None
-    origin, mode = _CIRCLE_LETTERS[match[2].lower()]
-    return _from_fifths(int(match[1]) - origin, mode)
+    letter = match[2].lower()
+    return _from_fifths(int(match[1]) - _CIRCLE_ORIGIN[letter], "major" if letter in "bd" else "minor")
 
 
 def _read_midi(text: str) -> Key | None:
@@ -234,9 +214,6 @@ def _read_midi(text: str) -> Key | None:
 def _from_fifths(fifths: int, mode: Mode) -> Key:
     """The key whose signature lies so many fifths above that of C major."""
     return Key((7 * fifths + (9 if mode == "minor" else 0)) % 12, mode)
-
-
-_LERCH_TONIC_OF_ZERO = 9
 
 
 def parse_gtzan(number: int | str) -> Key | None:
@@ -253,7 +230,7 @@ def parse_gtzan(number: int | str) -> Key | None:
         raise KeyParseError(
             f"{number!r} is not a key number: expected -1 (no key) or 0..23 (0 = A major, 12 = A minor)"
         )
-    return None if value < 0 else Key.from_index(value).transposed(_LERCH_TONIC_OF_ZERO)
+    return None if value < 0 else KEYS[value].transposed(9)
 
 
 def format_key(key: Key, notation: Notation = Notation.NAME) -> str:
@@ -268,7 +245,7 @@ def format_key(key: Key, notation: Notation = Notation.NAME) -> str:
     if notation is Notation.MIDI:
         return f"sf={_sharps(key)} mi={int(minor)}"
     letter = ("dm" if notation is Notation.OPEN_KEY else "BA")[minor]
-    return f"{(_sharps(key) + _CIRCLE_LETTERS[letter.lower()][0] - 1) % 12 + 1}{letter}"
+    return f"{(_sharps(key) + _CIRCLE_ORIGIN[letter.lower()] - 1) % 12 + 1}{letter}"
 
 
 def _spelled(key: Key) -> str:
@@ -286,7 +263,7 @@ def _sharps(key: Key) -> int:
     return fifths - 12 if fifths > 6 or (fifths == 6 and key.mode == "minor") else fifths
 
 
-KEYS = tuple(Key.from_index(index) for index in range(24))
+KEYS = tuple(Key(tonic, mode) for mode in get_args(Mode) for tonic in range(12))
 """All keys in index order: C to B major, then C to B minor."""
 
 SIGNATURES_BY_FIFTHS = tuple(7 * fifths % 12 for fifths in range(12))

@@ -25,26 +25,22 @@ if TYPE_CHECKING:
 
     from skey.weights.store import LoadedModel
 
+LogVqt = Float[Any, "99 frames"]
+"""An array or a tensor."""
+
 TEMPLATE = "krumhansl"
 """What to ask for in the place of weights for the template."""
 
 TEMPLATE_TEMPERATURE = 0.12
-"""Of the Krumhansl template: :func:`skey.inference.confidence.fit_temperature` on the first 360 training
-clips of the open corpus, where 52 % of its answers are right and its mean confidence is 51 % (180 test clips:
-48, 53)."""
-
-_LEAST_REST = frames_of(SEGMENT_SECONDS) // 2
-"""Frames: a shorter rest of a track is dropped, as STONE drops every rest."""
-_FLOOR = 1.0
-"""80 dB in units of the log-VQT."""
+"""By ``fit_temperature`` on the first 360 training clips of the open corpus, where 52 % of the template's
+answers are right and its mean confidence is 51 % (180 test clips: 48, 53)."""
 
 
 class Listener:
     """One opinion on sound: a profile of each stretch, and what the mean of the profiles says.
 
-    ``identity`` tells it from any other: its name and, of trained weights, their checksum. ``outputs`` are 24
-    for keys, 12 for key signatures. It takes a ``whole_track`` in one pass, or its profiles of windows of
-    ``window_seconds`` are averaged.
+    ``identity`` is its name and, of trained weights, their checksum; ``outputs`` are 24 for keys, 12 for key
+    signatures. It takes a ``whole_track`` in one pass, or windows of ``window_seconds`` are averaged.
     """
 
     identity: str
@@ -52,7 +48,7 @@ class Listener:
     whole_track = False
     window_seconds = SEGMENT_SECONDS
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "values"]:
+    def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "values"]:
         """What it makes of a stretch, for the mean over a track."""
         raise NotImplementedError
 
@@ -61,17 +57,15 @@ class Listener:
         raise NotImplementedError
 
 
-def ask(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
+def ask(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
     """The probabilities that a listener gives a track: in one pass, or from the mean over its windows.
 
-    Tables, validation of runs, pages and the ONNX graph ask this way; the estimator does, too, but cuts its
-    windows from the sound, which it reads block by block. ``log_vqt`` is (99, frames) of the whole track, an
-    array or a tensor; the probabilities, as :meth:`Listener.probabilities` gives them, sum to one.
+    Everything asks this way but the estimator, which cuts windows from the sound itself.
     """
     return listener.probabilities(mean_profile(listener, log_vqt))
 
 
-def mean_profile(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "values"]:
+def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "values"]:
     """What a listener makes of a track, before :meth:`Listener.probabilities`; see :func:`ask`."""
     track = np.asarray(log_vqt)
     items = [track] if listener.whole_track else windows(track, listener.window_seconds)
@@ -79,21 +73,19 @@ def mean_profile(listener: Listener, log_vqt: Float[Any, "99 frames"]) -> Float[
         return np.asarray(np.mean([listener.profile(item) for item in items], axis=0))
 
 
-def windows(
-    log_vqt: Float[np.ndarray, "99 frames"], seconds: int = SEGMENT_SECONDS
-) -> Iterator[Float[np.ndarray, "99 window_frames"]]:
-    """Cut a track, (99, frames), into windows, each with the floor 80 dB under its own maximum.
+def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
+    """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
 
-    They are (99, 646) at 15 s: a rest of at least 7.5 s reaches back to fill a window, a shorter rest is
-    dropped. A shorter track is one short window.
+    They are (99, 646) at 15 s. A rest of at least 7.5 s reaches back to fill a window, a shorter one is
+    dropped, as STONE drops every rest. A shorter track is one short window.
     """
     frames, length = log_vqt.shape[-1], frames_of(seconds)
     starts = list(range(0, frames - length + 1, length)) or [0]
-    if frames - starts[-1] - length >= _LEAST_REST:
+    if frames - starts[-1] - length >= frames_of(SEGMENT_SECONDS) // 2:
         starts.append(frames - length)
     for start in starts:
         window = log_vqt[:, start : start + length]
-        yield np.maximum(window, window.max() - _FLOOR)
+        yield np.maximum(window, window.max() - 1)
 
 
 class Template(Listener):
@@ -102,7 +94,7 @@ class Template(Listener):
     identity = "Krumhansl template"
     outputs = 24
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "12"]:
+    def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "12"]:
         """The chroma: its mean over windows is that of the track."""
         return energy_chroma(np.asarray(log_vqt))
 
@@ -112,8 +104,6 @@ class Template(Listener):
 
 
 class _Trained(Listener):
-    """What a weights file says of its network."""
-
     def __init__(self, header: Header) -> None:
         self._header = header
         self.identity = f"{header.name} {header.checksum}"
@@ -129,8 +119,7 @@ class _Trained(Listener):
 class Network(_Trained):
     """A ChromaNet with its weights, on the CPU and without torch.
 
-    ``weights`` are a file, a name, or what :func:`skey.weights.load_weights` returned; raises
-    ``WeightsError`` where there are none, or the file is damaged or none of ours.
+    ``weights`` are a file, a name, or a loaded model; ``WeightsError`` where there are no such, or damaged.
     """
 
     def __init__(self, weights: "str | Path | LoadedModel") -> None:
@@ -140,7 +129,7 @@ class Network(_Trained):
         super().__init__(header)
         self._network = NumpyChromaNet(header.architecture, arrays)
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
+    def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
         """What the network says, calibrated to keys or key signatures."""
         cropped = np.asarray(log_vqt)[:CROPPED_BINS]
         repeats = -(-self._header.architecture.minimum_frames // cropped.shape[1])
@@ -165,7 +154,7 @@ class TorchNetwork(_Trained):
             raise SkeyError(f"there is no device {str(device)!r} here ({error}); use device='cpu'") from error
         self._device = device
 
-    def profile(self, log_vqt: Float[Any, "99 frames"]) -> Float[np.ndarray, "outputs"]:
+    def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
         """What the network says, calibrated to keys or key signatures."""
         import torch
 
@@ -192,10 +181,7 @@ def listener(
 
 @dataclass(frozen=True)
 class NetworkSystem:
-    """A network as a system: log-VQT of a whole track in, its key (12 outputs: its key signature) out.
-
-    The weights in ``file`` are read when the first track comes.
-    """
+    """A network as a system: log-VQT of a whole track in, its key (12 outputs: its key signature) out."""
 
     file: Path
 
@@ -206,11 +192,11 @@ class NetworkSystem:
 
     @cached_property
     def listener(self) -> Listener:
-        """The network, read once; raises ``WeightsError`` where the file is damaged."""
+        """The network, read when the first track comes; ``WeightsError`` where the file is damaged."""
         return listener(self.file)
 
-    def __call__(self, log_vqt: Float[Any, "99 frames"]) -> Key | int:
-        """The answer for a track (99, frames)."""
+    def __call__(self, log_vqt: LogVqt) -> Key | int:
+        """The answer for a track."""
         best = int(ask(self.listener, log_vqt).argmax())
         return KEYS[best] if self.listener.outputs == len(KEYS) else best
 

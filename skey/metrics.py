@@ -1,21 +1,17 @@
 """Scores of key estimates: counts by relation, MIREX, KSEA, modes, confusion matrices, intervals.
 
-Conventions
------------
 - References and estimates are sequences of :class:`~skey.keys.Key`, one a track, in the same order. An
-  estimate may be None (the system named no key) and then scores nothing. Key signatures are pitch classes of
-  major keys.
-- A *score* is a mean in 0..1; *points* are its contributions, one a track, of which it is the mean.
+  estimate of None (the system named no key) scores nothing. Key signatures are pitch classes of major keys.
+- A *score* in 0..1 is the mean of its *points*, one a track.
 - Fifths: STONE and S-KEY credit both directions (``"both"``), ``mir_eval`` 0.8 the ascending fifth only
   (``"ascending"``).
-- Intervals are percentile bootstraps over tracks: one system, or the difference of two (Efron & Tibshirani,
-  1993).
+- Intervals are percentile bootstraps over tracks (Efron & Tibshirani, 1993).
 - ``MetricError`` is raised where references and estimates differ in number or are of the wrong kind, or
   there are no tracks.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Sequence, Sized
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -46,7 +42,6 @@ class Interval:
     high: float
 
     def __format__(self, form: str) -> str:
-        """The mean and its ends, each formatted by ``form``."""
         value, low, high = (format(each, form) for each in (self.value, self.low, self.high))
         return f"{value} [{low}, {high}]"
 
@@ -63,11 +58,10 @@ def bootstrap_interval(
     points: Points, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
     """The mean of the points, one a track, and its percentile bootstrap interval of probability ``level``."""
-    if points.size == 0:
-        raise MetricError("there is nothing to score: no tracks")
+    value = _mean(float(points.sum()), points.size)
     tails = [(1 - level) / 2, (1 + level) / 2]
     low, high = np.quantile(_resampled_means(points, resamples, seed), tails)
-    return Interval(float(points.mean()), float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def _resampled_means(points: Points, resamples: int, seed: int) -> Float[np.ndarray, "resamples"]:
@@ -88,30 +82,28 @@ def paired_bootstrap(a: Points, b: Float[np.ndarray, "other_tracks"], seed: int 
 
 def confusion_matrix(references: Keys, estimates: Estimates) -> Integer[np.ndarray, "24 24"]:
     """Count estimates by reference, both along CIRCLE_OF_FIFTHS, relatives side by side (Figure 4, STONE)."""
-    check_pairs(references, estimates)
-    pairs = [(r, e) for r, e in zip(references, estimates, strict=True) if e is not None]
-    return _count_cells(pairs, CIRCLE_OF_FIFTHS)
+    return _count_cells(references, estimates, CIRCLE_OF_FIFTHS)
 
 
 def signature_confusion(references: Keys, signatures: Sequence[int]) -> Integer[np.ndarray, "24 12"]:
     """Count key signatures, along SIGNATURES_BY_FIFTHS, by reference key (Figure 4, STONE, left)."""
-    check_pairs(references, signatures)
-    return _count_cells(zip(references, signatures, strict=True), SIGNATURES_BY_FIFTHS)
+    return _count_cells(references, signatures, SIGNATURES_BY_FIFTHS)
 
 
-def _count_cells(pairs: Iterable[tuple[Key, Any]], columns: Sequence[Any]) -> Integer[np.ndarray, "24 width"]:
+def _count_cells(
+    references: Keys, estimates: Sequence[Any], columns: Sequence[Any]
+) -> Integer[np.ndarray, "24 width"]:
+    check_pairs(references, estimates)
     matrix = np.zeros((len(CIRCLE_OF_FIFTHS), len(columns)), dtype=np.int64)
-    for reference, said in pairs:
-        matrix[CIRCLE_OF_FIFTHS.index(reference), columns.index(said)] += 1
+    for reference, estimate in zip(references, estimates, strict=True):
+        if estimate is not None:
+            matrix[CIRCLE_OF_FIFTHS.index(reference), columns.index(estimate)] += 1
     return matrix
 
 
 def normalise_rows(matrix: Integer[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
     """Divide each row by its sum, so that it shows where one reference key goes; an empty row stays zero."""
-    sums = matrix.sum(axis=1, keepdims=True)
-    shares = np.zeros(matrix.shape)
-    np.divide(matrix, sums, out=shares, where=sums > 0)
-    return shares
+    return np.asarray(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
 
 
 Fifths = Literal["both", "ascending"]
@@ -128,14 +120,13 @@ MIREX_WEIGHTS = {
 """Points of an estimate by its relation to the reference (MIREX Audio Key Detection), fifths both ways."""
 
 
-@dataclass(frozen=True)
 class Counts:
     """How many tracks there are of each kind."""
 
     @property
     def total(self) -> int:
         """The number of tracks."""
-        return sum(asdict(self).values())
+        return sum(vars(self).values())
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time a
 treats all frequencies alike, so an input moved by k semitones gives a profile rotated by k; only the borders,
 and the affine norms of the network with 12 outputs, break this.
 
-Inside, arrays are (batch, bins, frames, channels): the channels of a point lie side by side, so that every
-convolution but the depthwise one is a product with a small matrix.
+Inside, arrays are (batch, bins, frames, channels), so that every convolution but the depthwise one is a
+product with a small matrix.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,6 @@ from skey.shapes import Float
 
 BINS = CROPPED_BINS
 Block = Float[Tensor, "batch bins frames channels"]
-
-NARROW_BLOCKS = 2
-"""How many blocks at the beginning have so few channels that their first weights need care."""
 
 
 class ItemNorm(nn.Module):
@@ -59,10 +56,7 @@ def layer_norm(architecture: Architecture, channels: int) -> nn.Module:
 
 
 class TimeDownsampling(nn.Module):
-    """Layer norm, convolution over two frames with stride two, GELU (Section 3.2).
-
-    With stride two no frame is used twice, so the convolution is a linear map of pairs of frames.
-    """
+    """Layer norm, convolution over two frames with stride two (a linear map of pairs), GELU (Section 3.2)."""
 
     def __init__(self, architecture: Architecture, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -96,8 +90,8 @@ class StochasticDepth(nn.Module):
 class Depthwise(torch.autograd.Function):
     """A depthwise convolution on a processor, with a faster gradient of its weights.
 
-    PyTorch's own takes a fifth of a step of training. This one is a convolution, too, of the input with the
-    gradient of the output, a group for each channel of each item.
+    PyTorch's own takes a fifth of a step of training. This one is a convolution, too: of the input with the
+    gradient of the output, in a group for each channel of each item.
     """
 
     @staticmethod
@@ -116,7 +110,7 @@ class Depthwise(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401 - PyTorch's context
         gradient: Float[Tensor, "batch channels bins frames"],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The gradients of input, weight and bias."""
+        """Those of input, weight and bias."""
         padded, weight = ctx.saved_tensors
         of_input, _, _ = torch.ops.aten.convolution_backward(
             *(gradient, padded, weight, [len(weight)], [1, 1], [0, 0], [1, 1], False, [0, 0], len(weight)),
@@ -135,7 +129,7 @@ class Depthwise(torch.autograd.Function):
 class ConvNeXt(nn.Module):
     """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual.
 
-    1 x 1 convolutions are linear maps of the channels. `half_precision` computes these two in bfloat16.
+    `half_precision` computes the 1 x 1 convolutions, which are linear maps of the channels, in bfloat16.
     """
 
     def __init__(self, architecture: Architecture, channels: int, kernel: int) -> None:
@@ -215,7 +209,7 @@ class ChromaNet(nn.Module):
         for inputs, channels, kernel in zip(widths, settings.channels, settings.kernels, strict=False):
             blocks += [TimeDownsampling(settings, inputs, channels), ConvNeXt(settings, channels, kernel)]
         self.blocks = nn.Sequential(*blocks)
-        begin_as_means(blocks[: 2 * NARROW_BLOCKS : 2])
+        begin_as_means(blocks[0:4:2])
         self.octaves = OctaveEquivalence() if settings.octave_equivalence else FullyConnected()
         self.classifier = nn.Linear(widths[-1], settings.modes)
         # Section 5.2: without parameters, so that neither mode can fall silent.
@@ -231,10 +225,7 @@ class ChromaNet(nn.Module):
         return self.head(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
 
     def pool(self, steps: Float[Tensor, "batch 84 steps"]) -> Float[Tensor, "batch 12 channels"]:
-        """All that happens to an item alone: the blocks f, octave equivalence g, mean over time.
-
-        Training calls it on small groups of items, which fit the processor's cache, and then `head` on all.
-        """
+        """All that happens to an item alone: the blocks f, octave equivalence g, mean over time."""
         pooled: Tensor = self.octaves(self.blocks(steps[..., None].contiguous())).mean(2)
         return pooled
 
@@ -246,10 +237,9 @@ class ChromaNet(nn.Module):
     def forward(
         self, cropped: Float[Tensor, "batch 84 frames"]
     ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
-        """The profile: softmax over all outputs at once (Eq. 1; Section 5.2 for two modes).
+        """The softmax over all outputs of a log-VQT in units of 80 dB; raises as :meth:`logits`.
 
-        ``cropped`` is a log-VQT of 84 bins in units of 80 dB. Returns the key signature profile y, or the
-        matrix Y of key signature times mode. Raises ``SkeyError`` below ``Architecture.minimum_frames``.
+        That is the key signature profile y (Eq. 1) or the matrix Y of key signature times mode (Section 5.2).
         """
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)

@@ -14,7 +14,6 @@ else:
         """An array of any shape."""
 
         def __class_getitem__(cls, item: tuple[Any, str]) -> type:
-            """The type of the array."""
             return item[0]
 
     Bool = Complex64 = Float = Float32 = Float64 = Int = Int16 = Int64 = Integer = UInt8 = Shaped

@@ -32,8 +32,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from skey.calibration import Calibration
 from skey.inference.architecture import PITCH_CLASSES, AllConvolutional, Settings, refuse_too_few_frames
-from skey.inference.outputs import Calibration
 from skey.losses import Numbers
 from skey.model import ChromaNet, ItemNorm, average_frames, profile_of
 from skey.shapes import Float

@@ -1,13 +1,11 @@
 """The log-VQT front end of STONE and S-KEY, and the crop that transposes it.
 
 The variable-Q transform is that of nnAudio 0.3.4 (``features.vqt.VQT``, gamma 0, librosa normalisation) to
-float precision in a fortieth of its time or less: one octave of kernels serves all nine, because halving
-the sample rate halves every frequency, and each step of the half-band filter computes 64 output samples. Time
-and memory are linear in the length of the input.
+float precision in a fortieth of its time or less (see :mod:`skey.inference.filters`). Time and memory are
+linear in the length of the input.
 
-Bins are semitones from A0 (27.5 Hz), so bin ``b`` has the pitch class ``(A + b) mod 12``. The 80 dB under the
-maximum are eight decades of magnitude: of these, float32 resolves the upper four to 1e-4; below lies rounding
-noise, in nnAudio as here.
+Bins are semitones from A0 (27.5 Hz). The 80 dB under the maximum are eight decades of magnitude: of these,
+float32 resolves the upper four to 1e-4; below lies rounding noise, in nnAudio as here.
 """
 
 from functools import lru_cache
@@ -112,20 +110,16 @@ def log_vqt(wave: Float32[Tensor, "*batch samples"]) -> Float32[Tensor, "*batch 
 
 
 def crop(log_vqt: Float[Tensor, "*batch 99 frames"], c: int) -> Float[Tensor, "*batch 84 frames"]:
-    """Keep the 84 bins that start at bin c: a transposition **down** by c semitones (T_c of STONE), a view.
-
-    Raises ``ValueError`` for a crop outside of 0 to 15.
-    """
+    """A view of the 84 bins from bin c, 0..15 or ``ValueError``: c semitones **down** (T_c of STONE)."""
     if not 0 <= c <= MAX_CROP:
         raise ValueError(f"a crop of {c} semitones: 0 to {MAX_CROP} are possible")
     return log_vqt[..., c : c + CROPPED_BINS, :]
 
 
 def chroma(log_vqt: Float[Tensor, "*batch bins frames"]) -> Float[Tensor, "*batch 12"]:
-    """The mean over time and octaves of each pitch class (feature engineering, Table 1, STONE).
+    """The mean over time and octaves of each pitch class, from that of the first bin (of the log-VQT: A).
 
-    (..., 12) from the pitch class of the first bin, A for the whole log-VQT; bins past the last whole octave
-    count for their pitch classes alone.
+    It is the feature engineering of Table 1, STONE. Bins past the last whole octave count, too.
     """
     over_time = log_vqt.mean(dim=-1)
     missing = -over_time.shape[-1] % BINS_PER_OCTAVE

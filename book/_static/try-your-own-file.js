@@ -124,15 +124,10 @@ function skeyEstimator(SKEY) {
   }
 
   function timeDownsampling(x, name) {
-    const data = norm(x.data);
-    const width = 2 * x.channels * (x.frames >> 1);
-    const pairs = new Float64Array(SKEY.croppedBins * width);
-    for (let bin = 0; bin < SKEY.croppedBins; bin++) {
-      const start = bin * x.frames * x.channels;
-      pairs.set(data.subarray(start, start + width), bin * width);
-    }
-    const result = gelu(linear(pairs, `${name}.pairs`));
-    return { frames: x.frames >> 1, channels: weights[`${name}.pairs.bias`].length, data: result };
+    const even = x.frames - (x.frames % 2); // An odd last frame is dropped.
+    const pairs = norm(x.data).filter((_, i) => Math.floor(i / x.channels) % x.frames < even);
+    const data = gelu(linear(pairs, `${name}.pairs`));
+    return { frames: even / 2, channels: weights[`${name}.pairs.bias`].length, data };
   }
 
   function convnext(x, name, size) {
@@ -443,8 +438,7 @@ function skeyEstimator(SKEY) {
   /* The key of a recording: mono samples at 22,050 Hz in, and out what KeyEstimate says: `key` (index of
    * SKEY.keys) or null with a `reason`, 24 `probabilities`, `duration` and `segments`.
    * `progress` is called with the share of the recording that has been read. */
-  return function estimate(samples, sampleRate, progress = () => {}) {
-    if (sampleRate !== SKEY.sampleRate) throw new RangeError(`expected ${SKEY.sampleRate} samples per second`);
+  return function estimate(samples, progress = () => {}) {
     if (!samples.length) throw new RangeError("the recording is empty: it has no samples; export or download it again");
     if (!samples.every(Number.isFinite)) throw new RangeError("the recording holds NaN or infinite samples; export it again");
     const windows = [];
@@ -497,7 +491,7 @@ function tryYourOwnFile(page, SKEY) {
   const program = `const SKEY = ${JSON.stringify(SKEY)}; const estimate = (${skeyEstimator})(SKEY);
     onmessage = ({ data }) => {
       try {
-        postMessage({ estimate: estimate(data, SKEY.sampleRate, (progress) => postMessage({ progress })) });
+        postMessage({ estimate: estimate(data, (progress) => postMessage({ progress })) });
       } catch (error) { postMessage({ error: error.message }); }
     };`;
   const address = URL.createObjectURL(new Blob([program], { type: "text/javascript" }));

@@ -59,13 +59,13 @@ def listen(piece: str, output: Path, level: Literal["full", "hard"], arrangement
     PIECE is an id of the index (chorales/bwv10.7), or of a clip, which has arrangement, seed and level in it
     (chorales/bwv10.7#0-0-full).
     """
-    from skey.corpus.listening import find_clip, hear, write_clip
+    from skey.corpus.listening import describe_sound, find_clip, write_clip
 
     if output.exists():
         raise click.UsageError(f"{output} is there already: name another file, or remove it")
     clip = find_clip(piece, level, arrangement, seed)
     write_clip(clip, output)
-    click.echo("\n".join(hear(clip).lines()))
+    click.echo("\n".join(describe_sound(clip)))
 
 
 @corpus.command()

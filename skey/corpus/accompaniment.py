@@ -1,8 +1,7 @@
 """What accompanies a melody: its chords, bass lines, figures and second voices.
 
-The harmony must carry the key signature and not just repeat the tonic, or a network that hears the tunes
-learns to name the tonic. So the tonic chord has its price, progressions follow the circle of fifths, and
-phrases end on half, deceptive and full cadences.
+The harmony must carry the key signature and not just repeat the tonic, or a network learns to name the tonic:
+the tonic chord has its price, progressions follow the circle of fifths, phrases end on several cadences.
 """
 
 from collections.abc import Callable, Sequence
@@ -95,11 +94,10 @@ def harmonise(
     rng: np.random.Generator,
     phrase: int = 4,
 ) -> list[Chord]:
-    """The best sequence of chords for a melody, one chord between each pair of edges (Viterbi's algorithm).
+    """The best chords for a melody (``NOTE``), one between each pair of edges (Viterbi's algorithm).
 
-    ``melody`` is a ``NOTE`` array and ``edges`` are in quarter lengths; ``tonic`` is a pitch class; every
-    ``phrase`` chords close a phrase. ``rng`` moves the prices a little, so that each arrangement hears the
-    tune in its own way.
+    ``edges`` are in quarter lengths; every ``phrase`` chords close a phrase. ``rng`` moves the prices a bit,
+    so that each arrangement hears the tune in its own way.
     """
     chords = CHORDS[mode]
     fit = _chord_fit(melody, edges, tonic, chords)
@@ -300,7 +298,6 @@ def walking(bass: Sequence[Slice], pulse: float, key: Key) -> list[Row]:
 
 
 def _nearest_in_scale(pitch: float, key: Key) -> int:
-    """The pitch of the key's (natural) scale nearest to a MIDI pitch."""
     scale = MAJOR_SCALE if key.mode == "major" else MINOR_SCALE
     around = range(int(pitch) - 2, int(pitch) + 4)
     return min((p for p in around if (p - key.tonic) % 12 in scale), key=lambda p: abs(p - pitch))

@@ -157,10 +157,9 @@ def draw_transposition(seed_text: str) -> int:
 def arrange(
     piece: Piece, level: Level, seed_text: str, place: float = 0.0, seconds: float = CLIP_SECONDS
 ) -> Arrangement:
-    """Arrange ``seconds`` of a piece, a pure function of its arguments.
+    """Arrange ``seconds`` of a piece, which is repeated if it is shorter; a pure function of its arguments.
 
     ``place`` chooses the bar to begin with: 0 is the first, 1 the last from which the piece fills the time.
-    A piece that is shorter is repeated. ``seed_text`` decides everything else.
     """
     tempo = _draw_tempo(piece, seed_text)
     tracks = _tune_tracks(piece, seed_text) if piece.source == "tunes" else _score_tracks(piece, seed_text)
@@ -253,7 +252,6 @@ def _score_tracks(piece: Piece, seed_text: str) -> list[Track]:
 
 
 def _drum_tracks(piece: Piece, seed_text: str) -> list[Track]:
-    """Drums for half of the tunes and some of the scores."""
     rng = generator(seed_text, "drums")
     if rng.random() > (0.5 if piece.source == "tunes" else 0.25):
         return []

@@ -53,8 +53,7 @@ class MissingFeatures(SkeyError):
 class Shard:
     """A few consecutive clips of a plan: ``clip_ids`` are the rows of its file, in order.
 
-    ``name`` is a digest of the clips and ``folder`` that of the code that renders them, so a file there holds
-    the right features or is damaged; there is no third case.
+    ``name`` is a digest of the clips, ``folder`` of the code: a file has the right features or is damaged.
     """
 
     folder: Path
@@ -123,8 +122,7 @@ def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -
 class FeatureStore:
     """The features of a plan's clips, read by memory map from their shards, in the order of the plan.
 
-    ``store[i]`` or ``store[clip_id]`` is uint8 (99, 1292). The constructor reads every byte once, and raises
-    ``MissingFeatures`` where a shard is absent or damaged.
+    The constructor reads every byte once, and raises ``MissingFeatures`` where a shard is absent or damaged.
     """
 
     def __init__(self, shards: Sequence[Shard]) -> None:
@@ -145,7 +143,7 @@ class FeatureStore:
         return features
 
     def damaged(self) -> tuple[Shard, ...]:
-        """The shards that are missing, or of which any byte has changed; reads everything once."""
+        """The shards that are missing, or of which any byte has changed; reads everything."""
         return tuple(shard for shard in self.shards if not shard.is_sound())
 
     def digest(self) -> str:
@@ -163,10 +161,9 @@ def clip_features(clip: Clip, font: Path | None = None) -> UInt8[np.ndarray, "99
 
 @functools.cache
 def recipe_digest() -> str:
-    """Twelve hexadecimal digits that change when the code that makes the sound or the features changes.
+    """Twelve hexadecimal digits of the code that makes the sound and the features.
 
     Comments and docstrings do not count; the versions of music21 (notes) and pretty_midi (SoundFont) do.
-    Features made by older code lie in another folder and are never read by mistake.
     """
     sources = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem not in _SOUNDLESS]
     sources += [Path(str(module.__file__)) for module in (filters, vqt)]
@@ -217,15 +214,13 @@ def build(
     directory: Path | None = None,
     progress: bool = False,
 ) -> FeatureStore:
-    """Build what is missing or damaged of a split, and open it.
+    """Build what is missing or damaged of a split (the first ``clips``), and open it.
 
-    ``clips`` limits the plan, ``jobs`` counts processes (default: the cores). It may be killed at any moment
-    and started again, and may run several times at once. Raises ``SkeyError`` where the disk is full or
-    closed, or the system ended a worker.
+    It may be killed at any moment and started again, and may run several times at once. Raises ``SkeyError``
+    where the disk is full or closed, or the system ended a worker.
     """
     plan = plan_clips(split, clips, seed)
-    folder = corpus_folder(split, directory)
-    return build_clips(plan, folder, clip_features, jobs or default_jobs(), progress)
+    return build_clips(plan, corpus_folder(split, directory), clip_features, jobs, progress)
 
 
 def build_songs(clips: int, jobs: int | None, progress: bool, seed: int, font: Path | None) -> FeatureStore:
@@ -236,7 +231,7 @@ def build_songs(clips: int, jobs: int | None, progress: bool, seed: int, font: P
     name = f"songs-{font_digest(font)}" if font else "songs"
     folder = corpus_folder("train").with_name(name)
     features = functools.partial(clip_features, font=font) if font else clip_features
-    return build_clips(plan_songs(clips, seed), folder, features, jobs or default_jobs(), progress)
+    return build_clips(plan_songs(clips, seed), folder, features, jobs, progress)
 
 
 @functools.cache
@@ -247,12 +242,15 @@ def font_digest(font: Path) -> str:
 
 
 def build_clips(
-    plan: Sequence[Clip], folder: Path, features: ClipFeatures, jobs: int = 1, progress: bool = False
+    plan: Sequence[Clip], folder: Path, features: ClipFeatures, jobs: int | None = 1, progress: bool = False
 ) -> FeatureStore:
-    """Build any planned clips' features below ``folder``; several jobs import ``features`` by its name."""
+    """Build any planned clips' features below ``folder`` in so many processes (None: one for each core).
+
+    Several jobs import ``features`` by its name.
+    """
     shards = plan_shards(plan, folder)
     todo = [(shard, part, features) for shard, part in shards.items() if not shard.is_sound()]
-    done, jobs = len(plan) - sum(len(part) for _, part, _ in todo), min(jobs, len(todo))
+    done, jobs = len(plan) - sum(len(part) for _, part, _ in todo), min(jobs or default_jobs(), len(todo))
     with tqdm(total=len(plan), initial=done, unit="clip", disable=not progress) as bar:
         for built in in_processes(_build_shard, todo, jobs) if jobs > 1 else map(_build_shard, todo):
             bar.update(built)

@@ -1,7 +1,7 @@
 """What a recording does to music: saturation, a room, equalisation, a narrow band, noise.
 
-Each effect can be called alone with an amount. `Degradation` holds the amounts of all of them, so that a
-study can replace one and keep the rest. Detuning is not here: it is the `tuning_cents` of the sampler.
+Each effect can be called alone with an amount; `Degradation` holds the amounts of all of them. Detuning is
+not here: it is the `tuning_cents` of the sampler.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class DegradationError(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """The amounts of every effect; None leaves the effect out, so `Degradation()` changes nothing.
+    """The amounts of every effect; None leaves the effect out.
 
     `reverb_seconds`: time of 60 dB of decay; `wet_db`: level of the room against the direct sound;
     `drive_db`: RMS over the level of soft clipping; `bass_db`, `treble_db`: shelves at 200 and 2,500 Hz;
@@ -92,9 +92,8 @@ def degrade(wave: Wave, level: Level, rng: np.random.Generator) -> Wave:
 def apply_degradation(wave: Wave, amounts: Degradation) -> Wave:
     """The effects in the order in which music meets them: amplifier, room, console, band, noise; peak 1.
 
-    Saturation comes before the room: after it, clipping would bring the direct sound back to the fore.
-
-    The same `wave` and `amounts` give the same bytes. Raises `DegradationError` for samples not finite.
+    After the room, clipping would bring the direct sound back to the fore. The same `wave` and `amounts` give
+    the same bytes. Raises `DegradationError` for samples not finite.
     """
     if not np.isfinite(wave).all():
         raise DegradationError("the wave holds samples that are not finite")
@@ -112,10 +111,7 @@ def apply_degradation(wave: Wave, amounts: Degradation) -> Wave:
 
 
 def reverb(wave: Wave, seconds: float | int, wet_db: float | int, rng: np.random.Generator) -> Wave:
-    """A room that takes `seconds` to fall by 60 dB, its sound `wet_db` over the direct sound in energy.
-
-    The impulse response is noise that decays exponentially, 10 ms behind the direct sound.
-    """
+    """A room that takes `seconds` to fall by 60 dB, 10 ms behind the direct sound and `wet_db` over it."""
     if seconds <= 0:
         raise DegradationError(f"a reverberation of {seconds} seconds")
     room = oaconvolve(wave, impulse_response(seconds, rng))[: len(wave)]
@@ -131,11 +127,10 @@ def impulse_response(seconds: float | int, rng: np.random.Generator) -> Wave:
 
 
 def saturate(wave: Wave, drive_db: float | int) -> Wave:
-    """Soft clipping, x / √(1 + x²), of a wave whose RMS is `drive_db` over the level where it sets in.
+    """Soft clipping (odd: x / √(1 + x²)) of a wave whose RMS is `drive_db` over the level where it sets in.
 
-    The curve is odd and so adds odd harmonics. Its mean between neighbouring samples is taken, in closed
-    form, so that harmonics above the band hardly fold back onto other pitches (Parker, Zavalishin, Le
-    Bivic, DAFx 2016, first order). At low level this is the mean of two samples.
+    Its mean between neighbouring samples is taken, in closed form, so that harmonics above the band hardly
+    fold back onto other pitches (Parker, Zavalishin, Le Bivic, DAFx 2016, first order).
     """
     level = root_mean_square(wave)
     if level == 0:

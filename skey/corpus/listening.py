@@ -1,41 +1,16 @@
 """Hear a clip of the open corpus, and read how it came to sound so."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import soundfile
 
 from skey.audio import SAMPLE_RATE
-from skey.corpus.arrangement import Arrangement
 from skey.corpus.degradation import Degradation, Level, draw_degradation
 from skey.corpus.pieces import index_row
 from skey.corpus.plan import Clip, arrangements, clip_of, degradation_generator, render_clip
 from skey.corpus.soundfont import DRUM_BANK, Program
 from skey.errors import SkeyError
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A clip and what its sound was made of: one arrangement for each of its stretches, one degradation."""
-
-    clip: Clip
-    parts: tuple[Arrangement, ...]
-    degradation: Degradation
-
-    def lines(self) -> list[str]:
-        """Everything about the sound for people, one line a matter."""
-        first = self.parts[0]
-        instruments = dict.fromkeys(_name(program) for part in self.parts for program in part.programs)
-        return [
-            f"clip         {self.clip.id}",
-            f"key          {self.clip.key or 'not known'}",
-            f"tempo        {first.tempo:.0f} quarters a minute",
-            f"transposed   {first.transposition:+d} semitones from the score",
-            f"tuning       {round(first.tuning_cents):+d} cents",
-            f"instruments  {', '.join(instruments)}",
-            f"degradation  {', '.join(_words(self.degradation))}",
-        ]
 
 
 def find_clip(name: str, level: Level = "full", arrangement: int = 0, seed: int = 0) -> Clip:
@@ -53,9 +28,24 @@ def find_clip(name: str, level: Level = "full", arrangement: int = 0, seed: int 
     return clip_of(index_row(piece), int(fields[1]), chosen, int(fields[2]))
 
 
-def hear(clip: Clip) -> Heard:
-    """What a clip is made of, without rendering it; raises what ``load_piece`` raises."""
-    return Heard(clip, arrangements(clip), draw_degradation(clip.level, degradation_generator(clip)))
+def degradation_of(clip: Clip) -> Degradation:
+    """The degradation that is drawn for a clip."""
+    return draw_degradation(clip.level, degradation_generator(clip))
+
+
+def describe_sound(clip: Clip) -> list[str]:
+    """What the sound of a clip is made of, for people, a line a matter; raises what ``load_piece`` raises."""
+    first, *others = arrangements(clip)
+    instruments = dict.fromkeys(_name(program) for part in (first, *others) for program in part.programs)
+    return [
+        f"clip         {clip.id}",
+        f"key          {clip.key or 'not known'}",
+        f"tempo        {first.tempo:.0f} quarters a minute",
+        f"transposed   {first.transposition:+d} semitones from the score",
+        f"tuning       {round(first.tuning_cents):+d} cents",
+        f"instruments  {', '.join(instruments)}",
+        f"degradation  {', '.join(_words(degradation_of(clip)))}",
+    ]
 
 
 def write_clip(clip: Clip, path: Path) -> None:
@@ -75,7 +65,6 @@ def _name(program: Program) -> str:
 
 
 def _words(amounts: Degradation) -> list[str]:
-    """A few words for each effect of a drawn degradation, which has all of them."""
     return [
         f"room of {amounts.reverb_seconds:.1f} s at {amounts.wet_db:+.0f} dB",
         f"saturation {amounts.drive_db:+.0f} dB",

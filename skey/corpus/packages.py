@@ -1,7 +1,6 @@
 """Recorded music that anyone can have: free game music in packages of Debian 12, for training without labels.
 
-The packages are fetched by the system's own package tool and unpacked without being installed. The list, with
-checksums and licences, is ``packages.csv``. None of this music is ever labelled or tested on.
+The system's own package tool fetches them; they are unpacked, not installed. Nothing is tested on this music.
 """
 
 import csv
@@ -21,10 +20,7 @@ from skey.errors import SkeyError
 from skey.files.folders import SUFFIXES, write_whole
 
 LIST = Path(__file__).with_name("packages.csv")
-"""The committed list of packages."""
-
-ARCHIVE = ".pk3"
-"""Ending of the zip archives in which some games keep their music."""
+"""The committed list of packages, with checksums and licences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +81,20 @@ def download(package: Package, folder: Path) -> Path:
 
 def unpack(deb: Path, path: str) -> dict[str, bytes]:
     """Content by name of each sound file in a package whose path contains ``path``."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        found: dict[str, bytes] = {}
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    found.update(_music(member.name, content.read, path))
+    found: dict[str, bytes] = {}
+    with (
+        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as archive,
+    ):
+        for member in archive:
+            if member.isfile() and (content := archive.extractfile(member)):
+                found.update(_music(member.name, content.read, path))
     return found
 
 
 def _music(name: str, read: Callable[[], bytes], path: str) -> dict[str, bytes]:
-    """The music in one file of a package: itself, or what an archive holds."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix == ARCHIVE:
+    """The music in one file of a package: itself, or what a game's zip archive holds."""
+    if name.lower().endswith(".pk3"):
         with zipfile.ZipFile(io.BytesIO(read())) as archive:
             return {_flat(inner): archive.read(inner) for inner in archive.namelist() if _wanted(inner, path)}
     return {_flat(name): read()} if _wanted(name, path) else {}

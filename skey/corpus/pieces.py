@@ -260,10 +260,9 @@ def _joined_ties(part: Any) -> list[tuple[float, float, int]]:  # noqa: ANN401
 
 
 def score_bars(score: Any, default: float = 4.0) -> tuple[Float64[np.ndarray, " bars"], float]:  # noqa: ANN401
-    """Onsets of the bars in quarter lengths, and the length of the commonest bar.
+    """Onsets of the bars in quarter lengths, and the length of the commonest bar (``default``: no bar lines).
 
     The two halves of a bar that a repeat sign cuts become one bar again; a pickup stays a short first bar.
-    Scores without bar lines get bars of ``default`` quarters.
     """
     with warnings.catch_warnings(action="ignore"):
         measures = list(score.parts[0].getElementsByClass("Measure"))

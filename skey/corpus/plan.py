@@ -1,7 +1,7 @@
 """Which clips a split has, and how each of them comes to sound.
 
-A plan is a pure function of the index and a seed. Its clips are dealt round the kinds of music in turn, so
-that the first N of them are balanced too.
+A plan is a pure function of the index and a seed. The kinds of music come in turn: its first N clips are
+balanced too.
 """
 
 import hashlib
@@ -57,10 +57,9 @@ class PlanError(SkeyError, ValueError):
 def plan_clips(split: Split, clips: int | None = None, seed: int = 0) -> tuple[Clip, ...]:
     """The clips of a split, in order.
 
-    ``clips`` is how many: by default each of the 240 test pieces once, and 2,000 of the others, which take a
-    piece again in another arrangement when they have come round. Labelled clips alternate between sources,
-    modes and levels, whatever there is of each; unlabelled ones between schools of polyphony and levels.
-    Raises ``PlanError`` for fewer than one clip, and for more test clips than pieces.
+    By default these are each of the 240 test pieces once, and 2,000 of the others, whose pieces come again in
+    other arrangements. Labelled clips alternate between sources, modes and levels; unlabelled ones between
+    schools of polyphony and levels. Raises ``PlanError`` for fewer than one clip, or more than test pieces.
     """
     rows = [row for row in read_index() if row.split == split]
     wanted = clips if clips is not None else len(rows) if split == "test" else TRAINING_CLIPS
@@ -95,8 +94,7 @@ def clip_of(row: IndexRow, number: int, level: Level, seed: int) -> Clip:
 def _places(seed_text: str, labelled: bool) -> tuple[float, ...]:
     """Where a clip begins: a labelled one holds the beginning or the end of its piece, as those have its key.
 
-    An unlabelled one has two stretches, a twentieth to a fifth of the piece apart: far enough for new notes,
-    near enough to stay in one movement.
+    An unlabelled one has two stretches, far enough apart for new notes and near enough for one movement.
     """
     rng = generator(seed_text, "place")
     if labelled:
@@ -132,10 +130,7 @@ _remembered_piece = lru_cache(maxsize=256)(load_piece)
 
 
 def render_clip(clip: Clip, font: Path | None = None) -> Float32[np.ndarray, "661500"]:
-    """A clip's sound: 30 s mono at 22,050 Hz, peak 1, degraded according to its level.
-
-    ``font`` is another SoundFont than that of the corpus; ``SoundFontError`` where the file is none.
-    """
+    """A clip's sound: 30 s mono at 22,050 Hz, peak 1; by another SoundFont, or ``SoundFontError``."""
     sampler, seconds = soundfont(font), CLIP_SECONDS / len(clip.places)
     waves = [
         normalise_peak(sampler.render(part.notes, part.programs, seconds, part.tuning_cents))

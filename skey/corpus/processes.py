@@ -26,15 +26,12 @@ _NEVER_BEGUN = (
     'in a script of your own, put what it does below  if __name__ == "__main__":  or use one job.'
 )
 
-RARE = (200_000, 50, 1000)
-"""Thresholds of the garbage collector while scores are parsed, which makes millions of small objects."""
-
 
 @contextlib.contextmanager
 def rare_collection() -> Iterator[None]:
     """Collect garbage rarely: parsing a quartet then takes up to a third less time, and 10 MB more."""
     before = gc.get_threshold()
-    gc.set_threshold(*RARE)
+    gc.set_threshold(200_000, 50, 1000)
     try:
         yield
     finally:
@@ -50,9 +47,8 @@ def default_jobs() -> int:
 def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """Apply a function to each task in ``jobs`` fresh processes; yields the results as they finish.
 
-    The function and its tasks must be picklable. The first error ends the work and is raised here; ctrl-C
-    ends the workers at once; where this process is killed, its workers notice and end. Raises ``SkeyError``
-    where the system ends one of them, or where none begins: each imports the script that started it.
+    Both must be picklable. The first error ends the work and is raised here; ctrl-C or the death of this
+    process ends the workers. Raises ``SkeyError`` where the system ends one of them, or where none begins.
     """
     context = get_context("spawn")  # a fork would copy the locks that torch's threads hold
     watched, lifeline = context.Pipe(duplex=False)
@@ -71,13 +67,12 @@ def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs
 
 
 def _begin(watched: Connection, begun: Event) -> None:
-    """Leave ctrl-C to the parent, and watch the pipe whose other end the parent holds."""
+    """Leave ctrl-C to the parent, and end when its end of the pipe closes, on purpose or by its death."""
+
+    def leave() -> None:
+        watched.poll(None)
+        os._exit(1)
+
     begun.set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
-
-
-def _end_with_parent(watched: Connection) -> None:
-    """Wait until the other end of the pipe closes, on purpose or by the parent's death, then leave."""
-    watched.poll(None)
-    os._exit(1)
+    threading.Thread(target=leave, daemon=True).start()

@@ -1,8 +1,8 @@
 """Songs that nobody wrote: loops of chords as popular music has them, with a key that is known.
 
-Chorales and tunes end on dominants and leading notes. Popular music often has neither: a flat seventh in
-major (mixolydian, blues), a major fourth in minor (dorian), a vamp of two chords, a riff without thirds. Each
-song draws a loop, a way to play it and a melody, and keeps the tonic and the third of its key throughout.
+Unlike chorales and tunes, popular music often has a flat seventh in major (mixolydian, blues), a major fourth
+in minor (dorian), a vamp of two chords, a riff without thirds. Each song draws a loop, a way to play it and a
+melody, and keeps the tonic and the third of its key throughout.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -175,7 +175,6 @@ def _coloured(chord: Chord, seventh: bool) -> Chord:
 
 
 def _accompaniment(chords: Bars, key: Key, rng: np.random.Generator) -> list[Track]:
-    """Bass and one to three chordal parts."""
     tracks = []
     if rng.random() < 0.92:
         loud = int(rng.integers(75, 120))
@@ -238,7 +237,6 @@ def _pads(chords: Bars, key: Key, centre: int, rng: np.random.Generator) -> list
 
 
 def _arpeggio(chords: Bars, key: Key, centre: int, rng: np.random.Generator) -> list[Row]:
-    """The chord broken in eighths, in one order."""
     order = rng.permutation(STEPS)
     rows = []
     for bar, pair in enumerate(chords):

@@ -1,17 +1,15 @@
 """The sampler of the open corpus: the General MIDI SoundFont inside the pretty_midi wheel, played by numpy.
 
-Played: key and velocity ranges, global zones, root keys, coarse and fine tuning, scale tuning, loops,
-attenuation, pan (mixed to mono), the volume envelope, velocity. Left out, because none of it decides a key:
-vibrato and tremolo, the modulation envelope's pitch, the filter's movement (it stands at a middle value),
-exclusive classes, and MIDI controllers. Sample mode 3 loops through the release too.
+Left out, because none of it decides a key: vibrato and tremolo, the modulation envelope's pitch, the filter's
+movement (it stands at a middle value), exclusive classes, and MIDI controllers. Sample mode 3 loops through
+the release too.
 
 A sample is unrolled along its loop and resampled through its spectrum: bins above the new Nyquist frequency
-are dropped and the others inverted at the new length. Nothing can therefore alias into another pitch, however
-far a note lies above its root, and the zone's low-pass filter costs one multiplication. Pitch is right to
-within a cent: the two lengths, both cheap for the transform, have the wanted ratio to 2 in 10,000 for all
-but a few of a thousand notes, and to 5 in 10,000 for those.
+are dropped and the others inverted at the new length. Nothing can therefore alias into another pitch, and the
+zone's low-pass filter costs one multiplication. Pitch is right to within a cent: the two lengths, both cheap
+for the transform, have the wanted ratio to 2 in 10,000, for a few of a thousand notes to 5 in 10,000.
 
-Source: SoundFont Technical Specification 2.01 (E-mu Systems, 1998); section numbers below refer to it.
+Section numbers refer to the SoundFont Technical Specification 2.01 (E-mu Systems, 1998).
 """
 
 import hashlib
@@ -115,8 +113,7 @@ class Zone:
     """One sample and how it is played; positions are indices into the bank's sample points.
 
     For the MIDI pitch ``key`` the sample runs at its own ``rate`` (Hz), ``tuning`` semitones faster;
-    ``scale`` is in semitones a key; ``gain`` is an amplitude and holds the mix of left and right; ``cutoff``
-    is in Hz, ``resonance`` in decibels.
+    ``scale`` is in semitones a key, ``gain`` an amplitude, ``cutoff`` in Hz, ``resonance`` in decibels.
     """
 
     keys: tuple[int, int]
@@ -203,7 +200,7 @@ def _bags(bags: bytes, generators: bytes) -> list[Generators]:
 
 
 def _slices(headers: bytes, dtype: np.dtype[np.void], bags: list[Generators]) -> Iterator[list[Generators]]:
-    """The zones that belong to each header; the last header only closes the list."""
+    """The zones of each header; the last one only closes the list."""
     return (bags[a:b] for a, b in pairwise(np.frombuffer(headers, dtype)["bag"].tolist()))
 
 
@@ -268,7 +265,6 @@ def _cutoff(amounts: Generators) -> float:
 
 
 def _envelope(amounts: Generators) -> Envelope:
-    """Timecents to seconds, centibels to decibels."""
     delay, attack, hold, decay, release = (
         2.0 ** (min(amounts[operator], 8000) / 1200) for operator in (DELAY, ATTACK, HOLD, DECAY, RELEASE)
     )
@@ -280,10 +276,7 @@ def _envelope(amounts: Generators) -> Envelope:
 def sound(
     points: Int16[np.ndarray, " points"], zone: Zone, pitch: int, count: int, tuning_cents: float | int = 0.0
 ) -> Float32[np.ndarray, " samples"]:
-    """``zone`` playing a MIDI ``pitch`` for ``count`` samples at 22,050 Hz before its envelope, peak 1.
-
-    Shorter where the sample is not looped and ends before.
-    """
+    """``zone`` playing a MIDI ``pitch`` for ``count`` samples or to its end, peak 1, before its envelope."""
     step = zone.step(pitch, tuning_cents, SAMPLE_RATE)
     available = count if zone.looped else min(count, int((zone.end - zone.start) / step))
     short, long = transform_lengths(ceil(available * step), step)
@@ -301,8 +294,8 @@ def sound(
 def transform_lengths(needed: int, step: float) -> tuple[int, int]:
     """Lengths (output, input), both fast for the Fourier transform, with input / output near ``step``.
 
-    The input holds the ``needed`` points and a margin that keeps the circular wrap away from them. Of the
-    lengths up to twice that, the first within ``RATIO_TOLERANCE`` is taken, else the closest.
+    The input holds the ``needed`` points and a margin against the circular wrap. Of the lengths up to twice
+    that, the first within ``RATIO_TOLERANCE`` is taken, else the closest.
     """
     least = max(SHORTEST_TRANSFORM, ceil((needed + MARGIN) / step))
     # Up to the next power of two: few different tables are then needed.
@@ -380,12 +373,11 @@ def installed_soundfont() -> Path:
 class SoundFont:
     """A General MIDI synthesizer whose output is the same bytes in every process.
 
-    Reads the installed TimGM6mb.sf2, which the corpus is made with, or another SoundFont at ``path``. Raises
+    Plays the installed TimGM6mb.sf2, which the corpus is made with, or another SoundFont at ``path``;
     ``SoundFontError`` where the installed one was changed, and for what is no SoundFont.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Read and check the file; about 60 ms."""
         content = (path or installed_soundfont()).read_bytes()
         self.name = path.name if path else FILE_NAME
         if not path and hashlib.sha256(content).hexdigest() != FILE_SHA256:
@@ -414,9 +406,9 @@ class SoundFont:
     ) -> Float32[np.ndarray, " samples"]:
         """The sound of ``events`` (dtype ``EVENT``) in mono at 22,050 Hz, ``seconds`` long, not normalised.
 
-        ``programs`` gives (bank, preset) of each track, ``tuning_cents`` shifts every track, drums included.
-        A key for which the preset has no sample is silent. Raises ``SoundFontError`` for an absent preset,
-        and for events that are of another dtype, not finite, or of a track without program.
+        ``tuning_cents`` shifts every track, drums included. A key without a sample is silent. Raises
+        ``SoundFontError`` for an absent preset, and for events that are of another dtype, not finite, or of a
+        track without program.
         """
         _check_events(events, programs, seconds)
         mix = np.zeros(round(seconds * SAMPLE_RATE), np.float32)

@@ -1,9 +1,8 @@
-"""Probabilities that mean what they say: one temperature, fitted where the keys are known.
+"""Probabilities that mean what they say: one temperature, fitted where the keys are known (Guo et al., *On
+Calibration of Modern Neural Networks*, ICML 2017).
 
 It may make a network more cautious, never bolder than its softmax: what is fitted on clips like those of
 training asks for too much of other music, as recordings show (the book's page *Confidence*).
-
-C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural Networks*, ICML 2017.
 """
 
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from skey.keys import KEYS, Key
 from skey.shapes import Bool, Float
 
 Rows = Float[np.ndarray, "*batch keys"]
+Tracks = Float[np.ndarray, "tracks"]
 
 TINY = 1e-12
 """Smaller probabilities count as this: zero has no logarithm."""
@@ -21,10 +21,7 @@ _TEMPERATURES = np.logspace(-2.5, 1.5, 401)
 
 
 def sharpen(profile: Rows, temperature: int | float) -> Rows:
-    """Make a profile bolder (temperature under 1) or more cautious (over 1); the order of its keys stays.
-
-    The log probabilities (..., keys) are divided by it; each row sums to one.
-    """
+    """Divide log probabilities (..., keys) by a temperature: under 1 bolder, over 1 more cautious."""
     return softmax(_logarithms(profile) / temperature)
 
 
@@ -52,13 +49,8 @@ def _logarithms(profile: Rows) -> Rows:
     return np.asarray(np.log(np.maximum(profile, TINY)))
 
 
-def expected_error(
-    confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = 10
-) -> float:
-    """Expected calibration error: how far confidence and the share of right answers lie apart, in 0..1.
-
-    The mean over ``bins`` classes of confidence of equal width, weighted by their numbers of tracks.
-    """
+def expected_error(confidence: Tracks, right: Bool[np.ndarray, "tracks"], bins: int = 10) -> float:
+    """Expected calibration error, 0..1, over ``bins`` classes of confidence of equal width."""
     classes = np.minimum((confidence * bins).astype(int), bins - 1)
     surplus = np.bincount(classes, right - confidence, minlength=bins)
     return float(np.abs(surplus).sum() / len(right))

@@ -1,7 +1,6 @@
 """The constants and kernels of the log-VQT, for :mod:`skey.inference.spectrum` and :mod:`skey.vqt`.
 
-The variable-Q transform is that of nnAudio 0.3.4 (``features.vqt.VQT``, gamma 0, librosa normalisation). One
-octave of kernels serves all nine, because halving the sample rate halves every frequency.
+One octave of kernels serves all nine, because halving the sample rate halves every frequency.
 """
 
 from functools import lru_cache
@@ -16,7 +15,6 @@ BINS = 99
 CROPPED_BINS = 84
 """Semitones that the network sees: seven octaves."""
 BINS_PER_OCTAVE = 12
-"""Bins are semitones."""
 OCTAVES = -(-BINS // BINS_PER_OCTAVE)
 """Octaves that are computed; the lowest is not whole."""
 HOP = 512
@@ -26,7 +24,6 @@ LOWEST_FREQUENCY = 27.5
 SEGMENT_SECONDS = 15
 """How long the segments of both papers are."""
 SEGMENT_SAMPLES = SEGMENT_SECONDS * SAMPLE_RATE
-"""Samples of such a segment."""
 MIN_VQT_SAMPLES = 65 * 256
 """Fewest samples (0.75 s) whose lowest octave can be mirrored at its ends."""
 LOWPASS_TAPS = 256

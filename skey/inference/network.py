@@ -25,6 +25,7 @@ _ERF = (_ERF * 0.5 ** (np.arange(6, 0, -1) / 2)).astype(np.float32)
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 
 Block = Float[np.ndarray, "bins frames channels"]
+Points = Float[np.ndarray, "points channels"]
 
 
 class NumpyChromaNet:
@@ -43,11 +44,7 @@ class NumpyChromaNet:
 
     @np.errstate(over="ignore")
     def profile(self, cropped: Float32[np.ndarray, "84 frames"]) -> Float32[np.ndarray, "12 modes"]:
-        """The profile of a log-VQT of 84 bins: softmax over all outputs at once (Eq. 1; Section 5.2, STONE).
-
-        (12, 1) key signatures, or (12, 2) key signature times mode. Raises ``SkeyError`` for too short an
-        input.
-        """
+        """The softmax over all outputs (Eq. 1; Section 5.2, STONE); ``SkeyError`` for too short an input."""
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         x = _averaged(cropped, self.architecture.frames_per_step)[..., None]
         for block in range(len(self.architecture.channels)):
@@ -58,25 +55,19 @@ class NumpyChromaNet:
         return np.asarray(likelihoods / likelihoods.sum())
 
     def _time_downsampling(self, x: Block, name: str) -> Float[np.ndarray, "bins half outputs"]:
-        """Layer norm, convolution over two frames with stride two, GELU (Section 3.2)."""
         bins, frames, channels = x.shape
         pairs = self._norm(x, name)[:, : frames // 2 * 2].reshape(bins, frames // 2, 2 * channels)
         return _by_points(pairs, lambda points: _gelu(self._linear(points, f"{name}.pairs")))
 
     def _convnext(self, x: Block, name: str) -> Block:
-        """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual."""
         normalised = self._norm(self._depthwise(x, f"{name}.depthwise"), name)
         return np.asarray(x + _by_points(normalised, lambda points: self._branch(points, name)))
 
-    def _branch(
-        self, points: Float[np.ndarray, "points channels"], name: str
-    ) -> Float[np.ndarray, "points channels"]:
-        """Four times as many channels, GELU, and back, scaled."""
+    def _branch(self, points: Points, name: str) -> Points:
         wide = _gelu(self._linear(points, f"{name}.widen"))
         return np.asarray(self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"])
 
     def _depthwise(self, x: Block, name: str) -> Block:
-        """Each channel with its own kernel; the values at the borders are repeated."""
         kernels, bias = self._weights[f"{name}.weight"][:, 0], self._weights[f"{name}.bias"]
         border, overlap = (kernels.shape[-1] // 2,) * 2, kernels.shape[-1] - 1
         padded = np.pad(x, (border, border, (0, 0)), mode="edge")
@@ -95,14 +86,12 @@ class NumpyChromaNet:
         return np.asarray((x - mean) / np.sqrt(variance + _EPSILON) * gain[:, None] + offset[:, None])
 
     def _octaves(self, x: Block) -> Float[np.ndarray, "12 frames channels"]:
-        """g of Eq. 1: bins of one pitch class averaged over the octaves; or the ablation's learned map."""
         if not self.architecture.octave_equivalence:
             rows = np.tensordot(self._weights["octaves.linear.weight"], x, 1)
             return np.asarray(rows + self._weights["octaves.linear.bias"][:, None, None])
         return np.asarray(x.reshape(-1, PITCH_CLASSES, *x.shape[1:]).mean(axis=0))
 
     def _mode_norm(self, logits: Float[np.ndarray, "12 modes"]) -> Float[np.ndarray, "12 modes"]:
-        """Section 5.2: each mode by the mean and variance that training saw; nothing for one column."""
         if self.architecture.modes == 1:
             return logits
         mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
@@ -133,8 +122,8 @@ def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     if not architecture.octave_equivalence:
         shapes |= _linear_shapes("octaves.linear", PITCH_CLASSES, CROPPED_BINS)
     if architecture.modes == 2:
-        shapes |= {"mode_norm.running_mean": (2,), "mode_norm.running_var": (2,)}
-        shapes |= {"mode_norm.num_batches_tracked": ()}
+        shapes |= {f"mode_norm.running_{part}": (2,) for part in ("mean", "var")}
+        shapes["mode_norm.num_batches_tracked"] = ()
     return shapes
 
 

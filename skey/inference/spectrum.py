@@ -1,8 +1,7 @@
 """The log-VQT of one recording in numpy: what :mod:`skey.vqt` computes, without importing torch.
 
-Importing torch takes longer than hearing a minute of music, so the estimator listens with this module.
-Training, batches and gradients need tensors and use :mod:`skey.vqt`; both have their constants and kernels
-from :mod:`skey.inference.filters`, and the tests hold the two together.
+Importing torch takes longer than hearing a minute of music. Constants and kernels of both are those of
+:mod:`skey.inference.filters`, and the tests hold the two together.
 """
 
 import numpy as np
@@ -12,6 +11,8 @@ from skey.audio import TooShortAudio, Wave
 from skey.inference import filters
 from skey.shapes import Float32
 
+Kernels = Float32[np.ndarray, "kernels taps"]
+
 _ROWS = 512
 """Windows that are copied out of a waveform at a time: they stay in the processor's cache."""
 
@@ -20,13 +21,11 @@ def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frame
     """The log-VQT of one waveform (peak 1, 22,050 Hz), floored 80 dB under its maximum.
 
     (99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude. ``cents`` is
-    how far above A4 = 440 Hz the music is tuned, which the papers leave out. Raises ``TooShortAudio`` under
-    0.75 s.
+    how far above A4 = 440 Hz the music is tuned (not in the papers). Raises ``TooShortAudio`` under 0.75 s.
     """
     decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(filters.SMALLEST_MAGNITUDE)))
-    return np.asarray(
-        np.maximum(decibels, decibels.max() - filters.DYNAMIC_RANGE) / filters.DYNAMIC_RANGE + 1
-    )
+    floored = np.maximum(decibels, decibels.max() - filters.DYNAMIC_RANGE)
+    return np.asarray(floored / filters.DYNAMIC_RANGE + 1)
 
 
 def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
@@ -40,10 +39,7 @@ def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 fra
     return np.asarray(np.concatenate(octaves)[-filters.BINS :] * filters.normalisation())
 
 
-def _octave(
-    wave: Wave, hop: int, kernels: Float32[np.ndarray, "24 taps"]
-) -> Float32[np.ndarray, "12 frames"]:
-    """Twelve bins: the top octave of what this sample rate can hold."""
+def _octave(wave: Wave, hop: int, kernels: Kernels) -> Float32[np.ndarray, "12 frames"]:
     half = kernels.shape[1] // 2
     mirrored = np.concatenate([wave[half:0:-1], wave, wave[-2 : -2 - half : -1]])
     real, imaginary = np.split(_correlated(mirrored, kernels, hop), 2, axis=1)
@@ -51,7 +47,6 @@ def _octave(
 
 
 def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
-    """The same sound at half the sample rate."""
     step = 2 * filters.OUTPUTS_PER_STEP
     before = filters.LOWPASS_TAPS // 2 - 1
     padded = np.zeros(len(wave) + filters.LOWPASS_TAPS - 1 + step, np.float32)
@@ -59,9 +54,7 @@ def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
     return np.asarray(_correlated(padded, filters.stepped_lowpass(), step).ravel()[: len(wave) // 2])
 
 
-def _correlated(
-    wave: Wave, kernels: Float32[np.ndarray, "kernels taps"], hop: int
-) -> Float32[np.ndarray, "steps kernels"]:
+def _correlated(wave: Wave, kernels: Kernels, hop: int) -> Float32[np.ndarray, "steps kernels"]:
     """The products of each kernel with the windows of a waveform, one window every `hop` samples."""
     windows = sliding_window_view(wave, kernels.shape[1])[::hop]
     parts = (np.ascontiguousarray(windows[row : row + _ROWS]) for row in range(0, len(windows), _ROWS))

@@ -1,7 +1,6 @@
 """Key profiles of music psychology, and how well that of each key fits a recording, in numpy.
 
-It is what the estimator listens with where it has no weights. :mod:`skey.baselines` asks the same with other
-profiles and other definitions of the chroma.
+The estimator listens with it where it has no weights; :mod:`skey.baselines` has other chromas, too.
 """
 
 from collections.abc import Mapping
@@ -33,10 +32,9 @@ Foundations of Musical Pitch*, 1990, the template of Table 3, STONE. ``temperley
 the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and Probability*, 2007, p. 85.
 """
 
-ENERGY_DECADES = 16.0
-"""Energies from 0 to 1 of the log-VQT: 80 dB, taken as 10 log10 of the magnitude, are eight decades of it."""
-
-_PITCH_CLASS_OF_A = 9
+PITCH_CLASS_OF_A = 9
+DECADES = 8.0
+"""Magnitudes from 0 to 1 of the log-VQT: 80 dB, taken as 10 log10 of the magnitude, are eight decades."""
 
 
 @lru_cache
@@ -48,9 +46,9 @@ def key_templates(profile: Profile = "krumhansl") -> Float[np.ndarray, "24 12"]:
 
 def energy_chroma(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, "12"]:
     """The mean energy of each pitch class over seven octaves and all frames, index 0 = C."""
-    bins = 10 ** (ENERGY_DECADES * (log_vqt[:CROPPED_BINS].astype(np.float32) - 1))
+    bins = 10 ** (2 * DECADES * (log_vqt[:CROPPED_BINS].astype(np.float32) - 1))
     by_pitch_class = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[1]).mean(axis=(0, 2))
-    return np.roll(by_pitch_class, _PITCH_CLASS_OF_A)
+    return np.roll(by_pitch_class, PITCH_CLASS_OF_A)
 
 
 def correlations(chroma: Float[np.ndarray, "12"], profile: Profile = "krumhansl") -> Float[np.ndarray, "24"]:

@@ -1,7 +1,6 @@
 """How many threads a computation may use, and the memory that it keeps.
 
-Sums in another order would round differently, and the arrays of a single recording are so small that more
-threads would mostly wait for each other, the more so on a machine that is busy otherwise.
+Sums in another order round differently, and on the small arrays of one recording threads mostly wait.
 """
 
 from collections.abc import Iterator
@@ -13,8 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep up to 64 MB that were freed: to ask for them again takes a third of an estimate, a sixth
-    of a step of training.
+    """Let glibc keep up to 64 MB that were freed: to ask for them again takes a third of an estimate.
 
     It keeps twice the largest block, of at most 32 MB, that was given back. No page of this one is touched.
     """
@@ -35,10 +33,7 @@ def one_thread() -> Iterator[None]:
 
 
 class SingleBlas:
-    """numpy's matrix products on one thread for as long as anybody is inside.
-
-    That number belongs to the process, so whoever comes first lowers it and whoever leaves last restores it.
-    """
+    """numpy's matrix products on one thread while anybody is inside: the number belongs to the process."""
 
     def __init__(self) -> None:
         self._lock, self._inside, self._restored = Lock(), 0, ExitStack()

@@ -1,11 +1,10 @@
 """Is there a tonality at all, and how is it tuned? Both are read off the spectral lines of a recording.
 
-Noise of any colour has a smooth spectrum once enough frames are averaged, and so has a click; music that
-dwells on pitches has narrow lines. How far lines stand out over **both** of their sides is compared with what
-noise of the same length shows by chance: neither a steep filter nor a short recording passes for tonal.
-
-Speech, engines, sirens and hums have lines, too. What they lack is several pitches that each stay a while,
-that lie on one scale of semitones, and that change. A logistic regression weighs how much there is of each.
+Noise of any colour and clicks have a smooth mean spectrum; music that dwells on pitches has narrow lines. How
+far lines stand out over **both** of their sides is compared with what noise of the same length shows by
+chance: neither a steep filter nor a short recording passes for tonal. Speech, engines, sirens and hums have
+lines, too; what they lack is several pitches that each stay a while, that lie on one scale of semitones, and
+that change. A logistic regression weighs how much there is of each.
 """
 
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skey.audio import SAMPLE_RATE
 from skey.shapes import Bool, Float, Float32, Int
 
+Power = Float32[np.ndarray, "frames bins"]
 Places = Int[np.ndarray, "peaks"]
 Values = Float[np.ndarray, "peaks"]
 Marks = Bool[np.ndarray, "peaks"]
@@ -51,9 +51,7 @@ _WEIGHTS = (2.5, 5.0, 4.75, 1.67, -8.5)
 """Of the log prominence, the agreement, the log number of pitch classes, the log change, and the offset.
 
 Fitted to half of 176 sounds that are no music, half of the open test set, and half of 225 stretches of free
-game music, so that one in a hundred pieces of that music is lost; the book page *Inputs that break key
-estimators* has the shares on both halves.
-"""
+game music, of which it loses one in a hundred; see the book's page *Inputs that break key estimators*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +60,7 @@ class Tonality:
 
     ``active_seconds`` is how long it sounds within 50 dB of its loudest moment, ``prominence`` the log power
     by which lines stand out, less what noise would show. ``tuning`` sums magnitude times exp(2πi d) over
-    spectral peaks, d the distance in semitones from equal temperament at A4 = 440 Hz; adding it up averages
-    over stretches.
+    spectral peaks, d the distance in semitones from equal temperament at A4 = 440 Hz.
 
     ``agreement``, 0..1, is how well the steady peaks lie on one scale of semitones, ``pitch_classes``, 1..12,
     over how many they spread (the exponential of the entropy), ``change`` how much these differ from frame to
@@ -123,7 +120,7 @@ def measure_tonality(wave: Float32[np.ndarray, "samples"]) -> Tonality:
     return Tonality(seconds, _line_prominence(power), tuning, *_scale(peaks, len(power)))
 
 
-def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "frames bins"]:
+def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Power:
     frames = sliding_window_view(wave, FRAME)[::STEP]
     power = np.empty((len(frames), FRAME // 2 + 1), np.float32)
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
@@ -132,20 +129,15 @@ def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, 
     return power
 
 
-def _active(
-    power: Float32[np.ndarray, "frames bins"], floor: float
-) -> Float32[np.ndarray, "active low_bins"]:
-    """The frames that sound, as far as lines are looked for.
-
-    What lies 120 dB below their mean is rounding noise and filled up.
-    """
+def _active(power: Power, floor: float) -> Float32[np.ndarray, "active low_bins"]:
+    """The frames that sound, as far as lines are looked for, filled up 120 dB below their mean."""
     energy = power[:, _LINE_BINS].sum(axis=1)
     sounding = power[energy > max(_ACTIVE_RANGE * energy.max(), floor, np.finfo(np.float32).tiny)]
     filling = np.float32(1e-12 * sounding.mean()) if len(sounding) else np.float32(0)
     return np.asarray(sounding[:, : _LINE_BINS.stop + _NEIGHBOURS] + filling)
 
 
-def _line_prominence(power: Float32[np.ndarray, "frames bins"]) -> float:
+def _line_prominence(power: Power) -> float:
     """How far the mean log spectrum rises over both sides of each bin, less the share of chance."""
     spectrum = np.log(power).mean(axis=0)
     sides = sliding_window_view(spectrum, _NEIGHBOURS).mean(axis=1)
@@ -158,20 +150,19 @@ def _line_prominence(power: Float32[np.ndarray, "frames bins"]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Peaks:
-    """Spectral peaks within 40 dB of the highest.
-
-    `semitones` from A4 = 440 Hz, `excess` the log power over the mean of the bins around, `steady` whether
-    the frames before and after have the same peak.
-    """
+    """Spectral peaks within 40 dB of the highest."""
 
     frame: Places
     semitones: Values
+    """From A4 = 440 Hz."""
     magnitude: Values
     excess: Values
+    """The log power over the mean of the bins around."""
     steady: Marks
+    """Whether the frames before and after have the same peak."""
 
 
-def _peaks(power: Float32[np.ndarray, "frames bins"]) -> _Peaks:
+def _peaks(power: Power) -> _Peaks:
     """The peaks of all frames, and where the parabolas through their logarithms have their tops."""
     first, last = _TUNING_BINS.start, _TUNING_BINS.stop
     reach = _NEIGHBOURS

@@ -16,8 +16,7 @@ from safetensors import SafetensorError, safe_open
 from skey.audio import SAMPLE_RATE
 from skey.errors import WeightsError
 from skey.inference import filters
-from skey.inference.architecture import KINDS, Architecture, Settings
-from skey.inference.outputs import Calibration
+from skey.inference.architecture import KINDS, Architecture, Calibration, Settings
 
 METADATA_KEY, SEAL_KEY = "skey", "skey-seal"
 """The header and its SHA-256 among the metadata."""

@@ -32,7 +32,7 @@ SECONDS = 300
 RUN = """
 const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)).buffer);
 const estimate = skeyEstimator(window.SKEY);
-const answers = CLIPS.map((clip) => estimate(floats(clip), window.SKEY.sampleRate));
+const answers = CLIPS.map((clip) => estimate(floats(clip)));
 document.body.textContent = JSON.stringify(answers);
 """
 

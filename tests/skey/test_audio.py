@@ -22,9 +22,8 @@ from skey.files.decoding import decoded
 
 
 def sine(rate, frequency=440.0, seconds=4.0, amplitude=0.5):
-    return (amplitude * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)).astype(
-        np.float32
-    )
+    times = np.arange(int(seconds * rate)) / rate
+    return (amplitude * np.sin(2 * np.pi * frequency * times)).astype(np.float32)
 
 
 def pitch(wave):
@@ -93,18 +92,12 @@ def test_pcm_integers_mean_the_same_as_floats(dtype):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "subtype", "tolerance"),
-    [
-        (".wav", "PCM_U8", 0.02),
-        (".wav", "PCM_24", 1e-5),
-        (".flac", "PCM_16", 1e-4),
-        (".aiff", "PCM_16", 1e-4),
-    ],
+    ("name", "subtype", "tolerance"),
+    [("8.wav", "PCM_U8", 0.02), ("24.wav", "PCM_24", 1e-5), ("a.flac", "PCM_16", 1e-4)],
 )
-def test_every_lossless_format_gives_the_same_sound(tmp_path, suffix, subtype, tolerance):
-    path = tmp_path / f"a{suffix}"
-    soundfile.write(path, sine(44_100), 44_100, subtype=subtype)
-    np.testing.assert_allclose(read_audio(path), prepare(sine(44_100), 44_100), atol=tolerance)
+def test_every_lossless_format_gives_the_same_sound(tmp_path, name, subtype, tolerance):
+    soundfile.write(tmp_path / name, sine(44_100), 44_100, subtype=subtype)
+    np.testing.assert_allclose(read_audio(tmp_path / name), prepare(sine(44_100), 44_100), atol=tolerance)
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".aiff", ".w64"])
@@ -122,10 +115,6 @@ def test_the_authors_decoding_and_ours_agree(shared):
     ours = read_audio(shared / "parity" / "audio" / "00_nocturne_n02_in_e-flat_major.mp3")
     assert ours.size == stored.size
     assert np.abs(ours - stored).max() < 1e-3
-
-
-def test_a_sound_over_full_scale_is_brought_to_peak_one():
-    assert np.abs(prepare(sine(22_050, amplitude=7), 22_050)).max() == 1
 
 
 def with_one(value):
@@ -152,5 +141,6 @@ def test_what_is_no_music_is_refused_with_its_reason(samples, rate, error, reaso
         prepare(samples, rate)
 
 
-def test_three_seconds_are_enough():
-    assert prepare(sine(SAMPLE_RATE)[:MIN_SAMPLES], SAMPLE_RATE).size == MIN_SAMPLES
+def test_three_seconds_are_enough_and_a_sound_over_full_scale_is_brought_to_peak_one():
+    wave = prepare(sine(SAMPLE_RATE, amplitude=7)[:MIN_SAMPLES], SAMPLE_RATE)
+    assert wave.size == MIN_SAMPLES and np.abs(wave).max() == 1

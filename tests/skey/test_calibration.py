@@ -32,15 +32,11 @@ def test_the_reference_sound_is_made_of_the_notes_of_its_key(mode: Mode, key: st
     notes = {int(pitch_class) for pitch_class in key.split()}
     assert {pitch % 12 for pitch in SCALES[mode]} == notes
     natural_seventh = {7}
+    sound = reference_sound(mode)
+    assert sound.shape == (15 * 22_050,) and np.abs(sound).max() == pytest.approx(1)
     chords = [triad(mode, degree) for degree in range(7)]
     assert {pitch % 12 for chord in chords for pitch in chord} == notes | natural_seventh
     assert all({(high - low) % 12 for low, high in pairwise(chord)} <= {3, 4} for chord in chords)
-
-
-def test_the_reference_sound_is_fifteen_seconds_with_peak_one() -> None:
-    sound = reference_sound("minor")
-    assert sound.shape == (15 * 22_050,)
-    assert np.abs(sound).max() == pytest.approx(1)
 
 
 def test_a_one_hot_output_comes_out_as_its_own_key() -> None:
@@ -53,15 +49,12 @@ def test_a_one_hot_output_comes_out_as_its_own_key() -> None:
         assert int(calibration.signature_profile(matrix).argmax()) == key.signature
 
 
-def test_a_key_signature_profile_is_rotated_to_start_at_c() -> None:
+def test_a_key_signature_profile_is_rotated_to_start_at_c_and_tells_no_mode() -> None:
     calibration = Calibration(12, major=10, minor=7)
     for index, key in enumerate(calibration.output_keys()):
         assert int(calibration.signature_profile(torch.eye(12)[index : index + 1]).argmax()) == key.tonic
-
-
-def test_key_signatures_alone_tell_no_mode() -> None:
     with pytest.raises(SkeyError, match="signature"):
-        Calibration(12, 0, 9).key_profile(torch.rand(1, 12, 2))
+        calibration.key_profile(torch.rand(1, 12, 2))
 
 
 class ChromaWithModes(ChromaNet):
@@ -74,11 +67,8 @@ class ChromaWithModes(ChromaNet):
     def forward(self, cropped: Tensor) -> Tensor:
         level = cropped.reshape(len(cropped), 7, 12, -1).mean((1, 3))
         columns = []
-        for row, weights in zip(
-            self.rows,
-            ((4, 0, 2, 0, 3, 1, 0, 3, 0, 1, 0, 2), (4, 0, 1, 3, 0, 1, 0, 3, 2, 0, 0, 2)),
-            strict=True,
-        ):
+        major, minor = (4, 0, 2, 0, 3, 1, 0, 3, 0, 1, 0, 2), (4, 0, 1, 3, 0, 1, 0, 3, 2, 0, 0, 2)
+        for row, weights in zip(self.rows, (major, minor), strict=True):
             template = torch.tensor(weights, dtype=torch.float32)
             score = torch.stack([(level * template.roll(tonic)).sum(1) for tonic in range(12)], dim=1)
             columns.append(score.roll(row, dims=1))
@@ -92,15 +82,10 @@ def test_each_mode_calibrates_on_its_own(major: int, minor: int, column: int) ->
     assert found == Calibration(24, (9 - major) % 12, (9 - minor) % 12, column)
 
 
-def test_broken_weights_are_not_calibrated() -> None:
-    network = ChromaNet()
+def test_calibration_leaves_a_network_in_training_as_it_was_and_refuses_broken_weights() -> None:
+    network = ChromaNet().train()
+    calibrate(network)
+    assert network.training and int(network.mode_norm.num_batches_tracked) == 0
     torch.nn.init.constant_(network.classifier.weight, float("nan"))
     with pytest.raises(SkeyError, match="not finite"):
         calibrate(network)
-
-
-def test_calibration_leaves_the_network_in_training_as_it_was() -> None:
-    network = ChromaNet().train()
-    calibrate(network)
-    assert network.training
-    assert int(network.mode_norm.num_batches_tracked) == 0

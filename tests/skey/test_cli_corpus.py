@@ -13,7 +13,7 @@ from skey.cli import main
 from skey.corpus import build as build_module
 from skey.corpus.build import CLIP_SHAPE
 from skey.corpus.degradation import apply_degradation
-from skey.corpus.listening import find_clip, hear
+from skey.corpus.listening import degradation_of, find_clip
 from skey.corpus.plan import arrangements, plan_clips, render_clip
 
 Run = Callable[..., Result]
@@ -28,12 +28,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make features without sound, each clip of another loudness."""
-
-    def constant(clip) -> np.ndarray:
-        return np.full(CLIP_SHAPE, len(clip.piece_id) * 3, np.uint8)
-
-    monkeypatch.setattr(build_module, "clip_features", constant)
+    """Make features without sound."""
+    monkeypatch.setattr(build_module, "clip_features", lambda clip: np.zeros(CLIP_SHAPE, np.uint8))
 
 
 def test_building_says_how_much_where_and_the_checksum(run: Run, silent: None, tmp_path: Path) -> None:
@@ -78,7 +74,7 @@ def test_the_degradation_that_is_told_is_the_one_that_is_heard(monkeypatch: pyte
     monkeypatch.setattr(plan, "degrade", lambda wave, level, rng: heard.append(wave) or wave)
     render_clip(clip)
     monkeypatch.undo()
-    np.testing.assert_array_equal(apply_degradation(heard[0], hear(clip).degradation), render_clip(clip))
+    np.testing.assert_array_equal(apply_degradation(heard[0], degradation_of(clip)), render_clip(clip))
 
 
 @pytest.mark.parametrize("name", ["chorales/bwv0#0-0-full", "nothing", "tunes/x#1", "tunes/x#a-0-full"])

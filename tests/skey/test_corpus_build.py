@@ -10,7 +10,9 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -71,11 +73,18 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_a_built_store_holds_every_clip_in_order(tmp_path: Path) -> None:
-    store = build_clips(planned(), tmp_path, noise)
+def change(shard: Shard, position: int) -> None:
+    content = bytearray(shard.array_path.read_bytes())
+    content[position] ^= 64
+    shard.array_path.write_bytes(content)
+
+
+def test_a_built_store_holds_every_clip_in_order_whatever_the_processes(tmp_path: Path) -> None:
+    store = build_clips(planned(), tmp_path / "one", noise)
     assert store.clip_ids == tuple(clip.id for clip in planned())
     np.testing.assert_array_equal(store["c17"], noise(planned()[17]))
     assert sorted(len(shard.clip_ids) for shard in store.shards) == [6, 12, 12]
+    assert build_clips(planned(), tmp_path / "two", noise, jobs=2).digest() == store.digest()
 
 
 def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -101,32 +110,20 @@ def test_two_builds_at_once_share_the_work(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(log.read_text().split()) == sorted(clip.id for clip in planned())
 
 
-def test_several_processes_make_the_same_bytes_as_one(tmp_path: Path) -> None:
-    one = build_clips(planned(), tmp_path / "one", noise, jobs=1)
-    two = build_clips(planned(), tmp_path / "two", noise, jobs=2)
-    assert one.digest() == two.digest()
-
-
 def test_a_changed_byte_is_mended_and_nothing_else_is_touched(tmp_path: Path) -> None:
     store = build_clips(planned(), tmp_path, noise)
     digest, victim = store.digest(), store.shards[1]
     times = {shard: shard.array_path.stat().st_mtime_ns for shard in store.shards}
-    content = bytearray(victim.array_path.read_bytes())
-    content[70_000] ^= 64
-    victim.array_path.write_bytes(content)
+    change(victim, 70_000)
     assert not victim.is_sound() and store.damaged() == (victim,)
     assert build_clips(planned(), tmp_path, noise).digest() == digest
     kept = [shard for shard in store.shards if shard != victim]
     assert all(shard.array_path.stat().st_mtime_ns == times[shard] for shard in kept)
 
 
-def test_a_finished_build_computes_nothing_and_needs_no_writing(tmp_path: Path) -> None:
-    digest = build_clips(planned(), tmp_path, noise).digest()
-    assert build_clips(planned(), tmp_path, refused).digest() == digest
-
-
-def test_a_larger_plan_takes_over_the_shards_of_a_smaller_one(tmp_path: Path) -> None:
+def test_a_finished_build_computes_nothing_and_a_larger_plan_takes_over_its_shards(tmp_path: Path) -> None:
     small = build_clips(planned(24), tmp_path, noise)
+    assert build_clips(planned(24), tmp_path, refused).digest() == small.digest()
     large = build_clips(planned(36), tmp_path, noise)
     assert large.shards[:2] == small.shards and len(list(tmp_path.glob("*.npy"))) == 3
 
@@ -152,13 +149,10 @@ def test_a_shard_is_named_by_everything_planned_about_its_clips(tmp_path: Path) 
 
 
 def test_comments_do_not_outdate_features_but_code_does() -> None:
-    texts = [
-        '"""One."""\n\n\ndef gain(x: float) -> float:\n    return x * 2\n',
-        'def gain(x: float) -> float:\n    """Louder."""\n    # twice\n    return x * 2\n',
-        "def gain(x: float) -> float:\n    return x * 3\n",
-    ]
-    codes = [bare_code(text) for text in texts]
-    assert codes[0] == codes[1] == "def gain(x: float) -> float:\n    return x * 2" != codes[2]
+    code = "def gain(x: float) -> float:\n    return x * 2"
+    assert bare_code(f'"""One."""\n\n\n{code}\n') == code
+    assert bare_code(code.replace("  return", '  """Louder."""\n    # twice\n    return')) == code
+    assert bare_code(code.replace("2", "3")) != code
 
 
 def test_the_data_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,49 +178,31 @@ def two_shards(tmp_path: Path) -> tuple[Shard, Shard]:
     return first, second
 
 
-def test_a_store_gives_back_the_bytes_of_each_clip(two_shards: tuple[Shard, Shard]) -> None:
+def test_a_store_gives_back_the_bytes_of_each_clip_by_memory_map(two_shards: tuple[Shard, Shard]) -> None:
     store = FeatureStore(two_shards)
     assert store.clip_ids == ("a", "b", "c", "d") and len(store) == 4
     np.testing.assert_array_equal(store["c"], made_up(3)[2])
     np.testing.assert_array_equal(store[3], made_up(1, seed=1)[0])
-
-
-def test_features_are_read_by_memory_map_and_unknown_clips_are_key_errors(
-    two_shards: tuple[Shard, Shard],
-) -> None:
-    row = FeatureStore(two_shards)["a"]
-    assert isinstance(row, np.memmap) and not row.flags.writeable
+    assert isinstance(store["a"], np.memmap) and not store["a"].flags.writeable
     with pytest.raises(KeyError, match="nowhere"):
-        FeatureStore(two_shards)["nowhere"]
-
-
-@pytest.mark.parametrize("position", [0, 9, 127, 128, 200_000, -1])
-def test_one_changed_byte_is_found_wherever_it_lies(two_shards: tuple[Shard, Shard], position: int) -> None:
-    path = two_shards[0].array_path
-    content = bytearray(path.read_bytes())
-    content[position] ^= 1
-    path.write_bytes(content)
-    assert not two_shards[0].is_sound() and two_shards[1].is_sound()
-    with pytest.raises(MissingFeatures, match="3 of 4 clips"):
-        FeatureStore(two_shards)
+        store["nowhere"]
 
 
 @pytest.mark.parametrize(
     "damage",
     [
+        *(partial(change, position=position) for position in (0, 127, 128, -1)),
         lambda shard: shard.array_path.write_bytes(shard.array_path.read_bytes()[:-1]),
         lambda shard: shard.array_path.unlink(),
         lambda shard: shard.manifest_path.unlink(),
     ],
-    ids=["shortened", "gone", "no manifest"],
+    ids=["byte 0", "byte 127", "byte 128", "last byte", "shortened", "gone", "no manifest"],
 )
-def test_a_damaged_shard_does_not_count(
-    two_shards: tuple[Shard, Shard], damage: Callable[[Shard], object]
-) -> None:
+def test_a_damaged_shard_does_not_count(two_shards: tuple[Shard, Shard], damage: Callable) -> None:
     store = FeatureStore(two_shards)
-    damage(two_shards[1])
-    assert store.damaged() == (two_shards[1],) and not two_shards[1].is_sound()
-    with pytest.raises(MissingFeatures):
+    damage(two_shards[0])
+    assert store.damaged() == (two_shards[0],) and not two_shards[0].is_sound()
+    with pytest.raises(MissingFeatures, match="3 of 4 clips"):
         FeatureStore(two_shards)
 
 
@@ -234,11 +210,7 @@ def test_a_damaged_shard_does_not_count(
 def test_a_broken_manifest_counts_as_none(two_shards: tuple[Shard, Shard], text: str) -> None:
     two_shards[0].manifest_path.write_text(text, encoding="utf-8")
     assert two_shards[0].recorded_checksum() is None
-
-
-def test_a_manifest_of_other_clips_counts_as_none(two_shards: tuple[Shard, Shard]) -> None:
-    first = two_shards[0]
-    assert Shard(first.folder, first.name, ("a", "c", "b")).recorded_checksum() is None
+    assert replace(two_shards[1], clip_ids=("a",)).recorded_checksum() is None, "of other clips"
 
 
 def test_the_digest_follows_the_bytes(two_shards: tuple[Shard, Shard]) -> None:
@@ -254,10 +226,7 @@ def test_a_builder_killed_while_writing_leaves_nothing_that_counts(
 ) -> None:
     shard = Shard(tmp_path, "torn", ("a",))
 
-    def killed(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("os.fsync", killed)
+    monkeypatch.setattr("os.fsync", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write_shard(shard, made_up(1), VERSIONS)
     assert not shard.array_path.exists() and not shard.is_sound()
@@ -267,9 +236,7 @@ def test_a_builder_killed_while_writing_leaves_nothing_that_counts(
 
 
 def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("os.fsync", Mock(side_effect=full))
     with pytest.raises(SkeyError, match=r"No space left on device.*SKEY_DATA"):
         write_shard(Shard(tmp_path, "big", ("a",)), made_up(1), VERSIONS)

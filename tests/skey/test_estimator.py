@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from skey.audio import SAMPLE_RATE, AudioError, prepare
 from skey.cli.measure import measure
 from skey.estimator import KeyEstimator, Segment, merged
 from skey.inference.confidence import expected_error, fit_temperature, sharpen
-from skey.inference.tonality import TONAL_PROMINENCE, measure_tonality, tuning_cents
+from skey.inference.tonality import TONAL_PROMINENCE, measure_tonality
 from skey.keys import KEYS, Key, parse_key
 from skey.listeners import Network, mean_profile, windows
 from skey.vqt import log_vqt
@@ -55,21 +53,13 @@ def estimator():
     return KeyEstimator("krumhansl")
 
 
-@pytest.mark.parametrize(
-    "key", [parse_key(name) for name in ("C major", "F# major", "Bb major", "A minor", "Eb minor")]
-)
-def test_a_cadence_names_its_key(estimator, key):
-    estimate = estimator.estimate(cadence(key), SAMPLE_RATE)
-    assert estimate.key == key
-    assert estimate.signature == key.signature
-    assert estimate.reason is None
-
-
-def test_probabilities_sum_to_one_and_the_runner_up_comes_second(estimator):
-    estimate = estimator.estimate(cadence(Key(0, "major")), SAMPLE_RATE)
-    assert sum(estimate.probabilities) == pytest.approx(1)
+@pytest.mark.parametrize("name", ["C major", "F# major", "Bb major", "A minor", "Eb minor"])
+def test_a_cadence_names_its_key_and_the_runner_up_comes_second(estimator, name):
+    estimate = estimator.estimate(cadence(parse_key(name)), SAMPLE_RATE)
+    assert (str(estimate.key), estimate.signature) == (name, estimate.key.signature)
+    assert estimate.reason is None and sum(estimate.probabilities) == pytest.approx(1)
     ordered = sorted(estimate.probabilities)
-    assert (estimate.runner_up_confidence, estimate.confidence) == tuple(ordered[-2:])
+    assert [estimate.runner_up_confidence, estimate.confidence] == ordered[-2:]
     assert estimate.probabilities[estimate.runner_up.index] == ordered[-2]
 
 
@@ -95,11 +85,6 @@ def test_a_fault_of_ours_in_one_file_is_reported_like_any_other(tmp_path, estima
     assert "unexpected ZeroDivisionError" in str(outcome.error)
 
 
-def test_an_array_needs_its_sample_rate(estimator):
-    with pytest.raises(ValueError, match="sample_rate"):
-        estimator.estimate(np.zeros(100_000))
-
-
 def test_lists_tensors_and_file_objects_are_heard_as_arrays_are(tmp_path, estimator):
     song = cadence(Key(2, "major"))
     expected = estimator.estimate(song, SAMPLE_RATE)
@@ -113,29 +98,22 @@ def test_lists_tensors_and_file_objects_are_heard_as_arrays_are(tmp_path, estima
     for nonsense in ([[1.0], [1.0, 2.0]], ["a"], None, {"a": 1}):
         with pytest.raises(AudioError):
             estimator.estimate(nonsense, SAMPLE_RATE)
+    with pytest.raises(ValueError, match="sample_rate"):
+        estimator.estimate(song)
 
 
 def test_modulation_shows_in_the_segments(estimator):
     song = np.concatenate([cadence(Key(0, "major"), 30), cadence(Key(6, "major"), 30), noise(15)])
     segments = estimator.estimate(song, SAMPLE_RATE).segments
-    assert [(s.start, s.end, s.key) for s in segments] == [
-        (0, 30, Key(0, "major")),
-        (30, 60, Key(6, "major")),
-        (60, 75, None),
-    ]
+    expected = [(0, 30, Key(0, "major")), (30, 60, Key(6, "major")), (60, 75, None)]
+    assert [(s.start, s.end, s.key) for s in segments] == expected
 
 
 def test_equal_neighbours_merge_with_their_mean_confidence_by_duration():
-    c = Key(0, "major")
-    parts = [
-        Segment(0.0, 15.0, c, 0, 0.5),
-        Segment(15.0, 45.0, c, 0, 0.8),
-        Segment(45.0, 60.0, None, None, 0.0),
-    ]
-    first, second = merged(parts)
-    assert (first.start, first.end, first.key) == (0, 45, c)
-    assert first.confidence == pytest.approx(0.7)
-    assert second == parts[2]
+    rest = Segment(45.0, 60.0, None, None, 0.0)
+    first, second = merged([Segment(0.0, 15.0, KEYS[0], 0, 0.5), Segment(15.0, 45.0, KEYS[0], 0, 0.8), rest])
+    assert (first.start, first.end, first.key) == (0, 45, KEYS[0])
+    assert first.confidence == pytest.approx(0.7) and second == rest
 
 
 def test_a_rest_of_less_than_half_a_window_has_no_say(estimator):
@@ -160,13 +138,6 @@ def test_windows_are_as_long_as_the_weights_ask(seconds):
     np.testing.assert_allclose(mean_profile(Network(loaded), features), profile, atol=1e-6)
 
 
-@settings(max_examples=12)
-@given(st.floats(-45, 45))
-def test_the_tuning_offset_is_heard_to_two_cents(cents):
-    tonality = measure_tonality(cadence(Key(5, "major"), 8, cents=cents))
-    assert abs(tuning_cents(tonality.tuning) - cents) < 2
-
-
 def coloured(exponent, seconds, seed):
     spectrum = np.fft.rfft(noise(seconds, seed))
     spectrum[1:] /= np.arange(1, spectrum.size) ** (exponent / 2)
@@ -184,10 +155,8 @@ def test_noise_of_any_colour_and_length_has_no_tonality(exponent, seconds):
 
 def test_bursts_of_noise_and_clicks_have_no_tonality():
     times = np.arange(15 * SAMPLE_RATE)
-    bursts = noise(15) * np.exp(-(times % 5_512) / 1_500)
-    metronome = (times % 11_025 == 0).astype(np.float32)
-    assert not measure_tonality(bursts.astype(np.float32)).tonal
-    assert not measure_tonality(metronome).tonal
+    for sound in (noise(15) * np.exp(-(times % 5_512) / 1_500), times % 11_025 == 0):
+        assert not measure_tonality(sound.astype(np.float32)).tonal
 
 
 @pytest.mark.parametrize("key", [KEYS[0], KEYS[14], KEYS[22]], ids=str)
@@ -229,20 +198,22 @@ def partials(frequency, seconds=12):
     return sum(np.sin(n * phase) / n for n in range(1, 20)).astype(np.float32) / 4
 
 
-@pytest.mark.parametrize(
-    "frequency",
-    [50, 220, 440 + 200 * np.sin(np.arange(12 * SAMPLE_RATE) / 4_000)],
-    ids=["hum", "tone", "siren"],
-)
-def test_pitched_sounds_that_are_no_music_have_no_key_but_for_the_papers(frequency):
-    sound = partials(frequency)
+SIREN = 440 + 200 * np.sin(np.arange(90 * SAMPLE_RATE) / 4_000)
+PITCHED = {"hum": (50,), "tone": (220,), "siren": (SIREN[: 12 * SAMPLE_RATE],)}
+PITCHED |= {f"fifth on {hertz} Hz": (hertz, 1.5 * hertz) for hertz in (65.4, 116.5, 220)}
+PITCHED |= {f"triad on {hertz} Hz": (hertz, 1.25 * hertz, 1.5 * hertz) for hertz in (65.4, 116.5, 220)}
+
+
+@pytest.mark.parametrize("name", PITCHED)
+def test_pitched_sounds_that_are_no_music_have_no_key_but_for_the_papers(name):
+    sound = sum(map(partials, PITCHED[name]))
     estimate = KeyEstimator().estimate(sound, SAMPLE_RATE)
     assert estimate.key is None and "no tonality" in estimate.reason
     published = KeyEstimator("krumhansl", as_published=True).estimate(sound, SAMPLE_RATE)
     assert (published.key is not None) == measure_tonality(sound).tonal
 
 
-@pytest.mark.parametrize("cents", [-45, 30, 45])
+@pytest.mark.parametrize("cents", [-45, -17, 5, 30, 45])
 @pytest.mark.parametrize("weights", ["krumhansl", None])
 def test_music_out_of_tune_keeps_its_key(weights, cents):
     key = Key(9, "minor")
@@ -261,7 +232,7 @@ def test_a_tuning_that_drifts_past_the_middle_does_not_jump_to_the_next_key():
 
 
 def test_speech_with_a_jingle_has_no_key_and_in_tune_nothing_differs_from_the_papers(estimator):
-    sirens = partials(440 + 200 * np.sin(np.arange(90 * SAMPLE_RATE) / 4_000), 90)
+    sirens = partials(SIREN, 90)
     song = cadence(Key(2, "major"), 15)
     assert estimator.estimate(np.concatenate([sirens, song]), SAMPLE_RATE).key is None
     assert estimator.estimate(np.concatenate([sirens[: 15 * SAMPLE_RATE], song]), SAMPLE_RATE).key is not None
@@ -279,10 +250,9 @@ def test_the_whole_track_in_one_pass_is_the_profile_of_its_log_vqt(estimator):
 
 def test_an_uncertain_answer_can_be_withheld(estimator):
     estimate = estimator.estimate(cadence(Key(0, "major")), SAMPLE_RATE)
-    assert estimate.at_least(estimate.confidence) is estimate
     withheld = estimate.at_least(1.0)
-    assert withheld.key is None
-    assert "too uncertain" in withheld.reason
+    assert estimate.at_least(estimate.confidence) is estimate
+    assert withheld.key is None and "too uncertain" in withheld.reason
     assert withheld.probabilities == estimate.probabilities
 
 
@@ -290,14 +260,11 @@ def test_the_fitted_temperature_makes_overconfidence_honest():
     """Seven right answers in ten, each claimed with nearly full certainty."""
     profiles = np.full((10, 24), 0.01 / 23)
     profiles[:, 0] = 0.99
-    references = [KEYS[0]] * 7 + [KEYS[5]] * 3
-    temperature = fit_temperature(profiles, references)
-    assert temperature > 1
-    assert sharpen(profiles, temperature)[0, 0] == pytest.approx(0.7, abs=0.01)
-    right = np.array([key == KEYS[0] for key in references])
-    before, after = (each.max(axis=1) for each in (profiles, sharpen(profiles, temperature)))
-    assert expected_error(before, right) == pytest.approx(0.29, abs=1e-3)
-    assert expected_error(after, right) < 0.01
+    honest = sharpen(profiles, fit_temperature(profiles, [KEYS[0]] * 7 + [KEYS[5]] * 3))
+    assert honest[0, 0] == pytest.approx(0.7, abs=0.01)
+    right = np.arange(10) < 7
+    assert expected_error(profiles.max(axis=1), right) == pytest.approx(0.29, abs=1e-3)
+    assert expected_error(honest.max(axis=1), right) < 0.01
 
 
 @pytest.mark.parametrize("key", [Key(2, "minor"), Key(6, "major")], ids=str)
@@ -310,15 +277,6 @@ def test_neither_an_offset_nor_silence_beside_it_changes_the_answer(key):
         estimate = estimator.estimate(sound, SAMPLE_RATE)
         assert estimate.key == key
         assert np.allclose(estimate.probabilities, plain.probabilities, atol=0.05)
-
-
-@pytest.mark.parametrize("ratios", [(1,), (1, 1.5), (1, 1.25, 1.5)], ids=["tone", "fifth", "triad"])
-@pytest.mark.parametrize("frequency", [65.4, 116.5, 220.0])
-def test_a_sound_that_never_changes_has_no_key(ratios, frequency):
-    times = np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
-    sawtooths = (2 * (times * frequency * ratio % 1) - 1 for ratio in ratios)
-    estimate = KeyEstimator().estimate((0.2 * sum(sawtooths)).astype(np.float32), SAMPLE_RATE)
-    assert estimate.key is None and "change" in estimate.reason
 
 
 def test_what_is_finished_is_not_lost_when_the_user_interrupts(monkeypatch, tmp_path):

@@ -12,9 +12,9 @@ from skey.baselines import TemplateMatching, track_chroma
 from skey.calibration import reference_sound
 from skey.errors import SkeyError
 from skey.inference import spectrum
+from skey.inference.architecture import Calibration
 from skey.inference.filters import MIN_VQT_SAMPLES
 from skey.inference.network import NumpyChromaNet, _gelu
-from skey.inference.outputs import Calibration
 from skey.inference.templates import correlations, energy_chroma
 from skey.listeners import Network, TorchNetwork
 from skey.model import Architecture, ChromaNet
@@ -70,20 +70,6 @@ def test_the_log_vqt_in_numpy_is_that_of_torch(samples: int) -> None:
     np.testing.assert_allclose(ours[loud], theirs[loud], atol=1e-4)
 
 
-def test_a_sound_of_under_three_quarters_of_a_second_is_too_short() -> None:
-    with pytest.raises(TooShortAudio, match="16639"):
-        spectrum.log_vqt(music()[: MIN_VQT_SAMPLES - 1])
-
-
-def test_the_front_ends_agree_on_the_authors_audio(shared: Path) -> None:
-    for file in sorted((shared / "parity" / "audio").iterdir())[:15:3]:
-        wave = read_audio(file)
-        theirs = vqt.log_vqt(torch.from_numpy(wave)).numpy()
-        # The upper 32 of the 80 dB, which float32 resolves to 1e-4 with some room.
-        loud = theirs > theirs.max() - 0.4
-        np.testing.assert_allclose(spectrum.log_vqt(wave)[loud], theirs[loud], atol=1e-4, err_msg=file.name)
-
-
 @pytest.mark.parametrize("frames", [512, 646, 1001])
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=range(len(ARCHITECTURES)))
 def test_the_network_in_numpy_answers_as_in_torch(architecture: Architecture, frames: int) -> None:
@@ -98,20 +84,26 @@ def test_the_network_in_numpy_answers_as_in_torch(architecture: Architecture, fr
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_the_released_networks_answer_as_in_torch(shared: Path, released, name: str) -> None:
+def test_front_end_and_released_networks_answer_as_in_torch(shared: Path, released, name: str) -> None:
     loaded = released(name)
     network = NumpyChromaNet(loaded.header.architecture, arrays(loaded.network))
     for file in sorted((shared / "parity" / "audio").iterdir())[:-1:5]:  # The last one is too short.
-        cropped = spectrum.log_vqt(read_audio(file))[:84]
+        wave = read_audio(file)
+        features, theirs = spectrum.log_vqt(wave), vqt.log_vqt(torch.from_numpy(wave)).numpy()
+        # The upper 32 of the 80 dB, which float32 resolves to 1e-4 with some room.
+        loud = theirs > theirs.max() - 0.4
+        np.testing.assert_allclose(features[loud], theirs[loud], atol=1e-4, err_msg=file.name)
+        cropped = features[:84]
         with torch.no_grad():
             expected = loaded.network(torch.from_numpy(cropped)[None])[0].numpy().reshape(12, -1)
         np.testing.assert_allclose(network.profile(cropped), expected, atol=1e-5, err_msg=file.name)
 
 
-def test_too_few_frames_are_refused_as_in_torch() -> None:
-    network = NumpyChromaNet(Architecture(), arrays(ChromaNet()))
+def test_too_few_samples_and_too_few_frames_are_refused_as_in_torch() -> None:
+    with pytest.raises(TooShortAudio, match="16639"):
+        spectrum.log_vqt(music()[: MIN_VQT_SAMPLES - 1])
     with pytest.raises(SkeyError, match="127 frames"):
-        network.profile(np.zeros((84, 127), np.float32))
+        NumpyChromaNet(Architecture(), arrays(ChromaNet())).profile(np.zeros((84, 127), np.float32))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES[:3], ids=range(3))

@@ -1,5 +1,7 @@
 """Facts of the 24 keys: spelling, signatures, the circle of fifths, how two keys relate, every notation."""
 
+import contextlib
+
 import mido
 import pytest
 from hypothesis import given
@@ -61,27 +63,15 @@ def test_a_tonic_outside_the_octave_is_no_key(tonic: int, mode: str) -> None:
         Key(tonic, mode)
 
 
-@pytest.mark.parametrize("index", [-1, 24])
-def test_an_index_outside_the_24_keys_is_refused(index: int) -> None:
-    with pytest.raises(ValueError, match=r"0\.\.23"):
-        Key.from_index(index)
-
-
-@pytest.mark.parametrize(
-    ("estimate", "expected"),
-    [
-        ("C major", Relation.SAME),
-        ("G major", Relation.FIFTH_UP),
-        ("F major", Relation.FIFTH_DOWN),
-        ("A minor", Relation.RELATIVE),
-        ("C minor", Relation.PARALLEL),
-        ("G minor", Relation.OTHER),
-        ("E minor", Relation.OTHER),
-        ("D major", Relation.OTHER),
-    ],
-)
-def test_the_neighbours_of_c_major(estimate: str, expected: Relation) -> None:
-    assert relation(parse_key("C major"), parse_key(estimate)) is expected
+def test_the_neighbours_of_c_major() -> None:
+    found = {str(key): relation(parse_key("C major"), key) for key in KEYS}
+    assert {name: each for name, each in found.items() if each is not Relation.OTHER} == {
+        "C major": Relation.SAME,
+        "G major": Relation.FIFTH_UP,
+        "F major": Relation.FIFTH_DOWN,
+        "A minor": Relation.RELATIVE,
+        "C minor": Relation.PARALLEL,
+    }
 
 
 @given(keys, keys, st.integers(0, 11))
@@ -104,88 +94,36 @@ def test_keys_are_spelled_by_their_key_signature() -> None:
     assert major == ["C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("A Major", "A major"),
-        ("Cb minor", "B minor"),
-        ("C:maj", "C major"),
-        ("Eb:min", "Eb minor"),
-        ("Ebm", "Eb minor"),
-        ("d# min", "Eb minor"),
-        ("8B", "C major"),
-        ("8a", "A minor"),
-        ("08A", "A minor"),
-        ("1d", "C major"),
-        ("1m", "A minor"),
-        ("12 d", "F major"),
-        ("a", "A minor"),
-        ("A", "A major"),
-        ("bb", "Bb minor"),
-        ("Bb", "Bb major"),
-        ("b", "B minor"),
-        ("abm", "Ab minor"),
-        ("CM", "C major"),
-        ("Cm", "C minor"),
-        ("a major", "A major"),
-        ("E♭ minor", "Eb minor"),
-        ("F♯m", "F# minor"),
-        ("F sharp Minor", "F# minor"),
-        ("F-sharp minor", "F# minor"),
-        ("E-flat MAJOR", "Eb major"),
-        ("e- minor", "Eb minor"),
-        ("B- major", "Bb major"),
-        ("A-minor", "A minor"),
-        ("g_min", "G minor"),
-        ("E# major", "F major"),
-        ("F## minor", "G minor"),
-        ("  Gmaj\n", "G major"),
-        ("sf=-7 mi=1", "Ab minor"),
-        ("sf=+2 mi=0", "D major"),
-        ("c-Moll", "C minor"),
-        ("Es-Dur", "Eb major"),
-        ("As-Dur", "Ab major"),
-        ("fis-Moll", "F# minor"),
-        ("B-Dur", "Bb major"),
-        ("H-Dur", "B major"),
-        ("h-moll", "B minor"),
-        ("la mineur", "A minor"),
-        ("fa dièse mineur", "F# minor"),
-        ("Si bémol majeur", "Bb major"),
-        ("F#/Gb minor", "F# minor"),
-        ("G♯/A♭ major", "Ab major"),
-        ("A#m +50", "Bb minor"),
-        ("Am -12 cents", "A minor"),
-    ],
+READ = {
+    "A major": ("A Major", "A", "a major"),
+    "C major": ("C:maj", "8B", "1d", "CM"),
+    "D major": ("sf=+2 mi=0",),
+    "Eb major": ("E-flat MAJOR", "Es-Dur"),
+    "F major": ("12 d", "E# major"),
+    "G major": ("  Gmaj\n",),
+    "Ab major": ("As-Dur", "G♯/A♭ major"),
+    "Bb major": ("Bb", "B- major", "B-Dur", "Si bémol majeur"),
+    "B major": ("H-Dur",),
+    "C minor": ("Cm", "c-Moll"),
+    "Eb minor": ("Eb:min", "Ebm", "d# min", "E♭ minor", "e- minor"),
+    "F# minor": ("F♯m", "F sharp Minor", "F-sharp minor", "fis-Moll", "fa dièse mineur", "F#/Gb minor"),
+    "G minor": ("g_min", "F## minor"),
+    "Ab minor": ("abm", "sf=-7 mi=1"),
+    "A minor": ("8a", "08A", "1m", "a", "A-minor", "la mineur", "Am -12 cents"),
+    "Bb minor": ("bb", "A#m +50"),
+    "B minor": ("Cb minor", "b", "h-moll"),
+}
+REFUSED = (
+    "| |H minor|0B|13A|0d|C dorian|E-|major|A minor B|7|-1|o|sf=8 mi=0|Amm|F#/G minor|Xis-Dur|la bizarre|+50"
 )
+
+
+@pytest.mark.parametrize(("text", "expected"), [(text, key) for key, texts in READ.items() for text in texts])
 def test_what_data_sets_tools_and_musicians_elsewhere_write_is_understood(text: str, expected: str) -> None:
     assert str(parse_key(text)) == expected
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "H minor",
-        "0B",
-        "13A",
-        "0d",
-        "C dorian",
-        "E-",
-        "major",
-        "A minor B",
-        "7",
-        "-1",
-        "o",
-        "sf=8 mi=0",
-        "Amm",
-        "F#/G minor",
-        "Xis-Dur",
-        "la bizarre",
-        "+50",
-    ],
-)
+@pytest.mark.parametrize("text", REFUSED.split("|"))
 def test_what_names_no_key_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(KeyParseError, match=r"expected a tonic and a mode such as 'Eb minor'") as caught:
         parse_key(text)
@@ -195,10 +133,8 @@ def test_what_names_no_key_is_refused_with_what_was_expected(text: str) -> None:
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_key_or_a_typed_error(text: str) -> None:
-    try:
+    with contextlib.suppress(KeyParseError):
         assert parse_key(text) in KEYS
-    except KeyParseError as error:
-        assert "expected" in str(error)
 
 
 def test_gtzan_counts_from_a_major_and_from_a_minor() -> None:

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,10 +47,8 @@ def test_the_music_of_a_package_is_unpacked_and_nothing_else(
     monkeypatch.setattr(packages, "download", lambda package, folder: deb)
     game = Package("game", "1", "0" * 64, "/music/", "CC0")
     pieces = fetch(game, tmp_path / "out")
-    assert {piece.name: piece.read_bytes() for piece in pieces} == {
-        "music-a.mp3": b"first",
-        "music-b.ogg": b"second",
-    }
+    found = {piece.name: piece.read_bytes() for piece in pieces}
+    assert found == {"music-a.mp3": b"first", "music-b.ogg": b"second"}
     deb.unlink()
     assert digest(fetch(game, tmp_path / "out")) == digest(pieces)
 
@@ -64,12 +61,10 @@ def test_a_package_of_another_checksum_is_refused(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(packages.shutil, "which", lambda name: name)
     monkeypatch.setattr(packages.subprocess, "run", write)
     with pytest.raises(SkeyError, match="not the listed one"):
-        packages.download(replace(read_packages()[0]), tmp_path)
+        packages.download(read_packages()[0], tmp_path)
 
 
-def test_without_the_package_tools_one_s_own_folder_is_advised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_package_tools_a_folder_is_advised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages.shutil, "which", lambda name: None)
     with pytest.raises(SkeyError, match="--audio"):
         fetch(read_packages()[0], tmp_path)

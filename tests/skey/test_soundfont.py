@@ -1,6 +1,5 @@
 """The sampler sounds what is written: pitches, loops, envelopes, levels, and the same bytes everywhere."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -58,24 +57,10 @@ def sine_zone(
     """A sampled sine at MIDI pitch 69, whose loop, if any, is the middle half."""
     count = round(seconds * rate)
     points = np.rint(16000 * np.sin(2 * np.pi * hertz * np.arange(count) / rate)).astype(np.int16)
-    zone = Zone(
-        keys=(0, 127),
-        velocities=(0, 127),
-        start=0,
-        end=count,
-        loop_start=count // 4,
-        loop_end=3 * count // 4,
-        looped=looped,
-        rate=rate,
-        key=69,
-        tuning=0.0,
-        scale=1.0,
-        gain=1.0,
-        cutoff=20000.0,
-        resonance=0.0,
-        envelope=AT_ONCE,
-    )
-    return points, zone
+    places = {"start": 0, "end": count, "loop_start": count // 4, "loop_end": 3 * count // 4}
+    pitch = {"rate": rate, "key": 69, "tuning": 0.0, "scale": 1.0}
+    plain = {"gain": 1.0, "cutoff": 20000.0, "resonance": 0.0, "envelope": AT_ONCE}
+    return points, Zone((0, 127), (0, 127), looped=looped, **places, **pitch, **plain)
 
 
 def loudest_frequency(wave: np.ndarray) -> float:
@@ -89,15 +74,9 @@ def level(wave: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("preset", RANGES)
-def test_every_preset_in_use_sounds_the_written_pitch(font: SoundFont, preset: int) -> None:
+def test_every_preset_in_use_has_samples_and_sounds_the_written_pitch(font: SoundFont, preset: int) -> None:
     low, high = RANGES[preset]
-    pitches = sorted({*range(low, high + 1, 7), high})
-    assert out_of_tune(font, (0, preset), pitches) == {}
-
-
-@pytest.mark.parametrize("preset", RANGES)
-def test_every_key_of_a_preset_in_use_has_a_sample_at_every_velocity(font: SoundFont, preset: int) -> None:
-    low, high = RANGES[preset]
+    assert out_of_tune(font, (0, preset), sorted({*range(low, high + 1, 7), high})) == []
     for pitch in range(low, high + 1):
         assert all(font.zones((0, preset), pitch, velocity) for velocity in (1, 40, 80, 127)), pitch
 
@@ -105,7 +84,7 @@ def test_every_key_of_a_preset_in_use_has_a_sample_at_every_velocity(font: Sound
 @pytest.mark.parametrize("preset", [78, 86, 112, 119, 125])
 def test_presets_that_are_out_of_tune_are_not_in_use(font: SoundFont, preset: int) -> None:
     assert preset not in RANGES
-    assert set(out_of_tune(font, (0, preset), (48, 60))) == {48, 60}
+    assert out_of_tune(font, (0, preset), (48, 60)) == [48, 60]
 
 
 @pytest.mark.parametrize(
@@ -143,28 +122,19 @@ def test_what_is_transposed_beyond_the_band_vanishes_instead_of_folding_back() -
 
 def test_resampling_keeps_the_amplitude() -> None:
     points, zone = sine_zone(440.0, 3.0)
-    for pitch in (57, 69, 81):
-        assert np.abs(sound(points, zone, pitch, 8000)[500:7500]).max() == pytest.approx(
-            16000 / 32768, rel=0.01
-        )
+    peaks = [np.abs(sound(points, zone, pitch, 8000)[500:7500]).max() for pitch in (57, 69, 81)]
+    assert peaks == pytest.approx([16000 / 32768] * 3, rel=0.01)
 
 
-def test_a_loop_sounds_on_after_the_sample_has_ended() -> None:
-    points, zone = sine_zone(441.0, 0.4, looped=True)
-    wave = sound(points, zone, 69, 3 * SAMPLE_RATE)
-    assert len(wave) == 3 * SAMPLE_RATE
-    assert level(wave[-SAMPLE_RATE:]) == pytest.approx(level(wave[1000:5000]), rel=0.02)
-
-
-def test_a_sample_without_loop_ends() -> None:
-    points, zone = sine_zone(441.0, 0.4)
-    assert len(sound(points, zone, 69, 3 * SAMPLE_RATE)) == pytest.approx(0.4 * SAMPLE_RATE, abs=2)
+def test_a_sample_ends_but_a_loop_sounds_on() -> None:
+    once, looped = (sound(*sine_zone(441.0, 0.4, looped=loop), 69, 3 * SAMPLE_RATE) for loop in (False, True))
+    assert len(once) == pytest.approx(0.4 * SAMPLE_RATE, abs=2) and len(looped) == 3 * SAMPLE_RATE
+    assert level(looped[-SAMPLE_RATE:]) == pytest.approx(level(looped[1000:5000]), rel=0.02)
 
 
 def test_the_filter_of_a_zone_takes_off_12_decibels_an_octave() -> None:
     points, zone = sine_zone(4000.0, 2.0)
-    octave = sine_zone(2000.0, 2.0)[0]
-    dull = replace(zone, cutoff=500.0, resonance=0.0)
+    octave, dull = sine_zone(2000.0, 2.0)[0], replace(zone, cutoff=500.0)
     high, low = (level(sound(wave, dull, 69, 8000)[1000:7000]) for wave in (points, octave))
     assert 20 * np.log10(low / high) == pytest.approx(12, abs=0.5)
 
@@ -214,36 +184,25 @@ def test_notes_add_up(font: SoundFont) -> None:
     np.testing.assert_allclose(together, apart, atol=1e-6)
 
 
-def test_a_clip_has_the_asked_length_and_is_finite(font: SoundFont) -> None:
-    wave = font.render(phrase(), [FLUTE, STRINGS, DRUMS], 2.0)
-    assert wave.shape == (2 * SAMPLE_RATE,) and wave.dtype == np.float32
-    assert np.isfinite(wave).all() and 0.01 < np.abs(wave).max() < 8
-
-
-def test_the_order_of_the_events_does_not_matter(font: SoundFont) -> None:
+def test_a_clip_has_the_asked_length_whatever_the_order_of_the_events(font: SoundFont) -> None:
     events = phrase()
     wave, reverse = (font.render(e, [FLUTE, STRINGS, DRUMS], 2.0) for e in (events, events[::-1].copy()))
     assert wave.tobytes() == reverse.tobytes()
+    assert wave.shape == (2 * SAMPLE_RATE,) and wave.dtype == np.float32
+    assert np.isfinite(wave).all() and 0.01 < np.abs(wave).max() < 8
 
 
 def test_a_clip_is_the_same_bytes_in_another_process_with_other_threads(font: SoundFont) -> None:
     here = font.render(phrase(), [FLUTE, STRINGS, DRUMS], 2.0, 17.0)
     script = (
-        "import hashlib\n"
-        "from skey.corpus.soundfont import SoundFont\n"
-        "import numpy as np; from skey.corpus.soundfont import EVENT\n"
+        "import hashlib, sys, numpy as np; from skey.corpus.soundfont import EVENT, SoundFont\n"
         f"events = np.array({phrase().tolist()}, EVENT)\n"
         f"wave = SoundFont().render(events, {[FLUTE, STRINGS, DRUMS]}, 2.0, 17.0)\n"
-        "print(hashlib.sha256(wave.tobytes()).hexdigest())\n"
+        "sys.stdout.buffer.write(wave.tobytes())\n"
     )
-    other = subprocess.run(
-        [sys.executable, "-c", script],
-        env=os.environ | {"OMP_NUM_THREADS": "3", "PYTHONHASHSEED": "7"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert other.stdout.strip() == hashlib.sha256(here.tobytes()).hexdigest()
+    threads = os.environ | {"OMP_NUM_THREADS": "3", "PYTHONHASHSEED": "7"}
+    other = subprocess.run([sys.executable, "-c", script], env=threads, capture_output=True, check=True)
+    assert other.stdout == here.tobytes()
 
 
 def test_notes_outside_the_clip_are_not_heard(font: SoundFont) -> None:
@@ -264,32 +223,27 @@ def test_every_drum_in_use_sounds(font: SoundFont, kit: int) -> None:
         assert np.abs(font.render(notes((0.0, 0.1, key, 100, 0)), [(DRUM_BANK, kit)], 0.5)).max() > 0.01, key
 
 
-def test_a_preset_that_is_not_there_is_named(font: SoundFont) -> None:
-    with pytest.raises(SoundFontError, match="no preset 5 in bank 128"):
-        font.render(notes((0.0, 1.0, 60, 100, 0)), [(DRUM_BANK, 5)], 1.0)
-
-
 @pytest.mark.parametrize(
-    ("rows", "seconds", "message"),
+    ("row", "seconds", "message"),
     [
-        ([(0.0, 1.0, 60, 100, 1)], 1.0, "a track outside the 1 programs"),
-        ([(0.0, 1.0, 60, 100, -1)], 1.0, "a track outside the 1 programs"),
-        ([(np.nan, 1.0, 60, 100, 0)], 1.0, "not finite"),
-        ([(0.0, np.inf, 60, 100, 0)], 1.0, "not finite"),
-        ([(0.0, 1.0, 60, 100, 0)], 0.0, "0.0 seconds"),
-        ([(0.0, 1.0, 60, 100, 0)], 1e6, "1000000.0 seconds"),
+        ((0.0, 1.0, 60, 100, 1), 1.0, "a track outside the 1 programs"),
+        ((0.0, 1.0, 60, 100, -1), 1.0, "a track outside the 1 programs"),
+        ((np.nan, 1.0, 60, 100, 0), 1.0, "not finite"),
+        ((0.0, np.inf, 60, 100, 0), 1.0, "not finite"),
+        ((0.0, 1.0, 60, 100, 0), 0.0, "0.0 seconds"),
+        ((0.0, 1.0, 60, 100, 0), 1e6, "1000000.0 seconds"),
     ],
 )
-def test_events_that_cannot_be_played_are_refused(
-    font: SoundFont, rows: list[tuple[float, float, int, int, int]], seconds: float, message: str
-) -> None:
+def test_an_event_that_cannot_be_played_is_refused(font, row: tuple, seconds: float, message: str) -> None:
     with pytest.raises(SoundFontError, match=message):
-        font.render(notes(*rows), [PIANO], seconds)
+        font.render(notes(row), [PIANO], seconds)
 
 
-def test_events_of_another_dtype_are_refused(font: SoundFont) -> None:
+def test_events_of_another_dtype_and_presets_that_are_not_there_are_named(font: SoundFont) -> None:
     with pytest.raises(SoundFontError, match="dtype EVENT"):
         font.render(np.zeros(3), [PIANO], 1.0)
+    with pytest.raises(SoundFontError, match="no preset 5 in bank 128"):
+        font.render(notes((0.0, 1.0, 60, 100, 0)), [(DRUM_BANK, 5)], 1.0)
 
 
 def test_a_changed_soundfont_is_found(tmp_path, monkeypatch) -> None:
@@ -308,12 +262,10 @@ def test_a_missing_soundfont_is_named(monkeypatch) -> None:
         installed_soundfont()
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF\x04\x00\x00\x00WAVE", b"RIFF\x04\x00\x00\x00sfbk"])
-def test_what_is_no_soundfont_is_refused(content: bytes) -> None:
-    with pytest.raises(SoundFontError):
-        read_bank(content)
-
-
-def test_a_truncated_soundfont_is_refused() -> None:
-    with pytest.raises(SoundFontError, match="damaged"):
-        read_bank(installed_soundfont().read_bytes()[:5_900_000])
+def test_what_is_no_soundfont_or_is_truncated_is_refused() -> None:
+    for content in (b"", b"RIFF\x04\x00\x00\x00WAVE"):
+        with pytest.raises(SoundFontError, match="not a SoundFont"):
+            read_bank(content)
+    for content in (b"RIFF\x04\x00\x00\x00sfbk", installed_soundfont().read_bytes()[:5_900_000]):
+        with pytest.raises(SoundFontError, match="damaged"):
+            read_bank(content)

@@ -20,7 +20,7 @@ from skey.cli import EXTRAS, main
 from skey.cli.measure import cadence
 from skey.errors import WeightsError
 from skey.estimator import KeyEstimator
-from skey.inference.outputs import Calibration
+from skey.inference.architecture import Calibration
 from skey.inference.threads import one_blas_thread
 from skey.listeners import Network, Template, TorchNetwork
 from skey.model import Architecture, ChromaNet

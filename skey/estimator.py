@@ -84,8 +84,9 @@ class KeyEstimate:
     @property
     def runner_up(self) -> Key | None:
         """The second likeliest key; None where there is no key."""
-        second = sorted(range(len(self.probabilities)), key=self.probabilities.__getitem__)[-2]
-        return None if self.key is None else KEYS[second]
+        if self.key is None:
+            return None
+        return KEYS[sorted(range(len(self.probabilities)), key=self.probabilities.__getitem__)[-2]]
 
     @property
     def runner_up_confidence(self) -> float:

@@ -306,7 +306,8 @@ def read_answers(path: Path) -> pd.DataFrame:
         if rows[-1][0] is None:
             raise RecordError(f"{path}, line {line}: there is no reference")
     parsed = pd.DataFrame(rows, table.index, names, object)
-    return table.assign(**{name: parsed[name] for name in names})
+    # A copy: pandas warns of a table of more than a hundred columns that were set one by one.
+    return table.assign(**{name: parsed[name] for name in names}).copy()
 
 
 def read_scores(folder: Path) -> pd.DataFrame:

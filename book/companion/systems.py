@@ -123,7 +123,7 @@ SYSTEMS: Mapping[str, System] = {
         _trained("skey-entropy", "S-KEY", "#7b1fa2", ABLATIONS),
         _trained("skey-sharp", "S-KEY", "#d6006c", ABLATIONS),
         _trained("skey-fifths", "S-KEY", "#ff4fa3", T3, SKEY, ABLATIONS, AGAINST),
-        _trained("skey-open", "S-KEY", "#6a3d9a", ABLATIONS),
+        _trained("skey-open", "S-KEY", "#6a3d9a", T3, SKEY, ABLATIONS, AGAINST),
         _trained("semitone-open", "24 keys", "#33691e", T3, F3, AGAINST),
         _released("stone12", "STONE", "#56b4e9", T1, T2, F4, AGAINST),
         _released("semitone24", "24 keys", "#009e73", T3, F3, F4, AGAINST),

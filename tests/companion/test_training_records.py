@@ -208,8 +208,9 @@ def test_the_name_of_a_system_is_enough_to_train_what_ships(recorded: tuple[Trai
     for system, each in choose(recorded).items():
         words = command(each, recorded).split()
         assert words[:5] == ["skey", "train", each.settings["name"], "--seed", str(each.seed)]
-        if system == each.settings["name"] != DEFAULT:  # that was trained in two parts, with recordings
-            assert words[5:] in (["--half-precision"], ["--full-precision"])
+        if system == each.settings["name"] != DEFAULT:  # that was trained in two parts
+            music = ["--audio", "MUSIC"] if each.training.get("recorded_tracks") else []
+            assert words[5:] in ([*music, "--half-precision"], [*music, "--full-precision"])
 
 
 def test_seeds_of_other_settings_are_not_mixed(

@@ -76,7 +76,8 @@ def engine(name: str, workers: int | None = None) -> Iterator[Client]:
     process and are by default as many as there are cores. Raises ``EngineError`` without such a scheduler.
     """
     local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1, "silence_logs": logging.ERROR}
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": KEPT_MEMORY}):
+    # Without an address here, `local` would be the scheduler that DASK_SCHEDULER_ADDRESS names.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": KEPT_MEMORY, "scheduler-address": None}):
         try:
             client = Client(dashboard_address=":0", **local) if name == "local" else Client(name, timeout=20)
         except (OSError, ValueError) as error:

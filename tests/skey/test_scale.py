@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import dask
 import fsspec
 import numpy as np
 import polars
@@ -316,3 +317,8 @@ def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path: Pat
 def test_an_engine_that_is_not_there_is_named() -> None:
     with pytest.raises(EngineError, match=r"no scheduler at nonsense"), engine("nonsense://x"):
         pass
+
+
+def test_a_local_engine_is_local_whatever_scheduler_dask_knows() -> None:
+    with dask.config.set({"scheduler-address": "tcp://127.0.0.1:1"}), engine("local", 1) as client:
+        assert len(client.cluster.workers) == 1

@@ -10,7 +10,7 @@ from skey.cli import LazyGroup
 
 COMMANDS = {
     "reproduce": ("companion.run", "Run the notebooks, check the record, build the book."),
-    "test": ("companion.run", "Run the checks that continuous integration runs."),
+    "test": ("companion.testing", "Run the checks that continuous integration runs."),
     "book": ("companion.run", "Build the book from the record alone."),
     "check": ("companion.check", "Compare the recorded results with recomputed ones."),
     "systems": ("companion.ship", "List every system with its score."),

@@ -306,8 +306,7 @@ def read_answers(path: Path) -> pd.DataFrame:
         if rows[-1][0] is None:
             raise RecordError(f"{path}, line {line}: there is no reference")
     parsed = pd.DataFrame(rows, table.index, names, object)
-    # A copy: pandas warns of a table of more than a hundred columns that were set one by one.
-    return table.assign(**{name: parsed[name] for name in names}).copy()
+    return pd.concat([table.drop(columns=names), parsed], axis=1)
 
 
 def read_scores(folder: Path) -> pd.DataFrame:

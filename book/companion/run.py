@@ -1,12 +1,8 @@
-"""``python3 run.py reproduce``, ``test`` and ``book``: what a reader and continuous integration run."""
+"""``python3 run.py reproduce`` and ``book``: what a reader runs, and continuous integration."""
 
 import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -21,6 +17,7 @@ from companion.pages.verdicts import scoreboard_lines
 from companion.parameters import Parameters
 from companion.record import RESULTS, find_checkout
 from companion.systems import TABLES, systems
+from companion.testing import Steps
 from skey.corpus.build import build
 from skey.corpus.processes import default_jobs
 
@@ -29,32 +26,6 @@ SMOKE_CLIPS = 48
 
 RECOMPUTED = "build/results/reproduce"
 """Where the results lie that were computed on this machine, for comparison with the record."""
-
-CHECKS = (["ruff", "check", "."], ["mypy"])
-"""The modules that ``run.py test`` runs before the tests."""
-
-SIDE_BY_SIDE = ("--quiet", "--numprocesses=logical", "--dist=worksteal")
-"""How ``run.py test`` runs pytest: one process a core."""
-
-
-@dataclass
-class Steps:
-    """How long each step took, in seconds."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """Say what begins, and remember how long the body took."""
-        click.echo(f"{title} ...", err=True)
-        began = time.monotonic()
-        yield
-        self.seconds[title] = time.monotonic() - began
-
-    def report(self) -> None:
-        """Print the time of each step and of all together."""
-        for title, seconds in (*self.seconds.items(), ("in all", sum(self.seconds.values()))):
-            click.echo(f"{title:<44} {seconds:6.1f} s")
 
 
 @click.command()
@@ -106,23 +77,6 @@ def book() -> None:
         index = build_book(checkout)
     steps.report()
     click.echo(f"The book: {index}")
-
-
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
-@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-def test(pytest_arguments: tuple[str, ...]) -> None:
-    """Check style, types and tests; anything else on the command line is handed to pytest.
-
-    Exits with status 1 where any of the three failed, after running all of them.
-    """
-    checkout, steps, failed = find_checkout(), Steps(), []
-    for command in (*CHECKS, ["pytest", *SIDE_BY_SIDE, *pytest_arguments]):
-        with steps.step(command[0]):
-            if subprocess.run([sys.executable, "-m", *command], cwd=checkout).returncode:
-                failed.append(command[0])
-    steps.report()
-    if failed:
-        raise click.ClickException(f"failed: {', '.join(failed)}")
 
 
 def _computing(checkout: Path, limit: int) -> dict[str, dict[str, Value]]:

@@ -89,9 +89,7 @@ def main() -> int:
     prepare_environment()
     # Whoever switches off compiled modules pays for it at every start: hundreds of processes in the tests.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return subprocess.run(
-        [str(venv_python()), "-m", "companion", *arguments], cwd=ROOT, env=environment
-    ).returncode
+    return subprocess.run([str(venv_python()), "-m", "companion", *arguments], env=environment).returncode
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The house keeps its own rules: small functions, imports downwards, documentation, one version, one lock."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -90,6 +92,22 @@ def test_the_version_is_the_same_in_the_citation() -> None:
 def test_run_py_alone_says_what_it_can_do() -> None:
     shown = subprocess.run([sys.executable, ROOT / "run.py"], capture_output=True, text=True, check=True)
     assert all(f"python3 run.py {name}" in shown.stdout for name in ("reproduce", "test", "book"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script in place of Python")
+def test_run_py_hands_over_where_it_was_called(tmp_path: Path) -> None:
+    elsewhere, python = tmp_path / "elsewhere", tmp_path / ".venv/bin/python"
+    for folder in (elsewhere, python.parent):
+        folder.mkdir(parents=True)
+    for name in ("run.py", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    python.write_text('#!/bin/sh\nprintf "%s %s" "$PWD" "$*"\n')
+    python.chmod(0o755)
+    stamp = "import run; run.STAMP.write_text(run.fingerprint())"
+    subprocess.run([sys.executable, "-c", stamp], cwd=tmp_path, check=True)
+    command = [sys.executable, tmp_path / "run.py", "detect", "song.wav"]
+    shown = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=True)
+    assert shown.stdout == f"{elsewhere.resolve()} -m companion detect song.wav"
 
 
 def test_run_py_needs_only_the_standard_library() -> None:

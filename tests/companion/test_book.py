@@ -144,7 +144,7 @@ def test_every_page_begins_with_what_the_papers_do_not_say() -> None:
                 if path.is_file()
                 else read_notebook(ROOT / FOLDER / f"{name.name}.ipynb").cells[0].source
             )
-            assert re.match(r"# [^\n]+\n\n\*Not in the papers:\* .+\.\n", text), name
+            assert re.match(r"# [^\n]+\n\n\*This page adds:\* .+\.\n", text), name
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

@@ -101,7 +101,7 @@ def test_only_four_circles_tell_all_signatures_apart_and_two_of_them_are_the_oth
 
 def test_doubt_between_fifths_is_cheap_on_one_circle_and_between_semitones_on_the_other() -> None:
     profiles = transform.example_profiles()
-    fifths, semitones = profiles["torn between two fifths"], profiles["torn between two semitones"]
+    fifths, semitones = profiles["split between two fifths"], profiles["split between two semitones"]
     assert transform.length(fifths, 7) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
     assert transform.length(semitones, 1) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
     assert transform.cost_of_hesitation(fifths, 7) < 0.01 < 0.4 < transform.cost_of_hesitation(fifths, 1)

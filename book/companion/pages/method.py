@@ -14,7 +14,7 @@ from companion.studies.transform import (
     INTERVALS,
     OMEGAS,
     cost,
-    cost_of_hesitation,
+    cost_of_uncertainty,
     cost_of_open_mode,
     example_profiles,
     length,
@@ -81,9 +81,9 @@ def costs_table() -> str:
 
 
 def profiles_table() -> str:
-    """Length and cost of profiles that hesitate, on either circle; numbered as in the figure."""
+    """Length and cost of uncertain profiles, on either circle; numbered as in the figure."""
     rows = [
-        [str(number), name, *_on_circles(length, profile), *_on_circles(cost_of_hesitation, profile)]
+        [str(number), name, *_on_circles(length, profile), *_on_circles(cost_of_uncertainty, profile)]
         for number, (name, profile) in enumerate(example_profiles().items(), start=1)
     ]
     columns = (f"{what}, ω = {omega}" for what in ("length", "D") for omega in OMEGAS)

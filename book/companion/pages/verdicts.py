@@ -133,8 +133,9 @@ def _examples(claim: Claim) -> str:
     for system in (claim.better, claim.worse):
         if seen := examples_seen(system):
             share = f" ({100 * seen / PAPERS_EXAMPLES:.2g} % of the paper's)"
-            shown.append(f"{seen:,}{share if claim.paper and system not in OTHER_TRAINING else ''}")
-    return f"<br>*examples seen here: {' against '.join(shown)}*" if shown else ""
+            paper = claim.paper and system not in OTHER_TRAINING
+            shown.append(f"{label(system)} {seen:,}{share if paper else ''}")
+    return f"<br>*examples seen here: {'; '.join(shown)}*" if shown else ""
 
 
 def _papers_evidence(claim: Claim) -> str:

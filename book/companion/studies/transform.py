@@ -1,4 +1,4 @@
-"""What Eq. 2 of STONE makes of a profile: what mistakes and hesitations cost on either circle.
+"""What Eq. 2 of STONE makes of a profile: what errors and uncertain profiles cost on either circle.
 
 On the circle of fifths (omega 7) the nearest wrong answer is a fifth away, on the circle of semitones
 (omega 1) a semitone; 5 and 11 are the same circles run backwards, and no other omega tells all twelve apart.
@@ -42,7 +42,7 @@ UNTRAINED_CLIPS = 48
 
 
 def one_hot(row: int) -> Float[Tensor, "12"]:
-    """A profile that is sure of one row."""
+    """A one-hot profile."""
     return torch.eye(12)[row % 12]
 
 
@@ -55,12 +55,12 @@ def spread(weights: Mapping[int, int | float]) -> Float[Tensor, "12"]:
 
 
 def example_profiles() -> dict[str, Float[Tensor, "12"]]:
-    """Profiles that differ in how they hesitate, by a description."""
+    """Profiles of different uncertainty, by a description."""
     return {
-        "sure": one_hot(0),
-        "torn between two fifths": spread({0: 1, 7: 1}),
-        "torn between two semitones": spread({0: 1, 1: 1}),
-        "torn between tonic and relative": spread({0: 1, 9: 1}),
+        "one-hot": one_hot(0),
+        "split between two fifths": spread({0: 1, 7: 1}),
+        "split between two semitones": spread({0: 1, 1: 1}),
+        "split between C and A, a minor third apart": spread({0: 1, 9: 1}),
         "three neighbouring fifths": spread({5: 1, 0: 2, 7: 1}),
         "three neighbouring semitones": spread({11: 1, 0: 2, 1: 1}),
         "the seven notes of C major": spread(dict.fromkeys((0, 2, 4, 5, 7, 9, 11), 1.0)),
@@ -80,14 +80,14 @@ def length(profile: Float[Tensor, "12"], omega: int) -> float:
     return float(dft(profile[None], omega)[0].abs())
 
 
-def cost_of_hesitation(profile: Float[Tensor, "12"], omega: int) -> float:
+def cost_of_uncertainty(profile: Float[Tensor, "12"], omega: int) -> float:
     """Eq. 6 where both segments have the same profile: what is left to pay is the lack of certainty."""
     return float(distance(profile[None], profile[None], 0, omega)[0])
 
 
 def cost_of_open_mode(offset: int, omega: int) -> float:
     """The same if a network knows the key but not the mode, its two columns `offset` semitones apart."""
-    return cost_of_hesitation(spread({0: 1, offset: 1}), omega)
+    return cost_of_uncertainty(spread({0: 1, offset: 1}), omega)
 
 
 def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:

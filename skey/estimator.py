@@ -52,6 +52,12 @@ class Segment:
     signature: int | None
     confidence: float
 
+    def at_least(self, confidence: float) -> "Segment":
+        """The same stretch, without its answer where that is less certain (0..1)."""
+        if self.confidence >= confidence:
+            return self
+        return replace(self, key=None, signature=None, confidence=0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyEstimate:
@@ -101,11 +107,12 @@ class KeyEstimate:
         return Key((self.key.tonic + (1 if self.tuning_cents > 0 else -1)) % 12, self.key.mode)
 
     def at_least(self, confidence: float) -> "KeyEstimate":
-        """The same estimate, its answer withheld where it is less certain (0..1); then the reason says so."""
+        """The same estimate without answers that are less certain (0..1); the reason says so of the whole."""
+        segments = tuple(segment.at_least(confidence) for segment in self.segments)
         if self.signature is None or self.confidence >= confidence:
-            return self
+            return replace(self, segments=segments)
         reason = f"too uncertain: {self.confidence:.2f}, and {confidence:.2f} was asked for"
-        return replace(self, key=None, signature=None, reason=reason)
+        return replace(self, key=None, signature=None, reason=reason, segments=segments)
 
 
 def answer(probabilities: Sequence[float]) -> tuple[Key | None, int]:

@@ -153,20 +153,25 @@ def opened_report(
 
     Names of files that are no text are written as the bytes that they are.
     """
-    from skey.cli.journal import locked, opened_journal, refuse_to_destroy, resumed
+    from skey.cli.journal import locked, opened_journal, put_in_order, refuse_to_destroy, resumed
 
     output, finished, journal, stream = options["output"], [], None, sys.stdout
     is_file = output is not None and (output.is_file() or not output.exists())
     is_file = is_file and output.parent not in DEVICES
+    if is_file:
+        output = output.resolve()  # a link stays one, and runs that name it differently share a lock
     with ExitStack() as stack:
         if is_file:
             stack.enter_context(locked(output))
             continues = options["resume"] and output.exists()  # Then `resumed` looks closer.
             refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or continues)
-            finished = resumed(output, layout, settings) if options["resume"] else []
+            finished = resumed(output, layout, settings, inputs) if options["resume"] else []
         if output is not None:
-            mode = "a" if finished else "w"
-            opened = output.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
+            mode, written = "a" if finished else "w", output
+            if finished and layout.format.is_by_place:
+                written = Path(os.devnull)  # What is heard now belongs between what is there.
+                stack.callback(put_in_order, output, layout, inputs)
+            opened = written.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
             stream = stack.enter_context(opened)
         elif stream is None:
             raise SkeyError(f"{_STDOUT} is closed: name a file by --output")
@@ -181,6 +186,8 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
     """Paths, among which ``-`` is standard input and ``./-`` a file."""
     from skey.files.folders import STDIN
 
+    if "" in names:
+        raise click.BadParameter("a name is empty")
     paths = [(name, Path(name)) for name in names]
     return tuple(path.absolute() if path == STDIN and name != "-" else path for name, path in paths)
 
@@ -237,6 +244,10 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         raise click.UsageError("--dry-run is for --write-tags")
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
+    if options["skip_tagged"] and Format(options["format_"]).is_by_place:
+        raise click.UsageError(
+            f"--skip-tagged leaves files out, and --format {options['format_']} names none"
+        )
     if options["resume"] and options["overwrite"]:
         raise click.UsageError(
             "--resume continues results and --overwrite replaces them: ask for one of them"
@@ -276,7 +287,7 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
         messages.note(f"{options['weights']} ships for the papers' tables; the weights for use are {DEFAULT}")
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
-    settings = settings_of(options, estimator)
+    settings = settings_of(options, estimator, files)
     if options["output"] is not None and not any(file == STDIN or status_of(file) for file in files):
         for outcome in estimator.estimate_many(files):
             messages.fail(outcome.path, str(outcome.error))
@@ -292,9 +303,10 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
         detection.run(wanted)
 
 
-def settings_of(options: dict[str, Any], estimator: "KeyEstimator") -> "Settings":
-    """What results depend on."""
+def settings_of(options: dict[str, Any], estimator: "KeyEstimator", files: Iterable[Path]) -> "Settings":
+    """What results depend on; the folder, where names are relative to it."""
     chosen = ("format_", "notation", "segments", "whole_track", "min_confidence")
     options = {**options, "whole_track": estimator.whole_track}
     settings = {name.strip("_").replace("_", "-"): options[name] for name in chosen}
-    return {"version": __version__, "weights": estimator.listener.identity, **settings}
+    folder = "" if all(file.is_absolute() for file in files) else str(Path.cwd())
+    return {"version": __version__, "weights": estimator.listener.identity, "folder": folder, **settings}

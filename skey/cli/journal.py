@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -114,6 +115,10 @@ def locked(output: Path) -> Iterator[None]:
         raise SkeyError(
             f"{output} is being written by another run: wait for it, or write elsewhere"
         ) from error
+    except OSError as error:
+        raise SkeyError(
+            f"{output.parent} cannot be written to ({error.strerror}): write elsewhere"
+        ) from error
     try:
         yield
     finally:
@@ -141,10 +146,11 @@ def read_journal(output: Path) -> tuple[dict[str, Any], list[Entry]]:
     return settings, entries
 
 
-def resumed(output: Path, layout: Layout, settings: Settings) -> list[Entry]:
+def resumed(output: Path, layout: Layout, settings: Settings, inputs: Iterable[Path]) -> list[Entry]:
     """Prepare results that break off for being continued: the entries whose results stay.
 
-    The results are written anew without those of files that changed. Raises ``ResumeError`` where
+    The results are written anew without those of files that changed and, where they hold no names, without
+    those that come after a missing one: `put_in_order` writes these at the end. Raises ``ResumeError`` where
     the results were not written by us, with other settings, or were changed since.
     """
     if not output.exists() or not (output.stat().st_size or journal_of(output).exists()):
@@ -169,8 +175,26 @@ def resumed(output: Path, layout: Layout, settings: Settings) -> list[Entry]:
     # A run that was killed here left the one or the other.
     if not any(_holds(output, layout, some) for some in (every, kept)):
         raise ResumeError(f"{output} was changed after it was written: write the results elsewhere")
-    _write_anew(output, layout.joined(str(entry.result) for entry in kept))
+    written = _up_to_a_gap(kept, inputs) if layout.format.is_by_place else kept
+    _write_anew(output, layout.joined(str(entry.result) for entry in written))
     return kept
+
+
+def put_in_order(output: Path, layout: Layout, inputs: Iterable[Path]) -> None:
+    """Write the results in the journal in the order of their files, up to the first that is missing."""
+    settings, entries = read_journal(output)
+    results = [entry for entry in entries if entry.result is not None]
+    ordered = _up_to_a_gap(results, inputs)
+    done = {entry.path for entry in ordered}
+    rest = [entry for entry in results if entry.path not in done]
+    with opened_journal(output, settings, [*ordered, *rest]):
+        _write_anew(output, layout.joined(str(entry.result) for entry in ordered))
+
+
+def _up_to_a_gap(entries: Iterable[Entry], inputs: Iterable[Path]) -> list[Entry]:
+    """The latest entry of each file, in their order, up to the first file without one."""
+    latest = {entry.path: entry for entry in entries}
+    return [latest[path] for path in takewhile(latest.__contains__, map(str, inputs))]
 
 
 def _holds(output: Path, layout: Layout, entries: Iterable[Entry]) -> bool:

@@ -44,6 +44,11 @@ class Format(StrEnum):
     JAMS = "jams"
     """One JAMS document in a line, in the namespace ``key_mode``; the path is among the identifiers."""
 
+    @property
+    def is_by_place(self) -> bool:
+        """Whether results hold no names, so that each file needs its line, in their order."""
+        return self in (Format.KEY, Format.MIREX)
+
 
 _ESCAPED = (*range(32), *range(127, 160), *([ord("\\")] if os.sep == "/" else []))
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in _ESCAPED}
@@ -114,7 +119,11 @@ class Layout:
         """Header and entries as :class:`Report` writes them, without what comes after the last entry."""
         if self.format == Format.JSON:
             return self.header() + ",\n".join(entries)
-        return self.header() + "".join(f"{entry}\n" for entry in entries)
+        return self.header() + "".join(map(self.lines, entries))
+
+    def lines(self, entry: str) -> str:
+        """An entry with its line feed; one that says nothing is a line only where its place counts."""
+        return f"{entry}\n" if entry or self.format.is_by_place else ""
 
     def _record(self, estimate: "KeyEstimate") -> dict[str, Any]:
         """Everything about one file, by the names of `_COLUMNS`."""
@@ -168,12 +177,13 @@ class Report:
 
         A file that failed has an empty line in the formats that say no names, and no entry in others.
         """
-        if estimate is None and self._layout.format not in (Format.KEY, Format.MIREX):
+        if estimate is None and not self._layout.format.is_by_place:
             return None
         entry = "" if estimate is None else self._layout.entry(path, estimate)
-        is_array = self._layout.format == Format.JSON
-        before = ",\n" if is_array and not self._is_first else ""
-        self._stream.write(before + entry + ("" if is_array else "\n"))
+        if self._layout.format == Format.JSON:
+            self._stream.write(entry if self._is_first else f",\n{entry}")
+        else:
+            self._stream.write(self._layout.lines(entry))
         self._stream.flush()
         self._is_first = False
         return entry

@@ -1,8 +1,10 @@
 """What is asked of folders: where data lie, which commit a clone has, which sounds there are; and writing."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -50,13 +52,15 @@ def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
     """Replace ``path`` by ``content`` so that a reader sees the old file or the new one, never a part.
 
     The ending of the temporary name is fixed where one process alone writes: what a killed builder left is
-    overwritten instead of piling up. Raises ``OSError``.
+    overwritten instead of piling up. A file keeps its permissions. Raises ``OSError``.
     """
     partial = path.with_name(path.name + ending)
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    with suppress(FileNotFoundError):
+        shutil.copymode(path, partial)
     partial.replace(path)
 
 

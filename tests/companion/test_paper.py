@@ -170,5 +170,8 @@ def test_a_claim_says_how_many_examples_our_networks_saw_beside_the_papers() -> 
     assert f"examples seen here: STONE ω = 7 {ours}*" in rows["stone-beats-chroma"]
     supervised = examples_seen("supervised")  # which no paper trained on those examples
     assert f"; Supervised CNN (2018) {supervised:,}*" in rows["stone-w1-near-supervised"]
-    assert f"examples seen here: Supervised CNN (2018) {supervised:,}*" in rows["released-skey-matches-supervised"]
+    assert (
+        f"examples seen here: Supervised CNN (2018) {supervised:,}*"
+        in rows["released-skey-matches-supervised"]
+    )
     assert "examples seen" not in rows["released-stone-beats-chroma"]

@@ -91,6 +91,14 @@ def test_command_and_library_give_the_same_numbers(folder):
     assert [(s["start"], s["end"], s["key"]) for s in record["segments"]] == [(0, 4, "C major")]
 
 
+def test_segments_that_are_too_uncertain_have_no_key_and_lab_has_no_line_for_them(folder):
+    options = ("--segments", "--min-confidence", "0.99")
+    [row] = csv.DictReader(StringIO(detect(folder / "a.wav", "--format", "csv", *options).stdout))
+    assert (row["end"], row["key"], row["confidence"]) == ("4.0", "", "0.0")
+    assert detect("-r", folder, "--format", "lab", *options).stdout == ""
+    assert detect("-r", folder, "--format", "lab").stdout.count("\n") == 2
+
+
 def test_csv_has_one_row_a_file_or_with_segments_one_a_segment(folder):
     rows, parts = (
         list(csv.DictReader(StringIO(detect("-r", folder, "--format", "csv", *more).stdout)))
@@ -198,6 +206,51 @@ def test_a_resumed_run_hears_only_what_is_new_or_has_changed(folder, tmp_path):
     soundfile.write(folder / "new.wav", song(9), RATE)
     assert detect("-r", folder, *options, "--resume").exit_code == 0
     assert keys_of(output) == {"a.wav": "F major", "b.FLAC": "E major", "new.wav": "A major", "noise.ogg": ""}
+
+
+@pytest.mark.parametrize(
+    ("format_", "names"), [("key", ("C major", "D major")), ("mirex", ("C\tmajor", "D\tmajor"))]
+)
+def test_where_the_place_of_a_line_says_the_file_a_resumed_run_keeps_the_order(
+    folder, tmp_path, format_, names
+):
+    first, broken, last = folder / "a.wav", folder / "broken.wav", folder / "more" / "b.FLAC"
+    broken.write_bytes(b"no sound")
+    output = tmp_path / "keys"
+    wanted = "{}\n\n{}\n".format(*names)
+
+    def run(*more):
+        detect(first, *more, broken, last, "--format", format_, "-o", output, "--resume")
+        return output.read_text()
+
+    assert run() == run() == wanted
+    os.utime(first)
+    assert run() == wanted
+    new = folder / "new.wav"
+    soundfile.write(new, song(9), RATE)
+    assert run(new).splitlines()[2:] == wanted.splitlines()[1:]
+
+
+def test_names_are_of_one_folder_in_results_that_are_continued(folder, tmp_path, monkeypatch):
+    output = tmp_path / "keys.csv"
+    monkeypatch.chdir(folder)
+    detect("a.wav", "--format", "csv", "-o", output)
+    monkeypatch.chdir(folder / "more")
+    ran = detect("b.FLAC", "--format", "csv", "-o", output, "--resume")
+    assert ran.exit_code == 1 and "other settings (folder " in ran.stderr
+    assert keys_of(output) == {"a.wav": "C major"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and permissions of POSIX")
+def test_a_resumed_run_keeps_links_and_permissions(folder, tmp_path):
+    real, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    real.touch(0o600)
+    link.symlink_to(real)
+    for file in (folder / "a.wav", folder / "more"):
+        detect(folder / "a.wav", file, "-r", "--format", "csv", "-o", link, "--resume")
+    assert link.is_symlink()
+    assert list(keys_of(real)) == ["a.wav", "b.FLAC"]
+    assert real.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_resumed_run_tags_what_was_heard_before(folder, tmp_path):
@@ -353,7 +406,13 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]),
+        *(
+            ["--resume"],
+            ["--dry-run"],
+            ["--skip-tagged", "--format", "key"],
+            ["--notation", "solfège"],
+            ["--jobs", "0"],
+        ),
         *([option, "nan"] for option in ("--tag-confidence", "--min-confidence")),
     ],
 )
@@ -480,7 +539,7 @@ def test_a_line_for_each_file_is_kept_where_one_fails(folder, tmp_path, layout, 
     assert (tmp_path / "keys").read_text() == f"\n{key}\n\n{key}\n"
     soundfile.write(tmp_path / "new.wav", song(2), RATE)
     assert detect(*options, "-o", tmp_path / "keys", "--resume").exit_code == 1
-    assert (tmp_path / "keys").read_text() == f"{key}\n{key}\n\n{key.replace('C', 'D')}\n"
+    assert (tmp_path / "keys").read_text() == f"\n{key}\n{key.replace('C', 'D')}\n{key}\n"
 
 
 def test_lab_and_jams_hold_the_key_of_the_whole_file(folder):

@@ -14,8 +14,8 @@ from companion.studies.transform import (
     INTERVALS,
     OMEGAS,
     cost,
-    cost_of_uncertainty,
     cost_of_open_mode,
+    cost_of_uncertainty,
     example_profiles,
     length,
 )

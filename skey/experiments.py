@@ -167,12 +167,11 @@ _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
     name: changes
     for names, changes in (
-        ("stone-invariance semitone-1 suptone-1 skey-calibrated", {"epochs": 26}),
-        ("skey-late skey-sharp skey-fifths", _MINUTES | {"steps": 140, "epochs": 12}),
+        ("stone-invariance semitone-1 suptone-1", {"epochs": 26}),
+        ("skey-calibrated skey-peaks skey-late skey-entropy skey-sharp", {"epochs": 26}),
+        ("skey-fifths", _MINUTES | {"steps": 140, "epochs": 12}),
         ("semitone-open", _MINUTES | {"steps": 140, "epochs": 40}),
         ("skey-1", {"epochs": 139}),
-        ("skey-entropy", _MINUTES | {"steps": 140, "epochs": 6}),
-        ("skey-peaks", _MINUTES),
         ("supervised", _MINUTES | {"batch": 32, "epochs": 40, "rate": 1e-3, "frames_per_step": 16}),
     )
     for name in names.split()

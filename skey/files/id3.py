@@ -21,7 +21,7 @@ NEW_PADDING = 1024
 
 _HEADER = 10
 _UNSYNCHRONISED, _REFUSED_FLAGS = 0x80, 0x50
-_CODECS = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
+_CODECS = {b"\0": "latin-1", b"\1": "utf-16", b"\2": "utf-16-be", b"\3": "utf-8"}
 _V1_BYTES = 128
 
 Order: TypeAlias = Literal["little", "big"]
@@ -78,10 +78,11 @@ def is_key_field(name: str) -> bool:
 
 
 def text_field(frame: bytes) -> tuple[str, str] | None:
-    """Name and content of a TXXX frame; None for another frame, or one that is packed."""
-    if not frame.startswith(TEXT_FRAME) or frame[8:10] != b"\0\0" or frame[_HEADER] not in _CODECS:
+    """Name and content of a TXXX frame; None for another frame, or one that is empty or packed."""
+    codec = _CODECS.get(frame[_HEADER : _HEADER + 1])
+    if not frame.startswith(TEXT_FRAME) or frame[8:10] != b"\0\0" or codec is None:
         return None
-    text = frame[_HEADER + 1 :].decode(_CODECS[frame[_HEADER]], errors="replace")
+    text = frame[_HEADER + 1 :].decode(codec, errors="replace")
     name, _, value = text.partition("\0")
     return name, value.strip("\0\ufeff")
 
@@ -211,9 +212,10 @@ def _frame(name: bytes, content: bytes) -> bytes:
 
 def _text_frame(old: bytes, name: str, text: str) -> bytes:
     """A TXXX frame with another content in the encoding that it has."""
-    codec = _CODECS[old[_HEADER]]
+    encoding = old[_HEADER : _HEADER + 1]
+    codec = _CODECS[encoding]
     end = bytes(2 if codec.startswith("utf-16") else 1)
-    return _frame(TEXT_FRAME, old[_HEADER : _HEADER + 1] + name.encode(codec) + end + text.encode(codec))
+    return _frame(TEXT_FRAME, encoding + name.encode(codec) + end + text.encode(codec))
 
 
 def _from_syncsafe(four: bytes) -> int:

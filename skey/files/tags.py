@@ -133,7 +133,7 @@ def _key_fields(tags: Tags) -> list[str]:
         for name in tags.keys()  # noqa: SIM118 - no mapping
         if name.startswith(prefix) and is_key_field(name.removeprefix(prefix).removeprefix("WM/"))
     ]
-    if main == VORBIS_KEY:  # Their case does not matter.
+    if main in (VORBIS_KEY, APE_KEY):  # Their case does not matter.
         others = [name.upper() for name in others]
     return [main, *sorted(set(others) - {main})]
 

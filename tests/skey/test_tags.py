@@ -111,6 +111,19 @@ def test_an_unsynchronised_tag_stays_one(song):
     assert (after["APIC:"].data, after["TKEY"].text) == (before, ["Ebm"])
 
 
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("name", [b"TXXX", b"TKEY", b"TIT2"])
+def test_an_empty_frame_is_no_hindrance(song, version, name):
+    path = song("a.mp3")
+    sound, artist = path.read_bytes(), frame(b"TPE1", b"\0Artist")
+    tagged(path, version, frame(name, b"") + artist + bytes(50))
+    assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
+    key = frame(b"TKEY", b"\0Ebm")
+    frames = key + artist if name == b"TKEY" else frame(name, b"") + artist + key
+    assert path.read_bytes()[10:] == (frames + bytes(60 + len(artist) - len(frames))) + sound
+    assert tagged_key(path) == "Ebm"
+
+
 def test_sizes_that_a_known_program_writes_wrongly_are_understood(song):
     path = song("a.mp3")
     tagged(path, 4, frame(b"APIC", b"\0image/png\0\3\0" + bytes(range(256))) + bytes(50))
@@ -151,6 +164,19 @@ def test_comments_of_other_programs_are_brought_along(song, name):
     assert sorted(pair for pair in mutagen.File(path).tags if pair[0] != "ENCODER") == [
         ("INITIALKEY", "Ebm"), ("INITIAL_KEY", "Ebm"), ("KEY", "2A"), ("TITLE", "T"),
     ]  # fmt: skip
+
+
+def test_a_field_of_an_ape_tag_is_one_whatever_its_case(song):
+    path = song("a.wv")
+    file = mutagen.File(path)
+    file["Key"], file["Initial_Key"], file["Title"] = "Cm", "Cm", "T"
+    file.save()
+    assert write_key(path, EB_MINOR) == "KEY: Cm -> Ebm, INITIAL_KEY: Cm -> Ebm"
+    new = mutagen.File(path).tags
+    assert {name.upper(): str(value) for name, value in new.items() if name.upper() != "ENCODER"} == {
+        "KEY": "Ebm", "INITIAL_KEY": "Ebm", "TITLE": "T",
+    }  # fmt: skip
+    assert write_key(path, EB_MINOR) == ""
 
 
 @pytest.mark.parametrize(

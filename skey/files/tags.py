@@ -62,7 +62,7 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
 
     Fields of other programs that name another key (TXXX:initialkey, KEY, …) get this one, too, but not those
     into which Mixed In Key packs more. Everything else, permissions and times among it, stays as it is, and
-    so does the file under any other hard link. ``dry_run`` only says what would be written.
+    so does the file under any other hard link. ``dry_run`` only says what would be written, or refuses it.
 
     Returns what is changed, such as ``TKEY: Am -> Ebm``; empty where the key is there already. Raises
     ``TagError``, the file being as it was, for a format without tags, a damaged or ID3v2.2 tag, a second tag
@@ -77,8 +77,8 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
         changed = _to_change(file.tags, key, text)
         if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
             raise TagError("keys cannot be written into files of this kind (DSF, DSDIFF)")
-        if changed and not dry_run:
-            _replace(path.resolve(), type(file), key, text)
+        if changed:
+            (_rehearse if dry_run else _replace)(path.resolve(), type(file), key, text)
     return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items())
 
 
@@ -183,17 +183,18 @@ def _to_change(tags: Tags, key: Key, text: str) -> dict[str, str | None]:
     return dict([main, *contradicting] if main[1] != text else contradicting)
 
 
+def _rehearse(path: Path, kind: Kind, key: Key, text: str) -> None:
+    """Raise ``TagError`` where :func:`_replace` would, the folder of the file being as it was."""
+    _refuse_protected(path)
+    with _written_copy(path, Path(tempfile.gettempdir()), kind, key, text):
+        pass  # That it could be written is all.
+
+
 def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
     """Write the tags into a copy, look at it, and put it in the place of the file."""
-    if not os.access(path, os.W_OK):
-        raise TagError("the file is write-protected")
-    _remove_leftovers(path.parent)
-    handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=path.parent)
-    os.close(handle)
-    copy, before = Path(name), path.stat()
-    try:
-        _write_copy(path, copy, kind, key, text)
-        _verify(path, copy, kind, key, text)
+    _refuse_protected(path)
+    before = path.stat()
+    with _written_copy(path, path.parent, kind, key, text) as copy:
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise TagError("another program changed the file meanwhile; try again")
@@ -201,6 +202,27 @@ def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
             os.chown(copy, status.st_uid, status.st_gid)
         shutil.copystat(path, copy)
         copy.replace(path)
+
+
+def _refuse_protected(path: Path) -> None:
+    """Raise ``TagError`` where the file may not be replaced; nothing is written to find out."""
+    if not os.access(path, os.W_OK):
+        raise TagError("the file is write-protected")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise TagError("its folder is write-protected, and the new file is made there")
+
+
+@contextmanager
+def _written_copy(path: Path, folder: Path, kind: Kind, key: Key, text: str) -> Iterator[Path]:
+    """A copy of the file with the key in its tags, looked at; gone afterwards unless it was moved."""
+    _remove_leftovers(folder)
+    handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder)
+    os.close(handle)
+    copy = Path(name)
+    try:
+        _write_copy(path, copy, kind, key, text)
+        _verify(path, copy, kind, key, text)
+        yield copy
     finally:
         copy.unlink(missing_ok=True)
 

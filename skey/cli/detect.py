@@ -235,11 +235,15 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     Results alone go to stdout; progress and messages to stderr. Silence, noise and too little sound have no
     key ("-"). A file that cannot be read is reported, the others go on, and the exit status is 1 at the end.
     """
+    from skey.files.folders import STDIN
+
     if options["quiet"] and sys.stderr is sys.__stderr__:  # libmpg123 writes there, past Python.
         sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if options["output"] == Path("-"):
         options["output"] = None
+    if options["write_tags"] and STDIN in paths:
+        raise click.UsageError("--write-tags is for files: standard input (-) has no tags")
     if options["dry_run"] and not options["write_tags"]:
         raise click.UsageError("--dry-run is for --write-tags")
     if options["resume"] and options["output"] is None:
@@ -286,6 +290,9 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     elif options["weights"] not in (None, DEFAULT) and find_shipped(options["weights"]):
         messages.note(f"{options['weights']} ships for the papers' tables; the weights for use are {DEFAULT}")
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
+    if options["write_tags"] and estimator.listener.outputs < len(KEYS):
+        name = estimator.listener.identity
+        raise SkeyError(f"{name} gives key signatures, not keys: choose other weights for --write-tags")
     layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
     settings = settings_of(options, estimator, files)
     if options["output"] is not None and not any(file == STDIN or status_of(file) for file in files):

@@ -3,10 +3,14 @@
 A tag stands at the start of a file (mp3) or in a chunk of its own (wav, aiff).
 """
 
+import base64
 import io
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from mutagen.id3 import ID3, BitPaddedInt, ParseID3v1
@@ -21,12 +25,15 @@ NEW_PADDING = 1024
 
 _HEADER = 10
 _UNSYNCHRONISED, _REFUSED_FLAGS = 0x80, 0x50
-_CODECS = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
+_CODECS = {b"\0": "latin-1", b"\1": "utf-16", b"\2": "utf-16-be", b"\3": "utf-8"}
 _V1_BYTES = 128
+_PACKED = re.compile(r"\be(?:y[AJ]|w[0ko])[\w+/]{8,}")
+"""Base64 of a JSON object: it begins with a brace, and a quotation mark or white space."""
 
 Order: TypeAlias = Literal["little", "big"]
 _CHUNKS: dict[bytes, Order] = {b"RIFFWAVE": "little", b"FORMAIFF": "big", b"FORMAIFC": "big"}
 """What a file of chunks is called in its head: the order of the bytes in its numbers."""
+_CHUNKS_START = 12
 
 
 class TagError(SkeyError):
@@ -59,17 +66,37 @@ class Tag:
             frames[place] = new if place == places[0] else b""
         for i, frame in enumerate(frames):
             field = text_field(frame)
-            if field is not None and is_key_field(field[0]) and not says(field[1], key):
+            if field is not None and is_key_field(field[0]) and contradicts(field[1], key):
                 frames[i] = _text_frame(frame, field[0], text)
         return replace(self, frames=tuple(frames))
 
 
-def says(value: str | None, key: Key) -> bool:
-    """Whether a field names this key, in whatever notation."""
+def named_key(text: str) -> Key | None:
+    """The key that a field names, in whatever notation; None for a blank, a placeholder, other words."""
     try:
-        return parse_key(value or "") == key
+        return parse_key(text)
     except KeyParseError:
-        return False
+        return None
+
+
+def contradicts(value: str | None, key: Key) -> bool:
+    """Whether a field is to get this key: it says something else, and Mixed In Key did not pack it."""
+    return named_key(value or "") != key and not is_packed(value)
+
+
+def is_packed(value: str | None) -> bool:
+    """Whether Mixed In Key keeps its data in a field, as base64 of JSON: plain text would break them."""
+    return _PACKED.search(value or "") is not None
+
+
+def unpacked(text: str) -> str:
+    """The text of a field, or the key that Mixed In Key packed into it; empty where that cannot be read."""
+    if not is_packed(text):
+        return text
+    try:
+        return str(json.loads(base64.b64decode(f"{text}=="))["key"])  # Some leave the padding out.
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def is_key_field(name: str) -> bool:
@@ -78,10 +105,11 @@ def is_key_field(name: str) -> bool:
 
 
 def text_field(frame: bytes) -> tuple[str, str] | None:
-    """Name and content of a TXXX frame; None for another frame, or one that is packed."""
-    if not frame.startswith(TEXT_FRAME) or frame[8:10] != b"\0\0" or frame[_HEADER] not in _CODECS:
+    """Name and content of a TXXX frame; None for another frame, or one that is empty or packed."""
+    codec = _CODECS.get(frame[_HEADER : _HEADER + 1])
+    if not frame.startswith(TEXT_FRAME) or frame[8:10] != b"\0\0" or codec is None:
         return None
-    text = frame[_HEADER + 1 :].decode(_CODECS[frame[_HEADER]], errors="replace")
+    text = frame[_HEADER + 1 :].decode(codec, errors="replace")
     name, _, value = text.partition("\0")
     return name, value.strip("\0\ufeff")
 
@@ -108,10 +136,10 @@ def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> No
     """Copy an mp3, wav or aiff with the key in its tag; ``TagError`` for damaged tags and chunks."""
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
-    head = source.read(12)
+    head = source.read(_CHUNKS_START)
     if order := _CHUNKS.get(head[:4] + head[8:]):
         target.write(head)
-        _copy_chunks(source, target, size, order, key, text)
+        _copy_chunks(source, target, order, key, text)
     else:
         end = _tag_end(head) if head.startswith(b"ID3") else 0
         if end > size:
@@ -121,22 +149,47 @@ def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> No
         _copy(source, target, end, size)
 
 
-def _copy_chunks(source: BinaryIO, target: BinaryIO, size: int, order: Order, key: Key, text: str) -> None:
-    """Copy what follows the head of a wav or aiff, and correct the length that the head says."""
-    place, tag, name = target.tell(), None, b"id3 " if order == "little" else b"ID3 "
+def further_tags(path: Path) -> list[bytes]:
+    """What ID3 chunks of a wav or aiff hold, all but the first, as far as its chunks can be read."""
+    tags = []
+    with path.open("rb") as file, suppress(TagError):
+        head = file.read(_CHUNKS_START)
+        if order := _CHUNKS.get(head[:4] + head[8:]):
+            for name, start, end in _chunks(file, order):
+                if _is_tag(name):
+                    file.seek(start)
+                    tags.append(file.read(end - start))
+    return tags[1:]
+
+
+def _chunks(file: BinaryIO, order: Order) -> Iterator[tuple[bytes, int, int]]:
+    """Name of each chunk after the head, and where its content begins and ends."""
+    size, place = file.seek(0, io.SEEK_END), _CHUNKS_START
     while place < size:
-        source.seek(place)
-        header = source.read(8)
+        file.seek(place)
+        header = file.read(8)
         if len(header) < 8 or (end := place + 8 + int.from_bytes(header[4:], order)) > size:
             raise TagError("its header claims another length than the file has; export it again")
-        if header[:4].lower() == b"id3 " and tag is None:
-            tag = _tag_at(source, place + 8, end)
-            target.write(_chunk(order, header[:4], tag.with_key(key, text).to_bytes()))
-        else:
-            _copy(source, target, place, end)
-            target.write(bytes((end - place) % 2))
+        yield header[:4], place + 8, end
         place = end + (end - place) % 2
+
+
+def _is_tag(name: bytes) -> bool:
+    return name.lower() == b"id3 "
+
+
+def _copy_chunks(source: BinaryIO, target: BinaryIO, order: Order, key: Key, text: str) -> None:
+    """Copy what follows the head of a wav or aiff, and correct the length that the head says."""
+    tag = None
+    for name, start, end in _chunks(source, order):
+        if _is_tag(name) and tag is None:
+            tag = _tag_at(source, start, end)
+            target.write(_chunk(order, name, tag.with_key(key, text).to_bytes()))
+        else:
+            _copy(source, target, start - 8, end)
+            target.write(bytes((end - start) % 2))
     if tag is None:
+        name = b"id3 " if order == "little" else b"ID3 "
         target.write(_chunk(order, name, Tag(4, 0, (), 0).with_key(key, text).to_bytes()))
     length = target.tell() - 8
     if length > 0xFFFFFFFF:
@@ -211,9 +264,10 @@ def _frame(name: bytes, content: bytes) -> bytes:
 
 def _text_frame(old: bytes, name: str, text: str) -> bytes:
     """A TXXX frame with another content in the encoding that it has."""
-    codec = _CODECS[old[_HEADER]]
+    encoding = old[_HEADER : _HEADER + 1]
+    codec = _CODECS[encoding]
     end = bytes(2 if codec.startswith("utf-16") else 1)
-    return _frame(TEXT_FRAME, old[_HEADER : _HEADER + 1] + name.encode(codec) + end + text.encode(codec))
+    return _frame(TEXT_FRAME, encoding + name.encode(codec) + end + text.encode(codec))
 
 
 def _from_syncsafe(four: bytes) -> int:

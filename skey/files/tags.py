@@ -5,6 +5,7 @@ the same and the sound is the same to the last sample, the copy takes the place 
 """
 
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -12,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,7 +27,15 @@ from mutagen.wave import WAVE
 
 from skey.files.decoding import AudioError, decoded
 from skey.files.id3 import TagError as TagError
-from skey.files.id3 import copy_with_key, is_key_field, says
+from skey.files.id3 import (
+    contradicts,
+    copy_with_key,
+    further_tags,
+    is_key_field,
+    is_packed,
+    named_key,
+    unpacked,
+)
 from skey.keys import Key, Notation, format_key
 
 ID3_KEY = "TKEY"
@@ -52,9 +60,9 @@ _LEFT_SECONDS = 600
 def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_run: bool = False) -> str:
     """Write a key into the tags of a file: TKEY of ID3v2 (mp3, wav, aiff), INITIALKEY of Vorbis or MP4, ….
 
-    Fields of other programs that name another key (TXXX:initialkey, KEY, …) get this one, too. Everything
-    else, permissions and times among it, stays as it is, and so does the file under any other hard link.
-    ``dry_run`` only says what would be written.
+    Fields of other programs that name another key (TXXX:initialkey, KEY, …) get this one, too, but not those
+    into which Mixed In Key packs more. Everything else, permissions and times among it, stays as it is, and
+    so does the file under any other hard link. ``dry_run`` only says what would be written, or refuses it.
 
     Returns what is changed, such as ``TKEY: Am -> Ebm``; empty where the key is there already. Raises
     ``TagError``, the file being as it was, for a format without tags, a damaged or ID3v2.2 tag, a second tag
@@ -64,29 +72,39 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     with _typed(path):
         file = _opened(path)
         for kind, value in _beside(path, file.tags):
-            if not says(value, key):
+            if named_key(value) not in (None, key):
                 raise TagError(f"its second tag ({kind}) has the key {value}; remove that tag first")
         changed = _to_change(file.tags, key, text)
         if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
             raise TagError("keys cannot be written into files of this kind (DSF, DSDIFF)")
-        if changed and not dry_run:
-            _replace(path.resolve(), type(file), key, text)
+        if changed:
+            (_rehearse if dry_run else _replace)(path.resolve(), type(file), key, text)
     return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items())
 
 
 def tagged_key(path: Path) -> str | None:
-    """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read."""
+    """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read.
+
+    A blank or a placeholder is no key. What Mixed In Key packed comes last, and is unpacked.
+    """
     with _typed(path):
         tags = _opened(path).tags
-        return next(chain(_values(tags), (value for _, value in _beside(path, tags))), None)
+        values = [*_values(tags), *(value for _, value in _beside(path, tags))]
+        return next(filter(named_key, map(unpacked, sorted(values, key=is_packed))), None)
 
 
 def _beside(path: Path, tags: Tags) -> Iterator[tuple[str, str]]:
-    """Keys in a second tag and its kind: APEv2 at the end of an mp3, ID3 before a flac."""
-    for kind in (ID3, APEv2):
-        if not isinstance(tags, kind):
-            with suppress(mutagen.MutagenError):
-                yield from ((kind.__name__, value) for value in _values(kind(path)))
+    """What key fields of a second tag say, and its kind.
+
+    That is APEv2 at the end of an mp3, ID3 before a flac or in a second chunk of a wav.
+    """
+    second: list[tuple[Kind, Path | io.BytesIO]] = [
+        *((kind, path) for kind in (ID3, APEv2) if not isinstance(tags, kind)),
+        *((ID3, io.BytesIO(content)) for content in further_tags(path)),
+    ]
+    for kind, source in second:
+        with suppress(mutagen.MutagenError):
+            yield from ((kind.__name__, value) for value in _values(kind(source)))
 
 
 @contextmanager
@@ -133,43 +151,50 @@ def _key_fields(tags: Tags) -> list[str]:
         for name in tags.keys()  # noqa: SIM118 - no mapping
         if name.startswith(prefix) and is_key_field(name.removeprefix(prefix).removeprefix("WM/"))
     ]
-    if main == VORBIS_KEY:  # Their case does not matter.
+    if main in (VORBIS_KEY, APE_KEY):  # Their case does not matter.
         others = [name.upper() for name in others]
     return [main, *sorted(set(others) - {main})]
 
 
 def _values(tags: Tags) -> Iterator[str]:
-    """What the fields that hold a key say."""
-    return (value for name in _key_fields(tags) if (value := _value(tags, name)))
+    """What the fields that hold a key say, one by one."""
+    return (text for name in _key_fields(tags) for text in _texts(tags, name))
+
+
+def _texts(tags: Tags, name: str) -> list[str]:
+    """The texts of a field, each once; ID3 and APE put zeros between several."""
+    values = tags.get(name, [])
+    values = values if isinstance(values, list) else [values]
+    texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
+    return [text for text in dict.fromkeys("\0".join(texts).split("\0")) if text]
 
 
 def _value(tags: Tags, name: str) -> str | None:
     """The text of a field; several that differ are joined, and name no key."""
-    if name not in tags:
-        return None
-    values = tags[name] if isinstance(tags[name], list) else [tags[name]]
-    texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
-    return " and ".join(dict.fromkeys(texts))
+    return " and ".join(_texts(tags, name)) or None
 
 
 def _to_change(tags: Tags, key: Key, text: str) -> dict[str, str | None]:
     """The fields to write and what they hold: the main one, and others that name another key."""
     main, *others = ((name, _value(tags, name)) for name in _key_fields(tags))
-    contradicting = [(name, value) for name, value in others if not says(value, key)]
+    if is_packed(main[1]):
+        raise TagError(f"its {main[0]} holds data of Mixed In Key, which a key would break")
+    contradicting = [(name, value) for name, value in others if contradicts(value, key)]
     return dict([main, *contradicting] if main[1] != text else contradicting)
+
+
+def _rehearse(path: Path, kind: Kind, key: Key, text: str) -> None:
+    """Raise ``TagError`` where :func:`_replace` would, the folder of the file being as it was."""
+    _refuse_protected(path)
+    with _written_copy(path, Path(tempfile.gettempdir()), kind, key, text):
+        pass  # That it could be written is all.
 
 
 def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
     """Write the tags into a copy, look at it, and put it in the place of the file."""
-    if not os.access(path, os.W_OK):
-        raise TagError("the file is write-protected")
-    _remove_leftovers(path.parent)
-    handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=path.parent)
-    os.close(handle)
-    copy, before = Path(name), path.stat()
-    try:
-        _write_copy(path, copy, kind, key, text)
-        _verify(path, copy, kind, key, text)
+    _refuse_protected(path)
+    before = path.stat()
+    with _written_copy(path, path.parent, kind, key, text) as copy:
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise TagError("another program changed the file meanwhile; try again")
@@ -177,6 +202,27 @@ def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
             os.chown(copy, status.st_uid, status.st_gid)
         shutil.copystat(path, copy)
         copy.replace(path)
+
+
+def _refuse_protected(path: Path) -> None:
+    """Raise ``TagError`` where the file may not be replaced; nothing is written to find out."""
+    if not os.access(path, os.W_OK):
+        raise TagError("the file is write-protected")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise TagError("its folder is write-protected, and the new file is made there")
+
+
+@contextmanager
+def _written_copy(path: Path, folder: Path, kind: Kind, key: Key, text: str) -> Iterator[Path]:
+    """A copy of the file with the key in its tags, looked at; gone afterwards unless it was moved."""
+    _remove_leftovers(folder)
+    handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder)
+    os.close(handle)
+    copy = Path(name)
+    try:
+        _write_copy(path, copy, kind, key, text)
+        _verify(path, copy, kind, key, text)
+        yield copy
     finally:
         copy.unlink(missing_ok=True)
 
@@ -221,7 +267,8 @@ def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
 
 
 def _others(tags: Tags) -> list[str]:
-    keys = {name.lower() for name in _key_fields(tags)}
+    """All fields but those that may get the key."""
+    keys = {name.lower() for name in _key_fields(tags) if not is_packed(_value(tags, name))}
     names = [name for name in tags.keys() if name.lower() not in keys]  # noqa: SIM118 - no mapping
     fields = [f"{name}={tags[name]!r}" for name in names]
     if any("\ufffd" in field for field in fields):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from io import StringIO
 
+import mutagen
 import numpy as np
 import pandas
 import pytest
@@ -406,13 +407,8 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(
-            ["--resume"],
-            ["--dry-run"],
-            ["--skip-tagged", "--format", "key"],
-            ["--notation", "solfège"],
-            ["--jobs", "0"],
-        ),
+        *(["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]),
+        *(["-", "--write-tags"], ["-", "--write-tags", "--dry-run"], ["--skip-tagged", "--format", "key"]),
         *([option, "nan"] for option in ("--tag-confidence", "--min-confidence")),
     ],
 )
@@ -468,6 +464,33 @@ def test_released_weights_with_twelve_outputs_name_both_keys_of_the_signature(sh
     ran = detect(cadence, "--weights", imported("stone12"))
     assert ran.stdout.startswith("C major / A minor\t")
     assert NOTE not in ran.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_key_signature_is_not_written_into_tags(folder, imported, options):
+    before = (folder / "a.wav").read_bytes()
+    ran = detect(folder / "a.wav", "--weights", imported("stone12"), "--write-tags", *options)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "gives key signatures, not keys" in ran.stderr and "Traceback" not in ran.stderr
+    assert (folder / "a.wav").read_bytes() == before
+
+
+def test_the_files_that_a_rehearsal_refuses_are_those_that_are_refused(folder):
+    content = (folder / "a.wav").read_bytes()
+    place = content.index(b"data")
+    (folder / "stream.wav").write_bytes(content[: place + 4] + b"\xff" * 4 + content[place + 8 :])
+    said = [detect("-r", folder, "--write-tags", *options) for options in (["--dry-run"], [])]
+    assert [ran.exit_code for ran in said] == [1, 1]
+    rehearsed, real = (ran.stderr.replace("would write", "wrote") for ran in said)
+    assert "stream.wav: its header claims another length" in rehearsed
+    assert rehearsed == real
+
+
+def test_a_placeholder_in_the_place_of_a_key_is_not_skipped(folder):
+    file = mutagen.File(folder / "more" / "b.FLAC")
+    file["INITIALKEY"] = "-"
+    file.save()
+    assert detect("-r", folder / "more", "--skip-tagged").stdout.startswith("D major")
 
 
 def test_released_s_key_prints_the_labels_of_the_authors(shared, imported):

@@ -1,5 +1,6 @@
 """The key in the tags: written as a whole or not at all, and not one byte of anything else changes."""
 
+import base64
 import errno
 import io
 import os
@@ -8,7 +9,9 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import av
 import mutagen
@@ -17,7 +20,8 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 from mutagen.apev2 import APEv2
-from mutagen.id3 import ID3, TXXX
+from mutagen.id3 import ID3, TKEY, TXXX
+from mutagen.mp4 import MP4Tags
 from test_decoding import encode
 
 from skey.cli import main
@@ -60,10 +64,11 @@ def tagged(path, version, body, flags=0):
 
 
 def left_alone(path, reason="."):
-    """Whether a file is refused for a reason, and keeps its bytes."""
+    """Whether a file is refused for a reason, by a rehearsal too, and keeps its bytes."""
     before = path.read_bytes()
-    with pytest.raises(TagError, match=reason):
-        write_key(path, EB_MINOR)
+    for dry_run in (True, False):
+        with pytest.raises(TagError, match=reason):
+            write_key(path, EB_MINOR, dry_run=dry_run)
     return path.read_bytes() == before
 
 
@@ -111,6 +116,19 @@ def test_an_unsynchronised_tag_stays_one(song):
     assert (after["APIC:"].data, after["TKEY"].text) == (before, ["Ebm"])
 
 
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("name", [b"TXXX", b"TKEY", b"TIT2"])
+def test_an_empty_frame_is_no_hindrance(song, version, name):
+    path = song("a.mp3")
+    sound, artist = path.read_bytes(), frame(b"TPE1", b"\0Artist")
+    tagged(path, version, frame(name, b"") + artist + bytes(50))
+    assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
+    key = frame(b"TKEY", b"\0Ebm")
+    frames = key + artist if name == b"TKEY" else frame(name, b"") + artist + key
+    assert path.read_bytes()[10:] == (frames + bytes(60 + len(artist) - len(frames))) + sound
+    assert tagged_key(path) == "Ebm"
+
+
 def test_sizes_that_a_known_program_writes_wrongly_are_understood(song):
     path = song("a.mp3")
     tagged(path, 4, frame(b"APIC", b"\0image/png\0\3\0" + bytes(range(256))) + bytes(50))
@@ -151,6 +169,107 @@ def test_comments_of_other_programs_are_brought_along(song, name):
     assert sorted(pair for pair in mutagen.File(path).tags if pair[0] != "ENCODER") == [
         ("INITIALKEY", "Ebm"), ("INITIAL_KEY", "Ebm"), ("KEY", "2A"), ("TITLE", "T"),
     ]  # fmt: skip
+
+
+def test_a_field_of_an_ape_tag_is_one_whatever_its_case(song):
+    path = song("a.wv")
+    file = mutagen.File(path)
+    file["Key"], file["Initial_Key"], file["Title"] = "Cm", "Cm", "T"
+    file.save()
+    assert write_key(path, EB_MINOR) == "KEY: Cm -> Ebm, INITIAL_KEY: Cm -> Ebm"
+    new = mutagen.File(path).tags
+    assert {name.upper(): str(value) for name, value in new.items() if name.upper() != "ENCODER"} == {
+        "KEY": "Ebm", "INITIAL_KEY": "Ebm", "TITLE": "T",
+    }  # fmt: skip
+    assert write_key(path, EB_MINOR) == ""
+
+
+def packed(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+MIXED_IN_KEY = packed('{"algorithm":94,"key":"8A","source":"mixedinkey"}')
+
+
+def mark(path, name, value):
+    """Write a field as another program does; returns its full name."""
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    if isinstance(file.tags, ID3):
+        name, value = f"TXXX:{name}", TXXX(encoding=3, desc=name, text=[value])
+    elif isinstance(file.tags, MP4Tags):
+        name, value = tags.MP4_PREFIX + name, value.encode()
+    file.tags[name] = value if isinstance(file.tags, ID3) else [value]
+    file.save()
+    return name
+
+
+@pytest.mark.parametrize(
+    ("suffix", "field"),
+    [*((each, "KEY") for each in ("flac", "ogg", "mp3", "wav", "m4a")), ("wv", "InitialKey")],
+)
+def test_what_mixed_in_key_packed_into_a_field_is_read_and_stays_as_it_is(song, suffix, field):
+    path = song(f"a.{suffix}")
+    name = mark(path, field, MIXED_IN_KEY)
+    assert tagged_key(path) == "8A"
+    assert ", " not in write_key(path, EB_MINOR)
+    assert tagged_key(path) == "Ebm"
+    assert tags._texts(mutagen.File(path).tags, name) == [MIXED_IN_KEY]
+    assert write_key(path, EB_MINOR) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        *((packed('{"key":"8A"}' + " " * spaces), "8A") for spaces in range(3)),
+        (packed('{"key":"8A"} ').rstrip("="), "8A"),
+        (packed('{ "key": "10B" }'), "10B"),
+        (packed('{\n  "key": "10B"\n}'), "10B"),
+        (packed('{"algorithm":94}'), None),
+        (packed('{"key":"All"}'), None),
+        (packed('{"key":["8A"]}'), None),
+        (packed('{"key":"8A","a":1}')[:-9], None),
+        (packed('{"key":"8A","a"}'), None),
+    ],
+)
+def test_what_mixed_in_key_packed_is_a_key_where_it_can_be_unpacked(song, text, key):
+    path = song("a.flac")
+    mark(path, "key", text)
+    assert tagged_key(path) == key
+    assert write_key(path, EB_MINOR) == "INITIALKEY: none -> Ebm"
+    assert mutagen.File(path)["key"] == [text]
+
+
+@pytest.mark.parametrize(("name", "field"), [("a.wv", "KEY"), ("a.flac", "INITIALKEY")])
+def test_the_field_for_the_key_is_not_written_where_mixed_in_key_packed_something_into_it(song, name, field):
+    path = song(name)
+    mark(path, field, MIXED_IN_KEY)
+    assert tagged_key(path) == "8A"
+    assert left_alone(path, f"{field} holds data of Mixed In Key")
+
+
+@pytest.mark.parametrize("value", [" ", "-", "None", "Unknown", "0", "o", "off key"])
+@pytest.mark.parametrize("name", ["a.mp3", "a.flac"])
+def test_a_blank_or_a_placeholder_is_no_key_and_gives_way_to_one(song, name, value):
+    path = song(name)
+    mark(path, "INITIALKEY", value)
+    if name == "a.mp3":
+        file = mutagen.File(path)
+        file.tags.add(TKEY(encoding=3, text=[value]))
+        file.save()
+    assert tagged_key(path) is None
+    assert f"{value} -> Ebm" in write_key(path, EB_MINOR)
+    assert tagged_key(path) == "Ebm"
+
+
+def test_a_placeholder_does_not_hide_the_key_behind_it(song):
+    path = song("a.flac")
+    mark(path, "INITIALKEY", "-")
+    file = mutagen.File(path)
+    file["KEY"] = ["Unknown", "Bm"]
+    file.save()
+    assert tagged_key(path) == "Bm"
 
 
 @pytest.mark.parametrize(
@@ -236,6 +355,24 @@ def test_a_write_protected_file_stays_protected(song, monkeypatch):
     assert left_alone(path, "write-protected")
 
 
+def test_a_folder_that_cannot_be_written_into_keeps_its_files_as_they_are(song, monkeypatch):
+    path = song("a.mp3")
+    monkeypatch.setattr(tags.os, "access", lambda path, mode: path.is_file())
+    assert left_alone(path, "folder is write-protected")
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.m4a", "a.wv"])
+def test_a_rehearsal_says_what_is_written_and_changes_neither_file_nor_folder(song, name, tmp_path):
+    path, elsewhere = song(name), Path(tempfile.gettempdir())
+    before = path.read_bytes(), path.stat(), tmp_path.stat().st_mtime_ns, set(elsewhere.glob(".skey-*"))
+    said = write_key(path, EB_MINOR, dry_run=True)
+    after = path.read_bytes(), path.stat(), tmp_path.stat().st_mtime_ns, set(elsewhere.glob(".skey-*"))
+    assert after[0] == before[0]
+    assert after[1].st_mtime_ns == before[1].st_mtime_ns
+    assert after[2:] == before[2:]
+    assert said == write_key(path, EB_MINOR)
+
+
 def test_a_link_stays_a_link(song, tmp_path):
     path = song("a.mp3")
     before = path.read_bytes()
@@ -268,6 +405,38 @@ def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
     assert left_alone(path, "second tag .* has the key Bm")
     write_key(path, parse_key("Bm"))
     assert tags._opened(path).tags[tags._key_fields(tags._opened(path).tags)[0]] == ["Bm"]
+
+
+@pytest.mark.parametrize("placeholder", ["-", MIXED_IN_KEY])
+def test_a_second_tag_without_a_plain_key_contradicts_none(song, placeholder):
+    path = song("a.mp3")
+    second = APEv2()
+    second["Key"] = placeholder
+    second.save(path)
+    assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
+    assert APEv2(path)["Key"] == placeholder
+
+
+def with_second_chunk(path, key):
+    """Add a second ID3 chunk with a key to a wav or aiff."""
+    content, order = path.read_bytes(), "<" if path.suffix == ".wav" else ">"
+    write_key(path, parse_key(key))
+    (start,) = [place.start() for place in re.finditer(b"(?i)id3 ", path.read_bytes())]
+    chunk = path.read_bytes()[start:]
+    path.write_bytes(content)
+    write_key(path, parse_key("C"))
+    content = path.read_bytes() + chunk
+    path.write_bytes(content[:4] + struct.pack(f"{order}I", len(content) - 8) + content[8:])
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff"])
+def test_the_key_of_a_second_chunk_is_seen_and_not_contradicted(song, name):
+    path = song(name)
+    with_second_chunk(path, "Bm")
+    assert mutagen.File(path).tags["TKEY"] == ["C"]
+    assert left_alone(path, r"second tag \(ID3\) has the key Bm")
+    assert write_key(path, parse_key("Bm")) == "TKEY: C -> Bm"
+    assert path.read_bytes().count(b"TKEY") == 2
 
 
 def test_a_kind_of_file_that_keys_are_not_written_into_is_named(tmp_path):

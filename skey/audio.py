@@ -16,7 +16,15 @@ import soxr  # type: ignore[import-untyped]
 
 from skey.files.decoding import AudioError as AudioError
 from skey.files.decoding import BinaryFile as BinaryFile
-from skey.files.decoding import Block, EmptyAudio, as_float, block_frames, check_rate, decoded
+from skey.files.decoding import (
+    Block,
+    EmptyAudio,
+    UnreadableAudio,
+    as_float,
+    block_frames,
+    check_rate,
+    decoded,
+)
 from skey.files.decoding import PathLike as PathLike
 from skey.shapes import Float32, Shaped
 
@@ -29,13 +37,16 @@ MIN_SAMPLES = 127 * 512
 SILENCE_PEAK = 1e-4
 """A recording that never exceeds this share of full scale (-80 dB) counts as silent."""
 
-_NOT_FINITE = "the recording holds NaN or infinite samples; export it again"
+_LARGEST = 1e12
+"""Power spectra of much larger samples would overflow; those of 32 bits reach 2e9."""
+
+_NOT_FINITE = "the recording holds NaN or infinite samples, or some over 1e12; export it again, in -1..1"
 
 Wave: TypeAlias = Float32[np.ndarray, "samples"]
 
 
 class NonFiniteAudio(AudioError):
-    """The recording holds NaN or infinite samples."""
+    """The recording holds NaN or infinite samples, or some as good as infinite."""
 
 
 class SilentAudio(AudioError):
@@ -97,6 +108,8 @@ def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iter
 
     Raises ``AudioError`` where the file is missing, unreadable, empty or not finite, as soon as it is known.
     """
+    if isinstance(path, BinaryFile):
+        _check_open(path)
     yield from _split(_resampled(decoded(path)), seconds)
 
 
@@ -104,6 +117,9 @@ def stream_array(
     samples: Shaped[np.ndarray, "..."], sample_rate: int | float, seconds: int | float = 15
 ) -> Iterator[Wave]:
     """Do to an array what :func:`stream_audio` does to a file; takes and raises what :func:`prepare` does."""
+    if np.ma.is_masked(samples):
+        raise AudioError("some samples are masked: fill them, for instance by samples.filled(0)")
+    rate = _rate(sample_rate)
     table = samples[:, None] if samples.ndim == 1 else samples
     if table.ndim != 2:
         raise AudioError(
@@ -114,16 +130,42 @@ def stream_array(
     if not table.size:
         raise AudioError("the array is empty")
     table = table.T if table.shape[0] < table.shape[1] else table
-    check_rate(sample_rate)
-    frames = block_frames(sample_rate, table.shape[1])
-    blocks = ((sample_rate, as_float(table[i : i + frames])) for i in range(0, len(table), frames))
+    frames = block_frames(rate, table.shape[1])
+    blocks = ((rate, _as_float(table[i : i + frames])) for i in range(0, len(table), frames))
     yield from _split(_resampled(blocks), seconds)
+
+
+def _check_open(file: BinaryFile) -> None:
+    """Raise ``UnreadableAudio`` for a file object that is closed or only written to."""
+    try:
+        file.read(0)
+    except (OSError, ValueError) as error:
+        raise UnreadableAudio("the sound is closed or open for writing only; open it with 'rb'") from error
+
+
+def _rate(sample_rate: object) -> float:
+    """A sample rate as a float, in which no numpy integer overflows; ``AudioError`` where it is none."""
+    try:
+        if isinstance(sample_rate, str | bytes):
+            raise TypeError
+        rate = float(sample_rate)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AudioError(f"{sample_rate!r} is no sample rate: expected a number such as 44100") from error
+    check_rate(rate)
+    return rate
+
+
+def _as_float(block: Shaped[np.ndarray, "samples channels"]) -> Block:
+    """Samples as float32; numbers beyond its range become infinite, and are refused."""
+    with np.errstate(over="ignore"):
+        return as_float(block)
 
 
 def _mixed_down(block: Block) -> Wave:
     """The mean of the channels, if it is finite; much faster than ``block.mean(axis=1)``."""
-    mono: Wave = reduce(np.add, block.T) / np.float32(block.shape[1])
-    if not np.isfinite(mono).all():
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of that is refused
+        mono: Wave = reduce(np.add, block.T) / np.float32(block.shape[1])
+    if not np.abs(mono).max(initial=0) < _LARGEST:  # nor is NaN
         raise NonFiniteAudio(_NOT_FINITE)
     return mono
 

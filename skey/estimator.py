@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from skey import audio
 from skey.audio import SAMPLE_RATE, AudioError, BinaryFile, PathLike, Wave
-from skey.errors import SkeyError
+from skey.errors import SkeyError, WeightsError
 from skey.files.folders import STDIN
 from skey.inference.filters import SEGMENT_SECONDS
 from skey.inference.spectrum import log_vqt
@@ -218,6 +219,8 @@ class KeyEstimator:
         as_published: bool = False,
     ) -> None:
         keep_freed_memory()
+        if not (isinstance(weights, str | Path | None) or hasattr(weights, "header")):
+            raise WeightsError(f"expected a name or a file of weights, not {weights!r}: `skey weights list`")
         self.listener: Listener = listener(weights, device)
         self.whole_track = self.listener.whole_track if whole_track is None else whole_track
         self.as_published = as_published or self.whole_track
@@ -237,16 +240,18 @@ class KeyEstimator:
         """Estimate the keys of many files; one that cannot be read does not stop the others.
 
         ``-`` is standard input; ``jobs`` threads work. Yields the outcomes in the order of the paths; what is
-        finished when the user interrupts is yielded before the ``KeyboardInterrupt`` goes on.
+        finished when the user interrupts is yielded before the ``KeyboardInterrupt`` goes on. Raises
+        ``SkeyError`` where something is no path, or there are no threads.
         """
-        paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+        if not isinstance(jobs, Integral) or jobs < 1:
+            raise SkeyError(f"{jobs!r} jobs: expected a whole number of threads, at least 1")
         if jobs == 1:
-            yield from map(self._outcome, map(Path, paths))
+            yield from map(self._outcome, _paths(paths))
             return
         from concurrent.futures import ThreadPoolExecutor
 
         pool = ThreadPoolExecutor(jobs)
-        waiting = deque(pool.submit(self._outcome, path) for path in map(Path, paths))
+        waiting = deque(pool.submit(self._outcome, path) for path in _paths(paths))
         try:
             while waiting:
                 outcome = waiting[0].result()
@@ -326,15 +331,25 @@ class KeyEstimator:
         return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
 
 
+def _paths(paths: PathLike | Iterable[PathLike]) -> Iterator[Path]:
+    """The paths; raises ``AudioError`` for bytes and for what is no path at all."""
+    try:
+        yield from map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths)
+    except TypeError as error:
+        raise AudioError(f"expected paths as text or pathlib.Path: {error}") from error
+
+
 def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iterator[Wave]:
     if isinstance(sound, str | os.PathLike | BinaryFile):
         return audio.stream_audio(sound, seconds)
-    if sample_rate is None:
-        raise ValueError("an array needs its sample_rate")
     try:
-        samples = np.asarray(sound.detach().cpu() if hasattr(sound, "detach") else sound)
+        samples = np.asanyarray(sound.detach().cpu() if hasattr(sound, "detach") else sound)
+        if not samples.ndim:
+            raise TypeError("a path is text, and samples are an array, a list or a tensor")
     except (TypeError, ValueError) as error:
         raise AudioError(f"expected a file or samples, not {type(sound).__name__}: {error}") from error
+    if sample_rate is None:
+        raise ValueError("an array needs its sample_rate")
     return audio.stream_array(samples, sample_rate, seconds)
 
 

@@ -18,33 +18,43 @@ Mode = Literal["major", "minor"]
 TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 """The canonical spelling of each tonic, the same in both modes, by pitch class from C = 0."""
 
-_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "H": 11}
 _MODES: dict[str, Mode] = {"M": "major", "m": "minor"}
 _MODES |= {"maj": "major", "major": "major", "min": "minor", "minor": "minor"}
+_MODES |= {"dur": "major", "moll": "minor"}
 
-# A hyphen before a space is music21's flat ("e- minor"); before a letter it only joins ("e-minor", "E-flat").
+# A hyphen before a space is music21's flat ("e- minor"), and at the end after a small letter ("e-"), but not
+# after a capital, where jazz means minor. Before a letter it only joins ("e-minor", "E-flat").
 _ACCIDENTAL_WORDS = (
     (r"(?<=[a-g])[\s-]*flat", "b"),
     (r"(?<=[a-g])[\s-]*sharp", "#"),
-    (r"(?<=[a-g])-(?=\s)", "b"),
+    (r"(?<=[a-g])-(?=\s)|(?-i:(?<=^[a-g]))-$", "b"),
+    (r"(?<=^[ac-g])is(?=m?$)", "#"),
+    (r"(?<=^[cdfg])es(?=m?$)|(?<=^[ae])s(?=m?$)", "b"),
 )
-_NAME = re.compile(r"([A-Ga-g])([#b]{0,2})(?:[\s:_-]*([A-Za-z]+))?")
+"""Signs that are written as words, also German ones without a mode (``Fis``, ``es``)."""
+_NAME = re.compile(r"([A-Ga-g]|[Hh](?=m?$))([#b]{0,2})(?:[\s:_-]*([A-Za-z]+)\.?)?")
 _ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")
 """Two names of one tonic: ``F#/Gb minor``."""
-_GERMAN = re.compile(r"([A-Ha-h])(is|es|s)?[\s-]*(dur|moll)", re.IGNORECASE)
-_FRENCH = re.compile(
-    r"(do|ut|ré|re|mi|fa|sol|la|si)\s*(dièse|diese|#|bémol|bemol|b)?\s*(majeur|mineur)", re.IGNORECASE
+_TWICE = re.compile(r"(.+?)(?:\s*/\s*|\s+-\s+)(.+)|(.+?)\s*\((.+)\)")
+"""Two names of one key: ``C#m/Dbm``, ``8A - Am``, ``Am (8A)``."""
+_GERMAN = re.compile(r"([A-Ha-h])(is|es|s)?[\s:_-]*(dur|moll)", re.IGNORECASE)
+_ROMANCE = re.compile(
+    r"(do|ut|ré|re|mi|fa|sol|la|si)\s*"
+    r"(dièse|diese|diesis|sostenido|#|bémol|bemol|bemolle|b)?\s*"
+    r"(majeur|mineur|maggiore|minore|mayor|menor)",
+    re.IGNORECASE,
 )
 _GERMAN_TONICS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 10, "h": 11}
-_FRENCH_TONICS = {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
-_FOREIGN = (
-    (_GERMAN, _GERMAN_TONICS, ("is",), "dur"),
-    (_FRENCH, _FRENCH_TONICS, ("#", "dièse", "diese"), "majeur"),
-)
-"""Patterns of tonic, sign and mode; the tonics; the signs of a sharp; the word for major."""
+_ROMANCE_TONICS = {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
+_FOREIGN = ((_GERMAN, _GERMAN_TONICS), (_ROMANCE, _ROMANCE_TONICS))
+"""Patterns of tonic, sign and mode, and the tonics."""
+_SHARPS = ("is", "#", "dièse", "diese", "diesis", "sostenido")
+_MAJORS = ("dur", "majeur", "maggiore", "mayor")
 _CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
 _CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
 _MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
+_WHOLE = re.compile(r"\s*([+-]?\d{1,9})(?:\.0)?\s*")
 _CIRCLE_ORIGIN = {"b": 8, "a": 8, "d": 1, "m": 1}
 """The number that C major or A minor has, by the letter of a code on the circle of fifths."""
 
@@ -146,14 +156,16 @@ def parse_key(text: str) -> Key:
     """Read a key as data sets and tools write it.
 
     Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
-    music21's ``e- minor``, lower case for minor (``a``), German and French names (``fis-Moll``, ``si bémol
-    majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open Key (``1d``), Camelot-compatible
-    codes (``8B``) and ``sf=-6 mi=1``. Raises ``KeyParseError`` for any other text.
+    music21's ``e- minor`` and ``e-``, lower case for minor (``a``), German, French, Italian and Spanish names
+    (``fis-Moll``, ``Hm``, ``si bémol majeur``, ``la menor``), ``F#/Gb minor``, a key with its tuning (``A#m
+    +50``), Open Key (``1d``), Camelot-compatible codes (``8B``), ``sf=-6 mi=1``, and two of these that agree
+    (``Am (8A)``). Raises ``KeyParseError`` for any other text.
     """
     plain = unicodedata.normalize("NFKC", text if isinstance(text, str) else "")
-    plain = _CENTS.sub("", plain.replace("♭", "b").replace("♯", "#").strip())
-    readers = (_read_circle_code, _read_midi, _read_foreign, _read_enharmonic, _read_name)
-    found = next((key for reader in readers if (key := reader(plain))), None)
+    # A byte order mark begins some files, a NUL ends some tags.
+    plain = plain.strip().strip("\ufeff\0").strip()
+    plain = _CENTS.sub("", plain.replace("♭", "b").replace("♯", "#"))
+    found = _read_one(plain) or _read_twice(plain)
     if found is None:
         raise KeyParseError(
             f"{text!r} is not a key: expected a tonic and a mode such as 'Eb minor', 'C:maj' or 'F#m', "
@@ -162,13 +174,25 @@ def parse_key(text: str) -> Key:
     return found
 
 
+def _read_one(text: str) -> Key | None:
+    readers = (_read_circle_code, _read_midi, _read_foreign, _read_enharmonic, _read_name)
+    return next((key for reader in readers if (key := reader(text))), None)
+
+
+def _read_twice(text: str) -> Key | None:
+    """Two names of one key (``C#m/Dbm``, ``Am (8A)``), or None, also where they are of two."""
+    match = _TWICE.fullmatch(text)
+    first, second = (_read_one(name) for name in match.groups() if name) if match else (None, None)
+    return first if first == second else None
+
+
 def _read_foreign(text: str) -> Key | None:
-    """A German (``fis-Moll``, ``B-Dur`` for B flat, ``H-Dur`` for B) or French name (``si bémol majeur``)."""
-    for pattern, tonics, sharps, major in _FOREIGN:
+    """A German name (``fis-Moll``, ``B-Dur`` for B flat, ``H-Dur`` for B) or a Romance one (``la menor``)."""
+    for pattern, tonics in _FOREIGN:
         if match := pattern.fullmatch(text):
             tonic, sign, mode = (each and each.lower() for each in match.groups())
-            step = 1 if sign in sharps else -1 if sign else 0
-            return Key((tonics[tonic] + step) % 12, "major" if mode == major else "minor")
+            step = 1 if sign in _SHARPS else -1 if sign else 0
+            return Key((tonics[tonic] + step) % 12, "major" if mode in _MAJORS else "minor")
     return None
 
 
@@ -216,16 +240,14 @@ def _from_fifths(fifths: int, mode: Mode) -> Key:
     return Key((7 * fifths + (9 if mode == "minor" else 0)) % 12, mode)
 
 
-def parse_gtzan(number: int | str) -> Key | None:
+def parse_gtzan(number: object) -> Key | None:
     """Read a key number of Lerch's annotations of GTZAN (``KeyEnumeration.txt`` of alexanderlerch/gtzan_key).
 
     0..11 are A, Bb, … Ab major, 12..23 the same in minor, and -1, a modulating or unknown key, gives None.
-    Raises ``KeyParseError`` for anything else.
+    Raises ``KeyParseError`` for anything else; ``3.0``, as pandas reads a column with gaps, is 3.
     """
-    try:
-        value = int(number)
-    except ValueError:
-        value = -2
+    match = _WHOLE.fullmatch(str(number))
+    value = int(match[1]) if match else -2
     if value not in range(-1, 24):
         raise KeyParseError(
             f"{number!r} is not a key number: expected -1 (no key) or 0..23 (0 = A major, 12 = A minor)"

@@ -11,7 +11,7 @@
 """
 
 from collections import Counter
-from collections.abc import Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -82,20 +82,20 @@ def paired_bootstrap(a: Points, b: Float[np.ndarray, "other_tracks"], seed: int 
 
 def confusion_matrix(references: Keys, estimates: Estimates) -> Integer[np.ndarray, "24 24"]:
     """Count estimates by reference, both along CIRCLE_OF_FIFTHS, relatives side by side (Figure 4, STONE)."""
-    return _count_cells(references, estimates, CIRCLE_OF_FIFTHS)
+    return _count_cells(_keys(references, estimates), CIRCLE_OF_FIFTHS)
 
 
 def signature_confusion(references: Keys, signatures: Sequence[int]) -> Integer[np.ndarray, "24 12"]:
     """Count key signatures, along SIGNATURES_BY_FIFTHS, by reference key (Figure 4, STONE, left)."""
-    return _count_cells(references, signatures, SIGNATURES_BY_FIFTHS)
+    check_pairs(references, signatures)
+    _check_keys(references)
+    _check_signatures([each for each in signatures if each is not None])
+    return _count_cells(zip(references, signatures, strict=True), SIGNATURES_BY_FIFTHS)
 
 
-def _count_cells(
-    references: Keys, estimates: Sequence[Any], columns: Sequence[Any]
-) -> Integer[np.ndarray, "24 width"]:
-    check_pairs(references, estimates)
+def _count_cells(pairs: Iterable[tuple[Key, Any]], columns: Sequence[Any]) -> Integer[np.ndarray, "24 width"]:
     matrix = np.zeros((len(CIRCLE_OF_FIFTHS), len(columns)), dtype=np.int64)
-    for reference, estimate in zip(references, estimates, strict=True):
+    for reference, estimate in pairs:
         if estimate is not None:
             matrix[CIRCLE_OF_FIFTHS.index(reference), columns.index(estimate)] += 1
     return matrix
@@ -163,9 +163,23 @@ def _relations(references: Keys, estimates: Estimates) -> list[Relation]:
 def _keys(references: Keys, estimates: Estimates) -> list[tuple[Key, Key | None]]:
     """References with their estimates; raises ``MetricError`` for anything else than keys."""
     check_pairs(references, estimates)
-    if odd := [each for each in (*references, *estimates) if not isinstance(each, Key | None)]:
-        raise MetricError(f"{odd[0]!r} is no key: skey.keys.parse_key makes one of a name")
+    _check_keys(references)
+    _check_keys([each for each in estimates if each is not None])
     return list(zip(references, estimates, strict=True))
+
+
+def _check_keys(keys: Sequence[Any]) -> None:
+    if odd := [each for each in keys if not isinstance(each, Key)]:
+        raise MetricError(
+            f"{odd[0]!r} is no key: skey.keys.parse_key makes one of a name; leave out tracks without a key"
+        )
+
+
+def _check_signatures(signatures: Sequence[Any]) -> None:
+    if odd := [each for each in signatures if each not in range(12)]:
+        raise MetricError(
+            f"{odd[0]!r} is no key signature: expected the pitch class of its major key, 0 to 11"
+        )
 
 
 def count_relations(references: Keys, estimates: Estimates) -> RelationCounts:
@@ -195,11 +209,8 @@ def mirex_points(references: Keys, estimates: Estimates, fifths: Fifths = "both"
 def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Points:
     """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE)."""
     check_pairs(references, estimates)
-    wrong: list[int | None] = [each for each in references if each not in range(12)]
-    if odd := wrong or [each for each in estimates if each not in (None, *range(12))]:
-        raise MetricError(
-            f"{odd[0]!r} is no key signature: expected the pitch class of its major key, 0 to 11"
-        )
+    _check_signatures(references)
+    _check_signatures([each for each in estimates if each is not None])
     named = np.array([np.nan if each is None else each for each in estimates])
     apart = np.abs(named - np.array(references, np.float64))
     return np.asarray((apart == 0) + 0.5 * np.isin(apart, (5, 7)))

@@ -32,7 +32,7 @@ from skey.corpus.processes import default_jobs
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.files.folders import SUFFIXES, sound_files
-from skey.training.recordings import FOLDER, NO_FILE, segments
+from skey.training.recordings import FOLDER, NO_FILE, segments, without_name
 from skey.training.shards import Seal, read_file, read_seal, write_file, write_index, write_shard
 
 KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**26, "MALLOC_MMAP_THRESHOLD_": 2**25}
@@ -205,7 +205,7 @@ def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
             except OSError:  # the disk or the network, not the track: another try may do better
                 raise
             except Exception as error:  # no million tracks are lost over a fault in one
-                skipped[track.digest] = str(error).replace(str(path), track.files[0])
+                skipped[track.digest] = without_name(error, path).replace(str(path), track.files[0])
     return write_shard(url, features, skipped)
 
 
@@ -258,9 +258,9 @@ def _rows(track: Track, weights: str | None) -> Iterator[dict[str, Any]]:
     if track.digest:
         with local_copy(track.files[0]) as path:
             [outcome] = _estimator(weights).estimate_many([path])
-        if outcome.estimate is None:
-            row["error"] = str(outcome.error).replace(str(path), track.files[0])
-        else:
+        if outcome.error:
+            row["error"] = without_name(outcome.error, path).replace(str(path), track.files[0])
+        elif outcome.estimate:
             record = json.loads(Layout(Format.JSONL).entry("", outcome.estimate))
             row |= {name: record[name] for name in _SCHEMA if name in record}
     yield from (row | {"path": escaped(name)} for name in track.files)

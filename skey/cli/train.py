@@ -41,8 +41,8 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "--audio",
     multiple=True,
     callback=_places,
-    help="A folder of recordings without labels, of any format, with all below it, or a folder or an "
-    "address of shards from `skey features extract`; may be repeated.",
+    help="A folder of recordings without labels, of any format, each of at least 30 s, with all below it, "
+    "or a folder or an address of shards from `skey features extract`; may be repeated.",
 )
 @click.option("--no-corpus", is_flag=True, help="Train on --audio alone.")
 @click.option("--no-songs", is_flag=True, help="Leave out the composed songs of systems that train on them.")

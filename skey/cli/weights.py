@@ -1,5 +1,6 @@
 """`skey weights` and `skey export`: what is at hand, import of the authors', export for other runtimes."""
 
+import os
 from pathlib import Path
 
 import click
@@ -8,10 +9,12 @@ PATH = click.Path(dir_okay=False, path_type=Path)
 
 
 def _target(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """A path that is named as what is written: no song or checkpoint is taken for it and lost."""
+    """A path that is named as what is written, so that no song or checkpoint is lost, in a folder."""
     suffix = {"onnx": ".onnx", "output": ".safetensors"}[str(option.name)]
     if path is not None and path.suffix != suffix:
         raise click.BadParameter(f"{path} does not end in {suffix}", context, option)
+    if path is not None and not os.path.exists(path.parent):  # noqa: PTH110 - `Path.exists` may raise
+        raise click.BadParameter(f"{path}: there is no folder {path.parent}; make it first", context, option)
     return path
 
 
@@ -84,8 +87,10 @@ def import_weights(file: Path, output: Path | None) -> None:
 def export(name: str, onnx: Path) -> None:
     """Write weights NAME (a name or a file) with their front end as one ONNX graph.
 
-    It takes mono sound at 22,050 Hz with peak 1, of any length, and gives the probabilities of the keys as
-    `skey detect` does.
+    It takes mono sound at 22,050 Hz with peak 1, of at least 16,640 samples (0.755 s), and gives the
+    probabilities of the keys: for music in tune, those of `skey detect`. What that does besides is not in the
+    graph: to name no key for silence, noise, speech and less than 2.95 s, to leave silent stretches out, and
+    to follow the tuning.
     """
     from skey.weights import load_weights
     from skey.weights.export import INPUT, OUTPUT, export_onnx, output_names

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,11 +14,12 @@ Row = Mapping[str, str]
 """One line of a table: the text of each column."""
 Raw = TypeVar("Raw")
 
-_NO_KEY = ("", "-", "unknown", "none", "n/a")
+_NO_KEY = ("", "-", "?", "unknown", "none", "n/a", "n", "x", "off", "all", "atonal")
 """Labels of a track that has no key."""
 
-_BETWEEN_KEYS = re.compile(r"[|/]|-(?=[A-Ga-g](?:[#b]|\b))")
-"""What stands between the keys of a label with several."""
+_BETWEEN_NAMES = re.compile(r"[|/]|-(?=[A-Ga-g](?:[#b]|\b))")
+_BETWEEN_KEYS = re.compile(rf"{_BETWEEN_NAMES.pattern}|[,;]|\s-\s")
+"""What stands between the keys of a label with several; names also between halves: ``G minor/major``."""
 
 _LISTED = 50
 """How many wrong lines a message lists."""
@@ -26,21 +28,21 @@ _LISTED = 50
 def parse_label(text: str) -> tuple[Key | None, str]:
     """Read a label that may say that there is no key, or name several; a tab or a new line begins a comment.
 
-    Returns the key on which all names in the label agree, and an empty text; or None and why there is none.
-    Raises ``KeyParseError`` where the label is something else.
+    Between tonic and mode a tab is a space. Returns the key on which all names in the label agree, and an
+    empty text; or None and why there is none. Raises ``KeyParseError`` where the label is something else.
     """
-    label = text.strip().split("\n")[0].split("\t")[0].strip()
+    cells = text.strip().split("\n")[0].split("\t")
+    label = cells[0].strip()
     if label.lower() in _NO_KEY:
         return None, "no key"
+    for name in (" ".join(cells[:2]), label):
+        with suppress(KeyParseError):
+            return parse_key(name), ""
     try:
-        return parse_key(label), ""
-    except KeyParseError:
-        names = _BETWEEN_KEYS.split(label)
-        if len(names) == 1:
+        (key,) = {parse_key(name) for name in _BETWEEN_KEYS.split(label)}
+    except ValueError as error:  # two keys, half a name as in "A/E major", or a comment after a comma
+        if isinstance(error, KeyParseError) and not _BETWEEN_NAMES.search(label):
             raise
-    try:
-        (key,) = {parse_key(name) for name in names}
-    except ValueError:  # two keys, or half a name as in "A/E major"
         return None, f"several keys: {label}"
     return key, ""
 

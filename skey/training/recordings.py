@@ -137,7 +137,12 @@ def prepare(file: Path) -> Recording | Skipped:
     except OSError as error:
         return Skipped(file, error.strerror or str(error))
     except AudioError as error:
-        return Skipped(file, str(error))
+        return Skipped(file, without_name(error, file))
+
+
+def without_name(error: Exception, file: Path) -> str:
+    """What an error says of a file, without the name at its beginning: who lists files names them."""
+    return str(error).removeprefix(str(file)).lstrip(": ")
 
 
 def segments(file: Path, most: int = MOST_SEGMENTS) -> Segments:

@@ -38,7 +38,7 @@ class WaveformToProbabilities(nn.Module):
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
         """The mean over windows, or one pass, as the header says: (1, 24) or (1, 12), summing to one.
 
-        ``waveform`` is (1, samples) at 22,050 Hz, mono, peak 1, at least 0.75 s.
+        ``waveform`` is (1, samples) at 22,050 Hz, mono, peak 1, at least `MIN_VQT_SAMPLES` (0.755 s).
         """
         items = self._items(self.front_end(waveform))
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
@@ -79,9 +79,12 @@ def output_names(loaded: LoadedModel) -> list[str]:
 
 
 def export_onnx(loaded: LoadedModel, path: Path) -> None:
-    """Write front end, network, calibration and temperature as one ONNX graph with an input of any length.
+    """Write front end, network, calibration and temperature as one ONNX graph.
 
-    The metadata of the file hold the header (`skey`) and the names of the outputs in order (`outputs`).
+    Its input is of any length from `skey.inference.filters.MIN_VQT_SAMPLES`. It answers whatever it is given:
+    what `KeyEstimator` does around a network (no key for silence, noise and speech, silent stretches left
+    out, the tuning followed, the level brought to peak 1) is not in it. The metadata of the file hold the
+    header (`skey`) and the names of the outputs in order (`outputs`).
     """
     import onnx
 

@@ -118,7 +118,7 @@ def test_the_authors_decoding_and_ours_agree(shared):
 
 
 def with_one(value):
-    samples = sine(44_100)
+    samples = sine(44_100).astype(np.float64)
     samples[1_000] = value
     return samples
 
@@ -127,6 +127,8 @@ def with_one(value):
     ("samples", "rate", "error", "reason"),
     [
         *((with_one(value), 44_100, AudioError, "NaN") for value in (np.nan, np.inf, -np.inf)),
+        *((with_one(value), 44_100, AudioError, "over 1e12") for value in (1e13, 1e39, -1e300)),
+        (np.ma.masked_greater(sine(44_100), 0.1), 44_100, AudioError, r"filled\(0\)"),
         (np.zeros(100_000), 22_050, SilentAudio, "silent"),
         (np.stack([sine(22_050), -sine(22_050)], axis=1), 22_050, SilentAudio, "opposite phase"),
         (np.zeros(0), 44_100, AudioError, "empty"),

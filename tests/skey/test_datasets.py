@@ -14,7 +14,7 @@ from skey.datasets.base import Dataset, evenly_spread
 from skey.datasets.collections import GiantSteps
 from skey.datasets.labels import parse_label
 from skey.errors import SkeyError
-from skey.keys import KEYS, Key, parse_key
+from skey.keys import KEYS, Key, KeyParseError, parse_key
 
 
 def write_tone(file: Path, key: Key, seconds: float = 3.0) -> None:
@@ -205,11 +205,21 @@ def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path: Path
     [
         ("", None, "no key"),
         ("-", None, "no key"),
-        ("Unknown", None, "no key"),
+        *((each, None, "no key") for each in ("Unknown", "X", "N", "Off", "All", "atonal", "?", "x\tsure")),
         ("E minor / G minor", None, "several keys: E minor / G minor"),
         ("G minor/major", None, "several keys: G minor/major"),
         ("A/E major", None, "several keys: A/E major"),
         ("a-a# minor", None, "several keys: a-a# minor"),
+        ("C major, D major", None, "several keys: C major, D major"),
+        ("C major;D major", None, "several keys: C major;D major"),
+        ("Am - Bm", None, "several keys: Am - Bm"),
+        ("8A/9A\tsure", None, "several keys: 8A/9A"),
+        ("Am, 8A", "A minor", ""),
+        ("A\tminor", "A minor", ""),
+        ("C#\tminor\tnot sure", "Db minor", ""),
+        ("F#\tmajor", "F# major", ""),
+        ("A minor\t2", "A minor", ""),
+        ("A minor\tmajor at the end", "A minor", ""),
         ("F#/Gb minor", "F# minor", ""),
         ("D# minor | Eb minor", "Eb minor", ""),
         ("B major \tsure\nnoted by ear", "B major", ""),
@@ -218,6 +228,12 @@ def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path: Path
 )
 def test_a_label_has_one_agreed_key_or_says_why_not(label: str, key: str | None, reason: str) -> None:
     assert parse_label(label) == (key and parse_key(key), reason)
+
+
+@pytest.mark.parametrize("label", ["C major, not sure", "Am - or so", "Am (8B)"])
+def test_a_label_with_a_remark_in_it_is_refused(label: str) -> None:
+    with pytest.raises(KeyParseError):
+        parse_label(label)
 
 
 @pytest.mark.parametrize("name", ["fmakv2", "giantsteps", "giantsteps-mtg", "folder"])

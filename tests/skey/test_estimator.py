@@ -2,6 +2,7 @@
 
 import csv
 import io
+import subprocess
 import sys
 from dataclasses import replace
 from threading import Event
@@ -100,6 +101,48 @@ def test_lists_tensors_and_file_objects_are_heard_as_arrays_are(tmp_path, estima
             estimator.estimate(nonsense, SAMPLE_RATE)
     with pytest.raises(ValueError, match="sample_rate"):
         estimator.estimate(song)
+
+
+WRONG = """
+import io, sys
+import numpy as np
+from skey.estimator import KeyEstimator
+estimator, song, closed = KeyEstimator("krumhansl"), np.zeros(66_150, np.float32), io.BytesIO(b"x")
+closed.close()
+for attempt in (
+    lambda: estimator.estimate(song, "22050"),
+    lambda: estimator.estimate(song, None),
+    *(lambda each=each: estimator.estimate(each) for each in (b"song.wav", None, 5, iter([1.0]))),
+    lambda: estimator.estimate(closed),
+    lambda: estimator.estimate(sys.stdout.buffer),
+    lambda: KeyEstimator(5),
+    lambda: list(estimator.estimate_many(["song.wav"], jobs=0)),
+    lambda: list(estimator.estimate_many([b"song.wav"])),
+    lambda: estimator.estimate(song, np.int16(22_050)),
+):
+    try:
+        print(attempt().reason)
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+
+
+def test_wrong_arguments_are_refused_with_what_to_do_where_types_are_not_checked():
+    said = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, check=True).stdout
+    starts = [
+        "AudioError '22050' is no sample rate: expected a number",
+        "ValueError an array needs its sample_rate",
+        *(
+            f"AudioError expected a file or samples, not {each}"
+            for each in ("bytes", "NoneType", "int", "list_it")
+        ),
+        *2 * ["UnreadableAudio the sound is closed or open for writing only; open it with 'rb'"],
+        "WeightsError expected a name or a file of weights, not 5",
+        "SkeyError 0 jobs: expected a whole number of threads, at least 1",
+        "AudioError expected paths as text or pathlib.Path",
+        "the recording is silent",
+    ]
+    assert all(line.startswith(start) for line, start in zip(said.splitlines(), starts, strict=True)), said
 
 
 def test_modulation_shows_in_the_segments(estimator):

@@ -15,7 +15,7 @@ from skey.calibration import reference_sound
 from skey.cli import main
 from skey.corpus.plan import plan_clips, render_clip
 from skey.estimator import KeyEstimator
-from skey.inference.filters import SEGMENT_SAMPLES
+from skey.inference.filters import MIN_VQT_SAMPLES, SEGMENT_SAMPLES
 from skey.keys import KEYS, Key
 from skey.listeners import ask, listener
 from skey.vqt import log_vqt
@@ -99,6 +99,23 @@ def test_the_graph_says_what_it_is_and_what_its_outputs_mean(graph_of) -> None:
         assert json.loads(metadata["skey"])["checksum"] == loaded.header.checksum
         assert json.loads(metadata["outputs"]) == [str(key) for key in KEYS[:count]]
         assert KEYS[int(answer(session, reference_sound("major")).argmax())] == Key(0, "major")
+
+
+def test_the_graph_hears_what_the_transform_hears_and_its_help_says_from_which_length(graph_of) -> None:
+    session = graph_of(load_weights("stone"))
+    wave = reference_sound("major")[:MIN_VQT_SAMPLES]
+    assert answer(session, wave).sum() == pytest.approx(1, abs=1e-4)
+    with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.Fail, match="Pad"):
+        answer(session, wave[:-1])
+    said = " ".join(CliRunner().invoke(main, ["export", "--help"]).stdout.split())
+    assert f"{MIN_VQT_SAMPLES:,} samples ({MIN_VQT_SAMPLES / SAMPLE_RATE:.3f} s)" in said
+    assert f"less than {MIN_SAMPLES / SAMPLE_RATE:.2f} s" in said
+
+
+def test_a_graph_goes_into_a_folder_that_is_there(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["export", "stone", "--onnx", str(tmp_path / "none" / "stone.onnx")])
+    assert done.exit_code == 2 and f"there is no folder {tmp_path / 'none'}; make it first" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_graph_that_cannot_be_written_is_one_clear_line(

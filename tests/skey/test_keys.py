@@ -3,6 +3,7 @@
 import contextlib
 
 import mido
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,26 +96,66 @@ def test_keys_are_spelled_by_their_key_signature() -> None:
 
 
 READ = {
-    "A major": ("A Major", "A", "a major"),
-    "C major": ("C:maj", "8B", "1d", "CM"),
+    "A major": ("A Major", "A", "a major", "La mayor"),
+    "C major": ("C:maj", "8B", "1d", "CM", "Do maggiore", "C (8B)", "B#"),
+    "Db major": ("C# Dur", "Do sostenido mayor"),
     "D major": ("sf=+2 mi=0",),
-    "Eb major": ("E-flat MAJOR", "Es-Dur"),
+    "Eb major": ("E-flat MAJOR", "Es-Dur", "Es", "E-flat - Eb"),
     "F major": ("12 d", "E# major"),
     "G major": ("  Gmaj\n",),
     "Ab major": ("As-Dur", "G♯/A♭ major"),
-    "Bb major": ("Bb", "B- major", "B-Dur", "Si bémol majeur"),
-    "B major": ("H-Dur",),
+    "Bb major": (
+        "Bb",
+        "B- major",
+        "B-Dur",
+        "Si bémol majeur",
+        "Bb-Dur",
+        "B:dur",
+        "A#/B Dur",
+        "Si bemolle maggiore",
+    ),
+    "B major": ("H-Dur", "H", "B/Cb Dur"),
     "C minor": ("Cm", "c-Moll"),
-    "Eb minor": ("Eb:min", "Ebm", "d# min", "E♭ minor", "e- minor"),
-    "F# minor": ("F♯m", "F sharp Minor", "F-sharp minor", "fis-Moll", "fa dièse mineur", "F#/Gb minor"),
+    "Db minor": ("C#m/Dbm",),
+    "Eb minor": ("Eb:min", "Ebm", "d# min", "E♭ minor", "e- minor", "e-", "D♯m/E♭m", "es", "esm"),
+    "F# major": ("Fis",),
+    "F# minor": (
+        "F♯m",
+        "F sharp Minor",
+        "F-sharp minor",
+        "fis-Moll",
+        "fa dièse mineur",
+        "F#/Gb minor",
+        "F#-Moll",
+        "fis",
+        "Fism",
+        "F# Moll",
+    ),
     "G minor": ("g_min", "F## minor"),
-    "Ab minor": ("abm", "sf=-7 mi=1"),
-    "A minor": ("8a", "08A", "1m", "a", "A-minor", "la mineur", "Am -12 cents"),
-    "Bb minor": ("bb", "A#m +50"),
-    "B minor": ("Cb minor", "b", "h-moll"),
+    "Ab minor": ("abm", "sf=-7 mi=1", "Abm/G#m"),
+    "A minor": (
+        "8a",
+        "08A",
+        "1m",
+        "a",
+        "A-minor",
+        "la mineur",
+        "Am -12 cents",
+        "A min.",
+        "Am (8A)",
+        "8A - Am",
+        "Am\0",
+        "\ufeffAm",
+        "Am/8A",
+        "La menor",
+        "a\tm",
+    ),
+    "Bb minor": ("bb", "A#m +50", "b-", "b_moll", "b-flat"),
+    "B minor": ("Cb minor", "b", "h-moll", "Hm", "h"),
 }
 REFUSED = (
     "| |H minor|0B|13A|0d|C dorian|E-|major|A minor B|7|-1|o|sf=8 mi=0|Amm|F#/G minor|Xis-Dur|la bizarre|+50"
+    "|Am (8B)|8A - C|C#m/Dm|Am/|(8A)|Am Bm|Am\0Bm|Bis|Hes|Cs|E--|A..|Am (8A"
 )
 
 
@@ -144,8 +185,15 @@ def test_gtzan_counts_from_a_major_and_from_a_minor() -> None:
     assert parse_gtzan("-1\n") is None
 
 
-@pytest.mark.parametrize("number", [24, -2, "x", "", "1.5"])
-def test_gtzan_has_no_other_numbers(number: int | str) -> None:
+@pytest.mark.parametrize("number", [3, 3.0, "3", "3.0", np.int64(3), np.float32(3)])
+def test_gtzan_takes_whole_numbers_of_any_type(number: object) -> None:
+    assert parse_gtzan(number) == Key(0, "major")
+
+
+@pytest.mark.parametrize(
+    "number", [24, -2, "x", "", "1.5", 3.7, True, np.True_, None, float("inf"), float("nan"), [3]]
+)
+def test_gtzan_has_no_other_numbers(number: object) -> None:
     with pytest.raises(KeyParseError, match=r"-1 \(no key\) or 0\.\.23"):
         parse_gtzan(number)
 

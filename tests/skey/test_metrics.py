@@ -180,6 +180,13 @@ for attempt in (
     lambda: mode_points([0], [KEYS[0]]),
     lambda: ksea_points([None], [0]),
     lambda: parse_key(float("nan")),
+    lambda: count_relations([None], [KEYS[0]]),
+    lambda: mirex_points([None], [KEYS[0]]),
+    lambda: mode_points([None], [None]),
+    lambda: confusion_matrix([KEYS[0]], ["C major"]),
+    lambda: confusion_matrix([None], [KEYS[0]]),
+    lambda: signature_confusion([None], [0]),
+    lambda: signature_confusion([KEYS[0]], [12]),
 ):
     try:
         attempt()
@@ -191,5 +198,11 @@ for attempt in (
 def test_what_has_the_wrong_type_is_refused_where_types_are_not_checked() -> None:
     said = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, check=True).stdout
     starts = ["'up' says not which fifths", "'C major' is no key", "0 is no key", "None is no key signature"]
-    starts.append("nan is not a key")
+    starts += [
+        "nan is not a key",
+        *3 * ["None is no key: "],
+        "'C major' is no key",
+        *2 * ["None is no key: "],
+    ]
+    starts.append("12 is no key signature")
     assert all(line.startswith(start) for line, start in zip(said.splitlines(), starts, strict=True))

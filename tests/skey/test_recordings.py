@@ -58,6 +58,7 @@ def test_each_content_gives_pairs_of_its_segments_whatever_its_name_and_others_a
     reasons = {each.path.name: each.reason for each in skipped}
     assert set(reasons) == {"broken.mp3", "short.wav"}
     assert "two segments" in reasons["short.wav"]
+    assert reasons["broken.mp3"].startswith("not a readable sound file")  # who lists files names them
     (music / "album").rename(music / "another")
     assert Recordings(open_recordings([music], jobs=1)[0]).digest() == pairs.digest()
 

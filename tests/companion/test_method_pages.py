@@ -104,9 +104,9 @@ def test_doubt_between_fifths_is_cheap_on_one_circle_and_between_semitones_on_th
     fifths, semitones = profiles["split between two fifths"], profiles["split between two semitones"]
     assert transform.length(fifths, 7) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
     assert transform.length(semitones, 1) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
-    assert transform.cost_of_hesitation(fifths, 7) < 0.01 < 0.4 < transform.cost_of_hesitation(fifths, 1)
+    assert transform.cost_of_uncertainty(fifths, 7) < 0.01 < 0.4 < transform.cost_of_uncertainty(fifths, 1)
     for omega in (1, 7):
-        assert transform.cost_of_hesitation(profiles["uniform"], omega) == pytest.approx(0.5, abs=1e-6)
+        assert transform.cost_of_uncertainty(profiles["uniform"], omega) == pytest.approx(0.5, abs=1e-6)
 
 
 # Calibration

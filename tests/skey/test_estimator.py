@@ -294,7 +294,7 @@ def test_the_whole_track_in_one_pass_is_the_profile_of_its_log_vqt(estimator):
 def test_an_uncertain_answer_can_be_withheld(estimator):
     estimate = estimator.estimate(cadence(Key(0, "major")), SAMPLE_RATE)
     withheld = estimate.at_least(1.0)
-    assert estimate.at_least(estimate.confidence) is estimate
+    assert estimate.at_least(estimate.confidence) == estimate
     assert withheld.key is None and "too uncertain" in withheld.reason
     assert withheld.probabilities == estimate.probabilities
 

@@ -114,6 +114,7 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
             ksea["stone-no-cpsd"] > ksea["stone"]
             and examples_seen("stone-no-cpsd") == many
             and mirex["skey-fifths"] > mirex["skey-sharp"]
+            and (examples_seen("skey-fifths") or 0) < (examples_seen("skey-sharp") or 0)
             and lowest["skey-sharp"] > CHANCE
             and steps == -1
             and default.training["device"] == "cpu"
@@ -121,7 +122,7 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD (KSEA "
         f"{ksea['stone-no-cpsd']:.1f} %, CPSD {ksea['stone']:.1f} %, after {many:,} examples each). "
         "S-KEY learns the mode from few examples if the signature comes first (MIREX "
-        f"{mirex['skey-sharp']:.1f} %), and better if the pseudo-label compares root and fifth "
+        f"{mirex['skey-sharp']:.1f} %), and from fewer if the pseudo-label compares root and fifth "
         f"({mirex['skey-fifths']:.1f} %). Where the "
         "paper's rule learns the mode, it sets the minor column a fifth off, as in the released network "
         "([findings](findings.md)). The network of `skey detect` was trained in "

@@ -167,8 +167,7 @@ _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
     name: changes
     for names, changes in (
-        ("stone-invariance semitone-1 suptone-1", {"epochs": 26}),
-        ("skey-calibrated skey-peaks skey-late skey-entropy skey-sharp", {"epochs": 26}),
+        ("stone-invariance skey-calibrated skey-peaks skey-late skey-entropy skey-sharp", {"epochs": 26}),
         ("skey-fifths", _MINUTES | {"steps": 140, "epochs": 12}),
         ("semitone-open", _MINUTES | {"steps": 140, "epochs": 40}),
         ("skey-1", {"epochs": 139}),

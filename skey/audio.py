@@ -16,15 +16,7 @@ import soxr  # type: ignore[import-untyped]
 
 from skey.files.decoding import AudioError as AudioError
 from skey.files.decoding import BinaryFile as BinaryFile
-from skey.files.decoding import (
-    Block,
-    EmptyAudio,
-    UnreadableAudio,
-    as_float,
-    block_frames,
-    check_rate,
-    decoded,
-)
+from skey.files.decoding import Block, EmptyAudio, as_float, block_frames, check_rate, decoded
 from skey.files.decoding import PathLike as PathLike
 from skey.shapes import Float32, Shaped
 
@@ -108,8 +100,6 @@ def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iter
 
     Raises ``AudioError`` where the file is missing, unreadable, empty or not finite, as soon as it is known.
     """
-    if isinstance(path, BinaryFile):
-        _check_open(path)
     yield from _split(_resampled(decoded(path)), seconds)
 
 
@@ -131,16 +121,8 @@ def stream_array(
         raise AudioError("the array is empty")
     table = table.T if table.shape[0] < table.shape[1] else table
     frames = block_frames(rate, table.shape[1])
-    blocks = ((rate, _as_float(table[i : i + frames])) for i in range(0, len(table), frames))
+    blocks = ((rate, as_float(table[i : i + frames])) for i in range(0, len(table), frames))
     yield from _split(_resampled(blocks), seconds)
-
-
-def _check_open(file: BinaryFile) -> None:
-    """Raise ``UnreadableAudio`` for a file object that is closed or only written to."""
-    try:
-        file.read(0)
-    except (OSError, ValueError) as error:
-        raise UnreadableAudio("the sound is closed or open for writing only; open it with 'rb'") from error
 
 
 def _rate(sample_rate: object) -> float:
@@ -153,12 +135,6 @@ def _rate(sample_rate: object) -> float:
         raise AudioError(f"{sample_rate!r} is no sample rate: expected a number such as 44100") from error
     check_rate(rate)
     return rate
-
-
-def _as_float(block: Shaped[np.ndarray, "samples channels"]) -> Block:
-    """Samples as float32; numbers beyond its range become infinite, and are refused."""
-    with np.errstate(over="ignore"):
-        return as_float(block)
 
 
 def _mixed_down(block: Block) -> Wave:

@@ -176,7 +176,7 @@ def resumed(output: Path, layout: Layout, settings: Settings, inputs: Iterable[P
     if not any(_holds(output, layout, some) for some in (every, kept)):
         raise ResumeError(f"{output} was changed after it was written: write the results elsewhere")
     written = _up_to_a_gap(kept, inputs) if layout.format.is_by_place else kept
-    _write_anew(output, layout.joined(str(entry.result) for entry in written))
+    _write_anew(output, _text(layout, written))
     return kept
 
 
@@ -188,7 +188,7 @@ def put_in_order(output: Path, layout: Layout, inputs: Iterable[Path]) -> None:
     done = {entry.path for entry in ordered}
     rest = [entry for entry in results if entry.path not in done]
     with opened_journal(output, settings, [*ordered, *rest]):
-        _write_anew(output, layout.joined(str(entry.result) for entry in ordered))
+        _write_anew(output, _text(layout, ordered))
 
 
 def _up_to_a_gap(entries: Iterable[Entry], inputs: Iterable[Path]) -> list[Entry]:
@@ -200,9 +200,14 @@ def _up_to_a_gap(entries: Iterable[Entry], inputs: Iterable[Path]) -> list[Entry
 def _holds(output: Path, layout: Layout, entries: Iterable[Entry]) -> bool:
     """Whether a file holds the results of these entries, as far as it goes, and little else."""
     found = output.read_bytes().decode(errors="surrogateescape") if output.exists() else ""
-    known = [str(entry.result) for entry in entries if entry.result is not None]
-    whole = layout.joined(known)
+    known = [entry for entry in entries if entry.result is not None]
+    whole = _text(layout, known)
     return whole.startswith(found.removesuffix("]\n")) or (bool(known) and found.startswith(whole))
+
+
+def _text(layout: Layout, entries: Iterable[Entry]) -> str:
+    """The results of these entries as they stand in their file."""
+    return layout.joined(str(entry.result) for entry in entries)
 
 
 def _write_anew(path: Path, text: str) -> None:

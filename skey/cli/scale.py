@@ -205,7 +205,7 @@ def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
             except OSError:  # the disk or the network, not the track: another try may do better
                 raise
             except Exception as error:  # no million tracks are lost over a fault in one
-                skipped[track.digest] = without_name(error, path).replace(str(path), track.files[0])
+                skipped[track.digest] = _reason(error, path, track)
     return write_shard(url, features, skipped)
 
 
@@ -259,11 +259,16 @@ def _rows(track: Track, weights: str | None) -> Iterator[dict[str, Any]]:
         with local_copy(track.files[0]) as path:
             [outcome] = _estimator(weights).estimate_many([path])
         if outcome.error:
-            row["error"] = without_name(outcome.error, path).replace(str(path), track.files[0])
+            row["error"] = _reason(outcome.error, path, track)
         elif outcome.estimate:
             record = json.loads(Layout(Format.JSONL).entry("", outcome.estimate))
             row |= {name: record[name] for name in _SCHEMA if name in record}
     yield from (row | {"path": escaped(name)} for name in track.files)
+
+
+def _reason(error: Exception, path: Path, track: Track) -> str:
+    """What an error says of a track that was read from a path, which may be that of a copy."""
+    return without_name(error, path).replace(str(path), track.files[0])
 
 
 @functools.cache

@@ -84,11 +84,20 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
         _check_file(path)
         with path.open("rb") as file:
             yield from _decoded(path, file)
-    elif isinstance(sound.read(0), str):
-        raise UnreadableAudio("the sound was opened as text; open it with 'rb'")
     else:
+        _check_opened(sound)
         with _seekable(sound) as file:
             yield from _decoded(file, file)
+
+
+def _check_opened(sound: BinaryFile) -> None:
+    """Raise ``UnreadableAudio`` for a file object that is closed, only written to, or one of text."""
+    try:
+        nothing: object = sound.read(0)
+    except (OSError, ValueError) as error:
+        raise UnreadableAudio("the sound is closed or open for writing only; open it with 'rb'") from error
+    if isinstance(nothing, str):
+        raise UnreadableAudio("the sound was opened as text; open it with 'rb'")
 
 
 def check_rate(sample_rate: int | float) -> None:
@@ -107,7 +116,8 @@ def block_frames(sample_rate: int | float, channels: int) -> int:
 def as_float(block: Samples) -> Block:
     """Samples of any type as float32 of full scale -1..1; integers are PCM, unsigned ones centred.
 
-    Raises ``UnreadableAudio`` for integers of 64 bits: numpy makes them of any, whatever their full scale is.
+    Numbers beyond the range of float32 become infinite, and are refused later. Raises ``UnreadableAudio`` for
+    integers of 64 bits: numpy makes them of any, whatever their full scale is.
     """
     if np.issubdtype(block.dtype, np.integer):
         if block.itemsize > 4:
@@ -117,7 +127,8 @@ def as_float(block: Samples) -> Block:
         half = np.float32(2 ** (8 * block.itemsize - 1))
         centred = block - half if np.issubdtype(block.dtype, np.unsignedinteger) else block
         block = centred / half
-    return np.asarray(block, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        return np.asarray(block, dtype=np.float32)
 
 
 def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int, Block]]:

@@ -167,8 +167,8 @@ _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
     name: changes
     for names, changes in (
-        ("stone-invariance skey-calibrated skey-peaks skey-late skey-entropy skey-sharp", {"epochs": 26}),
-        ("skey-fifths", _MINUTES | {"steps": 140, "epochs": 12}),
+        ("stone-invariance skey-calibrated skey-peaks skey-late", {"epochs": 26}),
+        ("skey-entropy skey-sharp skey-fifths", {"epochs": 26}),
         ("semitone-open", _MINUTES | {"steps": 140, "epochs": 40}),
         ("skey-1", {"epochs": 139}),
         ("supervised", _MINUTES | {"batch": 32, "epochs": 40, "rate": 1e-3, "frames_per_step": 16}),

@@ -107,23 +107,21 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
     """Findings of this companion."""
     ksea, mirex = _scores(tables[T2], "ksea").value, _scores(tables[ABLATIONS], "mirex").value
     lowest, score = _scores(tables[ABLATIONS], "mode").low, _scores(tables[T3], "mirex").value[default.system]
-    many = examples_seen("stone") or 0
+    many, few = examples_seen("stone") or 0, examples_seen("skey-fifths") or 0
     steps = mode_offset(read_header(SHIPPED / f"skey{SUFFIX}").calibration)
     return holds_while(
         lambda: (
             ksea["stone-no-cpsd"] > ksea["stone"]
             and examples_seen("stone-no-cpsd") == many
-            and mirex["skey-fifths"] > mirex["skey-sharp"]
-            and (examples_seen("skey-fifths") or 0) < (examples_seen("skey-sharp") or 0)
-            and lowest["skey-sharp"] > CHANCE
+            and min(lowest[name] for name in ("skey-late", "skey-sharp", "skey-fifths")) > CHANCE
+            and examples_seen("skey-late") == examples_seen("skey-sharp") == few
             and steps == -1
             and default.training["device"] == "cpu"
         ),
         "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD (KSEA "
         f"{ksea['stone-no-cpsd']:.1f} %, CPSD {ksea['stone']:.1f} %, after {many:,} examples each). "
-        "S-KEY learns the mode from few examples if the signature comes first (MIREX "
-        f"{mirex['skey-sharp']:.1f} %), and from fewer if the pseudo-label compares root and fifth "
-        f"({mirex['skey-fifths']:.1f} %). Where the "
+        f"S-KEY learns the mode from {few:,} examples if the signature comes first, in three variants (MIREX "
+        f"up to {mirex['skey-fifths']:.1f} %). Where the "
         "paper's rule learns the mode, it sets the minor column a fifth off, as in the released network "
         "([findings](findings.md)). The network of `skey detect` was trained in "
         f"{seconds / 60:.0f} minutes without a GPU and without the key of any recording "

@@ -118,7 +118,7 @@ class GiantSteps(Dataset):
 
     def _track(self, name: str, label: str) -> Track:
         genre = self.folder() / "annotations" / "genre" / f"{name}.genre"
-        tags = {"genre": genre.read_text(encoding="utf-8").strip()} if genre.is_file() else {}
+        tags = {"genre": genre.read_text("utf-8", "replace").strip()} if genre.is_file() else {}
         key, unlabelled = parse_label(label)
         return Track(name, key, name, find_audio([self.folder() / "audio"], name), tags, unlabelled)
 

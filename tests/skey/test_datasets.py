@@ -276,6 +276,18 @@ def test_genres_and_other_columns_are_tags(
     assert load_dataset(name, tmp_path).tracks()[place].tags == tags
 
 
+def test_a_genre_in_another_encoding_and_a_name_too_long_for_a_file_are_no_end(tmp_path: Path) -> None:
+    make_giantsteps(tmp_path / "gs")
+    for genre in (tmp_path / "gs" / "annotations" / "genre").iterdir():
+        genre.write_bytes("música".encode("latin-1"))
+    assert {"genre": "m�sica"} in [track.tags for track in GiantSteps(tmp_path / "gs").tracks()]
+    write_text(tmp_path / "labels.csv", f"file,key\n{'x' * 300},C\n")
+    dataset = load_dataset("folder", tmp_path)
+    for attempt in (dataset.require, lambda: dataset.waveform(dataset.tracks()[0])):
+        with pytest.raises(MissingData, match=r"x{300}"):
+            attempt()
+
+
 def test_a_table_of_any_name_will_do_when_it_is_the_only_one(tmp_path: Path) -> None:
     make_folder(tmp_path)
     (tmp_path / "labels.csv").rename(tmp_path / "my keys.csv")

@@ -338,6 +338,16 @@ def test_the_command_says_what_it_wrote_and_what_it_left_out(
     assert shown.stdout == f"{out}: estimates of 1 of 1 files\n" and shown.exit_code == 0
 
 
+def test_a_list_that_cannot_be_written_is_one_clear_line(
+    music: Path, shards: Path, client: Client, tmp_path: Path
+) -> None:
+    out = shutil.copytree(shards, tmp_path / "shards")
+    (out / "tracks.csv").unlink()
+    (out / "tracks.csv").mkdir()
+    with pytest.raises(EngineError, match=r"shards cannot be written to: .*tracks\.csv"):
+        extract(client, read_manifest(music), str(out), MOST_SEGMENTS, SHARD)
+
+
 def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path), "--out", "a :: b"])
     assert shown.exit_code == 2 and "may not have ::" in shown.stderr

@@ -20,7 +20,15 @@ from skey.losses import Views, key_loss
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData, load_data, mixed_order, recoloured
 from skey.training.loop import Machine, Run
-from skey.training.recordings import NO_FILE, Recordings, Skipped, open_recordings, prepare, segments
+from skey.training.recordings import (
+    NO_FILE,
+    Recording,
+    Recordings,
+    Skipped,
+    open_recordings,
+    prepare,
+    segments,
+)
 from skey.weights import read_header
 
 RATE = 22_050
@@ -61,6 +69,15 @@ def test_each_content_gives_pairs_of_its_segments_whatever_its_name_and_others_a
     assert reasons["broken.mp3"].startswith("not a readable sound file")  # who lists files names them
     (music / "album").rename(music / "another")
     assert Recordings(open_recordings([music], jobs=1)[0]).digest() == pairs.digest()
+
+
+def test_a_part_of_kept_features_is_made_anew(music: Path) -> None:
+    first = prepare(music / "copy.flac")
+    assert isinstance(first, Recording)
+    whole = first.path.read_bytes()
+    for part in (b"", whole[:100], whole[:100_000]):
+        first.path.write_bytes(part)
+        assert prepare(music / "copy.flac") == first and first.path.read_bytes() == whole
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

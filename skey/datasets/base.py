@@ -124,7 +124,7 @@ class Dataset(ABC):
             raise MissingData(
                 f"{self.title} is not part of this package: say in which folder it lies. {self.advice()}"
             )
-        if not self.root.is_dir():
+        if not os.path.isdir(self.root):  # noqa: PTH112 - as above
             raise self.absent(f"there is no folder {self.root}")
         return self.root
 

@@ -156,8 +156,9 @@ def test_an_empty_root_is_no_collection(collection: tuple[Dataset, list[str]], t
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_root_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"there is no folder .*nowhere"):
-        load_dataset(name, tmp_path / "nowhere").tracks()
+    for root in ("nowhere", "n" * 300):
+        with pytest.raises(MissingData, match=f"there is no folder .*{root}"):
+            load_dataset(name, tmp_path / root).tracks()
     with pytest.raises(MissingData, match="say in which folder it lies"):
         load_dataset(name).tracks()
 

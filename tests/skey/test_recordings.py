@@ -22,9 +22,11 @@ from skey.training.data import Pool, TrainingData, load_data, mixed_order, recol
 from skey.training.loop import Machine, Run
 from skey.training.recordings import (
     NO_FILE,
+    SEGMENT_BYTES,
     Recording,
     Recordings,
     Skipped,
+    is_held_out,
     open_recordings,
     prepare,
     segments,
@@ -112,6 +114,20 @@ def test_without_the_corpus_every_clip_is_a_recording(music: Path) -> None:
     assert data.recorded == len(data.training) == 12 - len(data.validation)
     with pytest.raises(SkeyError, match="labels"):
         load_data(replace(alone, supervision="alternate"), jobs=1, audio=[music])
+
+
+def test_tracks_are_not_compared_with_every_one_that_is_held_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kept := tmp_path / "kept").write_bytes(bytes(2 * SEGMENT_BYTES))
+    tracks = tuple(Recording(str(number), kept, 2, 0) for number in range(300))
+    compared = []
+    monkeypatch.setattr(Recording, "__eq__", lambda mine, other: compared.append(mine) or mine is other)
+    monkeypatch.setattr("skey.training.data.open_audio", lambda *_: (tracks, ()))
+    data = load_data(replace(small("stone", epochs=1), clips=0, unlabelled=0), audio=["made up"])
+    held_out = sum(is_held_out(track.digest) for track in tracks)
+    assert data.recorded == 2 * (300 - held_out) and len(data.validation) == 2 * held_out < 100
+    assert len(compared) < 300
 
 
 def test_another_colour_keeps_the_loudest_point_and_the_range_of_80_db() -> None:

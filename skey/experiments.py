@@ -11,6 +11,7 @@ from skey.errors import SkeyError
 from skey.inference.architecture import AllConvolutional, Architecture, Settings
 from skey.losses import LossSettings
 from skey.supervised import CrossEntropy, Network, build_network
+from skey.vqt import SEGMENT_FRAMES
 
 Loss = LossSettings | CrossEntropy
 
@@ -181,14 +182,18 @@ OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
 def scaled(experiment: Experiment, **scale: Any) -> Experiment:  # noqa: ANN401 - whole numbers and a rate
     """The same system with other values of what ``OUR_SCALE`` names.
 
-    A system that has no use for unlabelled clips gets none.
+    A system that has no use for unlabelled clips gets none. Raises ``SkeyError`` where so many frames are
+    averaged that a segment is too short for the network.
     """
     rate = scale.pop("rate", experiment.optimiser.rate)
     frames = scale.pop("frames_per_step", experiment.architecture.frames_per_step)
     scale |= {} if experiment.unlabelled else {"unlabelled": 0}
+    architecture = replace(experiment.architecture, frames_per_step=frames)
+    if (most := frames * SEGMENT_FRAMES // architecture.minimum_frames) < frames:
+        raise SkeyError(f"{experiment.name} averages at most {most} frames per step, not {frames}")
     return replace(
         experiment,
-        architecture=replace(experiment.architecture, frames_per_step=frames),
+        architecture=architecture,
         optimiser=replace(experiment.optimiser, rate=rate),
         **scale,
     )

@@ -73,7 +73,7 @@ def cross_entropy(target: Float[Tensor, "batch n"], y: Float[Tensor, "batch n"])
     """- sum target log y, the logarithm cut at -100; Eq. 15 of STONE where n = 2."""
     # Clamping the logarithm itself would give zero times infinity for the gradient at y = 0.
     tiny = torch.finfo(y.dtype).tiny
-    logarithm = torch.where(y > tiny, y.clamp(min=tiny).log(), LOWEST_LOG)
+    logarithm = torch.where(y <= tiny, LOWEST_LOG, y.clamp(min=tiny).log())
     return -(target * logarithm).sum(1)
 
 

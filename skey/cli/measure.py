@@ -252,7 +252,7 @@ def machine() -> dict[str, Any]:
 
 @contextmanager
 def made_up_recording(seconds: int | float) -> Iterator[Path]:
-    """A cadence in C major, repeated, as a 16-bit stereo WAV that is removed afterwards; in steps of 15 s."""
+    """A cadence in C major, repeated, as a 16-bit stereo WAV that is removed afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cadence.wav"
         write_recording(path, seconds)
@@ -260,11 +260,11 @@ def made_up_recording(seconds: int | float) -> Iterator[Path]:
 
 
 def write_recording(path: Path, seconds: int | float, subtype: str = "PCM_16") -> None:
-    """Write the repeated cadence to a file, in steps of 15 s; its format follows from the name."""
-    block = cadence()
+    """Write the repeated cadence to a file, whose format follows from the name."""
+    block, samples = cadence(), round(seconds * SOURCE_RATE)
     with soundfile.SoundFile(path, "w", SOURCE_RATE, 2, subtype) as file:
-        for _ in range(max(1, round(seconds / BLOCK_SECONDS))):
-            file.write(block)
+        for start in range(0, samples, len(block)):
+            file.write(block[: samples - start])
 
 
 def cadence() -> Float32[np.ndarray, "samples 2"]:

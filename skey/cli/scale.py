@@ -186,7 +186,10 @@ def extract(client: Client, names: Sequence[str], out: str, most: int, size: int
         for track in tracks
         for name in track.files
     ]
-    write_index(out, [url.rpartition("/")[2] for url, _ in parts], rows)
+    try:
+        write_index(out, [url.rpartition("/")[2] for url, _ in parts], rows)
+    except OSError as error:
+        raise EngineError(f"{out} cannot be written to: {error}; what is finished stays") from error
     kept = [count for seal in seals for _, count, _ in seal["tracks"]]
     skipped = tuple((name, reason) for name, _, reason in rows if reason)
     return Extracted(len(kept), sum(kept), len(parts), skipped)

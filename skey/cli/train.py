@@ -1,5 +1,6 @@
 """`skey train`: train the systems of both papers, from nothing or from where a run stopped."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ POSITIVE = click.IntRange(min=1)
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
     """Addresses as they are, and paths that exist."""
     for place in places:
-        if "://" not in place and not Path(place).exists():
+        if "://" not in place and not os.path.exists(place):  # noqa: PTH110 - `Path.exists` may raise
             raise click.BadParameter(f"there is no {place}", context, option)
     return places
 
@@ -34,7 +35,7 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
 @click.option("--epochs", type=POSITIVE)
 @click.option("--batch", type=POSITIVE, help="Clips in a batch, over all processes.")
 @click.option("--steps", type=POSITIVE, help="Batches in an epoch, at most.")
-@click.option("--rate", type=Number(min=0, min_open=True), help="Highest learning rate.")
+@click.option("--rate", type=Number(0, 1, min_open=True), help="Highest learning rate.")
 @click.option("--frames-per-step", type=POSITIVE, help="Frames averaged before the network; 1 in the papers.")
 @click.option("--paper", is_flag=True, help="Start from the papers' scale instead of ours.")
 @click.option(
@@ -125,7 +126,7 @@ def train(
     origin = load_weights(start) if start else None
     systems = [_scaled(find_experiment(name), paper, settings) for name in names]
     runs = {folder / f"{system.name}-s{seed}": system for system in systems}
-    _check(runs, machine, resume, origin)
+    _check(runs, machine, resume, soundfonts, origin)
     for path, system in runs.items():
         _train(system, seed, path, machine, resume, audio, soundfonts, origin)
 
@@ -141,15 +142,25 @@ def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | int
 
 
 def _check(
-    runs: dict[Path, "Experiment"], machine: "Machine", resume: bool, origin: "LoadedModel | None"
+    runs: dict[Path, "Experiment"],
+    machine: "Machine",
+    resume: bool,
+    soundfonts: tuple[Path, ...],
+    origin: "LoadedModel | None",
 ) -> None:
     """Raise ``RunError`` for what would else be refused after hours: no device, weights or folders for it."""
+    from skey.corpus.soundfont import SoundFont, SoundFontError
     from skey.training.checkpoint import RunError
     from skey.training.loop import start_of
 
     machine.fabric()
+    for font in soundfonts:
+        try:
+            SoundFont(font)
+        except (OSError, SoundFontError) as error:
+            raise RunError(f"--soundfont {font} cannot be played: {error}") from error
     for path, experiment in runs.items():
-        if not resume and (path / "checkpoint.pt").is_file():
+        if not resume and os.path.isfile(path / "checkpoint.pt"):  # noqa: PTH113 - as above
             raise RunError(
                 f"{path} holds a run: go on with it by --resume, choose another --out, or remove it"
             )

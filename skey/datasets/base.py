@@ -1,6 +1,7 @@
 """The one shape of all data sets: what it is, its tracks with key and group, their sound, what is missing."""
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,7 +85,7 @@ class Dataset(ABC):
 
         Raises ``MissingData`` where its file is not there, ``AudioError`` where it cannot be used.
         """
-        if track.audio is None or not track.audio.is_file():
+        if track.audio is None or not os.path.isfile(track.audio):  # noqa: PTH113 - `Path.is_file` may raise
             raise self.absent(f"the audio of track {track.id} is missing: {track.audio}")
         return read_audio(track.audio)
 
@@ -102,7 +103,8 @@ class Dataset(ABC):
 
     def require(self) -> None:
         """Raise ``MissingData`` where labels, or the audio of any track in use, are not on this machine."""
-        if absent := [track for track in self.tracks() if track.audio and not track.audio.is_file()]:
+        with_audio = [track for track in self.tracks() if track.audio]
+        if absent := [track for track in with_audio if not os.path.isfile(str(track.audio))]:  # noqa: PTH113
             named = ", ".join(str(track.audio) for track in absent[:_LISTED])
             more = " …" if len(absent) > _LISTED else ""
             count = f"{len(absent)} of {len(self.tracks())} tracks"
@@ -122,7 +124,7 @@ class Dataset(ABC):
             raise MissingData(
                 f"{self.title} is not part of this package: say in which folder it lies. {self.advice()}"
             )
-        if not self.root.is_dir():
+        if not os.path.isdir(self.root):  # noqa: PTH112 - as above
             raise self.absent(f"there is no folder {self.root}")
         return self.root
 

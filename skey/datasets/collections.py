@@ -1,5 +1,6 @@
 """Published collections of recordings with annotated keys, and a folder of one's own with a table."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -118,7 +119,7 @@ class GiantSteps(Dataset):
 
     def _track(self, name: str, label: str) -> Track:
         genre = self.folder() / "annotations" / "genre" / f"{name}.genre"
-        tags = {"genre": genre.read_text(encoding="utf-8").strip()} if genre.is_file() else {}
+        tags = {"genre": genre.read_text("utf-8", "replace").strip()} if genre.is_file() else {}
         key, unlabelled = parse_label(label)
         return Track(name, key, name, find_audio([self.folder() / "audio"], name), tags, unlabelled)
 
@@ -161,7 +162,7 @@ class Folder(Dataset):
         return read_table(table, ("file", "key"), lambda row: _track(row, table.parent))
 
     def _table(self) -> Path:
-        if self.root and self.root.is_file():
+        if self.root and os.path.isfile(self.root):  # noqa: PTH113 - `Path.is_file` may raise
             return self.root
         usual = self.folder() / "labels.csv"
         tables = [usual] if usual.is_file() else sorted(self.folder().glob("*.csv"))

@@ -55,13 +55,18 @@ def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
     overwritten instead of piling up. A file keeps its permissions. Raises ``OSError``.
     """
     partial = path.with_name(path.name + ending)
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileNotFoundError):
-        shutil.copymode(path, partial)
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            shutil.copymode(path, partial)
+        partial.replace(path)
+    except BaseException:  # a full disk is not to stay full
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def sound_files(

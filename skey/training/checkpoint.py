@@ -4,11 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from skey.errors import SkeyError
 from skey.experiments import Experiment
@@ -51,6 +53,21 @@ class RunFolder:
         settings = json.dumps({"experiment": asdict(experiment), "seed": seed}, sort_keys=True)
         self._fixed = {"settings": settings, "recordings": recordings, "start": start}
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other trainings out of the folder; raises `RunError` where one is in it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / "lock", timeout=0).acquire()
+        except Timeout as error:
+            raise RunError(
+                f"another training writes to {self.path}: wait, or choose another --out"
+            ) from error
+        except OSError as error:
+            raise RunError(f"cannot write the run to {self.path}: {error.strerror or error}") from error
+        with lock:
+            yield
+
     def save(self, state: RunState) -> None:
         """Replace checkpoint and log, each whole; raises `RunError` where that fails."""
         table = io.StringIO(newline="")
@@ -81,8 +98,17 @@ class RunFolder:
             return
         try:
             content = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
-        except Exception as error:
+            self._refuse_other(content)
+            state.network.load_state_dict(content["network"])
+            state.optimiser.load_state_dict(content["optimiser"])
+            state.epoch, state.log = content["epoch"], json.loads(content["log"])
+        except RunError:
+            raise
+        except Exception as error:  # another program's file can raise anything
             raise RunError(f"{self.checkpoint} is damaged: remove it and start again") from error
+
+    def _refuse_other(self, content: Mapping[str, Any]) -> None:
+        """Raise `RunError` where a checkpoint is of another run."""
         if content["settings"] != self._fixed["settings"]:
             old, new = (json.loads(each["settings"]) for each in (content, self._fixed))
             changed = ", ".join(_changed(old, new))
@@ -92,9 +118,6 @@ class RunFolder:
         for name, what in _OTHER.items():
             if content.get(name, "") != self._fixed[name]:
                 raise RunError(f"{self.checkpoint} {what}, choose another --out, or remove it")
-        state.network.load_state_dict(content["network"])
-        state.optimiser.load_state_dict(content["optimiser"])
-        state.epoch, state.log = content["epoch"], json.loads(content["log"])
 
     def fail(self, state: RunState, step: int, terms: Mapping[str, float]) -> RunError:
         """Save the broken state as `failed.pt`; returns the error to raise."""

@@ -6,6 +6,7 @@ import platform
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -77,7 +78,7 @@ class Machine:
         nodes = self.processes // here
         try:
             return Fabric(accelerator=accelerator, devices=here, num_nodes=nodes, strategy=strategy)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, ImportError) as error:
             raise RunError(f"--device {self.device} cannot be used here ({error}): try cpu") from error
 
     def uses_half_precision(self) -> bool:
@@ -142,19 +143,20 @@ class Run:
     def epochs(self) -> Iterator[Row]:
         """Train to the last epoch, saving each and yielding its row of the log; then write the weights.
 
-        Raises `RunError` where the loss or a gradient is not finite, the state being saved, and where the
-        folder cannot be written to.
+        Raises `RunError` where the loss or a gradient is not finite, the state being saved, where the folder
+        cannot be written to, and where another training writes to it.
         """
-        while self.state.epoch < self.experiment.epochs:
-            row = self._epoch()
-            self.state.epoch += 1
-            self.state.log.append(row)
+        with self.folder.locked() if self.fabric.is_global_zero else nullcontext():
+            while self.state.epoch < self.experiment.epochs:
+                row = self._epoch()
+                self.state.epoch += 1
+                self.state.log.append(row)
+                if self.fabric.is_global_zero:
+                    self.folder.save(self.state)
+                self.fabric.barrier()
+                yield row
             if self.fabric.is_global_zero:
-                self.folder.save(self.state)
-            self.fabric.barrier()
-            yield row
-        if self.fabric.is_global_zero:
-            self._finish()
+                self._finish()
 
     def train(self) -> RunState:
         """Train to the last epoch; see `epochs`."""

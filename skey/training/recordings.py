@@ -128,7 +128,7 @@ def prepare(file: Path) -> Recording | Skipped:
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         path = data_directory() / FOLDER / f"{digest}.npy"
-        if not path.is_file():
+        if not path.is_file() or path.stat().st_size % SEGMENT_BYTES != NPY_HEADER:  # absent, or a part of it
             features = npy_bytes(segments(file))
             with storage_errors(path.parent):
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -79,7 +79,7 @@ def write_index(url: str, names: Sequence[str], rows: Iterable[tuple[str, str, s
 
 def read_seal(url: str) -> Seal | None:
     """What is sealed about ``url.tar``; None where any byte of it is missing or has changed."""
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
         seal: Seal = json.loads(read_file(f"{url}.json"))
         with fsspec.open(f"{url}.tar", "rb") as archive:
             if hashlib.file_digest(archive, "sha256").hexdigest() == seal["sha256"]:
@@ -123,9 +123,8 @@ def open_shards(folder: Path) -> Opened:
         if seal is None:
             raise ShardError(f"{folder / name}.tar is missing or damaged: run `skey features extract` again")
         tracks += [Recording(digest, folder / f"{name}.tar", *place) for digest, *place in seal["tracks"]]
-    with (folder / TABLE).open(encoding="utf-8", newline="") as table:
-        rows = csv.DictReader(table)
-        skipped = tuple(Skipped(Path(row["path"]), row["reason"]) for row in rows if row["reason"])
+    rows = csv.DictReader(io.StringIO(_fetched(str(folder / TABLE)).decode(errors="replace"), newline=""))
+    skipped = tuple(Skipped(Path(row["path"]), row["reason"]) for row in rows if row["reason"])
     return tuple(tracks), skipped
 
 
@@ -151,7 +150,7 @@ def fetch_shards(url: str) -> Path:
 def _names(url: str) -> Sequence[str]:
     try:
         return [str(name) for name in json.loads(_fetched(f"{url}/{INDEX}"))["shards"]]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ShardError(f"{url}/{INDEX} is damaged: run `skey features extract` again") from error
 
 
@@ -159,5 +158,5 @@ def _fetched(url: str) -> bytes:
     """The content of a file that must be there."""
     try:
         return read_file(url)
-    except OSError as error:
+    except (OSError, ValueError, ImportError) as error:  # an address without its package, too
         raise ShardError(f"{url} cannot be read: {error}") from error

@@ -112,7 +112,9 @@ class Header:
     def from_json(cls, text: str) -> "Header":
         """Read a header back; raises ``WeightsError`` where the text is none of today's."""
         try:
-            return cls(**_typed(json.loads(text)))
+            header = cls(**_typed(json.loads(text)))
+            _ = header.examples  # raises where what is said of its training has other types
+            return header
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise WeightsError(f"The header of the weights file cannot be read: {error}") from error
 

@@ -28,9 +28,9 @@ def test_a_failing_command_is_named_with_what_it_said() -> None:
 
 
 def test_the_recording_has_the_length_asked_for_and_is_removed() -> None:
-    with made_up_recording(30.0) as path:
+    with made_up_recording(36.0) as path:
         info = soundfile.info(path)
-        assert (info.duration, info.samplerate, info.channels) == (30.0, SOURCE_RATE, 2)
+        assert (info.duration, info.samplerate, info.channels) == (36.0, SOURCE_RATE, 2)
     assert not path.exists()
 
 

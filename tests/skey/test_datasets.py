@@ -156,8 +156,9 @@ def test_an_empty_root_is_no_collection(collection: tuple[Dataset, list[str]], t
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_root_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"there is no folder .*nowhere"):
-        load_dataset(name, tmp_path / "nowhere").tracks()
+    for root in ("nowhere", "n" * 300):
+        with pytest.raises(MissingData, match=f"there is no folder .*{root}"):
+            load_dataset(name, tmp_path / root).tracks()
     with pytest.raises(MissingData, match="say in which folder it lies"):
         load_dataset(name).tracks()
 
@@ -274,6 +275,18 @@ def test_genres_and_other_columns_are_tags(
 ) -> None:
     LAYOUTS[name](tmp_path)
     assert load_dataset(name, tmp_path).tracks()[place].tags == tags
+
+
+def test_a_genre_in_another_encoding_and_a_name_too_long_for_a_file_are_no_end(tmp_path: Path) -> None:
+    make_giantsteps(tmp_path / "gs")
+    for genre in (tmp_path / "gs" / "annotations" / "genre").iterdir():
+        genre.write_bytes("música".encode("latin-1"))
+    assert {"genre": "m�sica"} in [track.tags for track in GiantSteps(tmp_path / "gs").tracks()]
+    write_text(tmp_path / "labels.csv", f"file,key\n{'x' * 300},C\n")
+    dataset = load_dataset("folder", tmp_path)
+    for attempt in (dataset.require, lambda: dataset.waveform(dataset.tracks()[0])):
+        with pytest.raises(MissingData, match=r"x{300}"):
+            attempt()
 
 
 def test_a_table_of_any_name_will_do_when_it_is_the_only_one(tmp_path: Path) -> None:

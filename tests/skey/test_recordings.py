@@ -20,7 +20,17 @@ from skey.losses import Views, key_loss
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData, load_data, mixed_order, recoloured
 from skey.training.loop import Machine, Run
-from skey.training.recordings import NO_FILE, Recordings, Skipped, open_recordings, prepare, segments
+from skey.training.recordings import (
+    NO_FILE,
+    SEGMENT_BYTES,
+    Recording,
+    Recordings,
+    Skipped,
+    is_held_out,
+    open_recordings,
+    prepare,
+    segments,
+)
 from skey.weights import read_header
 
 RATE = 22_050
@@ -63,6 +73,15 @@ def test_each_content_gives_pairs_of_its_segments_whatever_its_name_and_others_a
     assert Recordings(open_recordings([music], jobs=1)[0]).digest() == pairs.digest()
 
 
+def test_a_part_of_kept_features_is_made_anew(music: Path) -> None:
+    first = prepare(music / "copy.flac")
+    assert isinstance(first, Recording)
+    whole = first.path.read_bytes()
+    for part in (b"", whole[:100], whole[:100_000]):
+        first.path.write_bytes(part)
+        assert prepare(music / "copy.flac") == first and first.path.read_bytes() == whole
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_read_from_for_ever(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
@@ -95,6 +114,20 @@ def test_without_the_corpus_every_clip_is_a_recording(music: Path) -> None:
     assert data.recorded == len(data.training) == 12 - len(data.validation)
     with pytest.raises(SkeyError, match="labels"):
         load_data(replace(alone, supervision="alternate"), jobs=1, audio=[music])
+
+
+def test_tracks_are_not_compared_with_every_one_that_is_held_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kept := tmp_path / "kept").write_bytes(bytes(2 * SEGMENT_BYTES))
+    tracks = tuple(Recording(str(number), kept, 2, 0) for number in range(300))
+    compared = []
+    monkeypatch.setattr(Recording, "__eq__", lambda mine, other: compared.append(mine) or mine is other)
+    monkeypatch.setattr("skey.training.data.open_audio", lambda *_: (tracks, ()))
+    data = load_data(replace(small("stone", epochs=1), clips=0, unlabelled=0), audio=["made up"])
+    held_out = sum(is_held_out(track.digest) for track in tracks)
+    assert data.recorded == 2 * (300 - held_out) and len(data.validation) == 2 * held_out < 100
+    assert len(compared) < 300
 
 
 def test_another_colour_keeps_the_loudest_point_and_the_range_of_80_db() -> None:

@@ -230,6 +230,34 @@ def test_shards_in_object_storage_are_copied_once_and_read_as_local_ones(
     storage.rm("/shards", recursive=True)
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("s3://bucket/x", "cannot be read: Install s3fs"),
+        ("foo://x", "cannot be read: Protocol not known: foo"),
+    ],
+)
+def test_an_address_that_cannot_be_read_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+) -> None:
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path))
+    with pytest.raises(ShardError, match=f"{address}/index.json {reason}"):
+        open_audio([address])
+
+
+@pytest.mark.parametrize("index", ["[]", "{", "7", '{"pages": []}'])
+def test_an_index_that_is_none_of_shards_and_a_list_that_is_gone_are_named(
+    shards: Path, tmp_path: Path, index: str
+) -> None:
+    folder = shutil.copytree(shards, tmp_path / "copy")
+    (folder / "tracks.csv").unlink()
+    with pytest.raises(ShardError, match=r"tracks\.csv cannot be read"):
+        open_shards(folder)
+    (folder / "index.json").write_text(index)
+    with pytest.raises(ShardError, match=r"index\.json is damaged"):
+        open_shards(folder)
+
+
 def test_estimates_in_parquet_are_those_of_detect_and_resume(
     music: Path, client: Client, tmp_path: Path
 ) -> None:
@@ -308,6 +336,16 @@ def test_the_command_says_what_it_wrote_and_what_it_left_out(
     assert f"{music}/broken.mp3: not a readable sound file" in shown.stderr
     shown = CliRunner().invoke(main, ["features", "estimate", f"{music}/00.flac", "--out", out, *at])
     assert shown.stdout == f"{out}: estimates of 1 of 1 files\n" and shown.exit_code == 0
+
+
+def test_a_list_that_cannot_be_written_is_one_clear_line(
+    music: Path, shards: Path, client: Client, tmp_path: Path
+) -> None:
+    out = shutil.copytree(shards, tmp_path / "shards")
+    (out / "tracks.csv").unlink()
+    (out / "tracks.csv").mkdir()
+    with pytest.raises(EngineError, match=r"shards cannot be written to: .*tracks\.csv"):
+        extract(client, read_manifest(music), str(out), MOST_SEGMENTS, SHARD)
 
 
 def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path: Path) -> None:

@@ -271,6 +271,22 @@ def test_a_checkpoint_of_other_settings_or_half_of_one_is_not_continued(
     half.folder.checkpoint.write_bytes(whole.folder.checkpoint.read_bytes()[:1000])
     with pytest.raises(RunError, match="damaged"):
         half.resume()
+    ours = torch.load(whole.folder.checkpoint, weights_only=True)
+    for foreign in ([1], {"state_dict": {}}, ours | {"network": {}}, ours | {"settings": 3}):
+        torch.save(foreign, half.folder.checkpoint)
+        with pytest.raises(RunError, match="damaged"):
+            half.resume()
+
+
+def test_two_trainings_do_not_write_to_one_folder(data: TrainingData, whole: Run, tmp_path: Path) -> None:
+    first, second = (run("skey", data, tmp_path, epochs=3) for _ in range(2))
+    rows = first.epochs()
+    next(rows)
+    with pytest.raises(RunError, match="another training writes to"):
+        second.train()
+    assert substance([*rows] and first.state.log) == substance(whole.state.log)
+    second.resume()
+    assert substance(second.train().log) == substance(whole.state.log)
 
 
 def test_a_run_from_weights_counts_their_examples_and_goes_on_from_them_alone(

@@ -16,7 +16,8 @@ import skey.cli.train
 import skey.training.data
 from skey.cli import main
 from skey.errors import SkeyError
-from skey.experiments import Experiment
+from skey.experiments import Experiment, at_scale, find_experiment
+from skey.vqt import SEGMENT_FRAMES
 from skey.weights import read_header
 
 COMMAND = """
@@ -92,8 +93,14 @@ def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -
         (("--seed", "1", "--from", "nope"), {}, "There are no weights 'nope'"),
         (("--seed", "1", "--from", "supervised"), {}, "another network"),
         (("--seed", "2"), {}, "cannot write the run to"),
+        (("--seed", "1" * 300), {}, "cannot write the run to"),
+        (("--seed", "1", "--device", "tpu"), {}, "--device tpu cannot be used here"),
+        (("--seed", "1", "--soundfont", __file__), {}, f"--soundfont {__file__} cannot be played: not a"),
     ],
-    ids=["again", "device", "torchrun", "no-device", "no-weights", "other-weights", "folder"],
+    ids=[
+        *("again", "device", "torchrun", "no-device", "no-weights", "other-weights", "folder", "long-name"),
+        *("no-package", "soundfont"),
+    ],
 )
 def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], environment: dict, reason: str
@@ -111,10 +118,27 @@ def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
 
 
 @pytest.mark.parametrize("option", ["--rate", "--recorded"])
-@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300"])
 def test_what_is_no_number_is_refused(option: str, value: str) -> None:
     ran = CliRunner().invoke(main, ["train", "skey", option, value])
     assert ran.exit_code == 2 and f"Invalid value for '{option}'" in ran.stderr
+
+
+def test_a_folder_that_cannot_be_has_no_recordings() -> None:
+    ran = CliRunner().invoke(main, ["train", "skey", "--audio", "x" * 300])
+    assert ran.exit_code == 2 and f"there is no {'x' * 300}" in ran.stderr
+
+
+@pytest.mark.parametrize(("name", "most"), [("skey", 5), ("supervised", 80)])
+def test_so_many_frames_are_averaged_as_leave_enough_for_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    monkeypatch.setattr(skey.training.data, "load_data", lambda experiment, **_: pytest.fail("features"))
+    options = ["train", name, "--out", str(tmp_path), "--frames-per-step", str(most + 1)]
+    ran = CliRunner().invoke(main, options)
+    assert f"Error: {name} averages at most {most} frames per step, not {most + 1}" in ran.stderr
+    network = at_scale(find_experiment(name), frames_per_step=most).network().eval()
+    assert network(torch.rand(1, 84, SEGMENT_FRAMES)).sum().item() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Weights files rebuild their model; checkpoints of others are read without running anything in them."""
 
+import errno
 import json
 import os
 import pickle
@@ -301,6 +302,20 @@ def test_what_is_named_as_something_else_is_neither_written_nor_overwritten(
     )
 
 
+def test_what_does_not_fit_on_the_disk_leaves_the_old_file_and_nothing_besides(
+    weights_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, loaded = weights_file.read_bytes(), load_weights(weights_file)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WeightsError, match="No space left on device"):
+        save_weights(weights_file, loaded.network, header(title="another"))
+    assert weights_file.read_bytes() == old and [*weights_file.parent.iterdir()] == [weights_file]
+
+
 def rewritten(path: Path, change: dict[str, object], without: str = "", **arrays: torch.Tensor) -> Path:
     """The same file with another header, or other weights, and no seal."""
     with safe_open(path, framework="pt") as file:
@@ -347,6 +362,9 @@ def test_weights_that_are_no_numbers_are_refused_at_load(weights_file: Path, bad
         {"training": {"temperature": 0}},
         {"training": {"temperature": float("nan")}},
         {"training": {"temperature": "hot"}},
+        {"training": {"experiment": []}},
+        {"training": {"started_from": 7}},
+        {"training": {"steps": "many", "experiment": {"batch": 3}}},
         {"surprise": 1},
     ],
     ids=str,

@@ -20,17 +20,10 @@ from skey.files.decoding import Block, EmptyAudio, as_float, block_frames, check
 from skey.files.decoding import PathLike as PathLike
 from skey.shapes import Float32, Shaped
 
-SAMPLE_RATE = 22_050
-"""Samples per second of every waveform in this package."""
-
-MIN_SAMPLES = 127 * 512
-"""The shortest usable recording, 2.95 s: seven halvings of time need its 128 frames."""
-
-SILENCE_PEAK = 1e-4
-"""A recording that never exceeds this share of full scale (-80 dB) counts as silent."""
-
-_LARGEST = 1e12
-"""Power spectra of much larger samples would overflow; those of 32 bits reach 2e9."""
+SAMPLE_RATE = 22_050  # samples per second of every waveform in this package
+MIN_SAMPLES = 127 * 512  # the shortest usable recording, 2.95 s: seven halvings of time need its 128 frames
+SILENCE_PEAK = 1e-4  # a recording that never exceeds this share of full scale (-80 dB) counts as silent
+_LARGEST = 1e12  # power spectra of much larger samples would overflow; those of 32 bits reach 2e9
 
 _NOT_FINITE = "the recording holds NaN or infinite samples, or some over 1e12; export it again, in -1..1"
 

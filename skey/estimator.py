@@ -33,14 +33,9 @@ if TYPE_CHECKING:
 
     from skey.weights.store import LoadedModel
 
-BETWEEN_CENTS = 40
-"""A piece that is so far from the tuning of its key is about as far from the next key."""
-
-IN_TUNE_CENTS = 10
-"""What is nearer to A4 = 440 Hz is heard by the papers' own front end."""
-
-LEAST_SHARE = 0.2
-"""Of what sounds, the least that has to be music for a key of the whole."""
+BETWEEN_CENTS = 40  # a piece that is so far from the tuning of its key is about as far from the next key
+IN_TUNE_CENTS = 10  # what is nearer to A4 = 440 Hz is heard by the papers' own front end
+LEAST_SHARE = 0.2  # of what sounds, the least that has to be music for a key of the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +128,10 @@ def _joined(group: Sequence[Segment]) -> Segment:
     return replace(group[0], end=group[-1].end, confidence=weighted / max(sum(seconds), 1e-9))
 
 
-OFFSET = 0.01
-"""A mean of more than this share of the peak is an error of the recording; music would drown in it."""
-
-QUIET = 1e-3
-"""A window whose peak is under this share of the recording's (-60 dB) has no say."""
-
-LEAST_VOTE_SECONDS = SEGMENT_SECONDS / 2
-"""A rest at the end that is shorter has no say (STONE drops every rest), unless there is nothing else."""
-
-Sound = Any
-"""A file, a binary file object, or samples: an array, a list, or a tensor of torch on any device."""
+OFFSET = 0.01  # a mean of more than this share of the peak is a fault of the recording
+QUIET = 1e-3  # a window whose peak is under this share of the recording's (-60 dB) has no say
+LEAST_VOTE_SECONDS = SEGMENT_SECONDS / 2  # a shorter rest at the end has no say (STONE drops every rest)
+Sound = Any  # a file, a binary file object, or samples: an array, a list, or a tensor of torch on any device
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +163,8 @@ class _Heard:
 
     start: float
     end: float
-    sounding: float
-    """Seconds of it that are not silent."""
-    own: float
-    """Those of what it speaks for."""
+    sounding: float  # seconds of it that are not silent
+    own: float  # those of what it speaks for
     peak: float
     tonality: Tonality
     profile: Float[np.ndarray, "values"] | None

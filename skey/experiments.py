@@ -161,8 +161,7 @@ That takes a processor core one to two hours and a graphics card a minute. ``fra
 papers: the network then works on a quarter of the frames.
 """
 
-_MINUTES = {"batch": 16, "steps": 70, "epochs": 4}
-"""What a processor core does in minutes."""
+_MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
 
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
     name: changes

@@ -12,8 +12,7 @@ from typing import Literal, get_args
 
 from skey.errors import SkeyError
 
-Mode = Literal["major", "minor"]
-"""The two modes of the 24 keys."""
+Mode = Literal["major", "minor"]  # the two modes of the 24 keys
 
 TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 """The canonical spelling of each tonic, the same in both modes, by pitch class from C = 0."""
@@ -108,14 +107,10 @@ class Relation(StrEnum):
     """How an estimated key relates to the reference, in the categories that MIREX weighs."""
 
     SAME = "same"
-    FIFTH_UP = "fifth_up"
-    """Same mode, a perfect fifth above the reference: the only fifth that ``mir_eval`` 0.8 credits."""
-    FIFTH_DOWN = "fifth_down"
-    """Same mode, a perfect fifth below the reference."""
-    RELATIVE = "relative"
-    """Other mode, same key signature."""
-    PARALLEL = "parallel"
-    """Other mode, same tonic."""
+    FIFTH_UP = "fifth_up"  # same mode, a perfect fifth above the reference: all that ``mir_eval`` 0.8 credits
+    FIFTH_DOWN = "fifth_down"  # same mode, a perfect fifth below the reference
+    RELATIVE = "relative"  # other mode, same key signature
+    PARALLEL = "parallel"  # other mode, same tonic
     OTHER = "other"
 
 
@@ -132,20 +127,13 @@ def relation(reference: Key, estimate: Key) -> Relation:
 class Notation(StrEnum):
     """The ways in which :func:`format_key` writes a key."""
 
-    NAME = "name"
-    """``Eb minor``"""
-    SPELLED = "spelled"
-    """``E♭ minor``, ``C♯ minor``, ``D♭ major``: as musicians spell them, by the key signature."""
-    SHORT = "short"
-    """``Ebm``"""
-    OPEN_KEY = "open-key"
-    """``7m``: Open Key, C major = ``1d``, A minor = ``1m``, a fifth up adds one."""
-    CAMELOT = "camelot"
-    """``2A``: compatible with the Camelot wheel, C major = ``8B``, A minor = ``8A``."""
-    TKEY = "tkey"
-    """``Ebm``: the "initial key" frame of ID3v2.4, at most three characters."""
-    MIDI = "midi"
-    """``sf=-6 mi=1``: the two bytes of a MIDI key signature, sharps (flats negative) and minor."""
+    NAME = "name"  # ``Eb minor``
+    SPELLED = "spelled"  # ``E♭ minor``, ``C♯ minor``: as musicians spell them, by the key signature
+    SHORT = "short"  # ``Ebm``
+    OPEN_KEY = "open-key"  # ``7m``: Open Key, C major = ``1d``, A minor = ``1m``, a fifth up adds one
+    CAMELOT = "camelot"  # ``2A``: compatible with the Camelot wheel, C major = ``8B``, A minor = ``8A``
+    TKEY = "tkey"  # ``Ebm``: the "initial key" frame of ID3v2.4, at most three characters
+    MIDI = "midi"  # ``sf=-6 mi=1``: the two bytes of a MIDI key signature, sharps (flats negative) and minor
 
 
 TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)

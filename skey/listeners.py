@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 
     from skey.weights.store import LoadedModel
 
-LogVqt = Float[Any, "99 frames"]
-"""An array or a tensor."""
-
-TEMPLATE = "krumhansl"
-"""What to ask for in the place of weights for the template."""
+LogVqt = Float[Any, "99 frames"]  # an array or a tensor
+TEMPLATE = "krumhansl"  # what to ask for in the place of weights for the template
 
 TEMPLATE_TEMPERATURE = 0.12
 """By ``fit_temperature`` on the first 360 training clips of the open corpus, where 52 % of the template's

@@ -17,13 +17,9 @@ from skey.baselines import Scale
 from skey.shapes import Complex64, Float, Int
 
 PITCH_CLASSES = 12
-FIFTH = 7
-"""Semitones."""
-LOWEST_LOG = -100.0
-"""Where the logarithm of a probability of zero is cut (facts of the released code)."""
-
-Comparison = Literal["cpsd", "cross-entropy", "invariance"]
-"""How key signature profiles of two views are compared."""
+FIFTH = 7  # Semitones
+LOWEST_LOG = -100.0  # where the logarithm of a probability of zero is cut (facts of the released code)
+Comparison = Literal["cpsd", "cross-entropy", "invariance"]  # how signature profiles of views are compared
 
 Profiles = Float[Tensor, "batch 12"]
 Modes = Float[Tensor, "batch 2"]

@@ -25,8 +25,7 @@ Keys = Sequence[Key]
 Estimates = Sequence[Key | None]
 Points = Float[np.ndarray, "tracks"]
 
-_BLOCK = 2_000_000
-"""Numbers drawn at a time by the bootstrap: 16 MB."""
+_BLOCK = 2_000_000  # numbers drawn at a time by the bootstrap: 16 MB
 
 
 class MetricError(SkeyError, ValueError):
@@ -106,8 +105,7 @@ def normalise_rows(matrix: Integer[np.ndarray, "rows columns"]) -> Float[np.ndar
     return np.asarray(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
 
 
-Fifths = Literal["both", "ascending"]
-"""Which fifths earn half a point."""
+Fifths = Literal["both", "ascending"]  # which fifths earn half a point
 
 MIREX_WEIGHTS = {
     Relation.SAME: 1.0,

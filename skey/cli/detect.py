@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from skey.estimator import KeyEstimate, KeyEstimator, Outcome
 
 _STDOUT = "standard output"
-DEVICES = (Path("/dev"), Path("/dev/fd"))
-"""Where ``stdout`` has a name: no place for a journal."""
+DEVICES = (Path("/dev"), Path("/dev/fd"))  # where ``stdout`` has a name: no place for a journal
 
 
 @dataclass

@@ -20,8 +20,7 @@ from skey.estimator import KeyEstimate
 from skey.files.folders import STDIN, SUFFIXES, write_whole
 from skey.keys import KEYS
 
-Settings = Mapping[str, str | bool | float]
-"""What results depend on, by the name of the option."""
+Settings = Mapping[str, str | bool | float]  # what results depend on, by the name of the option
 
 _MAGIC = "skey detect"
 

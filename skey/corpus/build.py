@@ -29,8 +29,7 @@ from skey.shapes import UInt8
 SHARD_CLIPS = 12
 """Clips in a shard: 1.5 MB, a few seconds of work to lose, and 48 or 240 clips fill two cores evenly."""
 
-CLIP_SHAPE = (99, 1292)
-"""Bins and frames of the log-VQT of one 30-s clip."""
+CLIP_SHAPE = (99, 1292)  # bins and frames of the log-VQT of one 30-s clip
 
 Features = UInt8[np.ndarray, "clips 99 1292"]
 """Log-VQT of several clips as unsigned bytes, 255 = 1.25 (``skey.vqt.to_bytes``)."""

@@ -20,8 +20,7 @@ SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of what counts as a sound file in a folder; videos have sound, too."""
 
-STDIN = Path("-")
-"""The path that stands for standard input among many files."""
+STDIN = Path("-")  # the path that stands for standard input among many files
 
 NOT_DECODED = frozenset([".aa", ".aax", ".kar", ".m4p", ".mid", ".midi", ".mod", ".ofr", ".s3m", ".xm"])
 """Suffixes of music that cannot be decoded: notes, trackers' modules, protected files."""

@@ -20,8 +20,7 @@ from skey.keys import Key, KeyParseError, parse_key
 
 KEY_FRAME = b"TKEY"
 TEXT_FRAME = b"TXXX"
-NEW_PADDING = 1024
-"""Room that a tag gets when it has to grow, so that it need not grow again."""
+NEW_PADDING = 1024  # room that a tag gets when it has to grow, so that it need not grow again
 
 _HEADER = 10
 _UNSYNCHRONISED, _REFUSED_FLAGS = 0x80, 0x50

@@ -46,15 +46,12 @@ APE_KEY = "KEY"
 ASF_KEY = "WM/InitialKey"
 _MAIN_FIELDS: dict[type, str] = {ID3: ID3_KEY, MP4Tags: MP4_KEY, APEv2: APE_KEY, ASFTags: ASF_KEY}
 
-Tags: TypeAlias = Any
-"""The tags of a file; mutagen has no types."""
-Kind: TypeAlias = Any
-"""A class of files in mutagen."""
+Tags: TypeAlias = Any  # the tags of a file; mutagen has no types
+Kind: TypeAlias = Any  # a class of files in mutagen
 
 _FLAC_PADDING, _FLAC_COMMENTS = 1, 4
 _PREFIX, _SUFFIX = ".skey-", ".part"
-_LEFT_SECONDS = 600
-"""A copy of which nothing changed for so long is no longer being written."""
+_LEFT_SECONDS = 600  # a copy of which nothing changed for so long is no longer being written
 
 
 def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_run: bool = False) -> str:

@@ -17,8 +17,7 @@ from skey.shapes import Float, Float32
 _EPSILON = np.float32(1e-5)
 _VALUES = 2**14
 """Values that a map of the channels takes at a time: what it makes of them fits the processor's cache."""
-_FRAMES = 32
-"""Frames that are convolved at a time, for the same reason."""
+_FRAMES = 32  # frames that are convolved at a time, for the same reason
 _ERF = np.array([4.30638e-5, 2.765672e-4, 1.520143e-4, 9.2705272e-3, 4.22820123e-2, 7.05230784e-2])
 _ERF = (_ERF * 0.5 ** (np.arange(6, 0, -1) / 2)).astype(np.float32)
 """From x⁶ to x: 1 - erf(x / √2) is (1 + their sum)⁻¹⁶ to 3e-7 (Abramowitz and Stegun, *Handbook*, 7.1.28)."""

@@ -20,20 +20,16 @@ Places = Int[np.ndarray, "peaks"]
 Values = Float[np.ndarray, "peaks"]
 Marks = Bool[np.ndarray, "peaks"]
 
-FRAME = 4096
-"""Samples of an analysis frame (186 ms): bins of 5.4 Hz."""
-STEP = FRAME // 2
-"""Samples between two frames."""
+FRAME = 4096  # samples of an analysis frame (186 ms): bins of 5.4 Hz
+STEP = FRAME // 2  # samples between two frames
 TONAL_PROMINENCE = 0.12
 """Log power by which spectral lines stand out at least; white noise stays under 0.05, music is above 0.18."""
-MIN_ACTIVE_SECONDS = 1.5
-"""The least sound that counts as more than a click."""
+MIN_ACTIVE_SECONDS = 1.5  # the least sound that counts as more than a click
 LEAST_CHANGE = 0.01
 """How much the pitch classes of music change at least; a sustained chord or tone stays under 0.008."""
 
 _WINDOW = np.hanning(FRAME).astype(np.float32)
-_FRAMES_AT_ONCE = 32
-"""So many are transformed together: they stay in the processor's cache."""
+_FRAMES_AT_ONCE = 32  # so many are transformed together: they stay in the processor's cache
 _ACTIVE_RANGE = 1e-5
 _ROUNDING = 2e-5
 """Share of the largest value; a resampled constant or ramp, which is no sound, stays under it."""
@@ -153,13 +149,10 @@ class _Peaks:
     """Spectral peaks within 40 dB of the highest."""
 
     frame: Places
-    semitones: Values
-    """From A4 = 440 Hz."""
+    semitones: Values  # from A4 = 440 Hz
     magnitude: Values
-    excess: Values
-    """The log power over the mean of the bins around."""
-    steady: Marks
-    """Whether the frames before and after have the same peak."""
+    excess: Values  # the log power over the mean of the bins around
+    steady: Marks  # whether the frames before and after have the same peak
 
 
 def _peaks(power: Power) -> _Peaks:

@@ -105,9 +105,7 @@ def stream_array(
     rate = _rate(sample_rate)
     table = samples[:, None] if samples.ndim == 1 else samples
     if table.ndim != 2:
-        raise AudioError(
-            f"expected (samples,), (samples, channels) or (channels, samples), not {samples.shape}"
-        )
+        raise AudioError(f"expected (samples,), (samples, channels) or the reverse, not {samples.shape}")
     if not (np.issubdtype(table.dtype, np.integer) or np.issubdtype(table.dtype, np.floating)):
         raise AudioError(f"expected an array of real numbers, not of {table.dtype}")
     if not table.size:

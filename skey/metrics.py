@@ -168,16 +168,12 @@ def _keys(references: Keys, estimates: Estimates) -> list[tuple[Key, Key | None]
 
 def _check_keys(keys: Sequence[Any]) -> None:
     if odd := [each for each in keys if not isinstance(each, Key)]:
-        raise MetricError(
-            f"{odd[0]!r} is no key: skey.keys.parse_key makes one of a name; leave out tracks without a key"
-        )
+        raise MetricError(f"{odd[0]!r} is no key: parse_key makes one; leave out tracks that have none")
 
 
 def _check_signatures(signatures: Sequence[Any]) -> None:
     if odd := [each for each in signatures if each not in range(12)]:
-        raise MetricError(
-            f"{odd[0]!r} is no key signature: expected the pitch class of its major key, 0 to 11"
-        )
+        raise MetricError(f"{odd[0]!r} is no key signature: expected the pitch class of a major key, 0..11")
 
 
 def count_relations(references: Keys, estimates: Estimates) -> RelationCounts:

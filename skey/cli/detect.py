@@ -18,7 +18,7 @@ from skey.keys import KEYS, TAG_NOTATIONS, Key, Notation
 
 if TYPE_CHECKING:
     from skey.cli.journal import Entry, Settings
-    from skey.estimator import KeyEstimate, KeyEstimator, Outcome
+    from skey.estimator import KeyEstimator, Outcome
 
 _STDOUT = "standard output"
 DEVICES = (Path("/dev"), Path("/dev/fd"))  # where ``stdout`` has a name: no place for a journal
@@ -73,7 +73,7 @@ class Detection:
             self.conclude(outcome, statuses.get(outcome.path))
 
     def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:
-        """Report one file, tag it where that is asked for, and write it down."""
+        """Report one file, say what is odd about it, tag it where that is asked for, and write it down."""
         from skey.cli.journal import Entry, status_of
 
         path, estimate = outcome.path, outcome.estimate
@@ -83,19 +83,15 @@ class Detection:
         if estimate is None:
             self.messages.fail(path, str(outcome.error))
         else:
-            self.explain(path, estimate)
+            if estimate.reason is not None:
+                self.messages.note(f"{path}: no key: {estimate.reason}")
+            if estimate.between is not None:
+                tuned = f"tuned {estimate.tuning_cents:+.0f} cents"
+                self.messages.note(f"{path}: {tuned}, between {estimate.key} and {estimate.between}")
             if self.tag(path, estimate.key, estimate.confidence):
                 status = status_of(path)
         if result is not None:
             self.write_down(Entry.of(path, estimate, status, result))
-
-    def explain(self, path: Path, estimate: "KeyEstimate") -> None:
-        """Say why there is no key, or that there might be another."""
-        if estimate.reason is not None:
-            self.messages.note(f"{path}: no key: {estimate.reason}")
-        if estimate.between is not None:
-            tuned = f"tuned {estimate.tuning_cents:+.0f} cents"
-            self.messages.note(f"{path}: {tuned}, between {estimate.key} and {estimate.between}")
 
     def write_down(self, entry: "Entry") -> None:
         """Add a line to the journal, if there is one."""
@@ -248,13 +244,9 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
     if options["skip_tagged"] and Format(options["format_"]).is_by_place:
-        raise click.UsageError(
-            f"--skip-tagged leaves files out, and --format {options['format_']} names none"
-        )
+        raise click.UsageError(f"--skip-tagged leaves out files, which --format {options['format_']} cannot")
     if options["resume"] and options["overwrite"]:
-        raise click.UsageError(
-            "--resume continues results and --overwrite replaces them: ask for one of them"
-        )
+        raise click.UsageError("--resume continues results and --overwrite replaces them: ask for one")
     messages = Messages(quiet=options["quiet"])
     try:
         detect_all(paths, options, messages)

@@ -111,13 +111,9 @@ def locked(output: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise SkeyError(
-            f"{output} is being written by another run: wait for it, or write elsewhere"
-        ) from error
+        raise SkeyError(f"{output} is being written by another run: wait, or write elsewhere") from error
     except OSError as error:
-        raise SkeyError(
-            f"{output.parent} cannot be written to ({error.strerror}): write elsewhere"
-        ) from error
+        raise SkeyError(f"{output.parent} cannot be written ({error.strerror}): write elsewhere") from error
     try:
         yield
     finally:
@@ -167,9 +163,7 @@ def resumed(output: Path, layout: Layout, settings: Settings, inputs: Iterable[P
         )
     latest = {entry.path: entry for entry in entries}
     same = {path for path, entry in latest.items() if entry.is_of(status_of(Path(path)))}
-    every = [
-        replace(latest[entry.path], result=entry.result) for entry in entries if entry.result is not None
-    ]
+    every = [replace(latest[e.path], result=e.result) for e in entries if e.result is not None]
     kept = [entry for entry in every if entry.path in same]
     # A run that was killed here left the one or the other.
     if not any(_holds(output, layout, some) for some in (every, kept)):

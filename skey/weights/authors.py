@@ -79,9 +79,7 @@ def _refuse_hostile(path: Path) -> None:
         (pickled,) = (member for member in archive.infolist() if member.filename.endswith("/data.pkl"))
         if pickled.file_size > _MOST_PICKLE_BYTES:
             raise WeightsError("The checkpoint describes more than tensors: its pickle is too long.")
-        operations = [
-            (code.name, argument) for code, argument, _ in pickletools.genops(archive.read(pickled))
-        ]
+        operations = [(code.name, name) for code, name, _ in pickletools.genops(archive.read(pickled))]
     named = {str(argument).replace(" ", ".") for name, argument in operations if name in ("GLOBAL", "INST")}
     named |= {name for name, _ in operations if name == "STACK_GLOBAL"}  # names that only running it tells
     if unknown := sorted(named - ALLOWED):

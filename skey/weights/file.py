@@ -198,9 +198,7 @@ def read_arrays(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
 
 def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.ndarray]]:
     if path.suffix == ".pt":
-        raise WeightsError(
-            f"{path} is a PyTorch checkpoint: first run  skey weights import {path} -o NAME.safetensors"
-        )
+        raise WeightsError(f"{path} is a PyTorch checkpoint: first run  skey weights import {path}")
     try:
         if path.stat().st_size > MOST_BYTES:
             raise WeightsError(f"{path} is larger than any weights of ours ({MOST_BYTES >> 20} MiB)")

@@ -119,13 +119,14 @@ def answer(probabilities: Sequence[float]) -> tuple[Key | None, int]:
 
 def merged(segments: Iterable[Segment]) -> tuple[Segment, ...]:
     """Join neighbours in time that have the same answer; their confidence is the mean by duration."""
-    return tuple(_joined(list(group)) for _, group in groupby(segments, key=lambda s: (s.key, s.signature)))
-
-
-def _joined(group: Sequence[Segment]) -> Segment:
-    seconds = [segment.end - segment.start for segment in group]
-    weighted = sum(s.confidence * t for s, t in zip(group, seconds, strict=True))
-    return replace(group[0], end=group[-1].end, confidence=weighted / max(sum(seconds), 1e-9))
+    joined = []
+    for _, same in groupby(segments, key=lambda s: (s.key, s.signature)):
+        group = list(same)
+        seconds = [segment.end - segment.start for segment in group]
+        weighted = sum(s.confidence * t for s, t in zip(group, seconds, strict=True))
+        confidence = weighted / max(sum(seconds), 1e-9)
+        joined.append(replace(group[0], end=group[-1].end, confidence=confidence))
+    return tuple(joined)
 
 
 OFFSET = 0.01  # a mean of more than this share of the peak is a fault of the recording
@@ -271,9 +272,9 @@ class KeyEstimator:
                 heard.append(self._hear(window, tuning))
         duration, peak = max([h.end for h in heard], default=0.0), max([h.peak for h in heard], default=0.0)
         heard = [h if h.peak >= QUIET * peak else replace(h, profile=None) for h in heard]
-        reason = _why_no_key(heard, duration, peak)
-        if reason is not None:
-            return self._no_key(reason, duration)
+        if reason := _why_no_key(heard, duration, peak):
+            outputs, nothing = self.listener.outputs, Segment(0.0, duration, None, None, 0.0)
+            return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, (nothing,))
         whole = self._profile(np.concatenate(kept)) if self.whole_track else _mean_profile(heard)
         probabilities, segments = self._probabilities(whole), merged(map(self._segment, heard))
         return KeyEstimate(*answer(probabilities), None, probabilities, tuning.cents, duration, segments)
@@ -310,11 +311,6 @@ class KeyEstimator:
             return Segment(heard.start, heard.end, None, None, 0.0)
         probabilities = self._probabilities(heard.profile)
         return Segment(heard.start, heard.end, *answer(probabilities), max(probabilities))
-
-    def _no_key(self, reason: str, duration: float) -> KeyEstimate:
-        outputs = self.listener.outputs
-        nothing = (Segment(0.0, duration, None, None, 0.0),)
-        return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
 
 
 def _paths(paths: PathLike | Iterable[PathLike]) -> Iterator[Path]:

@@ -18,9 +18,8 @@ TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 """The canonical spelling of each tonic, the same in both modes, by pitch class from C = 0."""
 
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "H": 11}
-_MODES: dict[str, Mode] = {"M": "major", "m": "minor"}
-_MODES |= {"maj": "major", "major": "major", "min": "minor", "minor": "minor"}
-_MODES |= {"dur": "major", "moll": "minor"}
+_MODES: dict[str, Mode] = dict.fromkeys(("M", "maj", "major", "dur"), "major")
+_MODES |= dict.fromkeys(("m", "min", "minor", "moll"), "minor")
 
 # A hyphen before a space is music21's flat ("e- minor"), and at the end after a small letter ("e-"), but not
 # after a capital, where jazz means minor. Before a letter it only joins ("e-minor", "E-flat").
@@ -37,16 +36,16 @@ _ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")
 """Two names of one tonic: ``F#/Gb minor``."""
 _TWICE = re.compile(r"(.+?)(?:\s*/\s*|\s+-\s+)(.+)|(.+?)\s*\((.+)\)")
 """Two names of one key: ``C#m/Dbm``, ``8A - Am``, ``Am (8A)``."""
-_GERMAN = re.compile(r"([A-Ha-h])(is|es|s)?[\s:_-]*(dur|moll)", re.IGNORECASE)
-_ROMANCE = re.compile(
+_GERMAN = r"([A-H])(is|es|s)?[\s:_-]*(dur|moll)"
+_ROMANCE = (
     r"(do|ut|ré|re|mi|fa|sol|la|si)\s*"
     r"(dièse|diese|diesis|sostenido|#|bémol|bemol|bemolle|b)?\s*"
-    r"(majeur|mineur|maggiore|minore|mayor|menor)",
-    re.IGNORECASE,
+    r"(majeur|mineur|maggiore|minore|mayor|menor)"
 )
-_GERMAN_TONICS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 10, "h": 11}
-_ROMANCE_TONICS = {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
-_FOREIGN = ((_GERMAN, _GERMAN_TONICS), (_ROMANCE, _ROMANCE_TONICS))
+_FOREIGN = {
+    _GERMAN: {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 10, "h": 11},
+    _ROMANCE: {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11},
+}
 """Patterns of tonic, sign and mode, and the tonics."""
 _SHARPS = ("is", "#", "dièse", "diese", "diesis", "sostenido")
 _MAJORS = ("dur", "majeur", "maggiore", "mayor")
@@ -176,8 +175,8 @@ def _read_twice(text: str) -> Key | None:
 
 def _read_foreign(text: str) -> Key | None:
     """A German name (``fis-Moll``, ``B-Dur`` for B flat, ``H-Dur`` for B) or a Romance one (``la menor``)."""
-    for pattern, tonics in _FOREIGN:
-        if match := pattern.fullmatch(text):
+    for pattern, tonics in _FOREIGN.items():
+        if match := re.fullmatch(pattern, text, re.IGNORECASE):
             tonic, sign, mode = (each and each.lower() for each in match.groups())
             step = 1 if sign in _SHARPS else -1 if sign else 0
             return Key((tonics[tonic] + step) % 12, "major" if mode in _MAJORS else "minor")
@@ -195,17 +194,12 @@ def _read_name(text: str) -> Key | None:
     for pattern, sign in _ACCIDENTAL_WORDS:
         text = re.sub(pattern, sign, text, flags=re.IGNORECASE)
     match = _NAME.fullmatch(text)
-    mode = match and _read_mode(match[3], match[1])
-    if not match or not mode:
+    if not match:
         return None
-    return Key((_LETTERS[match[1].upper()] + match[2].count("#") - match[2].count("b")) % 12, mode)
-
-
-def _read_mode(word: str | None, letter: str) -> Mode | None:
-    """The mode that a word names; without a word a capital letter means major and a small one minor."""
-    if not word:
-        return "major" if letter.isupper() else "minor"
-    return _MODES.get(word) or _MODES.get(word.lower())
+    letter, signs, word = match.groups()
+    word = word or ("M" if letter.isupper() else "m")
+    mode = _MODES.get(word) or _MODES.get(word.lower())
+    return mode and Key((_LETTERS[letter.upper()] + signs.count("#") - signs.count("b")) % 12, mode)
 
 
 def _read_circle_code(text: str) -> Key | None:
@@ -279,7 +273,5 @@ KEYS = tuple(Key(tonic, mode) for mode in get_args(Mode) for tonic in range(12))
 SIGNATURES_BY_FIFTHS = tuple(7 * fifths % 12 for fifths in range(12))
 """The 12 key signatures along the circle of fifths: C, G, D, A, …"""
 
-CIRCLE_OF_FIFTHS = tuple(
-    key for signature in SIGNATURES_BY_FIFTHS for key in (KEYS[signature], KEYS[signature].relative)
-)
+CIRCLE_OF_FIFTHS = tuple(key for major in SIGNATURES_BY_FIFTHS for key in (KEYS[major], KEYS[major].relative))
 """All keys by fifths, each major next to its relative minor: C, Am, G, Em, D, Bm, … (Figure 4, STONE)."""

@@ -120,7 +120,11 @@ class Network(_Trained):
     """
 
     def __init__(self, weights: "str | Path | LoadedModel") -> None:
-        header, arrays = _arrays(weights)
+        if isinstance(weights, str | Path):
+            header, arrays = read_arrays(find_weights(weights))
+        else:
+            header, state = weights.header, weights.network.state_dict()
+            arrays = {name: value.detach().cpu().numpy() for name, value in state.items()}
         if not isinstance(header.architecture, Architecture):
             raise WeightsError(f"{header.title} is no ChromaNet: it needs torch (TorchNetwork)")
         super().__init__(header)
@@ -196,11 +200,3 @@ class NetworkSystem:
         """The answer for a track."""
         best = int(ask(self.listener, log_vqt).argmax())
         return KEYS[best] if self.listener.outputs == len(KEYS) else best
-
-
-def _arrays(weights: "str | Path | LoadedModel") -> tuple[Header, dict[str, np.ndarray]]:
-    """Header and weights as arrays, also of a network that was built in torch already."""
-    if isinstance(weights, str | Path):
-        return read_arrays(find_weights(weights))
-    state = weights.network.state_dict()
-    return weights.header, {name: value.detach().cpu().numpy() for name, value in state.items()}

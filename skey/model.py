@@ -9,7 +9,6 @@ Inside, arrays are (batch, bins, frames, channels), so that every convolution bu
 product with a small matrix.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -207,9 +206,13 @@ class ChromaNet(nn.Module):
         widths = (1, *settings.channels)
         blocks: list[nn.Module] = []
         for inputs, channels, kernel in zip(widths, settings.channels, settings.kernels, strict=False):
-            blocks += [TimeDownsampling(settings, inputs, channels), ConvNeXt(settings, channels, kernel)]
+            halving = TimeDownsampling(settings, inputs, channels)
+            if len(blocks) < 4:
+                # Ours: a pair of frames is averaged at first. Two or three channels with random signs may
+                # pass on no loud bins, and then hundreds of steps go by before the loss moves at all.
+                halving.pairs.weight.data.abs_()
+            blocks += [halving, ConvNeXt(settings, channels, kernel)]
         self.blocks = nn.Sequential(*blocks)
-        begin_as_means(blocks[0:4:2])
         self.octaves = OctaveEquivalence() if settings.octave_equivalence else FullyConnected()
         self.classifier = nn.Linear(widths[-1], settings.modes)
         # Section 5.2: without parameters, so that neither mode can fall silent.
@@ -243,18 +246,6 @@ class ChromaNet(nn.Module):
         """
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)
-
-
-def begin_as_means(halvings: Sequence[nn.Module]) -> None:
-    """Make the weights of these downsamplings positive: a pair of frames is averaged at first.
-
-    This start is ours. Two or three channels are so few that random signs may leave none which passes loud
-    bins on, and then hundreds of steps go by before the loss moves at all.
-    """
-    with torch.no_grad():
-        for halving in halvings:
-            if isinstance(halving, TimeDownsampling):
-                halving.pairs.weight.abs_()
 
 
 def average_frames(

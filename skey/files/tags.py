@@ -75,7 +75,7 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
         if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
             raise TagError("keys cannot be written into files of this kind (DSF, DSDIFF)")
         if changed:
-            (_rehearse if dry_run else _replace)(path.resolve(), type(file), key, text)
+            _replace(path.resolve(), type(file), key, text, dry_run)
     return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items())
 
 
@@ -180,18 +180,16 @@ def _to_change(tags: Tags, key: Key, text: str) -> dict[str, str | None]:
     return dict([main, *contradicting] if main[1] != text else contradicting)
 
 
-def _rehearse(path: Path, kind: Kind, key: Key, text: str) -> None:
-    """Raise ``TagError`` where :func:`_replace` would, the folder of the file being as it was."""
-    _refuse_protected(path)
-    with _written_copy(path, Path(tempfile.gettempdir()), kind, key, text):
-        pass  # That it could be written is all.
-
-
-def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
-    """Write the tags into a copy, look at it, and put it in the place of the file."""
-    _refuse_protected(path)
-    before = path.stat()
-    with _written_copy(path, path.parent, kind, key, text) as copy:
+def _replace(path: Path, kind: Kind, key: Key, text: str, dry_run: bool) -> None:
+    """Write the tags into a copy, look at it, and put it in the place of the file; not in a rehearsal."""
+    if not os.access(path, os.W_OK):
+        raise TagError("the file is write-protected")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise TagError("its folder is write-protected, and the new file is made there")
+    before, folder = path.stat(), Path(tempfile.gettempdir()) if dry_run else path.parent
+    with _written_copy(path, folder, kind, key, text) as copy:
+        if dry_run:
+            return
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise TagError("another program changed the file meanwhile; try again")
@@ -199,14 +197,6 @@ def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
             os.chown(copy, status.st_uid, status.st_gid)
         shutil.copystat(path, copy)
         copy.replace(path)
-
-
-def _refuse_protected(path: Path) -> None:
-    """Raise ``TagError`` where the file may not be replaced; nothing is written to find out."""
-    if not os.access(path, os.W_OK):
-        raise TagError("the file is write-protected")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise TagError("its folder is write-protected, and the new file is made there")
 
 
 @contextmanager

@@ -164,13 +164,13 @@ def _peaks(power: Power) -> _Peaks:
     frame, place = np.nonzero(
         (inner > left) & (inner >= right) & (inner > inner.max(initial=-np.inf) + _TUNING_RANGE)
     )
-    heights = left[frame, place], inner[frame, place], right[frame, place]
+    before, height, after = left[frame, place], inner[frame, place], right[frame, place]
     sums = np.pad(np.cumsum(log_power, axis=1), ((0, 0), (1, 0)))
     around = (sums[frame, place + 2 * reach + 1] - sums[frame, place]) / (2 * reach + 1)
-    position = place + first + _vertex(*heights)
+    position = place + first + (before - after) / 2 / (before - 2 * height + after)
     semitones = 12 * np.log2(position * SAMPLE_RATE / FRAME / _CONCERT_A)
     steady = _steady(frame, place, position, inner.shape)
-    return _Peaks(frame, semitones, np.exp(heights[1] / 2), np.maximum(heights[1] - around, 0), steady)
+    return _Peaks(frame, semitones, np.exp(height / 2), np.maximum(height - around, 0), steady)
 
 
 def _steady(frame: Places, place: Places, position: Values, shape: tuple[int, ...]) -> Marks:
@@ -204,8 +204,3 @@ def _scale(peaks: _Peaks, frames: int) -> tuple[float, float, float]:
 def _entropy(shares: Float[np.ndarray, "*shape"]) -> float:
     """Of shares that sum to one, in nats."""
     return float(-np.sum(shares * np.log(np.maximum(shares, 1e-30))))
-
-
-def _vertex(left: Values, middle: Values, right: Values) -> Values:
-    """Where a parabola through three neighbouring bins peaks, in bins from the middle one."""
-    return np.asarray((left - right) / 2 / (left - 2 * middle + right))

@@ -25,17 +25,9 @@ from mutagen.id3 import ID3, ID3FileType
 from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
+from skey.files import id3
 from skey.files.decoding import AudioError, decoded
 from skey.files.id3 import TagError as TagError
-from skey.files.id3 import (
-    contradicts,
-    copy_with_key,
-    further_tags,
-    is_key_field,
-    is_packed,
-    named_key,
-    unpacked,
-)
 from skey.keys import Key, Notation, format_key
 
 ID3_KEY = "TKEY"
@@ -69,7 +61,7 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     with _typed(path):
         file = _opened(path)
         for kind, value in _beside(path, file.tags):
-            if named_key(value) not in (None, key):
+            if id3.named_key(value) not in (None, key):
                 raise TagError(f"its second tag ({kind}) has the key {value}; remove that tag first")
         changed = _to_change(file.tags, key, text)
         if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
@@ -82,12 +74,12 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
 def tagged_key(path: Path) -> str | None:
     """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read.
 
-    A blank or a placeholder is no key. What Mixed In Key packed comes last, and is unpacked.
+    A blank or a placeholder is no key. What Mixed In Key packed comes last, and is id3.unpacked.
     """
     with _typed(path):
         tags = _opened(path).tags
         values = [*_values(tags), *(value for _, value in _beside(path, tags))]
-        return next(filter(named_key, map(unpacked, sorted(values, key=is_packed))), None)
+        return next(filter(id3.named_key, map(id3.unpacked, sorted(values, key=id3.is_packed))), None)
 
 
 def _beside(path: Path, tags: Tags) -> Iterator[tuple[str, str]]:
@@ -97,7 +89,7 @@ def _beside(path: Path, tags: Tags) -> Iterator[tuple[str, str]]:
     """
     second: list[tuple[Kind, Path | io.BytesIO]] = [
         *((kind, path) for kind in (ID3, APEv2) if not isinstance(tags, kind)),
-        *((ID3, io.BytesIO(content)) for content in further_tags(path)),
+        *((ID3, io.BytesIO(content)) for content in id3.further_tags(path)),
     ]
     for kind, source in second:
         with suppress(mutagen.MutagenError):
@@ -146,7 +138,7 @@ def _key_fields(tags: Tags) -> list[str]:
     others = [
         name
         for name in tags.keys()  # noqa: SIM118 - no mapping
-        if name.startswith(prefix) and is_key_field(name.removeprefix(prefix).removeprefix("WM/"))
+        if name.startswith(prefix) and id3.is_key_field(name.removeprefix(prefix).removeprefix("WM/"))
     ]
     if main in (VORBIS_KEY, APE_KEY):  # Their case does not matter.
         others = [name.upper() for name in others]
@@ -174,9 +166,9 @@ def _value(tags: Tags, name: str) -> str | None:
 def _to_change(tags: Tags, key: Key, text: str) -> dict[str, str | None]:
     """The fields to write and what they hold: the main one, and others that name another key."""
     main, *others = ((name, _value(tags, name)) for name in _key_fields(tags))
-    if is_packed(main[1]):
+    if id3.is_packed(main[1]):
         raise TagError(f"its {main[0]} holds data of Mixed In Key, which a key would break")
-    contradicting = [(name, value) for name, value in others if contradicts(value, key)]
+    contradicting = [(name, value) for name, value in others if id3.contradicts(value, key)]
     return dict([main, *contradicting] if main[1] != text else contradicting)
 
 
@@ -227,7 +219,7 @@ def _write_copy(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None
     """The file with the key in its tags, handed over to the disk."""
     with path.open("rb") as source, copy.open("r+b") as target:
         if _has_plain_id3(kind):
-            copy_with_key(source, target, key, text)
+            id3.copy_with_key(source, target, key, text)
         else:
             shutil.copyfileobj(source, target)
             target.flush()
@@ -255,7 +247,7 @@ def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
 
 def _others(tags: Tags) -> list[str]:
     """All fields but those that may get the key."""
-    keys = {name.lower() for name in _key_fields(tags) if not is_packed(_value(tags, name))}
+    keys = {name.lower() for name in _key_fields(tags) if not id3.is_packed(_value(tags, name))}
     names = [name for name in tags.keys() if name.lower() not in keys]  # noqa: SIM118 - no mapping
     fields = [f"{name}={tags[name]!r}" for name in names]
     if any("\ufffd" in field for field in fields):

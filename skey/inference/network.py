@@ -61,12 +61,11 @@ class NumpyChromaNet:
         return _by_points(pairs, lambda points: _gelu(self._linear(points, f"{name}.pairs")))
 
     def _convnext(self, x: Block, name: str) -> Block:
-        normalised = self._norm(self._depthwise(x, f"{name}.depthwise"), name)
-        return np.asarray(x + _by_points(normalised, lambda points: self._branch(points, name)))
+        def branch(points: Points) -> Points:
+            wide = _gelu(self._linear(points, f"{name}.widen"))
+            return np.asarray(self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"])
 
-    def _branch(self, points: Points, name: str) -> Points:
-        wide = _gelu(self._linear(points, f"{name}.widen"))
-        return np.asarray(self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"])
+        return np.asarray(x + _by_points(self._norm(self._depthwise(x, f"{name}.depthwise"), name), branch))
 
     def _depthwise(self, x: Block, name: str) -> Block:
         kernels, bias = self._weights[f"{name}.weight"][:, 0], self._weights[f"{name}.bias"]
@@ -98,9 +97,7 @@ class NumpyChromaNet:
         mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
         return np.asarray((logits - mean) / np.sqrt(variance + _EPSILON))
 
-    def _linear(
-        self, x: Float[np.ndarray, "*points inputs"], name: str
-    ) -> Float[np.ndarray, "*points outputs"]:
+    def _linear(self, x: Float[np.ndarray, "*all inputs"], name: str) -> Float[np.ndarray, "*all outputs"]:
         return np.asarray(x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
 
 
@@ -130,12 +127,10 @@ def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     return others | {f"{name}.bias": shape[:1] for name, shape in weights.items()}
 
 
-def _by_points(
-    x: Block, function: Callable[[np.ndarray], np.ndarray]
-) -> Float[np.ndarray, "bins frames outputs"]:
+def _by_points(x: Block, apply: Callable[[np.ndarray], np.ndarray]) -> Float[np.ndarray, "bins frames out"]:
     """A function of the channels of each point, in memory that does not grow with what it makes inside."""
     points, step = x.reshape(-1, x.shape[-1]), _VALUES // x.shape[-1]
-    parts = [function(points[start : start + step]) for start in range(0, len(points), step)]
+    parts = [apply(points[start : start + step]) for start in range(0, len(points), step)]
     return np.concatenate(parts).reshape(*x.shape[:2], -1)
 
 

@@ -161,9 +161,8 @@ def _peaks(power: Power) -> _Peaks:
     reach = _NEIGHBOURS
     log_power = np.log(power[:, first - reach : last + reach].astype(np.float64))
     left, inner, right = (log_power[:, reach + step : reach + step + last - first] for step in (-1, 0, 1))
-    frame, place = np.nonzero(
-        (inner > left) & (inner >= right) & (inner > inner.max(initial=-np.inf) + _TUNING_RANGE)
-    )
+    is_high = inner > inner.max(initial=-np.inf) + _TUNING_RANGE
+    frame, place = np.nonzero((inner > left) & (inner >= right) & is_high)
     before, height, after = left[frame, place], inner[frame, place], right[frame, place]
     sums = np.pad(np.cumsum(log_power, axis=1), ((0, 0), (1, 0)))
     around = (sums[frame, place + 2 * reach + 1] - sums[frame, place]) / (2 * reach + 1)

@@ -1,8 +1,7 @@
 """Sound files and arrays to mono waveforms at 22,050 Hz: decoded, mixed down, resampled, peak-normalised.
 
-Files are decoded by :mod:`skey.files.decoding` and resampled by SoX (through soxr), block by block: memory
-does not grow with the sample rate or with the length that a damaged header claims. The stream and the whole
-file give the same numbers to the last bit. What can be wrong is an AudioError.
+Files are decoded by :mod:`skey.files.decoding` and resampled by soxr, block by block, in memory that does not
+grow with sample rate or length. The stream and the whole file give the same numbers to the last bit.
 """
 
 from collections.abc import Iterable, Iterator
@@ -68,7 +67,7 @@ def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
 
 
 def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) -> None:
-    """Refuse a recording that is empty, too short, silent or not finite: raises that kind of ``AudioError``.
+    """Raise the kind of ``AudioError`` for a recording that is empty, too short, silent or not finite.
 
     ``samples`` is its length at 22,050 Hz, ``peak`` its largest absolute value, full scale being 1.
     """

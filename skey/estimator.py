@@ -1,7 +1,6 @@
 """The key of a recording: sound in, :class:`KeyEstimate` out.
 
-A recording is heard in windows, read block by block, and the profiles of the tonal windows are averaged as
-in STONE. What holds no tonality gets no key, and the front end follows the tuning.
+Sound is read block by block and heard in windows; the profiles of the tonal ones are averaged as in STONE.
 """
 
 import os

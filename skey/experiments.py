@@ -1,6 +1,6 @@
 """Every system of both papers as one frozen value; the defaults are the papers' setting.
 
-What differs from a system is said by `replace`, and so is the smaller scale at which this repository trains.
+`replace` says what differs from a system, and the smaller scale at which this repository trains.
 """
 
 from collections.abc import Mapping
@@ -114,10 +114,7 @@ SUPERVISED = Experiment(
 
 
 def at_part(experiment: Experiment, percent: int, of: Literal["labels", "clips"]) -> Experiment:
-    """The system with that part of the labels (Figure 3, STONE), or of the training clips.
-
-    S-KEY was trained on 60 thousand and on a million tracks.
-    """
+    """The system with that part of the labels (Figure 3, STONE), or of the training clips (S-KEY)."""
     title = f"{experiment.title.split(',')[0]}, {percent} % of the {of}"
     setting = {"labels": "labelled_share", "clips": "share"}[of]
     return variant(experiment, f"{experiment.name}-{percent}", title, **{setting: percent / 100})
@@ -157,8 +154,8 @@ OUR_SCALE: Mapping[str, int | float] = {
 }
 """How much this repository trains a system: a tenth of the papers' pairs, in their batches.
 
-That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step`` is not in the
-papers: the network then works on a quarter of the frames.
+That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step``, not in the
+papers, lets the network work on a quarter of the frames.
 """
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
@@ -178,10 +175,7 @@ OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
 
 
 def scaled(experiment: Experiment, **scale: Any) -> Experiment:  # noqa: ANN401 - whole numbers and a rate
-    """The same system with other values of what ``OUR_SCALE`` names.
-
-    A system that has no use for unlabelled clips gets none.
-    """
+    """The same system with other values of what ``OUR_SCALE`` names; what has no use for clips gets none."""
     rate = scale.pop("rate", experiment.optimiser.rate)
     frames = scale.pop("frames_per_step", experiment.architecture.frames_per_step)
     scale |= {} if experiment.unlabelled else {"unlabelled": 0}

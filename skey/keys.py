@@ -1,7 +1,7 @@
 """The 24 keys: their value type, their order, the circle of fifths, how two keys relate, and every notation.
 
-A pitch class is a number of semitones above C (C = 0 … B = 11). A key signature is named by the pitch class
-of the major key that has it: C major and A minor both have signature 0.
+A pitch class counts semitones above C (0..11). A key signature is named by the pitch class of the major key
+that has it: C major and A minor both have signature 0.
 """
 
 import re
@@ -70,9 +70,7 @@ class Key:
 
     def __post_init__(self) -> None:
         if self.tonic not in range(12) or self.mode not in ("major", "minor"):
-            raise ValueError(
-                f"expected a tonic in 0..11 and 'major' or 'minor', not {self.tonic!r} {self.mode!r}"
-            )
+            raise ValueError(f"expected a tonic in 0..11 and 'major' or 'minor', not {self!r}")
 
     @property
     def index(self) -> int:
@@ -140,13 +138,13 @@ TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)
 
 
 def parse_key(text: str) -> Key:
-    """Read a key as data sets and tools write it.
+    """Read a key as data sets and tools write it; raises ``KeyParseError`` for any other text.
 
     Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
-    music21's ``e- minor`` and ``e-``, lower case for minor (``a``), German, French, Italian and Spanish names
-    (``fis-Moll``, ``Hm``, ``si bémol majeur``, ``la menor``), ``F#/Gb minor``, a key with its tuning (``A#m
-    +50``), Open Key (``1d``), Camelot-compatible codes (``8B``), ``sf=-6 mi=1``, and two of these that agree
-    (``Am (8A)``). Raises ``KeyParseError`` for any other text.
+    music21's ``e- minor``, lower case for minor (``a``), German, French, Italian and Spanish names
+    (``fis-Moll``, ``Hm``, ``si bémol majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open
+    Key (``1d``), Camelot-compatible codes (``8B``), ``sf=-6 mi=1``, and two of these that agree (``Am
+    (8A)``).
     """
     plain = unicodedata.normalize("NFKC", text if isinstance(text, str) else "")
     # A byte order mark begins some files, a NUL ends some tags.
@@ -225,8 +223,8 @@ def _from_fifths(fifths: int, mode: Mode) -> Key:
 def parse_gtzan(number: object) -> Key | None:
     """Read a key number of Lerch's annotations of GTZAN (``KeyEnumeration.txt`` of alexanderlerch/gtzan_key).
 
-    0..11 are A, Bb, … Ab major, 12..23 the same in minor, and -1, a modulating or unknown key, gives None.
-    Raises ``KeyParseError`` for anything else; ``3.0``, as pandas reads a column with gaps, is 3.
+    0..11 are A, Bb, … Ab major, 12..23 the same in minor; -1, a modulating or unknown key, gives None. Raises
+    ``KeyParseError`` for anything else; ``3.0``, as pandas reads a column with gaps, is 3.
     """
     match = _WHOLE.fullmatch(str(number))
     value = int(match[1]) if match else -2
@@ -259,10 +257,7 @@ def _spelled(key: Key) -> str:
 
 
 def _sharps(key: Key) -> int:
-    """The number of sharps in the key signature, -6..6, flats negative, with as few accidentals as possible.
-
-    Of the two ways to write six accidentals the canonical spelling decides: F# major has 6, Eb minor -6.
-    """
+    """The sharps of the key signature, -6..6, flats negative; of six F# major has sharps, Eb minor flats."""
     fifths = 7 * key.signature % 12
     return fifths - 12 if fifths > 6 or (fifths == 6 and key.mode == "minor") else fifths
 

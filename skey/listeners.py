@@ -55,10 +55,7 @@ class Listener:
 
 
 def ask(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
-    """The probabilities that a listener gives a track: in one pass, or from the mean over its windows.
-
-    Everything asks this way but the estimator, which cuts windows from the sound itself.
-    """
+    """The probabilities that a listener gives a track: in one pass, or from the mean over its windows."""
     return listener.probabilities(mean_profile(listener, log_vqt))
 
 
@@ -73,8 +70,8 @@ def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "valu
 def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
     """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
 
-    They are (99, 646) at 15 s. A rest of at least 7.5 s reaches back to fill a window, a shorter one is
-    dropped, as STONE drops every rest. A shorter track is one short window.
+    A rest of at least 7.5 s reaches back to fill a window, a shorter one is dropped, as STONE drops every
+    rest. A shorter track is one short window.
     """
     frames, length = log_vqt.shape[-1], frames_of(seconds)
     starts = list(range(0, frames - length + 1, length)) or [0]

@@ -1,12 +1,12 @@
 """ChromaNet (Sections 3.2 and 5.2 of STONE; the network of S-KEY is the one of Section 5.2).
 
-Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time and keep frequency
-(f, Section 3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. Every step
-treats all frequencies alike, so an input moved by k semitones gives a profile rotated by k; only the borders,
-and the affine norms of the network with 12 outputs, break this.
+Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time and keep frequency (f, Section
+3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. An input moved by k
+semitones gives a profile rotated by k, but for the borders and the affine norms of the network with 12
+outputs.
 
-Inside, arrays are (batch, bins, frames, channels), so that every convolution but the depthwise one is a
-product with a small matrix.
+Arrays are (batch, bins, frames, channels): all convolutions but the depthwise are products with small
+matrices.
 """
 
 from typing import Any
@@ -128,7 +128,7 @@ class Depthwise(torch.autograd.Function):
 class ConvNeXt(nn.Module):
     """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual.
 
-    `half_precision` computes the 1 x 1 convolutions, which are linear maps of the channels, in bfloat16.
+    `half_precision` computes the 1 x 1 convolutions, linear maps of the channels, in bfloat16.
     """
 
     def __init__(self, architecture: Architecture, channels: int, kernel: int) -> None:
@@ -240,9 +240,9 @@ class ChromaNet(nn.Module):
     def forward(
         self, cropped: Float[Tensor, "batch 84 frames"]
     ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
-        """The softmax over all outputs of a log-VQT in units of 80 dB; raises as :meth:`logits`.
+        """The key signature profile y (Eq. 1) or, by mode, the matrix Y (Section 5.2), which sums to one.
 
-        That is the key signature profile y (Eq. 1) or the matrix Y of key signature times mode (Section 5.2).
+        The input is a log-VQT in units of 80 dB; raises as :meth:`logits`.
         """
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)

@@ -38,8 +38,7 @@ from skey.training.shards import Seal, read_file, read_seal, write_file, write_i
 KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**26, "MALLOC_MMAP_THRESHOLD_": 2**25}
 """Bytes that glibc keeps in a worker. Dask leaves it 64 KB, and to fetch the rest anew is half the work."""
 
-HASHED_AT_ONCE = 64
-"""Files that one task reads to know their contents."""
+HASHED_AT_ONCE = 64  # files that one task reads to know their contents
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")

@@ -26,11 +26,8 @@ from skey.training.recordings import Recordings, segments
 from skey.training.shards import open_shards, write_index, write_shard
 from skey.training.speed import ways_to_step
 
-TRACKS = 8
-"""Tracks in the shard that is written and read."""
-
-BATCH = 16
-"""Pairs of segments in a step of training, and in a batch that is read."""
+TRACKS = 8  # tracks in the shard that is written and read
+BATCH = 16  # pairs of segments in a step of training, and in a batch that is read
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,7 @@ from skey.weights.store import LoadedModel
 
 CLIPS_AT_ONCE = 64
 
-LEAST_CLIPS = 48
-"""Fewer labelled clips than this say too little about confidence."""
+LEAST_CLIPS = 48  # fewer labelled clips than this say too little about confidence
 
 
 def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0) -> Row:

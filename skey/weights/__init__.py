@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent
-DEFAULT = "semitone-open"
-"""The shipped weights that estimate where none are asked for."""
+DEFAULT = "semitone-open"  # the shipped weights that estimate where none are asked for
 
 
 def user_folder() -> Path:

@@ -18,14 +18,9 @@ from skey.errors import WeightsError
 from skey.inference import filters
 from skey.inference.architecture import KINDS, Architecture, Calibration, Settings
 
-METADATA_KEY, SEAL_KEY = "skey", "skey-seal"
-"""The header and its SHA-256 among the metadata."""
-
-MOST_BYTES = 256 << 20
-"""The largest file of weights that is read; those that ship have a few MB."""
-
-FORMAT = 1
-"""Raised when a reader of today could not understand a file of tomorrow."""
+METADATA_KEY, SEAL_KEY = "skey", "skey-seal"  # the header and its SHA-256 among the metadata
+MOST_BYTES = 256 << 20  # the largest file of weights that is read; those that ship have a few MB
+FORMAT = 1  # raised when a reader of today could not understand a file of tomorrow
 
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "outputs": (12, 24),

@@ -19,8 +19,7 @@ from skey.keys import KEYS, Key
 from skey.shapes import Float
 from skey.vqt import crop
 
-Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]
-"""How loud a bin of the log-VQT counts; see :func:`track_chroma`."""
+Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]  # see :func:`track_chroma`
 
 
 def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -> Float[Tensor, "12"]:

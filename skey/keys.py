@@ -13,9 +13,7 @@ from typing import Literal, get_args
 from skey.errors import SkeyError
 
 Mode = Literal["major", "minor"]  # the two modes of the 24 keys
-
-TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-"""The canonical spelling of each tonic, the same in both modes, by pitch class from C = 0."""
+TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # in both modes
 
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "H": 11}
 _MODES: dict[str, Mode] = dict.fromkeys(("M", "maj", "major", "dur"), "major")
@@ -32,10 +30,8 @@ _ACCIDENTAL_WORDS = (
 )
 """Signs that are written as words, also German ones without a mode (``Fis``, ``es``)."""
 _NAME = re.compile(r"([A-Ga-g]|[Hh](?=m?$))([#b]{0,2})(?:[\s:_-]*([A-Za-z]+)\.?)?")
-_ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")
-"""Two names of one tonic: ``F#/Gb minor``."""
-_TWICE = re.compile(r"(.+?)(?:\s*/\s*|\s+-\s+)(.+)|(.+?)\s*\((.+)\)")
-"""Two names of one key: ``C#m/Dbm``, ``8A - Am``, ``Am (8A)``."""
+_ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")  # ``F#/Gb minor``
+_TWICE = re.compile(r"(.+?)(?:\s*/\s*|\s+-\s+)(.+)|(.+?)\s*\((.+)\)")  # ``C#m/Dbm``, ``8A - Am``, ``Am (8A)``
 _GERMAN = r"([A-H])(is|es|s)?[\s:_-]*(dur|moll)"
 _ROMANCE = (
     r"(do|ut|ré|re|mi|fa|sol|la|si)\s*"
@@ -53,8 +49,7 @@ _CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
 _CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
 _MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
 _WHOLE = re.compile(r"\s*([+-]?\d{1,9})(?:\.0)?\s*")
-_CIRCLE_ORIGIN = {"b": 8, "a": 8, "d": 1, "m": 1}
-"""The number that C major or A minor has, by the letter of a code on the circle of fifths."""
+_CIRCLE_ORIGIN = {"b": 8, "a": 8, "d": 1, "m": 1}  # number of C major or A minor, by letter
 
 
 class KeyParseError(SkeyError, ValueError):
@@ -133,8 +128,7 @@ class Notation(StrEnum):
     MIDI = "midi"  # ``sf=-6 mi=1``: the two bytes of a MIDI key signature, sharps (flats negative) and minor
 
 
-TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)
-"""The ways to write a key into tags: all have at most three characters, as ID3 asks for."""
+TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)  # of at most three characters
 
 
 def parse_key(text: str) -> Key:
@@ -262,11 +256,8 @@ def _sharps(key: Key) -> int:
     return fifths - 12 if fifths > 6 or (fifths == 6 and key.mode == "minor") else fifths
 
 
-KEYS = tuple(Key(tonic, mode) for mode in get_args(Mode) for tonic in range(12))
-"""All keys in index order: C to B major, then C to B minor."""
-
-SIGNATURES_BY_FIFTHS = tuple(7 * fifths % 12 for fifths in range(12))
-"""The 12 key signatures along the circle of fifths: C, G, D, A, …"""
+KEYS = tuple(Key(tonic, mode) for mode in get_args(Mode) for tonic in range(12))  # C to B major, then minor
+SIGNATURES_BY_FIFTHS = tuple(7 * fifths % 12 for fifths in range(12))  # C, G, D, A, …
 
 CIRCLE_OF_FIFTHS = tuple(key for major in SIGNATURES_BY_FIFTHS for key in (KEYS[major], KEYS[major].relative))
 """All keys by fifths, each major next to its relative minor: C, Am, G, Em, D, Bm, … (Figure 4, STONE)."""

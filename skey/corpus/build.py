@@ -26,22 +26,12 @@ from skey.inference import filters
 from skey.inference.threads import one_thread
 from skey.shapes import UInt8
 
-SHARD_CLIPS = 12
-"""Clips in a shard: 1.5 MB, a few seconds of work to lose, and 48 or 240 clips fill two cores evenly."""
-
+SHARD_CLIPS = 12  # in a shard: 1.5 MB, a few seconds of work to lose
 CLIP_SHAPE = (99, 1292)  # bins and frames of the log-VQT of one 30-s clip
-
-Features = UInt8[np.ndarray, "clips 99 1292"]
-"""Log-VQT of several clips as unsigned bytes, 255 = 1.25 (``skey.vqt.to_bytes``)."""
-
-ClipFeatures = Callable[[Clip], UInt8[np.ndarray, "99 1292"]]
-"""What turns a planned clip into its row of the store."""
-
-PACKAGES = ("music21", "pretty_midi", "numpy", "scipy", "torch")
-"""The packages that the notes, the sound and the features come from."""
-
-_SOUNDLESS = ("__init__", "build", "listening", "packages", "processes")
-"""Modules of this folder that change no sample."""
+Features = UInt8[np.ndarray, "clips 99 1292"]  # 255 = 1.25 (``skey.vqt.to_bytes``)
+ClipFeatures = Callable[[Clip], UInt8[np.ndarray, "99 1292"]]  # makes the row of a clip
+PACKAGES = ("music21", "pretty_midi", "numpy", "scipy", "torch")  # what features depend on
+_SOUNDLESS = ("__init__", "build", "listening", "packages", "processes")  # change no sample
 
 
 class MissingFeatures(SkeyError):

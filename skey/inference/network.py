@@ -15,8 +15,7 @@ from skey.inference.filters import CROPPED_BINS
 from skey.shapes import Float, Float32
 
 _EPSILON = np.float32(1e-5)
-_VALUES = 2**14
-"""Values that a map of the channels takes at a time: what it makes of them fits the processor's cache."""
+_VALUES = 2**14  # values that a map of the channels takes at a time: the results fit the cache
 _FRAMES = 32  # frames that are convolved at a time, for the same reason
 _ERF = np.array([4.30638e-5, 2.765672e-4, 1.520143e-4, 9.2705272e-3, 4.22820123e-2, 7.05230784e-2])
 _ERF = (_ERF * 0.5 ** (np.arange(6, 0, -1) / 2)).astype(np.float32)

@@ -33,8 +33,7 @@ the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and Probabil
 """
 
 PITCH_CLASS_OF_A = 9
-DECADES = 8.0
-"""Magnitudes from 0 to 1 of the log-VQT: 80 dB, taken as 10 log10 of the magnitude, are eight decades."""
+DECADES = 8.0  # of magnitudes from 0 to 1 of the log-VQT: 80 dB, as 10 log10 of the magnitude
 
 
 @lru_cache

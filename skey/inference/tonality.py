@@ -22,27 +22,22 @@ Marks = Bool[np.ndarray, "peaks"]
 
 FRAME = 4096  # samples of an analysis frame (186 ms): bins of 5.4 Hz
 STEP = FRAME // 2  # samples between two frames
-TONAL_PROMINENCE = 0.12
-"""Log power by which spectral lines stand out at least; white noise stays under 0.05, music is above 0.18."""
+TONAL_PROMINENCE = 0.12  # log power of lines, at least; white noise stays under 0.05, music is above 0.18
 MIN_ACTIVE_SECONDS = 1.5  # the least sound that counts as more than a click
-LEAST_CHANGE = 0.01
-"""How much the pitch classes of music change at least; a sustained chord or tone stays under 0.008."""
+LEAST_CHANGE = 0.01  # of the pitch classes of music; a sustained chord or tone stays under 0.008
 
 _WINDOW = np.hanning(FRAME).astype(np.float32)
 _FRAMES_AT_ONCE = 32  # so many are transformed together: they stay in the processor's cache
 _ACTIVE_RANGE = 1e-5
-_ROUNDING = 2e-5
-"""Share of the largest value; a resampled constant or ramp, which is no sound, stays under it."""
+_ROUNDING = 2e-5  # share of the peak under which a resampled constant or ramp, no sound, stays
 _SILENT_RANGE = 1e-4
 _NOISE_PROMINENCE = 0.65
 _NEIGHBOURS = 12
-_LINE_BINS = slice(_NEIGHBOURS, int(4_000 * FRAME / SAMPLE_RATE))
-"""From 65 Hz, the lowest bin with as many neighbours below it."""
+_LINE_BINS = slice(_NEIGHBOURS, int(4_000 * FRAME / SAMPLE_RATE))  # from 65 Hz: as many neighbours lie below
 _TUNING_BINS = slice(int(100 * FRAME / SAMPLE_RATE), int(2_500 * FRAME / SAMPLE_RATE))
 _TUNING_RANGE = np.log(1e-4)
 _CONCERT_A = 440.0
-_STEADY, _STEADY_BINS = 0.01, 0.35
-"""How far a steady peak may move from frame to frame: as a share of its frequency, and in bins."""
+_STEADY, _STEADY_BINS = 0.01, 0.35  # how far a steady peak may move a frame: share of its frequency, bins
 _WEIGHTS = (2.5, 5.0, 4.75, 1.67, -8.5)
 """Of the log prominence, the agreement, the log number of pitch classes, the log change, and the offset.
 

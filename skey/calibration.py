@@ -66,10 +66,7 @@ def _reference_crops(mode: Mode) -> Float[Tensor, "12 84 frames"]:
 
 @torch.inference_mode()
 def reference_profiles(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 12 columns"]:
-    """The network's profiles of the reference sound, (12, 12, columns): crop, row, column.
-
-    A larger crop sounds lower, so the rows fall as the crop grows.
-    """
+    """Profiles of the reference sound in its twelve transpositions, (12, 12, columns): crop, row, column."""
     was_training = model.training
     profiles: Tensor = model.eval()(_reference_crops(mode).to(next(model.parameters()).device))
     model.train(was_training)
@@ -83,10 +80,7 @@ def reference_profile(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 columns
 
 
 def signature_row(model: ChromaNet) -> int:
-    """The row of the signature profile that stands for C major and A minor, from the two reference sounds.
-
-    It asks nothing of the modes, which a network learns later.
-    """
+    """The row of C major and A minor, from both reference sounds, whether or not the modes are learnt."""
     heard = reference_profile(model, "major") + reference_profile(model, "minor")
     return int(heard.sum(1).argmax())
 

@@ -1,7 +1,4 @@
-"""The key of a recording: sound in, :class:`KeyEstimate` out.
-
-Sound is read block by block and heard in windows; the profiles of the tonal ones are averaged as in STONE.
-"""
+"""The key of a recording: sound in, :class:`KeyEstimate` out, by the mean of its tonal windows (STONE)."""
 
 import os
 import sys

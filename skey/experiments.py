@@ -1,7 +1,4 @@
-"""Every system of both papers as one frozen value; the defaults are the papers' setting.
-
-`replace` says what differs from a system, and the smaller scale at which this repository trains.
-"""
+"""Every system of both papers as one frozen value, in the papers' setting; `replace` says what differs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

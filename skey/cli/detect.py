@@ -144,10 +144,7 @@ def is_tagged(file: Path, messages: Messages) -> bool:
 def opened_report(
     options: dict[str, Any], layout: Layout, settings: "Settings", inputs: list[Path]
 ) -> Iterator[tuple[Report, TextIO | None, list["Entry"]]]:
-    """Where results go, their journal, and the entries of the files that have their results already.
-
-    Names of files that are no text are written as the bytes that they are.
-    """
+    """Where results go (odd names as the bytes that they are), the journal, and what is finished already."""
     from skey.cli.journal import locked, opened_journal, put_in_order, refuse_to_destroy, resumed
 
     output, finished, journal, stream = options["output"], [], None, sys.stdout

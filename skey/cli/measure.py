@@ -199,10 +199,7 @@ class Cost(NamedTuple):
 
 
 def measure(name: str, command: Sequence[str]) -> Cost:
-    """Run one command in a fresh process and account for it; its output is thrown away.
-
-    Raises ``SkeyError`` where it failed, or the system cannot account for a single process (Windows).
-    """
+    """What a command takes in a fresh process; ``SkeyError`` where it failed, and on Windows."""
     ran = subprocess.run(
         [sys.executable, "-S", "-c", ACCOUNTANT, *command],
         capture_output=True,

@@ -1,7 +1,4 @@
-"""What each stage of an estimate, and of training on many tracks, takes of one core.
-
-A step of training is taken as ours and written plainly as in the papers.
-"""
+"""What each stage of an estimate and of training takes of one core, and a step written as in the papers."""
 
 import hashlib
 import shutil

@@ -150,10 +150,7 @@ def clip_features(clip: Clip, font: Path | None = None) -> UInt8[np.ndarray, "99
 
 @functools.cache
 def recipe_digest() -> str:
-    """Twelve hexadecimal digits of the code that makes the sound and the features.
-
-    Comments and docstrings do not count; the versions of music21 (notes) and pretty_midi (SoundFont) do.
-    """
+    """Twelve hexadecimal digits of the code (no comments or docstrings) and packages that make the sound."""
     sources = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem not in _SOUNDLESS]
     sources += [Path(str(module.__file__)) for module in (filters, vqt)]
     parts = [bare_code(path.read_text(encoding="utf-8")) for path in sources]
@@ -213,10 +210,7 @@ def build(
 
 
 def build_songs(clips: int, jobs: int | None, progress: bool, seed: int, font: Path | None) -> FeatureStore:
-    """Build what is missing of the songs for training (``plan_songs``), and open it; see ``build``.
-
-    ``font`` is another SoundFont than that of the corpus; songs of each lie in a folder of their own.
-    """
+    """Build what is missing of ``plan_songs``, and open it; another SoundFont has a folder of its own."""
     name = f"songs-{font_digest(font)}" if font else "songs"
     folder = corpus_folder("train").with_name(name)
     features = functools.partial(clip_features, font=font) if font else clip_features
@@ -233,10 +227,7 @@ def font_digest(font: Path) -> str:
 def build_clips(
     plan: Sequence[Clip], folder: Path, features: ClipFeatures, jobs: int | None = 1, progress: bool = False
 ) -> FeatureStore:
-    """Build any planned clips' features below ``folder`` in so many processes (None: one for each core).
-
-    Several jobs import ``features`` by its name.
-    """
+    """Build clips' features below ``folder`` in ``jobs`` processes (None: one for each core)."""
     shards = plan_shards(plan, folder)
     todo = [(shard, part, features) for shard, part in shards.items() if not shard.is_sound()]
     done, jobs = len(plan) - sum(len(part) for _, part, _ in todo), min(jobs or default_jobs(), len(todo))

@@ -34,10 +34,7 @@ def data_directory() -> Path:
 
 
 def commit_of(folder: Path, file: str = "") -> str:
-    """The commit of a clone, 12 digits, with ``+changes`` where tracked files differ.
-
-    ``unknown`` without git, or where it does not keep the ``file``.
-    """
+    """The commit of a clone, with ``+changes`` if files differ; ``unknown`` where git keeps no ``file``."""
     tracked = [("ls-files", "--error-unmatch", file)] if file else []
     commit = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes")
     try:

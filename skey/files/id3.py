@@ -1,7 +1,4 @@
-"""The key in an ID3v2 tag, byte by byte: every other frame, its order and its encoding stay as they are.
-
-A tag stands at the start of a file (mp3) or in a chunk of its own (wav, aiff).
-"""
+"""The key in an ID3v2 tag of an mp3, wav or aiff, byte by byte: all other frames and their order stay."""
 
 import base64
 import io

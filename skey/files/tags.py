@@ -72,10 +72,7 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
 
 
 def tagged_key(path: Path) -> str | None:
-    """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read.
-
-    A blank or a placeholder is no key. What Mixed In Key packed comes last, and is id3.unpacked.
-    """
+    """The text of the first field with a key, or None; what Mixed In Key packed comes last; ``TagError``."""
     with _typed(path):
         tags = _opened(path).tags
         values = [*_values(tags), *(value for _, value in _beside(path, tags))]
@@ -83,10 +80,7 @@ def tagged_key(path: Path) -> str | None:
 
 
 def _beside(path: Path, tags: Tags) -> Iterator[tuple[str, str]]:
-    """What key fields of a second tag say, and its kind.
-
-    That is APEv2 at the end of an mp3, ID3 before a flac or in a second chunk of a wav.
-    """
+    """What a second tag says, and its kind: APEv2 after an mp3, ID3 before a flac or again in a wav."""
     second: list[tuple[Kind, Path | io.BytesIO]] = [
         *((kind, path) for kind in (ID3, APEv2) if not isinstance(tags, kind)),
         *((ID3, io.BytesIO(content)) for content in id3.further_tags(path)),

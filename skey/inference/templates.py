@@ -1,7 +1,4 @@
-"""Key profiles of music psychology, and how well that of each key fits a recording, in numpy.
-
-The estimator listens with it where it has no weights; :mod:`skey.baselines` has other chromas, too.
-"""
+"""Key profiles of music psychology, and how well that of each key fits a recording, in numpy."""
 
 from collections.abc import Mapping
 from functools import lru_cache

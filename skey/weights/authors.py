@@ -141,10 +141,7 @@ UNKNOWN = Release("Imported ChromaNet", "unknown", "unknown")
 
 
 def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's tensors under our names, without the front end's buffers.
-
-    Convolutions over pairs of frames, and over nothing but channels, become the matrices that they are.
-    """
+    """The network's tensors under our names; convolutions over pairs or channels become matrices."""
     tensors = {}
     for name, value in state.items():
         if name.startswith("chromanet."):

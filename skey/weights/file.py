@@ -1,7 +1,4 @@
-"""Weights files: safetensors whose metadata carries a header, read and checked without torch.
-
-The header holds everything besides the numbers that rebuilding the estimator needs.
-"""
+"""Weights files without torch: safetensors with a header, which holds what rebuilding the estimator needs."""
 
 import hashlib
 import json

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,9 +19,6 @@ from skey.keys import KEYS, TAG_NOTATIONS, Key, Notation
 if TYPE_CHECKING:
     from skey.cli.journal import Entry, Settings
     from skey.estimator import KeyEstimator, Outcome
-
-_STDOUT = "standard output"
-DEVICES = (Path("/dev"), Path("/dev/fd"))  # where ``stdout`` has a name: no place for a journal
 
 
 @dataclass
@@ -140,40 +137,6 @@ def is_tagged(file: Path, messages: Messages) -> bool:
     return False
 
 
-@contextmanager
-def opened_report(
-    options: dict[str, Any], layout: Layout, settings: "Settings", inputs: list[Path]
-) -> Iterator[tuple[Report, TextIO | None, list["Entry"]]]:
-    """Where results go (odd names as the bytes that they are), the journal, and what is finished already."""
-    from skey.cli.journal import locked, opened_journal, put_in_order, refuse_to_destroy, resumed
-
-    output, finished, journal, stream = options["output"], [], None, sys.stdout
-    is_file = output is not None and (output.is_file() or not output.exists())
-    is_file = is_file and output.parent not in DEVICES
-    if is_file:
-        output = output.resolve()  # a link stays one, and runs that name it differently share a lock
-    with ExitStack() as stack:
-        if is_file:
-            stack.enter_context(locked(output))
-            continues = options["resume"] and output.exists()  # Then `resumed` looks closer.
-            refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or continues)
-            finished = resumed(output, layout, settings, inputs) if options["resume"] else []
-        if output is not None:
-            mode, written = "a" if finished else "w", output
-            if finished and layout.format.is_by_place:
-                written = Path(os.devnull)  # What is heard now belongs between what is there.
-                stack.callback(put_in_order, output, layout, inputs)
-            opened = written.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
-            stream = stack.enter_context(opened)
-        elif stream is None:
-            raise SkeyError(f"{_STDOUT} is closed: name a file by --output")
-        if is_file:
-            journal = stack.enter_context(opened_journal(output, settings, finished))
-        report = Report(stream, layout, continued=bool(finished))
-        stack.callback(report.end)
-        yield report, journal, finished
-
-
 def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[Path, ...]:
     """Paths, among which ``-`` is standard input and ``./-`` a file."""
     from skey.files.folders import STDIN
@@ -250,7 +213,7 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     except BrokenPipeError:
         raise
     except OSError as error:
-        name = error.filename or options["output"] or _STDOUT
+        name = error.filename or options["output"] or "standard output"
         raise click.ClickException(f"{name}: {error.strerror}") from error
     if messages.failures:
         sys.exit(1)
@@ -258,7 +221,7 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
 
 def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messages) -> None:
     """Find the files, load the weights, report."""
-    from skey.cli.journal import status_of
+    from skey.cli.journal import opened_report, status_of
     from skey.estimator import KeyEstimator
     from skey.files.folders import STDIN, sound_files
     from skey.weights import DEFAULT, default_weights, find_shipped

@@ -73,7 +73,9 @@ class Layout:
             return _json({"path": path, **record, "probabilities": self._probabilities(estimate)})
         if self.format == Format.CSV:
             rows = rows if self.segments else [record]
-            return "\n".join(_csv([_as_cell(path), *row.values()]) for row in rows)
+            # A spreadsheet would compute `=1+1.wav`; what is written stands for the same file.
+            cell = escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
+            return "\n".join(_csv([cell, *row.values()]) for row in rows)
         lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{printable(path)}"]
         lines += [f"  {r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows]
         return "\n".join(lines)
@@ -200,11 +202,6 @@ def _json(record: dict[str, Any]) -> str:
 def escaped(text: str) -> str:
     """A text that UTF-8 can hold: what stands for other bytes is written as an escape sequence."""
     return text.encode(errors="backslashreplace").decode()
-
-
-def _as_cell(path: str) -> str:
-    """A name for a spreadsheet, which would compute ``=1+1.wav``; it stands for the same file."""
-    return escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
 
 
 def printable(text: str) -> str:

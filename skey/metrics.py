@@ -55,19 +55,15 @@ def bootstrap_interval(
 ) -> Interval:
     """The mean of the points, one a track, and its percentile bootstrap interval of probability ``level``."""
     value = _mean(float(points.sum()), points.size)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(_resampled_means(points, resamples, seed), tails)
-    return Interval(value, float(low), float(high))
-
-
-def _resampled_means(points: Points, resamples: int, seed: int) -> Float[np.ndarray, "resamples"]:
-    """Means of resampled tracks: drawing how often each distinct value occurs is the same, in less memory."""
+    # To draw how often each distinct value occurs is to resample the tracks, in less memory.
     values, counts = np.unique(points, return_counts=True)
     rng, shares = np.random.default_rng(seed), counts / points.size
     block = max(1, _BLOCK // values.size)
     sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
     sums = [rng.multinomial(points.size, shares, size=size) @ values for size in sizes]
-    return np.concatenate(sums) / points.size
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(np.concatenate(sums) / points.size, tails)
+    return Interval(value, float(low), float(high))
 
 
 def paired_bootstrap(a: Points, b: Float[np.ndarray, "other_tracks"], seed: int = 0) -> Interval:

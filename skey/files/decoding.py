@@ -119,9 +119,7 @@ def as_float(block: Samples) -> Block:
     """
     if np.issubdtype(block.dtype, np.integer):
         if block.itemsize > 4:
-            raise UnreadableAudio(
-                f"samples of {block.dtype} do not tell their full scale; make them int16, int32 or float"
-            )
+            raise UnreadableAudio(f"{block.dtype} tells no full scale; make samples int16, int32 or float")
         half = np.float32(2 ** (8 * block.itemsize - 1))
         centred = block - half if np.issubdtype(block.dtype, np.unsignedinteger) else block
         block = centred / half
@@ -275,7 +273,5 @@ def _samples(frame: "av.AudioFrame") -> Samples:
     try:
         values = frame.to_ndarray()
     except ValueError as error:
-        raise UnreadableAudio(
-            f"samples of a rare kind ({frame.format.name}); export it with 16 or 24 bits"
-        ) from error
+        raise UnreadableAudio(f"rare kind ({frame.format.name}); export it with 16 or 24 bits") from error
     return np.asarray(values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels))

@@ -61,21 +61,17 @@ class Shard:
 
     def recorded_checksum(self) -> str | None:
         """The sha256 that the manifest gives; None where it is absent, unreadable or of other clips."""
-        try:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             manifest = json.loads(self.manifest_path.read_text(encoding="utf-8"))
             if tuple(manifest["clips"]) == self.clip_ids and manifest["plan"] == self.name:
                 return str(manifest["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
         return None
 
     def is_sound(self) -> bool:
         """Whether the shard is there, sealed, and every byte of its array is the one that was written."""
-        try:
-            with self.array_path.open("rb") as file:
-                return self.recorded_checksum() == hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            return False
+        with contextlib.suppress(OSError), self.array_path.open("rb") as file:
+            return self.recorded_checksum() == hashlib.file_digest(file, "sha256").hexdigest()
+        return False
 
 
 @contextlib.contextmanager

@@ -66,9 +66,7 @@ def read_table(
 
     def parse_row(row: dict[str, str]) -> Track:
         if None in row:  # a label may have moved to another column unnoticed
-            raise LabelError(
-                f"{len(header)} columns but more cells: expected commas within a cell only in quotes"
-            )
+            raise LabelError(f"{len(header)} columns but more cells: expected commas in cells only in quotes")
         return parse({name: text.strip() for name, text in row.items()})
 
     return parse_each(path.name, rows, parse_row)

@@ -105,10 +105,10 @@ def measure_tonality(wave: Float32[np.ndarray, "samples"]) -> Tonality:
     power = _active(_power_spectra(wave - wave.mean()), floor)
     if not len(power):
         return Tonality(0.0, 0.0, 0j)
-    peaks = _peaks(power)
-    tuning = complex(np.sum(peaks.magnitude * np.exp(2j * np.pi * peaks.semitones)))
-    seconds = len(power) * STEP / SAMPLE_RATE
-    return Tonality(seconds, _line_prominence(power), tuning, *_scale(peaks, len(power)))
+    frame, semitones, magnitude, weights = _peaks(power)
+    tuning = complex(np.sum(magnitude * np.exp(2j * np.pi * semitones)))
+    seconds, scale = len(power) * STEP / SAMPLE_RATE, _scale(frame, semitones, weights, len(power))
+    return Tonality(seconds, _line_prominence(power), tuning, *scale)
 
 
 def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Power:
@@ -139,19 +139,12 @@ def _line_prominence(power: Power) -> float:
     return float(np.sqrt(max(np.mean(np.maximum(rise, 0) ** 2) - by_chance, 0)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Peaks:
-    """Spectral peaks within 40 dB of the highest."""
+def _peaks(power: Power) -> tuple[Places, Values, Values, Values]:
+    """Spectral peaks within 40 dB of the highest: frame, semitones from A4, magnitude, weight.
 
-    frame: Places
-    semitones: Values  # from A4 = 440 Hz
-    magnitude: Values
-    excess: Values  # the log power over the mean of the bins around
-    steady: Marks  # whether the frames before and after have the same peak
-
-
-def _peaks(power: Power) -> _Peaks:
-    """The peaks of all frames, and where the parabolas through their logarithms have their tops."""
+    They are the tops of parabolas through the logarithms. A steady peak weighs its log power over the mean of
+    the bins around, any other nothing.
+    """
     first, last = _TUNING_BINS.start, _TUNING_BINS.stop
     reach = _NEIGHBOURS
     log_power = np.log(power[:, first - reach : last + reach].astype(np.float64))
@@ -164,7 +157,7 @@ def _peaks(power: Power) -> _Peaks:
     position = place + first + (before - after) / 2 / (before - 2 * height + after)
     semitones = 12 * np.log2(position * SAMPLE_RATE / FRAME / _CONCERT_A)
     steady = _steady(frame, place, position, inner.shape)
-    return _Peaks(frame, semitones, np.exp(height / 2), np.maximum(height - around, 0), steady)
+    return frame, semitones, np.exp(height / 2), np.maximum(height - around, 0) * steady
 
 
 def _steady(frame: Places, place: Places, position: Values, shape: tuple[int, ...]) -> Marks:
@@ -179,15 +172,14 @@ def _steady(frame: Places, place: Places, position: Values, shape: tuple[int, ..
     return np.asarray(np.any(before, axis=0) & np.any(after, axis=0))
 
 
-def _scale(peaks: _Peaks, frames: int) -> tuple[float, float, float]:
-    """Agreement, pitch classes and change of the steady peaks, weighted by their excess."""
-    weights = peaks.excess * peaks.steady
+def _scale(frame: Places, semitones: Values, weights: Values, frames: int) -> tuple[float, float, float]:
+    """Agreement, pitch classes and change of weighted peaks."""
     total = weights.sum()
     if not total:
         return 0.0, 1.0, 0.0
-    tuning = np.sum(weights * np.exp(2j * np.pi * peaks.semitones))
-    classes = np.round(peaks.semitones - np.angle(tuning) / (2 * np.pi)).astype(int) % 12
-    chroma = np.bincount(12 * peaks.frame + classes, weights, 12 * frames).reshape(frames, 12) / total
+    tuning = np.sum(weights * np.exp(2j * np.pi * semitones))
+    classes = np.round(semitones - np.angle(tuning) / (2 * np.pi)).astype(int) % 12
+    chroma = np.bincount(12 * frame + classes, weights, 12 * frames).reshape(frames, 12) / total
     by_frame = chroma.sum(axis=1, keepdims=True)
     spread = _entropy(chroma.sum(axis=0))
     # The weighted mean of the frames' entropies is that of the chroma less that of the frames' weights.

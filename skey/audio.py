@@ -1,8 +1,7 @@
 """Sound files and arrays to mono waveforms at 22,050 Hz: decoded, mixed down, resampled, peak-normalised.
 
-Files are decoded by :mod:`skey.files.decoding` and resampled by SoX (through soxr), block by block: memory
-does not grow with the sample rate or with the length that a damaged header claims. The stream and the whole
-file give the same numbers to the last bit. What can be wrong is an AudioError.
+Files are decoded by :mod:`skey.files.decoding` and resampled by soxr, block by block, in memory that does not
+grow with sample rate or length. The stream and the whole file give the same numbers to the last bit.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,17 +19,10 @@ from skey.files.decoding import Block, EmptyAudio, as_float, block_frames, check
 from skey.files.decoding import PathLike as PathLike
 from skey.shapes import Float32, Shaped
 
-SAMPLE_RATE = 22_050
-"""Samples per second of every waveform in this package."""
-
-MIN_SAMPLES = 127 * 512
-"""The shortest usable recording, 2.95 s: seven halvings of time need its 128 frames."""
-
-SILENCE_PEAK = 1e-4
-"""A recording that never exceeds this share of full scale (-80 dB) counts as silent."""
-
-_LARGEST = 1e12
-"""Power spectra of much larger samples would overflow; those of 32 bits reach 2e9."""
+SAMPLE_RATE = 22_050  # samples per second of every waveform in this package
+MIN_SAMPLES = 127 * 512  # the shortest usable recording, 2.95 s: seven halvings of time need its 128 frames
+SILENCE_PEAK = 1e-4  # a recording that never exceeds this share of full scale (-80 dB) counts as silent
+_LARGEST = 1e12  # power spectra of much larger samples would overflow; those of 32 bits reach 2e9
 
 _NOT_FINITE = "the recording holds NaN or infinite samples, or some over 1e12; export it again, in -1..1"
 
@@ -75,7 +67,7 @@ def normalise(wave: Wave, *, min_samples: int = MIN_SAMPLES) -> Wave:
 
 
 def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) -> None:
-    """Refuse a recording that is empty, too short, silent or not finite: raises that kind of ``AudioError``.
+    """Raise the kind of ``AudioError`` for a recording that is empty, too short, silent or not finite.
 
     ``samples`` is its length at 22,050 Hz, ``peak`` its largest absolute value, full scale being 1.
     """
@@ -112,9 +104,7 @@ def stream_array(
     rate = _rate(sample_rate)
     table = samples[:, None] if samples.ndim == 1 else samples
     if table.ndim != 2:
-        raise AudioError(
-            f"expected (samples,), (samples, channels) or (channels, samples), not {samples.shape}"
-        )
+        raise AudioError(f"expected (samples,), (samples, channels) or the reverse, not {samples.shape}")
     if not (np.issubdtype(table.dtype, np.integer) or np.issubdtype(table.dtype, np.floating)):
         raise AudioError(f"expected an array of real numbers, not of {table.dtype}")
     if not table.size:

@@ -1,8 +1,7 @@
 """From a rotation-free profile to keys: what each output means, found on a synthesised reference sound.
 
-Which output means C major is an accident of self-supervised training. Section 4.2 of STONE settles it with
-one recording of a C major scale and its chords. Here that sound is synthesised, a second one in A minor is
-added, and each mode is calibrated on its own, because nothing in training ties the two together.
+Section 4.2 of STONE settles it with one recording of a C major scale and its chords. Here that sound is
+synthesised, a second one in A minor is added, and each mode is calibrated on its own.
 """
 
 from functools import cache
@@ -67,10 +66,7 @@ def _reference_crops(mode: Mode) -> Float[Tensor, "12 84 frames"]:
 
 @torch.inference_mode()
 def reference_profiles(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 12 columns"]:
-    """The network's profile of the reference sound in each of its twelve transpositions.
-
-    (12, 12, columns): crop, row, column. A larger crop sounds lower, so the rows fall as the crop grows.
-    """
+    """Profiles of the reference sound in its twelve transpositions, (12, 12, columns): crop, row, column."""
     was_training = model.training
     profiles: Tensor = model.eval()(_reference_crops(mode).to(next(model.parameters()).device))
     model.train(was_training)
@@ -84,10 +80,7 @@ def reference_profile(model: ChromaNet, mode: Mode) -> Float[Tensor, "12 columns
 
 
 def signature_row(model: ChromaNet) -> int:
-    """The row of the signature profile that stands for C major and A minor, from the two reference sounds.
-
-    Unlike `calibrate` it asks nothing of the modes, so it has a meaning before a network has learnt them.
-    """
+    """The row of C major and A minor, from both reference sounds, whether or not the modes are learnt."""
     heard = reference_profile(model, "major") + reference_profile(model, "minor")
     return int(heard.sum(1).argmax())
 

@@ -1,8 +1,4 @@
-"""The key of a recording: sound in, :class:`KeyEstimate` out.
-
-A recording is heard in windows, read block by block, and the profiles of the tonal windows are averaged as
-in STONE. What holds no tonality gets no key, and the front end follows the tuning.
-"""
+"""The key of a recording: sound in, :class:`KeyEstimate` out, by the mean of its tonal windows (STONE)."""
 
 import os
 import sys
@@ -33,14 +29,9 @@ if TYPE_CHECKING:
 
     from skey.weights.store import LoadedModel
 
-BETWEEN_CENTS = 40
-"""A piece that is so far from the tuning of its key is about as far from the next key."""
-
-IN_TUNE_CENTS = 10
-"""What is nearer to A4 = 440 Hz is heard by the papers' own front end."""
-
-LEAST_SHARE = 0.2
-"""Of what sounds, the least that has to be music for a key of the whole."""
+BETWEEN_CENTS = 40  # a piece that is so far from the tuning of its key is about as far from the next key
+IN_TUNE_CENTS = 10  # what is nearer to A4 = 440 Hz is heard by the papers' own front end
+LEAST_SHARE = 0.2  # of what sounds, the least that has to be music for a key of the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +115,20 @@ def answer(probabilities: Sequence[float]) -> tuple[Key | None, int]:
 
 def merged(segments: Iterable[Segment]) -> tuple[Segment, ...]:
     """Join neighbours in time that have the same answer; their confidence is the mean by duration."""
-    return tuple(_joined(list(group)) for _, group in groupby(segments, key=lambda s: (s.key, s.signature)))
+    joined = []
+    for _, same in groupby(segments, key=lambda s: (s.key, s.signature)):
+        group = list(same)
+        seconds = [segment.end - segment.start for segment in group]
+        weighted = sum(s.confidence * t for s, t in zip(group, seconds, strict=True))
+        confidence = weighted / max(sum(seconds), 1e-9)
+        joined.append(replace(group[0], end=group[-1].end, confidence=confidence))
+    return tuple(joined)
 
 
-def _joined(group: Sequence[Segment]) -> Segment:
-    seconds = [segment.end - segment.start for segment in group]
-    weighted = sum(s.confidence * t for s, t in zip(group, seconds, strict=True))
-    return replace(group[0], end=group[-1].end, confidence=weighted / max(sum(seconds), 1e-9))
-
-
-OFFSET = 0.01
-"""A mean of more than this share of the peak is an error of the recording; music would drown in it."""
-
-QUIET = 1e-3
-"""A window whose peak is under this share of the recording's (-60 dB) has no say."""
-
-LEAST_VOTE_SECONDS = SEGMENT_SECONDS / 2
-"""A rest at the end that is shorter has no say (STONE drops every rest), unless there is nothing else."""
-
-Sound = Any
-"""A file, a binary file object, or samples: an array, a list, or a tensor of torch on any device."""
+OFFSET = 0.01  # a mean of more than this share of the peak is a fault of the recording
+QUIET = 1e-3  # a window whose peak is under this share of the recording's (-60 dB) has no say
+LEAST_VOTE_SECONDS = SEGMENT_SECONDS / 2  # a shorter rest at the end has no say (STONE drops every rest)
+Sound = Any  # a file, a binary file object, or samples: an array, a list, or a tensor of torch on any device
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +160,8 @@ class _Heard:
 
     start: float
     end: float
-    sounding: float
-    """Seconds of it that are not silent."""
-    own: float
-    """Those of what it speaks for."""
+    sounding: float  # seconds of it that are not silent
+    own: float  # those of what it speaks for
     peak: float
     tonality: Tonality
     profile: Float[np.ndarray, "values"] | None
@@ -285,9 +268,9 @@ class KeyEstimator:
                 heard.append(self._hear(window, tuning))
         duration, peak = max([h.end for h in heard], default=0.0), max([h.peak for h in heard], default=0.0)
         heard = [h if h.peak >= QUIET * peak else replace(h, profile=None) for h in heard]
-        reason = _why_no_key(heard, duration, peak)
-        if reason is not None:
-            return self._no_key(reason, duration)
+        if reason := _why_no_key(heard, duration, peak):
+            outputs, nothing = self.listener.outputs, Segment(0.0, duration, None, None, 0.0)
+            return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, (nothing,))
         whole = self._profile(np.concatenate(kept)) if self.whole_track else _mean_profile(heard)
         probabilities, segments = self._probabilities(whole), merged(map(self._segment, heard))
         return KeyEstimate(*answer(probabilities), None, probabilities, tuning.cents, duration, segments)
@@ -324,11 +307,6 @@ class KeyEstimator:
             return Segment(heard.start, heard.end, None, None, 0.0)
         probabilities = self._probabilities(heard.profile)
         return Segment(heard.start, heard.end, *answer(probabilities), max(probabilities))
-
-    def _no_key(self, reason: str, duration: float) -> KeyEstimate:
-        outputs = self.listener.outputs
-        nothing = (Segment(0.0, duration, None, None, 0.0),)
-        return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, nothing)
 
 
 def _paths(paths: PathLike | Iterable[PathLike]) -> Iterator[Path]:

@@ -1,7 +1,4 @@
-"""Every system of both papers as one frozen value; the defaults are the papers' setting.
-
-What differs from a system is said by `replace`, and so is the smaller scale at which this repository trains.
-"""
+"""Every system of both papers as one frozen value, in the papers' setting; `replace` says what differs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -115,10 +112,7 @@ SUPERVISED = Experiment(
 
 
 def at_part(experiment: Experiment, percent: int, of: Literal["labels", "clips"]) -> Experiment:
-    """The system with that part of the labels (Figure 3, STONE), or of the training clips.
-
-    S-KEY was trained on 60 thousand and on a million tracks.
-    """
+    """The system with that part of the labels (Figure 3, STONE), or of the training clips (S-KEY)."""
     title = f"{experiment.title.split(',')[0]}, {percent} % of the {of}"
     setting = {"labels": "labelled_share", "clips": "share"}[of]
     return variant(experiment, f"{experiment.name}-{percent}", title, **{setting: percent / 100})
@@ -158,12 +152,11 @@ OUR_SCALE: Mapping[str, int | float] = {
 }
 """How much this repository trains a system: a tenth of the papers' pairs, in their batches.
 
-That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step`` is not in the
-papers: the network then works on a quarter of the frames.
+That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step``, not in the
+papers, lets the network work on a quarter of the frames.
 """
 
-_MINUTES = {"batch": 16, "steps": 70, "epochs": 4}
-"""What a processor core does in minutes."""
+_MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
 
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
     name: changes

@@ -1,7 +1,7 @@
 """The 24 keys: their value type, their order, the circle of fifths, how two keys relate, and every notation.
 
-A pitch class is a number of semitones above C (C = 0 … B = 11). A key signature is named by the pitch class
-of the major key that has it: C major and A minor both have signature 0.
+A pitch class counts semitones above C (0..11). A key signature is named by the pitch class of the major key
+that has it: C major and A minor both have signature 0.
 """
 
 import re
@@ -12,16 +12,12 @@ from typing import Literal, get_args
 
 from skey.errors import SkeyError
 
-Mode = Literal["major", "minor"]
-"""The two modes of the 24 keys."""
-
-TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-"""The canonical spelling of each tonic, the same in both modes, by pitch class from C = 0."""
+Mode = Literal["major", "minor"]  # the two modes of the 24 keys
+TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # in both modes
 
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "H": 11}
-_MODES: dict[str, Mode] = {"M": "major", "m": "minor"}
-_MODES |= {"maj": "major", "major": "major", "min": "minor", "minor": "minor"}
-_MODES |= {"dur": "major", "moll": "minor"}
+_MODES: dict[str, Mode] = dict.fromkeys(("M", "maj", "major", "dur"), "major")
+_MODES |= dict.fromkeys(("m", "min", "minor", "moll"), "minor")
 
 # A hyphen before a space is music21's flat ("e- minor"), and at the end after a small letter ("e-"), but not
 # after a capital, where jazz means minor. Before a letter it only joins ("e-minor", "E-flat").
@@ -34,20 +30,18 @@ _ACCIDENTAL_WORDS = (
 )
 """Signs that are written as words, also German ones without a mode (``Fis``, ``es``)."""
 _NAME = re.compile(r"([A-Ga-g]|[Hh](?=m?$))([#b]{0,2})(?:[\s:_-]*([A-Za-z]+)\.?)?")
-_ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")
-"""Two names of one tonic: ``F#/Gb minor``."""
-_TWICE = re.compile(r"(.+?)(?:\s*/\s*|\s+-\s+)(.+)|(.+?)\s*\((.+)\)")
-"""Two names of one key: ``C#m/Dbm``, ``8A - Am``, ``Am (8A)``."""
-_GERMAN = re.compile(r"([A-Ha-h])(is|es|s)?[\s:_-]*(dur|moll)", re.IGNORECASE)
-_ROMANCE = re.compile(
+_ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")  # ``F#/Gb minor``
+_TWICE = re.compile(r"(.+?)(?:\s*/\s*|\s+-\s+)(.+)|(.+?)\s*\((.+)\)")  # ``C#m/Dbm``, ``8A - Am``, ``Am (8A)``
+_GERMAN = r"([A-H])(is|es|s)?[\s:_-]*(dur|moll)"
+_ROMANCE = (
     r"(do|ut|ré|re|mi|fa|sol|la|si)\s*"
     r"(dièse|diese|diesis|sostenido|#|bémol|bemol|bemolle|b)?\s*"
-    r"(majeur|mineur|maggiore|minore|mayor|menor)",
-    re.IGNORECASE,
+    r"(majeur|mineur|maggiore|minore|mayor|menor)"
 )
-_GERMAN_TONICS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 10, "h": 11}
-_ROMANCE_TONICS = {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
-_FOREIGN = ((_GERMAN, _GERMAN_TONICS), (_ROMANCE, _ROMANCE_TONICS))
+_FOREIGN = {
+    _GERMAN: {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 10, "h": 11},
+    _ROMANCE: {"do": 0, "ut": 0, "ré": 2, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11},
+}
 """Patterns of tonic, sign and mode, and the tonics."""
 _SHARPS = ("is", "#", "dièse", "diese", "diesis", "sostenido")
 _MAJORS = ("dur", "majeur", "maggiore", "mayor")
@@ -55,8 +49,7 @@ _CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
 _CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
 _MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
 _WHOLE = re.compile(r"\s*([+-]?\d{1,9})(?:\.0)?\s*")
-_CIRCLE_ORIGIN = {"b": 8, "a": 8, "d": 1, "m": 1}
-"""The number that C major or A minor has, by the letter of a code on the circle of fifths."""
+_CIRCLE_ORIGIN = {"b": 8, "a": 8, "d": 1, "m": 1}  # number of C major or A minor, by letter
 
 
 class KeyParseError(SkeyError, ValueError):
@@ -72,9 +65,7 @@ class Key:
 
     def __post_init__(self) -> None:
         if self.tonic not in range(12) or self.mode not in ("major", "minor"):
-            raise ValueError(
-                f"expected a tonic in 0..11 and 'major' or 'minor', not {self.tonic!r} {self.mode!r}"
-            )
+            raise ValueError(f"expected a tonic in 0..11 and 'major' or 'minor', not {self!r}")
 
     @property
     def index(self) -> int:
@@ -108,14 +99,10 @@ class Relation(StrEnum):
     """How an estimated key relates to the reference, in the categories that MIREX weighs."""
 
     SAME = "same"
-    FIFTH_UP = "fifth_up"
-    """Same mode, a perfect fifth above the reference: the only fifth that ``mir_eval`` 0.8 credits."""
-    FIFTH_DOWN = "fifth_down"
-    """Same mode, a perfect fifth below the reference."""
-    RELATIVE = "relative"
-    """Other mode, same key signature."""
-    PARALLEL = "parallel"
-    """Other mode, same tonic."""
+    FIFTH_UP = "fifth_up"  # same mode, a perfect fifth above the reference: all that ``mir_eval`` 0.8 credits
+    FIFTH_DOWN = "fifth_down"  # same mode, a perfect fifth below the reference
+    RELATIVE = "relative"  # other mode, same key signature
+    PARALLEL = "parallel"  # other mode, same tonic
     OTHER = "other"
 
 
@@ -132,34 +119,26 @@ def relation(reference: Key, estimate: Key) -> Relation:
 class Notation(StrEnum):
     """The ways in which :func:`format_key` writes a key."""
 
-    NAME = "name"
-    """``Eb minor``"""
-    SPELLED = "spelled"
-    """``E♭ minor``, ``C♯ minor``, ``D♭ major``: as musicians spell them, by the key signature."""
-    SHORT = "short"
-    """``Ebm``"""
-    OPEN_KEY = "open-key"
-    """``7m``: Open Key, C major = ``1d``, A minor = ``1m``, a fifth up adds one."""
-    CAMELOT = "camelot"
-    """``2A``: compatible with the Camelot wheel, C major = ``8B``, A minor = ``8A``."""
-    TKEY = "tkey"
-    """``Ebm``: the "initial key" frame of ID3v2.4, at most three characters."""
-    MIDI = "midi"
-    """``sf=-6 mi=1``: the two bytes of a MIDI key signature, sharps (flats negative) and minor."""
+    NAME = "name"  # ``Eb minor``
+    SPELLED = "spelled"  # ``E♭ minor``, ``C♯ minor``: as musicians spell them, by the key signature
+    SHORT = "short"  # ``Ebm``
+    OPEN_KEY = "open-key"  # ``7m``: Open Key, C major = ``1d``, A minor = ``1m``, a fifth up adds one
+    CAMELOT = "camelot"  # ``2A``: compatible with the Camelot wheel, C major = ``8B``, A minor = ``8A``
+    TKEY = "tkey"  # ``Ebm``: the "initial key" frame of ID3v2.4, at most three characters
+    MIDI = "midi"  # ``sf=-6 mi=1``: the two bytes of a MIDI key signature, sharps (flats negative) and minor
 
 
-TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)
-"""The ways to write a key into tags: all have at most three characters, as ID3 asks for."""
+TAG_NOTATIONS = (Notation.TKEY, Notation.CAMELOT, Notation.OPEN_KEY)  # of at most three characters
 
 
 def parse_key(text: str) -> Key:
-    """Read a key as data sets and tools write it.
+    """Read a key as data sets and tools write it; raises ``KeyParseError`` for any other text.
 
     Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
-    music21's ``e- minor`` and ``e-``, lower case for minor (``a``), German, French, Italian and Spanish names
-    (``fis-Moll``, ``Hm``, ``si bémol majeur``, ``la menor``), ``F#/Gb minor``, a key with its tuning (``A#m
-    +50``), Open Key (``1d``), Camelot-compatible codes (``8B``), ``sf=-6 mi=1``, and two of these that agree
-    (``Am (8A)``). Raises ``KeyParseError`` for any other text.
+    music21's ``e- minor``, lower case for minor (``a``), German, French, Italian and Spanish names
+    (``fis-Moll``, ``Hm``, ``si bémol majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open
+    Key (``1d``), Camelot-compatible codes (``8B``), ``sf=-6 mi=1``, and two of these that agree (``Am
+    (8A)``).
     """
     plain = unicodedata.normalize("NFKC", text if isinstance(text, str) else "")
     # A byte order mark begins some files, a NUL ends some tags.
@@ -188,8 +167,8 @@ def _read_twice(text: str) -> Key | None:
 
 def _read_foreign(text: str) -> Key | None:
     """A German name (``fis-Moll``, ``B-Dur`` for B flat, ``H-Dur`` for B) or a Romance one (``la menor``)."""
-    for pattern, tonics in _FOREIGN:
-        if match := pattern.fullmatch(text):
+    for pattern, tonics in _FOREIGN.items():
+        if match := re.fullmatch(pattern, text, re.IGNORECASE):
             tonic, sign, mode = (each and each.lower() for each in match.groups())
             step = 1 if sign in _SHARPS else -1 if sign else 0
             return Key((tonics[tonic] + step) % 12, "major" if mode in _MAJORS else "minor")
@@ -207,17 +186,12 @@ def _read_name(text: str) -> Key | None:
     for pattern, sign in _ACCIDENTAL_WORDS:
         text = re.sub(pattern, sign, text, flags=re.IGNORECASE)
     match = _NAME.fullmatch(text)
-    mode = match and _read_mode(match[3], match[1])
-    if not match or not mode:
+    if not match:
         return None
-    return Key((_LETTERS[match[1].upper()] + match[2].count("#") - match[2].count("b")) % 12, mode)
-
-
-def _read_mode(word: str | None, letter: str) -> Mode | None:
-    """The mode that a word names; without a word a capital letter means major and a small one minor."""
-    if not word:
-        return "major" if letter.isupper() else "minor"
-    return _MODES.get(word) or _MODES.get(word.lower())
+    letter, signs, word = match.groups()
+    word = word or ("M" if letter.isupper() else "m")
+    mode = _MODES.get(word) or _MODES.get(word.lower())
+    return mode and Key((_LETTERS[letter.upper()] + signs.count("#") - signs.count("b")) % 12, mode)
 
 
 def _read_circle_code(text: str) -> Key | None:
@@ -243,8 +217,8 @@ def _from_fifths(fifths: int, mode: Mode) -> Key:
 def parse_gtzan(number: object) -> Key | None:
     """Read a key number of Lerch's annotations of GTZAN (``KeyEnumeration.txt`` of alexanderlerch/gtzan_key).
 
-    0..11 are A, Bb, … Ab major, 12..23 the same in minor, and -1, a modulating or unknown key, gives None.
-    Raises ``KeyParseError`` for anything else; ``3.0``, as pandas reads a column with gaps, is 3.
+    0..11 are A, Bb, … Ab major, 12..23 the same in minor; -1, a modulating or unknown key, gives None. Raises
+    ``KeyParseError`` for anything else; ``3.0``, as pandas reads a column with gaps, is 3.
     """
     match = _WHOLE.fullmatch(str(number))
     value = int(match[1]) if match else -2
@@ -277,21 +251,13 @@ def _spelled(key: Key) -> str:
 
 
 def _sharps(key: Key) -> int:
-    """The number of sharps in the key signature, -6..6, flats negative, with as few accidentals as possible.
-
-    Of the two ways to write six accidentals the canonical spelling decides: F# major has 6, Eb minor -6.
-    """
+    """The sharps of the key signature, -6..6, flats negative; of six F# major has sharps, Eb minor flats."""
     fifths = 7 * key.signature % 12
     return fifths - 12 if fifths > 6 or (fifths == 6 and key.mode == "minor") else fifths
 
 
-KEYS = tuple(Key(tonic, mode) for mode in get_args(Mode) for tonic in range(12))
-"""All keys in index order: C to B major, then C to B minor."""
+KEYS = tuple(Key(tonic, mode) for mode in get_args(Mode) for tonic in range(12))  # C to B major, then minor
+SIGNATURES_BY_FIFTHS = tuple(7 * fifths % 12 for fifths in range(12))  # C, G, D, A, …
 
-SIGNATURES_BY_FIFTHS = tuple(7 * fifths % 12 for fifths in range(12))
-"""The 12 key signatures along the circle of fifths: C, G, D, A, …"""
-
-CIRCLE_OF_FIFTHS = tuple(
-    key for signature in SIGNATURES_BY_FIFTHS for key in (KEYS[signature], KEYS[signature].relative)
-)
+CIRCLE_OF_FIFTHS = tuple(key for major in SIGNATURES_BY_FIFTHS for key in (KEYS[major], KEYS[major].relative))
 """All keys by fifths, each major next to its relative minor: C, Am, G, Em, D, Bm, … (Figure 4, STONE)."""

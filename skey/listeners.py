@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 
     from skey.weights.store import LoadedModel
 
-LogVqt = Float[Any, "99 frames"]
-"""An array or a tensor."""
-
-TEMPLATE = "krumhansl"
-"""What to ask for in the place of weights for the template."""
+LogVqt = Float[Any, "99 frames"]  # an array or a tensor
+TEMPLATE = "krumhansl"  # what to ask for in the place of weights for the template
 
 TEMPLATE_TEMPERATURE = 0.12
 """By ``fit_temperature`` on the first 360 training clips of the open corpus, where 52 % of the template's
@@ -58,10 +55,7 @@ class Listener:
 
 
 def ask(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
-    """The probabilities that a listener gives a track: in one pass, or from the mean over its windows.
-
-    Everything asks this way but the estimator, which cuts windows from the sound itself.
-    """
+    """The probabilities that a listener gives a track: in one pass, or from the mean over its windows."""
     return listener.probabilities(mean_profile(listener, log_vqt))
 
 
@@ -76,8 +70,8 @@ def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "valu
 def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
     """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
 
-    They are (99, 646) at 15 s. A rest of at least 7.5 s reaches back to fill a window, a shorter one is
-    dropped, as STONE drops every rest. A shorter track is one short window.
+    A rest of at least 7.5 s reaches back to fill a window, a shorter one is dropped, as STONE drops every
+    rest. A shorter track is one short window.
     """
     frames, length = log_vqt.shape[-1], frames_of(seconds)
     starts = list(range(0, frames - length + 1, length)) or [0]
@@ -123,7 +117,11 @@ class Network(_Trained):
     """
 
     def __init__(self, weights: "str | Path | LoadedModel") -> None:
-        header, arrays = _arrays(weights)
+        if isinstance(weights, str | Path):
+            header, arrays = read_arrays(find_weights(weights))
+        else:
+            header, state = weights.header, weights.network.state_dict()
+            arrays = {name: value.detach().cpu().numpy() for name, value in state.items()}
         if not isinstance(header.architecture, Architecture):
             raise WeightsError(f"{header.title} is no ChromaNet: it needs torch (TorchNetwork)")
         super().__init__(header)
@@ -199,11 +197,3 @@ class NetworkSystem:
         """The answer for a track."""
         best = int(ask(self.listener, log_vqt).argmax())
         return KEYS[best] if self.listener.outputs == len(KEYS) else best
-
-
-def _arrays(weights: "str | Path | LoadedModel") -> tuple[Header, dict[str, np.ndarray]]:
-    """Header and weights as arrays, also of a network that was built in torch already."""
-    if isinstance(weights, str | Path):
-        return read_arrays(find_weights(weights))
-    state = weights.network.state_dict()
-    return weights.header, {name: value.detach().cpu().numpy() for name, value in state.items()}

@@ -1,8 +1,7 @@
 """The losses of STONE and S-KEY, one function an equation.
 
 A profile is y (batch, 12) or Y (batch, 12, 2); row q stands for pitch class A + q of the crop, and a crop of
-c moves the sound down by c semitones. Most functions return one value an item; means are taken over the whole
-batch at once, because `average_mode` is no mean over items.
+c moves the sound down by c semitones. Most functions return one value an item.
 """
 
 import math
@@ -17,13 +16,9 @@ from skey.baselines import Scale
 from skey.shapes import Complex64, Float, Int
 
 PITCH_CLASSES = 12
-FIFTH = 7
-"""Semitones."""
-LOWEST_LOG = -100.0
-"""Where the logarithm of a probability of zero is cut (facts of the released code)."""
-
-Comparison = Literal["cpsd", "cross-entropy", "invariance"]
-"""How key signature profiles of two views are compared."""
+FIFTH = 7  # Semitones
+LOWEST_LOG = -100.0  # where the logarithm of a probability of zero is cut (facts of the released code)
+Comparison = Literal["cpsd", "cross-entropy", "invariance"]  # how signature profiles of views are compared
 
 Profiles = Float[Tensor, "batch 12"]
 Modes = Float[Tensor, "batch 2"]
@@ -79,9 +74,9 @@ def cross_entropy(target: Float[Tensor, "batch n"], y: Float[Tensor, "batch n"])
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What the network says to T_c A, T_c B and T_{c+k} A, and by how much the third is moved.
+    """The profiles of T_c A, T_c B and T_{c+k} A, and by how much the third is moved.
 
-    Each is (batch, 12) or (batch, 12, 2). In supervised training `b` is the oracle of the label.
+    In supervised training `b` is the oracle of the label.
     """
 
     a: Tensor
@@ -111,8 +106,8 @@ def cpsd_loss(views: Views, omega: int = 7, half: bool = True) -> PerItem:
 def cross_entropy_loss(views: Views, rotated: bool = True) -> PerItem:
     """Eq. 9 with every distance replaced by a 12-class cross-entropy ("w/o CPSD", Table 2, STONE).
 
-    The paper does not say what becomes of the crop: it may rotate the target, or be forgotten, so that
-    nothing in the loss asks for equivariance.
+    The paper leaves open whether the crop rotates the target or is forgotten; then nothing asks for
+    equivariance.
     """
     a, b, moved = (signature_profile(y) for y in (views.a, views.b, views.a_moved))
     k = views.k if rotated else 0
@@ -145,10 +140,10 @@ def pseudo_label(
 ) -> PerItem:
     """S-KEY's label of mode, 1 for major and 0 for minor, one a track (Eq. 5 of S-KEY as quoted).
 
-    The root q* is the largest row of the mean of A's and B's signature profiles; it has no gradient.
-    ``chroma`` is the mean over time, octaves and both segments of the cropped log-VQT, from its first bin.
-    The root's rival is three semitones below, the root of the relative minor (``sign`` -3, the paper), or
-    above (+3, the released code).
+    The root q* is the largest row of the mean of A's and B's signature profiles; its rival lies three
+    semitones below, the root of the relative minor (``sign`` -3, the paper), or above (+3, the released
+    code). ``chroma`` is the mean over time, octaves and both segments of the cropped log-VQT, from its first
+    bin.
 
     ``row_of_first_bin`` is the row that stands for the chroma's first pitch class as a major tonic: 0 in the
     papers, or as calibration finds it. ``with_fifth`` counts root and rival with their fifths, which is ours.
@@ -164,7 +159,7 @@ def pseudo_label(
 def oracle(signature: Numbers, is_minor: Numbers, c: Numbers) -> Keys:
     """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode.
 
-    ``signature`` is the pitch class (C = 0) of the major key with the label's key signature, ``c`` the crop.
+    ``signature`` is the pitch class (C = 0) of the label's key signature, ``c`` the crop.
     """
     rows = (signature - 9 - c) % PITCH_CLASSES
     result = torch.zeros(len(rows), 2 * PITCH_CLASSES, device=rows.device)
@@ -177,12 +172,12 @@ class LossSettings:
 
     `signature` compares key signature profiles by CPSD, by cross-entropy, or by one that forgets the crop
     ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label;
-    `calibrated` ties the pseudo-label's row to the reference sound, `with_fifth` lets it hear fifths (see
-    `pseudo_label`), `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels).
-    `half` keeps the 1/2 of Eq. 5. `labels` says what supervised epochs compare: the views with the oracle in
-    the place of B (Section 6.1, STONE), or both views of A with the key by a 24-class cross-entropy (ours).
-    The terms of the mode count from that share of the training on, `mode_from`; the papers have them from the
-    beginning. Until then `opening` compares the profiles, where it is another comparison than `signature`.
+    `calibrated` ties the pseudo-label's row to the reference sound, `with_fifth`: see `pseudo_label`,
+    `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels). `half` keeps the
+    1/2 of Eq. 5. `labels` says what supervised epochs compare: the views with the oracle in the place of B
+    (Section 6.1, STONE), or both views of A with the key by a 24-class cross-entropy (ours). The terms of the
+    mode count from that share of the training on, `mode_from` (0 in the papers); until then `opening`
+    compares the profiles, where it is set.
     """
 
     signature: Comparison = "cpsd"

@@ -1,13 +1,10 @@
 """Scores of key estimates: counts by relation, MIREX, KSEA, modes, confusion matrices, intervals.
 
-- References and estimates are sequences of :class:`~skey.keys.Key`, one a track, in the same order. An
-  estimate of None (the system named no key) scores nothing. Key signatures are pitch classes of major keys.
-- A *score* in 0..1 is the mean of its *points*, one a track.
-- Fifths: STONE and S-KEY credit both directions (``"both"``), ``mir_eval`` 0.8 the ascending fifth only
-  (``"ascending"``).
-- Intervals are percentile bootstraps over tracks (Efron & Tibshirani, 1993).
-- ``MetricError`` is raised where references and estimates differ in number or are of the wrong kind, or
-  there are no tracks.
+References and estimates come one a track in the same order; an estimate of None (the system named no key)
+scores nothing, and key signatures are pitch classes of major keys. A *score* in 0..1 is the mean of its
+*points*, one a track. STONE and S-KEY credit fifths in both directions (``"both"``), ``mir_eval`` 0.8 the
+ascending fifth only. Intervals are percentile bootstraps over tracks (Efron & Tibshirani, 1993).
+``MetricError`` is raised where numbers differ, kinds are wrong, or there are no tracks.
 """
 
 from collections import Counter
@@ -25,8 +22,7 @@ Keys = Sequence[Key]
 Estimates = Sequence[Key | None]
 Points = Float[np.ndarray, "tracks"]
 
-_BLOCK = 2_000_000
-"""Numbers drawn at a time by the bootstrap: 16 MB."""
+_BLOCK = 2_000_000  # numbers drawn at a time by the bootstrap: 16 MB
 
 
 class MetricError(SkeyError, ValueError):
@@ -59,19 +55,15 @@ def bootstrap_interval(
 ) -> Interval:
     """The mean of the points, one a track, and its percentile bootstrap interval of probability ``level``."""
     value = _mean(float(points.sum()), points.size)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(_resampled_means(points, resamples, seed), tails)
-    return Interval(value, float(low), float(high))
-
-
-def _resampled_means(points: Points, resamples: int, seed: int) -> Float[np.ndarray, "resamples"]:
-    """Means of resampled tracks: drawing how often each distinct value occurs is the same, in less memory."""
+    # To draw how often each distinct value occurs is to resample the tracks, in less memory.
     values, counts = np.unique(points, return_counts=True)
     rng, shares = np.random.default_rng(seed), counts / points.size
     block = max(1, _BLOCK // values.size)
     sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
     sums = [rng.multinomial(points.size, shares, size=size) @ values for size in sizes]
-    return np.concatenate(sums) / points.size
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(np.concatenate(sums) / points.size, tails)
+    return Interval(value, float(low), float(high))
 
 
 def paired_bootstrap(a: Points, b: Float[np.ndarray, "other_tracks"], seed: int = 0) -> Interval:
@@ -106,8 +98,7 @@ def normalise_rows(matrix: Integer[np.ndarray, "rows columns"]) -> Float[np.ndar
     return np.asarray(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
 
 
-Fifths = Literal["both", "ascending"]
-"""Which fifths earn half a point."""
+Fifths = Literal["both", "ascending"]  # which fifths earn half a point
 
 MIREX_WEIGHTS = {
     Relation.SAME: 1.0,
@@ -170,16 +161,12 @@ def _keys(references: Keys, estimates: Estimates) -> list[tuple[Key, Key | None]
 
 def _check_keys(keys: Sequence[Any]) -> None:
     if odd := [each for each in keys if not isinstance(each, Key)]:
-        raise MetricError(
-            f"{odd[0]!r} is no key: skey.keys.parse_key makes one of a name; leave out tracks without a key"
-        )
+        raise MetricError(f"{odd[0]!r} is no key: parse_key makes one; leave out tracks that have none")
 
 
 def _check_signatures(signatures: Sequence[Any]) -> None:
     if odd := [each for each in signatures if each not in range(12)]:
-        raise MetricError(
-            f"{odd[0]!r} is no key signature: expected the pitch class of its major key, 0 to 11"
-        )
+        raise MetricError(f"{odd[0]!r} is no key signature: expected the pitch class of a major key, 0..11")
 
 
 def count_relations(references: Keys, estimates: Estimates) -> RelationCounts:

@@ -1,15 +1,14 @@
 """ChromaNet (Sections 3.2 and 5.2 of STONE; the network of S-KEY is the one of Section 5.2).
 
-Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time and keep frequency
-(f, Section 3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. Every step
-treats all frequencies alike, so an input moved by k semitones gives a profile rotated by k; only the borders,
-and the affine norms of the network with 12 outputs, break this.
+Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time and keep frequency (f, Section
+3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. An input moved by k
+semitones gives a profile rotated by k, but for the borders and the affine norms of the network with 12
+outputs.
 
-Inside, arrays are (batch, bins, frames, channels), so that every convolution but the depthwise one is a
-product with a small matrix.
+Arrays are (batch, bins, frames, channels): all convolutions but the depthwise are products with small
+matrices.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -129,7 +128,7 @@ class Depthwise(torch.autograd.Function):
 class ConvNeXt(nn.Module):
     """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual.
 
-    `half_precision` computes the 1 x 1 convolutions, which are linear maps of the channels, in bfloat16.
+    `half_precision` computes the 1 x 1 convolutions, linear maps of the channels, in bfloat16.
     """
 
     def __init__(self, architecture: Architecture, channels: int, kernel: int) -> None:
@@ -207,9 +206,13 @@ class ChromaNet(nn.Module):
         widths = (1, *settings.channels)
         blocks: list[nn.Module] = []
         for inputs, channels, kernel in zip(widths, settings.channels, settings.kernels, strict=False):
-            blocks += [TimeDownsampling(settings, inputs, channels), ConvNeXt(settings, channels, kernel)]
+            halving = TimeDownsampling(settings, inputs, channels)
+            if len(blocks) < 4:
+                # Ours: a pair of frames is averaged at first. Two or three channels with random signs may
+                # pass on no loud bins, and then hundreds of steps go by before the loss moves at all.
+                halving.pairs.weight.data.abs_()
+            blocks += [halving, ConvNeXt(settings, channels, kernel)]
         self.blocks = nn.Sequential(*blocks)
-        begin_as_means(blocks[0:4:2])
         self.octaves = OctaveEquivalence() if settings.octave_equivalence else FullyConnected()
         self.classifier = nn.Linear(widths[-1], settings.modes)
         # Section 5.2: without parameters, so that neither mode can fall silent.
@@ -237,24 +240,12 @@ class ChromaNet(nn.Module):
     def forward(
         self, cropped: Float[Tensor, "batch 84 frames"]
     ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
-        """The softmax over all outputs of a log-VQT in units of 80 dB; raises as :meth:`logits`.
+        """The key signature profile y (Eq. 1) or, by mode, the matrix Y (Section 5.2), which sums to one.
 
-        That is the key signature profile y (Eq. 1) or the matrix Y of key signature times mode (Section 5.2).
+        The input is a log-VQT in units of 80 dB; raises as :meth:`logits`.
         """
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)
-
-
-def begin_as_means(halvings: Sequence[nn.Module]) -> None:
-    """Make the weights of these downsamplings positive: a pair of frames is averaged at first.
-
-    This start is ours. Two or three channels are so few that random signs may leave none which passes loud
-    bins on, and then hundreds of steps go by before the loss moves at all.
-    """
-    with torch.no_grad():
-        for halving in halvings:
-            if isinstance(halving, TimeDownsampling):
-                halving.pairs.weight.abs_()
 
 
 def average_frames(

@@ -1,7 +1,4 @@
-"""The types of arrays with their shapes: jaxtyping's where it is loaded, as it is while tests check them.
-
-Importing it takes nearly as long as importing numpy, and nothing else needs it to run.
-"""
+"""Arrays with shapes: jaxtyping's types where tests have loaded it, which takes as long as numpy does."""
 
 import sys
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,6 @@
 """The supervised baseline of both papers: an all-convolutional key classifier (Korzeniowski & Widmer, 2018).
 
-"Genre-Agnostic Key Classification With Convolutional Neural Networks" (ISMIR 2018), written from its
-description, without its code:
+"Genre-Agnostic Key Classification With Convolutional Neural Networks" (ISMIR 2018), without its code:
 
     5 x 5 convolution, N maps; 3 x 3 convolution, N maps; 2 x 2 max pooling; dropout
     3 x 3 convolution, 2 N maps, twice; 2 x 2 max pooling; dropout
@@ -9,21 +8,16 @@ description, without its code:
     3 x 3 convolution, 8 N maps; dropout; 3 x 3 convolution, 8 N maps; dropout
     1 x 1 convolution, 24 maps; mean over time and frequency; softmax
 
-Each convolution is followed by batch norm and ELU, the last one too; its borders are padded with zeros, which
-is how a network without any fully connected layer can tell one key from its transposition. Dropout silences
-whole maps.
+Batch norm and ELU follow each convolution, whose borders are padded with zeros: so a network without any
+fully connected layer can tell one key from its transposition. Dropout silences whole maps.
 
-The table, N = 20 with dropout 0.1, Adam at a rate of 0.001 that is held for a tenth of the training and then
-falls along a line to nothing, batches of 32, snippets of 20 s, and an input of 24 bins an octave from 65 to
-2,100 Hz at 5 frames a second come from the authors' published experiment code. Of the paper only the abstract
-could be read here, and whether the network that STONE evaluated, an ensemble in madmom, has this width is
-unknown.
-
-What differs here: the input is STONE's log-VQT (12 bins, seven octaves) averaged over 8 frames (5.4 a second)
-or, at our scale, over 16; snippets last 15 s; a transposition is a crop of the bins. Each item is brought to
-mean 0 and variance 1 first, as in a ChromaNet: log-VQTs lie so close together, and so far from the zeros of
-the padding, that whole epochs learnt nothing without it. Dropout is off by default, as in a part of the
-authors' trainings: in trainings as short as ours the network stays with the uniform answer for too long.
+The table, N = 20, dropout 0.1, the schedule of Adam, batches of 32, snippets of 20 s, and an input of 24 bins
+an octave from 65 to 2,100 Hz at 5 frames a second come from the authors' published experiment code; of the
+paper only the abstract could be read, and whether the ensemble in madmom that STONE evaluated is as wide is
+unknown. Here the input is STONE's log-VQT (12 bins, seven octaves) averaged over 8 or 16 frames, in snippets
+of 15 s, each brought to mean 0 and variance 1: else whole epochs learnt nothing. A transposition is a crop of
+the bins. Dropout is off, as in a part of the authors' trainings: short ones would stay with the uniform
+answer for too long.
 """
 
 from dataclasses import dataclass

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,11 +18,7 @@ from skey.keys import KEYS, TAG_NOTATIONS, Key, Notation
 
 if TYPE_CHECKING:
     from skey.cli.journal import Entry, Settings
-    from skey.estimator import KeyEstimate, KeyEstimator, Outcome
-
-_STDOUT = "standard output"
-DEVICES = (Path("/dev"), Path("/dev/fd"))
-"""Where ``stdout`` has a name: no place for a journal."""
+    from skey.estimator import KeyEstimator, Outcome
 
 
 @dataclass
@@ -74,7 +70,7 @@ class Detection:
             self.conclude(outcome, statuses.get(outcome.path))
 
     def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:
-        """Report one file, tag it where that is asked for, and write it down."""
+        """Report one file, say what is odd about it, tag it where that is asked for, and write it down."""
         from skey.cli.journal import Entry, status_of
 
         path, estimate = outcome.path, outcome.estimate
@@ -84,19 +80,15 @@ class Detection:
         if estimate is None:
             self.messages.fail(path, str(outcome.error))
         else:
-            self.explain(path, estimate)
+            if estimate.reason is not None:
+                self.messages.note(f"{path}: no key: {estimate.reason}")
+            if estimate.between is not None:
+                tuned = f"tuned {estimate.tuning_cents:+.0f} cents"
+                self.messages.note(f"{path}: {tuned}, between {estimate.key} and {estimate.between}")
             if self.tag(path, estimate.key, estimate.confidence):
                 status = status_of(path)
         if result is not None:
             self.write_down(Entry.of(path, estimate, status, result))
-
-    def explain(self, path: Path, estimate: "KeyEstimate") -> None:
-        """Say why there is no key, or that there might be another."""
-        if estimate.reason is not None:
-            self.messages.note(f"{path}: no key: {estimate.reason}")
-        if estimate.between is not None:
-            tuned = f"tuned {estimate.tuning_cents:+.0f} cents"
-            self.messages.note(f"{path}: {tuned}, between {estimate.key} and {estimate.between}")
 
     def write_down(self, entry: "Entry") -> None:
         """Add a line to the journal, if there is one."""
@@ -143,43 +135,6 @@ def is_tagged(file: Path, messages: Messages) -> bool:
             messages.note(f"{file}: skipped, since its tags have the key {key}")
             return True
     return False
-
-
-@contextmanager
-def opened_report(
-    options: dict[str, Any], layout: Layout, settings: "Settings", inputs: list[Path]
-) -> Iterator[tuple[Report, TextIO | None, list["Entry"]]]:
-    """Where results go, their journal, and the entries of the files that have their results already.
-
-    Names of files that are no text are written as the bytes that they are.
-    """
-    from skey.cli.journal import locked, opened_journal, put_in_order, refuse_to_destroy, resumed
-
-    output, finished, journal, stream = options["output"], [], None, sys.stdout
-    is_file = output is not None and (output.is_file() or not output.exists())
-    is_file = is_file and output.parent not in DEVICES
-    if is_file:
-        output = output.resolve()  # a link stays one, and runs that name it differently share a lock
-    with ExitStack() as stack:
-        if is_file:
-            stack.enter_context(locked(output))
-            continues = options["resume"] and output.exists()  # Then `resumed` looks closer.
-            refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or continues)
-            finished = resumed(output, layout, settings, inputs) if options["resume"] else []
-        if output is not None:
-            mode, written = "a" if finished else "w", output
-            if finished and layout.format.is_by_place:
-                written = Path(os.devnull)  # What is heard now belongs between what is there.
-                stack.callback(put_in_order, output, layout, inputs)
-            opened = written.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
-            stream = stack.enter_context(opened)
-        elif stream is None:
-            raise SkeyError(f"{_STDOUT} is closed: name a file by --output")
-        if is_file:
-            journal = stack.enter_context(opened_journal(output, settings, finished))
-        report = Report(stream, layout, continued=bool(finished))
-        stack.callback(report.end)
-        yield report, journal, finished
 
 
 def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[Path, ...]:
@@ -249,20 +204,16 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
     if options["skip_tagged"] and Format(options["format_"]).is_by_place:
-        raise click.UsageError(
-            f"--skip-tagged leaves files out, and --format {options['format_']} names none"
-        )
+        raise click.UsageError(f"--skip-tagged leaves out files, which --format {options['format_']} cannot")
     if options["resume"] and options["overwrite"]:
-        raise click.UsageError(
-            "--resume continues results and --overwrite replaces them: ask for one of them"
-        )
+        raise click.UsageError("--resume continues results and --overwrite replaces them: ask for one")
     messages = Messages(quiet=options["quiet"])
     try:
         detect_all(paths, options, messages)
     except BrokenPipeError:
         raise
     except OSError as error:
-        name = error.filename or options["output"] or _STDOUT
+        name = error.filename or options["output"] or "standard output"
         raise click.ClickException(f"{name}: {error.strerror}") from error
     if messages.failures:
         sys.exit(1)
@@ -270,7 +221,7 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
 
 def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messages) -> None:
     """Find the files, load the weights, report."""
-    from skey.cli.journal import status_of
+    from skey.cli.journal import opened_report, status_of
     from skey.estimator import KeyEstimator
     from skey.files.folders import STDIN, sound_files
     from skey.weights import DEFAULT, default_weights, find_shipped

@@ -7,23 +7,24 @@ first line, then a line for each file with its size, its time, its key and what 
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TextIO
 
-from skey.cli.reports import Format, Layout
+from skey.cli.reports import Format, Layout, Report
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimate
 from skey.files.folders import STDIN, SUFFIXES, write_whole
 from skey.keys import KEYS
 
-Settings = Mapping[str, str | bool | float]
-"""What results depend on, by the name of the option."""
+Settings = Mapping[str, str | bool | float]  # what results depend on, by the name of the option
 
 _MAGIC = "skey detect"
+DEVICES = (Path("/dev"), Path("/dev/fd"))  # where ``stdout`` has a name: no place for a journal
 
 
 class ResumeError(SkeyError):
@@ -81,6 +82,38 @@ def journal_of(output: Path) -> Path:
     return output.with_name(output.name + ".run")
 
 
+@contextmanager
+def opened_report(
+    options: dict[str, Any], layout: Layout, settings: Settings, inputs: list[Path]
+) -> Iterator[tuple[Report, TextIO | None, list[Entry]]]:
+    """Where results go (odd names as the bytes that they are), the journal, and what is finished already."""
+    output, finished, journal, stream = options["output"], [], None, sys.stdout
+    is_file = output is not None and (output.is_file() or not output.exists())
+    is_file = is_file and output.parent not in DEVICES
+    if is_file:
+        output = output.resolve()  # a link stays one, and runs that name it differently share a lock
+    with ExitStack() as stack:
+        if is_file:
+            stack.enter_context(locked(output))
+            continues = options["resume"] and output.exists()  # Then `resumed` looks closer.
+            refuse_to_destroy(output, inputs, overwrite=options["overwrite"] or continues)
+            finished = resumed(output, layout, settings, inputs) if options["resume"] else []
+        if output is not None:
+            mode, written = "a" if finished else "w", output
+            if finished and layout.format.is_by_place:
+                written = Path(os.devnull)  # What is heard now belongs between what is there.
+                stack.callback(put_in_order, output, layout, inputs)
+            opened = written.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
+            stream = stack.enter_context(opened)
+        elif stream is None:
+            raise SkeyError("standard output is closed: name a file by --output")
+        if is_file:
+            journal = stack.enter_context(opened_journal(output, settings, finished))
+        report = Report(stream, layout, continued=bool(finished))
+        stack.callback(report.end)
+        yield report, journal, finished
+
+
 def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
     """Raise ``SkeyError`` where results or their journal would replace a sound file or, unless told, more."""
     if output.suffix.lower() in SUFFIXES or any(_is_same(output, path) for path in inputs):
@@ -112,13 +145,9 @@ def locked(output: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise SkeyError(
-            f"{output} is being written by another run: wait for it, or write elsewhere"
-        ) from error
+        raise SkeyError(f"{output} is being written by another run: wait, or write elsewhere") from error
     except OSError as error:
-        raise SkeyError(
-            f"{output.parent} cannot be written to ({error.strerror}): write elsewhere"
-        ) from error
+        raise SkeyError(f"{output.parent} cannot be written ({error.strerror}): write elsewhere") from error
     try:
         yield
     finally:
@@ -168,9 +197,7 @@ def resumed(output: Path, layout: Layout, settings: Settings, inputs: Iterable[P
         )
     latest = {entry.path: entry for entry in entries}
     same = {path for path, entry in latest.items() if entry.is_of(status_of(Path(path)))}
-    every = [
-        replace(latest[entry.path], result=entry.result) for entry in entries if entry.result is not None
-    ]
+    every = [replace(latest[e.path], result=e.result) for e in entries if e.result is not None]
     kept = [entry for entry in every if entry.path in same]
     # A run that was killed here left the one or the other.
     if not any(_holds(output, layout, some) for some in (every, kept)):

@@ -36,8 +36,7 @@ MINUTES = partial(click.Option, ["--minutes"], type=Number(min=0.5), show_defaul
 CLIPS = click.Option(
     ["--clips"], type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav."
 )
-SOURCE_RATE = 44_100
-"""Samples per second of the made-up recordings: what most music comes in."""
+SOURCE_RATE = 44_100  # samples per second of the made-up recordings: what most music comes in
 BLOCK_SECONDS = 15
 REFERENCE = """
 import sys, numpy, soundfile, soxr, torch
@@ -66,8 +65,7 @@ sys.exit(ran.returncode)
 """A small process between: on Linux a child's peak memory begins at that of the process that started it."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """What keeps a program of any kind on one thread."""
-FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III"}
-"""Files that are measured, and how their samples are written."""
+FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III"}  # how each is written
 ESTIMATE = (
     "import sys; from skey.estimator import KeyEstimator; estimator = KeyEstimator(); "
     "[estimator.estimate(file) for file in sys.argv[1:]]"
@@ -201,10 +199,7 @@ class Cost(NamedTuple):
 
 
 def measure(name: str, command: Sequence[str]) -> Cost:
-    """Run one command in a fresh process and account for it; its output is thrown away.
-
-    Raises ``SkeyError`` where it failed, or the system cannot account for a single process (Windows).
-    """
+    """What a command takes in a fresh process; ``SkeyError`` where it failed, and on Windows."""
     ran = subprocess.run(
         [sys.executable, "-S", "-c", ACCOUNTANT, *command],
         capture_output=True,

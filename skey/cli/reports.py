@@ -14,8 +14,7 @@ from skey.keys import KEYS, Key, Notation, format_key
 if TYPE_CHECKING:
     from skey.estimator import KeyEstimate, Segment
 
-NO_KEY = "-"
-"""What stands in the place of a key in text."""
+NO_KEY = "-"  # what stands in the place of a key in text
 
 _COLUMNS = (
     *("path", "key", "confidence", "runner_up", "runner_up_confidence"),
@@ -27,22 +26,14 @@ _SEGMENT_COLUMNS = ("path", "start", "end", "key", "confidence")
 class Format(StrEnum):
     """How results are written."""
 
-    TEXT = "text"
-    """``Eb minor<TAB>0.87<TAB>path``; segments follow as indented lines."""
-    CSV = "csv"
-    """One row for each file or, with segments, for each segment."""
-    JSON = "json"
-    """An array, one record in a line."""
-    JSONL = "jsonl"
-    """One record in a line."""
-    KEY = "key"
-    """The key alone, an empty line where there is none or the file failed: a line for each file."""
-    MIREX = "mirex"
-    """``C#<TAB>minor``, as MIREX has it; a line for each file, too."""
-    LAB = "lab"
-    """``start<TAB>end<TAB>key`` of the file or, with segments, of each segment that has one."""
-    JAMS = "jams"
-    """One JAMS document in a line, in the namespace ``key_mode``; the path is among the identifiers."""
+    TEXT = "text"  # ``Eb minor<TAB>0.87<TAB>path``; segments follow as indented lines
+    CSV = "csv"  # one row for each file or, with segments, for each segment
+    JSON = "json"  # an array, one record in a line
+    JSONL = "jsonl"  # one record in a line
+    KEY = "key"  # the key alone, an empty line where there is none or the file failed: a line for each file
+    MIREX = "mirex"  # ``C#<TAB>minor``, as MIREX has it; a line for each file, too
+    LAB = "lab"  # ``start<TAB>end<TAB>key`` of the file or, with segments, of each segment that has one
+    JAMS = "jams"  # one JAMS document a line, in the namespace ``key_mode``; the path is an identifier
 
     @property
     def is_by_place(self) -> bool:
@@ -53,8 +44,7 @@ class Format(StrEnum):
 _ESCAPED = (*range(32), *range(127, 160), *([ord("\\")] if os.sep == "/" else []))
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in _ESCAPED}
 
-SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-"""Tonics as MIREX spells them."""
+SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")  # tonics as MIREX spells them
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +73,9 @@ class Layout:
             return _json({"path": path, **record, "probabilities": self._probabilities(estimate)})
         if self.format == Format.CSV:
             rows = rows if self.segments else [record]
-            return "\n".join(_csv([_as_cell(path), *row.values()]) for row in rows)
+            # A spreadsheet would compute `=1+1.wav`; what is written stands for the same file.
+            cell = escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
+            return "\n".join(_csv([cell, *row.values()]) for row in rows)
         lines = [f"{record['key'] or NO_KEY}\t{record['confidence']:.2f}\t{printable(path)}"]
         lines += [f"  {r['start']}-{r['end']}\t{r['key'] or NO_KEY}\t{r['confidence']:.2f}" for r in rows]
         return "\n".join(lines)
@@ -210,11 +202,6 @@ def _json(record: dict[str, Any]) -> str:
 def escaped(text: str) -> str:
     """A text that UTF-8 can hold: what stands for other bytes is written as an escape sequence."""
     return text.encode(errors="backslashreplace").decode()
-
-
-def _as_cell(path: str) -> str:
-    """A name for a spreadsheet, which would compute ``=1+1.wav``; it stands for the same file."""
-    return escaped(f"./{path}" if path.startswith(("=", "+", "-", "@")) else path)
 
 
 def printable(text: str) -> str:

@@ -38,8 +38,7 @@ from skey.training.shards import Seal, read_file, read_seal, write_file, write_i
 KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**26, "MALLOC_MMAP_THRESHOLD_": 2**25}
 """Bytes that glibc keeps in a worker. Dask leaves it 64 KB, and to fetch the rest anew is half the work."""
 
-HASHED_AT_ONCE = 64
-"""Files that one task reads to know their contents."""
+HASHED_AT_ONCE = 64  # files that one task reads to know their contents
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -87,10 +86,7 @@ def engine(name: str, workers: int | None = None) -> Iterator[Client]:
 
 
 def spread(client: Client, work: Callable[[Part], Result], parts: Sequence[Part], title: str) -> list[Result]:
-    """What ``work`` makes of each part, in their order, with a progress bar.
-
-    Raises ``EngineError`` where some parts failed; the others were finished first.
-    """
+    """What ``work`` makes of each part, in order; ``EngineError`` where some failed, after all others."""
     futures = client.map(work, parts, pure=False)
     for _ in tqdm(as_completed(futures), title, len(futures), unit="part"):
         pass
@@ -296,10 +292,7 @@ def local_copy(name: str) -> Iterator[Path]:
 def _parts(
     tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False
 ) -> list[tuple[str, Sequence[Track]]]:
-    """Several tracks at a time with the name of their file.
-
-    That changes with contents and settings and, where names are in the file, with these.
-    """
+    """Several tracks with the name of their file: a digest of contents, settings and names, if `named`."""
     parts = []
     for start in range(0, len(tracks), size):
         part = tracks[start : start + size]

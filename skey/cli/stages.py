@@ -1,36 +1,42 @@
-"""What each stage of an estimate, and of training on many tracks, takes of one core."""
+"""What each stage of an estimate and of training takes of one core, and a step written as in the papers."""
 
 import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from skey.audio import normalise, stream_array
 from skey.cli.measure import FORMATS, write_recording
+from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
-from skey.experiments import at_scale, find_experiment
+from skey.experiments import Experiment, at_scale, find_experiment
 from skey.files.decoding import decoded
 from skey.inference.spectrum import log_vqt
-from skey.inference.threads import one_blas_thread, one_thread
+from skey.inference.threads import keep_freed_memory, one_blas_thread, one_thread
 from skey.inference.tonality import measure_tonality
-from skey.training.data import Pool
+from skey.losses import LossSettings, Views, loss_terms
+from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
+from skey.shapes import Float
+from skey.training.data import Pool, cropped, draw_crops
 from skey.training.loop import Machine
 from skey.training.recordings import Recordings, segments
 from skey.training.shards import open_shards, write_index, write_shard
-from skey.training.speed import ways_to_step
+from skey.training.step import Batch, batch_loss, clip_gradients, descend, make_optimiser, use_half_precision
+from skey.vqt import SEGMENT_FRAMES, chroma
 
-TRACKS = 8
-"""Tracks in the shard that is written and read."""
-
-BATCH = 16
-"""Pairs of segments in a step of training, and in a batch that is read."""
+TRACKS = 8  # tracks in the shard that is written and read
+BATCH = 16  # pairs of segments in a step of training, and in a batch that is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +131,80 @@ def _cpu_seconds(stage: Stage) -> float:
     began = time.process_time()
     stage.run()
     return (time.process_time() - began) / stage.units
+
+
+def ways_to_step(experiment: Experiment, half_precision: bool) -> dict[str, Callable[[], None]]:
+    """A step on random features, written plainly and ours on all frames and on averaged ones.
+
+    `half_precision`: whether our steps compute wide products in bfloat16. Raises ``SkeyError`` for a system
+    that is no ChromaNet.
+    """
+    keep_freed_memory()  # as a run does
+    whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
+    ours = partial(batch_loss, None)
+    return {
+        "plain": _step(whole, _plain_terms),
+        "all frames": _step(whole, ours, half_precision),
+        "averaged frames": _step(experiment, ours, half_precision),
+    }
+
+
+def _plain_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mapping[str, Tensor]:
+    """The same terms with the whole batch in one pass, in float32 and channels first."""
+    pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
+    a, b, moved = plain_profile(network, torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
+    heard = (chroma(pair[0]) + chroma(pair[1])) / 2
+    return loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
+
+
+def _step(
+    experiment: Experiment,
+    terms: Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]],
+    half_precision: bool = False,
+) -> Callable[[], None]:
+    """A step of the optimiser on random features with these terms of the loss."""
+    network, loss = experiment.network(), experiment.loss
+    if not isinstance(network, ChromaNet) or not isinstance(loss, LossSettings):
+        raise SkeyError(f"{experiment.name} is no ChromaNet, and of nothing else is there a plain step")
+    use_half_precision(network, half_precision)
+    optimiser, generator = make_optimiser(network, experiment.optimiser), torch.Generator().manual_seed(0)
+    steps = SEGMENT_FRAMES // experiment.architecture.frames_per_step
+    a, b = torch.rand(2, experiment.batch, 99, steps, generator=generator)
+    batch = Batch(a, b, *draw_crops(experiment.batch, generator))
+
+    def step() -> None:
+        optimiser.zero_grad()
+        torch.stack(list(terms(network, loss, batch).values())).sum().backward()  # type: ignore[no-untyped-call]
+        clip_gradients(network, experiment.optimiser.clip)
+        descend(optimiser)
+
+    return step
+
+
+def plain_profile(network: ChromaNet, x: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
+    """What a ChromaNet says, computed as the papers describe it: channels first, one convolution a layer."""
+    x = x[:, None]
+    for block in network.blocks:
+        x = _halved(block, x) if isinstance(block, TimeDownsampling) else _mixed(block, x)
+    rows = x.reshape(len(x), -1, BINS // PITCH_CLASSES, PITCH_CLASSES, x.shape[-1])
+    return profile_of(network.head(rows.mean(2).mean(3).transpose(1, 2)))
+
+
+def _normalised(norm: nn.Module, x: Tensor) -> Tensor:
+    """A layer norm of channels-last arrays on a channels-first one."""
+    result: Tensor = norm(x.permute(0, 2, 3, 1).contiguous())
+    return result.permute(0, 3, 1, 2)
+
+
+def _halved(block: TimeDownsampling, x: Tensor) -> Tensor:
+    weight = block.pairs.weight.unflatten(1, (2, -1)).transpose(1, 2)[:, :, None]  # type: ignore[no-untyped-call]
+    return F.gelu(F.conv2d(_normalised(block.norm, x).contiguous(), weight, block.pairs.bias, stride=(1, 2)))
+
+
+def _mixed(block: nn.Module, x: Tensor) -> Tensor:
+    """The ConvNeXt block as ConvNeXt's authors write it: permute, linear, GELU, linear, scale, permute."""
+    assert isinstance(block, ConvNeXt)
+    branch = _normalised(block.norm, block.depthwise(x)).permute(0, 2, 3, 1)
+    branch = block.narrow(F.gelu(block.widen(branch))) * block.scale
+    result: Tensor = block.drop(x, branch.permute(0, 3, 1, 2).contiguous())
+    return result

@@ -17,7 +17,6 @@ from skey.shapes import Int, Shaped
 CLIP_SECONDS = 30.0
 SPARE_SECONDS = 1.0
 """Notes are laid out a little beyond the end, so that the cut falls into sounding music."""
-
 DETUNING = {"full": 8.0, "hard": 40.0}
 """The furthest that an arrangement is out of tune, in cents either way, by level."""
 
@@ -52,19 +51,14 @@ _IN_TUNE: dict[tuple[int, int], tuple[int, ...]] = {
 }
 RANGES = {preset: limits for limits, presets in _IN_TUNE.items() for preset in presets}
 """The pitched presets (bank 0) in use, each with the lowest and highest MIDI pitch where it is in tune."""
-
 LOUD = frozenset({40, 41, 42, 43, 62, 74, 79, 80, 81, 85, 110})
 """Presets some 5 dB above the others at one velocity."""
-
 QUIET = frozenset({0, 1, 6, 12, 25, 27, 48, 49, 50, 61})
 """Presets some 5 dB below."""
-
 MELODY = (0, 4, 11, 12, 15, 24, 25, 40, 56, 66, 68, 71, 73, 74, 75, 79, 80, 81, 85, 105, 107, 110)
 """Presets for a tune."""
-
 CHORDS = (0, 1, 2, 4, 5, 6, 7, 16, 17, 19, 24, 25, 26, 27, 29, 45, 46, 48, 49, 50, 53, 61, 62, 88, 89, 91, 95)
 """Presets for its chords."""
-
 BASS = (32, 33, 34, 35, 38, 39, 43, 58, 70)
 """Presets for the bass."""
 
@@ -74,7 +68,6 @@ _ENSEMBLES = (
 )
 ENSEMBLES = tuple(tuple(map(int, each.split())) for each in _ENSEMBLES.split(", "))
 """Ensembles for polyphony, from the top part to the bass; a single preset plays everything."""
-
 DRUM_KITS = (0, 8, 16, 24, 25, 32, 40)
 """Percussion kits, in bank 128."""
 

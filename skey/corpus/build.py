@@ -26,23 +26,12 @@ from skey.inference import filters
 from skey.inference.threads import one_thread
 from skey.shapes import UInt8
 
-SHARD_CLIPS = 12
-"""Clips in a shard: 1.5 MB, a few seconds of work to lose, and 48 or 240 clips fill two cores evenly."""
-
-CLIP_SHAPE = (99, 1292)
-"""Bins and frames of the log-VQT of one 30-s clip."""
-
-Features = UInt8[np.ndarray, "clips 99 1292"]
-"""Log-VQT of several clips as unsigned bytes, 255 = 1.25 (``skey.vqt.to_bytes``)."""
-
-ClipFeatures = Callable[[Clip], UInt8[np.ndarray, "99 1292"]]
-"""What turns a planned clip into its row of the store."""
-
-PACKAGES = ("music21", "pretty_midi", "numpy", "scipy", "torch")
-"""The packages that the notes, the sound and the features come from."""
-
-_SOUNDLESS = ("__init__", "build", "listening", "packages", "processes")
-"""Modules of this folder that change no sample."""
+SHARD_CLIPS = 12  # in a shard: 1.5 MB, a few seconds of work to lose
+CLIP_SHAPE = (99, 1292)  # bins and frames of the log-VQT of one 30-s clip
+Features = UInt8[np.ndarray, "clips 99 1292"]  # 255 = 1.25 (``skey.vqt.to_bytes``)
+ClipFeatures = Callable[[Clip], UInt8[np.ndarray, "99 1292"]]  # makes the row of a clip
+PACKAGES = ("music21", "pretty_midi", "numpy", "scipy", "torch")  # what features depend on
+_SOUNDLESS = ("__init__", "build", "listening", "packages", "processes")  # change no sample
 
 
 class MissingFeatures(SkeyError):
@@ -72,21 +61,17 @@ class Shard:
 
     def recorded_checksum(self) -> str | None:
         """The sha256 that the manifest gives; None where it is absent, unreadable or of other clips."""
-        try:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             manifest = json.loads(self.manifest_path.read_text(encoding="utf-8"))
             if tuple(manifest["clips"]) == self.clip_ids and manifest["plan"] == self.name:
                 return str(manifest["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
         return None
 
     def is_sound(self) -> bool:
         """Whether the shard is there, sealed, and every byte of its array is the one that was written."""
-        try:
-            with self.array_path.open("rb") as file:
-                return self.recorded_checksum() == hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            return False
+        with contextlib.suppress(OSError), self.array_path.open("rb") as file:
+            return self.recorded_checksum() == hashlib.file_digest(file, "sha256").hexdigest()
+        return False
 
 
 @contextlib.contextmanager
@@ -161,10 +146,7 @@ def clip_features(clip: Clip, font: Path | None = None) -> UInt8[np.ndarray, "99
 
 @functools.cache
 def recipe_digest() -> str:
-    """Twelve hexadecimal digits of the code that makes the sound and the features.
-
-    Comments and docstrings do not count; the versions of music21 (notes) and pretty_midi (SoundFont) do.
-    """
+    """Twelve hexadecimal digits of the code (no comments or docstrings) and packages that make the sound."""
     sources = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem not in _SOUNDLESS]
     sources += [Path(str(module.__file__)) for module in (filters, vqt)]
     parts = [bare_code(path.read_text(encoding="utf-8")) for path in sources]
@@ -224,10 +206,7 @@ def build(
 
 
 def build_songs(clips: int, jobs: int | None, progress: bool, seed: int, font: Path | None) -> FeatureStore:
-    """Build what is missing of the songs for training (``plan_songs``), and open it; see ``build``.
-
-    ``font`` is another SoundFont than that of the corpus; songs of each lie in a folder of their own.
-    """
+    """Build what is missing of ``plan_songs``, and open it; another SoundFont has a folder of its own."""
     name = f"songs-{font_digest(font)}" if font else "songs"
     folder = corpus_folder("train").with_name(name)
     features = functools.partial(clip_features, font=font) if font else clip_features
@@ -244,10 +223,7 @@ def font_digest(font: Path) -> str:
 def build_clips(
     plan: Sequence[Clip], folder: Path, features: ClipFeatures, jobs: int | None = 1, progress: bool = False
 ) -> FeatureStore:
-    """Build any planned clips' features below ``folder`` in so many processes (None: one for each core).
-
-    Several jobs import ``features`` by its name.
-    """
+    """Build clips' features below ``folder`` in ``jobs`` processes (None: one for each core)."""
     shards = plan_shards(plan, folder)
     todo = [(shard, part, features) for shard, part in shards.items() if not shard.is_sound()]
     done, jobs = len(plan) - sum(len(part) for _, part, _ in todo), min(jobs or default_jobs(), len(todo))

@@ -9,7 +9,7 @@ from skey.audio import SAMPLE_RATE
 from skey.corpus.degradation import Degradation, Level, draw_degradation
 from skey.corpus.pieces import index_row
 from skey.corpus.plan import Clip, arrangements, clip_of, degradation_generator, render_clip
-from skey.corpus.soundfont import DRUM_BANK, Program
+from skey.corpus.soundfont import DRUM_BANK
 from skey.errors import SkeyError
 
 
@@ -35,16 +35,29 @@ def degradation_of(clip: Clip) -> Degradation:
 
 def describe_sound(clip: Clip) -> list[str]:
     """What the sound of a clip is made of, for people, a line a matter; raises what ``load_piece`` raises."""
+    from pretty_midi import program_to_instrument_name
+
     first, *others = arrangements(clip)
-    instruments = dict.fromkeys(_name(program) for part in (first, *others) for program in part.programs)
+    programs = [program for part in (first, *others) for program in part.programs]
+    names = (
+        "drums" if bank == DRUM_BANK else program_to_instrument_name(preset) for bank, preset in programs
+    )
+    amounts = degradation_of(clip)
+    degradation = [
+        f"room of {amounts.reverb_seconds:.1f} s at {amounts.wet_db:+.0f} dB",
+        f"saturation {amounts.drive_db:+.0f} dB",
+        f"bass {amounts.bass_db:+.0f} dB, treble {amounts.treble_db:+.0f} dB",
+        f"nothing above {amounts.bandwidth_hz:.0f} Hz",
+        f"{amounts.colour} noise {amounts.snr_db:.0f} dB below",
+    ]
     return [
         f"clip         {clip.id}",
         f"key          {clip.key or 'not known'}",
         f"tempo        {first.tempo:.0f} quarters a minute",
         f"transposed   {first.transposition:+d} semitones from the score",
         f"tuning       {round(first.tuning_cents):+d} cents",
-        f"instruments  {', '.join(instruments)}",
-        f"degradation  {', '.join(_words(degradation_of(clip)))}",
+        f"instruments  {', '.join(dict.fromkeys(names))}",
+        f"degradation  {', '.join(degradation)}",
     ]
 
 
@@ -55,20 +68,3 @@ def write_clip(clip: Clip, path: Path) -> None:
         soundfile.write(path, wave, SAMPLE_RATE)
     except (OSError, TypeError, ValueError, soundfile.LibsndfileError) as error:
         raise SkeyError(f"cannot write {path}: {error}") from error
-
-
-def _name(program: Program) -> str:
-    from pretty_midi import program_to_instrument_name
-
-    bank, preset = program
-    return "drums" if bank == DRUM_BANK else str(program_to_instrument_name(preset))
-
-
-def _words(amounts: Degradation) -> list[str]:
-    return [
-        f"room of {amounts.reverb_seconds:.1f} s at {amounts.wet_db:+.0f} dB",
-        f"saturation {amounts.drive_db:+.0f} dB",
-        f"bass {amounts.bass_db:+.0f} dB, treble {amounts.treble_db:+.0f} dB",
-        f"nothing above {amounts.bandwidth_hz:.0f} Hz",
-        f"{amounts.colour} noise {amounts.snr_db:.0f} dB below",
-    ]

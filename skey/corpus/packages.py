@@ -19,8 +19,7 @@ from skey.corpus.build import storage_errors
 from skey.errors import SkeyError
 from skey.files.folders import SUFFIXES, write_whole
 
-LIST = Path(__file__).with_name("packages.csv")
-"""The committed list of packages, with checksums and licences."""
+LIST = Path(__file__).with_name("packages.csv")  # the committed list of packages, with checksums and licences
 
 
 @dataclass(frozen=True, slots=True)

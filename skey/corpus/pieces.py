@@ -19,10 +19,8 @@ from skey.shapes import Float64, Shaped
 
 Source = Literal["chorales", "tunes", "polyphony", "songs"]
 """Bach's chorales (experts' keys), folk tunes (the books' keys), polyphony (no key), songs (our own)."""
-
 Split = Literal["test", "train", "unlabelled"]
 """What a piece serves for."""
-
 INDEX = Path(__file__).with_name("index.csv")
 """The committed list of pieces."""
 
@@ -39,7 +37,6 @@ SCHOOLS: dict[str, tuple[str, ...]] = {
 
 NOTE: np.dtype[Any] = np.dtype([("onset", "f8"), ("duration", "f8"), ("pitch", "i2"), ("part", "i2")])
 """One note of a score: onset and duration in quarter lengths, MIDI pitch as it sounds, part from the top."""
-
 TIME_GRID = 10080
 """Onsets are multiples of 1/10080 of a quarter: exact for 2, 3, 5, 7, 9 and 32nds of a beat."""
 

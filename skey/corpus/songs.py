@@ -34,7 +34,6 @@ from skey.shapes import Float64
 
 Chord = tuple[int, ...]
 """The members of a chord in semitones above the tonic, root first."""
-
 Bars = Sequence[Sequence[Chord]]
 """Both chords of each bar."""
 

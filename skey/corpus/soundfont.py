@@ -37,7 +37,6 @@ EVENT: np.dtype[Any] = np.dtype(
 
 DRUM_BANK = 128
 """The bank of the percussion kits in General MIDI SoundFonts; there a pitch names an instrument."""
-
 Program = tuple[int, int]
 """Bank and preset."""
 

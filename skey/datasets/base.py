@@ -22,8 +22,7 @@ from skey.vqt import log_vqt
 AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".au")
 """Endings under which the audio of a collection may lie, the original one of each collection among them."""
 
-_LISTED = 3
-"""How many missing files a message names."""
+_LISTED = 3  # how many missing files a message names
 
 
 class MissingData(SkeyError):

@@ -15,8 +15,7 @@ def find_audio(folders: Sequence[Path], name: str, usual: str = ".mp3") -> Path:
     return next((place for place in places if place.is_file()), folders[0] / f"{name}{usual}")
 
 
-_DEPTHS = ("*", "*/*", "*/*/*")
-"""Flat, in folders of thousands, or with one more folder around those (``fma_large``, ``000-019``)."""
+_DEPTHS = ("*", "*/*", "*/*/*")  # flat, in folders of thousands, or one more around (``fma_large``)
 
 
 class FMAKv2(Dataset):
@@ -91,8 +90,7 @@ class GTZAN(Dataset):
         return Track(clip, key, group=clip, audio=audio, tags={"genre": genre})
 
 
-_LABELS = ("annotations/key/*.key", "keys_gs+/*.txt")
-"""Where the collection itself, and mirdata, keep a file with the key of each track."""
+_LABELS = ("annotations/key/*.key", "keys_gs+/*.txt")  # in the collection itself, and in mirdata
 
 
 class GiantSteps(Dataset):

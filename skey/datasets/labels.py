@@ -10,19 +10,16 @@ from typing import TypeVar
 from skey.datasets.base import LabelError, Track
 from skey.keys import Key, KeyParseError, parse_key
 
-Row = Mapping[str, str]
-"""One line of a table: the text of each column."""
+Row = Mapping[str, str]  # one line of a table: the text of each column
 Raw = TypeVar("Raw")
 
-_NO_KEY = ("", "-", "?", "unknown", "none", "n/a", "n", "x", "off", "all", "atonal")
-"""Labels of a track that has no key."""
+_NO_KEY = ("", "-", "?", "unknown", "none", "n/a", "n", "x", "off", "all", "atonal")  # no key
 
 _BETWEEN_NAMES = re.compile(r"[|/]|-(?=[A-Ga-g](?:[#b]|\b))")
 _BETWEEN_KEYS = re.compile(rf"{_BETWEEN_NAMES.pattern}|[,;]|\s-\s")
 """What stands between the keys of a label with several; names also between halves: ``G minor/major``."""
 
-_LISTED = 50
-"""How many wrong lines a message lists."""
+_LISTED = 50  # how many wrong lines a message lists
 
 
 def parse_label(text: str) -> tuple[Key | None, str]:
@@ -69,9 +66,7 @@ def read_table(
 
     def parse_row(row: dict[str, str]) -> Track:
         if None in row:  # a label may have moved to another column unnoticed
-            raise LabelError(
-                f"{len(header)} columns but more cells: expected commas within a cell only in quotes"
-            )
+            raise LabelError(f"{len(header)} columns but more cells: expected commas in cells only in quotes")
         return parse({name: text.strip() for name, text in row.items()})
 
     return parse_each(path.name, rows, parse_row)

@@ -62,10 +62,7 @@ class OpenCorpus(Dataset):
 
     @cached_property
     def features(self) -> FeatureStore:
-        """The log-VQT bytes of the clips in use, in order, and of others that fill the last shard.
-
-        Raises ``MissingData`` where they are not built, unless ``build`` was asked for.
-        """
+        """Log-VQT bytes of the clips in use, then others; ``MissingData`` if not built, nor to be."""
         count = len(self.clips)
         if self.build:
             return build(self.split, count, self.jobs, directory=self.root, progress=self.progress)
@@ -91,10 +88,7 @@ class OpenCorpus(Dataset):
         return render_clip({clip.id: clip for clip in self.clips}[track.id])
 
     def log_vqt(self, track: Track) -> Float32[Tensor, "99 frames"]:
-        """The built log-VQT of one clip, (99, 1292), to within the rounding of bytes (1/408).
-
-        Raises as :attr:`features` does, and ``KeyError`` where the track is of another data set.
-        """
+        """The built log-VQT, (99, 1292), rounded to 1/408; raises as :attr:`features`, or ``KeyError``."""
         return from_bytes(self.features[track.id])
 
     def advice(self) -> str:

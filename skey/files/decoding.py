@@ -103,9 +103,7 @@ def _check_opened(sound: BinaryFile) -> None:
 def check_rate(sample_rate: int | float) -> None:
     """Raise ``UnreadableAudio`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
     if not 1_000 <= sample_rate <= 1_000_000:
-        raise UnreadableAudio(
-            f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz); export it again"
-        )
+        raise UnreadableAudio(f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz)")
 
 
 def block_frames(sample_rate: int | float, channels: int) -> int:
@@ -121,9 +119,7 @@ def as_float(block: Samples) -> Block:
     """
     if np.issubdtype(block.dtype, np.integer):
         if block.itemsize > 4:
-            raise UnreadableAudio(
-                f"samples of {block.dtype} do not tell their full scale; make them int16, int32 or float"
-            )
+            raise UnreadableAudio(f"{block.dtype} tells no full scale; make samples int16, int32 or float")
         half = np.float32(2 ** (8 * block.itemsize - 1))
         centred = block - half if np.issubdtype(block.dtype, np.unsignedinteger) else block
         block = centred / half
@@ -184,8 +180,10 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
 
 def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
     """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
-    promised = sound.frames / sound.samplerate + _LEAST_LOSS_SECONDS
-    return bool(sound.subtype.startswith("MPEG") and _packet_seconds(file) > promised)
+    if not sound.subtype.startswith("MPEG"):
+        return False
+    seconds = sum(float((packet.duration or 0) * packet.time_base) for packet in _packets(file))
+    return bool(seconds > sound.frames / sound.samplerate + _LEAST_LOSS_SECONDS)
 
 
 def _after(seconds: float, blocks: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
@@ -225,11 +223,6 @@ def _check_file(path: Path) -> None:
         raise UnreadableAudio(f"{path} cannot be opened: {error}; check its permissions") from error
     if status.st_size == 0:
         raise EmptyAudio(f"{path} is empty: it has 0 bytes; export or download it again")
-
-
-def _packet_seconds(file: BinaryFile) -> float:
-    """Seconds of a file's best audio stream, counted without decoding; 0 where FFmpeg refuses it."""
-    return sum((float((packet.duration or 0) * packet.time_base) for packet in _packets(file)), 0.0)
 
 
 def _frames(file: BinaryFile) -> Iterator[tuple[int, Samples]]:
@@ -280,7 +273,5 @@ def _samples(frame: "av.AudioFrame") -> Samples:
     try:
         values = frame.to_ndarray()
     except ValueError as error:
-        raise UnreadableAudio(
-            f"samples of a rare kind ({frame.format.name}); export it with 16 or 24 bits"
-        ) from error
+        raise UnreadableAudio(f"rare kind ({frame.format.name}); export it with 16 or 24 bits") from error
     return np.asarray(values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels))

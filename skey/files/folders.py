@@ -20,8 +20,8 @@ SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of what counts as a sound file in a folder; videos have sound, too."""
 
-STDIN = Path("-")
-"""The path that stands for standard input among many files."""
+Report = Callable[[Path, str], None]  # is told of a path and why it is not entered, or left out
+STDIN = Path("-")  # the path that stands for standard input among many files
 
 NOT_DECODED = frozenset([".aa", ".aax", ".kar", ".m4p", ".mid", ".midi", ".mod", ".ofr", ".s3m", ".xm"])
 """Suffixes of music that cannot be decoded: notes, trackers' modules, protected files."""
@@ -34,10 +34,7 @@ def data_directory() -> Path:
 
 
 def commit_of(folder: Path, file: str = "") -> str:
-    """The commit of a clone, 12 digits, with ``+changes`` where tracked files differ.
-
-    ``unknown`` without git, or where it does not keep the ``file``.
-    """
+    """The commit of a clone, with ``+changes`` if files differ; ``unknown`` where git keeps no ``file``."""
     tracked = [("ls-files", "--error-unmatch", file)] if file else []
     commit = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes")
     try:
@@ -70,11 +67,7 @@ def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
 
 
 def sound_files(
-    paths: Iterable[Path],
-    *,
-    recursive: bool,
-    report: Callable[[Path, str], None],
-    leave_out: Callable[[Path, str], None] = lambda path, reason: None,
+    paths: Iterable[Path], *, recursive: bool, report: Report, leave_out: Report = lambda path, reason: None
 ) -> Iterator[Path]:
     """The files that were named, and the sound files of the folders that were named, these by name.
 
@@ -91,9 +84,7 @@ def sound_files(
             report(path, "is a folder; add -r to go through folders")
 
 
-def _walk(
-    top: Path, report: Callable[[Path, str], None], leave_out: Callable[[Path, str], None]
-) -> Iterator[Path]:
+def _walk(top: Path, report: Report, leave_out: Report) -> Iterator[Path]:
     """The sound files of one folder, each real folder once."""
     seen: set[Path] = set()
 

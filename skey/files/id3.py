@@ -1,7 +1,4 @@
-"""The key in an ID3v2 tag, byte by byte: every other frame, its order and its encoding stay as they are.
-
-A tag stands at the start of a file (mp3) or in a chunk of its own (wav, aiff).
-"""
+"""The key in an ID3v2 tag of an mp3, wav or aiff, byte by byte: all other frames and their order stay."""
 
 import base64
 import io
@@ -20,8 +17,7 @@ from skey.keys import Key, KeyParseError, parse_key
 
 KEY_FRAME = b"TKEY"
 TEXT_FRAME = b"TXXX"
-NEW_PADDING = 1024
-"""Room that a tag gets when it has to grow, so that it need not grow again."""
+NEW_PADDING = 1024  # room that a tag gets when it has to grow, so that it need not grow again
 
 _HEADER = 10
 _UNSYNCHRONISED, _REFUSED_FLAGS = 0x80, 0x50

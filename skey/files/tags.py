@@ -25,17 +25,9 @@ from mutagen.id3 import ID3, ID3FileType
 from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
+from skey.files import id3
 from skey.files.decoding import AudioError, decoded
 from skey.files.id3 import TagError as TagError
-from skey.files.id3 import (
-    contradicts,
-    copy_with_key,
-    further_tags,
-    is_key_field,
-    is_packed,
-    named_key,
-    unpacked,
-)
 from skey.keys import Key, Notation, format_key
 
 ID3_KEY = "TKEY"
@@ -46,15 +38,12 @@ APE_KEY = "KEY"
 ASF_KEY = "WM/InitialKey"
 _MAIN_FIELDS: dict[type, str] = {ID3: ID3_KEY, MP4Tags: MP4_KEY, APEv2: APE_KEY, ASFTags: ASF_KEY}
 
-Tags: TypeAlias = Any
-"""The tags of a file; mutagen has no types."""
-Kind: TypeAlias = Any
-"""A class of files in mutagen."""
+Tags: TypeAlias = Any  # the tags of a file; mutagen has no types
+Kind: TypeAlias = Any  # a class of files in mutagen
 
 _FLAC_PADDING, _FLAC_COMMENTS = 1, 4
 _PREFIX, _SUFFIX = ".skey-", ".part"
-_LEFT_SECONDS = 600
-"""A copy of which nothing changed for so long is no longer being written."""
+_LEFT_SECONDS = 600  # a copy of which nothing changed for so long is no longer being written
 
 
 def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_run: bool = False) -> str:
@@ -72,35 +61,29 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     with _typed(path):
         file = _opened(path)
         for kind, value in _beside(path, file.tags):
-            if named_key(value) not in (None, key):
+            if id3.named_key(value) not in (None, key):
                 raise TagError(f"its second tag ({kind}) has the key {value}; remove that tag first")
         changed = _to_change(file.tags, key, text)
         if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
             raise TagError("keys cannot be written into files of this kind (DSF, DSDIFF)")
         if changed:
-            (_rehearse if dry_run else _replace)(path.resolve(), type(file), key, text)
+            _replace(path.resolve(), type(file), key, text, dry_run)
     return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items())
 
 
 def tagged_key(path: Path) -> str | None:
-    """The text of the first field that holds a key, or None; ``TagError`` where tags cannot be read.
-
-    A blank or a placeholder is no key. What Mixed In Key packed comes last, and is unpacked.
-    """
+    """The text of the first field with a key, or None; what Mixed In Key packed comes last; ``TagError``."""
     with _typed(path):
         tags = _opened(path).tags
         values = [*_values(tags), *(value for _, value in _beside(path, tags))]
-        return next(filter(named_key, map(unpacked, sorted(values, key=is_packed))), None)
+        return next(filter(id3.named_key, map(id3.unpacked, sorted(values, key=id3.is_packed))), None)
 
 
 def _beside(path: Path, tags: Tags) -> Iterator[tuple[str, str]]:
-    """What key fields of a second tag say, and its kind.
-
-    That is APEv2 at the end of an mp3, ID3 before a flac or in a second chunk of a wav.
-    """
+    """What a second tag says, and its kind: APEv2 after an mp3, ID3 before a flac or again in a wav."""
     second: list[tuple[Kind, Path | io.BytesIO]] = [
         *((kind, path) for kind in (ID3, APEv2) if not isinstance(tags, kind)),
-        *((ID3, io.BytesIO(content)) for content in further_tags(path)),
+        *((ID3, io.BytesIO(content)) for content in id3.further_tags(path)),
     ]
     for kind, source in second:
         with suppress(mutagen.MutagenError):
@@ -149,7 +132,7 @@ def _key_fields(tags: Tags) -> list[str]:
     others = [
         name
         for name in tags.keys()  # noqa: SIM118 - no mapping
-        if name.startswith(prefix) and is_key_field(name.removeprefix(prefix).removeprefix("WM/"))
+        if name.startswith(prefix) and id3.is_key_field(name.removeprefix(prefix).removeprefix("WM/"))
     ]
     if main in (VORBIS_KEY, APE_KEY):  # Their case does not matter.
         others = [name.upper() for name in others]
@@ -177,24 +160,22 @@ def _value(tags: Tags, name: str) -> str | None:
 def _to_change(tags: Tags, key: Key, text: str) -> dict[str, str | None]:
     """The fields to write and what they hold: the main one, and others that name another key."""
     main, *others = ((name, _value(tags, name)) for name in _key_fields(tags))
-    if is_packed(main[1]):
+    if id3.is_packed(main[1]):
         raise TagError(f"its {main[0]} holds data of Mixed In Key, which a key would break")
-    contradicting = [(name, value) for name, value in others if contradicts(value, key)]
+    contradicting = [(name, value) for name, value in others if id3.contradicts(value, key)]
     return dict([main, *contradicting] if main[1] != text else contradicting)
 
 
-def _rehearse(path: Path, kind: Kind, key: Key, text: str) -> None:
-    """Raise ``TagError`` where :func:`_replace` would, the folder of the file being as it was."""
-    _refuse_protected(path)
-    with _written_copy(path, Path(tempfile.gettempdir()), kind, key, text):
-        pass  # That it could be written is all.
-
-
-def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
-    """Write the tags into a copy, look at it, and put it in the place of the file."""
-    _refuse_protected(path)
-    before = path.stat()
-    with _written_copy(path, path.parent, kind, key, text) as copy:
+def _replace(path: Path, kind: Kind, key: Key, text: str, dry_run: bool) -> None:
+    """Write the tags into a copy, look at it, and put it in the place of the file; not in a rehearsal."""
+    if not os.access(path, os.W_OK):
+        raise TagError("the file is write-protected")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise TagError("its folder is write-protected, and the new file is made there")
+    before, folder = path.stat(), Path(tempfile.gettempdir()) if dry_run else path.parent
+    with _written_copy(path, folder, kind, key, text) as copy:
+        if dry_run:
+            return
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise TagError("another program changed the file meanwhile; try again")
@@ -202,14 +183,6 @@ def _replace(path: Path, kind: Kind, key: Key, text: str) -> None:
             os.chown(copy, status.st_uid, status.st_gid)
         shutil.copystat(path, copy)
         copy.replace(path)
-
-
-def _refuse_protected(path: Path) -> None:
-    """Raise ``TagError`` where the file may not be replaced; nothing is written to find out."""
-    if not os.access(path, os.W_OK):
-        raise TagError("the file is write-protected")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise TagError("its folder is write-protected, and the new file is made there")
 
 
 @contextmanager
@@ -240,7 +213,7 @@ def _write_copy(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None
     """The file with the key in its tags, handed over to the disk."""
     with path.open("rb") as source, copy.open("r+b") as target:
         if _has_plain_id3(kind):
-            copy_with_key(source, target, key, text)
+            id3.copy_with_key(source, target, key, text)
         else:
             shutil.copyfileobj(source, target)
             target.flush()
@@ -268,7 +241,7 @@ def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
 
 def _others(tags: Tags) -> list[str]:
     """All fields but those that may get the key."""
-    keys = {name.lower() for name in _key_fields(tags) if not is_packed(_value(tags, name))}
+    keys = {name.lower() for name in _key_fields(tags) if not id3.is_packed(_value(tags, name))}
     names = [name for name in tags.keys() if name.lower() not in keys]  # noqa: SIM118 - no mapping
     fields = [f"{name}={tags[name]!r}" for name in names]
     if any("\ufffd" in field for field in fields):

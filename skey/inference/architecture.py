@@ -100,10 +100,7 @@ class Calibration:
         return major + minor if self.major_column == 0 else minor + major
 
     def key_profile(self, profile: Float[Profile, "batch 12 2"]) -> Float[Profile, "batch 24"]:
-        """Probabilities in the order of ``KEYS`` from the network's matrix Y (h of Eq. 11, by mode).
-
-        Raises ``SkeyError`` where the network tells key signatures only (12 outputs).
-        """
+        """Probabilities in the order of ``KEYS`` (h of Eq. 11, by mode); ``SkeyError`` for 12 outputs."""
         if self.outputs == 12:
             raise SkeyError("This network tells key signatures, not modes: ask for the signature profile.")
         places = map(self.output_keys().index, KEYS)
@@ -115,10 +112,7 @@ class Calibration:
     def signature_profile(
         self, profile: Float[Profile, "batch 12"] | Float[Profile, "batch 12 2"]
     ) -> Float[Profile, "batch 12"]:
-        """Probabilities of the key signatures, by the pitch class of their major key, C first (Eq. 11).
-
-        With 24 outputs the two keys of a signature are added up (Eq. 13 after calibration).
-        """
+        """Probabilities of key signatures, C first (Eq. 11): for 24 outputs sums of two keys (Eq. 13)."""
         outputs: Any = profile
         if outputs.ndim == 2:
             by_tonic = outputs[:, [(tonic - self.major) % PITCH_CLASSES for tonic in range(PITCH_CLASSES)]]

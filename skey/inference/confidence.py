@@ -15,8 +15,7 @@ from skey.shapes import Bool, Float
 Rows = Float[np.ndarray, "*batch keys"]
 Tracks = Float[np.ndarray, "tracks"]
 
-TINY = 1e-12
-"""Smaller probabilities count as this: zero has no logarithm."""
+TINY = 1e-12  # smaller probabilities count as this: zero has no logarithm
 _TEMPERATURES = np.logspace(-2.5, 1.5, 401)
 
 

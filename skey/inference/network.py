@@ -15,10 +15,8 @@ from skey.inference.filters import CROPPED_BINS
 from skey.shapes import Float, Float32
 
 _EPSILON = np.float32(1e-5)
-_VALUES = 2**14
-"""Values that a map of the channels takes at a time: what it makes of them fits the processor's cache."""
-_FRAMES = 32
-"""Frames that are convolved at a time, for the same reason."""
+_VALUES = 2**14  # values that a map of the channels takes at a time: the results fit the cache
+_FRAMES = 32  # frames that are convolved at a time, for the same reason
 _ERF = np.array([4.30638e-5, 2.765672e-4, 1.520143e-4, 9.2705272e-3, 4.22820123e-2, 7.05230784e-2])
 _ERF = (_ERF * 0.5 ** (np.arange(6, 0, -1) / 2)).astype(np.float32)
 """From x⁶ to x: 1 - erf(x / √2) is (1 + their sum)⁻¹⁶ to 3e-7 (Abramowitz and Stegun, *Handbook*, 7.1.28)."""
@@ -46,7 +44,9 @@ class NumpyChromaNet:
     def profile(self, cropped: Float32[np.ndarray, "84 frames"]) -> Float32[np.ndarray, "12 modes"]:
         """The softmax over all outputs (Eq. 1; Section 5.2, STONE); ``SkeyError`` for too short an input."""
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
-        x = _averaged(cropped, self.architecture.frames_per_step)[..., None]
+        together = self.architecture.frames_per_step
+        whole = cropped[:, : cropped.shape[1] // together * together]  # of the steps; the rest is dropped
+        x = whole.reshape(len(whole), -1, together).mean(axis=2)[..., None]
         for block in range(len(self.architecture.channels)):
             x = self._time_downsampling(x, f"blocks.{2 * block}")
             x = self._convnext(x, f"blocks.{2 * block + 1}")
@@ -60,12 +60,11 @@ class NumpyChromaNet:
         return _by_points(pairs, lambda points: _gelu(self._linear(points, f"{name}.pairs")))
 
     def _convnext(self, x: Block, name: str) -> Block:
-        normalised = self._norm(self._depthwise(x, f"{name}.depthwise"), name)
-        return np.asarray(x + _by_points(normalised, lambda points: self._branch(points, name)))
+        def branch(points: Points) -> Points:
+            wide = _gelu(self._linear(points, f"{name}.widen"))
+            return np.asarray(self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"])
 
-    def _branch(self, points: Points, name: str) -> Points:
-        wide = _gelu(self._linear(points, f"{name}.widen"))
-        return np.asarray(self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"])
+        return np.asarray(x + _by_points(self._norm(self._depthwise(x, f"{name}.depthwise"), name), branch))
 
     def _depthwise(self, x: Block, name: str) -> Block:
         kernels, bias = self._weights[f"{name}.weight"][:, 0], self._weights[f"{name}.bias"]
@@ -97,67 +96,40 @@ class NumpyChromaNet:
         mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
         return np.asarray((logits - mean) / np.sqrt(variance + _EPSILON))
 
-    def _linear(
-        self, x: Float[np.ndarray, "*points inputs"], name: str
-    ) -> Float[np.ndarray, "*points outputs"]:
+    def _linear(self, x: Float[np.ndarray, "*all inputs"], name: str) -> Float[np.ndarray, "*all outputs"]:
         return np.asarray(x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
 
 
 def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the parameters and buffers of a ChromaNet, as in its ``state_dict``."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    widths = (1, *architecture.channels)
-    for block, (inputs, channels, kernel) in enumerate(
-        zip(widths, architecture.channels, architecture.kernels, strict=False)
-    ):
-        shapes |= _linear_shapes(f"blocks.{2 * block}.pairs", channels, 2 * inputs)
-        shapes |= _convnext_shapes(f"blocks.{2 * block + 1}", channels, kernel, architecture.expansion)
+    weights: dict[str, tuple[int, ...]] = {}  # of which each has a bias for its first dimension
+    others: dict[str, tuple[int, ...]] = {}
+    inputs = 1
+    for block, (channels, kernel) in enumerate(zip(architecture.channels, architecture.kernels, strict=True)):
+        halving, mixing = f"blocks.{2 * block}", f"blocks.{2 * block + 1}"
+        wide = architecture.expansion * channels
+        weights[f"{halving}.pairs"] = (channels, 2 * inputs)
+        weights[f"{mixing}.depthwise"] = (channels, 1, kernel, kernel)
+        weights[f"{mixing}.widen"], weights[f"{mixing}.narrow"] = (wide, channels), (channels, wide)
+        others[f"{mixing}.scale"] = (channels,)
         if architecture.outputs == 12:
-            norms = ((2 * block, inputs), (2 * block + 1, channels))
-            for number, width in norms:
-                shapes |= {
-                    f"blocks.{number}.norm.{part}": (CROPPED_BINS, width) for part in ("weight", "bias")
-                }
-    shapes |= _linear_shapes("classifier", architecture.modes, widths[-1])
+            for name, width in ((halving, inputs), (mixing, channels)):
+                others |= dict.fromkeys((f"{name}.norm.weight", f"{name}.norm.bias"), (CROPPED_BINS, width))
+        inputs = channels
+    weights["classifier"] = (architecture.modes, inputs)
     if not architecture.octave_equivalence:
-        shapes |= _linear_shapes("octaves.linear", PITCH_CLASSES, CROPPED_BINS)
+        weights["octaves.linear"] = (PITCH_CLASSES, CROPPED_BINS)
     if architecture.modes == 2:
-        shapes |= {f"mode_norm.running_{part}": (2,) for part in ("mean", "var")}
-        shapes["mode_norm.num_batches_tracked"] = ()
-    return shapes
+        others |= {"mode_norm.running_mean": (2,), "mode_norm.running_var": (2,)}
+        others["mode_norm.num_batches_tracked"] = ()
+    others |= {f"{name}.weight": shape for name, shape in weights.items()}
+    return others | {f"{name}.bias": shape[:1] for name, shape in weights.items()}
 
 
-def _convnext_shapes(name: str, channels: int, kernel: int, expansion: int) -> dict[str, tuple[int, ...]]:
-    wide = expansion * channels
-    return {
-        f"{name}.scale": (channels,),
-        f"{name}.depthwise.weight": (channels, 1, kernel, kernel),
-        f"{name}.depthwise.bias": (channels,),
-        **_linear_shapes(f"{name}.widen", wide, channels),
-        **_linear_shapes(f"{name}.narrow", channels, wide),
-    }
-
-
-def _linear_shapes(name: str, outputs: int, inputs: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
-
-
-def _averaged(
-    cropped: Float[np.ndarray, "bins frames"], frames_per_step: int
-) -> Float[np.ndarray, "bins steps"]:
-    """Means of so many successive frames, the rest at the end dropped (not in the papers)."""
-    steps = cropped.shape[1] // frames_per_step
-    return np.asarray(
-        cropped[:, : steps * frames_per_step].reshape(len(cropped), steps, frames_per_step).mean(axis=2)
-    )
-
-
-def _by_points(
-    x: Block, function: Callable[[np.ndarray], np.ndarray]
-) -> Float[np.ndarray, "bins frames outputs"]:
+def _by_points(x: Block, apply: Callable[[np.ndarray], np.ndarray]) -> Float[np.ndarray, "bins frames out"]:
     """A function of the channels of each point, in memory that does not grow with what it makes inside."""
     points, step = x.reshape(-1, x.shape[-1]), _VALUES // x.shape[-1]
-    parts = [function(points[start : start + step]) for start in range(0, len(points), step)]
+    parts = [apply(points[start : start + step]) for start in range(0, len(points), step)]
     return np.concatenate(parts).reshape(*x.shape[:2], -1)
 
 

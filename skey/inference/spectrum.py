@@ -13,8 +13,7 @@ from skey.shapes import Float32
 
 Kernels = Float32[np.ndarray, "kernels taps"]
 
-_ROWS = 512
-"""Windows that are copied out of a waveform at a time: they stay in the processor's cache."""
+_ROWS = 512  # windows that are copied out of a waveform at a time: they stay in the processor's cache
 
 
 def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:

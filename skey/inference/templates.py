@@ -1,7 +1,4 @@
-"""Key profiles of music psychology, and how well that of each key fits a recording, in numpy.
-
-The estimator listens with it where it has no weights; :mod:`skey.baselines` has other chromas, too.
-"""
+"""Key profiles of music psychology, and how well that of each key fits a recording, in numpy."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -33,8 +30,7 @@ the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and Probabil
 """
 
 PITCH_CLASS_OF_A = 9
-DECADES = 8.0
-"""Magnitudes from 0 to 1 of the log-VQT: 80 dB, taken as 10 log10 of the magnitude, are eight decades."""
+DECADES = 8.0  # of magnitudes from 0 to 1 of the log-VQT: 80 dB, as 10 log10 of the magnitude
 
 
 @lru_cache

@@ -51,5 +51,4 @@ class SingleBlas:
                 self._restored.close()
 
 
-one_blas_thread = SingleBlas()
-"""The one gate to numpy's only setting."""
+one_blas_thread = SingleBlas()  # the one gate to numpy's only setting

@@ -20,33 +20,24 @@ Places = Int[np.ndarray, "peaks"]
 Values = Float[np.ndarray, "peaks"]
 Marks = Bool[np.ndarray, "peaks"]
 
-FRAME = 4096
-"""Samples of an analysis frame (186 ms): bins of 5.4 Hz."""
-STEP = FRAME // 2
-"""Samples between two frames."""
-TONAL_PROMINENCE = 0.12
-"""Log power by which spectral lines stand out at least; white noise stays under 0.05, music is above 0.18."""
-MIN_ACTIVE_SECONDS = 1.5
-"""The least sound that counts as more than a click."""
-LEAST_CHANGE = 0.01
-"""How much the pitch classes of music change at least; a sustained chord or tone stays under 0.008."""
+FRAME = 4096  # samples of an analysis frame (186 ms): bins of 5.4 Hz
+STEP = FRAME // 2  # samples between two frames
+TONAL_PROMINENCE = 0.12  # log power of lines, at least; white noise stays under 0.05, music is above 0.18
+MIN_ACTIVE_SECONDS = 1.5  # the least sound that counts as more than a click
+LEAST_CHANGE = 0.01  # of the pitch classes of music; a sustained chord or tone stays under 0.008
 
 _WINDOW = np.hanning(FRAME).astype(np.float32)
-_FRAMES_AT_ONCE = 32
-"""So many are transformed together: they stay in the processor's cache."""
+_FRAMES_AT_ONCE = 32  # so many are transformed together: they stay in the processor's cache
 _ACTIVE_RANGE = 1e-5
-_ROUNDING = 2e-5
-"""Share of the largest value; a resampled constant or ramp, which is no sound, stays under it."""
+_ROUNDING = 2e-5  # share of the peak under which a resampled constant or ramp, no sound, stays
 _SILENT_RANGE = 1e-4
 _NOISE_PROMINENCE = 0.65
 _NEIGHBOURS = 12
-_LINE_BINS = slice(_NEIGHBOURS, int(4_000 * FRAME / SAMPLE_RATE))
-"""From 65 Hz, the lowest bin with as many neighbours below it."""
+_LINE_BINS = slice(_NEIGHBOURS, int(4_000 * FRAME / SAMPLE_RATE))  # from 65 Hz: as many neighbours lie below
 _TUNING_BINS = slice(int(100 * FRAME / SAMPLE_RATE), int(2_500 * FRAME / SAMPLE_RATE))
 _TUNING_RANGE = np.log(1e-4)
 _CONCERT_A = 440.0
-_STEADY, _STEADY_BINS = 0.01, 0.35
-"""How far a steady peak may move from frame to frame: as a share of its frequency, and in bins."""
+_STEADY, _STEADY_BINS = 0.01, 0.35  # how far a steady peak may move a frame: share of its frequency, bins
 _WEIGHTS = (2.5, 5.0, 4.75, 1.67, -8.5)
 """Of the log prominence, the agreement, the log number of pitch classes, the log change, and the offset.
 
@@ -114,10 +105,10 @@ def measure_tonality(wave: Float32[np.ndarray, "samples"]) -> Tonality:
     power = _active(_power_spectra(wave - wave.mean()), floor)
     if not len(power):
         return Tonality(0.0, 0.0, 0j)
-    peaks = _peaks(power)
-    tuning = complex(np.sum(peaks.magnitude * np.exp(2j * np.pi * peaks.semitones)))
-    seconds = len(power) * STEP / SAMPLE_RATE
-    return Tonality(seconds, _line_prominence(power), tuning, *_scale(peaks, len(power)))
+    frame, semitones, magnitude, weights = _peaks(power)
+    tuning = complex(np.sum(magnitude * np.exp(2j * np.pi * semitones)))
+    seconds, scale = len(power) * STEP / SAMPLE_RATE, _scale(frame, semitones, weights, len(power))
+    return Tonality(seconds, _line_prominence(power), tuning, *scale)
 
 
 def _power_spectra(wave: Float32[np.ndarray, "samples"]) -> Power:
@@ -148,36 +139,25 @@ def _line_prominence(power: Power) -> float:
     return float(np.sqrt(max(np.mean(np.maximum(rise, 0) ** 2) - by_chance, 0)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Peaks:
-    """Spectral peaks within 40 dB of the highest."""
+def _peaks(power: Power) -> tuple[Places, Values, Values, Values]:
+    """Spectral peaks within 40 dB of the highest: frame, semitones from A4, magnitude, weight.
 
-    frame: Places
-    semitones: Values
-    """From A4 = 440 Hz."""
-    magnitude: Values
-    excess: Values
-    """The log power over the mean of the bins around."""
-    steady: Marks
-    """Whether the frames before and after have the same peak."""
-
-
-def _peaks(power: Power) -> _Peaks:
-    """The peaks of all frames, and where the parabolas through their logarithms have their tops."""
+    They are the tops of parabolas through the logarithms. A steady peak weighs its log power over the mean of
+    the bins around, any other nothing.
+    """
     first, last = _TUNING_BINS.start, _TUNING_BINS.stop
     reach = _NEIGHBOURS
     log_power = np.log(power[:, first - reach : last + reach].astype(np.float64))
     left, inner, right = (log_power[:, reach + step : reach + step + last - first] for step in (-1, 0, 1))
-    frame, place = np.nonzero(
-        (inner > left) & (inner >= right) & (inner > inner.max(initial=-np.inf) + _TUNING_RANGE)
-    )
-    heights = left[frame, place], inner[frame, place], right[frame, place]
+    is_high = inner > inner.max(initial=-np.inf) + _TUNING_RANGE
+    frame, place = np.nonzero((inner > left) & (inner >= right) & is_high)
+    before, height, after = left[frame, place], inner[frame, place], right[frame, place]
     sums = np.pad(np.cumsum(log_power, axis=1), ((0, 0), (1, 0)))
     around = (sums[frame, place + 2 * reach + 1] - sums[frame, place]) / (2 * reach + 1)
-    position = place + first + _vertex(*heights)
+    position = place + first + (before - after) / 2 / (before - 2 * height + after)
     semitones = 12 * np.log2(position * SAMPLE_RATE / FRAME / _CONCERT_A)
     steady = _steady(frame, place, position, inner.shape)
-    return _Peaks(frame, semitones, np.exp(heights[1] / 2), np.maximum(heights[1] - around, 0), steady)
+    return frame, semitones, np.exp(height / 2), np.maximum(height - around, 0) * steady
 
 
 def _steady(frame: Places, place: Places, position: Values, shape: tuple[int, ...]) -> Marks:
@@ -192,15 +172,14 @@ def _steady(frame: Places, place: Places, position: Values, shape: tuple[int, ..
     return np.asarray(np.any(before, axis=0) & np.any(after, axis=0))
 
 
-def _scale(peaks: _Peaks, frames: int) -> tuple[float, float, float]:
-    """Agreement, pitch classes and change of the steady peaks, weighted by their excess."""
-    weights = peaks.excess * peaks.steady
+def _scale(frame: Places, semitones: Values, weights: Values, frames: int) -> tuple[float, float, float]:
+    """Agreement, pitch classes and change of weighted peaks."""
     total = weights.sum()
     if not total:
         return 0.0, 1.0, 0.0
-    tuning = np.sum(weights * np.exp(2j * np.pi * peaks.semitones))
-    classes = np.round(peaks.semitones - np.angle(tuning) / (2 * np.pi)).astype(int) % 12
-    chroma = np.bincount(12 * peaks.frame + classes, weights, 12 * frames).reshape(frames, 12) / total
+    tuning = np.sum(weights * np.exp(2j * np.pi * semitones))
+    classes = np.round(semitones - np.angle(tuning) / (2 * np.pi)).astype(int) % 12
+    chroma = np.bincount(12 * frame + classes, weights, 12 * frames).reshape(frames, 12) / total
     by_frame = chroma.sum(axis=1, keepdims=True)
     spread = _entropy(chroma.sum(axis=0))
     # The weighted mean of the frames' entropies is that of the chroma less that of the frames' weights.
@@ -211,8 +190,3 @@ def _scale(peaks: _Peaks, frames: int) -> tuple[float, float, float]:
 def _entropy(shares: Float[np.ndarray, "*shape"]) -> float:
     """Of shares that sum to one, in nats."""
     return float(-np.sum(shares * np.log(np.maximum(shares, 1e-30))))
-
-
-def _vertex(left: Values, middle: Values, right: Values) -> Values:
-    """Where a parabola through three neighbouring bins peaks, in bins from the middle one."""
-    return np.asarray((left - right) / 2 / (left - 2 * middle + right))

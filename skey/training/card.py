@@ -12,8 +12,7 @@ from torch import Tensor
 from skey.training.data import Pairs, Pool
 from skey.training.step import Batch
 
-PLAIN_STEPS = 3
-"""Steps that are taken plainly before one is recorded: libraries and the optimiser prepare in the first."""
+PLAIN_STEPS = 3  # steps before one is recorded: libraries and the optimiser prepare in the first
 
 CLIPS_AT_ONCE = 256
 

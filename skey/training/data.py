@@ -23,11 +23,8 @@ from skey.training.recordings import Recordings, Skipped, is_held_out
 from skey.training.shards import open_audio
 from skey.vqt import MAX_CROP, SEGMENT_FRAMES, from_bytes
 
-WATCHED_BESIDES = 100
-"""Held-out songs, and pairs of held-out recordings, that are watched at most; of the scores all are."""
-
-NEPERS = 8 * float(np.log(10))
-"""Natural logarithm of a magnitude per unit of the log-VQT."""
+WATCHED_BESIDES = 100  # held-out songs, and pairs of held-out recordings, that are watched at most
+NEPERS = 8 * float(np.log(10))  # natural logarithm of a magnitude per unit of the log-VQT
 
 Crops = Int[Tensor, " batch"]
 Pairs = Float[Tensor, "batch 2 99 steps"]

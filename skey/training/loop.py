@@ -44,13 +44,11 @@ from skey.training.validation import confidence_of, validate
 from skey.weights import Header
 from skey.weights.store import LoadedModel, save_weights
 
-CALIBRATE_EVERY = 20
-"""Steps after which a calibrated pseudo-label listens to the reference sound again."""
+CALIBRATE_EVERY = 20  # steps after which a calibrated pseudo-label listens to the reference sound again
 
 ROW_OF_A_ABOVE_C = 9
 
-NORMS = "norms"
-"""Beside the terms of the loss: the sum of the norms of the gradients."""
+NORMS = "norms"  # beside the terms of the loss: the sum of the norms of the gradients
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,22 +24,16 @@ from skey.inference.threads import one_thread
 from skey.shapes import UInt8
 from skey.vqt import SEGMENT_FRAMES, log_vqt, to_bytes
 
-MOST_SEGMENTS = 16
-"""Segments that are kept of a track at most, evenly spread over it."""
-
-FOLDER = "recordings-1"
-"""Where features lie below the data directory; the number changes with what they are made of."""
-
-NO_FILE = "a folder, a pipe or a device, not a sound file"
-"""Why a name is left out: its content may never end."""
+MOST_SEGMENTS = 16  # segments that are kept of a track at most, evenly spread over it
+FOLDER = "recordings-1"  # below the data directory; the number changes with what features are
+NO_FILE = "a folder, a pipe or a device, not a sound file"  # whose content may never end
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
 SEGMENT_BYTES = math.prod(SEGMENT_SHAPE)
 
 Segments = UInt8[np.ndarray, "segments 99 646"]
 
-NPY_HEADER = len(npy_bytes(np.zeros((0, *SEGMENT_SHAPE), np.uint8)))
-"""Bytes of a ``.npy`` file before its array."""
+NPY_HEADER = len(npy_bytes(np.zeros((0, *SEGMENT_SHAPE), np.uint8)))  # bytes before the array
 
 
 def is_held_out(name: str) -> bool:
@@ -94,8 +88,7 @@ class Skipped:
     reason: str
 
 
-Opened = tuple[tuple[Recording, ...], tuple[Skipped, ...]]
-"""The tracks that are trained on, and the files that are not."""
+Opened = tuple[tuple[Recording, ...], tuple[Skipped, ...]]  # those that are trained on, and not
 
 
 def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: bool = False) -> Opened:

@@ -24,14 +24,9 @@ from skey.errors import SkeyError
 from skey.files.folders import data_directory
 from skey.training.recordings import NPY_HEADER, Opened, Recording, Segments, Skipped, open_recordings
 
-INDEX = "index.json"
-"""Names the archives of a folder, in order."""
-
-TABLE = "tracks.csv"
-"""A row for each file of the manifest: its name, its SHA-256 and, where it is left out, the reason."""
-
-Seal = Mapping[str, Any]
-"""What is sealed about an archive: ``sha256``, ``tracks`` (digest, segments, first byte), ``skipped``."""
+INDEX = "index.json"  # names the archives of a folder, in order
+TABLE = "tracks.csv"  # a row for each file of the manifest: name, SHA-256 and why it is left out
+Seal = Mapping[str, Any]  # of an archive: ``sha256``, ``tracks`` (digest, segments, first byte), ``skipped``
 
 
 class ShardError(SkeyError):

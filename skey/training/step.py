@@ -24,14 +24,9 @@ from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, 
 from skey.training.data import cropped
 from skey.vqt import chroma
 
-GROUP = 16
-"""Items that go through the blocks together."""
-
-CHANGING = ("lr", "kept")
-"""What each step sets of the optimiser: its rate, and what weight decay keeps of a weight."""
-
-SMALLEST_HALF_PRECISION_WIDTH = 16
-"""Channels from which on a processor multiplies faster in bfloat16 in spite of the conversion."""
+GROUP = 16  # items that go through the blocks together
+CHANGING = ("lr", "kept")  # what each step sets: the rate, and what weight decay keeps of a weight
+SMALLEST_HALF_PRECISION_WIDTH = 16  # channels from which on a processor gains by bfloat16
 
 
 @dataclass(frozen=True, slots=True)

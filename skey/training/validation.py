@@ -25,8 +25,7 @@ from skey.weights.store import LoadedModel
 
 CLIPS_AT_ONCE = 64
 
-LEAST_CLIPS = 48
-"""Fewer labelled clips than this say too little about confidence."""
+LEAST_CLIPS = 48  # fewer labelled clips than this say too little about confidence
 
 
 def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0) -> Row:
@@ -73,10 +72,7 @@ def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) 
 
 
 def _answers(network: Network, calibration: Calibration, pool: Pool) -> tuple[list[int], list[Key]]:
-    """Key signature of each clip, and key where the network knows modes.
-
-    From the mean over both segments of the profile at crop 0.
-    """
+    """Signatures, and keys where the network knows modes, from the mean over both segments at crop 0."""
     frames, device, parts = network.architecture.frames_per_step, next(network.parameters()).device, []
     for clips in _batches(pool):
         segments = pool.segments(clips, frames)[..., :CROPPED_BINS, :].to(device)

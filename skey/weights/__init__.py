@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 SHIPPED = Path(__file__).parent
-DEFAULT = "semitone-open"
-"""The shipped weights that estimate where none are asked for."""
+DEFAULT = "semitone-open"  # the shipped weights that estimate where none are asked for
 
 
 def user_folder() -> Path:
@@ -59,9 +58,7 @@ def find_weights(path_or_name: str | Path) -> Path:
     if str(path_or_name) in known:
         return known[str(path_or_name)]
     names = ", ".join(known) or "none yet: import the authors' with `skey weights import FILE.pt`"
-    raise WeightsError(
-        f"There are no weights {str(path_or_name)!r}, neither a file nor a name. Names: {names}"
-    )
+    raise WeightsError(f"There are no weights {str(path_or_name)!r}, neither file nor name. Names: {names}")
 
 
 def load_weights(path_or_name: str | Path) -> "LoadedModel":

@@ -79,9 +79,7 @@ def _refuse_hostile(path: Path) -> None:
         (pickled,) = (member for member in archive.infolist() if member.filename.endswith("/data.pkl"))
         if pickled.file_size > _MOST_PICKLE_BYTES:
             raise WeightsError("The checkpoint describes more than tensors: its pickle is too long.")
-        operations = [
-            (code.name, argument) for code, argument, _ in pickletools.genops(archive.read(pickled))
-        ]
+        operations = [(code.name, name) for code, name, _ in pickletools.genops(archive.read(pickled))]
     named = {str(argument).replace(" ", ".") for name, argument in operations if name in ("GLOBAL", "INST")}
     named |= {name for name, _ in operations if name == "STACK_GLOBAL"}  # names that only running it tells
     if unknown := sorted(named - ALLOWED):
@@ -143,10 +141,7 @@ UNKNOWN = Release("Imported ChromaNet", "unknown", "unknown")
 
 
 def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's tensors under our names, without the front end's buffers.
-
-    Convolutions over pairs of frames, and over nothing but channels, become the matrices that they are.
-    """
+    """The network's tensors under our names; convolutions over pairs or channels become matrices."""
     tensors = {}
     for name, value in state.items():
         if name.startswith("chromanet."):

@@ -16,11 +16,8 @@ from skey.shapes import Float, Float32
 from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
 from skey.weights.store import LoadedModel, write_file
 
-INPUT, OUTPUT = "waveform", "probabilities"
-"""Names of the graph's input (samples at 22,050 Hz, mono, peak 1) and output (probabilities)."""
-
-OPSET = 17
-"""The version of ONNX's operators, understood by every onnxruntime since 1.12."""
+INPUT, OUTPUT = "waveform", "probabilities"  # of the graph
+OPSET = 17  # the version of ONNX's operators, understood by every onnxruntime since 1.12
 
 
 class WaveformToProbabilities(nn.Module):

@@ -1,7 +1,4 @@
-"""Weights files: safetensors whose metadata carries a header, read and checked without torch.
-
-The header holds everything besides the numbers that rebuilding the estimator needs.
-"""
+"""Weights files without torch: safetensors with a header, which holds what rebuilding the estimator needs."""
 
 import hashlib
 import json
@@ -18,14 +15,9 @@ from skey.errors import WeightsError
 from skey.inference import filters
 from skey.inference.architecture import KINDS, Architecture, Calibration, Settings
 
-METADATA_KEY, SEAL_KEY = "skey", "skey-seal"
-"""The header and its SHA-256 among the metadata."""
-
-MOST_BYTES = 256 << 20
-"""The largest file of weights that is read; those that ship have a few MB."""
-
-FORMAT = 1
-"""Raised when a reader of today could not understand a file of tomorrow."""
+METADATA_KEY, SEAL_KEY = "skey", "skey-seal"  # the header and its SHA-256 among the metadata
+MOST_BYTES = 256 << 20  # the largest file of weights that is read; those that ship have a few MB
+FORMAT = 1  # raised when a reader of today could not understand a file of tomorrow
 
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "outputs": (12, 24),
@@ -200,9 +192,7 @@ def read_arrays(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
 
 def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.ndarray]]:
     if path.suffix == ".pt":
-        raise WeightsError(
-            f"{path} is a PyTorch checkpoint: first run  skey weights import {path} -o NAME.safetensors"
-        )
+        raise WeightsError(f"{path} is a PyTorch checkpoint: first run  skey weights import {path}")
     try:
         if path.stat().st_size > MOST_BYTES:
             raise WeightsError(f"{path} is larger than any weights of ours ({MOST_BYTES >> 20} MiB)")

@@ -17,10 +17,7 @@ from skey.weights.file import Header, checksum, read_arrays, sealed
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A network in evaluation mode with the header of its file.
-
-    Inputs are log-VQTs of 99 bins, as `skey.vqt.log_vqt` makes them; too short ones are repeated.
-    """
+    """A network in evaluation mode with its header; takes log-VQTs of 99 bins, and repeats too short ones."""
 
     header: Header
     network: Network
@@ -50,10 +47,7 @@ class LoadedModel:
 
 
 def save_weights(path: Path, network: Network, header: Header) -> Header:
-    """Write weights with their header, whole or not at all; returns it with its checksum.
-
-    Raises ``WeightsError`` where the file cannot be written.
-    """
+    """Write weights whole or not at all; the header with their checksum, or ``WeightsError``."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     header = replace(header, architecture=network.architecture, checksum=checksum(tensors))
     write_file(path, save(tensors, metadata=sealed(header)))

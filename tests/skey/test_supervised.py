@@ -9,6 +9,7 @@ import torch
 from test_training import store_of
 from test_weights import rewritten
 
+from skey.cli.stages import ways_to_step
 from skey.errors import SkeyError, WeightsError
 from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, at_scale
@@ -19,7 +20,6 @@ from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
 from skey.training.data import Pool, TrainingData, cropped
 from skey.training.loop import Machine, Run
-from skey.training.speed import ways_to_step
 from skey.training.step import rate_at
 from skey.weights import Header, load_weights, read_header
 from skey.weights.store import save_weights

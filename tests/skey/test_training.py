@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from skey.cli.stages import plain_profile
 from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.corpus.plan import plan_clips
 from skey.datasets import Dataset, Track
@@ -23,7 +24,6 @@ from skey.training import card, loop, step
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData, cropped, draw_crops, epoch_order, is_held_out
 from skey.training.loop import Machine, Run
-from skey.training.speed import PlainChromaNet
 from skey.training.step import (
     Batch,
     batch_loss,
@@ -176,7 +176,7 @@ def test_the_fast_layout_computes_what_the_plain_one_does(outputs: int) -> None:
     network = ChromaNet(replace(SMALL, outputs=outputs, frames_per_step=1)).eval()
     x = torch.rand(3, 84, 70)
     ours = network(x).reshape(3, 12, -1)
-    assert torch.allclose(PlainChromaNet(network)(x), ours, atol=1e-6)
+    assert torch.allclose(plain_profile(network, x), ours, atol=1e-6)
 
 
 def batch_of(data: TrainingData, clips: list[int]) -> Batch:

@@ -101,7 +101,7 @@ def newest(files: Iterator[Path]) -> float:
 
 
 @pytest.fixture(scope="module")
-def pages() -> list[Path]:
+def pages():
     """Every page of the book; it is built first unless the built one is newer than all it is made of."""
     index = ROOT / INDEX
     # jupyter-book leaves the first page alone, which only points to this one.
@@ -123,18 +123,18 @@ def pages() -> list[Path]:
 
 
 @pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
-def test_no_setting_of_the_book_is_written_twice(name: str) -> None:
+def test_no_setting_of_the_book_is_written_twice(name):
     assert load(name)
 
 
-def test_every_notebook_has_one_page_in_the_contents() -> None:
+def test_every_notebook_has_one_page_in_the_contents():
     chapters = [chapter["file"] for part in load("_toc.yml")["parts"] for chapter in part["chapters"]]
     listed = [name for name in chapters if name.startswith(EXECUTED.as_posix())]
     assert sorted(listed) == [f"{EXECUTED.as_posix()}/{name}" for name in notebook_names(ROOT)]
     assert len(chapters) == len(set(chapters))
 
 
-def test_every_page_begins_with_what_the_papers_do_not_say() -> None:
+def test_every_page_begins_with_what_the_papers_do_not_say():
     for part in load("_toc.yml")["parts"]:
         for chapter in part["chapters"]:
             name = Path(chapter["file"])
@@ -148,18 +148,18 @@ def test_every_page_begins_with_what_the_papers_do_not_say() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_no_result_is_typed_into_the_prose(path: Path) -> None:
+def test_no_result_is_typed_into_the_prose(path):
     assert RESULT.findall(prose(path)) == []
 
 
 @pytest.mark.parametrize("typed", ["reaches 73 %", "a KSEA of 0.79", "gains 5 points", "wins (MIREX 73.2)"])
-def test_a_typed_in_result_would_be_found(typed: str, tmp_path: Path) -> None:
+def test_a_typed_in_result_would_be_found(typed, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"The 24 keys of 240 clips. It {typed}, see {{glue:text}}`a.ipynb::b:.1f` %.")
     assert RESULT.findall(prose(page))
 
 
-def test_the_pictures_of_the_repository_show_the_record() -> None:
+def test_the_pictures_of_the_repository_show_the_record():
     drawings = {PICTURE: headline_drawing(evaluate(T3)), LOGO: logo()}
     for picture, drawing in drawings.items():
         kept, places = shape((ROOT / picture).read_text(encoding="utf-8"))
@@ -168,7 +168,7 @@ def test_the_pictures_of_the_repository_show_the_record() -> None:
         assert places == pytest.approx(same_places, abs=0.01)
 
 
-def test_no_script_of_a_page_knows_another_host(pages: list[Path]) -> None:
+def test_no_script_of_a_page_knows_another_host(pages):
     for page in pages:
         scripts = re.findall(
             r"<script[^>]*>(.*?)</script>", page.read_text(encoding="utf-8"), flags=re.DOTALL
@@ -185,34 +185,34 @@ def test_no_script_of_a_page_knows_another_host(pages: list[Path]) -> None:
         ("css", r"@import[^;]*//|url\(\s*['\"]?(?:https?:)?//"),
     ],
 )
-def test_nothing_of_the_book_is_fetched_from_elsewhere(pages: list[Path], kind: str, fetched: str) -> None:
+def test_nothing_of_the_book_is_fetched_from_elsewhere(pages, kind, fetched):
     for file in pages if kind == "html" else (ROOT / INDEX).parent.rglob(f"*.{kind}"):
         text = re.sub(r"<(pre|code)\b.*?</\1>", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
         assert not re.findall(fetched, text), file
 
 
-def test_fonts_lie_beside_the_style_sheets_that_name_them(pages: list[Path]) -> None:
+def test_fonts_lie_beside_the_style_sheets_that_name_them(pages):
     for sheet in (ROOT / INDEX).parent.rglob("*.css"):
         for address in re.findall(r"url\(\s*['\"]?([^'\")]+)", sheet.read_text("utf-8")):
             file = re.split("[?#]", address)[0]
             assert not file or file.startswith("data:") or (sheet.parent / file).is_file(), f"{sheet}: {file}"
 
 
-def test_what_a_page_loads_lies_beside_it_and_never_elsewhere(pages: list[Path]) -> None:
+def test_what_a_page_loads_lies_beside_it_and_never_elsewhere(pages):
     for page in pages:
         for link in links(page).loaded:
             assert (page.parent / re.split("[?#]", link)[0]).is_file(), f"{page.name} loads {link}"
 
 
-def test_every_picture_has_a_text_for_those_who_do_not_see_it(pages: list[Path]) -> None:
+def test_every_picture_has_a_text_for_those_who_do_not_see_it(pages):
     assert not {page.name: links(page).mute for page in pages if links(page).mute}
 
 
-def test_lists_of_a_page_hold_items_alone(pages: list[Path]) -> None:
+def test_lists_of_a_page_hold_items_alone(pages):
     assert not [page for page in pages if 'role="list" class="citation' in page.read_text(encoding="utf-8")]
 
 
-def test_the_table_can_be_heard_and_seen(pages: list[Path]) -> None:
+def test_the_table_can_be_heard_and_seen(pages):
     text = next(page for page in pages if page.stem == T3).read_text(encoding="utf-8")
     assert text.count("<audio") == 3
     assert text.count('role="img"') == 1 + len(evaluate(T3).systems)
@@ -224,7 +224,7 @@ def downloads(page: Path) -> dict[str, Path]:
     return {Path(link).name: (page.parent / unquote(link)).resolve() for link in links}
 
 
-def test_every_file_that_a_page_offers_is_in_the_book_as_it_is_in_the_repository(pages: list[Path]) -> None:
+def test_every_file_that_a_page_offers_is_in_the_book_as_it_is_in_the_repository(pages):
     runs = read_runs(ROOT)
     for page in pages:
         # After `reproduce`, a notebook's page offers what was computed then, beside the record.
@@ -237,12 +237,12 @@ def test_every_file_that_a_page_offers_is_in_the_book_as_it_is_in_the_repository
             assert not sources or file.read_bytes() in [source.read_bytes() for source in sources]
 
 
-def test_observations_asked_the_networks_that_are_on_record() -> None:
+def test_observations_asked_the_networks_that_are_on_record():
     ticks = agreement(ROOT, [])
     assert ticks and all(tick.startswith("✓") for tick in ticks.values()), ticks
 
 
-def test_below_each_table_and_figure_its_notebook_and_its_record_can_be_downloaded(pages: list[Path]) -> None:
+def test_below_each_table_and_figure_its_notebook_and_its_record_can_be_downloaded(pages):
     at = {page.stem: page for page in pages if page.parent.name == FOLDER}
     for name in TABLES:
         assert {f"{name}.ipynb", ABOUT, ANSWERS} <= set(downloads(at[name])), name
@@ -250,18 +250,18 @@ def test_below_each_table_and_figure_its_notebook_and_its_record_can_be_download
         assert {f"{name}.{ending}" for ending in ("ipynb", "json")} <= set(downloads(at[name])), name
 
 
-def test_no_sound_and_no_picture_is_packed_into_a_page(pages: list[Path]) -> None:
+def test_no_sound_and_no_picture_is_packed_into_a_page(pages):
     assert all("base64," not in page.read_text(encoding="utf-8") for page in pages)
 
 
-def test_the_examples_to_hear_run_from_easy_to_hard() -> None:
+def test_the_examples_to_hear_run_from_easy_to_hard():
     answers = {"krumhansl": (*KEYS[:20], *(key.transposed(6) for key in KEYS[20:]))}
     easy, middle, hard = instructive_rows(answers_to(answers))
     assert easy < 20 and middle < 20 and hard >= 20
     assert len({easy, middle, hard}) == 3
 
 
-def test_an_answer_is_told_in_words() -> None:
+def test_an_answer_is_told_in_words():
     assert answer_in_words(KEYS[0], KEYS[7]) == "G major, a fifth above"
     assert answer_in_words(KEYS[0], KEYS[21]) == "A minor, the relative key"
     assert answer_in_words(KEYS[21], 0) == "signature of C major, right"
@@ -269,7 +269,7 @@ def test_an_answer_is_told_in_words() -> None:
     assert answer_in_words(KEYS[0], None) == "no answer"
 
 
-def test_the_landing_page_answers_shows_three_doors_and_folds_the_key(pages: list[Path]) -> None:
+def test_the_landing_page_answers_shows_three_doors_and_folds_the_key(pages):
     text = (ROOT / INDEX).parent.joinpath("book", "index.html").read_text(encoding="utf-8")
     places = [text.index(words) for words in ("What reproduced.", "What did not", "What is new.")]
     assert places == sorted(places)
@@ -279,7 +279,7 @@ def test_the_landing_page_answers_shows_three_doors_and_folds_the_key(pages: lis
     assert "<details><summary>" in text[text.index("<audio") :]
 
 
-def test_a_sentence_that_the_record_refutes_stops_the_build_and_is_named_with_its_page() -> None:
+def test_a_sentence_that_the_record_refutes_stops_the_build_and_is_named_with_its_page():
     empty: dict[str, float] = {}
     assert holds_while(lambda: 2 > 1, "Two is more.") == "Two is more."
     printed = {
@@ -295,7 +295,7 @@ def test_a_sentence_that_the_record_refutes_stops_the_build_and_is_named_with_it
         refuse_stale(printed)
 
 
-def test_what_an_executed_notebook_prints_is_searched(tmp_path: Path) -> None:
+def test_what_an_executed_notebook_prints_is_searched(tmp_path):
     output = {"data": {"text/markdown": [f"{NOT_HERE} One\n", "is more."]}}
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps({"cells": [{"cell_type": "markdown"}, {"outputs": [output]}]}))

@@ -67,7 +67,7 @@ next();
 
 
 @pytest.fixture(scope="module", params=SMALLEST)
-def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def measured(request, tmp_path_factory):
     """Of each page: the smallest text in its figures, by how many pixels a text leaves its figure, the page
     the window, how many wide boxes the keyboard does not reach, and the least contrast of its links."""
     if CHROMIUM is None:
@@ -98,6 +98,6 @@ FAULTS: Mapping[str, tuple[str, Callable[[float, int], bool]]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_page_has_any(fault: str, measured: dict) -> None:
+def test_no_page_has_any(fault, measured):
     what, is_fault = FAULTS[fault]
     assert {page: x for page, x in measured[what].items() if is_fault(x, measured["width"])} == {}

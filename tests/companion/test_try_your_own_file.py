@@ -11,7 +11,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +90,7 @@ def page(body: str, script: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser_answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def browser_answers(tmp_path_factory):
     """What the JavaScript says to each clip."""
     folder = tmp_path_factory.mktemp("page")
     clips = json.dumps([base64.b64encode(clip.astype("<f4").tobytes()).decode() for clip in CLIPS.values()])
@@ -103,9 +102,7 @@ def browser_answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_the_browser_answers_as_the_estimator_does(
-    name: str, browser_answers: dict[str, dict[str, Any]]
-) -> None:
+def test_the_browser_answers_as_the_estimator_does(name, browser_answers):
     expected, answer = KeyEstimator().estimate(CLIPS[name], SAMPLE_RATE), browser_answers[name]
     assert answer["key"] == (None if expected.key is None else KEYS.index(expected.key))
     assert answer["reason"] == expected.reason
@@ -132,7 +129,7 @@ class Waiting(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_the_page_decodes_a_dropped_file_and_draws_its_key(tmp_path: Path) -> None:
+def test_the_page_decodes_a_dropped_file_and_draws_its_key(tmp_path):
     clip, sound = sung("Bb major", 16), io.BytesIO()
     soundfile.write(sound, np.stack([clip, clip], axis=1).repeat(2, axis=0), 2 * SAMPLE_RATE, format="WAV")
     wav = base64.b64encode(sound.getvalue()).decode()

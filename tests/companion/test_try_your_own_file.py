@@ -15,7 +15,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 import soundfile
-from test_estimator import cadence, noise
+from sounds import cadence, noise
 
 from companion.pages.browser import browser_script
 from skey.audio import SAMPLE_RATE, Wave

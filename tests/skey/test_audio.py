@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from sounds import pitch, sine
 
 from skey.audio import (
     MIN_SAMPLES,
@@ -19,17 +20,6 @@ from skey.audio import (
 )
 from skey.cli.measure import measure
 from skey.files.decoding import decoded
-
-
-def sine(rate, frequency=440.0, seconds=4.0, amplitude=0.5):
-    times = np.arange(int(seconds * rate)) / rate
-    return (amplitude * np.sin(2 * np.pi * frequency * times)).astype(np.float32)
-
-
-def pitch(wave):
-    """The strongest frequency of a waveform at 22,050 Hz."""
-    spectrum = np.abs(np.fft.rfft(wave * np.hanning(wave.size)))
-    return spectrum.argmax() * SAMPLE_RATE / wave.size
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 37_913, 44_100, 48_000, 96_000, 192_000])

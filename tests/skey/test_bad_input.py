@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from sounds import cadence, noise
 
 from skey.audio import AudioError
 from skey.cli import main
@@ -21,18 +22,7 @@ SLOWEST_SECONDS = 5
 
 def music(seconds=6.0, rate=RATE):
     """C major, F major, G major, C major, a second and a half each."""
-    times = np.arange(int(seconds * rate)) / rate
-    chords = np.array([(48, 52, 55), (53, 57, 60), (55, 59, 62), (48, 52, 55)])
-    pitches = chords[np.minimum((times / 1.5).astype(int) % 4, 3)]
-    frequencies = 440 * 2 ** ((pitches - 69) / 12)
-    phases = 2 * np.pi * np.cumsum(frequencies, axis=0) / rate
-    sound = sum(np.sin(n * phases) / n for n in range(1, 5)).sum(axis=1)
-    return (0.8 * sound / np.abs(sound).max()).astype(np.float32)
-
-
-def noise(seconds=6.0):
-    generator = np.random.default_rng(crc32(b"noise"))
-    return (0.2 * generator.standard_normal(int(seconds * RATE))).astype(np.float32)
+    return cadence(Key(0, "major"), seconds, rate, beat=1.5)
 
 
 def click():
@@ -136,8 +126,8 @@ def test_a_damaged_file_is_heard_as_far_as_it_goes_or_called_unreadable(listen, 
         (np.stack([music(), -music()], axis=1), "opposite phase"),
         (np.full(6 * RATE, 0.5, np.float32), "too little sound"),
         (click(), "too little sound"),
-        (noise(), "no tonality"),
-        (0.5 + 0.01 * noise(), "no tonality"),
+        (noise(12), "no tonality"),
+        (0.5 + 0.02 * noise(12), "no tonality"),
         (music(0.1), "too short"),
         (music(1.0), "too short"),
         (music(2.9), "too short"),
@@ -179,7 +169,7 @@ def test_digital_silence_around_music_has_no_say(estimator, before, after):
     ("samples", "options"),
     [
         *((music(), {"subtype": each}) for each in ("PCM_32", "DOUBLE", "ULAW", "ALAW")),
-        (9 * music(), {"subtype": "FLOAT"}),
+        (15 * music(), {"subtype": "FLOAT"}),
         (np.stack([music()] * 8, axis=1), {}),
         (music(), {"name": "song.ogg"}),
         (music(6, 48_000), {"name": "song.opus", "rate": 48_000, "file_format": "OGG", "subtype": "OPUS"}),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.fft import rfft
 from scipy.signal import welch
-from tuning import frequency, intonation
+from sounds import frequency, intonation, sine
 
 from skey.audio import SAMPLE_RATE
 from skey.corpus.degradation import (
@@ -34,11 +34,6 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def sine(hertz: float, seconds: float = 2.0, amplitude: float = 0.5) -> np.ndarray:
-    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    return np.asarray(amplitude * np.sin(2 * np.pi * hertz * time), np.float32)
-
-
 def plucked(pitch: int, seconds: float = 3.0) -> np.ndarray:
     """A decaying tone of eight harmonics."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
@@ -58,7 +53,7 @@ def magnitudes(wave: np.ndarray) -> np.ndarray:
 
 def gain_at(hertz: int, effect) -> float:
     """Decibels that `effect` adds to a steady sine."""
-    wave = sine(hertz)
+    wave = sine(SAMPLE_RATE, hertz)
     return decibels(effect(wave)[SAMPLE_RATE:]) - decibels(wave[SAMPLE_RATE:])
 
 
@@ -96,7 +91,7 @@ def test_the_room_is_as_loud_as_asked(wet_db):
 
 
 def test_saturation_adds_odd_harmonics_and_no_even_ones_and_more_with_more_drive():
-    wave, drives = sine(441.0, 2.0), (-24.0, -12.0, 0.0, 6.0, 12.0)
+    wave, drives = sine(SAMPLE_RATE, 441.0, 2.0), (-24.0, -12.0, 0.0, 6.0, 12.0)
     spectra = np.array([magnitudes(saturate(wave, drive)[SAMPLE_RATE:]) for drive in drives])
     spectra /= spectra[:, 441, None]
     assert (spectra[3, [1323, 2205, 3087]] > 0.02).all() and (spectra[3, [882, 1764, 2646]] < 1e-4).all()
@@ -105,7 +100,7 @@ def test_saturation_adds_odd_harmonics_and_no_even_ones_and_more_with_more_drive
 
 
 def test_harmonics_beyond_the_band_hardly_fold_back():
-    wave, folded = sine(3001.0, 2.0), SAMPLE_RATE - 5 * 3001
+    wave, folded = sine(SAMPLE_RATE, 3001.0, 2.0), SAMPLE_RATE - 5 * 3001
     spectrum = magnitudes(saturate(wave, 6.0)[SAMPLE_RATE:])
     driven = wave[SAMPLE_RATE:] * 2 / 0.5 * np.sqrt(2)
     naive = magnitudes(driven / np.sqrt(1 + driven**2))

@@ -13,26 +13,22 @@ import pandas
 import pytest
 import soundfile
 from click.testing import CliRunner
+from sounds import cadence, noise
 
 from skey import weights as library
 from skey.cli import main
 from skey.cli.journal import locked
 from skey.cli.reports import Format
 from skey.estimator import KeyEstimator
-from skey.keys import KEYS, Notation, format_key, parse_key
+from skey.keys import KEYS, Key, Notation, format_key, parse_key
 
 RATE = 22_050
 NOTE = "no --weights given"
 
 
 def song(tonic, seconds=4.0):
-    """A major triad on a tonic, then its dominant, then itself."""
-    times = np.arange(int(seconds * RATE)) / RATE
-    roots = np.where((times > seconds / 3) & (times < 2 * seconds / 3), 7, 0) + 48 + tonic
-    pitches = roots[:, None] + np.array([-12, 0, 4, 7])
-    phases = 2 * np.pi * np.cumsum(440 * 2 ** ((pitches - 69) / 12), axis=0) / RATE
-    sound = sum(np.sin(n * phases) / n for n in range(1, 5)).sum(axis=1)
-    return (0.8 * sound / np.abs(sound).max()).astype(np.float32)
+    """A cadence in a major key, a second a chord."""
+    return cadence(Key(tonic, "major"), seconds, beat=1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +44,7 @@ def folder(tmp_path):
     (music / "more").mkdir(parents=True)
     soundfile.write(music / "a.wav", song(0), RATE)
     soundfile.write(music / "more" / "b.FLAC", song(2), RATE, format="FLAC")
-    generator = np.random.default_rng(0)
-    soundfile.write(music / "noise.ogg", 0.1 * generator.standard_normal(5 * RATE), RATE)
+    soundfile.write(music / "noise.ogg", noise(5), RATE)
     (music / "cover.jpg").write_bytes(b"no sound")
     (music / ".hidden.wav").write_bytes(b"no sound")
     return music

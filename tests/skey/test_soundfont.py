@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.fft import rfft
-from tuning import frequency, intonation, out_of_tune
+from sounds import frequency, intonation, out_of_tune
 
 from skey.audio import SAMPLE_RATE
 from skey.corpus import arrangement

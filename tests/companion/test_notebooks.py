@@ -87,6 +87,13 @@ def test_the_code_that_a_reader_sees_fits_the_page(name):
     assert shown and not too_wide
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_can_compute_anew_below_another_folder(name):
+    known = default_parameters(source(name))
+    assert known.get("recompute", False) is False
+    assert "output" in known or "recompute" not in known
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_parameters_of_an_experiment_are_the_fields_and_the_defaults_of_parameters(name):
     assert default_parameters(source(name)) == asdict(Parameters())

@@ -1,4 +1,4 @@
-"""The house keeps its own rules: small functions, imports downwards, documentation, one version, one lock."""
+"""The house keeps its own rules: imports downwards, one version, one lock, tests where the README says."""
 
 import ast
 import os
@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from companion.__main__ import COMMANDS
 from skey import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
 MAY_IMPORT = {
     "music": "",
     "inference": "music",
@@ -65,13 +67,6 @@ def test_imports_point_one_way():
                 assert other in allowed, f"{file.relative_to(ROOT)} ({own}) imports {name} ({other})"
 
 
-def test_the_environment_file_names_no_package_itself():
-    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    names = [entry.split("=")[0] for entry in dependencies if isinstance(entry, str)]
-    assert names == ["python", "pip"]
-    assert dependencies[-1]["pip"] == ["-c requirements.lock", "-e .[book,test]"]
-
-
 def test_the_lock_pins_every_dependency_exactly():
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line) for line in lock)
@@ -81,6 +76,21 @@ def test_the_lock_pins_every_dependency_exactly():
     wanted += [name for extra in project["project"]["optional-dependencies"].values() for name in extra]
     names = {re.sub(r"[-_.]+", "-", re.split(r"[<>=!\[ ]", name)[0]).lower() for name in wanted}
     assert names - {"skey-companion"} <= pinned
+
+
+def test_continuous_integration_runs_what_the_readme_tells_to_run():
+    lines = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    commands = [line for line in lines if line.startswith("python3 run.py")]
+    assert commands == ["python3 run.py reproduce --smoke", "python3 run.py test"]
+    assert all(line.removesuffix(" --smoke") in README and line.split()[2] in COMMANDS for line in commands)
+
+
+def test_changes_are_tested_on_every_python_that_is_promised():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    promised = [each.rsplit(" ", 1)[1] for each in project["classifiers"] if ":: Python :: 3." in each]
+    assert workflow["jobs"]["linux"]["strategy"]["matrix"]["python"] == promised
+    assert f"{promised[0]} to {promised[-1]}" in README
 
 
 def test_the_version_is_the_same_in_the_citation():

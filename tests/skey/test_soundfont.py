@@ -210,13 +210,6 @@ def test_notes_outside_the_clip_are_not_heard(font):
     assert not font.render(notes((5.0, 1.0, 60, 100, 0), (-2.0, 1.0, 60, 100, 0)), [PIANO], 1.0).any()
 
 
-def test_the_general_midi_presets_and_eight_drum_kits_are_there(font):
-    melodic = [preset for bank, preset in font.programs if bank == 0]
-    kits = [preset for bank, preset in font.programs if bank == DRUM_BANK]
-    assert melodic == list(range(128)) and kits == [0, 8, 16, 24, 25, 32, 40, 48]
-    assert set(arrangement.DRUM_KITS) <= set(kits)
-
-
 @pytest.mark.parametrize("kit", arrangement.DRUM_KITS)
 def test_every_drum_in_use_sounds(font, kit):
     for key in {key for groove in arrangement.GROOVES for key in groove}:

@@ -23,12 +23,12 @@ from companion.observations import (
     write_observation,
 )
 from companion.pages.cards import others_table
-from companion.pages.usage import PAGE, codes_table, run_snippets, snippets
+from companion.pages.usage import codes_table, run_snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
 from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
-from companion.studies.hearing import example_clips, stretches
+from companion.studies.hearing import stretches
 from companion.systems import RELEASED, SYSTEMS, T1, T3, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
@@ -240,28 +240,6 @@ def test_every_network_but_the_default_has_a_row_in_the_table_of_networks():
         entry = alignment().entries[name]
         (row,) = (row for row in rows if f"`{name}`" in row)
         assert entry["checksum"][:12] in row and f"| {entry['parameters']:,} |" in row
-
-
-@pytest.fixture(scope="module")
-def outputs():
-    return run_snippets(snippets((ROOT / PAGE).read_text(encoding="utf-8")))
-
-
-def test_the_snippets_on_using_the_estimator_run_and_answer(outputs):
-    key = example_clips()[0].key
-    said, _, file = outputs["detect"].splitlines()[-1].split("\t")
-    assert (said, file) == (str(key), "song.flac")
-    assert outputs["python"].startswith(str(key))
-    assert outputs["array"].splitlines()[0].endswith(str(key))
-    assert outputs["noise"].startswith("None\nno tonality")
-    assert outputs["beets"].split() == [format_key(key, Notation.SHORT)]  # a key in one word
-
-
-def test_on_the_page_a_file_without_sound_stops_nothing(outputs):
-    assert "notes.wav" in outputs["folder"] and "(exit status 1)" in outputs["folder"]
-    assert all(name in outputs["folder"] for name in ("first.flac", "second.flac"))
-    assert len(outputs["many"].splitlines()) >= 3
-    assert "would write" in outputs["tags"]
 
 
 def test_the_codes_for_djs_name_each_key_once():

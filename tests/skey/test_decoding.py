@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import sys
+from functools import partial
 
 import av
 import numpy as np
@@ -100,18 +101,28 @@ def test_ffmpeg_is_not_imported_for_what_libsndfile_reads_alone(tmp_path):
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.flac")]).returncode == 0
 
 
-@pytest.mark.parametrize(("name", "size"), [("a.flac", 0), ("a.wav", 0), ("a.wav", 0xFFFFFFFF)])
-def test_a_file_of_unknown_length_is_heard_in_full(tmp_path, name, size):
+def claiming(content, size):
+    """A wav whose header says so many bytes of samples."""
+    content = bytearray(content)
+    place = content.index(b"data") + 4
+    content[4:8] = content[place : place + 4] = struct.pack("<I", size)
+    return content
+
+
+def without_length(content):
+    """A flac whose header says no number of samples."""
+    return content[:21] + bytes([content[21] & 0xF0, *bytes(4)]) + content[26:]
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [("a.flac", without_length), *(("a.wav", partial(claiming, size=size)) for size in (0, 0xFFFFFFFF))],
+)
+def test_a_file_of_unknown_length_is_heard_in_full(tmp_path, name, left):
     """As a program leaves it that writes into a pipe."""
     path = tmp_path / name
     soundfile.write(path, sine(RATE), RATE)
-    content = bytearray(path.read_bytes())
-    if name == "a.flac":
-        content[21:26] = bytes([content[21] & 0xF0, *bytes(4)])
-    else:
-        place = content.index(b"data") + 4
-        content[4:8] = content[place : place + 4] = struct.pack("<I", size)
-    path.write_bytes(content)
+    path.write_bytes(left(path.read_bytes()))
     assert read_audio(path).size == 4 * SAMPLE_RATE
 
 
@@ -232,25 +243,20 @@ def test_memory_does_not_grow_with_the_length_of_what_ffmpeg_decodes(tmp_path):
     assert peaks[1] - peaks[0] < 20
 
 
+TEN_SECONDS_OF_A_MINOR = """
+    wav-data-size-ffffffff.wav wav-data-size-zero.wav wav-odd-data-without-pad.wav
+    mp3-vbr-no-xing.mp3 mp3-xing-zero-frames.mp3 mp3-xing-a-third.mp3
+    mp3-zeros-after-tag.mp3 mp3-zeros-before.mp3 flac-zero-total-samples.flac
+    ogg-flac.oga aac.m4a alac.m4a wavpack.wv opus.webm
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "key", "seconds"),
     [
-        ("wav-data-size-ffffffff.wav", "Am", 10),
-        ("wav-data-size-zero.wav", "Am", 10),
-        ("wav-odd-data-without-pad.wav", "Am", 10),
+        *((name, "Am", 10) for name in TEN_SECONDS_OF_A_MINOR.split()),
         ("vbr-no-xing-C-then-Gb.mp3", "F# major", 32.05),
         ("vbr-with-xing-C-then-Gb.mp3", "F# major", 32.05),
-        ("mp3-vbr-no-xing.mp3", "Am", 10.06),
-        ("mp3-xing-zero-frames.mp3", "Am", 10),
-        ("mp3-xing-a-third.mp3", "Am", 10),
-        ("mp3-zeros-after-tag.mp3", "Am", 10),
-        ("mp3-zeros-before.mp3", "Am", 10),
-        ("flac-zero-total-samples.flac", "Am", 10),
-        ("ogg-flac.oga", "Am", 10),
-        ("aac.m4a", "Am", 10),
-        ("alac.m4a", "Am", 10),
-        ("wavpack.wv", "Am", 10),
-        ("opus.webm", "Am", 10),
         ("silence-12s-then-10s-Am.flac", "Am", 22),
     ],
 )

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from io import StringIO
 
-import mutagen
 import numpy as np
 import pandas
 import pytest
 import soundfile
 from click.testing import CliRunner
 from sounds import cadence, noise
+from test_decoding import claiming
+from test_tags import save_fields
 
 from skey import weights as library
 from skey.cli import main
@@ -471,9 +472,7 @@ def test_a_key_signature_is_not_written_into_tags(folder, imported, options):
 
 
 def test_the_files_that_a_rehearsal_refuses_are_those_that_are_refused(folder):
-    content = (folder / "a.wav").read_bytes()
-    place = content.index(b"data")
-    (folder / "stream.wav").write_bytes(content[: place + 4] + b"\xff" * 4 + content[place + 8 :])
+    (folder / "stream.wav").write_bytes(claiming((folder / "a.wav").read_bytes(), 0xFFFFFFFF))
     said = [detect("-r", folder, "--write-tags", *options) for options in (["--dry-run"], [])]
     assert [ran.exit_code for ran in said] == [1, 1]
     rehearsed, real = (ran.stderr.replace("would write", "wrote") for ran in said)
@@ -482,9 +481,7 @@ def test_the_files_that_a_rehearsal_refuses_are_those_that_are_refused(folder):
 
 
 def test_a_placeholder_in_the_place_of_a_key_is_not_skipped(folder):
-    file = mutagen.File(folder / "more" / "b.FLAC")
-    file["INITIALKEY"] = "-"
-    file.save()
+    save_fields(folder / "more" / "b.FLAC", INITIALKEY="-")
     assert detect("-r", folder / "more", "--skip-tagged").stdout.startswith("D major")
 
 

@@ -96,62 +96,28 @@ def test_keys_are_spelled_by_their_key_signature():
 
 
 READ = {
-    "A major": ("A Major", "A", "a major", "La mayor"),
-    "C major": ("C:maj", "8B", "1d", "CM", "Do maggiore", "C (8B)", "B#"),
-    "Db major": ("C# Dur", "Do sostenido mayor"),
-    "D major": ("sf=+2 mi=0",),
-    "Eb major": ("E-flat MAJOR", "Es-Dur", "Es", "E-flat - Eb"),
-    "F major": ("12 d", "E# major"),
-    "G major": ("  Gmaj\n",),
-    "Ab major": ("As-Dur", "G♯/A♭ major"),
-    "Bb major": (
-        "Bb",
-        "B- major",
-        "B-Dur",
-        "Si bémol majeur",
-        "Bb-Dur",
-        "B:dur",
-        "A#/B Dur",
-        "Si bemolle maggiore",
-    ),
-    "B major": ("H-Dur", "H", "B/Cb Dur"),
-    "C minor": ("Cm", "c-Moll"),
-    "Db minor": ("C#m/Dbm",),
-    "Eb minor": ("Eb:min", "Ebm", "d# min", "E♭ minor", "e- minor", "e-", "D♯m/E♭m", "es", "esm"),
-    "F# major": ("Fis",),
-    "F# minor": (
-        "F♯m",
-        "F sharp Minor",
-        "F-sharp minor",
-        "fis-Moll",
-        "fa dièse mineur",
-        "F#/Gb minor",
-        "F#-Moll",
-        "fis",
-        "Fism",
-        "F# Moll",
-    ),
-    "G minor": ("g_min", "F## minor"),
-    "Ab minor": ("abm", "sf=-7 mi=1", "Abm/G#m"),
-    "A minor": (
-        "8a",
-        "08A",
-        "1m",
-        "a",
-        "A-minor",
-        "la mineur",
-        "Am -12 cents",
-        "A min.",
-        "Am (8A)",
-        "8A - Am",
-        "Am\0",
-        "\ufeffAm",
-        "Am/8A",
-        "La menor",
-        "a\tm",
-    ),
-    "Bb minor": ("bb", "A#m +50", "b-", "b_moll", "b-flat"),
-    "B minor": ("Cb minor", "b", "h-moll", "Hm", "h"),
+    "A major": "A Major|A|a major|La mayor",
+    "C major": "C:maj|8B|1d|CM|Do maggiore|C (8B)|B#",
+    "Db major": "C# Dur|Do sostenido mayor",
+    "D major": "sf=+2 mi=0",
+    "Eb major": "E-flat MAJOR|Es-Dur|Es|E-flat - Eb",
+    "F major": "12 d|E# major",
+    "G major": "  Gmaj\n",
+    "Ab major": "As-Dur|G♯/A♭ major",
+    "Bb major": "Bb|B- major|B-Dur|Si bémol majeur|Bb-Dur|B:dur|A#/B Dur|Si bemolle maggiore",
+    "B major": "H-Dur|H|B/Cb Dur",
+    "C minor": "Cm|c-Moll",
+    "Db minor": "C#m/Dbm",
+    "Eb minor": "Eb:min|Ebm|d# min|E♭ minor|e- minor|e-|D♯m/E♭m|es|esm",
+    "F# major": "Fis",
+    "F# minor": "F♯m|F sharp Minor|F-sharp minor|fis-Moll|fa dièse mineur|F#/Gb minor|F#-Moll|fis|"
+    "Fism|F# Moll",
+    "G minor": "g_min|F## minor",
+    "Ab minor": "abm|sf=-7 mi=1|Abm/G#m",
+    "A minor": "8a|08A|1m|a|A-minor|la mineur|Am -12 cents|A min.|Am (8A)|8A - Am|Am\x00|\ufeffAm|"
+    "Am/8A|La menor|a\tm",
+    "Bb minor": "bb|A#m +50|b-|b_moll|b-flat",
+    "B minor": "Cb minor|b|h-moll|Hm|h",
 }
 REFUSED = (
     "| |H minor|0B|13A|0d|C dorian|E-|major|A minor B|7|-1|o|sf=8 mi=0|Amm|F#/G minor|Xis-Dur|la bizarre|+50"
@@ -159,7 +125,9 @@ REFUSED = (
 )
 
 
-@pytest.mark.parametrize(("text", "expected"), [(text, key) for key, texts in READ.items() for text in texts])
+@pytest.mark.parametrize(
+    ("text", "expected"), [(text, key) for key, texts in READ.items() for text in texts.split("|")]
+)
 def test_what_data_sets_tools_and_musicians_elsewhere_write_is_understood(text, expected):
     assert str(parse_key(text)) == expected
 

@@ -5,7 +5,7 @@
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -99,11 +99,6 @@ class Evaluation:
         return (signatures if metric == "ksea" else relations)(self.answers, system)
 
 
-def in_order(names: Collection[str]) -> list[str]:
-    """Systems in the order of the registry; then names that it does not know, such as those of runs."""
-    return [name for name in SYSTEMS if name in names] + sorted(set(names) - set(SYSTEMS))
-
-
 def open_dataset(parameters: Parameters) -> Dataset:
     """The data set that the parameters name, with their limit; its files may still be absent."""
     return load_dataset(parameters.dataset, root=parameters.root or None, limit=parameters.limit or None)
@@ -166,7 +161,8 @@ def add_answers(new: Record, before: Record | None) -> None:
     if before is not None:
         others = [name for name in before.systems if name not in new.systems]
         table, weights = table.join(before.answers[others]), {**before.weights, **weights}
-    names = in_order(systems_in(table))
+    found = systems_in(table)
+    names = [name for name in SYSTEMS if name in found] + sorted(set(found) - set(SYSTEMS))  # runs come last
     weights = {name: weights[name] for name in names if name in weights}
     write_record(replace(new, answers=table[[*TAGS, REFERENCE, *names]], weights=weights))
 

@@ -19,7 +19,7 @@ from companion.parameters import Parameters
 from companion.record import RESULTS, RecordError, find_checkout, flat, moved
 from companion.scores import format_answer, score, systems_in
 from companion.systems import SYSTEMS, checksums, systems
-from companion.training import FOLDER, SHIPPED, TrainingRecord, choose, facts_of, read_training_records
+from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
 from skey.datasets import labelled_tracks
 from skey.errors import WeightsError
 from skey.experiments import find_experiment
@@ -129,20 +129,13 @@ def check_weights(results: Path, weights: Path) -> Iterator[str]:
         run = chosen[file.stem]
         said = facts_of(header, header.name)
         lines = moved(flat({name: getattr(run, name) for name in said}), flat(said), "the weights say")
-        described = description_of(run)
+        window = find_experiment(run.settings["name"]).window_seconds
+        described: dict[str, object] = {"name": run.system, "title": run.title, "licence": "MIT"}
+        described |= {"whole_track": False, "window_seconds": window}
         lines += moved(described, {name: getattr(header, name) for name in described}, "the weights say")
         if file.stem in recorded and recorded[file.stem] != header.checksum:
             lines.append("the recorded answers are of other weights")
         yield from (f"{run.name}: {line}" for line in lines)
-
-
-def description_of(run: TrainingRecord) -> dict[str, object]:
-    """What the header of the weights of a run has to say besides how they were trained."""
-    window = find_experiment(run.settings["name"]).window_seconds
-    return {
-        **{"name": run.system, "title": run.title, "licence": "MIT"},
-        **{"whole_track": False, "window_seconds": window},
-    }
 
 
 def check_paper() -> list[str]:

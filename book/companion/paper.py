@@ -138,17 +138,9 @@ def claims() -> tuple[Claim, ...]:
 def every_number() -> tuple[PaperNumber, ...]:
     """Every percentage that the papers print: those of their tables, then the single ones."""
     tables = (
-        PaperNumber(
-            paper=table.paper,
-            where=table.title.split(":")[0],
-            system=system,
-            dataset=table.dataset,
-            metric=table.metric,
-            percent=row["percent"],
-            mark=table.mark,
-        )
-        for table in paper_tables().values()
-        for system, row in table.systems.items()
+        PaperNumber(of.paper, of.title.split(":")[0], system, of.dataset, of.metric, row["percent"], of.mark)
+        for of in paper_tables().values()
+        for system, row in of.systems.items()
     )
     return (*tables, *(PaperNumber(**number) for number in _content()["numbers"]))
 

@@ -145,11 +145,11 @@ def network_offsets(entries: Entries, name: str) -> tuple[int, int]:
     return major.index(max(major)), minor.index(max(minor))
 
 
-def pairs_table(entries: Entries, count: int = 4) -> str:
-    """The pairs of offsets at which the label is right most often, and those of the networks."""
+def pairs_table(entries: Entries) -> str:
+    """The four pairs of offsets at which the label is right most often, and those of the networks."""
     study, rows = read_study(entries), []
     for sign in SIGNS:
-        best = zip(range(1, count + 1), best_pairs(consistency(study, sign)), strict=False)
+        best = zip(range(1, 5), best_pairs(consistency(study, sign)), strict=False)
         named = [(f"best, {place}.", pair) for place, pair in best]
         named += [(label(name), network_offsets(entries, name)) for name in networks(entries)]
         for who, pair in named:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch, Rectangle
@@ -28,8 +29,9 @@ from companion.plots import (
 from companion.studies.pretext import Term
 from skey.inference.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS, TONIC_NAMES
+from skey.losses import dft
 from skey.metrics import Interval
-from skey.shapes import Float, Shaped
+from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES
 
 VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#d55e00"}
@@ -162,8 +164,9 @@ def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Draw
         how: dict[str, Any] = {"color": VIEW_COLOURS[view], "label": VIEW_NAMES[view], "zorder": 3}
         axes.scatter(point.real, point.imag, s=size, **how)
     figure.legend(**_LEGEND)
-    said = "; ".join(f"{view}: {_spoken(point)}" for view, point in points.items())
-    return draw(figure, title, f"Points in the complex plane, unit circle drawn. {said}.")
+    degrees = {view: np.degrees(np.angle(point)) % 360 for view, point in points.items()}
+    at = (f"{view}: length {abs(points[view]):.2f} at {each:.0f} degrees" for view, each in degrees.items())
+    return draw(figure, title, f"Points in the complex plane, unit circle drawn. {'; '.join(at)}.")
 
 
 @styled
@@ -224,11 +227,6 @@ def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Dra
     return draw(figure, title, f"Percent right at offsets 0 to 11. {'; '.join(said)}.")
 
 
-def places(omega: int) -> Shaped[np.ndarray, "12"]:
-    """Where Eq. 2 puts a profile that is sure of pitch class 0 to 11, in the complex plane."""
-    return np.asarray(np.exp(-2j * np.pi * omega * np.arange(12) / 12))
-
-
 def _compact(drawing: Drawing) -> Drawing:
     """The same drawing in less than half of its bytes: places to a tenth of a point."""
     shorter = re.sub(r"(-?\d+)\.(\d)\d+", r"\1.\2", re.sub(r" \n(?=[LMz])", " ", drawing.svg))
@@ -281,14 +279,8 @@ def _plane(omega: int, named: bool = True) -> tuple[Figure, Axes]:
     axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=INK, alpha=0.3))
     for begin, end in (((-1.1, 1.1), (0, 0)), ((0, 0), (-1.1, 1.1))):
         axes.plot(begin, end, color=INK, alpha=0.15, linewidth=0.8)
-    for name, place in zip(TONIC_NAMES, places(omega), strict=True):
+    for name, place in zip(TONIC_NAMES, dft(torch.eye(12), omega).tolist(), strict=True):
         axes.plot(place.real, place.imag, ".", color=INK, alpha=0.35, markersize=4)
         if named:
             axes.text(1.2 * place.real, 1.2 * place.imag, name, ha="center", va="center", fontsize=9)
     return figure, axes
-
-
-def _spoken(point: complex) -> str:
-    """A point in words."""
-    degrees = np.degrees(np.angle(point)) % 360
-    return f"length {abs(point):.2f} at {degrees:.0f} degrees"

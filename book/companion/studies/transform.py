@@ -110,9 +110,9 @@ def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
     }
 
 
-def untrained(seed: int = 0) -> ChromaNet:
+def untrained() -> ChromaNet:
     """STONE's network as training begins with it."""
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     return ChromaNet(Architecture(outputs=12, frames_per_step=4)).eval()
 
 

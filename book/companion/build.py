@@ -46,7 +46,6 @@ def script(name: str) -> Path:
 
 
 def _complaints(log: str) -> str:
-    """The warnings and errors of a build, or its last lines."""
     lines = log.splitlines()
     named = [line for line in lines if "WARNING" in line or "ERROR" in line]
     return "\n".join(["the book was not built:", *(named or lines)[-_SHOWN:]])

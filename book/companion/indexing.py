@@ -155,7 +155,6 @@ def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
 
 
 def _polyphony(piece_id: str, parsed: ParsedScore) -> Candidate | None:
-    """A long piece in several parts."""
     length = float(np.max(parsed.notes["onset"] + parsed.notes["duration"]))
     if length < LEAST_QUARTERS or len(np.unique(parsed.notes["part"])) < 2:
         return None
@@ -297,7 +296,6 @@ def tune_incipit(
 
 
 def _top_part(notes: Shaped[np.ndarray, " notes"]) -> Shaped[np.ndarray, " some"]:
-    """The notes of the first part."""
     return np.asarray(notes[notes["part"] == notes["part"].min()])
 
 
@@ -314,7 +312,6 @@ def _phrases(melody: Shaped[np.ndarray, " notes"]) -> frozenset[tuple[int, ...]]
 
 
 def _sharing_phrases(melodies: Sequence[frozenset[tuple[int, ...]]]) -> Pairs:
-    """Pairs of melodies that have enough stretches in common."""
     bearers: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for number, melody in enumerate(melodies):
         for phrase in melody:

@@ -116,7 +116,6 @@ def _run(
     publish: bool,
     kernel: Callable[[], KeptKernel],
 ) -> Run:
-    """Execute one notebook and, to ``publish``, hand it to the book, but only if its bytes differ."""
     source, began = checkout / FOLDER / f"{name}.ipynb", time.monotonic()
     refuse_others(parameters, default_parameters(source), source.name)
     executed = stable(execute(source, checkout / WORK, parameters, kernel()))

@@ -114,7 +114,6 @@ class Claim:
 
 @cache
 def _content() -> Mapping[str, Any]:
-    """The whole of ``paper.toml``."""
     return tomllib.loads(files("companion").joinpath("paper.toml").read_text(encoding="utf-8"))
 
 

@@ -89,7 +89,6 @@ def moved(
 
 
 def _equal(old: object, new: object, tolerance: float) -> bool:
-    """Equality, with the tolerance for numbers."""
     if isinstance(old, int | float) and isinstance(new, int | float):
         return abs(old - new) < tolerance
     return bool(old == new)

@@ -92,7 +92,6 @@ def _computing(checkout: Path, limit: int) -> dict[str, dict[str, Value]]:
 def _run_notebooks(
     checkout: Path, steps: Steps, parameters: Mapping[str, Mapping[str, Value]], publish: bool = True
 ) -> None:
-    """Execute notebooks side by side, and say how long each took."""
     with steps.step(
         f"{len(parameters)} notebooks, {'computed' if any(parameters.values()) else 'from the record'}"
     ):

@@ -46,7 +46,6 @@ DIGITS = 4
 
 
 def _signature(answer: Answer) -> int | None:
-    """The key signature of an answer, as a pitch class."""
     return answer.signature if isinstance(answer, Key) else answer
 
 

@@ -67,7 +67,6 @@ def checks(checkout: Path) -> Iterator[Check]:
 
 
 def _checks_in(code: str, page: str) -> Iterator[Check]:
-    """The calls of ``holds_while`` in some code, in order."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "holds_while":
             premise, sentence = node.args

@@ -67,17 +67,14 @@ class System:
 
 
 def _baseline(name: str, colour: str, title: str, *tables: str) -> System:
-    """A system that needs no training."""
     return System(name, "baselines", colour, tables, title)
 
 
 def _trained(name: str, family: str, colour: str, *tables: str) -> System:
-    """A system that the library trains."""
     return System(name, family, colour, tables, EXPERIMENTS[name].title)
 
 
 def _released(checkpoint: str, family: str, colour: str, *tables: str) -> System:
-    """A network that the authors released."""
     title = RELEASES[checkpoint].title
     command = f"skey weights import {checkpoint}.pt"
     return System(f"released-{checkpoint}", family, colour, tables, title, checkpoint, command)

@@ -152,7 +152,6 @@ def read_training_records(folder: Path) -> tuple[TrainingRecord, ...]:
 
 
 def _read(path: Path, scores: pd.DataFrame) -> TrainingRecord:
-    """The record of one run; ``scores`` of all runs."""
     content = read_json(path)
     try:
         curve = read_curve(path.with_suffix(".csv"))
@@ -279,7 +278,6 @@ def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -
 
 
 def _copy_weights(file: Path, checkout: Path, run: TrainingRecord) -> Path:
-    """The weights of a chosen run under the name of their system."""
     loaded, target = read_weights(file), checkout / SHIPPED / f"{run.system}.safetensors"
     save_weights(target, loaded.network, replace(loaded.header, name=run.system, title=run.title))
     return target

@@ -57,7 +57,6 @@ def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable], metric: 
 
 
 def _papers_row(table: PaperTable, system: str) -> list[str]:
-    """One row of a table of the papers."""
     percent = table.systems[system]["percent"]
     score = f"{percent:.1f}" if table.metric == "mirex" else f"{percent:.0f}"
     where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"

@@ -75,7 +75,6 @@ def strengths_heard(entries: Entries, clip: Clip, place: int) -> str:
 
 
 def _effect_heard(entries: Entries, clip: Clip, place: int, effect: str) -> str:
-    """Three players beside each other, and below them a table of answers."""
     reference, known = robustness.references(entries)[place], EFFECTS[effect]
     head, players = "<th></th>", ""
     rows = {system: f"<th>{label(system)}</th>" for system in robustness.systems_of(entries)}
@@ -93,7 +92,6 @@ def _effect_heard(entries: Entries, clip: Clip, place: int, effect: str) -> str:
 
 
 def _answer_cell(reference: Key, answer: Answer) -> str:
-    """A short answer, bold where it is right."""
     text = format_answer(answer) or "–"
     return f"<td><strong>{text}</strong></td>" if is_right(reference, answer) else f"<td>{text}</td>"
 

@@ -92,7 +92,6 @@ def listen(answers: pd.DataFrame, dataset: Dataset, rows: Sequence[int], folded:
 
 
 def _clip(row: pd.Series, dataset: Dataset, track: Track, folded: str) -> str:
-    """One player with its table of answers."""
     reference, names = row[REFERENCE], systems_in(row.to_frame().T)
     words = _words(track.id, *(row[tag] for tag in TAGS[1:] if tag in row))
     state = track.audio.stat() if track.audio else None
@@ -107,7 +106,6 @@ def _clip(row: pd.Series, dataset: Dataset, track: Track, folded: str) -> str:
 
 
 def _words(*words: str) -> str:
-    """What is known of a clip, on one line."""
     return " · ".join(html.escape(word) for word in words if word)
 
 

@@ -127,7 +127,6 @@ def observation_line(observation: Observation) -> str:
 
 
 def _skipped(data: Mapping[str, Any]) -> list[str]:
-    """How many tracks of a collection were not scored, and which, with the reason of each."""
     reasons: Mapping[str, str] = data.get("skipped", {})
     if not reasons:
         return []

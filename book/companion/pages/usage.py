@@ -200,7 +200,6 @@ def run_snippets(found: Sequence[tuple[str, str, str]]) -> dict[str, str]:
 
 
 def _run_python(code: str, name: str, names: dict[str, Any]) -> str:
-    """What a block of Python prints."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         try:

@@ -60,7 +60,6 @@ class Drawing:
     description: str
 
     def _repr_html_(self) -> str:
-        """The figure as the notebook shows it."""
         return f'<div class="companion-figure">{self.inline()}</div>'
 
     def inline(self) -> str:
@@ -241,12 +240,10 @@ def few_scores_drawing(
 
 
 def _names(systems: Iterable[Any]) -> list[str]:
-    """The titles of systems, in lines of 30 letters."""
     return ["\n".join(wrap(label(str(system)), 30)) for system in systems]
 
 
 def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
-    """One part of the data: a dot and its interval in each row, and no frame."""
     rows, colours = np.arange(len(scores)), [colour(system) for system in scores.index]
     axes.hlines(rows, scores.low, scores.high, color=colours, linewidth=2)
     axes.scatter(scores.value, rows, color=colours, s=16, zorder=3)
@@ -257,7 +254,6 @@ def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
 
 
 def _draw_papers(axes: Axes, systems: Sequence[str], papers: Mapping[str, PaperNumber]) -> None:
-    """A diamond in the row of each system that the papers have a number of."""
     quoted = [(papers[system].percent, row) for row, system in enumerate(systems) if system in papers]
     axes.plot(*np.transpose(quoted or [(np.nan, 0)]), "D", color=INK, mfc="none", markersize=5)
 

@@ -107,7 +107,6 @@ def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
 
 
 def _grid(axes: Axes) -> None:
-    """Faint horizontal lines."""
     axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
 
 

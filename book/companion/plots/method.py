@@ -248,7 +248,6 @@ def _draw_log_vqt(axes: Axes, values: Float[np.ndarray, "bins frames"], named: b
 
 
 def _runs(loud: np.ndarray) -> Path:
-    """Rectangles over the runs of loud cells, as one path."""
     rows, edges = np.nonzero(np.diff(np.pad(loud, ((0, 0), (1, 1))).astype(int), axis=1))
     low, (left, right) = rows[::2], edges.reshape(-1, 2).T * FRAMES_PER_CELL * _SECONDS
     corners = [(left, low), (right, low), (right, low + 1), (left, low + 1)]
@@ -268,7 +267,6 @@ def _draw_frame(axes: Axes, view: str, start: int, lowest: int) -> None:
 
 
 def _largest(shares: Sequence[float]) -> str:
-    """Which signature is the largest, in words; shares along the circle of fifths."""
     best = int(np.argmax(shares))
     return f"largest at the signature of {SIGNATURE_LABELS[best]} major, {shares[best]:.2f}"
 

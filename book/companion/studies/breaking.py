@@ -117,7 +117,6 @@ def ask_waves(estimator: KeyEstimator, waves: Iterable[tuple[str, int, nonmusic.
 
 
 def _clips(limit: int) -> Iterator[tuple[str, int, nonmusic.Wave]]:
-    """Level, number and samples of clips of the test set."""
     for number, clip in enumerate(plan_clips("test")[:MUSIC_CLIPS][: limit or None]):
         yield clip.level, number, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]
 
@@ -190,18 +189,14 @@ def _music(seconds: float = 20.0, rate: int = _RATE) -> Float[np.ndarray, " samp
 
 
 def _wav(make: Callable[[], Sound], rate: int = _RATE, **how: str) -> Callable[[Path], object]:
-    """Make a sound and write it in the format that the name of the file says."""
     return lambda path: soundfile.write(str(path), make(), rate, **how)
 
 
 def _bytes(content: bytes) -> Callable[[Path], object]:
-    """Write bytes."""
     return lambda path: path.write_bytes(content)
 
 
 def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path], object]:
-    """Write music, then damage the file."""
-
     def write(path: Path) -> None:
         soundfile.write(str(path), _music(), _RATE)
         path.write_bytes(damage(bytearray(path.read_bytes())))
@@ -210,7 +205,6 @@ def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path
 
 
 def _bit_flips(content: bytearray) -> bytearray:
-    """Forty bytes of the file changed."""
     for place in np.random.default_rng(0).integers(1_000, len(content), 40):
         content[place] ^= 0x55
     return content
@@ -230,7 +224,6 @@ def _aac(container: str) -> Callable[[Path], object]:
 
 
 def _with(value: float, every: int) -> Sound:
-    """Music with samples of that value."""
     sound = _music()
     sound[::every] = value
     return sound

@@ -83,7 +83,6 @@ def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
 def _answers(
     keys: "pd.Series[Any]", features: Sequence[Tensor], asked: Mapping[str, Callable[..., Any]]
 ) -> pd.DataFrame:
-    """What each system answers to each excerpt: a row an excerpt."""
     answers = {name: list(map(system, features)) for name, system in asked.items()}
     return pd.DataFrame({"source": keys.index, REFERENCE: keys.values, **answers}, dtype=object)
 

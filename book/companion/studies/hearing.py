@@ -72,5 +72,4 @@ def stretches(
 
 
 def _rounded(estimate: KeyEstimate) -> list[float]:
-    """The probabilities of an answer, nothing where there is none."""
     return list(rounded(estimate.probabilities)) if estimate.key else []

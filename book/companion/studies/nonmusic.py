@@ -67,7 +67,6 @@ def _oscillator(frequency: float | Wave, harmonics: Wave) -> Wave:
 
 
 def _falling(count: int, power: float = 1.0) -> Wave:
-    """Amplitudes that fall with a power of their order."""
     return np.arange(1, count + 1) ** -power
 
 
@@ -85,7 +84,6 @@ def _siren(rng: Generator) -> Wave:
 
 
 def _two_tone_siren(rng: Generator) -> Wave:
-    """Two pitches in turn."""
     low, ratio, period = rng.uniform(350, 500), rng.uniform(1.2, 1.5), rng.uniform(0.8, 1.5)
     return _oscillator(np.where(_TIMES % period < period / 2, low, low * ratio), _falling(6, 1.5))
 
@@ -141,7 +139,6 @@ def _dialling(rng: Generator) -> Wave:
 
 
 def _rain(rng: Generator) -> Wave:
-    """Many drops, each a short ring, over noise."""
     drops = np.zeros(_SAMPLES)
     for _ in range(int(rng.integers(100, 1500))):
         start, frequency = int(rng.integers(_SAMPLES - 2000)), rng.uniform(800, 6000)
@@ -160,7 +157,6 @@ def _wind(rng: Generator) -> Wave:
 
 
 def _engine(rng: Generator) -> Wave:
-    """A motor whose speed changes."""
     speed = np.interp(_TIMES, np.linspace(0, SECONDS, 8), rng.uniform(30, 120, 8))
     return _oscillator(speed, _falling(40, 0.8) * rng.uniform(0.2, 1, 40)) + 0.3 * _noise(rng, 1)
 
@@ -178,7 +174,6 @@ def _birds(rng: Generator) -> Wave:
 
 
 def _applause(rng: Generator) -> Wave:
-    """Hundreds of claps, each a burst of noise."""
     claps = np.zeros(_SAMPLES)
     claps[rng.integers(0, _SAMPLES, int(rng.integers(500, 4000)))] = 1
     burst = rng.standard_normal(400) * np.exp(-np.arange(400) / 80)

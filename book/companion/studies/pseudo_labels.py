@@ -126,7 +126,6 @@ def read_study(entries: Entries) -> Study:
 
 
 def _bits(texts: Sequence[str]) -> Bool[np.ndarray, "clips 12"]:
-    """Texts of 0 and 1 as truth values."""
     return np.asarray(np.array([list(text) for text in texts]) == "1")
 
 

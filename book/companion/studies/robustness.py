@@ -170,7 +170,6 @@ def _whole(clip: Clip, cents: float) -> Wave:
 
 @lru_cache(maxsize=4)
 def _arrangement(clip: Clip) -> Arrangement:
-    """The arrangement of a clip that has one place."""
     return arrangements(clip)[0]
 
 

@@ -22,10 +22,7 @@ _SHOWN = 40
 
 
 def build_book(checkout: Path) -> Path:
-    """Build the book from the executed notebooks and the record; returns its first page.
-
-    Raises ``SkeyError`` where the build failed or warned, ``RecordError`` without a record.
-    """
+    """Build the book from executed notebooks and the record: its first page. A warning is a ``SkeyError``."""
     write_pages(checkout)
     command = [script("jupyter-book"), "build", checkout, "--path-output", checkout / OUTPUT, *STRICT]
     plain = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}  # colours would hide the warnings in a log

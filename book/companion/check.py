@@ -53,11 +53,7 @@ def check(recompute: bool, clips: int | None, results: Path | None) -> None:
 def check_record(
     folder: Path, asked: Mapping[str, System] | None = None, clips: int | None = None
 ) -> list[str]:
-    """Every way in which the record in a folder does not hold, a line each.
-
-    ``asked``: systems to ask again, about so many ``clips`` (default: all); raises ``MissingData`` where that
-    needs features which were not built.
-    """
+    """Every way in which the record in a folder does not hold, a line each."""
     return [
         *check_answers(folder, asked, clips),
         *(f"{FOLDER}: {line}" for line in check_answers(folder / FOLDER)),

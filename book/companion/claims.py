@@ -51,10 +51,9 @@ RULES: Mapping[ClaimKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A claim with our evidence: the difference first minus second system, in percentage points.
+    """A claim with our evidence: first minus second system, in percentage points, None without either.
 
-    There is no difference where the record lacks one of the systems. ``other_seeds``: the same difference
-    with a network from another seed, by the name of its run.
+    ``other_seeds``: the same with a network from another seed, by the name of its run.
     """
 
     claim: Claim
@@ -99,11 +98,7 @@ def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
 
 
 def judge(claim: Claim, table: Evaluation) -> Judgement:
-    """Test one claim on the tracks of its table.
-
-    The difference of the two systems' points on the same tracks is resampled. Without answers of both systems
-    there is nothing to test.
-    """
+    """Test one claim on the tracks of its table."""
     if not {claim.better, claim.worse} <= set(table.systems):
         return Judgement(claim, None, "not computed here")
     found = difference(table.answers, claim.better, claim.worse, claim.metric, table.seed)

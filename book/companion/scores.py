@@ -113,11 +113,7 @@ def parts_of(answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def score(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Every system on every part of the data, as ``COLUMNS``; a system of key signatures has KSEA alone.
-
-    ``answers``: a row a track, see :mod:`companion.answers`. ``seed``: of the percentile bootstrap over
-    tracks.
-    """
+    """Every system on every part of the data, as ``COLUMNS``; a system of key signatures has KSEA alone."""
     rows = []
     for system in systems_in(answers):
         for part, table in parts_of(answers).items():

@@ -140,10 +140,9 @@ def systems_of(table: str) -> tuple[str, ...]:
 
 
 def systems(*names: str) -> dict[str, Callable[..., Any]]:
-    """Systems by name: each a callable from the log-VQT of a track, (99, frames), to its answer.
+    """Systems by name, by default all: log-VQT of a track, (99, frames), to its answer; those at hand.
 
-    All by default, in this order; a network is left out where its weights are not here. Raises ``SkeyError``
-    where a name stands for no system.
+    Raises ``SkeyError`` where a name stands for no system.
     """
     unknown = [name for name in names if name not in SYSTEMS]
     if unknown:

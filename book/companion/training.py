@@ -175,9 +175,7 @@ def seconds_in_all(run: TrainingRecord, records: Sequence[TrainingRecord]) -> fl
 def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
     """System → the run whose weights are used: among its seeds the one of the lowest last validation loss.
 
-    That loss is measured on held-out pieces of the training split. No score takes part, so that a system
-    which needs no labels is not chosen by labels either. Variants, which have names of their own, are passed
-    over.
+    No score takes part: a system which needs no labels is not chosen by labels either.
     """
     candidates = [record for record in records if record.is_candidate]
     best_first = sorted(candidates, key=lambda run: (run.validation_loss, run.seed))

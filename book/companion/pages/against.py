@@ -63,10 +63,7 @@ def in_short(difference: Interval) -> str:
 
 @styled
 def differences_drawing(answers: pd.DataFrame, pairs: Sequence[Pair], title: str) -> Drawing:
-    """Each pair's difference on all tracks and on each part: right of zero ours scores more.
-
-    Dots and intervals have the colour of our system.
-    """
+    """Each pair's difference on all tracks and on each part: right of zero ours scores more."""
     parts, spoken = list(parts_of(answers)), []
     figure, axes = canvas(7.2, 1.0 + 0.17 * ((len(pairs) + 1) * len(parts) + len(pairs)))
     for place, (pair, marker) in enumerate(zip(pairs, MARKERS, strict=False)):

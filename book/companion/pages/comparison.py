@@ -27,10 +27,7 @@ PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")
 
 
 def comparison_table(table: Evaluation) -> str:
-    """Shares of each outcome in percent, the paper's row above ours.
-
-    Every row of the first of the papers' tables is shown; of the others those of the table's own systems.
-    """
+    """Shares of each outcome in percent, the paper's row above ours."""
     papers = [paper_tables()[name] for name in TABLES[table.name].papers]
     names = dict.fromkeys((*systems_of(table.name), *papers[0].systems))
     metric = papers[0].metric

@@ -41,8 +41,7 @@ def answer(
 ) -> str:
     """What reproduced, what did not or was not tested, and what is new: as a list, in Markdown.
 
-    ``tables``: the recorded ones by name; ``default``: the run behind the network that ``skey detect`` uses
-    by default, which was trained for so many ``seconds`` in all; ``excerpts``: recorded scores on recordings.
+    ``default``: the run behind the default network, which was trained for so many ``seconds`` in all.
     """
     papers = [each.verdict for each in judge_all(tables.values()) if each.claim.paper]
     sentences = (

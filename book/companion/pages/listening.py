@@ -45,11 +45,7 @@ RELATION_WORDS = {
 
 
 def instructive_rows(answers: pd.DataFrame, metric: str = "mirex") -> list[int]:
-    """Three rows: what every system finds easy, what none gets right, and one halfway.
-
-    Ranked by the sum of all points of ``metric``, ties broken by a checksum of the track's name: always the
-    same.
-    """
+    """Three rows, always the same: what all systems find easy by this score, something between, what none."""
     each = [points(metric, answers[REFERENCE], answers[name]) for name in systems_in(answers)]
     ties = [zlib.crc32(track.encode()) for track in answers.index]
     hardest_last = -np.sum(each, axis=0)
@@ -83,10 +79,7 @@ def player(source: str, caption: str) -> str:
 
 
 def listen(answers: pd.DataFrame, dataset: Dataset, rows: Sequence[int], folded: str = "") -> str:
-    """Players for some rows of a table of answers, with the reference and every system's answer, as HTML.
-
-    With ``folded``, the reader opens reference and answers by a click on these words.
-    """
+    """Players for some rows of a table of answers, with the reference and every system's answer, as HTML."""
     tracks = {track.id: track for track in dataset.tracks()}
     return "\n".join(_clip(answers.iloc[row], dataset, tracks[answers.index[row]], folded) for row in rows)
 
@@ -129,11 +122,7 @@ def answer_in_words(reference: Key, answer: Answer) -> str:
 
 
 def heard_clip(clip: Clip, heard: Mapping[str, Any], answers: pd.DataFrame) -> str:
-    """A clip with its player: systems' predictions, the 24 probabilities, and the key over time, as HTML.
-
-    ``clip`` is of the open corpus; ``heard`` is what the default network predicts, an entry of the
-    observation ``hear-the-model``; ``answers`` are those of other systems, for ``BESIDE``.
-    """
+    """A clip with its player: systems' predictions, the 24 probabilities, and the key over time, as HTML."""
     assert clip.key is not None
     source = clip_file(lambda: render_clip(clip), f"open-corpus-{clip.id}")
     caption = f"<strong>{clip.key}</strong><br>{_words(clip.id, clip.source, clip.level)}"

@@ -135,11 +135,7 @@ def runs_table(runs: Mapping[str, Run], agreeing: Mapping[str, str]) -> str:
 
 
 def agreement(checkout: Path, tables: Iterable[Evaluation]) -> dict[str, str]:
-    """Notebook → a tick or a cross, and what was compared.
-
-    A table's scores are computed again from its answers; the networks of an observation must be those whose
-    answers are on record.
-    """
+    """Notebook → a tick or a cross, and what was compared."""
     found = {}
     for table in tables:
         same = []

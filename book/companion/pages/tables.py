@@ -48,10 +48,7 @@ def with_interval(found: Interval | None, form: str = ".1f") -> str:
 
 
 def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:
-    """Systems by parts of the data: ``metric`` in percent with intervals, the papers' value before them.
-
-    ``papers``: system → number, shown with its mark. Systems that have no such score are left out.
-    """
+    """Systems by parts of the data: ``metric`` in percent with intervals, the papers' value before them."""
     scores = table.scores[table.scores.metric == metric]
     sizes = scores.drop_duplicates("part").set_index("part").n
     columns = [f"{part}<br>n\N{NO-BREAK SPACE}= {n}" for part, n in sizes.items()]

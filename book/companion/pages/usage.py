@@ -76,11 +76,7 @@ _KINDS = {
 
 
 def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observation) -> dict[str, str]:
-    """The tables of the page: path below ``build/pages`` → Markdown.
-
-    ``default``: the run behind the network that estimates by default; ``excerpts``: the recorded scores on
-    excerpts of real recordings; ``speed``: the recorded measurement of `skey bench`.
-    """
+    """The tables of the page: path below ``build/pages`` → Markdown."""
     fields = ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items())
     read, refused = (", ".join(sorted(suffix[1:] for suffix in each)) for each in (SUFFIXES, NOT_DECODED))
     return {
@@ -182,11 +178,10 @@ def write_outputs(checkout: Path) -> None:
 
 
 def run_snippets(found: Sequence[tuple[str, str, str]]) -> dict[str, str]:
-    """What each snippet prints, by name.
+    """What each snippet prints, by name; Python blocks share their variables.
 
-    They run one after the other, in a folder with the clips of the page on hearing the model as ``SOUNDS``,
-    and a file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SkeyError``
-    where a Python block raises.
+    They run beside the clips of the page on hearing the model as ``SOUNDS``, and a ``notes.wav`` that is
+    none. Raises ``SkeyError`` where a Python block raises.
     """
     outputs, names = {}, {}  # type: dict[str, str], dict[str, Any]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):

@@ -152,11 +152,7 @@ def shade(axes: Axes, edges: tuple[np.ndarray, np.ndarray], shares: np.ndarray, 
 
 
 def confusion_drawing(answers: pandas.DataFrame, system: str) -> Drawing:
-    """Where the keys go: rows the reference, columns the answer (Figure 4, STONE).
-
-    Keys run along the circle of fifths, each major next to its relative minor. A system that answers key
-    signatures has 12 columns.
-    """
+    """Where the keys go: rows the reference, columns the answer (Figure 4, STONE)."""
     references, said = list(answers[REFERENCE]), list(answers[system])
     if is_signature(said):
         answered = answers[answers[system].notna()]
@@ -189,10 +185,7 @@ def heatmap_drawing(shares: pandas.DataFrame, system: str, description: str = ""
 
 @styled
 def scores_drawing(table: Evaluation, metric: str, title: str) -> Drawing:
-    """Each system's score with its 95 % interval, a row a system and a panel a part of the data.
-
-    A diamond beside the score of all is the papers' value. Systems without ``metric`` are left out.
-    """
+    """Each system's score with its 95 % interval, a row a system and a panel a part of the data."""
     systems, parts = table.scored(metric), list(dict.fromkeys(table.scores.part))
     scores = table.scores[table.scores.metric == metric]
     names = _names(systems)
@@ -216,8 +209,7 @@ def few_scores_drawing(
 ) -> Drawing:
     """Few systems, each with its score, its 95 % interval, and the paper's value as a diamond.
 
-    ``panels``: title → the scores (system → value, low, high in percent) and the papers' numbers by system.
-    Both stand beside the row.
+    ``panels``: title → our scores and the papers' numbers by system.
     """
     rows = [len(scores) for scores, _ in panels.values()]
     figure = Figure(figsize=(7.2, 0.62 * len(rows) + 0.28 * sum(rows)))
@@ -260,10 +252,7 @@ def _draw_papers(axes: Axes, systems: Sequence[str], papers: Mapping[str, PaperN
 
 @styled
 def circle_drawing(profile: Sequence[float], title: str) -> Drawing:
-    """Twelve dots on the circle of fifths, C on top, each as large as its share of a key signature profile.
-
-    ``profile``: 12 numbers in 0..1 by pitch class, C first.
-    """
+    """Twelve dots on the circle of fifths, C on top, each as large as its share of a profile, C first."""
     figure, axes = bare(2.0, 2.0, 1.45)
     angles = 2 * np.pi * np.arange(12) / 12
     sizes = [30 + 900 * profile[signature] for signature in SIGNATURES_BY_FIFTHS]

@@ -112,10 +112,7 @@ def _grid(axes: Axes) -> None:
 
 @styled
 def rows_drawing(record: TrainingRecord) -> Drawing:
-    """Over the epochs, how many semitones the largest row of the signature profile lies above the tonic.
-
-    Major pieces on the left, minor ones on the right. The outlined row is that of the key signature.
-    """
+    """Over the epochs, how many semitones the largest row of the signature profile lies above the tonic."""
     figure = Figure(figsize=(6.4, 2.8), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     steps, said = np.array([0, *steps_of(record)]), []

@@ -33,11 +33,7 @@ def scored_systems(entries: Entries, metric: str) -> tuple[str, ...]:
 
 
 def effect_drawings(entries: Entries, metric: str, word: str) -> list[Drawing]:
-    """A legend, then a figure for each effect, to stand side by side.
-
-    ``entries``: of the observation ``degradation``; ``metric``: the score, as the record calls it; ``word``:
-    what readers call it.
-    """
+    """A legend, then a figure for each effect, to stand side by side."""
     figures = [effect_drawing(entries, effect, metric, word) for effect in EFFECTS]
     return [legend_drawing(scored_systems(entries, metric), f"{word}: systems"), *figures]
 
@@ -108,10 +104,7 @@ def reliability_drawing(system: str, answers: pd.DataFrame) -> Drawing:
 
 @styled
 def coverage_drawing(judged: Mapping[str, pd.DataFrame], title: str) -> Drawing:
-    """Right answers among those given, when the least confident are withheld; bands are 95 % intervals.
-
-    ``judged``: system → its answers.
-    """
+    """Right answers among those given, when the least confident are withheld; bands are 95 % intervals."""
     figure, axes = canvas(7.2, 3.6)
     said = []
     for system, answers in judged.items():

@@ -60,11 +60,7 @@ _SECONDS = HOP / 22_050
 
 @styled
 def clip_drawing(segments: Float[Tensor, "2 99 frames"], c: int, k: int, title: str) -> Drawing:
-    """A whole clip with the frames of the three views in it.
-
-    ``segments``: log-VQTs of A and B; ``c``: crop of the pair, in semitones; ``k``: how much further the
-    third view is cropped.
-    """
+    """A whole clip (segments A and B) with the views that are cropped by ``c`` and by ``c + k`` semitones."""
     both = np.concatenate([each.numpy() for each in segments], axis=1)
     figure, axes = canvas(7.2, 3.6)
     _draw_log_vqt(axes, both, named=True)
@@ -107,11 +103,7 @@ def profile_drawing(profile: Float[Tensor, "12"], colour: str, heading: str, tit
 def structure_drawing(
     y: Float[Tensor, "12 2"], sums: tuple[Float[Tensor, "12"], Float[Tensor, "2"]], title: str
 ) -> Drawing:
-    """The matrix Y with its sums over modes, beside it, and over key signatures, below (Figure 2, STONE).
-
-    ``y``: rows by pitch class of their major key, C first; columns major and minor. ``sums``: lambda and mu,
-    as Eq. 13 and 14 compute them.
-    """
+    """The matrix Y with its sums over modes, beside it, and over key signatures, below (Figure 2, STONE)."""
     signatures, modes = sums
     figure = Figure(figsize=(3.6, 4.8), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.4), height_ratios=(6, 1.1))
@@ -154,10 +146,7 @@ def grid_drawing(
 
 @styled
 def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Drawing:
-    """The complex plane of Eq. 2, at ``omega`` 7 or 1, with a named dot a profile; C lies at 1.
-
-    ``points``: a view of Figure 1 → its point; the colours are those of the views.
-    """
+    """The complex plane of Eq. 2, at ``omega`` 7 or 1, with a named dot a profile; C lies at 1."""
     figure, axes = _plane(omega)
     for size, (view, point) in zip((130, 85, 40), points.items(), strict=True):
         axes.plot([0, point.real], [0, point.imag], color=VIEW_COLOURS[view], alpha=0.5, linewidth=1)
@@ -211,10 +200,7 @@ def costs_drawing(costs: Mapping[int, Sequence[float]], axis: str, title: str) -
 
 @styled
 def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Drawing:
-    """How often a label is right for each offset of its row, with 95 % intervals.
-
-    ``shares``: ``major``, ``minor``, ``both`` → 12 shares in percent.
-    """
+    """How often a label is right for each offset of its row, with 95 % intervals."""
     figure, axes = canvas(5.6, 3.2)
     for place, ((name, row), marker) in enumerate(zip(shares.items(), "osD", strict=True)):
         x, face = np.arange(12) + 0.16 * (place - 1), MODE_COLOURS.get(name, INK)

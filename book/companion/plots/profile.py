@@ -40,9 +40,7 @@ _RELATIVES = [
 def alignment_drawings(title: str, observed: Mapping[str, Any]) -> list[Drawing]:
     """The answers of a network to C major and A minor, before and after calibration: two drawings.
 
-    Outer ring: the major column when C major sounds; inner ring: the minor column when A minor sounds. Before
-    calibration row q lies where pitch class A + q does. ``title``: the network's name; ``observed``: one
-    entry of the observation ``calibration``.
+    Outer ring: the major column when C major sounds; inner ring: the minor column when A minor sounds.
     """
     calibration = Calibration(**observed["calibration"])
     major, minor = (mean_profile(observed, mode) for mode in MODES)

@@ -128,10 +128,7 @@ def evidence(wave: Float[np.ndarray, " samples"]) -> float:
 
 
 def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, Any]]:
-    """What is answered to detuned clips, by the papers' front end and by the one that follows the tuning.
-
-    ``sums``: system → checksum of its weights.
-    """
+    """What is answered to detuned clips, by the papers' front end and by the one that follows the tuning."""
     clips = test_clips()[:DETUNED_CLIPS][: limit or None]
     waves = {str(cents): [play(clip, cents=float(cents)) for clip in clips] for cents in CENTS}
     said: dict[str, dict[str, Any]] = {"clips": {"checksum": "", "keys": [str(clip.key) for clip in clips]}}

@@ -67,11 +67,7 @@ def _trust(
 
 
 def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
-    """What the networks of finished runs, folders of ``skey train``, score on the excerpts in a folder.
-
-    A row a run: MIREX in percent, and how much that is above the first run, with the 95 % interval of the
-    paired bootstrap.
-    """
+    """What the networks of finished runs, folders of ``skey train``, score on the excerpts in a folder."""
     answers = _answers(*_excerpts(folder), {run.name: NetworkSystem(weights_of(run)) for run in runs})
     above = {run.name: asdict(difference(answers, run.name, runs[0].name, "mirex")) for run in runs}
     table = pd.DataFrame(above).T.rename(columns={"value": "difference"})

@@ -33,10 +33,7 @@ def example_clips() -> tuple[Clip, ...]:
 
 
 def hear_clips() -> dict[str, dict[str, Any]]:
-    """What the default network predicts for the example clips.
-
-    Its name → ``checksum`` of its weights, and clip → what :func:`hear` says of it.
-    """
+    """What the default network predicts for the example clips."""
     estimator = KeyEstimator(DEFAULT, as_published=True)
     heard = {clip.id: hear(estimator, render_clip(clip)) for clip in example_clips()}
     return {DEFAULT: {"checksum": read_header(available_weights()[DEFAULT]).checksum, **heard}}

@@ -31,10 +31,7 @@ _TIMES = np.arange(_SAMPLES) / SAMPLE_RATE
 
 
 def sounds(kinds: Collection[str], limit: int = 0) -> Iterator[tuple[str, int, Wave]]:
-    """Kind, number and samples (22,050 Hz, peak 1) of each sound; ``SPOKEN`` needs espeak-ng.
-
-    ``limit``: at most so many of each kind (0: ``VARIANTS``).
-    """
+    """Kind, number and samples (22,050 Hz, peak 1) of each sound; ``SPOKEN`` needs espeak-ng."""
     for number in range(VARIANTS)[: limit or None]:
         for kind in kinds:
             rng = np.random.default_rng([number, *kind.encode()])

@@ -83,10 +83,7 @@ def views_of(segments: Float32[Tensor, "2 99 frames"]) -> dict[str, Float32[Tens
 
 
 def observe_pretext() -> dict[str, dict[str, Any]]:
-    """What each network of 12 outputs at hand says to the three views of the two clips.
-
-    System → ``checksum``, ``calibration``, ``c``, ``k``, and for each clip 12 probabilities a view.
-    """
+    """What each network of 12 outputs at hand says to each view of each clip."""
     heard = {name: views_of(halves(render_clip(clip))) for name, clip in pretext_clips().items()}
     return {
         system: {
@@ -103,10 +100,7 @@ def observe_pretext() -> dict[str, dict[str, Any]]:
 
 
 def observe_structure() -> dict[str, dict[str, Any]]:
-    """What each network of Figure 2 at hand says to the first segment of a major and of a minor clip.
-
-    System → ``checksum``, ``calibration``, for ``major`` and ``minor`` the two columns of Y at crop 0.
-    """
+    """What each network of Figure 2 at hand says to the first segment of a major and of a minor clip."""
     heard = {clip.key.mode: crop(halves(render_clip(clip))[0], 0) for clip in structure_clips() if clip.key}
     return {
         name: {**described(loaded), **{mode: _answer(loaded, view) for mode, view in heard.items()}}

@@ -76,9 +76,7 @@ class Study:
 def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
     """Chromas of the first so many test clips (0: all) as the rule sees them, and what networks say of them.
 
-    ``clips``: their keys, levels and sources. Each scale of the chroma → ``louder`` and ``fifths``: a text of
-    twelve 0 and 1 a clip. Each network at hand → what :func:`observe_rows` says. Raises ``MissingData`` where
-    the features were not built.
+    ``louder`` and ``fifths``: a text of twelve 0 and 1 a clip. Raises ``MissingData`` without features.
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()

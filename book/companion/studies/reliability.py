@@ -47,13 +47,8 @@ RESAMPLES = 2000
 def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What the estimator answers to the first so many test clips (0: all) with each listener, how surely.
 
-    The log-VQT of the built features is cut into windows, whose profiles are averaged, as ``KeyEstimator``
-    does with sound. Whether a clip has a tonality is heard in its sound, for the first clips of the *hard*
-    level.
-
-    ``clips`` with ``keys``, ``levels``, ``no_key`` (None where nobody listened); system → ``checksum``,
-    ``keys`` and ``confidence`` of the answers. All lists are in the order of the clips. Raises
-    ``MissingData`` where the features were not built.
+    Profiles of windows are averaged, as ``KeyEstimator`` does with sound. ``no_key``: whether the sound of a
+    clip has a key at all, of the first ones of the *hard* level. Raises ``MissingData`` without features.
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
@@ -120,11 +115,7 @@ def judged(entries: Entries, system: str) -> pd.DataFrame:
 
 
 def classes(answers: pd.DataFrame) -> pd.DataFrame:
-    """Classes of confidence of equal width that hold any answer, a row each.
-
-    ``count``, mean ``confidence``, and the share that is right with its 95 % interval: ``value``, ``low``,
-    ``high``.
-    """
+    """Classes of confidence of equal width that hold any answer, a row each."""
     places = (answers["confidence"] * BINS).astype(int).clip(upper=BINS - 1)
     groups = answers.groupby(places)
     shares = pd.DataFrame({place: asdict(share(each)) for place, each in groups["right"]}).T

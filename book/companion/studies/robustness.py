@@ -174,11 +174,7 @@ def _arrangement(clip: Clip) -> Arrangement:
 
 
 def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """What every system at hand answers to every clip under every condition.
-
-    ``limit``: see :func:`test_clips`. Returns ``clips`` with their ``ids`` and ``keys``, and system →
-    ``checksum`` of its weights (none for a template) and condition → answers in the order of the clips.
-    """
+    """Each system at hand → condition → its answers to :func:`test_clips`, whose ids and keys come first."""
     listeners, clips = systems(*LISTENERS), test_clips(limit)
     sums, keys = checksums(listeners), [str(clip.key) for clip in clips]
     entries: dict[str, dict[str, Any]] = {

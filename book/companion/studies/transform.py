@@ -91,11 +91,9 @@ def cost_of_open_mode(offset: int, omega: int) -> float:
 
 
 def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """Eq. 2 and Eq. 6 of chromas and of networks' profiles on the first so many test clips (0: all).
+    """Modulus of Eq. 2 (mean of both segments) and Eq. 6 of each test clip, of chromas and of networks.
 
-    ``chroma: SCALE``, ``untrained``, and each network at hand with its ``checksum`` → ``length 7``, ``length
-    1`` (modulus of Eq. 2, mean of both segments), ``distance 7``, ``distance 1`` (Eq. 6): a number a clip.
-    Raises ``MissingData`` where the features were not built.
+    ``limit``: of the first so many clips (0: all). Raises ``MissingData`` without features.
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()

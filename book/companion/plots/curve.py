@@ -49,10 +49,9 @@ def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingReco
 
 def family_curves(records: Sequence[TrainingRecord]) -> list[Drawing]:
     """`score_curves` of each family of systems."""
-    families: dict[str, list[TrainingRecord]] = {}
-    for run in records:
-        families.setdefault(SYSTEMS[run.system].family, []).append(run)
-    return [score_curves(runs, f"{family}: scores on held-out pieces") for family, runs in families.items()]
+    families = dict.fromkeys(SYSTEMS[run.system].family for run in records)
+    runs = {name: [run for run in records if SYSTEMS[run.system].family == name] for name in families}
+    return [score_curves(each, f"{name}: scores on held-out pieces") for name, each in runs.items()]
 
 
 @styled

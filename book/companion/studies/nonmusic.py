@@ -217,12 +217,9 @@ def _vowels(rng: Generator) -> Wave:
         state = np.zeros(2)
         for at in blocks:
             radius, angle = np.exp(-np.pi * width / SAMPLE_RATE), 2 * np.pi * formant[at[0]] / SAMPLE_RATE
-            spoken[at] += (
-                part := lfilter(
-                    [1 - radius], [1, -2 * radius * np.cos(angle), radius**2], sound[at], zi=state
-                )
-            )[0]
-            state = part[1]
+            poles = [1, -2 * radius * np.cos(angle), radius**2]
+            part, state = lfilter([1 - radius], poles, sound[at], zi=state)
+            spoken[at] += part
     pauses = np.repeat(rng.random(45) > 0.25, -(-_SAMPLES // 45))[:_SAMPLES]
     return spoken * np.convolve(pauses, np.hanning(1000) / 500, "same")
 
@@ -242,9 +239,8 @@ def _speech(rng: Generator) -> Wave:
     pitch, speed = int(rng.integers(10, 90)), int(rng.integers(110, 190))
     voice = f"{language}{rng.choice(['', '+f3', '+m3', '+f2'])}"
     command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "--stdout", TEXTS[language]]
-    spoken, rate = soundfile.read(
-        io.BytesIO(subprocess.run(command, check=True, capture_output=True).stdout), dtype="float32"
-    )
+    wav = subprocess.run(command, check=True, capture_output=True).stdout
+    spoken, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
     return np.resize(prepare(spoken, rate), _SAMPLES)
 
 

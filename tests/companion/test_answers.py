@@ -101,9 +101,6 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
 
 
-# Answers
-
-
 def test_all_keys_all_signatures_and_silence_survive_the_csv(tmp_path):
     answers = {
         "keys": KEYS,
@@ -128,9 +125,6 @@ def test_a_wrong_line_of_the_csv_is_named(tmp_path):
     path.write_text("id,krumhansl\n1,C major\n")
     with pytest.raises(RecordError, match="expected the columns"):
         read_answers(path)
-
-
-# Scores
 
 
 @pytest.mark.parametrize(
@@ -160,9 +154,6 @@ def test_a_system_is_no_better_than_itself():
     table = answers_to({"a": KEYS, "b": KEYS, "c": [KEYS[0]] * 24})
     assert difference(table, "a", "b", "mirex") == Interval(0.0, 0.0, 0.0)
     assert difference(table, "a", "c", "mirex").low > 0
-
-
-# The record
 
 
 def test_a_sound_record_passes(recorded):

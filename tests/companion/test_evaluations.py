@@ -37,9 +37,6 @@ def titles() -> dict[str, str]:
     return {path.stem: read_notebook(path).cells[0].source.splitlines()[0].lstrip("# ") for path in notebooks}
 
 
-# Nothing is forgotten
-
-
 def test_every_system_has_one_title_a_family_and_a_table():
     assert set(SYSTEMS) == {*BASELINES, *EXPERIMENTS, *RELEASED, "skey-400", "k10"}
     for name, system in SYSTEMS.items():
@@ -64,9 +61,6 @@ def test_every_row_of_the_papers_tables_is_a_system_that_is_asked_beside_it():
     first = {table.papers[0]: name for name, table in TABLES.items() if table.papers}
     for name, table in paper_tables().items():
         assert set(table.systems) <= set(systems_of(first[name]))
-
-
-# Tables
 
 
 @pytest.mark.parametrize(
@@ -133,9 +127,6 @@ def test_below_a_table_stands_what_was_asked_for_and_not_computed():
     assert line.endswith(f"· not computed here: {', '.join(absent)}")
     everything = dict.fromkeys(systems_of("skey-table"), KEYS)
     assert "not computed here" not in sources_line(evaluation("skey-table", everything))
-
-
-# The scoreboard
 
 
 @pytest.fixture(scope="module")

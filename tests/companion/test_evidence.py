@@ -36,9 +36,6 @@ def shipped(name: str) -> Observation:
     return read_observation(ROOT / RESULTS, name)
 
 
-# A smaller run of an observation
-
-
 def test_a_smaller_run_is_compared_in_what_it_holds(checkout):
     whole = {"clips": {"keys": ["C", "G"]}, "a": {"keys": ["C", "F"]}}
     write_observation(Observation("x", whole, {"carried": []}), checkout / RESULTS)
@@ -57,9 +54,6 @@ def test_a_smaller_run_never_replaces_the_shipped_record(checkout):
     with pytest.raises(ParameterError, match="holds the shipped record, and limit=1"):
         observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, output=RESULTS, limit=1)
     assert observation_path(checkout / RESULTS, "x").read_bytes() == before
-
-
-# One effect at a time
 
 
 def test_the_clips_are_clean_and_balanced():
@@ -114,9 +108,6 @@ def test_the_clip_to_hear_is_the_one_that_loses_most():
     assert evidence.telling_clip(entries) == 2
 
 
-# Confidence
-
-
 def answered(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"confidence": confidence, "right": right})
 
@@ -155,9 +146,6 @@ def test_both_figures_of_confidence_say_what_is_to_be_seen():
     drawn = coverage_drawing({"krumhansl": answers}, "t").description
     assert "50 % right with all answers, 100 % with half of them" in drawn
     assert "1 answers at 90 %, 100 % of them right" in reliability_drawing("krumhansl", answers).description
-
-
-# Disagreement
 
 
 def votes(*rows: tuple[Key, ...]) -> pd.DataFrame:

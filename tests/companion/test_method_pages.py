@@ -53,9 +53,6 @@ def small_model(outputs: Any) -> LoadedModel:
     return LoadedModel(header, network)
 
 
-# Figure 1
-
-
 def test_the_third_view_is_the_first_moved_down_by_k():
     segments = torch.rand(2, 99, 7)
     views = pretext.views_of(segments)
@@ -79,18 +76,12 @@ def test_the_distance_is_half_the_squared_line_that_the_figure_draws():
         assert term.distance == pytest.approx(abs(term.power - term.target) ** 2 / 2, abs=1e-5)
 
 
-# Figure 2
-
-
 def test_the_table_is_named_by_its_major_column():
     y = torch.zeros(2, 12)
     y[1, 4] = 1
     entry = {"calibration": asdict(Calibration(24, 8, 5, major_column=1)), "major": y.tolist()}
     named = pretext.named_structure(entry, "major")
     assert named[0, 0] == 1 and named.sum() == 1
-
-
-# The transform
 
 
 def test_only_four_circles_tell_all_signatures_apart_and_two_of_them_are_the_others_run_backwards():
@@ -109,15 +100,9 @@ def test_doubt_between_fifths_is_cheap_on_one_circle_and_between_semitones_on_th
         assert transform.cost_of_uncertainty(profiles["uniform"], omega) == pytest.approx(0.5, abs=1e-6)
 
 
-# Calibration
-
-
 def test_a_network_with_one_column_is_asked_for_it_in_both_modes():
     entry = {"calibration": asdict(Calibration(12, 0, 9)), "minor": np.eye(12)[:, None].tolist()}
     assert np.array_equal(alignment.by_crop(entry, "minor"), np.eye(12))
-
-
-# The pseudo-label
 
 
 def chroma_of(*loud: int) -> Tensor:
@@ -171,9 +156,6 @@ def test_a_row_as_trained_is_pitch_class_a_plus_q_and_a_calibrated_one_counts_fr
     assert pseudo_labels.offsets(entry, study)["major"][9] == 1
 
 
-# Figures and tables
-
-
 def test_every_drawing_says_what_is_to_be_seen():
     entry = entries("figure-1-pretext-task")["released-stone12"]
     y = pretext.named_structure(entries("figure-2-structured-output")["released-skey"], "major")
@@ -211,9 +193,6 @@ def test_every_equation_of_the_paper_is_in_the_book():
     told = "".join(text.read_text(encoding="utf-8").replace("\\\\", "\\") for text in TEXTS)
     for number in (*range(1, 12), *range(13, 18)):
         assert rf"\tag{{{number}}}" in told or f"({number})" in told, number
-
-
-# Extending it
 
 
 def run_snippet(number: int) -> dict[str, Any]:

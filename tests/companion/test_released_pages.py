@@ -56,9 +56,6 @@ def no_weights(tmp_path, monkeypatch):
     return tmp_path / "data" / "weights"
 
 
-# Systems
-
-
 def test_without_imported_weights_there_are_the_baselines_alone(no_weights):
     assert list(systems(*systems_of(T3))) == list(BASELINES)
     assert list(systems(*systems_of(T1))) == ["always-c-major", "feature-engineering"]
@@ -102,9 +99,6 @@ def test_skey_hears_the_whole_track_and_stone_the_mean_of_its_windows(no_weights
     halves = torch.stack(track.split(FRAMES, dim=1))
     assert whole(track) == KEYS[int(loaded.profile(track[None]).argmax())]
     assert cut(track) == KEYS[int(loaded.profile(halves).mean(0).argmax())]
-
-
-# Rows that stay in the record
 
 
 @pytest.fixture
@@ -151,9 +145,6 @@ def test_answers_to_other_music_are_not_taken_over(recorded):
     assert again.systems == ["krumhansl"]
 
 
-# Observations
-
-
 def test_what_released_networks_said_is_taken_from_the_record_and_nothing_else_is(checkout):
     old = {"released-skey": {"p": [0.5]}, "b": {"p": [0.25]}, "asked no more": {"p": [0.3]}}
     observe("sounds", lambda: old, recompute=True)
@@ -179,9 +170,6 @@ def test_a_missing_observation_says_how_to_make_it(checkout):
         observe("sounds", dict)
 
 
-# The alignment
-
-
 @pytest.mark.parametrize(
     ("major", "minor", "offset"), [(9, 6, 0), (9, 11, -1), (2, 11, 0), (0, 4, 1), (0, 3, 6), (10, 7, 0)]
 )
@@ -205,9 +193,6 @@ def test_after_calibration_both_reference_sounds_lie_at_c_and_a_minor():
     assert "major ring largest at row 3; minor ring largest at row 10" in before.description
 
 
-# What was heard
-
-
 def test_stretches_overlap_and_reach_from_the_first_second_to_the_last():
     cut = list(stretches(torch.zeros(30 * SAMPLE_RATE).numpy()))
     assert (cut[0][0], cut[-1][1]) == (0, 30)
@@ -226,9 +211,6 @@ def test_the_picture_over_time_counts_the_stretches_that_are_right():
     parts = [{"start": s, "end": s + 5, "probabilities": certain if s else []} for s in (0, 5, 10)]
     drawing = timeline_drawing(parts, KEYS[0], "krumhansl", "t")
     assert "likeliest key in 2 of 3 stretches" in drawing.description
-
-
-# Pages
 
 
 def test_every_network_but_the_default_has_a_row_in_the_table_of_networks():

@@ -156,16 +156,10 @@ def test_the_budget_is_added_up():
     assert chosen_words(RUNS).count("- ") == 1
 
 
-# Cards
-
-
 def test_the_card_of_the_default_network_says_which_file_it_is_of_and_how_right_it_is():
     card, header = default_card(ROOT), read_header(default_weights())
     assert card.startswith(f"## {header.title}\n") and header.checksum in card
     assert "trainable parameters" in card and "MIREX, %" in card
-
-
-# Ours against the released ones
 
 
 def made_up_experiment() -> Any:
@@ -197,9 +191,6 @@ def test_the_figure_of_differences_says_them_in_words():
 
 def test_no_two_pairs_of_a_figure_have_the_same_marker():
     assert len(PAIRS) <= len(set(MARKERS)) == len(MARKERS)
-
-
-# The notebooks
 
 
 def test_papermill_draws_the_trainings_of_a_folder(execute, tmp_path):

@@ -1,10 +1,13 @@
 """Sounds, networks and tables of answers for tests: a row a key, so that relations are counted by hand."""
 
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import soundfile
 import torch
 
@@ -44,6 +47,25 @@ def write_triad(path: Path, key: Key, seconds: float = 4) -> None:
     time = np.arange(int(seconds * 22_050)) / 22_050
     chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
     soundfile.write(path, chord / 3, 22_050)
+
+
+def page_shown(address: str, profile: Path, *options: str) -> str:
+    """A page after its scripts have run, as headless Chromium writes it down."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium here, in which a page's JavaScript could run")
+    command = [
+        chromium,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={profile}",
+        *options,
+    ]
+    done = subprocess.run(
+        [*command, "--dump-dom", address], capture_output=True, encoding="utf-8", timeout=600
+    )
+    return done.stdout
 
 
 def save_network(path: Path, seed: int, major: int = 9, whole_track: bool = False) -> Path:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from companion.observations import Entries, read_observation
-from companion.pages import chapters
 from companion.pages import pseudo_label as pages
 from companion.plots.method import (
     clip_drawing,
@@ -181,12 +180,6 @@ def test_every_drawing_says_what_is_to_be_seen():
 
 def test_a_silent_log_vqt_can_be_drawn():
     assert "<svg" in view_drawing("a", torch.zeros(84, 646), "silence").svg
-
-
-def test_the_layers_of_the_chapter_are_those_of_the_network():
-    assert "| block 3 | 40 | 7 × 7 | 84 | 80 |" in chapters.layers_table()
-    assert "47,284" in chapters.sizes_table()
-    assert "| batch | 128 | 128 |" in chapters.settings_table()
 
 
 def test_every_equation_of_the_paper_is_in_the_book():

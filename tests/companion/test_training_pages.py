@@ -20,7 +20,6 @@ from companion.pages.against import (
     in_short,
     pairs_of,
 )
-from companion.pages.cards import default_card
 from companion.pages.trainings import averaging_words, budget_words, chosen_words, runs_table
 from companion.paper import label
 from companion.plots import colour
@@ -39,7 +38,6 @@ from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.experiments import find_experiment
 from skey.keys import KEYS
 from skey.metrics import Interval
-from skey.weights import default_weights, read_header
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
@@ -154,12 +152,6 @@ def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else
 def test_the_budget_is_added_up():
     assert budget_words(RUNS) == "3 runs, 1.5 hours in all: 1.5 hours on a machine (3)."
     assert chosen_words(RUNS).count("- ") == 1
-
-
-def test_the_card_of_the_default_network_says_which_file_it_is_of_and_how_right_it_is():
-    card, header = default_card(ROOT), read_header(default_weights())
-    assert card.startswith(f"## {header.title}\n") and header.checksum in card
-    assert "trainable parameters" in card and "MIREX, %" in card
 
 
 def made_up_experiment() -> Any:

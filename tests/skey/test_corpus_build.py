@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from test_processes import wait_until
 
 from skey.corpus.build import (
     CLIP_SHAPE,
@@ -65,12 +65,6 @@ def slow_noise(clip: Clip) -> np.ndarray:
 
 def refused(clip: Clip) -> np.ndarray:
     raise SkeyError(f"cannot play {clip.id}")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
 
 
 def change(shard: Shard, position: int) -> None:

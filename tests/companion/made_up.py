@@ -12,6 +12,8 @@ import soundfile
 import torch
 
 from companion.answers import Evaluation, Record, table_of
+from companion.observations import Observation, read_observation
+from companion.record import RESULTS
 from companion.scores import Answer, score
 from skey.calibration import Calibration
 from skey.datasets import Track
@@ -19,6 +21,8 @@ from skey.keys import KEYS, Key
 from skey.model import ChromaNet
 from skey.weights import Header
 from skey.weights.store import save_weights
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def answers_to(
@@ -38,6 +42,11 @@ def evaluation(
     data = {"name": "open-corpus", "title": "The open corpus", "hash": "0", "tracks": len(table)}
     record = Record(table, data, {}, {"commit": "0"}, Path("results"))
     return Evaluation(name, record, table, score(table))
+
+
+def shipped(name: str) -> Observation:
+    """The observation on record."""
+    return read_observation(ROOT / RESULTS, name)
 
 
 def write_triad(path: Path, key: Key, seconds: float = 4) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from filelock import FileLock
-from made_up import answers_to
+from made_up import ROOT, answers_to
 
 from companion.answers import ABOUT, ANSWERS, evaluate
 from companion.build import INDEX, build_book
@@ -26,7 +26,6 @@ from companion.systems import T3, TABLES
 from skey.errors import SkeyError
 from skey.keys import KEYS, Notation, format_key
 
-ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*(ROOT / "book").rglob("*.md"), *(ROOT / FOLDER).glob("*.ipynb")]
 FETCHED = ("stylesheet", "preload", "icon", "modulepreload", "prefetch", "preconnect")
 LOADED = ", ".join([f"link[rel~={kind}]" for kind in FETCHED] + ["img[src]", "script[src]", "audio[src]"])

@@ -1,11 +1,10 @@
 """Tables and figures of the papers: each has its notebook, record and page, and shows what it says."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from made_up import evaluation
+from made_up import ROOT, evaluation
 
 from companion.__main__ import main
 from companion.answers import evaluate
@@ -21,7 +20,6 @@ from skey.baselines import BASELINES
 from skey.experiments import EXPERIMENTS
 from skey.keys import KEYS
 
-ROOT = Path(__file__).resolve().parents[2]
 IN_THE_PAPERS = [*(f"Table {n}" for n in (1, 2, 3)), *(f"Figure {n}" for n in (1, 2, 3, 4)), "S-KEY's table"]
 MADE_UP = {
     "always-c-major": (KEYS[0],) * 24,

@@ -1,18 +1,15 @@
 """Degradation, confidence, disagreement: one effect at a time, honest confidence, clips chosen by a rule."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import answers_to
+from made_up import answers_to, shipped
 
 from companion.observations import (
     Observation,
     compare_observations,
     observation_path,
     observe,
-    read_observation,
     write_observation,
 )
 from companion.pages import evidence
@@ -28,12 +25,7 @@ from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CONDITIONS, EFFECTS
 from skey.keys import Key, parse_key
 
-ROOT = Path(__file__).resolve().parents[2]
 C, G, F, AM = (parse_key(text) for text in ("C", "G", "F", "Am"))
-
-
-def shipped(name: str) -> Observation:
-    return read_observation(ROOT / RESULTS, name)
 
 
 def test_a_smaller_run_is_compared_in_what_it_holds(checkout):

@@ -4,14 +4,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from html import unescape
-from pathlib import Path
 
 import pytest
-from made_up import page_shown
+from made_up import ROOT, page_shown
 
 from companion.build import INDEX
 
-ROOT = Path(__file__).resolve().parents[2]
 BOOK = (ROOT / INDEX).parent
 SMALLEST = {1280: 9, 390: 8}
 """Width of the window in pixels → least size of the text in a figure."""

@@ -3,16 +3,15 @@
 import math
 import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from made_up import ROOT, shipped
 from torch import Tensor
 
-from companion.observations import Entries, read_observation
 from companion.pages import pseudo_label as pages
 from companion.plots.method import (
     clip_drawing,
@@ -23,7 +22,6 @@ from companion.plots.method import (
     terms_drawing,
     view_drawing,
 )
-from companion.record import RESULTS
 from companion.studies import alignment, pretext, pseudo_labels, transform
 from skey.calibration import Calibration
 from skey.datasets import DATASETS
@@ -34,13 +32,8 @@ from skey.model import Architecture, ChromaNet
 from skey.weights import Header
 from skey.weights.store import LoadedModel
 
-ROOT = Path(__file__).resolve().parents[2]
 TEXTS = [*(ROOT / "book").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
 SMALL = {"channels": (2, 3, 4), "kernels": (3, 3, 3), "frames_per_step": 8}
-
-
-def entries(name: str) -> Entries:
-    return read_observation(ROOT / RESULTS, name).entries
 
 
 def small_model(outputs: Any) -> LoadedModel:
@@ -62,7 +55,7 @@ def test_the_third_view_is_the_first_moved_down_by_k():
 @pytest.mark.parametrize("clip", ["sure", "torn"])
 @pytest.mark.parametrize("omega", [7, 1])
 def test_the_three_losses_of_the_figure_are_the_loss_of_training(clip, omega):
-    for entry in entries("figure-1-pretext-task").values():
+    for entry in shipped("figure-1-pretext-task").entries.values():
         raw = [torch.tensor(entry[clip][view])[None] for view in pretext.VIEWS]
         whole = cpsd_loss(Views(*raw, torch.tensor([entry["k"]])), omega)
         shown = sum(term.distance for term in pretext.terms(entry, clip, omega).values())
@@ -70,7 +63,7 @@ def test_the_three_losses_of_the_figure_are_the_loss_of_training(clip, omega):
 
 
 def test_the_distance_is_half_the_squared_line_that_the_figure_draws():
-    entry = entries("figure-1-pretext-task")["released-stone12"]
+    entry = shipped("figure-1-pretext-task").entries["released-stone12"]
     for term in pretext.terms(entry, "torn").values():
         assert term.distance == pytest.approx(abs(term.power - term.target) ** 2 / 2, abs=1e-5)
 
@@ -132,7 +125,7 @@ def test_the_record_of_comparisons_gives_what_the_rule_of_training_gives(sign, w
 
 
 def test_pairs_of_equal_offsets_are_the_accuracy_at_that_offset():
-    study = pseudo_labels.read_study(entries("skey-pseudo-label"))
+    study = pseudo_labels.read_study(shipped("skey-pseudo-label").entries)
     shares = pseudo_labels.consistency(study, -3)
     assert np.diag(shares).tolist() == pytest.approx(pages.accuracy_by_offset(study, -3))
     pair = pseudo_labels.right_at_pair(study, -3, (2, 9))
@@ -156,9 +149,9 @@ def test_a_row_as_trained_is_pitch_class_a_plus_q_and_a_calibrated_one_counts_fr
 
 
 def test_every_drawing_says_what_is_to_be_seen():
-    entry = entries("figure-1-pretext-task")["released-stone12"]
-    y = pretext.named_structure(entries("figure-2-structured-output")["released-skey"], "major")
-    found = entries("skey-pseudo-label")
+    entry = shipped("figure-1-pretext-task").entries["released-stone12"]
+    y = pretext.named_structure(shipped("figure-2-structured-output").entries["released-skey"], "major")
+    found = shipped("skey-pseudo-label").entries
     drawings = [
         clip_drawing(torch.rand(2, 99, 646), 2, 7, "clip"),
         view_drawing("a", torch.rand(84, 646), "view"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from made_up import write_triad
+from made_up import ROOT, write_triad
 from nbformat import NotebookNode
 
 from companion.answers import read_record
@@ -27,7 +27,6 @@ from companion.parameters import ParameterError, Parameters, refuse_others
 from companion.systems import T3
 from skey.keys import KEYS
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = notebook_names(ROOT)
 EXPERIMENTS = [name for name in NAMES if "dataset" in default_parameters(ROOT / FOLDER / f"{name}.ipynb")]
 

@@ -8,15 +8,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
+from made_up import ROOT
 
 from companion.__main__ import COMMANDS
 from skey import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 MAY_IMPORT = {
     "music": "",

@@ -1,13 +1,12 @@
 """The released models in the book: rows that stay without weights, what they say to given sounds, pages."""
 
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from made_up import save_network
+from made_up import ROOT, save_network, shipped
 from test_training import Noise
 
 from companion.__main__ import main
@@ -40,12 +39,7 @@ from skey.listeners import NetworkSystem, windows
 from skey.weights import DEFAULT
 from skey.weights.store import read_weights
 
-ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 646
-
-
-def alignment() -> Observation:
-    return read_observation(ROOT / RESULTS, "calibration")
 
 
 @pytest.fixture
@@ -185,11 +179,11 @@ def test_a_major_and_b_minor_are_a_fifth_apart_and_a_minor_would_come_out_as_e_m
 
 
 def test_after_calibration_both_reference_sounds_lie_at_c_and_a_minor():
-    for entry in alignment().entries.values():
+    for entry in shipped("calibration").entries.values():
         before, after = alignment_drawings("N", entry)
         assert "major ring largest at C; minor ring largest at C" in after.description
         assert "row" in before.description
-    before = alignment_drawings("S-KEY", alignment().entries["released-skey"])[0]
+    before = alignment_drawings("S-KEY", shipped("calibration").entries["released-skey"])[0]
     assert "major ring largest at row 3; minor ring largest at row 10" in before.description
 
 
@@ -219,7 +213,7 @@ def test_every_network_but_the_default_has_a_row_in_the_table_of_networks():
     shipped = {file.stem for file in (ROOT / "skey" / "weights").glob("*.safetensors")} - {DEFAULT}
     assert set(named) == shipped | set(RELEASED) and len(rows) == len(named)
     for name in RELEASED:
-        entry = alignment().entries[name]
+        entry = shipped("calibration").entries[name]
         (row,) = (row for row in rows if f"`{name}`" in row)
         assert entry["checksum"][:12] in row and f"| {entry['parameters']:,} |" in row
 

@@ -39,7 +39,6 @@ from skey.experiments import find_experiment
 from skey.keys import KEYS
 from skey.metrics import Interval
 
-ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
 
 

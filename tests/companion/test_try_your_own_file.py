@@ -7,13 +7,12 @@ import json
 import re
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
 import pytest
 import soundfile
-from made_up import page_shown
+from made_up import ROOT, page_shown
 from sounds import cadence, noise
 
 from companion.pages.browser import browser_script
@@ -21,7 +20,6 @@ from skey.audio import SAMPLE_RATE, Wave
 from skey.estimator import KeyEstimator
 from skey.keys import KEYS, parse_key
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "book" / "try-your-own-file.md"
 PROGRAM = ROOT / "book" / "_static" / "try-your-own-file.js"
 SECONDS = 300

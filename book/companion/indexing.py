@@ -37,38 +37,17 @@ EXPERT_KEYS = Path(__file__).with_name("chorale_expert_keys.csv")
 BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs")
 """The collections of music21 whose ``K:`` fields tell the mode; those of Essen are signatures only."""
 
-TEST_PIECES = 60
-"""Test pieces of each mode from each labelled source, each from a group of its own."""
-
-LEAST_BARS = 8
-"""A tune has at least so many bars."""
-
-LEAST_QUARTERS = 120.0
-"""Polyphony is at least so long: two stretches of fifteen seconds and something between."""
-
-INCIPIT_NOTES = 11
-"""Notes of a chorale melody that are compared, repeated notes counted once."""
-
-MOST_EDITS = 2
-"""Chorale melodies are alike that are so many edits apart or fewer."""
-
-INCIPIT_POINTS = 16
-"""Points of a tune that are compared: the quarters of its first four full bars."""
-
-ALIKE_POINTS = 12
-"""Tunes are alike where so many of the points are."""
-
-PHRASE_STEPS = 9
-"""Steps of the stretches of melody that are compared."""
-
-SHARED_PHRASES = 0.12
-"""Melodies are alike that share so much of the shorter one's stretches, and at least three of them."""
-
-COMMON_PHRASE = 40
-"""A stretch that so many melodies have, such as a scale, says nothing."""
-
-COMMONEST_TITLE = 4
-"""A title that more pieces have says nothing."""
+TEST_PIECES = 60  # of each mode from each labelled source, each from a group of its own
+LEAST_BARS = 8  # of a tune
+LEAST_QUARTERS = 120.0  # of polyphony: two stretches of fifteen seconds and something between
+INCIPIT_NOTES = 11  # of a chorale melody that are compared, repeated notes counted once
+MOST_EDITS = 2  # between chorale melodies that are alike
+INCIPIT_POINTS = 16  # of a tune that are compared: the quarters of its first four full bars
+ALIKE_POINTS = 12  # or more agree in tunes that are alike
+PHRASE_STEPS = 9  # of the stretches of melody that are compared
+SHARED_PHRASES = 0.12  # of the shorter melody's stretches, and three at least, are common to those alike
+COMMON_PHRASE = 40  # melodies at most have a stretch that says something: more have a scale
+COMMONEST_TITLE = 4  # pieces at most have a title that says something
 
 _KEY_FIELD = re.compile(
     r"^K:\s*([A-G][#b]?)\s*(|m|[Mm]in|[Mm]inor|[Mm]aj|[Mm]ajor)\s*(?:%.*)?$", re.MULTILINE

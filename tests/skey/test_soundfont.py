@@ -87,17 +87,6 @@ def test_presets_that_are_out_of_tune_are_not_in_use(font, preset):
     assert out_of_tune(font, (0, preset), (48, 60)) == [48, 60]
 
 
-@pytest.mark.parametrize(
-    ("pitch", "wrong"), [(28, -700), (28, 30), (45, -100), (45, 0), (60, -30), (60, 500), (84, 100)]
-)
-def test_the_pitch_check_reads_a_mistuning_off_a_harmonic_tone(pitch, wrong):
-    time = np.arange(round(1.4 * SAMPLE_RATE)) / SAMPLE_RATE
-    base = frequency(pitch + wrong / 100)
-    tone = sum(np.sin(2 * np.pi * h * base * time + h) / h for h in range(1, 12) if h * base < 10000)
-    heard = intonation(np.asarray(tone, np.float32), pitch)
-    assert (heard.cents - wrong + 600) % 1200 - 600 == pytest.approx(0, abs=2)
-
-
 @pytest.mark.parametrize("cents", [-40.0, -13.0, 25.0, 40.0])
 def test_detuning_moves_every_note_by_so_many_cents(font, cents):
     note = notes((0.0, 1.5, 64, 100, 0))
@@ -217,26 +206,19 @@ def test_every_drum_in_use_sounds(font, kit):
 
 
 @pytest.mark.parametrize(
-    ("row", "seconds", "message"),
+    ("events", "programs", "seconds", "message"),
     [
-        ((0.0, 1.0, 60, 100, 1), 1.0, "a track outside the 1 programs"),
-        ((0.0, 1.0, 60, 100, -1), 1.0, "a track outside the 1 programs"),
-        ((np.nan, 1.0, 60, 100, 0), 1.0, "not finite"),
-        ((0.0, np.inf, 60, 100, 0), 1.0, "not finite"),
-        ((0.0, 1.0, 60, 100, 0), 0.0, "0.0 seconds"),
-        ((0.0, 1.0, 60, 100, 0), 1e6, "1000000.0 seconds"),
+        *((notes((0.0, 1.0, 60, 100, track)), [PIANO], 1.0, "outside the 1 programs") for track in (1, -1)),
+        (notes((np.nan, 1.0, 60, 100, 0)), [PIANO], 1.0, "not finite"),
+        (notes((0.0, np.inf, 60, 100, 0)), [PIANO], 1.0, "not finite"),
+        *((notes((0.0, 1.0, 60, 100, 0)), [PIANO], each, f"{each} seconds") for each in (0.0, 1e6)),
+        (notes((0.0, 1.0, 60, 100, 0)), [(DRUM_BANK, 5)], 1.0, "no preset 5 in bank 128"),
+        (np.zeros(3), [PIANO], 1.0, "dtype EVENT"),
     ],
 )
-def test_an_event_that_cannot_be_played_is_refused(font, row, seconds, message):
+def test_an_event_that_cannot_be_played_is_refused(font, events, programs, seconds, message):
     with pytest.raises(SoundFontError, match=message):
-        font.render(notes(row), [PIANO], seconds)
-
-
-def test_events_of_another_dtype_and_presets_that_are_not_there_are_named(font):
-    with pytest.raises(SoundFontError, match="dtype EVENT"):
-        font.render(np.zeros(3), [PIANO], 1.0)
-    with pytest.raises(SoundFontError, match="no preset 5 in bank 128"):
-        font.render(notes((0.0, 1.0, 60, 100, 0)), [(DRUM_BANK, 5)], 1.0)
+        font.render(events, programs, seconds)
 
 
 def test_a_changed_soundfont_is_found(tmp_path, monkeypatch):

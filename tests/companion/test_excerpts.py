@@ -7,12 +7,12 @@ from click.testing import CliRunner
 
 from companion.__main__ import main
 from companion.record import RESULTS
-from companion.studies.excerpts import RUNS, TABLE, recorded_excerpts, recorded_runs, score_excerpts
+from companion.studies.excerpts import RUNS, TABLE, recorded_runs, score_excerpts
 from skey.keys import KEYS
 from skey.listeners import NetworkSystem
 from skey.metrics import mirex_points
 from skey.vqt import from_bytes
-from skey.weights import DEFAULT, SHIPPED
+from skey.weights import SHIPPED
 
 
 def test_the_scores_on_real_excerpts_are_those_of_the_weights(root, shared):
@@ -22,14 +22,6 @@ def test_the_scores_on_real_excerpts_are_those_of_the_weights(root, shared):
     assert not computed.empty
     key = ["system", "part", "metric"]
     pd.testing.assert_frame_equal(computed.set_index(key).sort_index(), here.set_index(key).sort_index())
-
-
-def test_a_network_is_as_overconfident_as_it_is_confident_less_how_often_it_is_right(root):
-    recorded = recorded_excerpts(root / RESULTS)
-    values = recorded[recorded.part == "all"].pivot(index="system", columns="metric", values="value")
-    trusted = values.dropna()
-    assert DEFAULT in trusted.index
-    assert (trusted.overconfidence - (trusted.confidence - trusted.right)).abs().max() < 0.11
 
 
 def test_runs_are_compared_with_the_first_of_them(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from companion.plots import (
     keys_drawing,
     scores_drawing,
 )
-from companion.systems import SYSTEMS
+from companion.systems import SYSTEMS, TABLES
 from skey.baselines import BASELINES
 from skey.experiments import EXPERIMENTS
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS
@@ -101,8 +101,9 @@ def test_the_description_counts_right_answers():
     assert ", 24 of them right" in confusion_drawing(TABLE, "feature-engineering").description
 
 
-def test_every_system_has_a_label_and_a_colour_of_its_own():
+def test_every_system_has_tables_and_a_label_and_a_colour_of_its_own():
     assert {*BASELINES, *EXPERIMENTS} <= set(SYSTEMS)
+    assert all(system.tables and set(system.tables) <= set(TABLES) for system in SYSTEMS.values())
     assert len({colour(system) for system in SYSTEMS}) == len(SYSTEMS)
     assert len({label(system) for system in SYSTEMS}) == len(SYSTEMS)
 

@@ -210,8 +210,8 @@ def test_the_picture_over_time_counts_the_stretches_that_are_right():
 def test_every_network_but_the_default_has_a_row_in_the_table_of_networks():
     rows = others_table(ROOT).splitlines()[2:]
     named = [name for name in SYSTEMS if any(f"`{name}`" in row for row in rows)]
-    shipped = {file.stem for file in (ROOT / "skey" / "weights").glob("*.safetensors")} - {DEFAULT}
-    assert set(named) == shipped | set(RELEASED) and len(rows) == len(named)
+    ours = {file.stem for file in (ROOT / "skey" / "weights").glob("*.safetensors")} - {DEFAULT}
+    assert set(named) == ours | set(RELEASED) and len(rows) == len(named)
     for name in RELEASED:
         entry = shipped("calibration").entries[name]
         (row,) = (row for row in rows if f"`{name}`" in row)

@@ -108,8 +108,9 @@ def test_a_run_that_is_not_finished_is_not_shipped(checkout):
     assert not (checkout / RESULTS).exists()
 
 
-def made_up(name: str, system: str, seed: int, loss: float, score: float) -> TrainingRecord:
+def made_up(name: str, loss: float, score: float) -> TrainingRecord:
     """A record with nothing in it but what a choice could look at."""
+    system, seed = name.split("-")[0], int(name[-1])
     curve = pd.DataFrame({"validation_loss": [9.0, loss]})
     scores = pd.DataFrame([(name, "all", "mirex", score, score, score, 1)], columns=COLUMNS)
     return TrainingRecord(name, system, seed, {}, {}, "", {}, curve, scores)
@@ -117,15 +118,13 @@ def made_up(name: str, system: str, seed: int, loss: float, score: float) -> Tra
 
 def test_among_seeds_the_lowest_last_validation_loss_is_chosen_whatever_the_scores():
     records = [
-        made_up("skey-s0", "skey", 0, loss=0.5, score=90.0),
-        made_up("skey-s1", "skey", 1, loss=0.4, score=10.0),
-        made_up("skey-long-s0", "skey", 0, loss=0.1, score=99.0),
-        made_up("stone-s2", "stone", 2, loss=0.7, score=50.0),
+        made_up("skey-s0", loss=0.5, score=90.0),
+        made_up("skey-s1", loss=0.4, score=10.0),
+        made_up("skey-long-s0", loss=0.1, score=99.0),
+        made_up("stone-s2", loss=0.7, score=50.0),
     ]
-    assert {system: record.name for system, record in choose(records).items()} == {
-        "skey": "skey-s1",
-        "stone": "stone-s2",
-    }
+    chosen = {system: record.name for system, record in choose(records).items()}
+    assert chosen == {"skey": "skey-s1", "stone": "stone-s2"}
 
 
 def test_shipping_records_every_seed_and_copies_one_file_of_weights_a_system(checkout):
@@ -244,46 +243,34 @@ def test_weights_of_another_seed_are_not_the_chosen_ones(checkout):
     assert f"{chosen}: name: record skey, the weights say {other}" in found
 
 
-def other_header(checkout: Path, **changes: Any) -> None:
+def with_header(file: Path, **changes: Any) -> None:
     """The same weights with something else in their header."""
-    file = checkout / SHIPPED / "stone.safetensors"
     loaded = read_weights(file)
     save_weights(file, loaded.network, replace(loaded.header, **changes))
-
-
-def damage(checkout: Path) -> None:
-    file = checkout / SHIPPED / "stone.safetensors"
-    content = file.read_bytes()
-    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-
-
-def other_temperature(checkout: Path) -> None:
-    training = read_header(checkout / SHIPPED / "stone.safetensors").training
-    other_header(checkout, training={**training, "temperature": 0.5})
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (damage, "stone.safetensors: .*checksum"),
-        (other_temperature, "stone-s0: training / temperature: record nothing, the weights say 0.5"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1] + b"\xff"), "stone.safetensors: .*checksum"),
         (
-            lambda checkout: other_header(checkout, title="S-KEY, seed 0"),
+            lambda file: with_header(file, training={**read_header(file).training, "temperature": 0.5}),
+            "stone-s0: training / temperature: record nothing, the weights say 0.5",
+        ),
+        (
+            lambda file: with_header(file, title="S-KEY, seed 0"),
             "stone-s0: title: record STONE ω = 7, seed 0, the weights say S-KEY, seed 0",
         ),
         (
-            lambda checkout: record_file(checkout / RESULTS, "stone-s0").unlink(),
+            lambda file: record_file(file.parents[2] / RESULTS, "stone-s0").unlink(),
             "stone.safetensors: no run of stone is on record",
         ),
-        (
-            lambda checkout: (checkout / SHIPPED / "stone.safetensors").unlink(),
-            "stone.safetensors: is on record and does not ship; restore it with git",
-        ),
+        (Path.unlink, "stone.safetensors: is on record and does not ship; restore it with git"),
     ],
 )
 def test_what_is_wrong_with_shipped_weights_is_named(checkout, change, named):
     ship(checkout, folders(checkout))
-    change(checkout)
+    change(checkout / SHIPPED / "stone.safetensors")
     (fault,) = check_weights(checkout / RESULTS, checkout / SHIPPED)
     assert re.match(named, fault)
 

@@ -498,16 +498,6 @@ def test_released_s_key_prints_the_labels_of_the_authors(shared, imported):
     assert ran.exit_code == 0
 
 
-def test_help_imports_nothing_heavy():
-    code = (
-        "import sys, skey.cli as c; c.main(['detect', '--help'], standalone_mode=False); print(*sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "PATHS" in ran.stdout
-    heavy = {"torch", "music21", "pandas", "scipy", "lightning", "numpy", "soundfile", "mutagen"}
-    assert not heavy & set(ran.stdout.split())
-
-
 def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp_path):
     for file, options, key in (
         ("a.wav", [], "C major"),

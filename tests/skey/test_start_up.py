@@ -57,9 +57,9 @@ def shipped(tmp_path, monkeypatch):
     return folder
 
 
-def imports_nothing_heavy(code: str) -> bool:
+def imports_nothing_heavy(code: str, *more: str) -> bool:
     ran = subprocess.run(
-        [sys.executable, "-c", RUN.format(code=code, heavy=HEAVY + FOR_MANY_FILES)],
+        [sys.executable, "-c", RUN.format(code=code, heavy=(*HEAVY, *FOR_MANY_FILES, *more))],
         capture_output=True,
         text=True,
     )
@@ -80,6 +80,11 @@ def test_a_network_hears_without_torch(tmp_path, recording, settings, whole_trac
 def test_the_command_detects_and_shows_weights_without_torch(recording):
     for words in (["detect", str(recording), "--weights", "krumhansl"], ["weights", "show", "skey"]):
         assert imports_nothing_heavy(f"import skey.cli; skey.cli.main({words!r}, standalone_mode=False)")
+
+
+def test_help_imports_not_even_numpy():
+    code = "import skey.cli; skey.cli.main(['detect', '--help'], standalone_mode=False)"
+    assert imports_nothing_heavy(code, "numpy", "soundfile", "mutagen", "lightning")
 
 
 def test_another_device_runs_in_torch(tmp_path):

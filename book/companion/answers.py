@@ -45,8 +45,7 @@ from skey.corpus.processes import in_processes
 from skey.datasets import Dataset, MissingData, Track, labelled_tracks, load_dataset
 from skey.metrics import RelationCounts, SignatureCounts
 
-ANSWERS, ABOUT, SCORES = "answers.csv", "answers.json", "scores.csv"
-"""The files of a record of answers, in its folder."""
+ANSWERS, ABOUT, SCORES = "answers.csv", "answers.json", "scores.csv"  # the files of a record, in its folder
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,8 @@ from typing import Any
 from companion.pages.parts import write_pages
 from skey.errors import SkeyError
 
-OUTPUT = Path("build") / "book"
-"""Where jupyter-book writes, below the top of the checkout."""
-
-INDEX = OUTPUT / "_build" / "html" / "index.html"
-"""The book's first page."""
+OUTPUT = Path("build") / "book"  # where jupyter-book writes, below the top of the checkout
+INDEX = OUTPUT / "_build" / "html" / "index.html"  # the book's first page
 
 STRICT = ["-n", "-W", "--keep-going", "--all"]
 """Unknown references are warnings, warnings are errors, all of them are shown, and no page is skipped."""

@@ -29,17 +29,13 @@ Verdict = Literal["holds", "does not hold", "undecided at this size", "not a tes
 PAPERS_EXAMPLES = 60_000 * 50
 """Pairs of segments that the papers' networks saw: 60 thousand tracks in 50 epochs (Section 4.1, STONE)."""
 
-LEAST_SHARE = 0.1
-"""The part of them from which on a network of ours tests what a paper claims."""
-
-OTHER_TRAINING = ("supervised",)
-"""Networks of ours that no paper trained on those examples."""
+LEAST_SHARE = 0.1  # the part of them from which on a network of ours tests what a paper claims
+OTHER_TRAINING = ("supervised",)  # networks of ours that no paper trained on those examples
 
 LEAST_TRACKS = 20
 """On fewer tracks nothing is decided: an interval of so few is too narrow, and of one it has no width."""
 
-MARGIN = 5.0
-"""Percentage points within which two systems count as equally good."""
+MARGIN = 5.0  # percentage points within which two systems count as equally good
 
 RULES: Mapping[ClaimKind, str] = {
     "better": "the whole interval above zero: holds; below zero: does not hold",

@@ -15,8 +15,7 @@ from skey.corpus.build import FeatureStore, open_store
 from skey.corpus.plan import describe, plan_clips
 from skey.shapes import UInt8
 
-CORPUS_RECORD = Path("data", "open-corpus.json")
-"""Where the record keeps the corpus, below ``results/``."""
+CORPUS_RECORD = Path("data", "open-corpus.json")  # where the record keeps the corpus, below ``results/``
 
 TOLERANCE = 2
 """How far a value of a fingerprint may lie from the recorded one, out of 255.

@@ -28,15 +28,12 @@ from skey.corpus.processes import default_jobs
 from skey.keys import Key, parse_key
 from skey.shapes import Float64, Int, Shaped
 
-COLUMNS = ["id", "source", "group", "key", "split", "notes_sha"]
-"""The columns of the index."""
+COLUMNS = ["id", "source", "group", "key", "split", "notes_sha"]  # the columns of the index
 
 EXPERT_KEYS = Path(__file__).with_name("chorale_expert_keys.csv")
 """First and last key of the 371 chorales; origin and licence stand in the .txt beside it."""
 
-BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs")
-"""The collections of music21 whose ``K:`` fields tell the mode; those of Essen are signatures only."""
-
+BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs")  # collections whose ``K:`` fields tell the mode
 TEST_PIECES = 60  # of each mode from each labelled source, each from a group of its own
 LEAST_BARS = 8  # of a tune
 LEAST_QUARTERS = 120.0  # of polyphony: two stretches of fifteen seconds and something between

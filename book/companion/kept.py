@@ -20,11 +20,8 @@ from skey.datasets import Dataset, Track
 from skey.listeners import NetworkSystem
 from skey.weights import read_header
 
-System = Callable[..., Any]
-"""Log-VQT of a track, (99, frames), to its answer."""
-
-FOLDER = Path("build") / "answers"
-"""Where answers are kept, below the top of the checkout."""
+System = Callable[..., Any]  # log-VQT of a track, (99, frames), to its answer
+FOLDER = Path("build") / "answers"  # where answers are kept, below the top of the checkout
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS answers (system TEXT, sound TEXT, answer TEXT, PRIMARY KEY (sound, system));

@@ -12,11 +12,8 @@ from companion.systems import SYSTEMS
 from skey.errors import SkeyError
 from skey.metrics import RelationCounts, SignatureCounts, ksea, mirex_score
 
-Number = int | float
-"""A count or a percentage."""
-
-Mark = Literal["P", "C", "Q2", "Q1", "I"]
-"""How well a number is known, from read in the paper (P) to inferred (I)."""
+Number = int | float  # a count or a percentage
+Mark = Literal["P", "C", "Q2", "Q1", "I"]  # how well a number is known, from read in the paper to inferred
 
 MARKS: Mapping[str, str] = {
     "P": "read in the paper",
@@ -27,8 +24,7 @@ MARKS: Mapping[str, str] = {
 }
 """What each mark means, for a reader."""
 
-ClaimKind = Literal["better", "same", "no worse"]
-"""What a claim says of its first system beside its second."""
+ClaimKind = Literal["better", "same", "no worse"]  # what a claim says of its first system beside its second
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from companion.record import RESULTS
 from skey.datasets import DATASETS
 from skey.errors import SkeyError
 
-INJECTED = "# Parameters"
-"""How papermill begins the cell in which it sets the parameters it was given."""
+INJECTED = "# Parameters"  # how papermill begins the cell in which it sets what it was given
 
 
 class ParameterError(SkeyError):

@@ -21,11 +21,8 @@ from companion.testing import Steps
 from skey.corpus.build import build
 from skey.corpus.processes import default_jobs
 
-SMOKE_CLIPS = 48
-"""How many clips of the test set a smoke run builds and scores."""
-
-RECOMPUTED = "build/results/reproduce"
-"""Where the results lie that were computed on this machine, for comparison with the record."""
+SMOKE_CLIPS = 48  # how many clips of the test set a smoke run builds and scores
+RECOMPUTED = "build/results/reproduce"  # what was computed on this machine, to compare with the record
 
 
 @click.command()

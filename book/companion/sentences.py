@@ -12,8 +12,7 @@ from pathlib import Path
 
 from skey.errors import SkeyError
 
-NOT_HERE = "*Not on these data:*"
-"""What precedes a sentence whose premise is false."""
+NOT_HERE = "*Not on these data:*"  # what precedes a sentence whose premise is false
 
 
 @dataclass(frozen=True, slots=True)

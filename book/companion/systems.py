@@ -130,8 +130,7 @@ SYSTEMS: Mapping[str, System] = {
 }
 """Every system by name, in the order in which tables and figures show them."""
 
-RELEASED = tuple(name for name, system in SYSTEMS.items() if system.checkpoint)
-"""The authors' networks, whose weights may be absent."""
+RELEASED = tuple(name for name, system in SYSTEMS.items() if system.checkpoint)  # the authors' own
 
 
 def systems_of(table: str) -> tuple[str, ...]:

@@ -43,14 +43,9 @@ from skey.training.scoring import open_test_set, weights_of
 from skey.weights import Header, read_header
 from skey.weights.store import read_weights, save_weights
 
-FOLDER = "training"
-"""Where the records lie, below the folder of the record."""
-
-SHIPPED = Path("skey") / "weights"
-"""Where shipped weights lie, below the top of the checkout."""
-
-DIGITS = 6
-"""Significant digits of a number in a curve."""
+FOLDER = "training"  # where the records lie, below the folder of the record
+SHIPPED = Path("skey") / "weights"  # where shipped weights lie, below the top of the checkout
+DIGITS = 6  # significant digits of a number in a curve
 
 
 @dataclass(frozen=True)

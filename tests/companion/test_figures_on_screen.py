@@ -11,8 +11,7 @@ from made_up import ROOT, page_shown
 from companion.build import INDEX
 
 BOOK = (ROOT / INDEX).parent
-SMALLEST = {1280: 9, 390: 8}
-"""Width of the window in pixels → least size of the text in a figure."""
+SMALLEST = {1280: 9, 390: 8}  # width of the window in pixels → least size of the text in a figure
 
 MEASURE = """
 const sizes = {}, wide = {}, stuck = {}, pale = {}, cut = {};

@@ -14,11 +14,9 @@ CADENCES = {
     "major": ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7)),
     "minor": ((0, 3, 7), (8, 12, 15), (5, 8, 12), (0, 3, 7)),
 }
-SEARCH = np.arange(-1800, 1801, 2.0)
-"""Cents around the written pitch."""
+SEARCH = np.arange(-1800, 1801, 2.0)  # cents around the written pitch
 TRANSFORM = 1 << 18
-START, END = 0.1, 1.5
-"""Seconds of a held note that are listened to."""
+START, END = 0.1, 1.5  # seconds of a held note that are listened to
 
 
 def sine(rate: int, hertz: float = 440.0, seconds: float = 4.0, amplitude: float = 0.5) -> np.ndarray:

@@ -29,8 +29,7 @@ PAIRS = (
 )
 """Who is compared with whom."""
 
-MARKERS = "os^Dv<>PX*dphH"
-"""One a pair: they tell pairs apart whose first system is the same."""
+MARKERS = "os^Dv<>PX*dphH"  # one a pair: they tell pairs apart whose first system is the same
 
 NOTHING = "None of these pairs is on record: weights of one of the two were not there when it was made."
 

@@ -19,11 +19,8 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns of a table by its score."""
 
-CHANCE = 50
-"""The mode accuracy of a guess, in percent: half of the clips of the open corpus are minor."""
-
-PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")
-"""The collections of S-KEY's table."""
+CHANCE = 50  # the mode accuracy of a guess, in percent: half of the clips of the open corpus are minor
+PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")  # the collections of S-KEY's table
 
 
 def comparison_table(table: Evaluation) -> str:

@@ -21,11 +21,8 @@ from skey.datasets import Dataset
 from skey.keys import KEYS, Key, relation
 from skey.metrics import bootstrap_interval
 
-HEARD = ("detuning", "saturation", "reverb", "noise")
-"""The effects that have players."""
-
-LEAST = (0.0, 0.5, 0.7, 0.9)
-"""Confidences below which answers are withheld, for the table."""
+HEARD = ("detuning", "saturation", "reverb", "noise")  # the effects that have players
+LEAST = (0.0, 0.5, 0.7, 0.9)  # confidences below which answers are withheld, for the table
 
 
 def small(drawings: Sequence[Drawing]) -> str:

@@ -32,8 +32,7 @@ LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Experiment → its score and the systems that the landing page shows."""
 
-SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (MIREX, %)"}
-"""What each score is about."""
+SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (MIREX, %)"}  # by each score
 
 
 def answer(

@@ -25,14 +25,9 @@ from skey.keys import Key, relation
 from skey.shapes import Float32
 from skey.weights import DEFAULT
 
-CLIPS = Path("build") / "clips"
-"""Where the sound of the book lies, below the top of the checkout."""
-
-PEAK = 0.9
-"""Leaves room for what the compression adds."""
-
-BESIDE = ("released-skey", "supervised", "krumhansl")
-"""The systems whose predictions stand beside those of the default network."""
+CLIPS = Path("build") / "clips"  # where the sound of the book lies, below the top of the checkout
+PEAK = 0.9  # leaves room for what the compression adds
+BESIDE = ("released-skey", "supervised", "krumhansl")  # whose answers stand beside the default's
 
 RELATION_WORDS = {
     "same": "right",

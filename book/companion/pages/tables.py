@@ -21,8 +21,7 @@ METRIC_TITLES: Mapping[str, str] = {
 }
 """How the book calls each score."""
 
-_LISTED = 50
-"""How many skipped tracks are named below a table."""
+_LISTED = 50  # how many skipped tracks are named below a table
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text: int = 1) -> str:

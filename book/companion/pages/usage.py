@@ -32,11 +32,8 @@ from skey.files.folders import NOT_DECODED, SUFFIXES
 from skey.files.tags import APE_KEY, ASF_KEY, ID3_KEY, MP4_KEY, VORBIS_KEY
 from skey.keys import CIRCLE_OF_FIFTHS, Notation, format_key
 
-PAGE = Path("book") / "using-the-estimator.md"
-"""The page whose snippets are run."""
-
-OUTPUTS = Path("build") / "pages" / "usage"
-"""Where their outputs lie, below the top of the checkout."""
+PAGE = Path("book") / "using-the-estimator.md"  # the page whose snippets are run
+OUTPUTS = Path("build") / "pages" / "usage"  # where their outputs lie, below the top of the checkout
 
 SNIPPET = re.compile(
     r"^```(python|console)\n(.*?)^```\n+```\{literalinclude\} \.\./build/pages/usage/([\w-]+)\.txt",
@@ -44,8 +41,7 @@ SNIPPET = re.compile(
 )
 """A block of code with the include of its output right below it."""
 
-SOUNDS = ("song.flac", "music/first.flac", "music/second.flac")
-"""The sounds that the page speaks of."""
+SOUNDS = ("song.flac", "music/first.flac", "music/second.flac")  # the sounds that the page speaks of
 
 TAG_FIELDS = {
     "mp3, wav, aiff (ID3v2)": ID3_KEY,

@@ -22,11 +22,8 @@ from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
 from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
 
-MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}
-"""Major and minor, where a figure shows keys and no system."""
-
-INK = "#010203"
-"""Stands for the colour of the surrounding text while a figure is drawn."""
+MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}  # in figures without systems
+INK = "#010203"  # stands for the colour of the surrounding text while a figure is drawn
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -106,11 +103,8 @@ def colour(system: str) -> str:
     return SYSTEMS[system].colour
 
 
-styled = matplotlib.rc_context(STYLE)
-"""Decorates what draws."""
-
-LEAST_SHARE = 0.01
-"""Less than this is not drawn."""
+styled = matplotlib.rc_context(STYLE)  # decorates what draws
+LEAST_SHARE = 0.01  # less than this is not drawn
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:

@@ -24,8 +24,7 @@ TERMS: Mapping[str, tuple[str, str]] = {
 }
 """The terms of the losses: column of the log → name in a figure, line style."""
 
-KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}
-"""Semitones above the tonic at which the row of the key signature lies."""
+KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}  # semitones above the tonic
 
 
 def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:

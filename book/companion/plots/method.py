@@ -34,14 +34,9 @@ from skey.metrics import Interval
 from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES
 
-VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#d55e00"}
-"""The three views of Figure 1, in every figure that shows them."""
-
-VIEW_NAMES: Mapping[str, str] = {"a": "$T_c A$", "b": "$T_c B$", "a_moved": "$T_{c+k} A$"}
-"""The same as matplotlib writes them."""
-
-OMEGA_COLOURS: Mapping[int, str] = {7: colour("stone"), 1: colour("stone-w1")}
-"""The colour of each circle."""
+VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#d55e00"}  # of Figure 1
+VIEW_NAMES: Mapping[str, str] = {"a": "$T_c A$", "b": "$T_c B$", "a_moved": "$T_{c+k} A$"}  # in matplotlib
+OMEGA_COLOURS: Mapping[int, str] = {7: colour("stone"), 1: colour("stone-w1")}  # the colour of each circle
 
 _LEGEND: Mapping[str, Any] = {
     **{"loc": "lower center", "ncols": 3, "frameon": False},
@@ -49,11 +44,8 @@ _LEGEND: Mapping[str, Any] = {
 }
 """Three names below a circle, close enough together to fit under it."""
 
-FRAMES_PER_CELL = 16
-"""Frames of a log-VQT that are averaged into one cell of a picture: a third of a second or so."""
-
-LOUDER_THAN = (0.7, 0.85, 0.95)
-"""Shares of the cells that are quieter than those from which on a cell is drawn darker by another step."""
+FRAMES_PER_CELL = 16  # frames of a log-VQT averaged into one cell of a picture: a third of a second or so
+LOUDER_THAN = (0.7, 0.85, 0.95)  # from these quantiles on, a cell is drawn darker by another step
 
 _SECONDS = HOP / 22_050
 

@@ -25,11 +25,8 @@ from skey.calibration import Calibration
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, Notation, format_key
 from skey.shapes import Float
 
-RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}
-"""The rings of the two modes, as the circle of fifths is usually drawn: minor inside."""
-
-CURSOR = "cursor"
-"""The line of a figure over time that ``_static/companion.js`` moves along with the sound."""
+RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}  # minor inside, as is usual
+CURSOR = "cursor"  # the line of a figure over time that ``_static/companion.js`` moves along with the sound
 
 _RELATIVES = [
     f"{format_key(major, Notation.SHORT)}\n{format_key(major.relative, Notation.SHORT)}"

@@ -30,26 +30,16 @@ from skey.metrics import mirex_points
 from skey.shapes import Float
 from skey.weights import DEFAULT
 
-NAME = "inputs-that-break"
-"""The observation, and its notebook."""
+NAME = "inputs-that-break"  # the observation, and its notebook
 
 PEERS = Path(__file__).with_name("peers.csv")
 """What others did with such inputs, measured on 21 November 2026: an input a row, a system a column."""
 
-SPEECH = "speech"
-"""The entry that is computed where espeak-ng is installed."""
-
-MUSIC_CLIPS = 60
-"""The first clips of the test set, half of them of the *hard* level; the first 15 s of each."""
-
-DETUNED_CLIPS = 16
-"""Clips that are detuned, all of the *full* level."""
-
-CENTS = (-50, -45, -40, -20, 0, 20, 40, 45, 50)
-"""How far the test clips are tuned from A4 = 440 Hz."""
-
-ESTIMATORS = (DEFAULT, "skey-fifths", "krumhansl")
-"""What listens to the detuned clips."""
+SPEECH = "speech"  # the entry that is computed where espeak-ng is installed
+MUSIC_CLIPS = 60  # the first clips of the test set, half of them of the *hard* level; the first 15 s of each
+DETUNED_CLIPS = 16  # clips that are detuned, all of the *full* level
+CENTS = (-50, -45, -40, -20, 0, 20, 40, 45, 50)  # how far the test clips are tuned from A4 = 440 Hz
+ESTIMATORS = (DEFAULT, "skey-fifths", "krumhansl")  # what listens to the detuned clips
 
 Sound = Float[np.ndarray, "samples *channels"]
 
@@ -142,8 +132,7 @@ def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, 
     return said
 
 
-FRONTS = ("tuned to 440 Hz", "following the tuning")
-"""The papers' front end, and ours where music is out of tune."""
+FRONTS = ("tuned to 440 Hz", "following the tuning")  # the papers' front end, and ours
 
 
 def peers() -> pd.DataFrame:

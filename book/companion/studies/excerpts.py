@@ -24,11 +24,8 @@ from skey.training.scoring import weights_of
 from skey.vqt import from_bytes
 from skey.weights import read_header
 
-TABLE = "excerpts.csv"
-"""The scores, below the folder of the record."""
-
-RUNS = "excerpts-of-runs.csv"
-"""The scores of runs that differ in one thing, each beside the first."""
+TABLE = "excerpts.csv"  # the scores, below the folder of the record
+RUNS = "excerpts-of-runs.csv"  # the scores of runs that differ in one thing, each beside the first
 
 
 def score_excerpts(folder: Path) -> pd.DataFrame:

@@ -19,9 +19,8 @@ from skey.weights import DEFAULT, available_weights, read_header
 KINDS = ("same", "relative", "other")
 """How the default network's recorded prediction is related to the key of each of the three clips."""
 
-STRETCH_SECONDS = 7.5
-STEP_SECONDS = 2.5
-"""The key over time: how long each stretch is, and how far apart they begin."""
+STRETCH_SECONDS = 7.5  # of the key over time: how long each stretch is
+STEP_SECONDS = 2.5  # how far apart they begin
 
 
 def example_clips() -> tuple[Clip, ...]:

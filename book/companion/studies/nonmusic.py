@@ -17,14 +17,9 @@ Wave: TypeAlias = Float[np.ndarray, " samples"]
 Generator: TypeAlias = np.random.Generator
 
 SECONDS = 15
-VARIANTS = 12
-"""Sounds of each kind; the threshold was chosen on some of those with even numbers."""
-
-_DRUMS = (35, 36, 38, 40, 41, 42, 45, 46, 48, 49, 51)
-"""Keys of kicks, snares, hi-hats, toms and cymbals in General MIDI."""
-
-SPOKEN = "speech, espeak-ng"
-"""The kind that a program makes, which is not installed everywhere."""
+VARIANTS = 12  # sounds of each kind; the threshold was chosen on some of those with even numbers
+_DRUMS = (35, 36, 38, 40, 41, 42, 45, 46, 48, 49, 51)  # kicks, snares, hi-hats, toms, cymbals
+SPOKEN = "speech, espeak-ng"  # the kind that a program makes, which is not installed everywhere
 
 _SAMPLES = SECONDS * SAMPLE_RATE
 _TIMES = np.arange(_SAMPLES) / SAMPLE_RATE

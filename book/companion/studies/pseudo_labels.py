@@ -33,8 +33,7 @@ Sign = Literal[-3, 3]
 SIGNS: tuple[Sign, Sign] = (-3, 3)
 MODES = ("major", "minor")
 SCALES: tuple[Scale, ...] = get_args(Scale)
-PARTS = ("all", "full", "hard", "chorales", "tunes")
-"""Parts of the test clips that get numbers of their own."""
+PARTS = ("all", "full", "hard", "chorales", "tunes")  # parts of the test clips that get numbers of their own
 
 NETWORKS = (
     "stone",

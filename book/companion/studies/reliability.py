@@ -25,23 +25,12 @@ from skey.metrics import Interval, bootstrap_interval
 from skey.shapes import Float32
 from skey.weights import DEFAULT, available_weights, read_header
 
-NAME = "confidence"
-"""The observation, and its notebook."""
-
-LISTENERS = ("krumhansl", DEFAULT, "released-skey")
-"""What the estimator listens with: the template, and the networks whose weights are at hand."""
-
-BINS = 10
-"""Classes of confidence, of equal width."""
-
-LISTENED = 60
-"""How many clips of the *hard* level are heard for whether they have a key: half of them, to save time."""
-
-COVERAGES = tuple(round(0.1 + 0.05 * step, 2) for step in range(19))
-"""Shares of the tracks that get an answer, for the curve of accuracy."""
-
-RESAMPLES = 2000
-"""How often tracks are drawn again for the interval of the calibration error."""
+NAME = "confidence"  # the observation, and its notebook
+LISTENERS = ("krumhansl", DEFAULT, "released-skey")  # what the estimator listens with, if at hand
+BINS = 10  # classes of confidence, of equal width
+LISTENED = 60  # clips of the *hard* level are heard for whether they have a key: half, to save time
+COVERAGES = tuple(round(0.1 + 0.05 * step, 2) for step in range(19))  # of the tracks that get an answer
+RESAMPLES = 2000  # how often tracks are drawn again for the interval of the calibration error
 
 
 def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:

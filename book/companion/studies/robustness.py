@@ -32,8 +32,7 @@ from skey.weights import DEFAULT
 
 Wave = Float32[np.ndarray, " samples"]
 
-NAME = "degradation"
-"""The observation, and its notebook."""
+NAME = "degradation"  # the observation, and its notebook
 
 LISTENERS = (
     *("krumhansl", "temperley-peaks", DEFAULT, "stone", "supervised"),
@@ -41,17 +40,13 @@ LISTENERS = (
 )
 """The systems that are asked, where they are at hand."""
 
-CLIPS = 24
-"""How many clips: a quarter each in major and minor from chorales and from tunes."""
-
-SECONDS = 15.0
-"""How long a clip is where its length is not the matter: one segment of the papers."""
+CLIPS = 24  # how many clips: a quarter each in major and minor from chorales and from tunes
+SECONDS = 15.0  # how long a clip is where its length is not the matter: one segment of the papers
 
 ROOM_SECONDS = 3.5
 """Time of 60 dB of decay of the room, in the middle of the *hard* level's; its loudness is what varies."""
 
-CLEAN = "clean"
-"""The condition without any effect."""
+CLEAN = "clean"  # the condition without any effect
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from skey.model import Architecture, ChromaNet
 from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES, crop
 
-OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}
-"""The two circles of the paper."""
+OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}  # the two circles of the paper
 
 INTERVALS: Mapping[int, str] = {
     0: "none: the relative key",
@@ -34,11 +33,8 @@ INTERVALS: Mapping[int, str] = {
 """Semitones between two key signatures, and which mistake that is; 12 minus as many is the same distance."""
 
 CHROMAS: tuple[Scale, ...] = ("decibels", "energy", "peaks")
-NETWORKS = ("stone", "stone-w1", "released-stone12")
-"""Profiles of the test clips that Eq. 2 is applied to: chromas, and networks whose weights are at hand."""
-
-UNTRAINED_CLIPS = 48
-"""So many clips are enough for a network that says the same of all of them."""
+NETWORKS = ("stone", "stone-w1", "released-stone12")  # where their weights are at hand
+UNTRAINED_CLIPS = 48  # so many clips are enough for a network that says the same of all of them
 
 
 def one_hot(row: int) -> Float[Tensor, "12"]:

@@ -1,19 +1,11 @@
 """What the tests share: where the reference vectors lie, and how hypothesis runs."""
 
 import os
-from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
-    from companion.kernels import KeptKernel
-    from skey.weights.store import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,13 +18,13 @@ settings.load_profile("companion")
 
 
 @pytest.fixture(scope="session")
-def root() -> Path:
+def root():
     """The top of the checkout."""
     return ROOT
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(tmp_path, monkeypatch):
     """An empty checkout, which is where the test runs."""
     folder = tmp_path / "checkout"
     (folder / "notebooks").mkdir(parents=True)
@@ -42,7 +34,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kernel() -> "Iterator[Callable[[], KeptKernel]]":
+def kernel():
     """One process for the notebooks of all tests: starting one takes longer than most notebooks."""
     from companion.kernels import kept_kernels
 
@@ -51,11 +43,11 @@ def kernel() -> "Iterator[Callable[[], KeptKernel]]":
 
 
 @pytest.fixture
-def execute(kernel: "Callable[[], KeptKernel]", tmp_path: Path) -> "Callable[..., NotebookNode]":
+def execute(kernel, tmp_path):
     """What papermill makes of a notebook of this repository, given its name and parameters."""
     from companion import notebooks
 
-    def executed(name: str, **parameters: str | int) -> "NotebookNode":
+    def executed(name, **parameters):
         source = ROOT / notebooks.FOLDER / f"{name}.ipynb"
         return notebooks.execute(source, tmp_path, parameters, kernel())
 
@@ -63,7 +55,7 @@ def execute(kernel: "Callable[[], KeptKernel]", tmp_path: Path) -> "Callable[...
 
 
 @pytest.fixture(scope="session")
-def released(shared: Path) -> "Callable[[str], LoadedModel]":
+def released(shared):
     """The authors' networks by name, each imported and calibrated once a process."""
     from skey.weights.authors import import_checkpoint
 
@@ -71,7 +63,7 @@ def released(shared: Path) -> "Callable[[str], LoadedModel]":
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
+def shared():
     """The reference vectors beside the checkout, which only its maintainers have."""
     folder = ROOT.parent / "shared"
     if not (folder / "parity" / "index.csv").is_file():

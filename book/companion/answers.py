@@ -5,7 +5,7 @@
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,8 +45,7 @@ from skey.corpus.processes import in_processes
 from skey.datasets import Dataset, MissingData, Track, labelled_tracks, load_dataset
 from skey.metrics import RelationCounts, SignatureCounts
 
-ANSWERS, ABOUT, SCORES = "answers.csv", "answers.json", "scores.csv"
-"""The files of a record of answers, in its folder."""
+ANSWERS, ABOUT, SCORES = "answers.csv", "answers.json", "scores.csv"  # the files of a record, in its folder
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,6 @@ class Evaluation:
     def counts(self, system: str, metric: str) -> RelationCounts | SignatureCounts:
         """What the score of a system is made of, over all tracks."""
         return (signatures if metric == "ksea" else relations)(self.answers, system)
-
-
-def in_order(names: Collection[str]) -> list[str]:
-    """Systems in the order of the registry; then names that it does not know, such as those of runs."""
-    return [name for name in SYSTEMS if name in names] + sorted(set(names) - set(SYSTEMS))
 
 
 def open_dataset(parameters: Parameters) -> Dataset:
@@ -166,7 +160,8 @@ def add_answers(new: Record, before: Record | None) -> None:
     if before is not None:
         others = [name for name in before.systems if name not in new.systems]
         table, weights = table.join(before.answers[others]), {**before.weights, **weights}
-    names = in_order(systems_in(table))
+    found = systems_in(table)
+    names = [name for name in SYSTEMS if name in found] + sorted(set(found) - set(SYSTEMS))  # runs come last
     weights = {name: weights[name] for name in names if name in weights}
     write_record(replace(new, answers=table[[*TAGS, REFERENCE, *names]], weights=weights))
 

@@ -9,11 +9,8 @@ from typing import Any
 from companion.pages.parts import write_pages
 from skey.errors import SkeyError
 
-OUTPUT = Path("build") / "book"
-"""Where jupyter-book writes, below the top of the checkout."""
-
-INDEX = OUTPUT / "_build" / "html" / "index.html"
-"""The book's first page."""
+OUTPUT = Path("build") / "book"  # where jupyter-book writes, below the top of the checkout
+INDEX = OUTPUT / "_build" / "html" / "index.html"  # the book's first page
 
 STRICT = ["-n", "-W", "--keep-going", "--all"]
 """Unknown references are warnings, warnings are errors, all of them are shown, and no page is skipped."""
@@ -22,10 +19,7 @@ _SHOWN = 40
 
 
 def build_book(checkout: Path) -> Path:
-    """Build the book from the executed notebooks and the record; returns its first page.
-
-    Raises ``SkeyError`` where the build failed or warned, ``RecordError`` without a record.
-    """
+    """Build the book from executed notebooks and the record: its first page. A warning is a ``SkeyError``."""
     write_pages(checkout)
     command = [script("jupyter-book"), "build", checkout, "--path-output", checkout / OUTPUT, *STRICT]
     plain = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}  # colours would hide the warnings in a log
@@ -46,7 +40,6 @@ def script(name: str) -> Path:
 
 
 def _complaints(log: str) -> str:
-    """The warnings and errors of a build, or its last lines."""
     lines = log.splitlines()
     named = [line for line in lines if "WARNING" in line or "ERROR" in line]
     return "\n".join(["the book was not built:", *(named or lines)[-_SHOWN:]])

@@ -19,7 +19,7 @@ from companion.parameters import Parameters
 from companion.record import RESULTS, RecordError, find_checkout, flat, moved
 from companion.scores import format_answer, score, systems_in
 from companion.systems import SYSTEMS, checksums, systems
-from companion.training import FOLDER, SHIPPED, TrainingRecord, choose, facts_of, read_training_records
+from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
 from skey.datasets import labelled_tracks
 from skey.errors import WeightsError
 from skey.experiments import find_experiment
@@ -53,11 +53,7 @@ def check(recompute: bool, clips: int | None, results: Path | None) -> None:
 def check_record(
     folder: Path, asked: Mapping[str, System] | None = None, clips: int | None = None
 ) -> list[str]:
-    """Every way in which the record in a folder does not hold, a line each.
-
-    ``asked``: systems to ask again, about so many ``clips`` (default: all); raises ``MissingData`` where that
-    needs features which were not built.
-    """
+    """Every way in which the record in a folder does not hold, a line each."""
     return [
         *check_answers(folder, asked, clips),
         *(f"{FOLDER}: {line}" for line in check_answers(folder / FOLDER)),
@@ -129,20 +125,13 @@ def check_weights(results: Path, weights: Path) -> Iterator[str]:
         run = chosen[file.stem]
         said = facts_of(header, header.name)
         lines = moved(flat({name: getattr(run, name) for name in said}), flat(said), "the weights say")
-        described = description_of(run)
+        window = find_experiment(run.settings["name"]).window_seconds
+        described: dict[str, object] = {"name": run.system, "title": run.title, "licence": "MIT"}
+        described |= {"whole_track": False, "window_seconds": window}
         lines += moved(described, {name: getattr(header, name) for name in described}, "the weights say")
         if file.stem in recorded and recorded[file.stem] != header.checksum:
             lines.append("the recorded answers are of other weights")
         yield from (f"{run.name}: {line}" for line in lines)
-
-
-def description_of(run: TrainingRecord) -> dict[str, object]:
-    """What the header of the weights of a run has to say besides how they were trained."""
-    window = find_experiment(run.settings["name"]).window_seconds
-    return {
-        **{"name": run.system, "title": run.title, "licence": "MIT"},
-        **{"whole_track": False, "window_seconds": window},
-    }
 
 
 def check_paper() -> list[str]:

@@ -29,17 +29,13 @@ Verdict = Literal["holds", "does not hold", "undecided at this size", "not a tes
 PAPERS_EXAMPLES = 60_000 * 50
 """Pairs of segments that the papers' networks saw: 60 thousand tracks in 50 epochs (Section 4.1, STONE)."""
 
-LEAST_SHARE = 0.1
-"""The part of them from which on a network of ours tests what a paper claims."""
-
-OTHER_TRAINING = ("supervised",)
-"""Networks of ours that no paper trained on those examples."""
+LEAST_SHARE = 0.1  # the part of them from which on a network of ours tests what a paper claims
+OTHER_TRAINING = ("supervised",)  # networks of ours that no paper trained on those examples
 
 LEAST_TRACKS = 20
 """On fewer tracks nothing is decided: an interval of so few is too narrow, and of one it has no width."""
 
-MARGIN = 5.0
-"""Percentage points within which two systems count as equally good."""
+MARGIN = 5.0  # percentage points within which two systems count as equally good
 
 RULES: Mapping[ClaimKind, str] = {
     "better": "the whole interval above zero: holds; below zero: does not hold",
@@ -51,10 +47,9 @@ RULES: Mapping[ClaimKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A claim with our evidence: the difference first minus second system, in percentage points.
+    """A claim with our evidence: first minus second system, in percentage points, None without either.
 
-    There is no difference where the record lacks one of the systems. ``other_seeds``: the same difference
-    with a network from another seed, by the name of its run.
+    ``other_seeds``: the same with a network from another seed, by the name of its run.
     """
 
     claim: Claim
@@ -99,11 +94,7 @@ def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
 
 
 def judge(claim: Claim, table: Evaluation) -> Judgement:
-    """Test one claim on the tracks of its table.
-
-    The difference of the two systems' points on the same tracks is resampled. Without answers of both systems
-    there is nothing to test.
-    """
+    """Test one claim on the tracks of its table."""
     if not {claim.better, claim.worse} <= set(table.systems):
         return Judgement(claim, None, "not computed here")
     found = difference(table.answers, claim.better, claim.worse, claim.metric, table.seed)

@@ -15,8 +15,7 @@ from skey.corpus.build import FeatureStore, open_store
 from skey.corpus.plan import describe, plan_clips
 from skey.shapes import UInt8
 
-CORPUS_RECORD = Path("data", "open-corpus.json")
-"""Where the record keeps the corpus, below ``results/``."""
+CORPUS_RECORD = Path("data", "open-corpus.json")  # where the record keeps the corpus, below ``results/``
 
 TOLERANCE = 2
 """How far a value of a fingerprint may lie from the recorded one, out of 255.
@@ -41,11 +40,7 @@ def clip_fingerprint(features: UInt8[np.ndarray, "bins frames"]) -> UInt8[np.nda
 
 
 def compare_fingerprints(recorded: Mapping[str, str], built: Mapping[str, str]) -> list[str]:
-    """The ids of the built clips that the record does not know, or that lie outside the tolerance.
-
-    Both map clip ids to hexadecimal digits; recorded clips that were not built are no difference. Raises
-    ``ValueError`` where a fingerprint is not hexadecimal.
-    """
+    """The built clips that the record does not know, or that lie outside the tolerance, by their ids."""
     other = []
     for clip, value in built.items():
         old, new = (list(bytes.fromhex(each)) for each in (recorded.get(clip, ""), value))
@@ -70,10 +65,7 @@ def read_corpus_record(results: Path) -> dict[str, Any]:
 
 
 def check_corpus(results: Path, recompute: bool = False) -> list[str]:
-    """What the recorded corpus says otherwise than the plan of the test clips, a line each.
-
-    ``recompute``: also compare the built features with the recorded fingerprints.
-    """
+    """What the recorded corpus says otherwise than the plan of the test clips, a line each."""
     try:
         recorded = read_corpus_record(results)
     except RecordError as error:

@@ -23,66 +23,28 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from skey.corpus.pieces import (
-    INDEX,
-    SCHOOLS,
-    IndexRow,
-    ParsedScore,
-    Source,
-    Split,
-    chorale_files,
-    corpus_root,
-    notes_hash,
-    parse_piece,
-    read_index,
-    split_book,
-    tune_text,
-)
+from skey.corpus import pieces
 from skey.corpus.processes import default_jobs
 from skey.keys import Key, parse_key
 from skey.shapes import Float64, Int, Shaped
 
-COLUMNS = ["id", "source", "group", "key", "split", "notes_sha"]
-"""The columns of the index."""
+COLUMNS = ["id", "source", "group", "key", "split", "notes_sha"]  # the columns of the index
 
 EXPERT_KEYS = Path(__file__).with_name("chorale_expert_keys.csv")
 """First and last key of the 371 chorales; origin and licence stand in the .txt beside it."""
 
-BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs")
-"""The collections of music21 whose ``K:`` fields tell the mode; those of Essen are signatures only."""
-
-TEST_PIECES = 60
-"""Test pieces of each mode from each labelled source, each from a group of its own."""
-
-LEAST_BARS = 8
-"""A tune has at least so many bars."""
-
-LEAST_QUARTERS = 120.0
-"""Polyphony is at least so long: two stretches of fifteen seconds and something between."""
-
-INCIPIT_NOTES = 11
-"""Notes of a chorale melody that are compared, repeated notes counted once."""
-
-MOST_EDITS = 2
-"""Chorale melodies are alike that are so many edits apart or fewer."""
-
-INCIPIT_POINTS = 16
-"""Points of a tune that are compared: the quarters of its first four full bars."""
-
-ALIKE_POINTS = 12
-"""Tunes are alike where so many of the points are."""
-
-PHRASE_STEPS = 9
-"""Steps of the stretches of melody that are compared."""
-
-SHARED_PHRASES = 0.12
-"""Melodies are alike that share so much of the shorter one's stretches, and at least three of them."""
-
-COMMON_PHRASE = 40
-"""A stretch that so many melodies have, such as a scale, says nothing."""
-
-COMMONEST_TITLE = 4
-"""A title that more pieces have says nothing."""
+BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs")  # collections whose ``K:`` fields tell the mode
+TEST_PIECES = 60  # of each mode from each labelled source, each from a group of its own
+LEAST_BARS = 8  # of a tune
+LEAST_QUARTERS = 120.0  # of polyphony: two stretches of fifteen seconds and something between
+INCIPIT_NOTES = 11  # of a chorale melody that are compared, repeated notes counted once
+MOST_EDITS = 2  # between chorale melodies that are alike
+INCIPIT_POINTS = 16  # of a tune that are compared: the quarters of its first four full bars
+ALIKE_POINTS = 12  # or more agree in tunes that are alike
+PHRASE_STEPS = 9  # of the stretches of melody that are compared
+SHARED_PHRASES = 0.12  # of the shorter melody's stretches, and three at least, are common to those alike
+COMMON_PHRASE = 40  # melodies at most have a stretch that says something: more have a scale
+COMMONEST_TITLE = 4  # pieces at most have a title that says something
 
 _KEY_FIELD = re.compile(
     r"^K:\s*([A-G][#b]?)\s*(|m|[Mm]in|[Mm]inor|[Mm]aj|[Mm]ajor)\s*(?:%.*)?$", re.MULTILINE
@@ -96,7 +58,7 @@ class Candidate:
     """A piece that is good enough, what it is grouped by (incipit, phrases, title), the hash of its notes."""
 
     id: str
-    source: Source
+    source: pieces.Source
     key: Key | None
     notes_sha: str
     incipit: tuple[int, ...] = ()
@@ -104,7 +66,7 @@ class Candidate:
     title: str = ""
 
 
-def build_index(path: Path = INDEX, jobs: int = 1) -> tuple[IndexRow, ...]:
+def build_index(path: Path = pieces.INDEX, jobs: int = 1) -> tuple[pieces.IndexRow, ...]:
     """Examine every candidate in ``jobs`` processes, write the index to ``path`` and return it.
 
     About a quarter of an hour on one core. The result does not depend on ``jobs``.
@@ -116,34 +78,36 @@ def build_index(path: Path = INDEX, jobs: int = 1) -> tuple[IndexRow, ...]:
     rows = draw_splits(group_rows(candidates))
     table = pd.DataFrame([[getattr(row, name) for name in COLUMNS] for row in rows], columns=COLUMNS)
     table.to_csv(path, index=False, lineterminator="\n")
-    read_index.cache_clear()
-    return read_index(path)
+    pieces.read_index.cache_clear()
+    return pieces.read_index(path)
 
 
 def examine(piece_id: str) -> Candidate | None:
     """Parse one piece and judge it: None where music21 cannot read it, or the key is not trustworthy."""
-    if piece_id.startswith("tunes/") and stated_key(tune_text(piece_id)) is None:
+    if piece_id.startswith("tunes/") and stated_key(pieces.tune_text(piece_id)) is None:
         return None
     try:
-        parsed = parse_piece(piece_id)
+        parsed = pieces.parse_piece(piece_id)
     except Exception:  # music21's parsers raise whatever they stumble over; such a piece is not used
         return None
     judge = {"chorales": _chorale, "tunes": _tune, "polyphony": _polyphony}
     return judge[piece_id.partition("/")[0]](piece_id, parsed) if len(parsed.notes) else None
 
 
-def _chorale(piece_id: str, parsed: ParsedScore) -> Candidate | None:
+def _chorale(piece_id: str, parsed: pieces.ParsedScore) -> Candidate | None:
     """A chorale whose encoding confirms the experts' key."""
     key = agreed_key(piece_id.removeprefix("chorales/bwv"), parsed.notes, parsed.signature)
     if key is None:
         return None
     top = _top_part(parsed.notes)
-    return Candidate(piece_id, "chorales", key, notes_hash(parsed), _melody_intervals(top), _phrases(top))
+    return Candidate(
+        piece_id, "chorales", key, pieces.notes_hash(parsed), _melody_intervals(top), _phrases(top)
+    )
 
 
-def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
+def _tune(piece_id: str, parsed: pieces.ParsedScore) -> Candidate | None:
     """A tune of eight bars or more that ends on the tonic of its ``K:`` field."""
-    text = tune_text(piece_id)
+    text = pieces.tune_text(piece_id)
     key = stated_key(text)
     if key is None or parsed.signature != key.signature or len(parsed.bars) < LEAST_BARS:
         return None
@@ -151,15 +115,16 @@ def _tune(piece_id: str, parsed: ParsedScore) -> Candidate | None:
         return None
     points = tune_incipit(parsed.notes, parsed.bars, parsed.beats_per_bar, key.tonic)
     phrases, title = _phrases(_top_part(parsed.notes)), _tune_title(text)
-    return Candidate(piece_id, "tunes", key, notes_hash(parsed), tuple(points.tolist()), phrases, title)
+    return Candidate(
+        piece_id, "tunes", key, pieces.notes_hash(parsed), tuple(points.tolist()), phrases, title
+    )
 
 
-def _polyphony(piece_id: str, parsed: ParsedScore) -> Candidate | None:
-    """A long piece in several parts."""
+def _polyphony(piece_id: str, parsed: pieces.ParsedScore) -> Candidate | None:
     length = float(np.max(parsed.notes["onset"] + parsed.notes["duration"]))
     if length < LEAST_QUARTERS or len(np.unique(parsed.notes["part"])) < 2:
         return None
-    return Candidate(piece_id, "polyphony", None, notes_hash(parsed))
+    return Candidate(piece_id, "polyphony", None, pieces.notes_hash(parsed))
 
 
 def _tune_title(text: str) -> str:
@@ -171,7 +136,7 @@ def _tune_title(text: str) -> str:
 
 def chorale_ids() -> list[str]:
     """Identifiers ``chorales/bwvN`` of the chorales that experts analysed and music21 holds."""
-    return [f"chorales/bwv{bwv}" for bwv in sorted(expert_keys()) if chorale_files(f"bwv{bwv}")]
+    return [f"chorales/bwv{bwv}" for bwv in sorted(expert_keys()) if pieces.chorale_files(f"bwv{bwv}")]
 
 
 @cache
@@ -202,11 +167,11 @@ def agreed_key(bwv: str, notes: Shaped[np.ndarray, " notes"], signature: int | N
 
 def tune_ids() -> list[str]:
     """Identifiers ``tunes/BOOK/FILE/NUMBER`` of the tunes; the number counts from 1 within a file."""
-    files = [path for book in BOOKS for path in sorted((corpus_root() / book).glob("*.abc"))]
+    files = [path for book in BOOKS for path in sorted((pieces.corpus_root() / book).glob("*.abc"))]
     return [
         f"tunes/{path.parent.name}/{path.stem}/{number}"
         for path in files
-        for number in range(1, len(split_book(path.parent.name, path.stem)) + 1)
+        for number in range(1, len(pieces.split_book(path.parent.name, path.stem)) + 1)
     ]
 
 
@@ -235,25 +200,25 @@ def scale_confirms(notes: Shaped[np.ndarray, " notes"], key: Key) -> bool:
 def polyphony_ids() -> list[str]:
     """Identifiers ``polyphony/FOLDER/…/FILE`` of the pieces; of two encodings of one piece the first."""
     paths: dict[Path, Path] = {}
-    for folder in (folder for folders in SCHOOLS.values() for folder in folders):
-        for path in sorted((corpus_root() / folder).rglob("*")):
+    for folder in (folder for folders in pieces.SCHOOLS.values() for folder in folders):
+        for path in sorted((pieces.corpus_root() / folder).rglob("*")):
             if path.suffix in (".mxl", ".xml", ".krn", ".abc", ".musicxml"):
                 paths.setdefault(path.with_suffix(""), path)
-    return [f"polyphony/{path.relative_to(corpus_root()).as_posix()}" for path in paths.values()]
+    return [f"polyphony/{path.relative_to(pieces.corpus_root()).as_posix()}" for path in paths.values()]
 
 
-def group_rows(candidates: Sequence[Candidate]) -> list[IndexRow]:
+def group_rows(candidates: Sequence[Candidate]) -> list[pieces.IndexRow]:
     """Rows of the index with their groups; labelled pieces train until the splits are drawn."""
     pairs = [*_pairs(candidates, "chorales"), *_pairs(candidates, "tunes")]
     leaders = join(len(candidates), pairs)
-    splits: dict[bool, Split] = {True: "train", False: "unlabelled"}
+    splits: dict[bool, pieces.Split] = {True: "train", False: "unlabelled"}
     return [
-        IndexRow(c.id, c.source, candidates[leader].id, c.key, splits[c.key is not None], c.notes_sha)
+        pieces.IndexRow(c.id, c.source, candidates[leader].id, c.key, splits[c.key is not None], c.notes_sha)
         for c, leader in zip(candidates, leaders, strict=True)
     ]
 
 
-def _pairs(candidates: Sequence[Candidate], source: Source) -> Pairs:
+def _pairs(candidates: Sequence[Candidate], source: pieces.Source) -> Pairs:
     """Pairs of candidates of one source that are versions of one melody, as numbers among all candidates."""
     places = [number for number, candidate in enumerate(candidates) if candidate.source == source]
     chosen = [candidates[place] for place in places]
@@ -268,7 +233,7 @@ def _pairs(candidates: Sequence[Candidate], source: Source) -> Pairs:
     return [(places[i], places[j]) for i, j in pairs]
 
 
-def draw_splits(rows: Sequence[IndexRow]) -> list[IndexRow]:
+def draw_splits(rows: Sequence[pieces.IndexRow]) -> list[pieces.IndexRow]:
     """Sixty test pieces of each mode and source, one of each group; what else is in those groups is left out.
 
     Small groups come first, so that little is left out; among equals the checksum of the identifier decides.
@@ -297,7 +262,6 @@ def tune_incipit(
 
 
 def _top_part(notes: Shaped[np.ndarray, " notes"]) -> Shaped[np.ndarray, " some"]:
-    """The notes of the first part."""
     return np.asarray(notes[notes["part"] == notes["part"].min()])
 
 
@@ -314,7 +278,6 @@ def _phrases(melody: Shaped[np.ndarray, " notes"]) -> frozenset[tuple[int, ...]]
 
 
 def _sharing_phrases(melodies: Sequence[frozenset[tuple[int, ...]]]) -> Pairs:
-    """Pairs of melodies that have enough stretches in common."""
     bearers: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for number, melody in enumerate(melodies):
         for phrase in melody:
@@ -364,5 +327,5 @@ def join(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; as many as there are cores by default.")
 def record_index(jobs: int | None) -> None:
     """Examine every score of the installed music21 and write the committed index anew (slow)."""
-    rows = build_index(INDEX, jobs or default_jobs())
-    click.echo(f"{len(rows)} pieces in {INDEX}")
+    rows = build_index(pieces.INDEX, jobs or default_jobs())
+    click.echo(f"{len(rows)} pieces in {pieces.INDEX}")

@@ -20,11 +20,8 @@ from skey.datasets import Dataset, Track
 from skey.listeners import NetworkSystem
 from skey.weights import read_header
 
-System = Callable[..., Any]
-"""Log-VQT of a track, (99, frames), to its answer."""
-
-FOLDER = Path("build") / "answers"
-"""Where answers are kept, below the top of the checkout."""
+System = Callable[..., Any]  # log-VQT of a track, (99, frames), to its answer
+FOLDER = Path("build") / "answers"  # where answers are kept, below the top of the checkout
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS answers (system TEXT, sound TEXT, answer TEXT, PRIMARY KEY (sound, system));
@@ -44,11 +41,7 @@ class KeptAnswers:
     identities: Mapping[str, str | None]
 
     def ask(self, sound: str, features: Callable[[], Any]) -> dict[str, Answer]:
-        """The answer of each system about one track, by name.
-
-        ``sound`` identifies the sound of the track; ``features`` gives its log-VQT, (99, frames), and is
-        called only where an answer is not known.
-        """
+        """The answers of all systems about a track, by its ``sound``; ``features`` gives its log-VQT."""
         kept = dict(self.rows.execute("SELECT system, answer FROM answers WHERE sound = ?", (sound,)))
         known = {name: parse_answer(kept[each]) for name, each in self.identities.items() if each in kept}
         asked = {name: system for name, system in self.systems.items() if name not in known}
@@ -60,11 +53,7 @@ class KeptAnswers:
         return known | new
 
     def sound_of(self, dataset: Dataset, track: Track, labels: str) -> str:
-        """What identifies the sound of a track: the SHA-256 of its file, read again where that changed.
-
-        ``labels``: the hash of the data set, which identifies sound that is made on demand. Raises
-        ``OSError``.
-        """
+        """The SHA-256 of a track's file, read again where that changed; or what identifies made-up sound."""
         if track.audio is None:
             return f"{dataset.name} {labels} {track.id}"
         path, state = str(track.audio.resolve()), track.audio.stat()
@@ -94,11 +83,7 @@ def kept_answers(checkout: Path, systems: Mapping[str, System]) -> Iterator[Kept
 
 
 def identity(system: System) -> str | None:
-    """What tells a system from every other, here and now, or None for a function.
-
-    It depends on a network's header with the checksum of its weights, or a baseline's settings, and on the
-    code and the versions of packages.
-    """
+    """What tells a system, with its settings or weights, and our code from others; None for a function."""
     if isinstance(system, NetworkSystem):
         said = read_header(system.file).to_json()
     elif is_dataclass(system):

@@ -9,13 +9,11 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 
-KERNEL = "python3"
-"""The kernel of the Python that asks; ipykernel provides it under this name."""
+KERNEL = "python3"  # the kernel of the Python that asks; ipykernel provides it under this name
 
 EMPTY_NAMESPACE = "get_ipython().reset(new_session=True)"
 
-PATIENCE = 60.0
-"""Seconds that an idle kernel has for emptying its namespace."""
+PATIENCE = 60.0  # seconds that an idle kernel has for emptying its namespace
 
 
 class KeptKernel(AsyncKernelManager):

@@ -21,20 +21,11 @@ from skey.files.folders import commit_of
 
 Value = str | int | float | bool
 
-FOLDER = "notebooks"
-"""Where the notebooks lie, below the top of the checkout."""
-
-EXECUTED = Path("book") / "notebooks"
-"""Where the book finds them with their outputs."""
-
-WORK = Path("build") / "notebooks"
-"""Where papermill writes, complete or not."""
-
-RUNS = WORK / "runs.json"
-"""When each notebook ran, on which parameters, for how long."""
-
-IOPUB_SECONDS = 120
-"""How long the output of a cell may keep us waiting; nbclient's own 4 s are too few on a busy machine."""
+FOLDER = "notebooks"  # where the notebooks lie, below the top of the checkout
+EXECUTED = Path("book") / "notebooks"  # where the book finds them with their outputs
+WORK = Path("build") / "notebooks"  # where papermill writes, complete or not
+RUNS = WORK / "runs.json"  # when each notebook ran, on which parameters, for how long
+IOPUB_SECONDS = 120  # how long a cell may keep us waiting; nbclient's own 4 s are too few on a busy machine
 
 MUTED = ["--IPKernelApp.log_level=50"]
 """Keeps the kernel from warning that it speaks TCP and from reporting its own shutdown."""
@@ -116,7 +107,6 @@ def _run(
     publish: bool,
     kernel: Callable[[], KeptKernel],
 ) -> Run:
-    """Execute one notebook and, to ``publish``, hand it to the book, but only if its bytes differ."""
     source, began = checkout / FOLDER / f"{name}.ipynb", time.monotonic()
     refuse_others(parameters, default_parameters(source), source.name)
     executed = stable(execute(source, checkout / WORK, parameters, kernel()))

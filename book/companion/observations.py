@@ -26,17 +26,10 @@ from companion.record import (
 )
 from companion.systems import RELEASED
 
-FOLDER = "observations"
-"""Where they lie, below the folder of the record."""
-
-TOLERANCE = 2e-3
-"""Two recorded probabilities closer than this are the same: what float32 may do on another machine."""
-
-DIGITS = 4
-"""Decimals of a recorded probability."""
-
-Entries = Mapping[str, Mapping[str, Any]]
-"""entry (as a rule a system) → field → what was observed."""
+FOLDER = "observations"  # where they lie, below the folder of the record
+TOLERANCE = 2e-3  # probabilities closer than this are the same: what float32 may do on another machine
+DIGITS = 4  # decimals of a recorded probability
+Entries = Mapping[str, Mapping[str, Any]]  # entry (as a rule a system) → field → what was observed
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,8 @@ from companion.systems import SYSTEMS
 from skey.errors import SkeyError
 from skey.metrics import RelationCounts, SignatureCounts, ksea, mirex_score
 
-Number = int | float
-"""A count or a percentage."""
-
-Mark = Literal["P", "C", "Q2", "Q1", "I"]
-"""How well a number is known, from read in the paper (P) to inferred (I)."""
+Number = int | float  # a count or a percentage
+Mark = Literal["P", "C", "Q2", "Q1", "I"]  # how well a number is known, from read in the paper to inferred
 
 MARKS: Mapping[str, str] = {
     "P": "read in the paper",
@@ -27,8 +24,7 @@ MARKS: Mapping[str, str] = {
 }
 """What each mark means, for a reader."""
 
-ClaimKind = Literal["better", "same", "no worse"]
-"""What a claim says of its first system beside its second."""
+ClaimKind = Literal["better", "same", "no worse"]  # what a claim says of its first system beside its second
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +110,6 @@ class Claim:
 
 @cache
 def _content() -> Mapping[str, Any]:
-    """The whole of ``paper.toml``."""
     return tomllib.loads(files("companion").joinpath("paper.toml").read_text(encoding="utf-8"))
 
 
@@ -138,17 +133,9 @@ def claims() -> tuple[Claim, ...]:
 def every_number() -> tuple[PaperNumber, ...]:
     """Every percentage that the papers print: those of their tables, then the single ones."""
     tables = (
-        PaperNumber(
-            paper=table.paper,
-            where=table.title.split(":")[0],
-            system=system,
-            dataset=table.dataset,
-            metric=table.metric,
-            percent=row["percent"],
-            mark=table.mark,
-        )
-        for table in paper_tables().values()
-        for system, row in table.systems.items()
+        PaperNumber(of.paper, of.title.split(":")[0], system, of.dataset, of.metric, row["percent"], of.mark)
+        for of in paper_tables().values()
+        for system, row in of.systems.items()
     )
     return (*tables, *(PaperNumber(**number) for number in _content()["numbers"]))
 

@@ -9,8 +9,7 @@ from companion.record import RESULTS
 from skey.datasets import DATASETS
 from skey.errors import SkeyError
 
-INJECTED = "# Parameters"
-"""How papermill begins the cell in which it sets the parameters it was given."""
+INJECTED = "# Parameters"  # how papermill begins the cell in which it sets what it was given
 
 
 class ParameterError(SkeyError):
@@ -90,8 +89,7 @@ def refuse_shipped(checkout: Path, output: str, asked: str) -> None:
 def refuse_unknown(history: Sequence[str], known: Sequence[str]) -> None:
     """Stop a notebook that was given a parameter it does not have, of which papermill only warns.
 
-    ``history``: IPython's ``In``, the sources of the cells run so far, this one last; ``known``: names in the
-    notebook's parameters cell. Raises ``ParameterError`` that lists both.
+    ``history``: IPython's ``In``, the sources of the cells run so far, this one last.
     """
     injected = history[-2] if len(history) > 1 else ""
     if injected.startswith(INJECTED):
@@ -107,11 +105,7 @@ def refuse_others(names: Iterable[str], known: Collection[str], notebook: str) -
 
 
 def notebook_parameters(history: Sequence[str], **values: str | int | bool) -> Parameters:
-    """The parameters of a notebook from the values of its parameters cell.
-
-    ``history``: IPython's ``In``. Raises ``ParameterError`` for a parameter that was given to papermill but
-    that the notebook does not have, or for a value without meaning.
-    """
+    """The parameters of a notebook; raises ``ParameterError`` for one that it lacks, or without meaning."""
     refuse_unknown(history, [field.name for field in fields(Parameters)])
     for field in fields(Parameters):
         value = values.get(field.name, field.default)

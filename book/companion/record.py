@@ -13,14 +13,9 @@ from typing import Any
 from skey.errors import SkeyError
 from skey.files.folders import commit_of, write_whole
 
-RESULTS = "results"
-"""The folder of the shipped record, below the top of the checkout."""
-
-TOLERANCE = 1.5e-4
-"""Two recorded percentages closer than this are the same number."""
-
-VERSIONED = ("numpy", "torch", "nnaudio", "music21", "pretty_midi", "soundfile", "soxr")
-"""Packages whose version may move a number, and is therefore recorded."""
+RESULTS = "results"  # the folder of the shipped record, below the top of the checkout
+TOLERANCE = 1.5e-4  # two recorded percentages closer than this are the same number
+VERSIONED = ("numpy", "torch", "nnaudio", "music21", "pretty_midi", "soundfile", "soxr")  # may move a number
 
 
 class RecordError(SkeyError):
@@ -89,7 +84,6 @@ def moved(
 
 
 def _equal(old: object, new: object, tolerance: float) -> bool:
-    """Equality, with the tolerance for numbers."""
     if isinstance(old, int | float) and isinstance(new, int | float):
         return abs(old - new) < tolerance
     return bool(old == new)

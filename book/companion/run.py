@@ -21,11 +21,8 @@ from companion.testing import Steps
 from skey.corpus.build import build
 from skey.corpus.processes import default_jobs
 
-SMOKE_CLIPS = 48
-"""How many clips of the test set a smoke run builds and scores."""
-
-RECOMPUTED = "build/results/reproduce"
-"""Where the results lie that were computed on this machine, for comparison with the record."""
+SMOKE_CLIPS = 48  # how many clips of the test set a smoke run builds and scores
+RECOMPUTED = "build/results/reproduce"  # what was computed on this machine, to compare with the record
 
 
 @click.command()
@@ -92,7 +89,6 @@ def _computing(checkout: Path, limit: int) -> dict[str, dict[str, Value]]:
 def _run_notebooks(
     checkout: Path, steps: Steps, parameters: Mapping[str, Mapping[str, Value]], publish: bool = True
 ) -> None:
-    """Execute notebooks side by side, and say how long each took."""
     with steps.step(
         f"{len(parameters)} notebooks, {'computed' if any(parameters.values()) else 'from the record'}"
     ):

@@ -29,24 +29,14 @@ Answer = Key | int | None
 
 Points = Float[np.ndarray, " tracks"]
 
-TAGS = ("group", "source", "level")
-"""What a table of answers says of its tracks, before their reference."""
-
-REFERENCE = "reference"
-"""The column of a table of answers that holds the annotated keys; those after it are systems."""
-
-PART_TAGS = ("level", "source")
-"""Tags whose values name a part of the data that gets scores of its own."""
-
-COLUMNS = ["system", "part", "metric", "value", "low", "high", "n"]
-"""A table of scores: value and 95 % interval in percent, on n tracks."""
-
-DIGITS = 4
-"""Decimals of a recorded percentage: far below what matters, far above rounding errors."""
+TAGS = ("group", "source", "level")  # what a table of answers says of its tracks, before their reference
+REFERENCE = "reference"  # the column of a table of answers that holds the annotated keys, before the systems
+PART_TAGS = ("level", "source")  # tags whose values name a part of the data that gets scores of its own
+COLUMNS = ["system", "part", "metric", "value", "low", "high", "n"]  # in percent, on n tracks
+DIGITS = 4  # decimals of a recorded percentage: far below what matters, far above rounding errors
 
 
 def _signature(answer: Answer) -> int | None:
-    """The key signature of an answer, as a pitch class."""
     return answer.signature if isinstance(answer, Key) else answer
 
 
@@ -62,8 +52,7 @@ KEY_METRICS: Mapping[str, Callable[..., Any]] = {
 }
 """Scores that need a key: MIREX, fifths both ways (as the papers) or ascending only (as mir_eval); mode."""
 
-METRICS = (*KEY_METRICS, "ksea")
-"""Every score."""
+METRICS = (*KEY_METRICS, "ksea")  # every score
 
 
 def format_answer(answer: Answer) -> str:
@@ -114,11 +103,7 @@ def parts_of(answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def score(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Every system on every part of the data, as ``COLUMNS``; a system of key signatures has KSEA alone.
-
-    ``answers``: a row a track, see :mod:`companion.answers`. ``seed``: of the percentile bootstrap over
-    tracks.
-    """
+    """Every system on every part of the data, as ``COLUMNS``; a system of key signatures has KSEA alone."""
     rows = []
     for system in systems_in(answers):
         for part, table in parts_of(answers).items():

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from skey.errors import SkeyError
 
-NOT_HERE = "*Not on these data:*"
-"""What precedes a sentence whose premise is false."""
+NOT_HERE = "*Not on these data:*"  # what precedes a sentence whose premise is false
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,6 @@ def checks(checkout: Path) -> Iterator[Check]:
 
 
 def _checks_in(code: str, page: str) -> Iterator[Check]:
-    """The calls of ``holds_while`` in some code, in order."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "holds_while":
             premise, sentence = node.args

@@ -67,17 +67,14 @@ class System:
 
 
 def _baseline(name: str, colour: str, title: str, *tables: str) -> System:
-    """A system that needs no training."""
     return System(name, "baselines", colour, tables, title)
 
 
 def _trained(name: str, family: str, colour: str, *tables: str) -> System:
-    """A system that the library trains."""
     return System(name, family, colour, tables, EXPERIMENTS[name].title)
 
 
 def _released(checkpoint: str, family: str, colour: str, *tables: str) -> System:
-    """A network that the authors released."""
     title = RELEASES[checkpoint].title
     command = f"skey weights import {checkpoint}.pt"
     return System(f"released-{checkpoint}", family, colour, tables, title, checkpoint, command)
@@ -133,8 +130,7 @@ SYSTEMS: Mapping[str, System] = {
 }
 """Every system by name, in the order in which tables and figures show them."""
 
-RELEASED = tuple(name for name, system in SYSTEMS.items() if system.checkpoint)
-"""The authors' networks, whose weights may be absent."""
+RELEASED = tuple(name for name, system in SYSTEMS.items() if system.checkpoint)  # the authors' own
 
 
 def systems_of(table: str) -> tuple[str, ...]:
@@ -143,10 +139,9 @@ def systems_of(table: str) -> tuple[str, ...]:
 
 
 def systems(*names: str) -> dict[str, Callable[..., Any]]:
-    """Systems by name: each a callable from the log-VQT of a track, (99, frames), to its answer.
+    """Systems by name, by default all: log-VQT of a track, (99, frames), to its answer; those at hand.
 
-    All by default, in this order; a network is left out where its weights are not here. Raises ``SkeyError``
-    where a name stands for no system.
+    Raises ``SkeyError`` where a name stands for no system.
     """
     unknown = [name for name in names if name not in SYSTEMS]
     if unknown:

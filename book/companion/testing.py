@@ -11,11 +11,8 @@ import click
 
 from companion.record import find_checkout
 
-CHECKS = (["ruff", "check", "."], ["mypy"])
-"""The modules that ``run.py test`` runs before the tests."""
-
-SIDE_BY_SIDE = ("--quiet", "--numprocesses=logical", "--dist=worksteal")
-"""How ``run.py test`` runs pytest: one process a core."""
+CHECKS = (["ruff", "check", "."], ["mypy"])  # the modules that ``run.py test`` runs before the tests
+SIDE_BY_SIDE = ("--quiet", "--numprocesses=logical", "--dist=worksteal")  # one process a core
 
 
 @dataclass

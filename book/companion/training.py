@@ -43,14 +43,9 @@ from skey.training.scoring import open_test_set, weights_of
 from skey.weights import Header, read_header
 from skey.weights.store import read_weights, save_weights
 
-FOLDER = "training"
-"""Where the records lie, below the folder of the record."""
-
-SHIPPED = Path("skey") / "weights"
-"""Where shipped weights lie, below the top of the checkout."""
-
-DIGITS = 6
-"""Significant digits of a number in a curve."""
+FOLDER = "training"  # where the records lie, below the folder of the record
+SHIPPED = Path("skey") / "weights"  # where shipped weights lie, below the top of the checkout
+DIGITS = 6  # significant digits of a number in a curve
 
 
 @dataclass(frozen=True)
@@ -152,7 +147,6 @@ def read_training_records(folder: Path) -> tuple[TrainingRecord, ...]:
 
 
 def _read(path: Path, scores: pd.DataFrame) -> TrainingRecord:
-    """The record of one run; ``scores`` of all runs."""
     content = read_json(path)
     try:
         curve = read_curve(path.with_suffix(".csv"))
@@ -176,9 +170,7 @@ def seconds_in_all(run: TrainingRecord, records: Sequence[TrainingRecord]) -> fl
 def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
     """System → the run whose weights are used: among its seeds the one of the lowest last validation loss.
 
-    That loss is measured on held-out pieces of the training split. No score takes part, so that a system
-    which needs no labels is not chosen by labels either. Variants, which have names of their own, are passed
-    over.
+    No score takes part: a system which needs no labels is not chosen by labels either.
     """
     candidates = [record for record in records if record.is_candidate]
     best_first = sorted(candidates, key=lambda run: (run.validation_loss, run.seed))
@@ -279,7 +271,6 @@ def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -
 
 
 def _copy_weights(file: Path, checkout: Path, run: TrainingRecord) -> Path:
-    """The weights of a chosen run under the name of their system."""
     loaded, target = read_weights(file), checkout / SHIPPED / f"{run.system}.safetensors"
     save_weights(target, loaded.network, replace(loaded.header, name=run.system, title=run.title))
     return target

@@ -1,14 +1,19 @@
 """Sounds, networks and tables of answers for tests: a row a key, so that relations are counted by hand."""
 
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import soundfile
 import torch
 
 from companion.answers import Evaluation, Record, table_of
+from companion.observations import Observation, read_observation
+from companion.record import RESULTS
 from companion.scores import Answer, score
 from skey.calibration import Calibration
 from skey.datasets import Track
@@ -16,6 +21,8 @@ from skey.keys import KEYS, Key
 from skey.model import ChromaNet
 from skey.weights import Header
 from skey.weights.store import save_weights
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def answers_to(
@@ -37,6 +44,11 @@ def evaluation(
     return Evaluation(name, record, table, score(table))
 
 
+def shipped(name: str) -> Observation:
+    """The observation on record."""
+    return read_observation(ROOT / RESULTS, name)
+
+
 def write_triad(path: Path, key: Key, seconds: float = 4) -> None:
     """A key's tonic triad, in the format of the file's name."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +56,25 @@ def write_triad(path: Path, key: Key, seconds: float = 4) -> None:
     time = np.arange(int(seconds * 22_050)) / 22_050
     chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
     soundfile.write(path, chord / 3, 22_050)
+
+
+def page_shown(address: str, profile: Path, *options: str) -> str:
+    """A page after its scripts have run, as headless Chromium writes it down."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium here, in which a page's JavaScript could run")
+    command = [
+        chromium,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={profile}",
+        *options,
+    ]
+    done = subprocess.run(
+        [*command, "--dump-dom", address], capture_output=True, encoding="utf-8", timeout=600
+    )
+    return done.stdout
 
 
 def save_network(path: Path, seed: int, major: int = 9, whole_track: bool = False) -> Path:

@@ -1,7 +1,7 @@
 """The record of answers: written only when something real changed, every number of it compared."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from companion.answers import (
     ABOUT,
     ANSWERS,
     SCORES,
-    Record,
     compute,
     evaluate,
     read_answers,
@@ -26,7 +25,6 @@ from companion.check import check_answers, compare_records
 from companion.parameters import ParameterError, Parameters, notebook_parameters
 from companion.record import RESULTS, RecordError, write_if_changed
 from companion.scores import (
-    Answer,
     difference,
     format_answer,
     interval_of,
@@ -78,7 +76,7 @@ SYSTEMS = {
 
 
 @pytest.fixture
-def checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(checkout, monkeypatch):
     """An empty checkout whose open corpus is the made-up one."""
     monkeypatch.setitem(DATASETS, "open-corpus", MadeUp)
     monkeypatch.setitem(DATASETS, "elsewhere", Elsewhere)
@@ -86,13 +84,13 @@ def checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kept(tmp_path_factory):
     """Where the first test that asks for the record of the made-up systems leaves it."""
     return tmp_path_factory.mktemp("kept") / RESULTS
 
 
 @pytest.fixture
-def recorded(checkout: Path, kept: Path) -> Record:
+def recorded(checkout, kept):
     """The record of the made-up systems."""
     if not kept.is_dir():
         shutil.copytree(compute(SYSTEMS, Parameters(recompute=True)).folder, kept)
@@ -103,10 +101,7 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
 
 
-# Answers
-
-
-def test_all_keys_all_signatures_and_silence_survive_the_csv(tmp_path: Path) -> None:
+def test_all_keys_all_signatures_and_silence_survive_the_csv(tmp_path):
     answers = {
         "keys": KEYS,
         "signatures": tuple(range(12)) * 2,
@@ -122,7 +117,7 @@ def test_all_keys_all_signatures_and_silence_survive_the_csv(tmp_path: Path) -> 
     assert parse_answer("A") == 9 and parse_answer("A major") == Key(9, "major")
 
 
-def test_a_wrong_line_of_the_csv_is_named(tmp_path: Path) -> None:
+def test_a_wrong_line_of_the_csv_is_named(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("id,reference,krumhansl\n1,C major,G major\n2,H major,G major\n")
     with pytest.raises(RecordError, match="line 3"):
@@ -130,9 +125,6 @@ def test_a_wrong_line_of_the_csv_is_named(tmp_path: Path) -> None:
     path.write_text("id,krumhansl\n1,C major\n")
     with pytest.raises(RecordError, match="expected the columns"):
         read_answers(path)
-
-
-# Scores
 
 
 @pytest.mark.parametrize(
@@ -144,30 +136,27 @@ def test_a_wrong_line_of_the_csv_is_named(tmp_path: Path) -> None:
     ],
     ids=["the relative key", "a fifth down, which is nothing for mir_eval", "a signature has KSEA alone"],
 )
-def test_an_answer_has_its_scores(answer: Callable[[Key], Answer], scores: dict[str, float]) -> None:
+def test_an_answer_has_its_scores(answer, scores):
     found = score(answers_to({"x": [answer(key) for key in KEYS]}))
     assert dict(zip(found.metric, found.value, strict=True)) == pytest.approx(scores)
     assert (found.value == found.low).all() and (found.value == found.high).all()
     assert (interval_of(found, "x", "mirex") is None) == ("mirex" not in scores)
 
 
-def test_every_level_and_source_is_a_part_of_its_own(recorded: Record) -> None:
+def test_every_level_and_source_is_a_part_of_its_own(recorded):
     parts = {name: set(table.index) for name, table in parts_of(recorded.answers).items()}
     assert list(parts) == ["all", "full", "hard", "a", "b"]
     assert parts["full"] | parts["hard"] == parts["a"] | parts["b"] == parts["all"]
     assert {len(parts[name]) for name in ("full", "hard", "a", "b")} == {48}
 
 
-def test_a_system_is_no_better_than_itself() -> None:
+def test_a_system_is_no_better_than_itself():
     table = answers_to({"a": KEYS, "b": KEYS, "c": [KEYS[0]] * 24})
     assert difference(table, "a", "b", "mirex") == Interval(0.0, 0.0, 0.0)
     assert difference(table, "a", "c", "mirex").low > 0
 
 
-# The record
-
-
-def test_a_sound_record_passes(recorded: Record) -> None:
+def test_a_sound_record_passes(recorded):
     assert list(check_answers(recorded.folder)) == []
     assert list(check_answers(recorded.folder, SYSTEMS)) == []
     assert list(check_answers(recorded.folder, SYSTEMS, clips=5)) == []
@@ -185,9 +174,7 @@ def test_a_sound_record_passes(recorded: Record) -> None:
         (ANSWERS, "C major,C major,C,A minor", "C major,C major,C,C minor", "krumhansl / all"),
     ],
 )
-def test_one_number_changed_by_hand_is_named(
-    recorded: Record, file: str, old: str, new: str, named: str
-) -> None:
+def test_one_number_changed_by_hand_is_named(recorded, file, old, new, named):
     path = recorded.folder / file
     text = path.read_text()
     assert old in text
@@ -195,7 +182,7 @@ def test_one_number_changed_by_hand_is_named(
     assert any(named in line for line in check_answers(recorded.folder))
 
 
-def test_an_answer_that_the_features_do_not_give_is_named_by_its_track(recorded: Record) -> None:
+def test_an_answer_that_the_features_do_not_give_is_named_by_its_track(recorded):
     recorded.answers.loc["C major-0", "krumhansl"] = KEYS[12]
     write_record(recorded)
     assert list(check_answers(recorded.folder)) == []
@@ -203,13 +190,13 @@ def test_an_answer_that_the_features_do_not_give_is_named_by_its_track(recorded:
     assert fault == "C major-0 / krumhansl: record C minor, the features give A minor"
 
 
-def test_the_same_numbers_computed_again_leave_the_files_alone(recorded: Record) -> None:
+def test_the_same_numbers_computed_again_leave_the_files_alone(recorded):
     before = contents(recorded.folder)
     compute(SYSTEMS, Parameters(recompute=True))
     assert contents(recorded.folder) == before
 
 
-def test_another_answer_is_a_real_change_of_its_column_alone(recorded: Record, checkout: Path) -> None:
+def test_another_answer_is_a_real_change_of_its_column_alone(recorded, checkout):
     compute({"krumhansl": SYSTEMS["temperley"]}, Parameters(recompute=True, output="new"))
     lines = compare_records(recorded.folder, checkout / "new")
     assert "krumhansl / all / mirex / value: record 30.0, computed here 100.0" in lines
@@ -221,9 +208,7 @@ def test_another_answer_is_a_real_change_of_its_column_alone(recorded: Record, c
     assert list(again.answers["krumhansl"]) == list(recorded.answers["temperley"])
 
 
-def test_the_record_is_read_without_features_unless_asked(
-    recorded: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_record_is_read_without_features_unless_asked(recorded, monkeypatch):
     monkeypatch.setattr(MadeUp, "features_are_built", False)
     table = evaluate(T3)
     assert table.systems == list(SYSTEMS)
@@ -236,23 +221,21 @@ def test_the_record_is_read_without_features_unless_asked(
     "changes",
     [{"limit": 24}, {"seed": 5}, {"dataset": "elsewhere"}, {"limit": 24, "recompute": True}, {"output": "x"}],
 )
-def test_other_parameters_never_overwrite_the_shipped_record(
-    recorded: Record, changes: dict[str, Any]
-) -> None:
+def test_other_parameters_never_overwrite_the_shipped_record(recorded, changes):
     before = contents(recorded.folder)
     other = evaluate(T3, Parameters(**changes), SYSTEMS)
     assert len(other.answers) == changes.get("limit", 96)
     assert contents(recorded.folder) == before
 
 
-def test_a_limit_applies_to_the_record_as_it_does_to_the_features(recorded: Record) -> None:
+def test_a_limit_applies_to_the_record_as_it_does_to_the_features(recorded):
     read = evaluate(T3, Parameters(limit=24))
     computed = evaluate(T3, Parameters(limit=24, recompute=True), SYSTEMS)
     pd.testing.assert_frame_equal(read.answers, computed.answers)
     pd.testing.assert_frame_equal(read.scores, computed.scores, check_like=True)
 
 
-def test_no_record_says_how_to_make_one(checkout: Path) -> None:
+def test_no_record_says_how_to_make_one(checkout):
     with pytest.raises(RecordError, match="papermill notebooks/"):
         evaluate(T3)
     (line,) = check_answers(checkout / RESULTS)
@@ -260,12 +243,12 @@ def test_no_record_says_how_to_make_one(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"limit": "48"}, {"limit": -1}, {"root": 5}, {"recompute": 1}])
-def test_a_parameter_without_meaning_is_refused(wrong: dict[str, Any]) -> None:
+def test_a_parameter_without_meaning_is_refused(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         notebook_parameters([], **wrong)
 
 
-def test_a_killed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "record.json"
     write_if_changed(path, "old")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -39,9 +39,7 @@ def run(root: Path, systems: dict[str, Any] | None = None, **given: Any) -> Eval
     return evaluate(NAME, Parameters("folder", str(root), **given), systems or SYSTEMS)
 
 
-def test_what_cannot_be_scored_is_skipped_named_and_counted(
-    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_scored_is_skipped_named_and_counted(checkout, tmp_path, capsys):
     experiment = run(make_collection(tmp_path / "songs"))
     assert "6/6" in capsys.readouterr().err, "a progress bar is shown over the tracks"
     assert list(experiment.answers.index) == ["0.wav", "1.wav", "2.wav"]
@@ -58,9 +56,7 @@ def test_what_cannot_be_scored_is_skipped_named_and_counted(
     assert str(tmp_path) not in (experiment.record.folder / "answers.json").read_text()
 
 
-def test_a_stopped_run_goes_on_where_it_stopped(
-    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_run_goes_on_where_it_stopped(checkout, tmp_path, monkeypatch):
     root = make_collection(tmp_path / "songs")
     template = type(BASELINES["krumhansl"])
     asked: list[int] = []
@@ -81,7 +77,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(
     assert len(asked) == 2 + 2, "the sound is known by its content"
 
 
-def test_several_processes_give_the_table_of_one(checkout: Path, tmp_path: Path) -> None:
+def test_several_processes_give_the_table_of_one(checkout, tmp_path):
     root = str(make_collection(tmp_path / "songs"))
     several, one = (
         compute(SYSTEMS, Parameters("folder", root, recompute=True, output=f"by-{jobs}"), jobs)
@@ -93,7 +89,7 @@ def test_several_processes_give_the_table_of_one(checkout: Path, tmp_path: Path)
     assert asked.fetchone() == (2 * 3,)
 
 
-def test_two_collections_with_equal_labels_keep_a_result_each(checkout: Path, tmp_path: Path) -> None:
+def test_two_collections_with_equal_labels_keep_a_result_each(checkout, tmp_path):
     one = run(make_collection(tmp_path / "one"))
     two = run(make_collection(tmp_path / "two", KEYS[1::8]))
     folders = [each.record.folder for each in (one, two)]
@@ -104,15 +100,13 @@ def test_two_collections_with_equal_labels_keep_a_result_each(checkout: Path, tm
         run(tmp_path / "one", output=str(folders[1]))
 
 
-def test_another_table_puts_its_systems_beside_those_that_are_there(checkout: Path, tmp_path: Path) -> None:
+def test_another_table_puts_its_systems_beside_those_that_are_there(checkout, tmp_path):
     root = make_collection(tmp_path / "songs")
     run(root, {"krumhansl": BASELINES["krumhansl"]})
     assert run(root, {"always-c-major": BASELINES["always-c-major"]}).systems == list(SYSTEMS)
 
 
-def test_a_file_is_read_for_its_checksum_only_where_it_changed(
-    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_read_for_its_checksum_only_where_it_changed(checkout, tmp_path, monkeypatch):
     root = make_collection(tmp_path / "songs")
     run(root)
     read: list[object] = []
@@ -128,20 +122,18 @@ def test_a_file_is_read_for_its_checksum_only_where_it_changed(
     "given", [{"limit": 24}, {"seed": 1}, {"dataset": "folder", "root": "songs"}, {"dataset": "fmakv2"}]
 )
 @pytest.mark.parametrize("output", ["results", "./results/", "results/mine"])
-def test_nothing_else_is_written_into_the_shipped_record(
-    checkout: Path, given: dict[str, Any], output: str
-) -> None:
+def test_nothing_else_is_written_into_the_shipped_record(checkout, given, output):
     with pytest.raises(ParameterError, match="name another folder, or leave `output` away"):
         evaluate(NAME, Parameters(**given, output=output), SYSTEMS)
     assert not (checkout / RESULTS).exists()
 
 
-def test_a_root_without_a_data_set_asks_which_one_lies_there(tmp_path: Path) -> None:
+def test_a_root_without_a_data_set_asks_which_one_lies_there(tmp_path):
     with pytest.raises(ParameterError, match=r"-p dataset NAME`, one of fmakv2, gtzan, .*folder$"):
         Parameters(root=str(tmp_path))
 
 
-def test_a_collection_of_which_nothing_can_be_used_says_why(checkout: Path, tmp_path: Path) -> None:
+def test_a_collection_of_which_nothing_can_be_used_says_why(checkout, tmp_path):
     root = make_collection(tmp_path / "songs", ())
     with pytest.raises(MissingData, match=r"1 of 4 tracks is missing"):
         run(root)

@@ -1,7 +1,6 @@
 """The open corpus on record: its description, and the fingerprint of each clip."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ def spectrum() -> np.ndarray:
 
 
 @pytest.fixture
-def silent(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def silent(checkout, monkeypatch):
     """The test clips built without sound, each of another loudness, and recorded."""
 
     def constant(clip) -> np.ndarray:
@@ -43,9 +42,7 @@ def silent(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "written" in CliRunner().invoke(main, ["record-corpus"]).stdout
 
 
-def test_recording_twice_changes_nothing_and_clips_that_differ_from_the_record_are_named(
-    silent: None, checkout: Path
-) -> None:
+def test_recording_twice_changes_nothing_and_clips_that_differ_from_the_record_are_named(silent, checkout):
     assert "says the same already" in CliRunner().invoke(main, ["record-corpus"]).stdout
     assert check_corpus(checkout / "results", recompute=True) == []
     path = checkout / "results" / CORPUS_RECORD
@@ -58,21 +55,21 @@ def test_recording_twice_changes_nothing_and_clips_that_differ_from_the_record_a
 
 
 def test_the_record_is_of_the_planned_clips_and_without_one_the_command_that_makes_it_is_named(
-    root: Path, checkout: Path
-) -> None:
+    root, checkout
+):
     assert check_corpus(root / "results") == []
     (fault,) = check_corpus(checkout / "results")
     assert "record-corpus" in fault
 
 
-def test_rounding_on_another_machine_is_within_the_tolerance() -> None:
+def test_rounding_on_another_machine_is_within_the_tolerance():
     jitter = np.random.default_rng(1).integers(-1, 2, CLIP_SHAPE)
     here = {"c": clip_fingerprint(spectrum()).tobytes().hex()}
     there = {"c": clip_fingerprint((spectrum() + jitter).astype(np.uint8)).tobytes().hex()}
     assert compare_fingerprints(there, here) == []
 
 
-def test_a_semitone_or_two_decibels_are_outside_the_tolerance() -> None:
+def test_a_semitone_or_two_decibels_are_outside_the_tolerance():
     here = clip_fingerprint(spectrum())
     semitone = clip_fingerprint(np.roll(spectrum(), 1, axis=0))
     two_decibels = clip_fingerprint(spectrum() + np.uint8(round(2 / 80 * 255 / 1.25)))
@@ -82,7 +79,7 @@ def test_a_semitone_or_two_decibels_are_outside_the_tolerance() -> None:
         assert compare_fingerprints({"c": other.tobytes().hex()}, built) == ["c"]
 
 
-def test_a_clip_that_the_record_does_not_know_differs(tmp_path: Path) -> None:
+def test_a_clip_that_the_record_does_not_know_differs(tmp_path):
     built = fingerprint(build_clips(planned(3), tmp_path, noise))
     recorded = {clip: value for clip, value in built.items() if clip != "c1"}
     assert set(built) == {"c0", "c1", "c2"}
@@ -91,7 +88,7 @@ def test_a_clip_that_the_record_does_not_know_differs(tmp_path: Path) -> None:
     assert compare_fingerprints(built | {"c0": "00"}, built) == ["c0"]
 
 
-def test_no_recorded_clip_passes_for_another_nor_for_itself_a_semitone_higher(root: Path) -> None:
+def test_no_recorded_clip_passes_for_another_nor_for_itself_a_semitone_higher(root):
     prints = read_corpus_record(root / "results")["fingerprints"]
     means = np.array([list(bytes.fromhex(value)) for value in prints.values()], int)
     for place, own in enumerate(means):

@@ -1,28 +1,23 @@
 """Tables and figures of the papers: each has its notebook, record and page, and shows what it says."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
-from made_up import evaluation
+from made_up import ROOT, evaluation
 
 from companion.__main__ import main
-from companion.answers import Evaluation, evaluate
+from companion.answers import evaluate
 from companion.claims import examples_seen
-from companion.notebooks import EXECUTED, FOLDER, read_notebook
+from companion.notebooks import FOLDER, read_notebook
 from companion.pages.comparison import collections_table, comparison_table, relations_table, why_below
 from companion.pages.tables import sources_line
 from companion.pages.verdicts import scoreboard, scoreboard_lines
 from companion.paper import claims, label, paper_tables, papers_numbers
 from companion.record import RESULTS
-from companion.systems import RELEASED, SYSTEMS, TABLES, systems_of
-from skey.baselines import BASELINES
-from skey.experiments import EXPERIMENTS
+from companion.systems import TABLES, systems_of
 from skey.keys import KEYS
 
-ROOT = Path(__file__).resolve().parents[2]
 IN_THE_PAPERS = [*(f"Table {n}" for n in (1, 2, 3)), *(f"Figure {n}" for n in (1, 2, 3, 4)), "S-KEY's table"]
 MADE_UP = {
     "always-c-major": (KEYS[0],) * 24,
@@ -38,43 +33,21 @@ def titles() -> dict[str, str]:
     return {path.stem: read_notebook(path).cells[0].source.splitlines()[0].lstrip("# ") for path in notebooks}
 
 
-def chapters() -> list[str]:
-    parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
-    return [chapter["file"] for part in parts for chapter in part["chapters"]]
-
-
-# Nothing is forgotten
-
-
-def test_every_system_has_one_title_a_family_and_a_table() -> None:
-    assert set(SYSTEMS) == {*BASELINES, *EXPERIMENTS, *RELEASED, "skey-400", "k10"}
-    for name, system in SYSTEMS.items():
-        assert name == system.name and system.title == label(name) and system.family
-        assert system.tables and set(system.tables) <= set(TABLES)
-        assert name not in EXPERIMENTS or system.title == EXPERIMENTS[name].title
-
-
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_has_a_notebook_of_its_title_and_a_page(name: str) -> None:
+def test_a_table_has_a_notebook_of_its_title(name):
     assert titles()[name] == TABLES[name].title
-    assert f"{EXECUTED.as_posix()}/{name}" in chapters()
-    assert set(evaluate(name).systems) <= set(systems_of(name))
 
 
 @pytest.mark.parametrize("item", IN_THE_PAPERS)
-def test_each_table_and_figure_of_the_papers_is_found_by_its_name(item: str) -> None:
+def test_each_table_and_figure_of_the_papers_is_found_by_its_name(item):
     (name,) = [name for name, title in titles().items() if title == item or title.startswith(f"{item}:")]
-    assert f"{EXECUTED.as_posix()}/{name}" in chapters()
     assert name in TABLES or list((ROOT / RESULTS / "observations").glob(f"{name}.*"))
 
 
-def test_every_row_of_the_papers_tables_is_a_system_that_is_asked_beside_it() -> None:
+def test_every_row_of_the_papers_tables_is_a_system_that_is_asked_beside_it():
     first = {table.papers[0]: name for name, table in TABLES.items() if table.papers}
     for name, table in paper_tables().items():
         assert set(table.systems) <= set(systems_of(first[name]))
-
-
-# Tables
 
 
 @pytest.mark.parametrize(
@@ -89,7 +62,7 @@ def test_every_row_of_the_papers_tables_is_a_system_that_is_asked_beside_it() ->
         ),
     ],
 )
-def test_below_each_row_of_the_paper_stands_ours(name: str, title: str, numbers: str) -> None:
+def test_below_each_row_of_the_paper_stands_ours(name, title, numbers):
     rows = comparison_table(evaluate(name)).splitlines()[2:]
     assert f"| {title}<br>*paper: FMAKv2, n = 5,489* | {numbers} |" in rows
     for above, below in pairwise(rows):
@@ -99,13 +72,13 @@ def test_below_each_row_of_the_paper_stands_ours(name: str, title: str, numbers:
     assert len(papers) >= len(paper_tables()[TABLES[name].papers[0]].systems)
 
 
-def test_a_system_that_only_the_paper_has_is_said_to_be_not_computed() -> None:
+def test_a_system_that_only_the_paper_has_is_said_to_be_not_computed():
     text = comparison_table(evaluation("table-2-ablations", {"stone": MADE_UP["stone"]}))
     assert "| STONE ω = 7<br>*ours: The open corpus, n = 24* | 100.0 | 0.0 | 0.0 |" in text
     assert text.count("*ours: not computed here* | – | – | – | – |") == 3
 
 
-def test_our_relations_leave_out_systems_that_answer_signatures() -> None:
+def test_our_relations_leave_out_systems_that_answer_signatures():
     rows = relations_table(evaluation("figure-4-confusion", MADE_UP)).splitlines()[2:]
     assert [row.split("<br>")[0] for row in rows] == [
         "| " + label(s) for s in ("always-c-major", "krumhansl", "stone24")
@@ -113,7 +86,7 @@ def test_our_relations_leave_out_systems_that_answer_signatures() -> None:
     assert "| 0.0 | 0.0 | 100.0 | 0.0 | 0.0 |" in rows[1]
 
 
-def test_s_keys_table_has_the_papers_collections_with_their_marks_and_ours() -> None:
+def test_s_keys_table_has_the_papers_collections_with_their_marks_and_ours():
     rows = collections_table(evaluate("skey-table")).splitlines()
     assert rows[0].endswith(
         "| FMAKv2 | GTZAN | GiantSteps | Schubert Winterreise | ours: The open corpus, n = 240 |"
@@ -128,14 +101,14 @@ def test_s_keys_table_has_the_papers_collections_with_their_marks_and_ours() -> 
     assert not any("far below" in first for first, *_ in cells)
 
 
-def test_a_score_far_below_the_papers_says_what_the_network_saw_and_whether_it_learnt_the_mode() -> None:
+def test_a_score_far_below_the_papers_says_what_the_network_saw_and_whether_it_learnt_the_mode():
     table = evaluate("table-3-key-and-mode")
     reason = why_below(table, "stone24", "mirex", papers_numbers("mirex")["skey-1m"].percent)
     assert f"far below: saw {examples_seen('stone24'):,} examples" in reason and "mode not learnt" in reason
     assert why_below(table, "stone24", "mirex", papers_numbers("mirex")["stone24"].percent) == ""
 
 
-def test_below_a_table_stands_what_was_asked_for_and_not_computed() -> None:
+def test_below_a_table_stands_what_was_asked_for_and_not_computed():
     line = sources_line(evaluation("skey-table", {"krumhansl": KEYS, "skey": KEYS}))
     absent = [label(name) for name in systems_of("skey-table") if name not in ("krumhansl", "skey")]
     assert line.endswith(f"· not computed here: {', '.join(absent)}")
@@ -143,17 +116,12 @@ def test_below_a_table_stands_what_was_asked_for_and_not_computed() -> None:
     assert "not computed here" not in sources_line(evaluation("skey-table", everything))
 
 
-# The scoreboard
-
-
 @pytest.fixture(scope="module")
-def every() -> list[Evaluation]:
+def every():
     return [evaluate(name) for name in TABLES]
 
 
-def test_the_scoreboard_has_every_claim_and_every_experiment_in_the_papers_order(
-    every: list[Evaluation],
-) -> None:
+def test_the_scoreboard_has_every_claim_and_every_experiment_in_the_papers_order(every):
     page = scoreboard(every)
     assert all(claim.text in page for claim in claims())
     tested = [name for name in TABLES if any(claim.experiment == name for claim in claims())]
@@ -163,7 +131,7 @@ def test_the_scoreboard_has_every_claim_and_every_experiment_in_the_papers_order
         assert f'href="#{claim.id}"' in page and f'id="{claim.id}"' in page
 
 
-def test_check_and_reproduce_print_the_verdicts_of_the_scoreboard(every: list[Evaluation]) -> None:
+def test_check_and_reproduce_print_the_verdicts_of_the_scoreboard(every):
     page, lines = scoreboard(every), scoreboard_lines(every)
     verdicts = lines[1 : 1 + len(claims())]
     assert [line.split()[0] for line in verdicts] == [claim.id for claim in claims()]
@@ -173,7 +141,7 @@ def test_check_and_reproduce_print_the_verdicts_of_the_scoreboard(every: list[Ev
     assert all(f"**{line.rsplit('  ', 1)[1]}**" in page for line in verdicts)
 
 
-def test_in_a_terminal_every_score_has_one_short_line(every: list[Evaluation]) -> None:
+def test_in_a_terminal_every_score_has_one_short_line(every):
     lines = scoreboard_lines(every)
     scores = lines[lines.index("Scores, % [95 % interval]") + 1 :]
     assert len({line.split("[")[0][:38] for line in scores}) == len(scores)

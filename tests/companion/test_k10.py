@@ -1,7 +1,5 @@
 """K10: a network that others trained, asked as its description says."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,11 +12,11 @@ from skey.errors import SkeyError
 from skey.keys import parse_key
 
 
-def test_it_has_as_many_parameters_as_its_description_says() -> None:
+def test_it_has_as_many_parameters_as_its_description_says():
     assert sum(each.numel() for each in build().parameters()) == pytest.approx(109_000, rel=0.01)
 
 
-def test_its_recorded_answers_are_those_of_its_weights(shared: Path) -> None:
+def test_its_recorded_answers_are_those_of_its_weights(shared):
     if not (file := shared / "peers" / "k10.pt").is_file():
         pytest.skip("the weights of K10 are not here")
     record = read_record(find_checkout() / RESULTS)
@@ -28,14 +26,14 @@ def test_its_recorded_answers_are_those_of_its_weights(shared: Path) -> None:
     assert record.weights[NAME] == checksum(file)
 
 
-def test_an_output_is_twice_the_pitch_class_and_one_more_for_minor(tmp_path: Path) -> None:
+def test_an_output_is_twice_the_pitch_class_and_one_more_for_minor(tmp_path):
     state = {name: torch.zeros_like(value) for name, value in build().state_dict().items()}
     state["24.bias"][2 * 9 + 1] = 1.0
     torch.save(state, tmp_path / "zeros.pt")
     assert ask(tmp_path / "zeros.pt", [np.zeros(110_250, np.float32)]) == [parse_key("A minor")]
 
 
-def test_other_weights_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_other_weights_are_refused_in_one_line(tmp_path):
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no weights")
     for name in ("other.pt", "text.pt"):

@@ -1,6 +1,5 @@
 """Kept answers: asked once, and again as soon as anything changed that they depend on."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def ask(folder: Path, systems: dict[str, Any], sound: str = "a") -> dict[str, An
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Callable[[int, int], NetworkSystem]:
+def network(tmp_path):
     """A network with random weights and some calibration."""
 
     def save(seed: int, major: int) -> NetworkSystem:
@@ -43,14 +42,14 @@ def network(tmp_path: Path) -> Callable[[int, int], NetworkSystem]:
     return save
 
 
-def test_a_second_run_finds_the_answers_of_the_first(tmp_path: Path) -> None:
+def test_a_second_run_finds_the_answers_of_the_first(tmp_path):
     systems = {"key": MadeUp(), "signature": MadeUp(7), "silent": MadeUp(None)}
     first = ask(tmp_path, systems)
     assert first == ask(tmp_path, systems) == {"key": KEYS[3], "signature": 7, "silent": None}
     assert [each.asked for each in systems.values()] == [["log-VQT of a"]] * 3
 
 
-def test_other_sound_another_setting_and_a_new_system_are_asked(tmp_path: Path) -> None:
+def test_other_sound_another_setting_and_a_new_system_are_asked(tmp_path):
     old, new = MadeUp(), MadeUp(KEYS[4])
     ask(tmp_path, {"system": old})
     ask(tmp_path, {"system": old}, "b")
@@ -58,7 +57,7 @@ def test_other_sound_another_setting_and_a_new_system_are_asked(tmp_path: Path) 
     assert (len(old.asked), len(new.asked)) == (2, 1)
 
 
-def test_other_code_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_is_asked_anew(tmp_path, monkeypatch):
     system = MadeUp()
     ask(tmp_path, {"system": system})
     monkeypatch.setattr(kept, "code_digest", lambda: "other code")
@@ -66,14 +65,14 @@ def test_other_code_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(system.asked) == 2 and len(code_digest()) == 64
 
 
-def test_a_function_without_a_name_that_lasts_is_always_asked(tmp_path: Path) -> None:
+def test_a_function_without_a_name_that_lasts_is_always_asked(tmp_path):
     asked: list[str] = []
     for _ in range(2):
         ask(tmp_path, {"function": asked.append})
     assert len(asked) == 2
 
 
-def test_every_baseline_and_network_is_told_from_every_other(network: Callable[..., NetworkSystem]) -> None:
+def test_every_baseline_and_network_is_told_from_every_other(network):
     systems = [*BASELINES.values(), network(1, 9), network(2, 9), network(1, 8)]
     names = [identity(system) for system in systems]
     assert None not in names and len(set(names)) == len(systems)

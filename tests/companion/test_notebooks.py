@@ -1,13 +1,12 @@
 """Notebooks: kept without outputs, run with their own parameters and with no other, the same bytes."""
 
 import subprocess
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
 import pytest
-from made_up import write_triad
+from made_up import ROOT, write_triad
 from nbformat import NotebookNode
 
 from companion.answers import read_record
@@ -28,7 +27,6 @@ from companion.parameters import ParameterError, Parameters, refuse_others
 from companion.systems import T3
 from skey.keys import KEYS
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = notebook_names(ROOT)
 EXPERIMENTS = [name for name in NAMES if "dataset" in default_parameters(ROOT / FOLDER / f"{name}.ipynb")]
 
@@ -71,7 +69,7 @@ def make_collection(folder: Path, dataset: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_is_kept_without_outputs_and_without_traces_of_a_run(name: str) -> None:
+def test_a_notebook_is_kept_without_outputs_and_without_traces_of_a_run(name):
     notebook = read_notebook(source(name))
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
@@ -80,7 +78,7 @@ def test_a_notebook_is_kept_without_outputs_and_without_traces_of_a_run(name: st
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_code_that_a_reader_sees_fits_the_page(name: str) -> None:
+def test_the_code_that_a_reader_sees_fits_the_page(name):
     hidden = {"remove-input", "remove-cell", "hide-input", "hide-cell"}
     cells = [cell for cell in read_notebook(source(name)).cells if cell.cell_type == "code"]
     shown = [cell.source for cell in cells if not hidden & set(cell.metadata.get("tags", []))]
@@ -88,12 +86,19 @@ def test_the_code_that_a_reader_sees_fits_the_page(name: str) -> None:
     assert shown and not too_wide
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_can_compute_anew_below_another_folder(name):
+    known = default_parameters(source(name))
+    assert known.get("recompute", False) is False
+    assert "output" in known or "recompute" not in known
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_parameters_of_an_experiment_are_the_fields_and_the_defaults_of_parameters(name: str) -> None:
+def test_the_parameters_of_an_experiment_are_the_fields_and_the_defaults_of_parameters(name):
     assert default_parameters(source(name)) == asdict(Parameters())
 
 
-def test_every_command_line_that_is_refused_names_the_parameter(tmp_path: Path) -> None:
+def test_every_command_line_that_is_refused_names_the_parameter(tmp_path):
     name = EXPERIMENTS[0]
     with pytest.raises(ParameterError, match="limti"):
         refuse_others({"limti": 48}, default_parameters(source(name)), name)
@@ -104,9 +109,7 @@ def test_every_command_line_that_is_refused_names_the_parameter(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("name", "dataset"), [*((name, "folder") for name in EXPERIMENTS), (T3, "fmakv2")])
-def test_papermill_runs_an_experiment_on_a_folder_of_ones_own_and_on_fmakv2(
-    execute: Callable[..., NotebookNode], name: str, dataset: str, tmp_path: Path
-) -> None:
+def test_papermill_runs_an_experiment_on_a_folder_of_ones_own_and_on_fmakv2(execute, name, dataset, tmp_path):
     make_collection(tmp_path / "songs", dataset)
     executed = execute(name, dataset=dataset, root=str(tmp_path / "songs"), output=str(tmp_path))
     record = read_record(tmp_path)
@@ -115,14 +118,12 @@ def test_papermill_runs_an_experiment_on_a_folder_of_ones_own_and_on_fmakv2(
     assert record.data["title"] in text_of(executed)
 
 
-def test_a_wrong_root_says_which_file_is_missing_and_where_to_get_it(
-    execute: Callable[..., NotebookNode], tmp_path: Path
-) -> None:
+def test_a_wrong_root_says_which_file_is_missing_and_where_to_get_it(execute, tmp_path):
     with pytest.raises(NotebookError, match=r"MissingData: .*fmakv2\.csv.*https://zenodo\.org"):
         execute(T3, dataset="fmakv2", root=str(tmp_path))
 
 
-def test_a_second_run_changes_no_byte(tmp_path: Path) -> None:
+def test_a_second_run_changes_no_byte(tmp_path):
     write_notebook(tmp_path, "n = 0", "print(n)")
     run_notebooks(tmp_path, {"made-up": {"n": 7}})
     executed = tmp_path / EXECUTED / "made-up.ipynb"
@@ -135,7 +136,7 @@ def test_a_second_run_changes_no_byte(tmp_path: Path) -> None:
     assert injected.source.startswith("# Parameters") and "remove-input" in injected.metadata.tags
 
 
-def test_notebooks_share_a_process_but_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notebooks_share_a_process_but_no_name(tmp_path, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     tell = "import os; print('secret' in globals(), 'process', os.getpid()); secret = n"
     for name in ("one", "two"):
@@ -154,9 +155,7 @@ def test_notebooks_share_a_process_but_no_name(tmp_path: Path, monkeypatch: pyte
         ("import os; os._exit(1)", r"one\.ipynb: its process ended"),
     ],
 )
-def test_what_fails_names_its_cell_and_takes_no_other_notebook_with_it(
-    cell: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fails_names_its_cell_and_takes_no_other_notebook_with_it(cell, told, tmp_path, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     write_notebook(tmp_path, "n = 0", "1 / 1", cell, name="one")
     write_notebook(tmp_path, "n = 0", "print(n)", name="two")
@@ -168,14 +167,14 @@ def test_what_fails_names_its_cell_and_takes_no_other_notebook_with_it(
     assert read_runs(tmp_path) == {}, "a notebook that is gone has no run"
 
 
-def test_a_run_that_is_not_for_the_book_leaves_it_alone(tmp_path: Path) -> None:
+def test_a_run_that_is_not_for_the_book_leaves_it_alone(tmp_path):
     write_notebook(tmp_path, "n = 0", "print(n)")
     run_notebooks(tmp_path, {"made-up": {"n": 7}}, publish=False)
     assert not (tmp_path / EXECUTED).exists() and not (tmp_path / RUNS).exists()
 
 
 @pytest.mark.parametrize("cell", ["n = 2 * 3", "import os", "n, m = 1, 2", "print(n)"])
-def test_parameters_are_literals_in_one_tagged_cell(cell: str, tmp_path: Path) -> None:
+def test_parameters_are_literals_in_one_tagged_cell(cell, tmp_path):
     path = write_notebook(tmp_path, cell)
     with pytest.raises(NotebookError, match="NAME = LITERAL"):
         default_parameters(path)

@@ -17,7 +17,7 @@ from companion.plots import (
     keys_drawing,
     scores_drawing,
 )
-from companion.systems import SYSTEMS
+from companion.systems import SYSTEMS, TABLES
 from skey.baselines import BASELINES
 from skey.experiments import EXPERIMENTS
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS
@@ -52,64 +52,65 @@ def drawings() -> dict[str, Drawing]:
 
 
 @pytest.fixture(scope="module", params=drawings())
-def drawing(request: pytest.FixtureRequest) -> Drawing:
+def drawing(request):
     return drawings()[request.param]
 
 
-def test_the_same_figure_has_the_same_bytes(drawing: Drawing) -> None:
+def test_the_same_figure_has_the_same_bytes(drawing):
     again = next(each for each in drawings.__wrapped__().values() if each.title == drawing.title)
     assert again is not drawing and again.svg == drawing.svg
     assert "<dc:date>" not in drawing.svg
 
 
-def test_a_figure_is_well_formed_and_has_a_name_for_those_who_do_not_see_it(drawing: Drawing) -> None:
+def test_a_figure_is_well_formed_and_has_a_name_for_those_who_do_not_see_it(drawing):
     root = ET.fromstring(drawing.standalone())
     assert root.get("role") == "img"
     assert root.get("aria-label") == f"{drawing.title}. {drawing.description}"
 
 
-def test_neutral_parts_take_the_colour_of_the_text_around_them(drawing: Drawing) -> None:
+def test_neutral_parts_take_the_colour_of_the_text_around_them(drawing):
     assert INK not in drawing.inline()
     assert "#000000" not in drawing.inline() and "DejaVu" not in drawing.inline()
     assert "prefers-color-scheme:dark" in drawing.standalone()
 
 
-def test_a_figure_loads_nothing(drawing: Drawing) -> None:
+def test_a_figure_loads_nothing(drawing):
     links = re.findall(r'(?:href|src)="([^"]*)"', drawing.svg)
     assert all(link.startswith("#") for link in links)
 
 
-def test_two_figures_on_one_page_share_no_identifier() -> None:
+def test_two_figures_on_one_page_share_no_identifier():
     names = [re.findall(r'\bid="([^"]+)"', each.svg) for each in drawings().values()]
     assert sum(map(len, names)) == len(set().union(*names))
 
 
-def test_labels_run_along_the_circle_of_fifths_with_relatives_side_by_side() -> None:
+def test_labels_run_along_the_circle_of_fifths_with_relatives_side_by_side():
     texts = [text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", drawings()["confusion"].svg)]
     assert texts[:24] == ["C", "Am", "G", "Em", "D", "Bm", *texts[6:24]]
     assert len(texts[:24]) == len(CIRCLE_OF_FIFTHS) == len(set(texts[:24]))
 
 
-def test_one_answer_a_key_is_one_cell_a_row() -> None:
+def test_one_answer_a_key_is_one_cell_a_row():
     assert cells(confusion_drawing(TABLE, "krumhansl")) == 24
     assert cells(confusion_drawing(TABLE, "feature-engineering")) == 24
     assert cells(confusion_drawing(TABLE, "temperley")) == 0
 
 
-def test_the_description_counts_right_answers() -> None:
+def test_the_description_counts_right_answers():
     assert ", 1 of them right" in confusion_drawing(TABLE, "always-c-major").description
     assert ", 24 of them right" in confusion_drawing(TABLE, "feature-engineering").description
 
 
-def test_every_system_has_a_label_and_a_colour_of_its_own() -> None:
+def test_every_system_has_tables_and_a_label_and_a_colour_of_its_own():
     assert {*BASELINES, *EXPERIMENTS} <= set(SYSTEMS)
+    assert all(system.tables and set(system.tables) <= set(TABLES) for system in SYSTEMS.values())
     assert len({colour(system) for system in SYSTEMS}) == len(SYSTEMS)
     assert len({label(system) for system in SYSTEMS}) == len(SYSTEMS)
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#121212"])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_colours_stand_out_from_light_and_from_dark_pages(system: str, ground: str) -> None:
+def test_colours_stand_out_from_light_and_from_dark_pages(system, ground):
     lighter, darker = sorted((luminance(colour(system)), luminance(ground)), reverse=True)
     assert (lighter + 0.05) / (darker + 0.05) > 2
 

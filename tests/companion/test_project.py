@@ -1,4 +1,4 @@
-"""The house keeps its own rules: small functions, imports downwards, documentation, one version, one lock."""
+"""The house keeps its own rules: imports downwards, one version, one lock, tests where the README says."""
 
 import ast
 import os
@@ -8,14 +8,15 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
+from made_up import ROOT
 
+from companion.__main__ import COMMANDS
 from skey import __version__
 
-ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
 MAY_IMPORT = {
     "music": "",
     "inference": "music",
@@ -51,7 +52,7 @@ def imported_modules(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "skey")
 
 
-def test_imports_point_one_way() -> None:
+def test_imports_point_one_way():
     for file in sorted((ROOT / "skey").rglob("*.py")):
         if file == ROOT / "skey" / "__init__.py":
             continue
@@ -65,14 +66,7 @@ def test_imports_point_one_way() -> None:
                 assert other in allowed, f"{file.relative_to(ROOT)} ({own}) imports {name} ({other})"
 
 
-def test_the_environment_file_names_no_package_itself() -> None:
-    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    names = [entry.split("=")[0] for entry in dependencies if isinstance(entry, str)]
-    assert names == ["python", "pip"]
-    assert dependencies[-1]["pip"] == ["-c requirements.lock", "-e .[book,test]"]
-
-
-def test_the_lock_pins_every_dependency_exactly() -> None:
+def test_the_lock_pins_every_dependency_exactly():
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line) for line in lock)
     pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lock}
@@ -83,19 +77,34 @@ def test_the_lock_pins_every_dependency_exactly() -> None:
     assert names - {"skey-companion"} <= pinned
 
 
-def test_the_version_is_the_same_in_the_citation() -> None:
+def test_continuous_integration_runs_what_the_readme_tells_to_run():
+    lines = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    commands = [line for line in lines if line.startswith("python3 run.py")]
+    assert commands == ["python3 run.py reproduce --smoke", "python3 run.py test"]
+    assert all(line.removesuffix(" --smoke") in README and line.split()[2] in COMMANDS for line in commands)
+
+
+def test_changes_are_tested_on_every_python_that_is_promised():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    promised = [each.rsplit(" ", 1)[1] for each in project["classifiers"] if ":: Python :: 3." in each]
+    assert workflow["jobs"]["linux"]["strategy"]["matrix"]["python"] == promised
+    assert f"{promised[0]} to {promised[-1]}" in README
+
+
+def test_the_version_is_the_same_in_the_citation():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == __version__
     assert [reference["year"] for reference in citation["references"]] == [2024, 2025]
 
 
-def test_run_py_alone_says_what_it_can_do() -> None:
+def test_run_py_alone_says_what_it_can_do():
     shown = subprocess.run([sys.executable, ROOT / "run.py"], capture_output=True, text=True, check=True)
     assert all(f"python3 run.py {name}" in shown.stdout for name in ("reproduce", "test", "book"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell script in place of Python")
-def test_run_py_hands_over_where_it_was_called(tmp_path: Path) -> None:
+def test_run_py_hands_over_where_it_was_called(tmp_path):
     elsewhere, python = tmp_path / "elsewhere", tmp_path / ".venv/bin/python"
     for folder in (elsewhere, python.parent):
         folder.mkdir(parents=True)
@@ -110,12 +119,12 @@ def test_run_py_hands_over_where_it_was_called(tmp_path: Path) -> None:
     assert shown.stdout == f"{elsewhere.resolve()} -m companion detect song.wav"
 
 
-def test_run_py_needs_only_the_standard_library() -> None:
+def test_run_py_needs_only_the_standard_library():
     tree = ast.parse((ROOT / "run.py").read_text("utf-8"))
     assert {name.split(".")[0] for name in imported_modules(tree)} <= sys.stdlib_module_names
 
 
-def test_no_file_of_the_repository_is_large_or_a_package_of_others() -> None:
+def test_no_file_of_the_repository_is_large_or_a_package_of_others():
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git checkout")

@@ -25,7 +25,7 @@ SKEY = [line for line in COMMANDS if line.startswith("skey ")]
 
 
 @pytest.fixture
-def songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def songs(tmp_path, monkeypatch):
     """A folder in which the README's names exist: one song, one folder of music, no imported weights."""
     (tmp_path / "music").mkdir()
     for name in ("song.flac", "music/first.flac", "music/second.wav"):
@@ -40,14 +40,14 @@ def run(line: str) -> Result:
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
-def test_the_python_of_the_readme_runs(code: str, songs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_of_the_readme_runs(code, songs, capsys):
     exec(compile(code, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "C major" in printed
 
 
 @pytest.mark.parametrize("line", [line for line in SKEY if "detect" in line and "--weights" not in line])
-def test_the_detect_commands_of_the_readme_run(line: str, songs: Path) -> None:
+def test_the_detect_commands_of_the_readme_run(line, songs):
     before = {path: path.read_bytes() for path in songs.rglob("*.*") if path.is_file()}
     ran = run(line)
     assert ran.exit_code == 0, ran.stderr
@@ -56,9 +56,7 @@ def test_the_detect_commands_of_the_readme_run(line: str, songs: Path) -> None:
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_the_import_of_the_readme_gives_the_authors_answer(
-    shared: Path, songs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_import_of_the_readme_gives_the_authors_answer(shared, songs, monkeypatch):
     monkeypatch.setenv("SKEY_DATA", str(songs / "data"))
     (songs / "skey.pt").write_bytes((shared / "parity" / "released" / "skey.pt").read_bytes())
     answers = [run(line) for line in SKEY if "skey.pt" in line or "released-skey" in line]
@@ -66,16 +64,16 @@ def test_the_import_of_the_readme_gives_the_authors_answer(
     assert "C major" in answers[-1].stdout
 
 
-def test_the_readme_fits_on_120_lines() -> None:
+def test_the_readme_fits_on_120_lines():
     assert len(README.splitlines()) <= 120
 
 
-def test_the_table_of_the_readme_is_that_of_the_record(root: Path) -> None:
+def test_the_table_of_the_readme_is_that_of_the_record(root):
     excerpts = recorded_excerpts(root / RESULTS)
     assert with_results(README, evaluate(T3), excerpts) == README, "run: python -m companion.pages.readme"
 
 
-def test_the_files_and_notebooks_that_the_readme_names_exist(root: Path) -> None:
+def test_the_files_and_notebooks_that_the_readme_names_exist(root):
     links = re.findall(r"\]\(([^)]+)\)", README)
     notebooks = [line.split()[1] for line in COMMANDS if line.startswith("papermill")]
     assert len(links) >= 3 and notebooks

@@ -1,13 +1,12 @@
 """The released models in the book: rows that stay without weights, what they say to given sounds, pages."""
 
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from made_up import save_network
+from made_up import ROOT, save_network, shipped
 from test_training import Noise
 
 from companion.__main__ import main
@@ -23,68 +22,53 @@ from companion.observations import (
     write_observation,
 )
 from companion.pages.cards import others_table
-from companion.pages.usage import PAGE, codes_table, run_snippets, snippets
+from companion.pages.usage import codes_table, run_snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
-from companion.studies.alignment import key_if_modes_were_aligned, mode_offset, observe_calibration
-from companion.studies.hearing import example_clips, hear, stretches
+from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
+from companion.studies.hearing import stretches
 from companion.systems import RELEASED, SYSTEMS, T1, T3, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
 from skey.calibration import Calibration
-from skey.corpus.plan import render_clip
 from skey.datasets import DATASETS
 from skey.errors import SkeyError
-from skey.estimator import KeyEstimator
 from skey.keys import KEYS, Key, Notation, format_key, parse_key
 from skey.listeners import NetworkSystem, windows
 from skey.weights import DEFAULT
-from skey.weights.authors import import_checkpoint
-from skey.weights.store import read_weights, save_weights
+from skey.weights.store import read_weights
 
-ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 646
 
 
-def alignment() -> Observation:
-    return read_observation(ROOT / RESULTS, "calibration")
-
-
-def heard() -> Observation:
-    return read_observation(ROOT / RESULTS, "hear-the-model")
-
-
 @pytest.fixture
-def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def no_weights(tmp_path, monkeypatch):
     """A data folder where nobody imported any weights, and a package that ships none."""
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
     monkeypatch.setattr("skey.weights.SHIPPED", tmp_path / "shipped")
     return tmp_path / "data" / "weights"
 
 
-# Systems
-
-
-def test_without_imported_weights_there_are_the_baselines_alone(no_weights: Path) -> None:
+def test_without_imported_weights_there_are_the_baselines_alone(no_weights):
     assert list(systems(*systems_of(T3))) == list(BASELINES)
     assert list(systems(*systems_of(T1))) == ["always-c-major", "feature-engineering"]
 
 
-def test_an_imported_network_is_a_system_with_its_checksum(no_weights: Path) -> None:
+def test_an_imported_network_is_a_system_with_its_checksum(no_weights):
     save_network(no_weights / "released-skey.safetensors", seed=1)
     assert list(systems(*systems_of(T3)))[-1] == "released-skey"
     assert set(checksums(systems())) == {"released-skey"}
     assert len(checksums(systems())["released-skey"]) == 64
 
 
-def test_a_name_that_stands_for_no_system_is_refused() -> None:
+def test_a_name_that_stands_for_no_system_is_refused():
     with pytest.raises(SkeyError, match="krumhansel"):
         systems("krumhansel")
 
 
 @pytest.mark.parametrize(("frames", "count"), [(1292, 2), (400, 1), (646, 1), (1000, 2), (900, 1), (1700, 3)])
-def test_a_rest_of_half_a_window_reaches_back_and_a_shorter_one_is_dropped(frames: int, count: int) -> None:
+def test_a_rest_of_half_a_window_reaches_back_and_a_shorter_one_is_dropped(frames, count):
     track = torch.rand(99, frames).numpy()
     cut = list(windows(track))
     assert [each.shape for each in cut] == [(99, min(frames, FRAMES))] * count
@@ -92,14 +76,14 @@ def test_a_rest_of_half_a_window_reaches_back_and_a_shorter_one_is_dropped(frame
         assert np.array_equal(cut[-1], track[:, -FRAMES:])
 
 
-def test_each_window_has_a_floor_of_its_own() -> None:
+def test_each_window_has_a_floor_of_its_own():
     track = np.zeros((99, 2 * FRAMES), np.float32)
     track[:, 0] = 1.5
     loud, quiet = windows(track)
     assert loud.min() == 0.5 and quiet.min() == 0.0
 
 
-def test_skey_hears_the_whole_track_and_stone_the_mean_of_its_windows(no_weights: Path) -> None:
+def test_skey_hears_the_whole_track_and_stone_the_mean_of_its_windows(no_weights):
     save_network(no_weights / "released-skey.safetensors", seed=1, whole_track=True)
     save_network(no_weights / "released-semitone24.safetensors", seed=1)
     track = torch.rand(99, 2 * FRAMES, generator=torch.Generator().manual_seed(2))
@@ -111,11 +95,8 @@ def test_skey_hears_the_whole_track_and_stone_the_mean_of_its_windows(no_weights
     assert cut(track) == KEYS[int(loaded.profile(halves).mean(0).argmax())]
 
 
-# Rows that stay in the record
-
-
 @pytest.fixture
-def recorded(checkout: Path, no_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def recorded(checkout, no_weights, monkeypatch):
     """A checkout with a record of two systems, one of them a network whose weights were there."""
     monkeypatch.setitem(DATASETS, "open-corpus", Noise)
     save_network(no_weights / "released-skey.safetensors", seed=1)
@@ -123,13 +104,11 @@ def recorded(checkout: Path, no_weights: Path, monkeypatch: pytest.MonkeyPatch) 
     return checkout / RESULTS
 
 
-def test_the_record_names_the_weights_behind_a_row(recorded: Path) -> None:
+def test_the_record_names_the_weights_behind_a_row(recorded):
     assert read_record(recorded).weights == checksums(systems("released-skey"))
 
 
-def test_without_the_weights_the_column_stays_and_is_named_as_not_recomputed(
-    recorded: Path, no_weights: Path
-) -> None:
+def test_without_the_weights_the_column_stays_and_is_named_as_not_recomputed(recorded, no_weights):
     before = {file.name: file.read_bytes() for file in recorded.iterdir()}
     (no_weights / "released-skey.safetensors").unlink()
     again = compute(systems("krumhansl", "released-skey"), Parameters(recompute=True))
@@ -139,33 +118,28 @@ def test_without_the_weights_the_column_stays_and_is_named_as_not_recomputed(
     assert "released-skey not recomputed: its weights are not here" in shown.output
 
 
-def test_a_smoke_run_without_the_weights_takes_their_answers_from_the_record(
-    recorded: Path, no_weights: Path
-) -> None:
+def test_a_smoke_run_without_the_weights_takes_their_answers_from_the_record(recorded, no_weights):
     (no_weights / "released-skey.safetensors").unlink()
     some = compute(systems("krumhansl"), Parameters(limit=12, recompute=True, output="elsewhere"))
     assert some.systems == ["krumhansl", "released-skey"] and len(some.answers) == 12
     assert compare_records(recorded, some.folder) == []
 
 
-def test_other_weights_than_the_recorded_ones_are_named(recorded: Path, no_weights: Path) -> None:
+def test_other_weights_than_the_recorded_ones_are_named(recorded, no_weights):
     save_network(no_weights / "released-skey.safetensors", seed=3)
     assert any("released-skey: record" in line for line in check_answers(recorded, systems()))
     again = compute(systems("released-skey"), Parameters(recompute=True, output="new"))
     assert any(line.startswith("released-skey: ") for line in compare_records(recorded, again.folder))
 
 
-def test_answers_to_other_music_are_not_taken_over(recorded: Path) -> None:
+def test_answers_to_other_music_are_not_taken_over(recorded):
     about = recorded / "answers.json"
     about.write_text(about.read_text().replace('"hash": "', '"hash": "other'))
     again = compute(systems("krumhansl"), Parameters(recompute=True, output="new"))
     assert again.systems == ["krumhansl"]
 
 
-# Observations
-
-
-def test_what_released_networks_said_is_taken_from_the_record_and_nothing_else_is(checkout: Path) -> None:
+def test_what_released_networks_said_is_taken_from_the_record_and_nothing_else_is(checkout):
     old = {"released-skey": {"p": [0.5]}, "b": {"p": [0.25]}, "asked no more": {"p": [0.3]}}
     observe("sounds", lambda: old, recompute=True)
     again = observe("sounds", lambda: {"b": {"p": [0.75]}, "c": {"p": [0.1]}}, recompute=True)
@@ -174,7 +148,7 @@ def test_what_released_networks_said_is_taken_from_the_record_and_nothing_else_i
     assert observe("sounds", dict) == again
 
 
-def test_the_last_digits_of_a_probability_are_no_change_and_words_are(checkout: Path) -> None:
+def test_the_last_digits_of_a_probability_are_no_change_and_words_are(checkout):
     old = {"a": {"p": [0.5, 0.25], "key": "C major"}}
     assert moved_numbers(old, {"a": {"p": [0.5009, 0.25], "key": "C major"}}) == []
     (line,) = moved_numbers(old, {"a": {"p": [0.5, 0.26], "key": "C major"}})
@@ -185,122 +159,77 @@ def test_the_last_digits_of_a_probability_are_no_change_and_words_are(checkout: 
     assert not write_observation(Observation("x", old, {"commit": "2"}), checkout)
 
 
-def test_a_missing_observation_says_how_to_make_it(checkout: Path) -> None:
+def test_a_missing_observation_says_how_to_make_it(checkout):
     with pytest.raises(RecordError, match=r"papermill notebooks/sounds\.ipynb"):
         observe("sounds", dict)
-
-
-# The alignment
 
 
 @pytest.mark.parametrize(
     ("major", "minor", "offset"), [(9, 6, 0), (9, 11, -1), (2, 11, 0), (0, 4, 1), (0, 3, 6), (10, 7, 0)]
 )
-def test_the_offset_of_two_modes_is_counted_in_fifths(major: int, minor: int, offset: int) -> None:
+def test_the_offset_of_two_modes_is_counted_in_fifths(major, minor, offset):
     assert mode_offset(Calibration(24, major, minor)) == offset
 
 
-def test_a_major_and_b_minor_are_a_fifth_apart_and_a_minor_would_come_out_as_e_minor() -> None:
+def test_a_major_and_b_minor_are_a_fifth_apart_and_a_minor_would_come_out_as_e_minor():
     skey = Calibration(24, 9, 11)
     assert Key(9, "major").signature == (Key(11, "minor").signature + 7) % 12
     assert key_if_modes_were_aligned(skey) == parse_key("E minor")
     assert key_if_modes_were_aligned(Calibration(24, 2, 11)) == parse_key("A minor")
 
 
-def test_the_recorded_alignment_is_what_the_files_give(shared: Path, no_weights: Path) -> None:
-    loaded = import_checkpoint(shared / "parity" / "released" / "stone12.pt")
-    save_weights(no_weights / "released-stone12.safetensors", loaded.network, loaded.header)
-    recorded = {"released-stone12": alignment().entries["released-stone12"]}
-    assert moved_numbers(recorded, observe_calibration()) == []
-
-
-def test_after_calibration_both_reference_sounds_lie_at_c_and_a_minor() -> None:
-    for entry in alignment().entries.values():
+def test_after_calibration_both_reference_sounds_lie_at_c_and_a_minor():
+    for entry in shipped("calibration").entries.values():
         before, after = alignment_drawings("N", entry)
         assert "major ring largest at C; minor ring largest at C" in after.description
         assert "row" in before.description
-    before = alignment_drawings("S-KEY", alignment().entries["released-skey"])[0]
+    before = alignment_drawings("S-KEY", shipped("calibration").entries["released-skey"])[0]
     assert "major ring largest at row 3; minor ring largest at row 10" in before.description
 
 
-# What was heard
-
-
-def test_the_default_network_predicts_today_what_was_recorded() -> None:
-    clip = example_clips()[0]
-    recorded = {DEFAULT: heard().entries[DEFAULT][clip.id]}
-    estimator = KeyEstimator(DEFAULT, as_published=True)
-    assert moved_numbers(recorded, {DEFAULT: hear(estimator, render_clip(clip))}) == []
-
-
-def test_stretches_overlap_and_reach_from_the_first_second_to_the_last() -> None:
+def test_stretches_overlap_and_reach_from_the_first_second_to_the_last():
     cut = list(stretches(torch.zeros(30 * SAMPLE_RATE).numpy()))
     assert (cut[0][0], cut[-1][1]) == (0, 30)
     assert all(len(part) == 7.5 * SAMPLE_RATE for _, _, part in cut)
 
 
-def test_the_largest_dot_is_that_of_the_likeliest_key() -> None:
+def test_the_largest_dot_is_that_of_the_likeliest_key():
     certain = [float(key == parse_key("F# minor")) for key in KEYS]
     drawing = key_rings(certain, "t")
     assert "minor ring largest at A." in drawing.description
     assert "Largest at F# minor" in drawing.description
 
 
-def test_the_picture_over_time_counts_the_stretches_that_are_right() -> None:
+def test_the_picture_over_time_counts_the_stretches_that_are_right():
     certain = [float(key == KEYS[0]) for key in KEYS]
     parts = [{"start": s, "end": s + 5, "probabilities": certain if s else []} for s in (0, 5, 10)]
     drawing = timeline_drawing(parts, KEYS[0], "krumhansl", "t")
     assert "likeliest key in 2 of 3 stretches" in drawing.description
 
 
-# Pages
-
-
-def test_every_network_but_the_default_has_a_row_in_the_table_of_networks() -> None:
+def test_every_network_but_the_default_has_a_row_in_the_table_of_networks():
     rows = others_table(ROOT).splitlines()[2:]
     named = [name for name in SYSTEMS if any(f"`{name}`" in row for row in rows)]
-    shipped = {file.stem for file in (ROOT / "skey" / "weights").glob("*.safetensors")} - {DEFAULT}
-    assert set(named) == shipped | set(RELEASED) and len(rows) == len(named)
+    ours = {file.stem for file in (ROOT / "skey" / "weights").glob("*.safetensors")} - {DEFAULT}
+    assert set(named) == ours | set(RELEASED) and len(rows) == len(named)
     for name in RELEASED:
-        entry = alignment().entries[name]
+        entry = shipped("calibration").entries[name]
         (row,) = (row for row in rows if f"`{name}`" in row)
         assert entry["checksum"][:12] in row and f"| {entry['parameters']:,} |" in row
 
 
-@pytest.fixture(scope="module")
-def outputs() -> dict[str, str]:
-    return run_snippets(snippets((ROOT / PAGE).read_text(encoding="utf-8")))
-
-
-def test_the_snippets_on_using_the_estimator_run_and_answer(outputs: dict[str, str]) -> None:
-    key = example_clips()[0].key
-    said, _, file = outputs["detect"].splitlines()[-1].split("\t")
-    assert (said, file) == (str(key), "song.flac")
-    assert outputs["python"].startswith(str(key))
-    assert outputs["array"].splitlines()[0].endswith(str(key))
-    assert outputs["noise"].startswith("None\nno tonality")
-    assert outputs["beets"].split() == [format_key(key, Notation.SHORT)]  # a key in one word
-
-
-def test_on_the_page_a_file_without_sound_stops_nothing(outputs: dict[str, str]) -> None:
-    assert "notes.wav" in outputs["folder"] and "(exit status 1)" in outputs["folder"]
-    assert all(name in outputs["folder"] for name in ("first.flac", "second.flac"))
-    assert len(outputs["many"].splitlines()) >= 3
-    assert "would write" in outputs["tags"]
-
-
-def test_the_codes_for_djs_name_each_key_once() -> None:
+def test_the_codes_for_djs_name_each_key_once():
     table = codes_table()
     assert all(table.count(f"| {format_key(key, Notation.SPELLED)} |") == 1 for key in KEYS)
     assert "| C major | A minor | 8B, 8A | 1d, 1m |" in table
 
 
-def test_a_snippet_that_raises_is_shown() -> None:
+def test_a_snippet_that_raises_is_shown():
     with pytest.raises(SkeyError, match="broken"):
         run_snippets([("python", "1 / 0", "broken")])
 
 
-def test_papermill_reads_an_observation_without_any_weights(no_weights: Path, tmp_path: Path) -> None:
+def test_papermill_reads_an_observation_without_any_weights(no_weights, tmp_path):
     command = [str(script("papermill")), "--no-progress-bar", "notebooks/calibration.ipynb"]
     command += [str(tmp_path / "out.ipynb"), "-p", "recompute", "True", "-p", "output", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -1,6 +1,6 @@
 """The pages on training: curves, the table of runs, differences to the released networks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ import nbformat
 import pandas as pd
 import pytest
 from made_up import answers_to
-from nbformat import NotebookNode
 
 from companion.answers import evaluate
 from companion.pages.against import (
@@ -21,7 +20,6 @@ from companion.pages.against import (
     in_short,
     pairs_of,
 )
-from companion.pages.cards import default_card
 from companion.pages.trainings import averaging_words, budget_words, chosen_words, runs_table
 from companion.paper import label
 from companion.plots import colour
@@ -40,9 +38,7 @@ from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.experiments import find_experiment
 from skey.keys import KEYS
 from skey.metrics import Interval
-from skey.weights import default_weights, read_header
 
-ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
 
 
@@ -86,18 +82,18 @@ def write(runs: Sequence[TrainingRecord], folder: Path) -> None:
 RUNS = (record("skey", 0, 0.9, batch=16), record("skey", 1, 0.8, batch=16), record("stone", 0, batch=7))
 
 
-def test_the_last_row_of_a_curve_stands_at_the_last_step() -> None:
+def test_the_last_row_of_a_curve_stands_at_the_last_step():
     assert steps_of(RUNS[0]).tolist() == [100, 200, 300]
 
 
-def test_examples_count_each_step_as_often_as_its_batch_is_large_and_those_of_earlier_runs() -> None:
+def test_examples_count_each_step_as_often_as_its_batch_is_large_and_those_of_earlier_runs():
     alone = RUNS[2]
     assert examples_of(alone).tolist() == [700, 1400, 2100]
     later = replace(alone, training={**alone.training, "started_from": {"examples": 50}})
     assert examples_of(later).tolist() == [750, 1450, 2150]
 
 
-def test_a_system_has_one_colour_and_each_of_its_seeds_a_line() -> None:
+def test_a_system_has_one_colour_and_each_of_its_seeds_a_line():
     drawing = score_curves(RUNS, "K")
     assert drawing.svg.count(f"stroke: {colour('skey')}") == 4  # two seeds, two scores
     assert drawing.svg.count(f"stroke: {colour('stone')}") == 1
@@ -106,20 +102,20 @@ def test_a_system_has_one_colour_and_each_of_its_seeds_a_line() -> None:
     assert [drawing.title.split(":")[0] for drawing in family_curves(RUNS)] == ["S-KEY", "STONE"]
 
 
-def test_the_time_of_a_training_counts_the_runs_that_it_started_from() -> None:
+def test_the_time_of_a_training_counts_the_runs_that_it_started_from():
     first = replace(RUNS[0], weights="first")
     second = replace(RUNS[1], training={**RUNS[1].training, "started_from": {"checksum": "first"}})
     assert seconds_in_all(second, [first, second]) == 3600
     assert seconds_in_all(first, [first, second]) == 1800
 
 
-def test_a_loss_is_drawn_term_by_term() -> None:
+def test_a_loss_is_drawn_term_by_term():
     drawing = loss_curves(RUNS[:2])
     assert "key signature" in drawing.svg and "mode" in drawing.svg and "average of modes" not in drawing.svg
     assert drawing.description.endswith("0.900, 0.800.")
 
 
-def test_the_rows_over_time_say_where_minor_pieces_lie_at_the_end() -> None:
+def test_the_rows_over_time_say_where_minor_pieces_lie_at_the_end():
     shares = shares_by_row(RUNS[0], "minor")
     assert shares[0, 0] == 1 and shares[-1, 3] == pytest.approx(0.9)
     said = rows_drawing(RUNS[0]).description
@@ -127,7 +123,7 @@ def test_the_rows_over_time_say_where_minor_pieces_lie_at_the_end() -> None:
     assert "90 % of the minor pieces lie on their key signature; 10 % on their tonic" in said
 
 
-def test_the_table_of_runs_has_their_commands_and_names_the_chosen_one() -> None:
+def test_the_table_of_runs_has_their_commands_and_names_the_chosen_one():
     rows = runs_table(RUNS).splitlines()[2:]
     assert [row.split("|")[-2].strip() for row in rows] == ["", "yes", "yes"]
     assert "`skey train stone --seed 0 " in rows[2] and " --batch 7 " in rows[2] and "MIREX" not in rows[2]
@@ -135,11 +131,11 @@ def test_the_table_of_runs_has_their_commands_and_names_the_chosen_one() -> None
     assert "on a card" in runs_table([on_card]) and "on a machine" not in runs_table(RUNS)
 
 
-def test_without_a_record_the_tables_say_how_to_make_one() -> None:
+def test_without_a_record_the_tables_say_how_to_make_one():
     assert "skey train" in runs_table(()) and "skey train" in budget_words(())
 
 
-def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else() -> None:
+def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else():
     one = RUNS[2]
     architecture = {**one.settings["architecture"], "frames_per_step": 4}
     four = replace(one, name="stone-four", settings={**one.settings, "architecture": architecture})
@@ -152,21 +148,9 @@ def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else
     assert averaging_words([*RUNS, other]).startswith("No two runs")
 
 
-def test_the_budget_is_added_up() -> None:
+def test_the_budget_is_added_up():
     assert budget_words(RUNS) == "3 runs, 1.5 hours in all: 1.5 hours on a machine (3)."
     assert chosen_words(RUNS).count("- ") == 1
-
-
-# Cards
-
-
-def test_the_card_of_the_default_network_says_which_file_it_is_of_and_how_right_it_is() -> None:
-    card, header = default_card(ROOT), read_header(default_weights())
-    assert card.startswith(f"## {header.title}\n") and header.checksum in card
-    assert "trainable parameters" in card and "MIREX, %" in card
-
-
-# Ours against the released ones
 
 
 def made_up_experiment() -> Any:
@@ -177,7 +161,7 @@ def made_up_experiment() -> Any:
     return replace(recorded, answers=recorded.answers.assign(skey=ours))
 
 
-def test_the_table_says_which_scores_more() -> None:
+def test_the_table_says_which_scores_more():
     experiment = made_up_experiment()
     rows = differences_table(experiment).splitlines()
     made_up = next(
@@ -190,22 +174,17 @@ def test_the_table_says_which_scores_more() -> None:
     assert differences_table(nobody) == NOTHING
 
 
-def test_the_figure_of_differences_says_them_in_words() -> None:
+def test_the_figure_of_differences_says_them_in_words():
     experiment = made_up_experiment()
     drawing = differences_drawing(experiment.answers, pairs_of(experiment), "D")
     assert "S-KEY − S-KEY as released, MIREX: -" in drawing.description
 
 
-def test_no_two_pairs_of_a_figure_have_the_same_marker() -> None:
+def test_no_two_pairs_of_a_figure_have_the_same_marker():
     assert len(PAIRS) <= len(set(MARKERS)) == len(MARKERS)
 
 
-# The notebooks
-
-
-def test_papermill_draws_the_trainings_of_a_folder(
-    execute: Callable[..., NotebookNode], tmp_path: Path
-) -> None:
+def test_papermill_draws_the_trainings_of_a_folder(execute, tmp_path):
     write(RUNS, tmp_path)
     text = nbformat.writes(execute("training", records=str(tmp_path)))
     assert text.count('class=\\"companion-figure\\"') == 2 + 2 + 2

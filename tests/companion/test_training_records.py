@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ SYSTEMS = (("stone", 0), ("skey", 0), ("skey", 1))
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(tmp_path_factory):
     """Two systems, one of them with two seeds, trained on next to nothing."""
     folder = tmp_path_factory.mktemp("runs")
     data = synthetic_data(folder / "store")
@@ -51,7 +50,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def checkout(checkout: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(checkout, runs, monkeypatch):
     """A checkout of its own that holds copies of the runs, and whose open corpus is made up."""
     shutil.copytree(runs, checkout / "runs")
     monkeypatch.setenv("SKEY_DATA", str(checkout / "data"))
@@ -79,7 +78,7 @@ def shipped(checkout: Path) -> dict[str, TrainingRecord]:
     return {record.name: record for record in read_training_records(checkout / RESULTS)}
 
 
-def test_a_record_says_all_that_made_the_run(checkout: Path) -> None:
+def test_a_record_says_all_that_made_the_run(checkout):
     record = shipped(checkout)["skey-s1"]
     header = read_header(checkout / "runs" / "skey-s1" / "skey-s1.safetensors")
     assert (record.name, record.system, record.seed) == ("skey-s1", "skey", 1)
@@ -93,9 +92,7 @@ def test_a_record_says_all_that_made_the_run(checkout: Path) -> None:
     assert record.score_words.startswith("MIREX ")
 
 
-def test_a_system_of_signatures_has_ksea_alone_and_a_curve_with_an_entry_an_epoch(
-    checkout: Path,
-) -> None:
+def test_a_system_of_signatures_has_ksea_alone_and_a_curve_with_an_entry_an_epoch(checkout):
     record = shipped(checkout)["stone-s0"]
     curve = record.curve
     assert curve["epoch"].tolist() == [1, 2]
@@ -104,34 +101,33 @@ def test_a_system_of_signatures_has_ksea_alone_and_a_curve_with_an_entry_an_epoc
     assert set(record.scores.metric) == {"ksea"} and record.metric == "ksea", "it has twelve outputs"
 
 
-def test_a_run_that_is_not_finished_is_not_shipped(checkout: Path) -> None:
+def test_a_run_that_is_not_finished_is_not_shipped(checkout):
     (checkout / "runs" / "skey-s0" / "skey-s0.safetensors").unlink()
     with pytest.raises(RunError, match="no finished run"):
         ship(checkout, folders(checkout))
     assert not (checkout / RESULTS).exists()
 
 
-def made_up(name: str, system: str, seed: int, loss: float, score: float) -> TrainingRecord:
+def made_up(name: str, loss: float, score: float) -> TrainingRecord:
     """A record with nothing in it but what a choice could look at."""
+    system, seed = name.split("-")[0], int(name[-1])
     curve = pd.DataFrame({"validation_loss": [9.0, loss]})
     scores = pd.DataFrame([(name, "all", "mirex", score, score, score, 1)], columns=COLUMNS)
     return TrainingRecord(name, system, seed, {}, {}, "", {}, curve, scores)
 
 
-def test_among_seeds_the_lowest_last_validation_loss_is_chosen_whatever_the_scores() -> None:
+def test_among_seeds_the_lowest_last_validation_loss_is_chosen_whatever_the_scores():
     records = [
-        made_up("skey-s0", "skey", 0, loss=0.5, score=90.0),
-        made_up("skey-s1", "skey", 1, loss=0.4, score=10.0),
-        made_up("skey-long-s0", "skey", 0, loss=0.1, score=99.0),
-        made_up("stone-s2", "stone", 2, loss=0.7, score=50.0),
+        made_up("skey-s0", loss=0.5, score=90.0),
+        made_up("skey-s1", loss=0.4, score=10.0),
+        made_up("skey-long-s0", loss=0.1, score=99.0),
+        made_up("stone-s2", loss=0.7, score=50.0),
     ]
-    assert {system: record.name for system, record in choose(records).items()} == {
-        "skey": "skey-s1",
-        "stone": "stone-s2",
-    }
+    chosen = {system: record.name for system, record in choose(records).items()}
+    assert chosen == {"skey": "skey-s1", "stone": "stone-s2"}
 
 
-def test_shipping_records_every_seed_and_copies_one_file_of_weights_a_system(checkout: Path) -> None:
+def test_shipping_records_every_seed_and_copies_one_file_of_weights_a_system(checkout):
     said = CliRunner().invoke(main, ["ship", *map(str, folders(checkout))])
     assert said.exit_code == 0, said.output
     records = read_training_records(checkout / RESULTS)
@@ -146,9 +142,7 @@ def test_shipping_records_every_seed_and_copies_one_file_of_weights_a_system(che
     assert faults(checkout) == faults(checkout, weights_again=True) == []
 
 
-def test_shipping_again_changes_no_byte_and_records_of_seeds_that_are_not_given_any_more_go(
-    checkout: Path,
-) -> None:
+def test_shipping_again_changes_no_byte_and_records_of_seeds_that_are_not_given_any_more_go(checkout):
     ship(checkout, folders(checkout))
     before = {file: file.read_bytes() for file in (checkout / RESULTS).rglob("*.*")}
     ship(checkout, folders(checkout))
@@ -158,7 +152,7 @@ def test_shipping_again_changes_no_byte_and_records_of_seeds_that_are_not_given_
     assert faults(checkout) == []
 
 
-def test_a_variant_is_recorded_and_never_chosen(checkout: Path) -> None:
+def test_a_variant_is_recorded_and_never_chosen(checkout):
     (checkout / "runs" / "skey-s0").rename(checkout / "runs" / "skey-other-s0")
     (chosen,) = ship(checkout, [checkout / "runs" / "skey-other-s0", checkout / "runs" / "skey-s1"]).values()
     assert chosen.name == "skey-s1"
@@ -168,7 +162,7 @@ def test_a_variant_is_recorded_and_never_chosen(checkout: Path) -> None:
     assert faults(checkout) == []
 
 
-def test_a_setting_that_a_record_does_not_know_has_its_default() -> None:
+def test_a_setting_that_a_record_does_not_know_has_its_default():
     old = {"name": "skey", "batch": 7, "loss": {"omega": 7}}
     new = {**old, "crops": "paper", "loss": {"omega": 7, "mode_from": 0.0}}
     assert completed(old) == completed(new)
@@ -177,14 +171,14 @@ def test_a_setting_that_a_record_does_not_know_has_its_default() -> None:
 
 
 @pytest.fixture(scope="module")
-def recorded() -> tuple[TrainingRecord, ...]:
+def recorded():
     """The runs on record."""
     return read_training_records(find_checkout() / RESULTS)
 
 
 def test_the_command_shown_with_each_run_on_record_trains_it_with_its_settings(
-    recorded: tuple[TrainingRecord, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    recorded, tmp_path, monkeypatch
+):
     asked: list[Any] = []
     monkeypatch.setattr("skey.cli.train._train", lambda *arguments: asked.append(arguments))
     monkeypatch.setattr("skey.cli.train._check", lambda *arguments: None)
@@ -204,7 +198,7 @@ def test_the_command_shown_with_each_run_on_record_trains_it_with_its_settings(
         )
 
 
-def test_the_name_of_a_system_is_enough_to_train_what_ships(recorded: tuple[TrainingRecord, ...]) -> None:
+def test_the_name_of_a_system_is_enough_to_train_what_ships(recorded):
     for system, each in choose(recorded).items():
         words = command(each, recorded).split()
         assert words[:5] == ["skey", "train", each.settings["name"], "--seed", str(each.seed)]
@@ -213,9 +207,7 @@ def test_the_name_of_a_system_is_enough_to_train_what_ships(recorded: tuple[Trai
             assert words[5:] in ([*music, "--half-precision"], [*music, "--full-precision"])
 
 
-def test_seeds_of_other_settings_are_not_mixed(
-    checkout: Path, runs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_seeds_of_other_settings_are_not_mixed(checkout, runs, tmp_path_factory):
     data = synthetic_data(tmp_path_factory.mktemp("more"))
     longer = checkout / "runs" / "skey-s2"
     run("skey", data, longer, epochs=3, seed=2).train()
@@ -232,9 +224,7 @@ def test_seeds_of_other_settings_are_not_mixed(
         ("answers.csv", "full,C major,", "full,D major,", "reference: record D major"),
     ],
 )
-def test_a_number_that_was_changed_by_hand_is_named(
-    checkout: Path, file: str, old: str, new: str, named: str
-) -> None:
+def test_a_number_that_was_changed_by_hand_is_named(checkout, file, old, new, named):
     chosen = ship(checkout, folders(checkout))["skey"].name
     path = checkout / RESULTS / FOLDER / file.replace("CHOSEN", chosen)
     path.write_text(path.read_text().replace(old, new, 1))
@@ -242,7 +232,7 @@ def test_a_number_that_was_changed_by_hand_is_named(
     assert shown.exit_code == 1 and named.replace("CHOSEN", chosen) in shown.output, shown.output
 
 
-def test_weights_of_another_seed_are_not_the_chosen_ones(checkout: Path) -> None:
+def test_weights_of_another_seed_are_not_the_chosen_ones(checkout):
     chosen = ship(checkout, folders(checkout))["skey"].name
     other = {"skey-s0": "skey-s1", "skey-s1": "skey-s0"}[chosen]
     loaded = read_weights(checkout / "runs" / other / f"{other}.safetensors")
@@ -253,53 +243,39 @@ def test_weights_of_another_seed_are_not_the_chosen_ones(checkout: Path) -> None
     assert f"{chosen}: name: record skey, the weights say {other}" in found
 
 
-def other_header(checkout: Path, **changes: Any) -> None:
+def with_header(file: Path, **changes: Any) -> None:
     """The same weights with something else in their header."""
-    file = checkout / SHIPPED / "stone.safetensors"
     loaded = read_weights(file)
     save_weights(file, loaded.network, replace(loaded.header, **changes))
-
-
-def damage(checkout: Path) -> None:
-    file = checkout / SHIPPED / "stone.safetensors"
-    content = file.read_bytes()
-    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-
-
-def other_temperature(checkout: Path) -> None:
-    training = read_header(checkout / SHIPPED / "stone.safetensors").training
-    other_header(checkout, training={**training, "temperature": 0.5})
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (damage, "stone.safetensors: .*checksum"),
-        (other_temperature, "stone-s0: training / temperature: record nothing, the weights say 0.5"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1] + b"\xff"), "stone.safetensors: .*checksum"),
         (
-            lambda checkout: other_header(checkout, title="S-KEY, seed 0"),
+            lambda file: with_header(file, training={**read_header(file).training, "temperature": 0.5}),
+            "stone-s0: training / temperature: record nothing, the weights say 0.5",
+        ),
+        (
+            lambda file: with_header(file, title="S-KEY, seed 0"),
             "stone-s0: title: record STONE ω = 7, seed 0, the weights say S-KEY, seed 0",
         ),
         (
-            lambda checkout: record_file(checkout / RESULTS, "stone-s0").unlink(),
+            lambda file: record_file(file.parents[2] / RESULTS, "stone-s0").unlink(),
             "stone.safetensors: no run of stone is on record",
         ),
-        (
-            lambda checkout: (checkout / SHIPPED / "stone.safetensors").unlink(),
-            "stone.safetensors: is on record and does not ship; restore it with git",
-        ),
+        (Path.unlink, "stone.safetensors: is on record and does not ship; restore it with git"),
     ],
 )
-def test_what_is_wrong_with_shipped_weights_is_named(
-    checkout: Path, change: Callable[[Path], None], named: str
-) -> None:
+def test_what_is_wrong_with_shipped_weights_is_named(checkout, change, named):
     ship(checkout, folders(checkout))
-    change(checkout)
+    change(checkout / SHIPPED / "stone.safetensors")
     (fault,) = check_weights(checkout / RESULTS, checkout / SHIPPED)
     assert re.match(named, fault)
 
 
-def test_an_answer_that_the_weights_no_longer_give_is_named(checkout: Path) -> None:
+def test_an_answer_that_the_weights_no_longer_give_is_named(checkout):
     ship(checkout, folders(checkout))
     record = read_record(checkout / RESULTS)
     write_record(replace(record, answers=record.answers.assign(stone=0)))
@@ -314,9 +290,7 @@ def validation(data: TrainingData, clips: int) -> Pool:
 
 
 @pytest.mark.parametrize("name", ["stone-s0", "skey-s0"])
-def test_the_temperature_is_fitted_on_enough_held_out_clips(
-    checkout: Path, tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
+def test_the_temperature_is_fitted_on_enough_held_out_clips(checkout, tmp_path_factory, name):
     data = synthetic_data(tmp_path_factory.mktemp("more"))
     loaded = read_weights(checkout / "runs" / name / f"{name}.safetensors")
     found = confidence_of(loaded, validation(data, LEAST_CLIPS))

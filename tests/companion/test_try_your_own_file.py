@@ -5,28 +5,23 @@ import html
 import io
 import json
 import re
-import shutil
-import subprocess
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from test_estimator import cadence, noise
+from made_up import ROOT, page_shown
+from sounds import cadence, noise
 
 from companion.pages.browser import browser_script
 from skey.audio import SAMPLE_RATE, Wave
 from skey.estimator import KeyEstimator
 from skey.keys import KEYS, parse_key
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "book" / "try-your-own-file.md"
 PROGRAM = ROOT / "book" / "_static" / "try-your-own-file.js"
-CHROMIUM = shutil.which("chromium")
 SECONDS = 300
 
 RUN = """
@@ -71,17 +66,6 @@ CLIPS = {
 }
 
 
-def shown(address: str, profile: Path) -> str:
-    """A page after its scripts have run, as headless Chromium writes it down."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium here, in which the page's JavaScript could run")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--dump-dom"]
-    done = subprocess.run(
-        [CHROMIUM, *options, address], capture_output=True, encoding="utf-8", timeout=SECONDS, check=True
-    )
-    return done.stdout
-
-
 def page(body: str, script: str) -> str:
     """A page with the program of the book, and a script that uses it."""
     scripts = [browser_script(), PROGRAM.read_text(encoding="utf-8"), script]
@@ -91,21 +75,19 @@ def page(body: str, script: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser_answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def browser_answers(tmp_path_factory):
     """What the JavaScript says to each clip."""
     folder = tmp_path_factory.mktemp("page")
     clips = json.dumps([base64.b64encode(clip.astype("<f4").tobytes()).decode() for clip in CLIPS.values()])
     (folder / "page.html").write_text(page("", f"const CLIPS = {clips};{RUN}"), encoding="utf-8")
-    text = shown((folder / "page.html").as_uri(), folder / "profile")
+    text = page_shown((folder / "page.html").as_uri(), folder / "profile")
     body = re.search(r"<body>(.*)</body>", text, flags=re.DOTALL)
     assert body, text[:1000]
     return dict(zip(CLIPS, json.loads(html.unescape(body[1])), strict=True))
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_the_browser_answers_as_the_estimator_does(
-    name: str, browser_answers: dict[str, dict[str, Any]]
-) -> None:
+def test_the_browser_answers_as_the_estimator_does(name, browser_answers):
     expected, answer = KeyEstimator().estimate(CLIPS[name], SAMPLE_RATE), browser_answers[name]
     assert answer["key"] == (None if expected.key is None else KEYS.index(expected.key))
     assert answer["reason"] == expected.reason
@@ -132,7 +114,7 @@ class Waiting(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_the_page_decodes_a_dropped_file_and_draws_its_key(tmp_path: Path) -> None:
+def test_the_page_decodes_a_dropped_file_and_draws_its_key(tmp_path):
     clip, sound = sung("Bb major", 16), io.BytesIO()
     soundfile.write(sound, np.stack([clip, clip], axis=1).repeat(2, axis=0), 2 * SAMPLE_RATE, format="WAV")
     wav = base64.b64encode(sound.getvalue()).decode()
@@ -142,7 +124,7 @@ def test_the_page_decodes_a_dropped_file_and_draws_its_key(tmp_path: Path) -> No
     (tmp_path / "page.html").write_text(text, encoding="utf-8")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Waiting, directory=str(tmp_path))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        drawn = shown(f"http://127.0.0.1:{server.server_port}/page.html", tmp_path / "profile")
+        drawn = page_shown(f"http://127.0.0.1:{server.server_port}/page.html", tmp_path / "profile")
         server.shutdown()
     assert re.search(r'role="status"[^>]*>clip.wav: Bb major \(Camelot 6B\), confidence', drawn)
     assert len(re.findall(r'<text x="-?\d', drawn)) == len(KEYS)

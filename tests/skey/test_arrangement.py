@@ -42,7 +42,7 @@ def symbolic_key(notes: np.ndarray, programs: tuple[tuple[int, int], ...]) -> Ke
 
 
 @pytest.fixture(scope="module")
-def pieces() -> list[Piece]:
+def pieces():
     return [
         *some("chorales")[::4],
         *some("tunes", "minor")[::4],
@@ -51,7 +51,7 @@ def pieces() -> list[Piece]:
     ]
 
 
-def test_the_chord_of_a_bar_has_the_notes_of_its_broken_triad() -> None:
+def test_the_chord_of_a_bar_has_the_notes_of_its_broken_triad():
     bars = [[60, 64, 67, 64], [65, 69, 72, 69], [67, 71, 74, 71], [72, 67, 64, 60]]
     notes = melody([pitch for bar in bars for pitch in bar])
     for seed in range(5):
@@ -60,7 +60,7 @@ def test_the_chord_of_a_bar_has_the_notes_of_its_broken_triad() -> None:
 
 
 @pytest.mark.parametrize("mode", ["major", "minor"])
-def test_harmony_resolves_and_ends_on_the_tonic_without_underlining_it(mode: str) -> None:
+def test_harmony_resolves_and_ends_on_the_tonic_without_underlining_it(mode):
     roots: Counter[int] = Counter()
     for piece, seed in product(some("tunes", mode), range(2)):
         edges = accompaniment.chord_edges(piece, 1)
@@ -73,7 +73,7 @@ def test_harmony_resolves_and_ends_on_the_tonic_without_underlining_it(mode: str
     assert len([root for root, times in roots.items() if times > 0.05 * roots.total()]) >= 5
 
 
-def test_compound_time_is_felt_in_dotted_beats() -> None:
+def test_compound_time_is_felt_in_dotted_beats():
     def piece(rhythm: list[float]) -> Piece:
         onsets = np.concatenate([np.array(rhythm) + 3 * bar for bar in range(8)])
         notes = np.array([(onset, 0.5, 60, 0) for onset in onsets], dtype=NOTE)
@@ -83,7 +83,7 @@ def test_compound_time_is_felt_in_dotted_beats() -> None:
     assert accompaniment.pulse_of(piece([0.0, 1.0, 2.0])) == 1.0
 
 
-def test_notes_fill_thirty_seconds_and_no_more(pieces: list[Piece]) -> None:
+def test_notes_fill_thirty_seconds_and_no_more(pieces):
     for piece in pieces:
         for place in (0.0, 0.5, 1.0):
             notes = arrange(piece, "full", "b|0|0", place).notes
@@ -93,13 +93,13 @@ def test_notes_fill_thirty_seconds_and_no_more(pieces: list[Piece]) -> None:
             assert np.mean(sounding) > 0.85
 
 
-def test_a_short_piece_is_repeated(pieces: list[Piece]) -> None:
+def test_a_short_piece_is_repeated(pieces):
     piece = pieces[0]
     short = Piece(piece.id, "chorales", "x", piece.key, 4.0, piece.notes[:16], np.array([0.0, 4.0]))
     assert arrange(short, "full", "c|0|0").notes["onset"].max() > 25.0
 
 
-def test_every_player_stays_where_the_instrument_is_in_tune(pieces: list[Piece]) -> None:
+def test_every_player_stays_where_the_instrument_is_in_tune(pieces):
     for number, piece in enumerate(pieces):
         arrangement = arrange(piece, "full", f"d|{number}|0")
         for track, (bank, preset) in enumerate(arrangement.programs):
@@ -108,7 +108,7 @@ def test_every_player_stays_where_the_instrument_is_in_tune(pieces: list[Piece])
             assert ((low <= pitches) & (pitches <= high)).all()
 
 
-def test_octaves_bring_a_line_into_range_and_keep_its_pitch_classes() -> None:
+def test_octaves_bring_a_line_into_range_and_keep_its_pitch_classes():
     line = np.arange(20, 100)
     for preset in RANGES:
         moved = in_range(line, (0, preset))
@@ -116,17 +116,17 @@ def test_octaves_bring_a_line_into_range_and_keep_its_pitch_classes() -> None:
         assert moved.min() >= RANGES[preset][0] and moved.max() <= RANGES[preset][1]
 
 
-def test_every_preset_that_is_played_is_known_to_be_in_tune() -> None:
+def test_every_preset_that_is_played_is_known_to_be_in_tune():
     played = {*MELODY, *CHORD_PRESETS, *BASS, *(preset for group in ENSEMBLES for preset in group)}
     assert played == set(RANGES)
 
 
-def test_all_twelve_transpositions_are_drawn_evenly() -> None:
+def test_all_twelve_transpositions_are_drawn_evenly():
     drawn = Counter(draw_transposition(f"piece {n}|0|0") for n in range(2400))
     assert sorted(drawn) == list(range(-5, 7)) and min(drawn.values()) > 140
 
 
-def test_hard_arrangements_are_further_out_of_tune(pieces: list[Piece]) -> None:
+def test_hard_arrangements_are_further_out_of_tune(pieces):
     cents = {
         level: [arrange(pieces[0], level, f"e|{n}|0").tuning_cents for n in range(60)] for level in LEVELS
     }
@@ -136,7 +136,7 @@ def test_hard_arrangements_are_further_out_of_tune(pieces: list[Piece]) -> None:
 
 
 @pytest.mark.parametrize("source", ["chorales", "tunes"])
-def test_the_arranged_notes_speak_for_the_label(source: str) -> None:
+def test_the_arranged_notes_speak_for_the_label(source):
     right, modes = [], [None] if source == "chorales" else ["major", "minor"]
     for number, piece in enumerate(piece for mode in modes for piece in some(source, mode)[::2]):
         assert piece.key is not None

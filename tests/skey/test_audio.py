@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from sounds import pitch, sine
 
 from skey.audio import (
     MIN_SAMPLES,
     SAMPLE_RATE,
     AudioError,
-    SilentAudio,
     TooShortAudio,
     prepare,
     read_audio,
@@ -19,17 +19,6 @@ from skey.audio import (
 )
 from skey.cli.measure import measure
 from skey.files.decoding import decoded
-
-
-def sine(rate, frequency=440.0, seconds=4.0, amplitude=0.5):
-    times = np.arange(int(seconds * rate)) / rate
-    return (amplitude * np.sin(2 * np.pi * frequency * times)).astype(np.float32)
-
-
-def pitch(wave):
-    """The strongest frequency of a waveform at 22,050 Hz."""
-    spectrum = np.abs(np.fft.rfft(wave * np.hanning(wave.size)))
-    return spectrum.argmax() * SAMPLE_RATE / wave.size
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 37_913, 44_100, 48_000, 96_000, 192_000])
@@ -129,8 +118,6 @@ def with_one(value):
         *((with_one(value), 44_100, AudioError, "NaN") for value in (np.nan, np.inf, -np.inf)),
         *((with_one(value), 44_100, AudioError, "over 1e12") for value in (1e13, 1e39, -1e300)),
         (np.ma.masked_greater(sine(44_100), 0.1), 44_100, AudioError, r"filled\(0\)"),
-        (np.zeros(100_000), 22_050, SilentAudio, "silent"),
-        (np.stack([sine(22_050), -sine(22_050)], axis=1), 22_050, SilentAudio, "opposite phase"),
         (np.zeros(0), 44_100, AudioError, "empty"),
         *((sine(44_100).astype(dtype), 44_100, AudioError, "int16") for dtype in (np.int64, np.uint64)),
         (sine(SAMPLE_RATE)[: MIN_SAMPLES - 1], SAMPLE_RATE, TooShortAudio, r"2\.95 s"),

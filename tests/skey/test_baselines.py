@@ -36,19 +36,19 @@ def sung(key: Key) -> torch.Tensor:
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("pitch_class", range(12))
-def test_the_loudest_pitch_class_is_named_from_c(pitch_class: int, scale: str) -> None:
+def test_the_loudest_pitch_class_is_named_from_c(pitch_class, scale):
     assert int(track_chroma(spectrum({pitch_class: 0.9}), scale).argmax()) == pitch_class
     assert ChromaArgmax(scale)(spectrum({pitch_class: 0.9, (pitch_class + 7) % 12: 0.8})) == pitch_class
 
 
-def test_decibels_are_averaged_as_they_are_and_magnitudes_after_eight_decades() -> None:
+def test_decibels_are_averaged_as_they_are_and_magnitudes_after_eight_decades():
     bins = spectrum({0: 0.75})
     assert track_chroma(bins, "decibels")[0] == pytest.approx(0.75)
     assert track_chroma(bins, "magnitude")[0] == pytest.approx(10 ** (8 * (0.75 - 1)))
     assert track_chroma(bins, "energy")[0] == pytest.approx(10 ** (16 * (0.75 - 1)))
 
 
-def test_a_quiet_half_counts_as_much_as_a_loud_one_framewise_only() -> None:
+def test_a_quiet_half_counts_as_much_as_a_loud_one_framewise_only():
     halves = torch.cat([spectrum({0: 1.0}, 40), spectrum({7: 0.7}, 60)], dim=1)
     assert int(track_chroma(halves, "framewise").argmax()) == 7
     assert int(track_chroma(halves, "energy").argmax()) == 0
@@ -56,7 +56,7 @@ def test_a_quiet_half_counts_as_much_as_a_loud_one_framewise_only() -> None:
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 @pytest.mark.parametrize("key", KEYS, ids=str)
-def test_a_key_fits_its_own_template_perfectly(key: Key, profile: str) -> None:
+def test_a_key_fits_its_own_template_perfectly(key, profile):
     weights = key_templates(profile)[key.index]
     loudness = dict(enumerate((1 + np.log10(weights / weights.max()) / 8).tolist()))
     matcher = TemplateMatching(profile, scale="magnitude")
@@ -65,7 +65,7 @@ def test_a_key_fits_its_own_template_perfectly(key: Key, profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
-def test_scores_are_pearson_correlations(profile: str) -> None:
+def test_scores_are_pearson_correlations(profile):
     bins = torch.rand(99, 20, generator=torch.Generator().manual_seed(0))
     expected = [pearsonr(row, track_chroma(bins)).statistic for row in key_templates(profile)]
     np.testing.assert_allclose(TemplateMatching(profile).scores(bins), expected, atol=1e-5)
@@ -74,12 +74,12 @@ def test_scores_are_pearson_correlations(profile: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 @pytest.mark.parametrize("key", KEYS, ids=str)
-def test_a_sung_cadence_is_recognised_in_every_key(key: Key, profile: str) -> None:
+def test_a_sung_cadence_is_recognised_in_every_key(key, profile):
     assert TemplateMatching(profile)(sung(key)) == key
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_transposing_the_spectrum_transposes_the_key(scale: str) -> None:
+def test_transposing_the_spectrum_transposes_the_key(scale):
     loudness = {0: 1.0, 2: 0.85, 4: 0.95, 5: 0.9, 7: 0.97, 9: 0.9, 11: 0.85}
     keys = [
         TemplateMatching(scale=scale)(spectrum({(pc + up) % 12: level for pc, level in loudness.items()}))
@@ -89,14 +89,14 @@ def test_transposing_the_spectrum_transposes_the_key(scale: str) -> None:
     assert keys[0] == parse_key("C major")
 
 
-def test_a_note_is_heard_in_its_own_semitone_only() -> None:
+def test_a_note_is_heard_in_its_own_semitone_only():
     wave = torch.sin(2 * torch.pi * 440 * torch.arange(44100) / 22050)
     blurred, sharp = (track_chroma(log_vqt(wave), scale) for scale in ("magnitude", "peaks"))
     assert blurred[8] > 0.3 * blurred[9] and blurred[10] > 0.3 * blurred[9]
     assert sharp[8] < 0.1 * sharp[9] and sharp[10] < 0.1 * sharp[9]
 
 
-def test_every_baseline_answers_a_key_or_a_signature_and_always_c_major_never_listens() -> None:
+def test_every_baseline_answers_a_key_or_a_signature_and_always_c_major_never_listens():
     bins = sung(parse_key("G minor"))
     answers = {name: system(bins) for name, system in BASELINES.items()}
     assert {name for name, answer in answers.items() if isinstance(answer, int)} == {"feature-engineering"}

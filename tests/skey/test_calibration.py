@@ -1,6 +1,5 @@
 """Calibration finds from sound alone what each output means."""
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -10,25 +9,22 @@ from torch import Tensor
 
 from skey.calibration import SCALES, Calibration, calibrate, reference_sound, triad
 from skey.errors import SkeyError
-from skey.keys import KEYS, Mode, parse_key
+from skey.keys import KEYS, parse_key
 from skey.model import Architecture, ChromaNet
-from skey.weights.store import LoadedModel
 
 
 @pytest.mark.parametrize(
     ("name", "outputs"),
     [("skey", "A major, B minor"), ("semitone24", "B minor, D major"), ("stone12", "Bb major")],
 )
-def test_calibration_finds_with_which_key_each_mode_of_a_released_network_begins(
-    released: Callable[[str], LoadedModel], name: str, outputs: str
-) -> None:
+def test_calibration_finds_with_which_key_each_mode_of_a_released_network_begins(released, name, outputs):
     keys = released(name).header.calibration.output_keys()
     expected = [parse_key(first).transposed(q) for first in outputs.split(", ") for q in range(12)]
     assert list(keys) == expected
 
 
 @pytest.mark.parametrize(("mode", "key"), [("major", "0 2 4 5 7 9 11"), ("minor", "9 11 0 2 4 5 8")])
-def test_the_reference_sound_is_made_of_the_notes_of_its_key(mode: Mode, key: str) -> None:
+def test_the_reference_sound_is_made_of_the_notes_of_its_key(mode, key):
     notes = {int(pitch_class) for pitch_class in key.split()}
     assert {pitch % 12 for pitch in SCALES[mode]} == notes
     natural_seventh = {7}
@@ -39,7 +35,7 @@ def test_the_reference_sound_is_made_of_the_notes_of_its_key(mode: Mode, key: st
     assert all({(high - low) % 12 for low, high in pairwise(chord)} <= {3, 4} for chord in chords)
 
 
-def test_a_one_hot_output_comes_out_as_its_own_key() -> None:
+def test_a_one_hot_output_comes_out_as_its_own_key():
     calibration = Calibration(24, major=9, minor=11, major_column=1)
     for index, key in enumerate(calibration.output_keys()):
         profile = torch.zeros(1, 24)
@@ -49,7 +45,7 @@ def test_a_one_hot_output_comes_out_as_its_own_key() -> None:
         assert int(calibration.signature_profile(matrix).argmax()) == key.signature
 
 
-def test_a_key_signature_profile_is_rotated_to_start_at_c_and_tells_no_mode() -> None:
+def test_a_key_signature_profile_is_rotated_to_start_at_c_and_tells_no_mode():
     calibration = Calibration(12, major=10, minor=7)
     for index, key in enumerate(calibration.output_keys()):
         assert int(calibration.signature_profile(torch.eye(12)[index : index + 1]).argmax()) == key.tonic
@@ -77,12 +73,12 @@ class ChromaWithModes(ChromaNet):
 
 
 @pytest.mark.parametrize(("major", "minor", "column"), [(0, 0, 0), (3, 3, 1), (5, 10, 0), (11, 4, 1)])
-def test_each_mode_calibrates_on_its_own(major: int, minor: int, column: int) -> None:
+def test_each_mode_calibrates_on_its_own(major, minor, column):
     found = calibrate(ChromaWithModes(major, minor, column))
     assert found == Calibration(24, (9 - major) % 12, (9 - minor) % 12, column)
 
 
-def test_calibration_leaves_a_network_in_training_as_it_was_and_refuses_broken_weights() -> None:
+def test_calibration_leaves_a_network_in_training_as_it_was_and_refuses_broken_weights():
     network = ChromaNet().train()
     calibrate(network)
     assert network.training and int(network.mode_norm.num_batches_tracked) == 0

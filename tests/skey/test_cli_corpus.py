@@ -1,7 +1,6 @@
 """`skey corpus`: what a newcomer types, and what is answered."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,19 +19,19 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path, monkeypatch):
     """Call the command with its data in a fresh folder."""
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
     return lambda *arguments: CliRunner().invoke(main, ["corpus", *map(str, arguments)])
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def silent(monkeypatch):
     """Make features without sound."""
     monkeypatch.setattr(build_module, "clip_features", lambda clip: np.zeros(CLIP_SHAPE, np.uint8))
 
 
-def test_building_says_how_much_where_and_the_checksum(run: Run, silent: None, tmp_path: Path) -> None:
+def test_building_says_how_much_where_and_the_checksum(run, silent, tmp_path):
     first = run("build", "--clips", 13, "--jobs", 1)
     assert first.exit_code == 0, first.output
     assert "13 clips, 1.7 MB" in first.stdout and str(tmp_path) in first.stdout
@@ -40,13 +39,13 @@ def test_building_says_how_much_where_and_the_checksum(run: Run, silent: None, t
     assert run("build", "--clips", 13, "--jobs", 1).stdout == first.stdout
 
 
-def test_the_description_is_readable(run: Run) -> None:
+def test_the_description_is_readable(run):
     text = run("describe", "--split", "unlabelled", "--clips", 10).stdout
     assert text.startswith("unlabelled: 10 clips of 10 pieces")
     assert "polyphony" in text and "unknown" in text
 
 
-def test_listening_writes_what_was_heard_and_says_what_it_is(run: Run, tmp_path: Path) -> None:
+def test_listening_writes_what_was_heard_and_says_what_it_is(run, tmp_path):
     clip = plan_clips("test", 1)[0]
     answer = run("listen", clip.id, "-o", tmp_path / "clip.wav")
     assert answer.exit_code == 0, answer.output
@@ -59,14 +58,14 @@ def test_listening_writes_what_was_heard_and_says_what_it_is(run: Run, tmp_path:
     assert again.exit_code == 2 and "clip.wav is there already" in again.stderr
 
 
-def test_a_piece_sounds_at_another_level_and_in_another_arrangement() -> None:
+def test_a_piece_sounds_at_another_level_and_in_another_arrangement():
     piece = plan_clips("test", 1)[0].piece_id
     plain, hard, other = find_clip(piece), find_clip(piece, "hard"), find_clip(piece, arrangement=1)
     assert (plain.level, hard.level) == ("full", "hard") and hard.key == plain.key
     assert arrangements(other)[0].tempo != arrangements(plain)[0].tempo
 
 
-def test_the_degradation_that_is_told_is_the_one_that_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_degradation_that_is_told_is_the_one_that_is_heard(monkeypatch):
     from skey.corpus import plan
 
     clip = plan_clips("test", 1)[0]
@@ -78,12 +77,12 @@ def test_the_degradation_that_is_told_is_the_one_that_is_heard(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("name", ["chorales/bwv0#0-0-full", "nothing", "tunes/x#1", "tunes/x#a-0-full"])
-def test_an_unknown_piece_is_one_clear_line(run: Run, tmp_path: Path, name: str) -> None:
+def test_an_unknown_piece_is_one_clear_line(run, tmp_path, name):
     answer = run("listen", name, "-o", tmp_path / "clip.wav")
     assert answer.exit_code == 1
     assert answer.stderr.startswith("Error: ") and name.split("#")[0] in answer.stderr
 
 
-def test_a_folder_that_does_not_exist_is_one_clear_line(run: Run, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_is_one_clear_line(run, tmp_path):
     answer = run("listen", plan_clips("test", 1)[0].id, "-o", tmp_path / "no" / "clip.wav")
     assert answer.exit_code == 1 and answer.stderr.startswith("Error: cannot write")

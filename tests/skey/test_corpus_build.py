@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from test_processes import wait_until
 
 from skey.corpus.build import (
     CLIP_SHAPE,
@@ -67,19 +67,13 @@ def refused(clip: Clip) -> np.ndarray:
     raise SkeyError(f"cannot play {clip.id}")
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-
-
 def change(shard: Shard, position: int) -> None:
     content = bytearray(shard.array_path.read_bytes())
     content[position] ^= 64
     shard.array_path.write_bytes(content)
 
 
-def test_a_built_store_holds_every_clip_in_order_whatever_the_processes(tmp_path: Path) -> None:
+def test_a_built_store_holds_every_clip_in_order_whatever_the_processes(tmp_path):
     store = build_clips(planned(), tmp_path / "one", noise)
     assert store.clip_ids == tuple(clip.id for clip in planned())
     np.testing.assert_array_equal(store["c17"], noise(planned()[17]))
@@ -87,7 +81,7 @@ def test_a_built_store_holds_every_clip_in_order_whatever_the_processes(tmp_path
     assert build_clips(planned(), tmp_path / "two", noise, jobs=2).digest() == store.digest()
 
 
-def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_killed_build_goes_on_where_it_stopped(tmp_path):
     whole = build_clips(planned(), tmp_path / "whole", noise).digest()
     folder = tmp_path / "killed"
     builder = subprocess.Popen([sys.executable, "-c", BUILD, HERE, folder], stdout=subprocess.PIPE, text=True)
@@ -101,7 +95,7 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
 
 
-def test_two_builds_at_once_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_builds_at_once_share_the_work(tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setenv(LOG, str(log))
     with ThreadPoolExecutor(2) as pool:
@@ -110,7 +104,7 @@ def test_two_builds_at_once_share_the_work(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(log.read_text().split()) == sorted(clip.id for clip in planned())
 
 
-def test_a_changed_byte_is_mended_and_nothing_else_is_touched(tmp_path: Path) -> None:
+def test_a_changed_byte_is_mended_and_nothing_else_is_touched(tmp_path):
     store = build_clips(planned(), tmp_path, noise)
     digest, victim = store.digest(), store.shards[1]
     times = {shard: shard.array_path.stat().st_mtime_ns for shard in store.shards}
@@ -121,26 +115,26 @@ def test_a_changed_byte_is_mended_and_nothing_else_is_touched(tmp_path: Path) ->
     assert all(shard.array_path.stat().st_mtime_ns == times[shard] for shard in kept)
 
 
-def test_a_finished_build_computes_nothing_and_a_larger_plan_takes_over_its_shards(tmp_path: Path) -> None:
+def test_a_finished_build_computes_nothing_and_a_larger_plan_takes_over_its_shards(tmp_path):
     small = build_clips(planned(24), tmp_path, noise)
     assert build_clips(planned(24), tmp_path, refused).digest() == small.digest()
     large = build_clips(planned(36), tmp_path, noise)
     assert large.shards[:2] == small.shards and len(list(tmp_path.glob("*.npy"))) == 3
 
 
-def test_an_error_while_rendering_leaves_no_shard(tmp_path: Path) -> None:
+def test_an_error_while_rendering_leaves_no_shard(tmp_path):
     with pytest.raises(SkeyError, match="cannot play c0"):
         build_clips(planned(), tmp_path, refused)
     assert not list(tmp_path.glob("*.npy")) and not list(tmp_path.glob("*.json"))
 
 
-def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SkeyError, match="SKEY_DATA"):
         build_clips(planned(), tmp_path / "file" / "below", noise)
 
 
-def test_a_shard_is_named_by_everything_planned_about_its_clips(tmp_path: Path) -> None:
+def test_a_shard_is_named_by_everything_planned_about_its_clips(tmp_path):
     clips = planned()
     moved = [replace(clips[0], key=Key(1, "minor")), *clips[1:]]
     assert plan_digest(clips) == plan_digest(planned()) != plan_digest(moved)
@@ -148,14 +142,14 @@ def test_a_shard_is_named_by_everything_planned_about_its_clips(tmp_path: Path) 
     assert names[0][0] != names[1][0] and names[0][1:] == names[1][1:]
 
 
-def test_comments_do_not_outdate_features_but_code_does() -> None:
+def test_comments_do_not_outdate_features_but_code_does():
     code = "def gain(x: float) -> float:\n    return x * 2"
     assert bare_code(f'"""One."""\n\n\n{code}\n') == code
     assert bare_code(code.replace("  return", '  """Louder."""\n    # twice\n    return')) == code
     assert bare_code(code.replace("2", "3")) != code
 
 
-def test_the_data_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_data_directory_follows_the_environment(monkeypatch):
     monkeypatch.setenv("SKEY_DATA", "/somewhere/else")
     assert data_directory() == Path("/somewhere/else")
     monkeypatch.delenv("SKEY_DATA")
@@ -170,7 +164,7 @@ def made_up(clips: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture
-def two_shards(tmp_path: Path) -> tuple[Shard, Shard]:
+def two_shards(tmp_path):
     first = Shard(tmp_path, "first", ("a", "b", "c"))
     second = Shard(tmp_path, "second", ("d",))
     write_shard(first, made_up(3), VERSIONS)
@@ -178,7 +172,7 @@ def two_shards(tmp_path: Path) -> tuple[Shard, Shard]:
     return first, second
 
 
-def test_a_store_gives_back_the_bytes_of_each_clip_by_memory_map(two_shards: tuple[Shard, Shard]) -> None:
+def test_a_store_gives_back_the_bytes_of_each_clip_by_memory_map(two_shards):
     store = FeatureStore(two_shards)
     assert store.clip_ids == ("a", "b", "c", "d") and len(store) == 4
     np.testing.assert_array_equal(store["c"], made_up(3)[2])
@@ -198,7 +192,7 @@ def test_a_store_gives_back_the_bytes_of_each_clip_by_memory_map(two_shards: tup
     ],
     ids=["byte 0", "byte 127", "byte 128", "last byte", "shortened", "gone", "no manifest"],
 )
-def test_a_damaged_shard_does_not_count(two_shards: tuple[Shard, Shard], damage: Callable) -> None:
+def test_a_damaged_shard_does_not_count(two_shards, damage):
     store = FeatureStore(two_shards)
     damage(two_shards[0])
     assert store.damaged() == (two_shards[0],) and not two_shards[0].is_sound()
@@ -207,13 +201,13 @@ def test_a_damaged_shard_does_not_count(two_shards: tuple[Shard, Shard], damage:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"clips": ["a"]}', '{"clips": 3, "plan": "first"}'])
-def test_a_broken_manifest_counts_as_none(two_shards: tuple[Shard, Shard], text: str) -> None:
+def test_a_broken_manifest_counts_as_none(two_shards, text):
     two_shards[0].manifest_path.write_text(text, encoding="utf-8")
     assert two_shards[0].recorded_checksum() is None
     assert replace(two_shards[1], clip_ids=("a",)).recorded_checksum() is None, "of other clips"
 
 
-def test_the_digest_follows_the_bytes(two_shards: tuple[Shard, Shard]) -> None:
+def test_the_digest_follows_the_bytes(two_shards):
     before = FeatureStore(two_shards).digest()
     write_shard(two_shards[1], made_up(1, seed=1), VERSIONS)
     assert FeatureStore(two_shards).digest() == before
@@ -221,9 +215,7 @@ def test_the_digest_follows_the_bytes(two_shards: tuple[Shard, Shard]) -> None:
     assert FeatureStore(two_shards).digest() != before
 
 
-def test_a_builder_killed_while_writing_leaves_nothing_that_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_builder_killed_while_writing_leaves_nothing_that_counts(tmp_path, monkeypatch):
     shard = Shard(tmp_path, "torn", ("a",))
 
     monkeypatch.setattr("os.fsync", Mock(side_effect=KeyboardInterrupt))
@@ -235,7 +227,7 @@ def test_a_builder_killed_while_writing_leaves_nothing_that_counts(
     assert shard.is_sound() and not list(tmp_path.glob("*.partial"))
 
 
-def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr("os.fsync", Mock(side_effect=full))
     with pytest.raises(SkeyError, match=r"No space left on device.*SKEY_DATA"):

@@ -6,12 +6,13 @@ import socket
 import struct
 import subprocess
 import sys
+from functools import partial
 
 import av
 import numpy as np
 import pytest
 import soundfile
-from test_audio import pitch
+from sounds import pitch, sine
 
 from skey.audio import SAMPLE_RATE, AudioError, read_audio, stream_audio
 from skey.cli.measure import measure
@@ -22,14 +23,9 @@ RATE = 44_100
 COPY = "import sys, shutil; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
 
 
-def sine(frequency, seconds=4.0, rate=RATE, amplitude=0.5):
-    times = np.arange(int(seconds * rate)) / rate
-    return (amplitude * np.sin(2 * np.pi * frequency * times)).astype(np.float32)
-
-
 def encode(path, codec, container=None, *, rate=RATE, samples=None, **options):
     """Write a mono sound by FFmpeg."""
-    samples = sine(440, rate=rate) if samples is None else samples
+    samples = sine(rate) if samples is None else samples
     with av.open(str(path), "w", format=container) as out:
         stream = out.add_stream(codec, rate=rate, layout="mono", options=options)
         for start in range(0, len(samples), RATE):
@@ -57,7 +53,7 @@ def mp3_frames(samples, level):
 def joined(tmp_path):
     """An mp3 whose loud bit rate of the first second says nothing of the seven that follow."""
     path = tmp_path / "joined.mp3"
-    path.write_bytes(mp3_frames(sine(440, 1), 0.0) + mp3_frames(sine(660, 7), 0.9))
+    path.write_bytes(mp3_frames(sine(RATE, seconds=1), 0.0) + mp3_frames(sine(RATE, 660, 7), 0.9))
     return path
 
 
@@ -93,44 +89,54 @@ def test_an_mp3_whose_length_was_guessed_from_its_first_frame_is_heard_in_full(j
 
 
 def test_an_ordinary_mp3_is_heard_by_libsndfile_to_the_last_bit(tmp_path):
-    soundfile.write(tmp_path / "a.mp3", sine(440), SAMPLE_RATE)
+    soundfile.write(tmp_path / "a.mp3", sine(RATE), SAMPLE_RATE)
     with soundfile.SoundFile(tmp_path / "a.mp3") as file:
         theirs = file.read(10 * SAMPLE_RATE, dtype="float32")
     assert np.array_equal(np.concatenate(list(stream_audio(tmp_path / "a.mp3"))), theirs)
 
 
 def test_ffmpeg_is_not_imported_for_what_libsndfile_reads_alone(tmp_path):
-    soundfile.write(tmp_path / "a.flac", sine(440), RATE)
+    soundfile.write(tmp_path / "a.flac", sine(RATE), RATE)
     code = "import sys; from skey import audio; audio.read_audio(sys.argv[1]); assert 'av' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.flac")]).returncode == 0
 
 
-@pytest.mark.parametrize(("name", "size"), [("a.flac", 0), ("a.wav", 0), ("a.wav", 0xFFFFFFFF)])
-def test_a_file_of_unknown_length_is_heard_in_full(tmp_path, name, size):
+def claiming(content, size):
+    """A wav whose header says so many bytes of samples."""
+    content = bytearray(content)
+    place = content.index(b"data") + 4
+    content[4:8] = content[place : place + 4] = struct.pack("<I", size)
+    return content
+
+
+def without_length(content):
+    """A flac whose header says no number of samples."""
+    return content[:21] + bytes([content[21] & 0xF0, *bytes(4)]) + content[26:]
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [("a.flac", without_length), *(("a.wav", partial(claiming, size=size)) for size in (0, 0xFFFFFFFF))],
+)
+def test_a_file_of_unknown_length_is_heard_in_full(tmp_path, name, left):
     """As a program leaves it that writes into a pipe."""
     path = tmp_path / name
-    soundfile.write(path, sine(440), RATE)
-    content = bytearray(path.read_bytes())
-    if name == "a.flac":
-        content[21:26] = bytes([content[21] & 0xF0, *bytes(4)])
-    else:
-        place = content.index(b"data") + 4
-        content[4:8] = content[place : place + 4] = struct.pack("<I", size)
-    path.write_bytes(content)
+    soundfile.write(path, sine(RATE), RATE)
+    path.write_bytes(left(path.read_bytes()))
     assert read_audio(path).size == 4 * SAMPLE_RATE
 
 
 @pytest.mark.parametrize("zeros", [100_000, 400_000])
 def test_zeros_before_the_first_frame_do_not_hide_an_mp3(tmp_path, zeros):
     path = tmp_path / "a.mp3"
-    path.write_bytes(bytes(zeros) + mp3_frames(sine(440), 0.5))
+    path.write_bytes(bytes(zeros) + mp3_frames(sine(RATE), 0.5))
     assert read_audio(path).size / SAMPLE_RATE == pytest.approx(4, abs=0.1)
 
 
 def test_files_of_two_sample_rates_joined_to_one_are_heard_in_full(tmp_path):
     path = tmp_path / "a.mp3"
-    second = encode(tmp_path / "b.mp3", "libmp3lame", "mp3", rate=32_000, samples=sine(440, 4, 32_000))
-    path.write_bytes(mp3_frames(sine(440, 1), 0.0) + second.read_bytes())
+    second = encode(tmp_path / "b.mp3", "libmp3lame", "mp3", rate=32_000, samples=sine(32_000))
+    path.write_bytes(mp3_frames(sine(RATE, seconds=1), 0.0) + second.read_bytes())
     assert pitch(read_audio(path)) == pytest.approx(440, abs=0.5)
     assert read_audio(path).size / SAMPLE_RATE == pytest.approx(5, abs=0.3)
 
@@ -142,7 +148,7 @@ def test_tags_that_are_no_text_do_not_hide_the_sound(tmp_path, joined):
 
 
 def test_a_file_object_is_heard_as_its_file(tmp_path, joined):
-    soundfile.write(tmp_path / "a.flac", sine(440), RATE)
+    soundfile.write(tmp_path / "a.flac", sine(RATE), RATE)
     for path in (tmp_path / "a.flac", joined):
         expected = read_audio(path)
         with path.open("rb") as file:
@@ -153,7 +159,7 @@ def test_a_file_object_is_heard_as_its_file(tmp_path, joined):
 
 
 def test_a_pipe_passed_as_a_file_object_is_heard_to_its_end(tmp_path):
-    soundfile.write(tmp_path / "a.wav", sine(440), RATE)
+    soundfile.write(tmp_path / "a.wav", sine(RATE), RATE)
     with subprocess.Popen(
         [sys.executable, "-c", COPY, tmp_path / "a.wav"],
         stdout=subprocess.PIPE,
@@ -162,7 +168,7 @@ def test_a_pipe_passed_as_a_file_object_is_heard_to_its_end(tmp_path):
 
 
 def test_a_file_object_of_text_is_refused(tmp_path):
-    soundfile.write(tmp_path / "a.wav", sine(440), RATE)
+    soundfile.write(tmp_path / "a.wav", sine(RATE), RATE)
     with (tmp_path / "a.wav").open() as file:
         for text in (file, io.StringIO("words")):
             with pytest.raises(AudioError, match="open it with 'rb'"):
@@ -170,7 +176,7 @@ def test_a_file_object_of_text_is_refused(tmp_path):
 
 
 def test_a_wav_of_64_bit_integers_is_refused(tmp_path):
-    soundfile.write(tmp_path / "a.wav", sine(440), RATE, subtype="DOUBLE")
+    soundfile.write(tmp_path / "a.wav", sine(RATE), RATE, subtype="DOUBLE")
     content = (tmp_path / "a.wav").read_bytes().replace(b"fmt \x10\0\0\0\3\0", b"fmt \x10\0\0\0\1\0")
     (tmp_path / "a.wav").write_bytes(content)
     with pytest.raises(AudioError, match="rare kind"):
@@ -229,7 +235,7 @@ def test_damaged_files_are_heard_in_part_or_refused_by_a_typed_error(tmp_path, n
 @pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")
 def test_memory_does_not_grow_with_the_length_of_what_ffmpeg_decodes(tmp_path):
     code = "import sys; from skey.audio import stream_audio\nfor _ in stream_audio(sys.argv[1]): pass"
-    minute = sine(440, 60)
+    minute = sine(RATE, seconds=60)
     peaks = []
     for minutes in (1, 3):
         path = encode(tmp_path / f"{minutes}.m4a", "aac", samples=np.tile(minute, minutes))
@@ -237,25 +243,20 @@ def test_memory_does_not_grow_with_the_length_of_what_ffmpeg_decodes(tmp_path):
     assert peaks[1] - peaks[0] < 20
 
 
+TEN_SECONDS_OF_A_MINOR = """
+    wav-data-size-ffffffff.wav wav-data-size-zero.wav wav-odd-data-without-pad.wav
+    mp3-vbr-no-xing.mp3 mp3-xing-zero-frames.mp3 mp3-xing-a-third.mp3
+    mp3-zeros-after-tag.mp3 mp3-zeros-before.mp3 flac-zero-total-samples.flac
+    ogg-flac.oga aac.m4a alac.m4a wavpack.wv opus.webm
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "key", "seconds"),
     [
-        ("wav-data-size-ffffffff.wav", "Am", 10),
-        ("wav-data-size-zero.wav", "Am", 10),
-        ("wav-odd-data-without-pad.wav", "Am", 10),
+        *((name, "Am", 10) for name in TEN_SECONDS_OF_A_MINOR.split()),
         ("vbr-no-xing-C-then-Gb.mp3", "F# major", 32.05),
         ("vbr-with-xing-C-then-Gb.mp3", "F# major", 32.05),
-        ("mp3-vbr-no-xing.mp3", "Am", 10.06),
-        ("mp3-xing-zero-frames.mp3", "Am", 10),
-        ("mp3-xing-a-third.mp3", "Am", 10),
-        ("mp3-zeros-after-tag.mp3", "Am", 10),
-        ("mp3-zeros-before.mp3", "Am", 10),
-        ("flac-zero-total-samples.flac", "Am", 10),
-        ("ogg-flac.oga", "Am", 10),
-        ("aac.m4a", "Am", 10),
-        ("alac.m4a", "Am", 10),
-        ("wavpack.wv", "Am", 10),
-        ("opus.webm", "Am", 10),
         ("silence-12s-then-10s-Am.flac", "Am", 22),
     ],
 )

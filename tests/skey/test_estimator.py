@@ -6,12 +6,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from threading import Event
-from zlib import crc32
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from sounds import cadence, noise
 
 from skey.audio import SAMPLE_RATE, AudioError, prepare
 from skey.cli.measure import measure
@@ -22,31 +22,6 @@ from skey.keys import KEYS, Key, parse_key
 from skey.listeners import Network, mean_profile, windows
 from skey.vqt import log_vqt
 from skey.weights import load_weights
-
-CADENCES = {
-    "major": ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7)),
-    "minor": ((0, 3, 7), (8, 12, 15), (5, 8, 12), (0, 3, 7)),
-}
-
-
-def cadence(key, seconds=8.0, rate=SAMPLE_RATE, cents=0.0):
-    """I IV V I, or i VI iv i, over and over; four harmonics, for a fifth one would add major thirds."""
-    times = np.arange(int(seconds * rate)) / rate
-    sound = np.zeros(times.size)
-    chords = CADENCES[key.mode] * (1 + int(seconds // 8))
-    for beat, chord in enumerate(chords):
-        now = (times >= 2 * beat) & (times < 2 * beat + 2)
-        local = times[now] - 2 * beat
-        for pitch in (*(48 + key.tonic + step for step in chord), 36 + key.tonic + chord[0]):
-            frequency = 440 * 2 ** ((pitch - 69 + cents / 100) / 12)
-            tone = sum(np.sin(2 * np.pi * n * frequency * local) / n for n in range(1, 5))
-            sound[now] += tone * np.exp(-local) * np.minimum(1, 50 * local)
-    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
-
-
-def noise(seconds, seed="white"):
-    samples = np.random.default_rng(crc32(seed.encode())).standard_normal(int(seconds * SAMPLE_RATE))
-    return (0.1 * samples).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +167,7 @@ def coloured(exponent, seconds, seed):
 @pytest.mark.parametrize("seconds", [2.95, 15])
 @pytest.mark.parametrize("exponent", [0, 2, 4])
 def test_noise_of_any_colour_and_length_has_no_tonality(exponent, seconds):
-    for seed in "abc":
+    for seed in range(3):
         assert measure_tonality(coloured(exponent, seconds, seed)).prominence < 0.6 * TONAL_PROMINENCE
 
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 import jaxtyping
 import numpy as np
@@ -30,7 +29,7 @@ SHIPPED = ("semitone-open", "stone", "supervised")
 
 
 @pytest.fixture(scope="module")
-def graph_of(tmp_path_factory: pytest.TempPathFactory):
+def graph_of(tmp_path_factory):
     """The graphs of networks, in the runtime, each exported once."""
     folder, sessions = tmp_path_factory.mktemp("onnx"), {}
 
@@ -54,7 +53,7 @@ def answer(session, wave: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def clips() -> list[np.ndarray]:
+def clips():
     """A clean and a degraded test clip, whole and in part: one window, several, and the least sound."""
     waves = [render_clip(clip) for clip in plan_clips("test")[1:121:119]]
     lengths = (2 * SEGMENT_SAMPLES, 22 * SAMPLE_RATE, SEGMENT_SAMPLES, MIN_SAMPLES)
@@ -64,7 +63,7 @@ def clips() -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_detect_tables_and_graph_agree_on_test_clips(name: str, clips: list[np.ndarray], graph_of) -> None:
+def test_detect_tables_and_graph_agree_on_test_clips(name, clips, graph_of):
     session = graph_of(load_weights(name))
     network, estimator = listener(name), KeyEstimator(name)
     for wave in clips:
@@ -78,9 +77,7 @@ def test_detect_tables_and_graph_agree_on_test_clips(name: str, clips: list[np.n
 
 
 @pytest.mark.parametrize("name", ["skey", "stone12"])
-def test_the_graph_agrees_with_the_released_networks_on_the_golden_clips(
-    shared: Path, released, graph_of, name: str
-) -> None:
+def test_the_graph_agrees_with_the_released_networks_on_the_golden_clips(shared, released, graph_of, name):
     loaded = released(name)
     session = graph_of(loaded)
     waves = [np.load(file) for file in sorted((shared / "parity").glob("*.npz"))]
@@ -91,7 +88,7 @@ def test_the_graph_agrees_with_the_released_networks_on_the_golden_clips(
         np.testing.assert_allclose(answer(session, wave), asked, atol=1e-4)
 
 
-def test_the_graph_says_what_it_is_and_what_its_outputs_mean(graph_of) -> None:
+def test_the_graph_says_what_it_is_and_what_its_outputs_mean(graph_of):
     for name, count in (("semitone-open", 24), ("stone", 12)):
         loaded = load_weights(name)
         session = graph_of(loaded)
@@ -101,7 +98,7 @@ def test_the_graph_says_what_it_is_and_what_its_outputs_mean(graph_of) -> None:
         assert KEYS[int(answer(session, reference_sound("major")).argmax())] == Key(0, "major")
 
 
-def test_the_graph_hears_what_the_transform_hears_and_its_help_says_from_which_length(graph_of) -> None:
+def test_the_graph_hears_what_the_transform_hears_and_its_help_says_from_which_length(graph_of):
     session = graph_of(load_weights("stone"))
     wave = reference_sound("major")[:MIN_VQT_SAMPLES]
     assert answer(session, wave).sum() == pytest.approx(1, abs=1e-4)
@@ -112,24 +109,20 @@ def test_the_graph_hears_what_the_transform_hears_and_its_help_says_from_which_l
     assert f"less than {MIN_SAMPLES / SAMPLE_RATE:.2f} s" in said
 
 
-def test_a_graph_goes_into_a_folder_that_is_there(tmp_path: Path) -> None:
+def test_a_graph_goes_into_a_folder_that_is_there(tmp_path):
     done = CliRunner().invoke(main, ["export", "stone", "--onnx", str(tmp_path / "none" / "stone.onnx")])
     assert done.exit_code == 2 and f"there is no folder {tmp_path / 'none'}; make it first" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_a_graph_that_cannot_be_written_is_one_clear_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_graph_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setattr("skey.weights.export._traced", lambda _: onnx.ModelProto().SerializeToString())
     (tmp_path / "file").touch()
     done = CliRunner().invoke(main, ["export", "stone", "--onnx", str(tmp_path / "file" / "stone.onnx")])
     assert done.exit_code == 1 and done.stderr.startswith("Error: Cannot write ")
 
 
-def test_without_onnx_one_line_names_the_extra_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_onnx_one_line_names_the_extra_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     done = CliRunner().invoke(main, ["export", "stone", "--onnx", str(tmp_path / "stone.onnx")])
     assert done.exit_code == 1 and not list(tmp_path.iterdir())

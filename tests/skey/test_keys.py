@@ -26,18 +26,18 @@ from skey.keys import (
 keys = st.sampled_from(KEYS)
 
 
-def test_there_are_24_keys_in_index_order_and_one_spelling_serves_both_modes() -> None:
+def test_there_are_24_keys_in_index_order_and_one_spelling_serves_both_modes():
     assert [key.index for key in KEYS] == list(range(24)) and len(set(KEYS)) == 24
     names = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"]
     assert [str(key) for key in KEYS] == [f"{name} {mode}" for mode in ("major", "minor") for name in names]
 
 
-def test_a_minor_has_no_accidentals_and_shares_the_signature_of_c_major() -> None:
+def test_a_minor_has_no_accidentals_and_shares_the_signature_of_c_major():
     assert parse_key("A minor").signature == parse_key("C major").signature == 0
     assert parse_key("Eb minor").signature == parse_key("F# major").signature == 6
 
 
-def test_the_circle_of_fifths_puts_each_major_key_next_to_its_relative_minor() -> None:
+def test_the_circle_of_fifths_puts_each_major_key_next_to_its_relative_minor():
     names = [format_key(key, Notation.SHORT) for key in CIRCLE_OF_FIFTHS]
     assert names[:8] == ["C", "Am", "G", "Em", "D", "Bm", "A", "F#m"] and names[-2:] == ["F", "Dm"]
     assert sorted(CIRCLE_OF_FIFTHS) == sorted(KEYS)
@@ -45,26 +45,26 @@ def test_the_circle_of_fifths_puts_each_major_key_next_to_its_relative_minor() -
 
 
 @given(keys)
-def test_relative_keys_share_a_signature_and_parallel_keys_a_tonic(key: Key) -> None:
+def test_relative_keys_share_a_signature_and_parallel_keys_a_tonic(key):
     assert key.relative.signature == key.signature and key.relative.mode != key.mode
     assert key.parallel.tonic == key.tonic and key.parallel.mode != key.mode
     assert key.relative.relative == key == key.parallel.parallel
 
 
 @given(keys, st.integers(-30, 30))
-def test_transposing_moves_tonic_and_signature_alike(key: Key, semitones: int) -> None:
+def test_transposing_moves_tonic_and_signature_alike(key, semitones):
     moved = key.transposed(semitones)
     assert (moved.tonic - key.tonic) % 12 == (moved.signature - key.signature) % 12 == semitones % 12
     assert moved.mode == key.mode and moved.transposed(-semitones) == key
 
 
 @pytest.mark.parametrize(("tonic", "mode"), [(12, "major"), (-1, "minor")])
-def test_a_tonic_outside_the_octave_is_no_key(tonic: int, mode: str) -> None:
+def test_a_tonic_outside_the_octave_is_no_key(tonic, mode):
     with pytest.raises(ValueError, match=r"0\.\.11"):
         Key(tonic, mode)
 
 
-def test_the_neighbours_of_c_major() -> None:
+def test_the_neighbours_of_c_major():
     found = {str(key): relation(parse_key("C major"), key) for key in KEYS}
     assert {name: each for name, each in found.items() if each is not Relation.OTHER} == {
         "C major": Relation.SAME,
@@ -76,7 +76,7 @@ def test_the_neighbours_of_c_major() -> None:
 
 
 @given(keys, keys, st.integers(0, 11))
-def test_a_relation_survives_transposition_and_mirrors_when_swapped(a: Key, b: Key, semitones: int) -> None:
+def test_a_relation_survives_transposition_and_mirrors_when_swapped(a, b, semitones):
     assert relation(a.transposed(semitones), b.transposed(semitones)) is relation(a, b)
     mirrored = {Relation.FIFTH_UP: Relation.FIFTH_DOWN, Relation.FIFTH_DOWN: Relation.FIFTH_UP}
     assert relation(b, a) is mirrored.get(relation(a, b), relation(a, b))
@@ -84,11 +84,11 @@ def test_a_relation_survives_transposition_and_mirrors_when_swapped(a: Key, b: K
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
 @pytest.mark.parametrize("notation", list(Notation))
-def test_every_key_returns_from_every_notation(key: Key, notation: Notation) -> None:
+def test_every_key_returns_from_every_notation(key, notation):
     assert parse_key(format_key(key, notation)) == key
 
 
-def test_keys_are_spelled_by_their_key_signature() -> None:
+def test_keys_are_spelled_by_their_key_signature():
     minor = [format_key(Key(tonic, "minor"), Notation.SPELLED).removesuffix(" minor") for tonic in range(12)]
     major = [format_key(Key(tonic, "major"), Notation.SPELLED).removesuffix(" major") for tonic in range(12)]
     assert minor == ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "G♯", "A", "B♭", "B"]
@@ -96,62 +96,28 @@ def test_keys_are_spelled_by_their_key_signature() -> None:
 
 
 READ = {
-    "A major": ("A Major", "A", "a major", "La mayor"),
-    "C major": ("C:maj", "8B", "1d", "CM", "Do maggiore", "C (8B)", "B#"),
-    "Db major": ("C# Dur", "Do sostenido mayor"),
-    "D major": ("sf=+2 mi=0",),
-    "Eb major": ("E-flat MAJOR", "Es-Dur", "Es", "E-flat - Eb"),
-    "F major": ("12 d", "E# major"),
-    "G major": ("  Gmaj\n",),
-    "Ab major": ("As-Dur", "G♯/A♭ major"),
-    "Bb major": (
-        "Bb",
-        "B- major",
-        "B-Dur",
-        "Si bémol majeur",
-        "Bb-Dur",
-        "B:dur",
-        "A#/B Dur",
-        "Si bemolle maggiore",
-    ),
-    "B major": ("H-Dur", "H", "B/Cb Dur"),
-    "C minor": ("Cm", "c-Moll"),
-    "Db minor": ("C#m/Dbm",),
-    "Eb minor": ("Eb:min", "Ebm", "d# min", "E♭ minor", "e- minor", "e-", "D♯m/E♭m", "es", "esm"),
-    "F# major": ("Fis",),
-    "F# minor": (
-        "F♯m",
-        "F sharp Minor",
-        "F-sharp minor",
-        "fis-Moll",
-        "fa dièse mineur",
-        "F#/Gb minor",
-        "F#-Moll",
-        "fis",
-        "Fism",
-        "F# Moll",
-    ),
-    "G minor": ("g_min", "F## minor"),
-    "Ab minor": ("abm", "sf=-7 mi=1", "Abm/G#m"),
-    "A minor": (
-        "8a",
-        "08A",
-        "1m",
-        "a",
-        "A-minor",
-        "la mineur",
-        "Am -12 cents",
-        "A min.",
-        "Am (8A)",
-        "8A - Am",
-        "Am\0",
-        "\ufeffAm",
-        "Am/8A",
-        "La menor",
-        "a\tm",
-    ),
-    "Bb minor": ("bb", "A#m +50", "b-", "b_moll", "b-flat"),
-    "B minor": ("Cb minor", "b", "h-moll", "Hm", "h"),
+    "A major": "A Major|A|a major|La mayor",
+    "C major": "C:maj|8B|1d|CM|Do maggiore|C (8B)|B#",
+    "Db major": "C# Dur|Do sostenido mayor",
+    "D major": "sf=+2 mi=0",
+    "Eb major": "E-flat MAJOR|Es-Dur|Es|E-flat - Eb",
+    "F major": "12 d|E# major",
+    "G major": "  Gmaj\n",
+    "Ab major": "As-Dur|G♯/A♭ major",
+    "Bb major": "Bb|B- major|B-Dur|Si bémol majeur|Bb-Dur|B:dur|A#/B Dur|Si bemolle maggiore",
+    "B major": "H-Dur|H|B/Cb Dur",
+    "C minor": "Cm|c-Moll",
+    "Db minor": "C#m/Dbm",
+    "Eb minor": "Eb:min|Ebm|d# min|E♭ minor|e- minor|e-|D♯m/E♭m|es|esm",
+    "F# major": "Fis",
+    "F# minor": "F♯m|F sharp Minor|F-sharp minor|fis-Moll|fa dièse mineur|F#/Gb minor|F#-Moll|fis|"
+    "Fism|F# Moll",
+    "G minor": "g_min|F## minor",
+    "Ab minor": "abm|sf=-7 mi=1|Abm/G#m",
+    "A minor": "8a|08A|1m|a|A-minor|la mineur|Am -12 cents|A min.|Am (8A)|8A - Am|Am\x00|\ufeffAm|"
+    "Am/8A|La menor|a\tm",
+    "Bb minor": "bb|A#m +50|b-|b_moll|b-flat",
+    "B minor": "Cb minor|b|h-moll|Hm|h",
 }
 REFUSED = (
     "| |H minor|0B|13A|0d|C dorian|E-|major|A minor B|7|-1|o|sf=8 mi=0|Amm|F#/G minor|Xis-Dur|la bizarre|+50"
@@ -159,13 +125,15 @@ REFUSED = (
 )
 
 
-@pytest.mark.parametrize(("text", "expected"), [(text, key) for key, texts in READ.items() for text in texts])
-def test_what_data_sets_tools_and_musicians_elsewhere_write_is_understood(text: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"), [(text, key) for key, texts in READ.items() for text in texts.split("|")]
+)
+def test_what_data_sets_tools_and_musicians_elsewhere_write_is_understood(text, expected):
     assert str(parse_key(text)) == expected
 
 
 @pytest.mark.parametrize("text", REFUSED.split("|"))
-def test_what_names_no_key_is_refused_with_what_was_expected(text: str) -> None:
+def test_what_names_no_key_is_refused_with_what_was_expected(text):
     with pytest.raises(KeyParseError, match=r"expected a tonic and a mode such as 'Eb minor'") as caught:
         parse_key(text)
     assert repr(text) in str(caught.value)
@@ -173,12 +141,12 @@ def test_what_names_no_key_is_refused_with_what_was_expected(text: str) -> None:
 
 
 @given(st.text(max_size=12))
-def test_any_text_is_a_key_or_a_typed_error(text: str) -> None:
+def test_any_text_is_a_key_or_a_typed_error(text):
     with contextlib.suppress(KeyParseError):
         assert parse_key(text) in KEYS
 
 
-def test_gtzan_counts_from_a_major_and_from_a_minor() -> None:
+def test_gtzan_counts_from_a_major_and_from_a_minor():
     names = ["A", "Bb", "B", "C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab"]
     assert [str(parse_gtzan(number)) for number in range(12)] == [f"{name} major" for name in names]
     assert [str(parse_gtzan(str(number))) for number in range(12, 24)] == [f"{name} minor" for name in names]
@@ -186,19 +154,19 @@ def test_gtzan_counts_from_a_major_and_from_a_minor() -> None:
 
 
 @pytest.mark.parametrize("number", [3, 3.0, "3", "3.0", np.int64(3), np.float32(3)])
-def test_gtzan_takes_whole_numbers_of_any_type(number: object) -> None:
+def test_gtzan_takes_whole_numbers_of_any_type(number):
     assert parse_gtzan(number) == Key(0, "major")
 
 
 @pytest.mark.parametrize(
     "number", [24, -2, "x", "", "1.5", 3.7, True, np.True_, None, float("inf"), float("nan"), [3]]
 )
-def test_gtzan_has_no_other_numbers(number: object) -> None:
+def test_gtzan_has_no_other_numbers(number):
     with pytest.raises(KeyParseError, match=r"-1 \(no key\) or 0\.\.23"):
         parse_gtzan(number)
 
 
-def test_a_fifth_up_adds_one_on_both_wheels_of_the_djs() -> None:
+def test_a_fifth_up_adds_one_on_both_wheels_of_the_djs():
     for notation in (Notation.OPEN_KEY, Notation.CAMELOT):
         for key in KEYS:
             here, there = (int(format_key(k, notation)[:-1]) for k in (key, key.transposed(7)))
@@ -209,19 +177,19 @@ def test_a_fifth_up_adds_one_on_both_wheels_of_the_djs() -> None:
     ("name", "open_key", "camelot"),
     [("C major", "1d", "8B"), ("A minor", "1m", "8A"), ("B major", "6d", "1B"), ("Eb minor", "7m", "2A")],
 )
-def test_known_codes_of_both_wheels(name: str, open_key: str, camelot: str) -> None:
+def test_known_codes_of_both_wheels(name, open_key, camelot):
     key = parse_key(name)
     assert format_key(key, Notation.OPEN_KEY) == open_key and format_key(key, Notation.CAMELOT) == camelot
 
 
-def test_the_initial_key_frame_of_id3_has_at_most_three_characters() -> None:
+def test_the_initial_key_frame_of_id3_has_at_most_three_characters():
     frames = [format_key(key, Notation.TKEY) for key in KEYS]
     assert max(map(len, frames)) == 3 and "Ebm" in frames
     assert all(frame[0] in "ABCDEFG" and set(frame[1:]) <= set("#bm") for frame in frames)
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
-def test_a_midi_file_with_our_signature_holds_the_same_key(key: Key) -> None:
+def test_a_midi_file_with_our_signature_holds_the_same_key(key):
     sharps, minor = (int(each.split("=")[1]) for each in format_key(key, Notation.MIDI).split())
     data = bytes([0xFF, 0x59, 2, sharps % 256, minor])
     assert parse_key(mido.MetaMessage.from_bytes(data).key) == key

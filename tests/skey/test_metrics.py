@@ -34,21 +34,21 @@ def _mir_eval_score(reference: Key, estimate: Key) -> float:
     return float(mir_eval.key.weighted_score(str(reference), str(estimate)))
 
 
-def test_fifths_are_those_of_mir_eval_or_the_better_of_its_two_directions() -> None:
+def test_fifths_are_those_of_mir_eval_or_the_better_of_its_two_directions():
     references, estimates = zip(*PAIRS, strict=True)
     theirs = np.array([[_mir_eval_score(a, b), _mir_eval_score(b, a)] for a, b in PAIRS])
     np.testing.assert_array_equal(mirex_points(references, estimates, "ascending"), theirs[:, 0])
     np.testing.assert_array_equal(mirex_points(references, estimates), theirs.max(axis=1))
 
 
-def test_f_major_for_c_major_is_half_right_in_the_papers_and_wrong_in_mir_eval() -> None:
+def test_f_major_for_c_major_is_half_right_in_the_papers_and_wrong_in_mir_eval():
     counts = count_relations([parse_key("C")], [parse_key("F")])
     assert counts.fifth == counts.fifth_down == 1
     assert mirex_score(counts) == 0.5 and mirex_score(counts, fifths="ascending") == 0.0
 
 
 @given(lists_of_pairs, st.sampled_from(["both", "ascending"]))
-def test_the_score_is_the_mean_of_the_points(pairs: list[tuple[Key, Key | None]], fifths: str) -> None:
+def test_the_score_is_the_mean_of_the_points(pairs, fifths):
     references, estimates = [a for a, _ in pairs], [b for _, b in pairs]
     counts = count_relations(references, estimates)
     assert counts.total == len(pairs)
@@ -56,7 +56,7 @@ def test_the_score_is_the_mean_of_the_points(pairs: list[tuple[Key, Key | None]]
 
 
 @given(lists_of_pairs)
-def test_naming_no_key_scores_nothing(pairs: list[tuple[Key, Key | None]]) -> None:
+def test_naming_no_key_scores_nothing(pairs):
     references = [reference for reference, _ in pairs]
     silent = [None] * len(pairs)
     assert count_relations(references, silent).other == len(pairs)
@@ -64,20 +64,20 @@ def test_naming_no_key_scores_nothing(pairs: list[tuple[Key, Key | None]]) -> No
 
 
 @pytest.mark.parametrize("signature", range(12))
-def test_a_signature_a_fifth_above_or_below_earns_half(signature: int) -> None:
+def test_a_signature_a_fifth_above_or_below_earns_half(signature):
     points = ksea_points([signature] * 12, [(signature + steps) % 12 for steps in range(12)])
     assert points.tolist() == [1, 0, 0, 0, 0, 0.5, 0, 0.5, 0, 0, 0, 0]
 
 
 @given(st.lists(st.tuples(st.integers(0, 11), st.none() | st.integers(0, 11)), min_size=1))
-def test_ksea_is_the_mean_of_its_points(pairs: list[tuple[int, int | None]]) -> None:
+def test_ksea_is_the_mean_of_its_points(pairs):
     references, estimates = [a for a, _ in pairs], [b for _, b in pairs]
     counts = count_signatures(references, estimates)
     assert counts.total == len(pairs)
     assert ksea(counts) == pytest.approx(ksea_points(references, estimates).mean())
 
 
-def test_the_mode_can_be_right_on_a_wrong_tonic() -> None:
+def test_the_mode_can_be_right_on_a_wrong_tonic():
     references = [parse_key(text) for text in ("C major", "A minor", "D minor", "E minor")]
     estimates = [parse_key(text) for text in ("F# major", "C major", "B minor", "E minor")]
     assert mode_points(references, estimates).tolist() == [1, 0, 1, 1]
@@ -92,30 +92,28 @@ def test_the_mode_can_be_right_on_a_wrong_tonic() -> None:
     ],
     ids=["fifths up", "fifths down", "relatives"],
 )
-def test_fifths_lie_two_places_from_the_diagonal_and_relatives_beside_it(
-    confused: list[Key], places: set[int]
-) -> None:
+def test_fifths_lie_two_places_from_the_diagonal_and_relatives_beside_it(confused, places):
     rows, columns = np.nonzero(confusion_matrix(KEYS, confused))
     assert len(rows) == 24 and set((columns - rows) % 24) == places
 
 
-def test_a_track_without_an_estimate_is_in_no_cell() -> None:
+def test_a_track_without_an_estimate_is_in_no_cell():
     matrix = confusion_matrix([parse_key("C"), parse_key("C")], [None, parse_key("G")])
     assert matrix.sum() == 1 and matrix[0, 2] == 1
 
 
-def test_both_relatives_share_the_column_of_their_signature() -> None:
+def test_both_relatives_share_the_column_of_their_signature():
     matrix = signature_confusion(CIRCLE_OF_FIFTHS, [key.signature for key in CIRCLE_OF_FIFTHS])
     np.testing.assert_array_equal(matrix, np.repeat(np.eye(12, dtype=int), 2, axis=0))
     assert SIGNATURES_BY_FIFTHS[1] == parse_key("G").signature
 
 
-def test_normalised_rows_are_shares_and_empty_rows_stay_empty() -> None:
+def test_normalised_rows_are_shares_and_empty_rows_stay_empty():
     shares = normalise_rows(np.array([[2, 2], [0, 0], [0, 5]]))
     np.testing.assert_array_equal(shares, [[0.5, 0.5], [0, 0], [0, 1]])
 
 
-def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
+def test_the_interval_of_a_share_is_that_of_the_binomial():
     points = np.repeat([1.0, 0.0], [96, 144])
     interval = bootstrap_interval(points)
     half = 1.96 * np.sqrt(0.4 * 0.6 / 240)
@@ -123,19 +121,19 @@ def test_the_interval_of_a_share_is_that_of_the_binomial() -> None:
     assert (interval.low, interval.high) == pytest.approx((0.4 - half, 0.4 + half), abs=0.006)
 
 
-def test_many_distinct_points_are_resampled_in_blocks_without_changing_the_spread() -> None:
+def test_many_distinct_points_are_resampled_in_blocks_without_changing_the_spread():
     points = np.random.default_rng(0).normal(size=4000)
     interval = bootstrap_interval(points, resamples=1200)
     assert interval.high - interval.low == pytest.approx(2 * 1.96 / np.sqrt(4000), rel=0.1)
 
 
-def test_a_higher_level_gives_a_wider_interval() -> None:
+def test_a_higher_level_gives_a_wider_interval():
     points = np.repeat([1.0, 0.5, 0.0], [50, 30, 20])
     narrow, wide = bootstrap_interval(points, level=0.5), bootstrap_interval(points, level=0.99)
     assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
 
 
-def test_pairing_tells_apart_two_systems_whose_own_intervals_overlap() -> None:
+def test_pairing_tells_apart_two_systems_whose_own_intervals_overlap():
     worse = np.repeat([1.0, 0.0], [100, 100])
     better = np.repeat([1.0, 0.0], [112, 88])
     difference = paired_bootstrap(better, worse)
@@ -144,7 +142,7 @@ def test_pairing_tells_apart_two_systems_whose_own_intervals_overlap() -> None:
 
 
 @pytest.mark.parametrize("score", [count_relations, mode_points, confusion_matrix, mirex_points])
-def test_one_estimate_a_reference_is_required(score: object) -> None:
+def test_one_estimate_a_reference_is_required(score):
     with pytest.raises(MetricError, match="2 references but 1 estimates: expected one a track"):
         score([KEYS[0], KEYS[1]], [KEYS[0]])
     with pytest.raises(MetricError, match="expected one a track"):
@@ -159,13 +157,13 @@ def test_one_estimate_a_reference_is_required(score: object) -> None:
         (bootstrap_interval, np.zeros(0)),
     ],
 )
-def test_no_tracks_have_no_score(score: object, nothing: object) -> None:
+def test_no_tracks_have_no_score(score, nothing):
     with pytest.raises(MetricError, match="no tracks"):
         score(nothing)
 
 
 @pytest.mark.parametrize("odd", [12, -1])
-def test_a_number_that_is_no_pitch_class_is_no_key_signature(odd: int) -> None:
+def test_a_number_that_is_no_pitch_class_is_no_key_signature(odd):
     for pair in (([odd], [0]), ([0], [odd])):
         with pytest.raises(MetricError, match=f"{odd} is no key signature"):
             ksea_points(*pair)
@@ -195,7 +193,7 @@ for attempt in (
 """
 
 
-def test_what_has_the_wrong_type_is_refused_where_types_are_not_checked() -> None:
+def test_what_has_the_wrong_type_is_refused_where_types_are_not_checked():
     said = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, check=True).stdout
     starts = ["'up' says not which fifths", "'C major' is no key", "0 is no key", "None is no key signature"]
     starts += [

@@ -21,14 +21,14 @@ def fresh(architecture: Architecture) -> ChromaNet:
     return ChromaNet(architecture).eval()
 
 
-def test_24_outputs_have_47284_parameters_12_about_90_thousand_and_the_ablation_a_linear_map_more() -> None:
+def test_24_outputs_have_47284_parameters_12_about_90_thousand_and_the_ablation_a_linear_map_more():
     ablation = replace(SIGNATURES_NET, octave_equivalence=False)
     found = [count_parameters(ChromaNet(each)) for each in (KEYS_NET, SIGNATURES_NET, ablation)]
     assert found == [47_284, 89_952, 89_952 + 84 * 12 + 12]
 
 
 @pytest.mark.parametrize("architecture", [KEYS_NET, SIGNATURES_NET, replace(KEYS_NET, frames_per_step=4)])
-def test_a_profile_is_a_distribution_over_all_outputs(architecture: Architecture) -> None:
+def test_a_profile_is_a_distribution_over_all_outputs(architecture):
     profile = fresh(architecture)(torch.rand(3, BINS, 646))
     assert profile.flatten(1).shape == (3, architecture.outputs)
     assert torch.allclose(profile.flatten(1).sum(1), torch.ones(3))
@@ -36,7 +36,7 @@ def test_a_profile_is_a_distribution_over_all_outputs(architecture: Architecture
 
 
 @pytest.mark.parametrize("outputs", [12, 24])
-def test_each_item_of_a_batch_is_heard_alone(outputs: int) -> None:
+def test_each_item_of_a_batch_is_heard_alone(outputs):
     network = fresh(Architecture(outputs=outputs))
     items = torch.rand(4, BINS, 200)
     alone = torch.cat([network(item[None]) for item in items])
@@ -52,7 +52,7 @@ def around_the_spiral(network: ChromaNet) -> Iterator[nn.Module]:
 
 
 @pytest.mark.parametrize("octaves", [True, False], ids=["S-KEY", "ablation"])
-def test_without_borders_a_shift_rotates_the_profile_exactly_but_for_the_ablation(octaves: bool) -> None:
+def test_without_borders_a_shift_rotates_the_profile_exactly_but_for_the_ablation(octaves):
     network = fresh(replace(KEYS_NET, octave_equivalence=octaves)).double()
     assert len(list(around_the_spiral(network))) == 7
     x = torch.rand(1, BINS, 600, dtype=torch.float64)
@@ -62,7 +62,7 @@ def test_without_borders_a_shift_rotates_the_profile_exactly_but_for_the_ablatio
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_transposing_a_song_rotates_its_profile(released, name: str) -> None:
+def test_transposing_a_song_rotates_its_profile(released, name):
     network = released(name).network
     song = log_vqt(torch.from_numpy(reference_sound("major")))
     with torch.inference_mode():
@@ -72,14 +72,14 @@ def test_transposing_a_song_rotates_its_profile(released, name: str) -> None:
     assert (profiles[12] - profiles[0]).abs().max() < 0.1
 
 
-def test_too_few_frames_for_seven_halvings_are_refused() -> None:
+def test_too_few_frames_for_seven_halvings_are_refused():
     network = fresh(KEYS_NET)
     with pytest.raises(SkeyError, match="at least 128"):
         network(torch.rand(1, BINS, 127))
     assert network(torch.rand(1, BINS, 128)).isfinite().all()
 
 
-def test_stochastic_depth_is_silent_in_evaluation_and_keeps_the_mean_in_training() -> None:
+def test_stochastic_depth_is_silent_in_evaluation_and_keeps_the_mean_in_training():
     drop, branch = StochasticDepth(0.1), torch.ones(20_000, 1, 1, 1)
     assert torch.equal(drop.eval()(branch, branch), 2 * branch)
     torch.manual_seed(0)
@@ -88,14 +88,14 @@ def test_stochastic_depth_is_silent_in_evaluation_and_keeps_the_mean_in_training
     assert abs(float(thinned.mean()) - 1) < 0.01
 
 
-def test_gradients_reach_every_parameter_and_are_finite() -> None:
+def test_gradients_reach_every_parameter_and_are_finite():
     network = ChromaNet(KEYS_NET)
     network(torch.rand(4, BINS, 256))[:, 0, 0].log().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
     assert sum(float(p.grad.abs().sum()) > 0 for p in network.parameters() if p.grad is not None) > 50
 
 
-def test_the_gradients_of_the_depthwise_convolution_are_those_of_pytorch() -> None:
+def test_the_gradients_of_the_depthwise_convolution_are_those_of_pytorch():
     torch.manual_seed(0)
     convolution = nn.Conv2d(3, 3, 5, groups=3).double()
     padded = torch.rand(2, 3, 9, 11, dtype=torch.double, requires_grad=True)
@@ -111,7 +111,7 @@ def test_the_gradients_of_the_depthwise_convolution_are_those_of_pytorch() -> No
         torch.testing.assert_close(mine, expected)
 
 
-def test_a_network_in_training_computes_what_it_computes_otherwise() -> None:
+def test_a_network_in_training_computes_what_it_computes_otherwise():
     network = ChromaNet(replace(KEYS_NET, stochastic_depth=0.0))
     steps = torch.rand(2, BINS, 256)
     assert torch.equal(network.train().pool(steps), network.eval().pool(steps))

@@ -33,16 +33,14 @@ def make_package(folder: Path) -> Path:
     return deb
 
 
-def test_every_listed_package_has_a_checksum_and_a_licence() -> None:
+def test_every_listed_package_has_a_checksum_and_a_licence():
     listed = read_packages()
     assert len({package.package for package in listed}) == len(listed) > 15
     assert all(len(package.sha256) == 64 and package.licence for package in listed)
 
 
 @needs_dpkg
-def test_the_music_of_a_package_is_unpacked_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_music_of_a_package_is_unpacked_and_nothing_else(tmp_path, monkeypatch):
     deb = make_package(tmp_path)
     monkeypatch.setattr(packages, "download", lambda package, folder: deb)
     game = Package("game", "1", "0" * 64, "/music/", "CC0")
@@ -53,7 +51,7 @@ def test_the_music_of_a_package_is_unpacked_and_nothing_else(
     assert digest(fetch(game, tmp_path / "out")) == digest(pieces)
 
 
-def test_a_package_of_another_checksum_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_of_another_checksum_is_refused(tmp_path, monkeypatch):
     def write(command: list[str], cwd: Path, **_: object) -> subprocess.CompletedProcess[str]:
         (cwd / "x.deb").write_bytes(b"another package")
         return subprocess.CompletedProcess(command, 0, "", "")
@@ -64,13 +62,13 @@ def test_a_package_of_another_checksum_is_refused(tmp_path: Path, monkeypatch: p
         packages.download(read_packages()[0], tmp_path)
 
 
-def test_without_package_tools_a_folder_is_advised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_package_tools_a_folder_is_advised(tmp_path, monkeypatch):
     monkeypatch.setattr(packages.shutil, "which", lambda name: None)
     with pytest.raises(SkeyError, match="--audio"):
         fetch(read_packages()[0], tmp_path)
 
 
-def test_the_list_is_shown_with_licences_and_unknown_packages_are_named() -> None:
+def test_the_list_is_shown_with_licences_and_unknown_packages_are_named():
     shown = CliRunner().invoke(main, ["corpus", "music", "--list"])
     assert "wesnoth-1.16-music" in shown.output
     assert "CC BY-SA 3.0" in shown.output

@@ -15,7 +15,7 @@ def kinds(clips: tuple[Clip, ...]) -> Counter[tuple[str, str, str]]:
     return Counter((clip.source, clip.key.mode if clip.key else "none", clip.level) for clip in clips)
 
 
-def test_the_test_split_is_240_pieces_of_eight_kinds_and_its_first_clips_are_balanced_too() -> None:
+def test_the_test_split_is_240_pieces_of_eight_kinds_and_its_first_clips_are_balanced_too():
     clips = plan_clips("test")
     assert len(clips) == 240 == len({clip.piece_id for clip in clips}) == len({clip.group for clip in clips})
     every = set(product(("chorales", "tunes"), ("major", "minor"), ("full", "hard")))
@@ -24,7 +24,7 @@ def test_the_test_split_is_240_pieces_of_eight_kinds_and_its_first_clips_are_bal
         assert plan == clips[:number] and kinds(plan) == dict.fromkeys(every, number // 8)
 
 
-def test_training_clips_are_half_minor_and_share_no_melody_with_the_test() -> None:
+def test_training_clips_are_half_minor_and_share_no_melody_with_the_test():
     clips = plan_clips("train")
     assert len(clips) == 2000 == len({clip.id for clip in clips})
     assert set(kinds(clips).values()) == {250} and len({clip.key for clip in clips}) == 24
@@ -33,13 +33,13 @@ def test_training_clips_are_half_minor_and_share_no_melody_with_the_test() -> No
     assert max(again.values()) > 1
 
 
-def test_unlabelled_clips_have_no_key_and_two_places_of_a_piece() -> None:
+def test_unlabelled_clips_have_no_key_and_two_places_of_a_piece():
     clips = plan_clips("unlabelled", 400)
     assert all(clip.key is None and clip.split == "unlabelled" for clip in clips)
     assert all(len(clip.places) == 2 and 0.05 <= clip.places[1] - clip.places[0] <= 0.2 for clip in clips)
 
 
-def test_another_seed_gives_other_arrangements_of_the_same_pieces() -> None:
+def test_another_seed_gives_other_arrangements_of_the_same_pieces():
     first, other = plan_clips("test", 16), plan_clips("test", 16, seed=1)
     assert [clip.piece_id for clip in first] == [clip.piece_id for clip in other]
     assert not {clip.id for clip in first} & {clip.id for clip in other}
@@ -47,19 +47,19 @@ def test_another_seed_gives_other_arrangements_of_the_same_pieces() -> None:
 
 
 @pytest.mark.parametrize(("split", "clips"), [("test", 241), ("test", 0), ("train", -1)])
-def test_impossible_sizes_are_refused(split: str, clips: int) -> None:
+def test_impossible_sizes_are_refused(split, clips):
     with pytest.raises(PlanError, match="can be planned"):
         plan_clips(split, clips)  # type: ignore[arg-type]
 
 
-def test_the_key_of_a_clip_is_that_of_its_piece_transposed_like_its_notes() -> None:
+def test_the_key_of_a_clip_is_that_of_its_piece_transposed_like_its_notes():
     for clip in plan_clips("test", 8):
         (arrangement,) = arrangements(clip)
         key = index_row(clip.piece_id).key
         assert key is not None and clip.key == key.transposed(arrangement.transposition)
 
 
-def test_the_two_stretches_of_an_unlabelled_clip_are_other_notes_by_the_same_players() -> None:
+def test_the_two_stretches_of_an_unlabelled_clip_are_other_notes_by_the_same_players():
     for clip in plan_clips("unlabelled", 2):
         first, second = arrangements(clip)
         assert first.notes.tobytes() != second.notes.tobytes()
@@ -70,7 +70,7 @@ def test_the_two_stretches_of_an_unlabelled_clip_are_other_notes_by_the_same_pla
 @pytest.mark.parametrize(
     "clip", [plan_clips("test", 2)[1], *plan_clips("unlabelled", 1)], ids=lambda clip: clip.split
 )
-def test_a_clip_is_thirty_seconds_with_its_peak_at_one(clip: Clip) -> None:
+def test_a_clip_is_thirty_seconds_with_its_peak_at_one(clip):
     wave = render_clip(clip)
     assert wave.shape == (661_500,) and wave.dtype == np.float32
     assert np.abs(wave).max() == pytest.approx(1.0, abs=1e-6)

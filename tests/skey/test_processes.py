@@ -44,18 +44,18 @@ def wait_until(condition, seconds: float = 20.0) -> bool:
     return condition()
 
 
-def test_every_task_is_done_once() -> None:
+def test_every_task_is_done_once():
     assert 1 <= default_jobs() <= 8
     assert sorted(in_processes(abs, range(7), jobs=2)) == list(range(7))
 
 
 @pytest.mark.parametrize(("function", "message"), [(refuse, "no twos"), (die, "fewer --jobs")])
-def test_the_first_error_of_a_worker_or_its_end_is_raised_here(function: object, message: str) -> None:
+def test_the_first_error_of_a_worker_or_its_end_is_raised_here(function, message):
     with pytest.raises(SkeyError, match=message):
         list(in_processes(function, range(50), jobs=1))
 
 
-def test_a_script_without_a_main_guard_gets_the_true_reason(tmp_path: Path) -> None:
+def test_a_script_without_a_main_guard_gets_the_true_reason(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from skey.corpus.processes import in_processes\nprint(list(in_processes(abs, [1], 1)))\n"
@@ -68,7 +68,7 @@ def test_a_script_without_a_main_guard_gets_the_true_reason(tmp_path: Path) -> N
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, blow: signal.Signals) -> None:
+def test_workers_end_with_their_parent_however_it_ends(tmp_path, blow):
     # A shell that starts the tests in the background has them ignore ctrl-C, and children inherit that.
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from skey.inference.filters import SEGMENT_SAMPLES
-from skey.keys import KEYS, parse_key
 from skey.vqt import log_vqt
 from skey.weights.authors import import_checkpoint
 
@@ -59,7 +58,7 @@ def segments(wave: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("number", FILES)
-def test_probabilities_and_labels_are_the_authors(shared: Path, released, number: str) -> None:
+def test_probabilities_are_the_authors(shared, released, number):
     (file,) = (shared / "parity").glob(f"{number}_*.npz")
     vectors = np.load(file)
     wave = authors_wave(shared, vectors, file.stem)
@@ -71,30 +70,19 @@ def test_probabilities_and_labels_are_the_authors(shared: Path, released, number
         ("stone12", pieces, vectors["stone12_softmax"]),
     ):
         assert np.abs(flat(released(name).raw_profile(x)) - reference).max() < tolerance, name
-    check_labels(released, vectors, whole, pieces)
 
 
 @pytest.mark.parametrize(("name", "title"), [("stone12", "STONE"), ("semitone24", "Semi-TONE")])
 def test_a_released_network_is_known_by_its_weights_whatever_its_file_is_called(
-    shared: Path, tmp_path: Path, name: str, title: str
-) -> None:
+    shared, tmp_path, name, title
+):
     shutil.copy(shared / "parity" / "released" / f"{name}.pt", tmp_path / "skey.pt")
     header = import_checkpoint(tmp_path / "skey.pt").header
     assert (header.title, header.licence) == (f"{title} as released", "none stated")
     assert not header.whole_track
 
 
-def check_labels(released, vectors: np.lib.npyio.NpzFile, whole: Tensor, pieces: Tensor) -> None:
-    """The calibrated answers against the authors' labels."""
-    skey = released("skey").profile(whole)[0]
-    semitone = released("semitone24").profile(pieces).mean(0)
-    stone = released("stone12").signature_profile(pieces).mean(0)
-    assert KEYS[int(skey.argmax())] == parse_key(str(vectors["skey_label"]))
-    assert KEYS[int(semitone.argmax())] == parse_key(str(vectors["stone24_label"]))
-    assert int(stone.argmax()) == parse_key(str(vectors["stone12_label"])).signature
-
-
-def test_the_index_lists_every_file_that_was_compared(shared: Path) -> None:
+def test_the_index_lists_every_file_that_was_compared(shared):
     with (shared / "parity" / "index.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["file"][:2] for row in rows if row["skey"] != "error"} == set(FILES)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.fft import rfft
-from tuning import frequency, intonation, out_of_tune
+from sounds import frequency, intonation, out_of_tune
 
 from skey.audio import SAMPLE_RATE
 from skey.corpus import arrangement
@@ -35,7 +35,7 @@ AT_ONCE = Envelope(0.0, 0.001, 0.0, 1.0, 0.0, 0.1, 0, 0)
 
 
 @pytest.fixture(scope="module")
-def font() -> SoundFont:
+def font():
     return soundfont()
 
 
@@ -74,7 +74,7 @@ def level(wave: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("preset", RANGES)
-def test_every_preset_in_use_has_samples_and_sounds_the_written_pitch(font: SoundFont, preset: int) -> None:
+def test_every_preset_in_use_has_samples_and_sounds_the_written_pitch(font, preset):
     low, high = RANGES[preset]
     assert out_of_tune(font, (0, preset), sorted({*range(low, high + 1, 7), high})) == []
     for pitch in range(low, high + 1):
@@ -82,24 +82,13 @@ def test_every_preset_in_use_has_samples_and_sounds_the_written_pitch(font: Soun
 
 
 @pytest.mark.parametrize("preset", [78, 86, 112, 119, 125])
-def test_presets_that_are_out_of_tune_are_not_in_use(font: SoundFont, preset: int) -> None:
+def test_presets_that_are_out_of_tune_are_not_in_use(font, preset):
     assert preset not in RANGES
     assert out_of_tune(font, (0, preset), (48, 60)) == [48, 60]
 
 
-@pytest.mark.parametrize(
-    ("pitch", "wrong"), [(28, -700), (28, 30), (45, -100), (45, 0), (60, -30), (60, 500), (84, 100)]
-)
-def test_the_pitch_check_reads_a_mistuning_off_a_harmonic_tone(pitch: int, wrong: int) -> None:
-    time = np.arange(round(1.4 * SAMPLE_RATE)) / SAMPLE_RATE
-    base = frequency(pitch + wrong / 100)
-    tone = sum(np.sin(2 * np.pi * h * base * time + h) / h for h in range(1, 12) if h * base < 10000)
-    heard = intonation(np.asarray(tone, np.float32), pitch)
-    assert (heard.cents - wrong + 600) % 1200 - 600 == pytest.approx(0, abs=2)
-
-
 @pytest.mark.parametrize("cents", [-40.0, -13.0, 25.0, 40.0])
-def test_detuning_moves_every_note_by_so_many_cents(font: SoundFont, cents: float) -> None:
+def test_detuning_moves_every_note_by_so_many_cents(font, cents):
     note = notes((0.0, 1.5, 64, 100, 0))
     plain, detuned = (font.render(note, [PIANO], 1.5, tuning)[2205:] for tuning in (0.0, cents))
     assert intonation(detuned, 64).cents - intonation(plain, 64).cents == pytest.approx(cents, abs=3)
@@ -107,84 +96,84 @@ def test_detuning_moves_every_note_by_so_many_cents(font: SoundFont, cents: floa
 
 @pytest.mark.parametrize("semitones", [-24, -7, 0, 1, 6, 12, 24])
 @pytest.mark.parametrize("rate", [11025, 22050, 44100, 44642])
-def test_a_transposed_sample_is_in_tune_to_half_a_cent(semitones: int, rate: int) -> None:
+def test_a_transposed_sample_is_in_tune_to_half_a_cent(semitones, rate):
     points, zone = sine_zone(440.0, 4.0, rate)
     wave = sound(points, zone, 69 + semitones, 20000)
     cents = 1200 * np.log2(loudest_frequency(wave[:20000]) / frequency(69 + semitones))
     assert cents == pytest.approx(0, abs=0.5)
 
 
-def test_what_is_transposed_beyond_the_band_vanishes_instead_of_folding_back() -> None:
+def test_what_is_transposed_beyond_the_band_vanishes_instead_of_folding_back():
     points, zone = sine_zone(4000.0, 2.0)
     inside, beyond = (sound(points, zone, pitch, 5000)[500:4500] for pitch in (69, 69 + 24))
     assert level(beyond) < 1e-3 * level(inside)
 
 
-def test_resampling_keeps_the_amplitude() -> None:
+def test_resampling_keeps_the_amplitude():
     points, zone = sine_zone(440.0, 3.0)
     peaks = [np.abs(sound(points, zone, pitch, 8000)[500:7500]).max() for pitch in (57, 69, 81)]
     assert peaks == pytest.approx([16000 / 32768] * 3, rel=0.01)
 
 
-def test_a_sample_ends_but_a_loop_sounds_on() -> None:
+def test_a_sample_ends_but_a_loop_sounds_on():
     once, looped = (sound(*sine_zone(441.0, 0.4, looped=loop), 69, 3 * SAMPLE_RATE) for loop in (False, True))
     assert len(once) == pytest.approx(0.4 * SAMPLE_RATE, abs=2) and len(looped) == 3 * SAMPLE_RATE
     assert level(looped[-SAMPLE_RATE:]) == pytest.approx(level(looped[1000:5000]), rel=0.02)
 
 
-def test_the_filter_of_a_zone_takes_off_12_decibels_an_octave() -> None:
+def test_the_filter_of_a_zone_takes_off_12_decibels_an_octave():
     points, zone = sine_zone(4000.0, 2.0)
     octave, dull = sine_zone(2000.0, 2.0)[0], replace(zone, cutoff=500.0)
     high, low = (level(sound(wave, dull, 69, 8000)[1000:7000]) for wave in (points, octave))
     assert 20 * np.log10(low / high) == pytest.approx(12, abs=0.5)
 
 
-def test_transform_lengths_are_fast_and_have_the_ratio_of_the_pitch() -> None:
+def test_transform_lengths_are_fast_and_have_the_ratio_of_the_pitch():
     for step in 2 ** np.linspace(-3, 4, 57):
         short, long = transform_lengths(30000, float(step))
         assert long >= 30000 and long / short == pytest.approx(step, rel=3e-4)
         assert short in fast_lengths(2 * short) and long in fast_lengths(2 * long)
 
 
-def test_the_envelope_rises_linearly_holds_and_falls_by_the_decibel() -> None:
+def test_the_envelope_rises_linearly_holds_and_falls_by_the_decibel():
     envelope = Envelope(0.1, 0.2, 0.3, 1.0, 20.0, 0.5, 0, 0)
     curve = held_envelope(envelope, 60, SAMPLE_RATE * 2)
     seconds = (np.array([0.05, 0.2, 0.3, 0.55, 0.7, 1.5]) * SAMPLE_RATE).astype(int)
     assert curve[seconds] == pytest.approx([0, 0.5, 1, 1, 10**-0.5, 0.1], abs=2e-3)
 
 
-def test_the_release_falls_by_100_decibels_in_its_time() -> None:
+def test_the_release_falls_by_100_decibels_in_its_time():
     curve = release_envelope(replace(AT_ONCE, release=2.0))
     assert curve[0] == 1 and curve[SAMPLE_RATE] == pytest.approx(10**-2.5, rel=1e-3)
     assert (np.diff(curve) < 0).all()
 
 
-def test_higher_keys_decay_faster_where_the_zone_says_so() -> None:
+def test_higher_keys_decay_faster_where_the_zone_says_so():
     envelope = replace(AT_ONCE, sustain=90.0, key_to_decay=100)
     low, high = (held_envelope(envelope, pitch, 4000)[-1] for pitch in (60, 72))
     assert 20 * np.log10(high) == pytest.approx(2 * 20 * np.log10(low), rel=0.02)
 
 
-def test_a_note_starts_on_its_onset_and_fades_after_its_end(font: SoundFont) -> None:
+def test_a_note_starts_on_its_onset_and_fades_after_its_end(font):
     wave = font.render(notes((0.5, 0.5, 72, 100, 0)), [FLUTE], 3.0)
     assert not wave[: SAMPLE_RATE // 2].any()
     assert level(wave[12000:20000]) > 0.01
     assert level(wave[-SAMPLE_RATE // 2 :]) < 0.01 * level(wave[12000:20000])
 
 
-def test_twice_the_velocity_is_four_times_the_amplitude(font: SoundFont) -> None:
+def test_twice_the_velocity_is_four_times_the_amplitude(font):
     soft, loud = (font.render(notes((0.0, 0.5, 72, v, 0)), [FLUTE], 0.5) for v in (50, 100))
     np.testing.assert_allclose(loud, 4 * soft, atol=1e-6)
 
 
-def test_notes_add_up(font: SoundFont) -> None:
+def test_notes_add_up(font):
     first, second = notes((0.0, 0.4, 60, 80, 0)), notes((0.2, 0.4, 64, 90, 0))
     apart = font.render(first, [PIANO], 1.0) + font.render(second, [PIANO], 1.0)
     together = font.render(np.concatenate([first, second]), [PIANO], 1.0)
     np.testing.assert_allclose(together, apart, atol=1e-6)
 
 
-def test_a_clip_has_the_asked_length_whatever_the_order_of_the_events(font: SoundFont) -> None:
+def test_a_clip_has_the_asked_length_whatever_the_order_of_the_events(font):
     events = phrase()
     wave, reverse = (font.render(e, [FLUTE, STRINGS, DRUMS], 2.0) for e in (events, events[::-1].copy()))
     assert wave.tobytes() == reverse.tobytes()
@@ -192,7 +181,7 @@ def test_a_clip_has_the_asked_length_whatever_the_order_of_the_events(font: Soun
     assert np.isfinite(wave).all() and 0.01 < np.abs(wave).max() < 8
 
 
-def test_a_clip_is_the_same_bytes_in_another_process_with_other_threads(font: SoundFont) -> None:
+def test_a_clip_is_the_same_bytes_in_another_process_with_other_threads(font):
     here = font.render(phrase(), [FLUTE, STRINGS, DRUMS], 2.0, 17.0)
     script = (
         "import hashlib, sys, numpy as np; from skey.corpus.soundfont import EVENT, SoundFont\n"
@@ -205,48 +194,34 @@ def test_a_clip_is_the_same_bytes_in_another_process_with_other_threads(font: So
     assert other.stdout == here.tobytes()
 
 
-def test_notes_outside_the_clip_are_not_heard(font: SoundFont) -> None:
+def test_notes_outside_the_clip_are_not_heard(font):
     assert not font.render(notes(), [], 0.5).any()
     assert not font.render(notes((5.0, 1.0, 60, 100, 0), (-2.0, 1.0, 60, 100, 0)), [PIANO], 1.0).any()
 
 
-def test_the_general_midi_presets_and_eight_drum_kits_are_there(font: SoundFont) -> None:
-    melodic = [preset for bank, preset in font.programs if bank == 0]
-    kits = [preset for bank, preset in font.programs if bank == DRUM_BANK]
-    assert melodic == list(range(128)) and kits == [0, 8, 16, 24, 25, 32, 40, 48]
-    assert set(arrangement.DRUM_KITS) <= set(kits)
-
-
 @pytest.mark.parametrize("kit", arrangement.DRUM_KITS)
-def test_every_drum_in_use_sounds(font: SoundFont, kit: int) -> None:
+def test_every_drum_in_use_sounds(font, kit):
     for key in {key for groove in arrangement.GROOVES for key in groove}:
         assert np.abs(font.render(notes((0.0, 0.1, key, 100, 0)), [(DRUM_BANK, kit)], 0.5)).max() > 0.01, key
 
 
 @pytest.mark.parametrize(
-    ("row", "seconds", "message"),
+    ("events", "programs", "seconds", "message"),
     [
-        ((0.0, 1.0, 60, 100, 1), 1.0, "a track outside the 1 programs"),
-        ((0.0, 1.0, 60, 100, -1), 1.0, "a track outside the 1 programs"),
-        ((np.nan, 1.0, 60, 100, 0), 1.0, "not finite"),
-        ((0.0, np.inf, 60, 100, 0), 1.0, "not finite"),
-        ((0.0, 1.0, 60, 100, 0), 0.0, "0.0 seconds"),
-        ((0.0, 1.0, 60, 100, 0), 1e6, "1000000.0 seconds"),
+        *((notes((0.0, 1.0, 60, 100, track)), [PIANO], 1.0, "outside the 1 programs") for track in (1, -1)),
+        (notes((np.nan, 1.0, 60, 100, 0)), [PIANO], 1.0, "not finite"),
+        (notes((0.0, np.inf, 60, 100, 0)), [PIANO], 1.0, "not finite"),
+        *((notes((0.0, 1.0, 60, 100, 0)), [PIANO], each, f"{each} seconds") for each in (0.0, 1e6)),
+        (notes((0.0, 1.0, 60, 100, 0)), [(DRUM_BANK, 5)], 1.0, "no preset 5 in bank 128"),
+        (np.zeros(3), [PIANO], 1.0, "dtype EVENT"),
     ],
 )
-def test_an_event_that_cannot_be_played_is_refused(font, row: tuple, seconds: float, message: str) -> None:
+def test_an_event_that_cannot_be_played_is_refused(font, events, programs, seconds, message):
     with pytest.raises(SoundFontError, match=message):
-        font.render(notes(row), [PIANO], seconds)
+        font.render(events, programs, seconds)
 
 
-def test_events_of_another_dtype_and_presets_that_are_not_there_are_named(font: SoundFont) -> None:
-    with pytest.raises(SoundFontError, match="dtype EVENT"):
-        font.render(np.zeros(3), [PIANO], 1.0)
-    with pytest.raises(SoundFontError, match="no preset 5 in bank 128"):
-        font.render(notes((0.0, 1.0, 60, 100, 0)), [(DRUM_BANK, 5)], 1.0)
-
-
-def test_a_changed_soundfont_is_found(tmp_path, monkeypatch) -> None:
+def test_a_changed_soundfont_is_found(tmp_path, monkeypatch):
     content = bytearray(installed_soundfont().read_bytes())
     content[3_000_000] ^= 1
     changed = tmp_path / "changed.sf2"
@@ -256,13 +231,13 @@ def test_a_changed_soundfont_is_found(tmp_path, monkeypatch) -> None:
         SoundFont()
 
 
-def test_a_missing_soundfont_is_named(monkeypatch) -> None:
+def test_a_missing_soundfont_is_named(monkeypatch):
     monkeypatch.setattr("skey.corpus.soundfont.find_spec", lambda name: None)
     with pytest.raises(SoundFontError, match=r"TimGM6mb\.sf2 is missing: install pretty_midi"):
         installed_soundfont()
 
 
-def test_what_is_no_soundfont_or_is_truncated_is_refused() -> None:
+def test_what_is_no_soundfont_or_is_truncated_is_refused():
     for content in (b"", b"RIFF\x04\x00\x00\x00WAVE"):
         with pytest.raises(SoundFontError, match="not a SoundFont"):
             read_bank(content)

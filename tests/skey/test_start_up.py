@@ -41,14 +41,14 @@ def save_random(path: Path, outputs: int = 24, **settings: object) -> Path:
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Path:
+def recording(tmp_path):
     path = tmp_path / "cadence.wav"
     soundfile.write(path, cadence(), 44_100)
     return path
 
 
 @pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shipped(tmp_path, monkeypatch):
     """An empty folder in the place of the one that ships with the package."""
     folder = tmp_path / "shipped"
     folder.mkdir()
@@ -57,9 +57,9 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def imports_nothing_heavy(code: str) -> bool:
+def imports_nothing_heavy(code: str, *more: str) -> bool:
     ran = subprocess.run(
-        [sys.executable, "-c", RUN.format(code=code, heavy=HEAVY + FOR_MANY_FILES)],
+        [sys.executable, "-c", RUN.format(code=code, heavy=(*HEAVY, *FOR_MANY_FILES, *more))],
         capture_output=True,
         text=True,
     )
@@ -70,29 +70,30 @@ def imports_nothing_heavy(code: str) -> bool:
 @pytest.mark.parametrize(
     ("settings", "whole_track"), [({"frames_per_step": 4}, False), ({"outputs": 12}, True)]
 )
-def test_a_network_hears_without_torch(
-    tmp_path: Path, recording: Path, settings: dict[str, int], whole_track: bool
-) -> None:
+def test_a_network_hears_without_torch(tmp_path, recording, settings, whole_track):
     weights = str(save_random(tmp_path / "random.safetensors", **settings))
     asked = f"KeyEstimator({weights!r}, whole_track={whole_track}).estimate({str(recording)!r})"
     code = f"from skey.estimator import KeyEstimator; e = {asked}; assert e.signature is not None, e"
     assert imports_nothing_heavy(code)
 
 
-def test_the_command_detects_and_shows_weights_without_torch(recording: Path) -> None:
+def test_the_command_detects_and_shows_weights_without_torch(recording):
     for words in (["detect", str(recording), "--weights", "krumhansl"], ["weights", "show", "skey"]):
         assert imports_nothing_heavy(f"import skey.cli; skey.cli.main({words!r}, standalone_mode=False)")
 
 
-def test_another_device_runs_in_torch(tmp_path: Path) -> None:
+def test_help_imports_not_even_numpy():
+    code = "import skey.cli; skey.cli.main(['detect', '--help'], standalone_mode=False)"
+    assert imports_nothing_heavy(code, "numpy", "soundfile", "mutagen", "lightning")
+
+
+def test_another_device_runs_in_torch(tmp_path):
     weights = save_random(tmp_path / "random.safetensors")
     assert isinstance(KeyEstimator(weights, device="cpu").listener, Network)
     assert isinstance(KeyEstimator(weights, device="meta").listener, TorchNetwork)
 
 
-def test_the_weights_that_ship_estimate_or_the_template_whatever_the_user_has_trained(
-    shipped: Path, tmp_path: Path
-) -> None:
+def test_the_weights_that_ship_estimate_or_the_template_whatever_the_user_has_trained(shipped, tmp_path):
     save_random(tmp_path / "user" / "weights" / f"{library.DEFAULT}.safetensors")
     assert isinstance(KeyEstimator().listener, Template)
     assert isinstance(KeyEstimator(library.DEFAULT).listener, Network)
@@ -102,9 +103,7 @@ def test_the_weights_that_ship_estimate_or_the_template_whatever_the_user_has_tr
     assert isinstance(KeyEstimator("krumhansl").listener, Template)
 
 
-def test_the_command_says_when_the_template_answers_for_want_of_weights(
-    shipped: Path, recording: Path
-) -> None:
+def test_the_command_says_when_the_template_answers_for_want_of_weights(shipped, recording):
     note = "no --weights given: the Krumhansl template answers"
     assert note in CliRunner().invoke(main, ["detect", str(recording)]).stderr
     asked = CliRunner().invoke(main, ["detect", str(recording), "--weights", "krumhansl"])
@@ -116,7 +115,7 @@ def test_the_command_says_when_the_template_answers_for_want_of_weights(
     assert note not in ran.stderr
 
 
-def test_weights_that_do_not_fit_are_refused_before_any_sound(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_refused_before_any_sound(tmp_path):
     path = tmp_path / "wrong.safetensors"
     tensors = ChromaNet(Architecture()).state_dict()
     twelve, calibration = Architecture(outputs=12), Calibration(12, 0, 9)
@@ -125,7 +124,7 @@ def test_weights_that_do_not_fit_are_refused_before_any_sound(tmp_path: Path) ->
         KeyEstimator(path)
 
 
-def test_profiles_of_one_thread_and_of_many_are_the_same(tmp_path: Path, recording: Path) -> None:
+def test_profiles_of_one_thread_and_of_many_are_the_same(tmp_path, recording):
     estimator = KeyEstimator(save_random(tmp_path / "random.safetensors"))
     alone = estimator.estimate(recording)
     for outcome in estimator.estimate_many([recording] * 3, jobs=3):
@@ -137,7 +136,7 @@ def blas_threads() -> list[int]:
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
-def test_numpy_computes_on_one_thread_until_the_last_one_has_left() -> None:
+def test_numpy_computes_on_one_thread_until_the_last_one_has_left():
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
         with one_blas_thread:
@@ -153,7 +152,7 @@ def plain_dependencies() -> set[str]:
     return {re.split(r"[<>=]", name)[0].lower() for name in project["dependencies"]}
 
 
-def test_a_plain_installation_brings_what_an_estimate_needs_and_no_torch() -> None:
+def test_a_plain_installation_brings_what_an_estimate_needs_and_no_torch():
     core = plain_dependencies()
     assert not core & {name.lower() for name in HEAVY}
     code = "import sys, skey.cli.detect, skey.cli.journal, skey.cli.reports, skey.files.tags"
@@ -166,7 +165,7 @@ def test_a_plain_installation_brings_what_an_estimate_needs_and_no_torch() -> No
     assert used - core <= theirs | {"skey-companion"}
 
 
-def test_every_package_that_a_plain_installation_lacks_has_an_extra_that_the_command_names() -> None:
+def test_every_package_that_a_plain_installation_lacks_has_an_extra_that_the_command_names():
     files = Path(library.__file__).parents[1].rglob("*.py")
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import av
 import mutagen
@@ -22,7 +23,7 @@ from click.testing import CliRunner
 from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3, TKEY, TXXX
 from mutagen.mp4 import MP4Tags
-from test_decoding import encode
+from test_decoding import claiming, encode
 
 from skey.cli import main
 from skey.cli.measure import cadence
@@ -52,6 +53,12 @@ def song(tmp_path):
         return path
 
     return write
+
+
+def save_fields(path, **fields):
+    file = mutagen.File(path)
+    file.update(fields)
+    file.save()
 
 
 def frame(name, content, flags=b"\0\0"):
@@ -161,10 +168,7 @@ def test_fields_of_other_programs_that_contradict_the_key_are_brought_along(song
 @pytest.mark.parametrize("name", ["a.flac", "a.ogg"])
 def test_comments_of_other_programs_are_brought_along(song, name):
     path = song(name)
-    file = mutagen.File(path)
-    file["initial_key"], file["TITLE"], file["KEY"] = ["Bm"], ["T"], ["2A"]
-    file["INITIALKEY"] = ["Ebm", "Bm"]
-    file.save()
+    save_fields(path, initial_key="Bm", TITLE="T", KEY="2A", INITIALKEY=["Ebm", "Bm"])
     assert write_key(path, EB_MINOR) == "INITIALKEY: Ebm and Bm -> Ebm, INITIAL_KEY: Bm -> Ebm"
     assert sorted(pair for pair in mutagen.File(path).tags if pair[0] != "ENCODER") == [
         ("INITIALKEY", "Ebm"), ("INITIAL_KEY", "Ebm"), ("KEY", "2A"), ("TITLE", "T"),
@@ -173,9 +177,7 @@ def test_comments_of_other_programs_are_brought_along(song, name):
 
 def test_a_field_of_an_ape_tag_is_one_whatever_its_case(song):
     path = song("a.wv")
-    file = mutagen.File(path)
-    file["Key"], file["Initial_Key"], file["Title"] = "Cm", "Cm", "T"
-    file.save()
+    save_fields(path, Key="Cm", Initial_Key="Cm", Title="T")
     assert write_key(path, EB_MINOR) == "KEY: Cm -> Ebm, INITIAL_KEY: Cm -> Ebm"
     new = mutagen.File(path).tags
     assert {name.upper(): str(value) for name, value in new.items() if name.upper() != "ENCODER"} == {
@@ -255,9 +257,7 @@ def test_a_blank_or_a_placeholder_is_no_key_and_gives_way_to_one(song, name, val
     path = song(name)
     mark(path, "INITIALKEY", value)
     if name == "a.mp3":
-        file = mutagen.File(path)
-        file.tags.add(TKEY(encoding=3, text=[value]))
-        file.save()
+        save_fields(path, TKEY=TKEY(encoding=3, text=[value]))
     assert tagged_key(path) is None
     assert f"{value} -> Ebm" in write_key(path, EB_MINOR)
     assert tagged_key(path) == "Ebm"
@@ -265,10 +265,7 @@ def test_a_blank_or_a_placeholder_is_no_key_and_gives_way_to_one(song, name, val
 
 def test_a_placeholder_does_not_hide_the_key_behind_it(song):
     path = song("a.flac")
-    mark(path, "INITIALKEY", "-")
-    file = mutagen.File(path)
-    file["KEY"] = ["Unknown", "Bm"]
-    file.save()
+    save_fields(path, INITIALKEY="-", KEY=["Unknown", "Bm"])
     assert tagged_key(path) == "Bm"
 
 
@@ -302,11 +299,7 @@ def test_every_format_keeps_sound_permissions_and_times_and_a_second_run_changes
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
 def test_a_full_disk_leaves_the_file_as_it_was(song, monkeypatch, name):
     path = song(name)
-
-    def full(*arguments):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(tags.os, "fsync", full)
+    monkeypatch.setattr(tags.os, "fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     assert left_alone(path, "No space left")
     assert list(path.parent.iterdir()) == [path]
 
@@ -325,9 +318,7 @@ def test_what_another_program_writes_meanwhile_is_kept(song, monkeypatch):
 
     def edited_then_verified(*arguments):
         verify(*arguments)
-        file = mutagen.File(path)
-        file["TITLE"] = "new"
-        file.save()
+        save_fields(path, TITLE="new")
 
     monkeypatch.setattr(tags, "_verify", edited_then_verified)
     with pytest.raises(TagError, match="another program changed"):
@@ -348,15 +339,11 @@ def test_an_unforeseen_error_is_one_file_s_error(song, tmp_path, monkeypatch):
     assert "b.flac: wrote INITIALKEY" in ran.stderr
 
 
-def test_a_write_protected_file_stays_protected(song, monkeypatch):
+def test_a_write_protected_file_stays_as_it_is_and_so_do_those_of_such_a_folder(song, monkeypatch):
     path = song("a.mp3")
     path.chmod(0o444)
     monkeypatch.setattr(tags.os, "access", lambda path, mode: False)  # Root may write everything.
     assert left_alone(path, "write-protected")
-
-
-def test_a_folder_that_cannot_be_written_into_keeps_its_files_as_they_are(song, monkeypatch):
-    path = song("a.mp3")
     monkeypatch.setattr(tags.os, "access", lambda path, mode: path.is_file())
     assert left_alone(path, "folder is write-protected")
 
@@ -455,13 +442,6 @@ def encoded(kind):
     return buffer.getvalue()
 
 
-def claiming(size):
-    content = bytearray(encoded("WAV"))
-    place = content.index(b"data") + 4
-    content[4:8] = content[place : place + 4] = struct.pack("<I", size)
-    return bytes(content)
-
-
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -472,8 +452,8 @@ def claiming(size):
         ("a.mp3", b"ID3\2\0\0\0\0\0\x0cTT2\0\0\6\0Title" + encoded("MP3"), r"ID3v2\.2"),
         ("a.mp3", encoded("MP3") + b"TAG" + "Песня".encode("cp1251").ljust(125), "nobody can tell"),
         ("a.wav", encoded("RF64"), "."),
-        ("a.wav", claiming(0xFFFFFFFF), "another length"),
-        ("a.wav", claiming(10**6), "another length"),
+        ("a.wav", claiming(encoded("WAV"), 0xFFFFFFFF), "another length"),
+        ("a.wav", claiming(encoded("WAV"), 10**6), "another length"),
     ],
 )
 def test_what_is_damaged_or_in_disguise_is_left_alone(tmp_path, name, content, reason):

@@ -29,8 +29,7 @@ PAIRS = (
 )
 """Who is compared with whom."""
 
-MARKERS = "os^Dv<>PX*dphH"
-"""One a pair: they tell pairs apart whose first system is the same."""
+MARKERS = "os^Dv<>PX*dphH"  # one a pair: they tell pairs apart whose first system is the same
 
 NOTHING = "None of these pairs is on record: weights of one of the two were not there when it was made."
 
@@ -63,10 +62,7 @@ def in_short(difference: Interval) -> str:
 
 @styled
 def differences_drawing(answers: pd.DataFrame, pairs: Sequence[Pair], title: str) -> Drawing:
-    """Each pair's difference on all tracks and on each part: right of zero ours scores more.
-
-    Dots and intervals have the colour of our system.
-    """
+    """Each pair's difference on all tracks and on each part: right of zero ours scores more."""
     parts, spoken = list(parts_of(answers)), []
     figure, axes = canvas(7.2, 1.0 + 0.17 * ((len(pairs) + 1) * len(parts) + len(pairs)))
     for place, (pair, marker) in enumerate(zip(pairs, MARKERS, strict=False)):

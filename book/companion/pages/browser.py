@@ -63,7 +63,6 @@ def _constants(module: ModuleType, *names: str) -> dict[str, Any]:
 
 
 def _front_end() -> dict[str, Any]:
-    """The log-VQT."""
     return {
         "sampleRate": audio.SAMPLE_RATE,
         **_constants(filters, "HOP", "BINS", "CROPPED_BINS", "BINS_PER_OCTAVE", "OCTAVES"),
@@ -77,7 +76,6 @@ def _front_end() -> dict[str, Any]:
 
 
 def _estimator() -> dict[str, Any]:
-    """Windows, silence, tonality, tuning."""
     return {
         **_constants(audio, "MIN_SAMPLES", "SILENCE_PEAK"),
         **_constants(estimator, "QUIET", "OFFSET", "LEAST_VOTE_SECONDS", "LEAST_SHARE", "IN_TUNE_CENTS"),

@@ -60,7 +60,6 @@ def default_card(checkout: Path) -> str:
 
 
 def _seed_words(record: TrainingRecord, records: Sequence[TrainingRecord]) -> str:
-    """The seed, and how many of the same settings it was chosen among."""
     seeds = sum(run.is_candidate and run.system == record.system for run in records)
     among = "the only one" if seeds == 1 else f"of {seeds} the one with the lowest"
     return f"{record.seed}, {among}; loss on held-out training pieces {record.validation_loss:.4f}"
@@ -85,7 +84,6 @@ def others_table(checkout: Path) -> str:
 
 
 def _cells(header: Header, record: TrainingRecord) -> list[str]:
-    """What the table says of a network of ours."""
     labels = LABELS[record.settings["supervision"]].format(**record.training)
     return [
         f"{header.examples:,} examples, {labels}; seed {record.seed}",
@@ -96,7 +94,6 @@ def _cells(header: Header, record: TrainingRecord) -> list[str]:
 
 
 def _released_cells(name: str, entry: Mapping[str, Any]) -> list[str]:
-    """What the table says of a network of the authors."""
     checkpoint = SYSTEMS[name].checkpoint
     release = RELEASES[checkpoint]
     takes = "takes a track in one pass" if release.whole_track else "takes windows of 15 s"
@@ -109,7 +106,6 @@ def _released_cells(name: str, entry: Mapping[str, Any]) -> list[str]:
 
 
 def _data_words(training: Mapping[str, Any], experiment: Mapping[str, Any]) -> str:
-    """How many clips, and how many recordings gave some of them."""
     said = [f"{training['clips']:,} clips: [the open corpus](notebooks/open-corpus.ipynb)"]
     said += ["composed songs"] if experiment["songs"] else []
     if recorded := training.get("recorded_tracks"):
@@ -118,7 +114,6 @@ def _data_words(training: Mapping[str, Any], experiment: Mapping[str, Any]) -> s
 
 
 def _training_words(training: Mapping[str, Any]) -> str:
-    """Steps, time, machine, commit, and the weights at the start where they were not random."""
     said = (
         f"{training['steps']:,} steps in {training['seconds'] / 60:.0f} minutes, "
         f"{training.get('machine', training['device'])}, commit `{training.get('commit', 'unknown')}`"
@@ -128,7 +123,6 @@ def _training_words(training: Mapping[str, Any]) -> str:
 
 
 def _outputs_words(calibration: Calibration) -> str:
-    """What the outputs mean, and which keys share the first row."""
     if calibration.outputs == 12:
         return "12 key signatures"
     steps = mode_offset(calibration)
@@ -136,7 +130,6 @@ def _outputs_words(calibration: Calibration) -> str:
 
 
 def _confidence_words(record: TrainingRecord) -> str:
-    """Where the temperature comes from, and what it needed."""
     temperature, clips = record.training.get("temperature"), record.training["temperature_clips"]
     if temperature is None:
         return f"the softmax as it is: {clips} labelled clips were held out, too few to fit a temperature"
@@ -148,7 +141,6 @@ def _confidence_words(record: TrainingRecord) -> str:
 
 
 def _scores(record: TrainingRecord) -> dict[str, str]:
-    """The scores of the open test set: all, then part by part."""
     said = {}
     for metric in METRICS:
         parts = record.scores[record.scores.metric == metric].part

@@ -19,18 +19,12 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns of a table by its score."""
 
-CHANCE = 50
-"""The mode accuracy of a guess, in percent: half of the clips of the open corpus are minor."""
-
-PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")
-"""The collections of S-KEY's table."""
+CHANCE = 50  # the mode accuracy of a guess, in percent: half of the clips of the open corpus are minor
+PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")  # the collections of S-KEY's table
 
 
 def comparison_table(table: Evaluation) -> str:
-    """Shares of each outcome in percent, the paper's row above ours.
-
-    Every row of the first of the papers' tables is shown; of the others those of the table's own systems.
-    """
+    """Shares of each outcome in percent, the paper's row above ours."""
     papers = [paper_tables()[name] for name in TABLES[table.name].papers]
     names = dict.fromkeys((*systems_of(table.name), *papers[0].systems))
     metric = papers[0].metric
@@ -57,7 +51,6 @@ def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable], metric: 
 
 
 def _papers_row(table: PaperTable, system: str) -> list[str]:
-    """One row of a table of the papers."""
     percent = table.systems[system]["percent"]
     score = f"{percent:.1f}" if table.metric == "mirex" else f"{percent:.0f}"
     where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"

@@ -21,11 +21,8 @@ from skey.datasets import Dataset
 from skey.keys import KEYS, Key, relation
 from skey.metrics import bootstrap_interval
 
-HEARD = ("detuning", "saturation", "reverb", "noise")
-"""The effects that have players."""
-
-LEAST = (0.0, 0.5, 0.7, 0.9)
-"""Confidences below which answers are withheld, for the table."""
+HEARD = ("detuning", "saturation", "reverb", "noise")  # the effects that have players
+LEAST = (0.0, 0.5, 0.7, 0.9)  # confidences below which answers are withheld, for the table
 
 
 def small(drawings: Sequence[Drawing]) -> str:
@@ -75,7 +72,6 @@ def strengths_heard(entries: Entries, clip: Clip, place: int) -> str:
 
 
 def _effect_heard(entries: Entries, clip: Clip, place: int, effect: str) -> str:
-    """Three players beside each other, and below them a table of answers."""
     reference, known = robustness.references(entries)[place], EFFECTS[effect]
     head, players = "<th></th>", ""
     rows = {system: f"<th>{label(system)}</th>" for system in robustness.systems_of(entries)}
@@ -93,7 +89,6 @@ def _effect_heard(entries: Entries, clip: Clip, place: int, effect: str) -> str:
 
 
 def _answer_cell(reference: Key, answer: Answer) -> str:
-    """A short answer, bold where it is right."""
     text = format_answer(answer) or "–"
     return f"<td><strong>{text}</strong></td>" if is_right(reference, answer) else f"<td>{text}</td>"
 

@@ -32,8 +32,7 @@ LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Experiment → its score and the systems that the landing page shows."""
 
-SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (MIREX, %)"}
-"""What each score is about."""
+SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (MIREX, %)"}  # by each score
 
 
 def answer(
@@ -41,8 +40,7 @@ def answer(
 ) -> str:
     """What reproduced, what did not or was not tested, and what is new: as a list, in Markdown.
 
-    ``tables``: the recorded ones by name; ``default``: the run behind the network that ``skey detect`` uses
-    by default, which was trained for so many ``seconds`` in all; ``excerpts``: recorded scores on recordings.
+    ``default``: the run behind the default network, which was trained for so many ``seconds`` in all.
     """
     papers = [each.verdict for each in judge_all(tables.values()) if each.claim.paper]
     sentences = (
@@ -54,12 +52,10 @@ def answer(
 
 
 def _scores(table: Evaluation, metric: str) -> pd.DataFrame:
-    """Recorded scores on all clips in percent, a row a system."""
     return table.scores.query("part == 'all' and metric == @metric").set_index("system")
 
 
 def _reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict]) -> str:
-    """The released networks and our STONE against what needs no training."""
     ksea, mirex = _scores(tables[T1], "ksea").value, _scores(tables[T3], "mirex").value
     rising = ["stone24", "krumhansl", "skey", "temperley-peaks", "skey-400", "released-skey"]
     clips = read_header(SHIPPED / f"skey-400{SUFFIX}").training["clips"]
@@ -81,7 +77,6 @@ def _reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict]) -> str:
 
 
 def _not_reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict], excerpts: pd.DataFrame) -> str:
-    """What failed, with its reason, and what our scale could not test."""
     share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
     clips = int(read_header(SHIPPED / f"skey{SUFFIX}").training["clips"])
     real = excerpts.query("part == 'all' and metric == 'mirex'").set_index("system").value
@@ -104,7 +99,6 @@ def _not_reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict], exc
 
 
 def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: float) -> str:
-    """Findings of this companion."""
     ksea, mirex = _scores(tables[T2], "ksea").value, _scores(tables[ABLATIONS], "mirex").value
     lowest, score = _scores(tables[ABLATIONS], "mode").low, _scores(tables[T3], "mirex").value[default.system]
     many, few = examples_seen("stone") or 0, examples_seen("skey-fifths") or 0

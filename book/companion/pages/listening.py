@@ -25,14 +25,9 @@ from skey.keys import Key, relation
 from skey.shapes import Float32
 from skey.weights import DEFAULT
 
-CLIPS = Path("build") / "clips"
-"""Where the sound of the book lies, below the top of the checkout."""
-
-PEAK = 0.9
-"""Leaves room for what the compression adds."""
-
-BESIDE = ("released-skey", "supervised", "krumhansl")
-"""The systems whose predictions stand beside those of the default network."""
+CLIPS = Path("build") / "clips"  # where the sound of the book lies, below the top of the checkout
+PEAK = 0.9  # leaves room for what the compression adds
+BESIDE = ("released-skey", "supervised", "krumhansl")  # whose answers stand beside the default's
 
 RELATION_WORDS = {
     "same": "right",
@@ -44,18 +39,13 @@ RELATION_WORDS = {
 }
 
 
-def instructive_rows(answers: pd.DataFrame, count: int = 3, metric: str = "mirex") -> list[int]:
-    """Rows from what every system finds easy to what none gets right, at even steps.
-
-    Ranked by the sum of all points of ``metric``, ties broken by a checksum of the track's name: always the
-    same.
-    """
+def instructive_rows(answers: pd.DataFrame, metric: str = "mirex") -> list[int]:
+    """Three rows, always the same: what all systems find easy by this score, something between, what none."""
     each = [points(metric, answers[REFERENCE], answers[name]) for name in systems_in(answers)]
     ties = [zlib.crc32(track.encode()) for track in answers.index]
     hardest_last = -np.sum(each, axis=0)
     ranked = sorted(range(len(answers)), key=lambda row: (hardest_last[row], ties[row]))
-    steps = np.linspace(0, len(ranked) - 1, min(count, len(ranked)))
-    return [ranked[int(step)] for step in steps]
+    return [ranked[int(step)] for step in np.linspace(0, len(ranked) - 1, min(3, len(ranked)))]
 
 
 def clip_file(render: Callable[[], Float32[np.ndarray, " samples"]], name: str) -> str:
@@ -84,16 +74,12 @@ def player(source: str, caption: str) -> str:
 
 
 def listen(answers: pd.DataFrame, dataset: Dataset, rows: Sequence[int], folded: str = "") -> str:
-    """Players for some rows of a table of answers, with the reference and every system's answer, as HTML.
-
-    With ``folded``, the reader opens reference and answers by a click on these words.
-    """
+    """Players for some rows of a table of answers, with the reference and every system's answer, as HTML."""
     tracks = {track.id: track for track in dataset.tracks()}
     return "\n".join(_clip(answers.iloc[row], dataset, tracks[answers.index[row]], folded) for row in rows)
 
 
 def _clip(row: pd.Series, dataset: Dataset, track: Track, folded: str) -> str:
-    """One player with its table of answers."""
     reference, names = row[REFERENCE], systems_in(row.to_frame().T)
     words = _words(track.id, *(row[tag] for tag in TAGS[1:] if tag in row))
     state = track.audio.stat() if track.audio else None
@@ -108,7 +94,6 @@ def _clip(row: pd.Series, dataset: Dataset, track: Track, folded: str) -> str:
 
 
 def _words(*words: str) -> str:
-    """What is known of a clip, on one line."""
     return " · ".join(html.escape(word) for word in words if word)
 
 
@@ -132,11 +117,7 @@ def answer_in_words(reference: Key, answer: Answer) -> str:
 
 
 def heard_clip(clip: Clip, heard: Mapping[str, Any], answers: pd.DataFrame) -> str:
-    """A clip with its player: systems' predictions, the 24 probabilities, and the key over time, as HTML.
-
-    ``clip`` is of the open corpus; ``heard`` is what the default network predicts, an entry of the
-    observation ``hear-the-model``; ``answers`` are those of other systems, for ``BESIDE``.
-    """
+    """A clip with its player: systems' predictions, the 24 probabilities, and the key over time, as HTML."""
     assert clip.key is not None
     source = clip_file(lambda: render_clip(clip), f"open-corpus-{clip.id}")
     caption = f"<strong>{clip.key}</strong><br>{_words(clip.id, clip.source, clip.level)}"

@@ -62,14 +62,12 @@ def terms_table(entry: Mapping[str, Any], clip: str) -> str:
 
 
 def _complex(number: complex) -> str:
-    """A complex number on one line."""
     real, imaginary = (round(part, 2) + 0.0 for part in (number.real, number.imag))
     sign = "−" if imaginary < 0 else "+"
     return f"{real:.2f}\N{NO-BREAK SPACE}{sign}\N{NO-BREAK SPACE}{abs(imaginary):.2f}i".replace("-", "−")
 
 
 def _on_circles(measure: Callable[[Any, int], float], what: object, form: str = ".2f") -> list[str]:
-    """A number on either circle."""
     return [f"{measure(what, omega):{form}}" for omega in OMEGAS]
 
 

@@ -26,17 +26,13 @@ from companion.systems import T3, TABLES
 from companion.training import FOLDER, choose, read_training_records, seconds_in_all
 from skey.weights import DEFAULT
 
-PAGES = Path("build") / "pages"
-"""Where the computed parts lie, for the pages in ``book/`` to include."""
+PAGES = Path("build") / "pages"  # where the computed parts lie, for the pages in ``book/`` to include
 
 BROWSER = Path("build") / "browser" / "skey-network.js"
 """The estimator of *Try your own file* as data; the build copies its folder to the book's static files."""
 
-PICTURE = Path("book") / "_static" / "scoreboard.svg"
-"""The picture of the README, kept in the repository."""
-
-LOGO = Path("book") / "_static" / "logo.svg"
-"""A key signature profile on the circle of fifths, sure of itself."""
+PICTURE = Path("book") / "_static" / "scoreboard.svg"  # the picture of the README, kept in the repository
+LOGO = Path("book") / "_static" / "logo.svg"  # a key signature profile on the circle of fifths
 
 
 def write_pages(checkout: Path) -> None:
@@ -135,11 +131,7 @@ def runs_table(runs: Mapping[str, Run], agreeing: Mapping[str, str]) -> str:
 
 
 def agreement(checkout: Path, tables: Iterable[Evaluation]) -> dict[str, str]:
-    """Notebook → a tick or a cross, and what was compared.
-
-    A table's scores are computed again from its answers; the networks of an observation must be those whose
-    answers are on record.
-    """
+    """Notebook → a tick or a cross, and what was compared."""
     found = {}
     for table in tables:
         same = []

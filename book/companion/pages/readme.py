@@ -16,8 +16,7 @@ from companion.systems import T3
 BEGIN, END = "<!-- results: computed by python -m companion.pages.readme -->", "<!-- end of results -->"
 """What stands around the table in the README."""
 
-HALVES = ("all", "full", "hard")
-"""The parts of the open corpus that the README shows."""
+HALVES = ("all", "full", "hard")  # the parts of the open corpus that the README shows
 
 
 def results_table(table: Evaluation, excerpts: pd.DataFrame) -> str:

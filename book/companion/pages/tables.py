@@ -21,8 +21,7 @@ METRIC_TITLES: Mapping[str, str] = {
 }
 """How the book calls each score."""
 
-_LISTED = 50
-"""How many skipped tracks are named below a table."""
+_LISTED = 50  # how many skipped tracks are named below a table
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], text: int = 1) -> str:
@@ -48,10 +47,7 @@ def with_interval(found: Interval | None, form: str = ".1f") -> str:
 
 
 def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumber] | None = None) -> str:
-    """Systems by parts of the data: ``metric`` in percent with intervals, the papers' value before them.
-
-    ``papers``: system → number, shown with its mark. Systems that have no such score are left out.
-    """
+    """Systems by parts of the data: ``metric`` in percent with intervals, the papers' value before them."""
     scores = table.scores[table.scores.metric == metric]
     sizes = scores.drop_duplicates("part").set_index("part").n
     columns = [f"{part}<br>n\N{NO-BREAK SPACE}= {n}" for part, n in sizes.items()]
@@ -127,7 +123,6 @@ def observation_line(observation: Observation) -> str:
 
 
 def _skipped(data: Mapping[str, Any]) -> list[str]:
-    """How many tracks of a collection were not scored, and which, with the reason of each."""
     reasons: Mapping[str, str] = data.get("skipped", {})
     if not reasons:
         return []

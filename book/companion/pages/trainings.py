@@ -59,7 +59,6 @@ def averaging_words(records: Sequence[TrainingRecord]) -> str:
 
 
 def _averaged(frames: int, record: TrainingRecord) -> str:
-    """How a run with so many averaged frames ended."""
     said = "every frame" if frames == 1 else f"means of {frames} frames"
     return f"{said} (`{record.name}`), {record.score_words}, held-out loss {record.validation_loss:.4f}"
 

@@ -32,11 +32,8 @@ from skey.files.folders import NOT_DECODED, SUFFIXES
 from skey.files.tags import APE_KEY, ASF_KEY, ID3_KEY, MP4_KEY, VORBIS_KEY
 from skey.keys import CIRCLE_OF_FIFTHS, Notation, format_key
 
-PAGE = Path("book") / "using-the-estimator.md"
-"""The page whose snippets are run."""
-
-OUTPUTS = Path("build") / "pages" / "usage"
-"""Where their outputs lie, below the top of the checkout."""
+PAGE = Path("book") / "using-the-estimator.md"  # the page whose snippets are run
+OUTPUTS = Path("build") / "pages" / "usage"  # where their outputs lie, below the top of the checkout
 
 SNIPPET = re.compile(
     r"^```(python|console)\n(.*?)^```\n+```\{literalinclude\} \.\./build/pages/usage/([\w-]+)\.txt",
@@ -44,8 +41,7 @@ SNIPPET = re.compile(
 )
 """A block of code with the include of its output right below it."""
 
-SOUNDS = ("song.flac", "music/first.flac", "music/second.flac")
-"""The sounds that the page speaks of."""
+SOUNDS = ("song.flac", "music/first.flac", "music/second.flac")  # the sounds that the page speaks of
 
 TAG_FIELDS = {
     "mp3, wav, aiff (ID3v2)": ID3_KEY,
@@ -76,11 +72,7 @@ _KINDS = {
 
 
 def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observation) -> dict[str, str]:
-    """The tables of the page: path below ``build/pages`` → Markdown.
-
-    ``default``: the run behind the network that estimates by default; ``excerpts``: the recorded scores on
-    excerpts of real recordings; ``speed``: the recorded measurement of `skey bench`.
-    """
+    """The tables of the page: path below ``build/pages`` → Markdown."""
     fields = ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items())
     read, refused = (", ".join(sorted(suffix[1:] for suffix in each)) for each in (SUFFIXES, NOT_DECODED))
     return {
@@ -182,11 +174,10 @@ def write_outputs(checkout: Path) -> None:
 
 
 def run_snippets(found: Sequence[tuple[str, str, str]]) -> dict[str, str]:
-    """What each snippet prints, by name.
+    """What each snippet prints, by name; Python blocks share their variables.
 
-    They run one after the other, in a folder with the clips of the page on hearing the model as ``SOUNDS``,
-    and a file ``notes.wav`` that holds no sound. Python blocks share their variables. Raises ``SkeyError``
-    where a Python block raises.
+    They run beside the clips of the page on hearing the model as ``SOUNDS``, and a ``notes.wav`` that is
+    none. Raises ``SkeyError`` where a Python block raises.
     """
     outputs, names = {}, {}  # type: dict[str, str], dict[str, Any]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
@@ -200,7 +191,6 @@ def run_snippets(found: Sequence[tuple[str, str, str]]) -> dict[str, str]:
 
 
 def _run_python(code: str, name: str, names: dict[str, Any]) -> str:
-    """What a block of Python prints."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         try:

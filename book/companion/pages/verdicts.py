@@ -128,7 +128,6 @@ def marks_legend(marks: Iterable[str]) -> str:
 
 
 def _examples(claim: Claim) -> str:
-    """What each network of ours saw in training, beside what the paper's networks saw."""
     shown = []
     for system in (claim.better, claim.worse):
         if seen := examples_seen(system):
@@ -139,7 +138,6 @@ def _examples(claim: Claim) -> str:
 
 
 def _papers_evidence(claim: Claim) -> str:
-    """Both printed numbers, with their marks, and the data where it is not FMAKv2."""
     numbers = claim.evidence()
     if numbers is None:
         return "no number"

@@ -22,11 +22,8 @@ from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
 from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
 
-MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}
-"""Major and minor, where a figure shows keys and no system."""
-
-INK = "#010203"
-"""Stands for the colour of the surrounding text while a figure is drawn."""
+MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}  # in figures without systems
+INK = "#010203"  # stands for the colour of the surrounding text while a figure is drawn
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -60,7 +57,6 @@ class Drawing:
     description: str
 
     def _repr_html_(self) -> str:
-        """The figure as the notebook shows it."""
         return f'<div class="companion-figure">{self.inline()}</div>'
 
     def inline(self) -> str:
@@ -107,11 +103,8 @@ def colour(system: str) -> str:
     return SYSTEMS[system].colour
 
 
-styled = matplotlib.rc_context(STYLE)
-"""Decorates what draws."""
-
-LEAST_SHARE = 0.01
-"""Less than this is not drawn."""
+styled = matplotlib.rc_context(STYLE)  # decorates what draws
+LEAST_SHARE = 0.01  # less than this is not drawn
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -153,11 +146,7 @@ def shade(axes: Axes, edges: tuple[np.ndarray, np.ndarray], shares: np.ndarray, 
 
 
 def confusion_drawing(answers: pandas.DataFrame, system: str) -> Drawing:
-    """Where the keys go: rows the reference, columns the answer (Figure 4, STONE).
-
-    Keys run along the circle of fifths, each major next to its relative minor. A system that answers key
-    signatures has 12 columns.
-    """
+    """Where the keys go: rows the reference, columns the answer (Figure 4, STONE)."""
     references, said = list(answers[REFERENCE]), list(answers[system])
     if is_signature(said):
         answered = answers[answers[system].notna()]
@@ -190,10 +179,7 @@ def heatmap_drawing(shares: pandas.DataFrame, system: str, description: str = ""
 
 @styled
 def scores_drawing(table: Evaluation, metric: str, title: str) -> Drawing:
-    """Each system's score with its 95 % interval, a row a system and a panel a part of the data.
-
-    A diamond beside the score of all is the papers' value. Systems without ``metric`` are left out.
-    """
+    """Each system's score with its 95 % interval, a row a system and a panel a part of the data."""
     systems, parts = table.scored(metric), list(dict.fromkeys(table.scores.part))
     scores = table.scores[table.scores.metric == metric]
     names = _names(systems)
@@ -217,8 +203,7 @@ def few_scores_drawing(
 ) -> Drawing:
     """Few systems, each with its score, its 95 % interval, and the paper's value as a diamond.
 
-    ``panels``: title → the scores (system → value, low, high in percent) and the papers' numbers by system.
-    Both stand beside the row.
+    ``panels``: title → our scores and the papers' numbers by system.
     """
     rows = [len(scores) for scores, _ in panels.values()]
     figure = Figure(figsize=(7.2, 0.62 * len(rows) + 0.28 * sum(rows)))
@@ -241,12 +226,10 @@ def few_scores_drawing(
 
 
 def _names(systems: Iterable[Any]) -> list[str]:
-    """The titles of systems, in lines of 30 letters."""
     return ["\n".join(wrap(label(str(system)), 30)) for system in systems]
 
 
 def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
-    """One part of the data: a dot and its interval in each row, and no frame."""
     rows, colours = np.arange(len(scores)), [colour(system) for system in scores.index]
     axes.hlines(rows, scores.low, scores.high, color=colours, linewidth=2)
     axes.scatter(scores.value, rows, color=colours, s=16, zorder=3)
@@ -257,17 +240,13 @@ def _draw_scores(axes: Axes, scores: pandas.DataFrame) -> None:
 
 
 def _draw_papers(axes: Axes, systems: Sequence[str], papers: Mapping[str, PaperNumber]) -> None:
-    """A diamond in the row of each system that the papers have a number of."""
     quoted = [(papers[system].percent, row) for row, system in enumerate(systems) if system in papers]
     axes.plot(*np.transpose(quoted or [(np.nan, 0)]), "D", color=INK, mfc="none", markersize=5)
 
 
 @styled
 def circle_drawing(profile: Sequence[float], title: str) -> Drawing:
-    """Twelve dots on the circle of fifths, C on top, each as large as its share of a key signature profile.
-
-    ``profile``: 12 numbers in 0..1 by pitch class, C first.
-    """
+    """Twelve dots on the circle of fifths, C on top, each as large as its share of a profile, C first."""
     figure, axes = bare(2.0, 2.0, 1.45)
     angles = 2 * np.pi * np.arange(12) / 12
     sizes = [30 + 900 * profile[signature] for signature in SIGNATURES_BY_FIFTHS]

@@ -24,8 +24,7 @@ TERMS: Mapping[str, tuple[str, str]] = {
 }
 """The terms of the losses: column of the log → name in a figure, line style."""
 
-KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}
-"""Semitones above the tonic at which the row of the key signature lies."""
+KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}  # semitones above the tonic
 
 
 def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
@@ -49,10 +48,9 @@ def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingReco
 
 def family_curves(records: Sequence[TrainingRecord]) -> list[Drawing]:
     """`score_curves` of each family of systems."""
-    families: dict[str, list[TrainingRecord]] = {}
-    for run in records:
-        families.setdefault(SYSTEMS[run.system].family, []).append(run)
-    return [score_curves(runs, f"{family}: scores on held-out pieces") for family, runs in families.items()]
+    families = dict.fromkeys(SYSTEMS[run.system].family for run in records)
+    runs = {name: [run for run in records if SYSTEMS[run.system].family == name] for name in families}
+    return [score_curves(each, f"{name}: scores on held-out pieces") for name, each in runs.items()]
 
 
 @styled
@@ -107,16 +105,12 @@ def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
 
 
 def _grid(axes: Axes) -> None:
-    """Faint horizontal lines."""
     axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
 
 
 @styled
 def rows_drawing(record: TrainingRecord) -> Drawing:
-    """Over the epochs, how many semitones the largest row of the signature profile lies above the tonic.
-
-    Major pieces on the left, minor ones on the right. The outlined row is that of the key signature.
-    """
+    """Over the epochs, how many semitones the largest row of the signature profile lies above the tonic."""
     figure = Figure(figsize=(6.4, 2.8), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     steps, said = np.array([0, *steps_of(record)]), []

@@ -10,35 +10,19 @@ from matplotlib.lines import Line2D
 from companion.observations import Entries
 from companion.paper import label
 from companion.plots import INK, Drawing, canvas, colour, draw, styled
+from companion.studies import robustness
 from companion.studies.reliability import COVERAGES, classes, coverage_curve
-from companion.studies.robustness import (
-    EFFECTS,
-    Effect,
-    positions,
-    score_curve,
-    spread,
-    systems_of,
-    tells_keys,
-)
-
-NEEDS_KEYS = ("mirex", "mode")
-"""Scores that a system without modes does not have."""
 
 
 def scored_systems(entries: Entries, metric: str) -> tuple[str, ...]:
     """The systems that have a score of that name."""
-    return tuple(
-        name for name in systems_of(entries) if metric not in NEEDS_KEYS or tells_keys(entries, name)
-    )
+    systems = robustness.systems_of(entries)
+    return tuple(name for name in systems if metric == "ksea" or robustness.tells_keys(entries, name))
 
 
 def effect_drawings(entries: Entries, metric: str, word: str) -> list[Drawing]:
-    """A legend, then a figure for each effect, to stand side by side.
-
-    ``entries``: of the observation ``degradation``; ``metric``: the score, as the record calls it; ``word``:
-    what readers call it.
-    """
-    figures = [effect_drawing(entries, effect, metric, word) for effect in EFFECTS]
+    """A legend, then a figure for each effect, to stand side by side."""
+    figures = [effect_drawing(entries, effect, metric, word) for effect in robustness.EFFECTS]
     return [legend_drawing(scored_systems(entries, metric), f"{word}: systems"), *figures]
 
 
@@ -48,14 +32,14 @@ def effect_drawing(entries: Entries, effect: str, metric: str, word: str) -> Dra
 
     The grey ground is where the *hard* level of the corpus lies; a thin line marks the clean sound.
     """
-    known, said = EFFECTS[effect], []
-    places = positions(known)
+    known, said = robustness.EFFECTS[effect], []
+    places = robustness.positions(known)
     figure, axes = canvas(3.8, 3.0)
-    if hard := spread(known):
+    if hard := robustness.spread(known):
         axes.axvspan(*hard, color=INK, alpha=0.07, linewidth=0)
     axes.axvline(places[known.scale.index(known.untouched)], color=INK, alpha=0.3, linewidth=0.8)
     for name in scored_systems(entries, metric):
-        curve = pd.DataFrame(score_curve(entries, name, effect, metric))
+        curve = pd.DataFrame(robustness.score_curve(entries, name, effect, metric))
         axes.fill_between(places, curve.low, curve.high, color=colour(name), alpha=0.1, linewidth=0)
         axes.plot(places, curve.value, "o-", color=colour(name), linewidth=1.8, markersize=4)
         said.append(_spoken(known, name, dict(zip(known.scale, curve.value, strict=True))))
@@ -65,7 +49,7 @@ def effect_drawing(entries: Entries, effect: str, metric: str, word: str) -> Dra
     return draw(figure, f"{word}: {known.title.lower()}", "; ".join(said) + ".")
 
 
-def _spoken(effect: Effect, system: str, values: Mapping[float | None, float]) -> str:
+def _spoken(effect: robustness.Effect, system: str, values: Mapping[float | None, float]) -> str:
     """One curve in words: clean, and at both ends of the scale."""
     ends = [strength for strength in (effect.scale[0], effect.scale[-1]) if strength != effect.untouched]
     parts = [f"{values[effect.untouched]:.0f} % clean"]
@@ -108,10 +92,7 @@ def reliability_drawing(system: str, answers: pd.DataFrame) -> Drawing:
 
 @styled
 def coverage_drawing(judged: Mapping[str, pd.DataFrame], title: str) -> Drawing:
-    """Right answers among those given, when the least confident are withheld; bands are 95 % intervals.
-
-    ``judged``: system → its answers.
-    """
+    """Right answers among those given, when the least confident are withheld; bands are 95 % intervals."""
     figure, axes = canvas(7.2, 3.6)
     said = []
     for system, answers in judged.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch, Rectangle
@@ -28,18 +29,14 @@ from companion.plots import (
 from companion.studies.pretext import Term
 from skey.inference.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS, TONIC_NAMES
+from skey.losses import dft
 from skey.metrics import Interval
-from skey.shapes import Float, Shaped
+from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES
 
-VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#d55e00"}
-"""The three views of Figure 1, in every figure that shows them."""
-
-VIEW_NAMES: Mapping[str, str] = {"a": "$T_c A$", "b": "$T_c B$", "a_moved": "$T_{c+k} A$"}
-"""The same as matplotlib writes them."""
-
-OMEGA_COLOURS: Mapping[int, str] = {7: colour("stone"), 1: colour("stone-w1")}
-"""The colour of each circle."""
+VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#d55e00"}  # of Figure 1
+VIEW_NAMES: Mapping[str, str] = {"a": "$T_c A$", "b": "$T_c B$", "a_moved": "$T_{c+k} A$"}  # in matplotlib
+OMEGA_COLOURS: Mapping[int, str] = {7: colour("stone"), 1: colour("stone-w1")}  # the colour of each circle
 
 _LEGEND: Mapping[str, Any] = {
     **{"loc": "lower center", "ncols": 3, "frameon": False},
@@ -47,22 +44,15 @@ _LEGEND: Mapping[str, Any] = {
 }
 """Three names below a circle, close enough together to fit under it."""
 
-FRAMES_PER_CELL = 16
-"""Frames of a log-VQT that are averaged into one cell of a picture: a third of a second or so."""
-
-LOUDER_THAN = (0.7, 0.85, 0.95)
-"""Shares of the cells that are quieter than those from which on a cell is drawn darker by another step."""
+FRAMES_PER_CELL = 16  # frames of a log-VQT averaged into one cell of a picture: a third of a second or so
+LOUDER_THAN = (0.7, 0.85, 0.95)  # from these quantiles on, a cell is drawn darker by another step
 
 _SECONDS = HOP / 22_050
 
 
 @styled
 def clip_drawing(segments: Float[Tensor, "2 99 frames"], c: int, k: int, title: str) -> Drawing:
-    """A whole clip with the frames of the three views in it.
-
-    ``segments``: log-VQTs of A and B; ``c``: crop of the pair, in semitones; ``k``: how much further the
-    third view is cropped.
-    """
+    """A whole clip (segments A and B) with the views that are cropped by ``c`` and by ``c + k`` semitones."""
     both = np.concatenate([each.numpy() for each in segments], axis=1)
     figure, axes = canvas(7.2, 3.6)
     _draw_log_vqt(axes, both, named=True)
@@ -105,11 +95,7 @@ def profile_drawing(profile: Float[Tensor, "12"], colour: str, heading: str, tit
 def structure_drawing(
     y: Float[Tensor, "12 2"], sums: tuple[Float[Tensor, "12"], Float[Tensor, "2"]], title: str
 ) -> Drawing:
-    """The matrix Y with its sums over modes, beside it, and over key signatures, below (Figure 2, STONE).
-
-    ``y``: rows by pitch class of their major key, C first; columns major and minor. ``sums``: lambda and mu,
-    as Eq. 13 and 14 compute them.
-    """
+    """The matrix Y with its sums over modes, beside it, and over key signatures, below (Figure 2, STONE)."""
     signatures, modes = sums
     figure = Figure(figsize=(3.6, 4.8), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.4), height_ratios=(6, 1.1))
@@ -152,18 +138,16 @@ def grid_drawing(
 
 @styled
 def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Drawing:
-    """The complex plane of Eq. 2, at ``omega`` 7 or 1, with a named dot a profile; C lies at 1.
-
-    ``points``: a view of Figure 1 → its point; the colours are those of the views.
-    """
+    """The complex plane of Eq. 2, at ``omega`` 7 or 1, with a named dot a profile; C lies at 1."""
     figure, axes = _plane(omega)
     for size, (view, point) in zip((130, 85, 40), points.items(), strict=True):
         axes.plot([0, point.real], [0, point.imag], color=VIEW_COLOURS[view], alpha=0.5, linewidth=1)
         how: dict[str, Any] = {"color": VIEW_COLOURS[view], "label": VIEW_NAMES[view], "zorder": 3}
         axes.scatter(point.real, point.imag, s=size, **how)
     figure.legend(**_LEGEND)
-    said = "; ".join(f"{view}: {_spoken(point)}" for view, point in points.items())
-    return draw(figure, title, f"Points in the complex plane, unit circle drawn. {said}.")
+    degrees = {view: np.degrees(np.angle(point)) % 360 for view, point in points.items()}
+    at = (f"{view}: length {abs(points[view]):.2f} at {each:.0f} degrees" for view, each in degrees.items())
+    return draw(figure, title, f"Points in the complex plane, unit circle drawn. {'; '.join(at)}.")
 
 
 @styled
@@ -208,10 +192,7 @@ def costs_drawing(costs: Mapping[int, Sequence[float]], axis: str, title: str) -
 
 @styled
 def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Drawing:
-    """How often a label is right for each offset of its row, with 95 % intervals.
-
-    ``shares``: ``major``, ``minor``, ``both`` → 12 shares in percent.
-    """
+    """How often a label is right for each offset of its row, with 95 % intervals."""
     figure, axes = canvas(5.6, 3.2)
     for place, ((name, row), marker) in enumerate(zip(shares.items(), "osD", strict=True)):
         x, face = np.arange(12) + 0.16 * (place - 1), MODE_COLOURS.get(name, INK)
@@ -222,11 +203,6 @@ def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Dra
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     said = (f"{name}: {', '.join(f'{each.value:.0f}' for each in row)}" for name, row in shares.items())
     return draw(figure, title, f"Percent right at offsets 0 to 11. {'; '.join(said)}.")
-
-
-def places(omega: int) -> Shaped[np.ndarray, "12"]:
-    """Where Eq. 2 puts a profile that is sure of pitch class 0 to 11, in the complex plane."""
-    return np.asarray(np.exp(-2j * np.pi * omega * np.arange(12) / 12))
 
 
 def _compact(drawing: Drawing) -> Drawing:
@@ -250,7 +226,6 @@ def _draw_log_vqt(axes: Axes, values: Float[np.ndarray, "bins frames"], named: b
 
 
 def _runs(loud: np.ndarray) -> Path:
-    """Rectangles over the runs of loud cells, as one path."""
     rows, edges = np.nonzero(np.diff(np.pad(loud, ((0, 0), (1, 1))).astype(int), axis=1))
     low, (left, right) = rows[::2], edges.reshape(-1, 2).T * FRAMES_PER_CELL * _SECONDS
     corners = [(left, low), (right, low), (right, low + 1), (left, low + 1)]
@@ -270,7 +245,6 @@ def _draw_frame(axes: Axes, view: str, start: int, lowest: int) -> None:
 
 
 def _largest(shares: Sequence[float]) -> str:
-    """Which signature is the largest, in words; shares along the circle of fifths."""
     best = int(np.argmax(shares))
     return f"largest at the signature of {SIGNATURE_LABELS[best]} major, {shares[best]:.2f}"
 
@@ -281,14 +255,8 @@ def _plane(omega: int, named: bool = True) -> tuple[Figure, Axes]:
     axes.add_patch(Circle((0, 0), 1, fill=False, edgecolor=INK, alpha=0.3))
     for begin, end in (((-1.1, 1.1), (0, 0)), ((0, 0), (-1.1, 1.1))):
         axes.plot(begin, end, color=INK, alpha=0.15, linewidth=0.8)
-    for name, place in zip(TONIC_NAMES, places(omega), strict=True):
+    for name, place in zip(TONIC_NAMES, dft(torch.eye(12), omega).tolist(), strict=True):
         axes.plot(place.real, place.imag, ".", color=INK, alpha=0.35, markersize=4)
         if named:
             axes.text(1.2 * place.real, 1.2 * place.imag, name, ha="center", va="center", fontsize=9)
     return figure, axes
-
-
-def _spoken(point: complex) -> str:
-    """A point in words."""
-    degrees = np.degrees(np.angle(point)) % 360
-    return f"length {abs(point):.2f} at {degrees:.0f} degrees"

@@ -25,11 +25,8 @@ from skey.calibration import Calibration
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, Notation, format_key
 from skey.shapes import Float
 
-RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}
-"""The rings of the two modes, as the circle of fifths is usually drawn: minor inside."""
-
-CURSOR = "cursor"
-"""The line of a figure over time that ``_static/companion.js`` moves along with the sound."""
+RADII: Mapping[str, float] = {"major": 1.0, "minor": 0.66}  # minor inside, as is usual
+CURSOR = "cursor"  # the line of a figure over time that ``_static/companion.js`` moves along with the sound
 
 _RELATIVES = [
     f"{format_key(major, Notation.SHORT)}\n{format_key(major.relative, Notation.SHORT)}"
@@ -40,9 +37,7 @@ _RELATIVES = [
 def alignment_drawings(title: str, observed: Mapping[str, Any]) -> list[Drawing]:
     """The answers of a network to C major and A minor, before and after calibration: two drawings.
 
-    Outer ring: the major column when C major sounds; inner ring: the minor column when A minor sounds. Before
-    calibration row q lies where pitch class A + q does. ``title``: the network's name; ``observed``: one
-    entry of the observation ``calibration``.
+    Outer ring: the major column when C major sounds; inner ring: the minor column when A minor sounds.
     """
     calibration = Calibration(**observed["calibration"])
     major, minor = (mean_profile(observed, mode) for mode in MODES)

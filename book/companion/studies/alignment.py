@@ -19,11 +19,8 @@ from skey.shapes import Float
 from skey.weights import DEFAULT, available_weights
 from skey.weights.store import LoadedModel, read_weights
 
-NAME = "calibration"
-"""The observation, and its notebook."""
-
-NETWORKS = ("stone", "skey-fifths", DEFAULT, *RELEASED)
-"""Networks that are looked at, where their weights are at hand."""
+NAME = "calibration"  # the observation, and its notebook
+NETWORKS = ("stone", "skey-fifths", DEFAULT, *RELEASED)  # where their weights are at hand
 
 MODES: tuple[Mode, Mode] = ("major", "minor")
 

@@ -30,26 +30,16 @@ from skey.metrics import mirex_points
 from skey.shapes import Float
 from skey.weights import DEFAULT
 
-NAME = "inputs-that-break"
-"""The observation, and its notebook."""
+NAME = "inputs-that-break"  # the observation, and its notebook
 
 PEERS = Path(__file__).with_name("peers.csv")
 """What others did with such inputs, measured on 21 November 2026: an input a row, a system a column."""
 
-SPEECH = "speech"
-"""The entry that is computed where espeak-ng is installed."""
-
-MUSIC_CLIPS = 60
-"""The first clips of the test set, half of them of the *hard* level; the first 15 s of each."""
-
-DETUNED_CLIPS = 16
-"""Clips that are detuned, all of the *full* level."""
-
-CENTS = (-50, -45, -40, -20, 0, 20, 40, 45, 50)
-"""How far the test clips are tuned from A4 = 440 Hz."""
-
-ESTIMATORS = (DEFAULT, "skey-fifths", "krumhansl")
-"""What listens to the detuned clips."""
+SPEECH = "speech"  # the entry that is computed where espeak-ng is installed
+MUSIC_CLIPS = 60  # the first clips of the test set, half of them of the *hard* level; the first 15 s of each
+DETUNED_CLIPS = 16  # clips that are detuned, all of the *full* level
+CENTS = (-50, -45, -40, -20, 0, 20, 40, 45, 50)  # how far the test clips are tuned from A4 = 440 Hz
+ESTIMATORS = (DEFAULT, "skey-fifths", "krumhansl")  # what listens to the detuned clips
 
 Sound = Float[np.ndarray, "samples *channels"]
 
@@ -117,7 +107,6 @@ def ask_waves(estimator: KeyEstimator, waves: Iterable[tuple[str, int, nonmusic.
 
 
 def _clips(limit: int) -> Iterator[tuple[str, int, nonmusic.Wave]]:
-    """Level, number and samples of clips of the test set."""
     for number, clip in enumerate(plan_clips("test")[:MUSIC_CLIPS][: limit or None]):
         yield clip.level, number, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]
 
@@ -129,10 +118,7 @@ def evidence(wave: Float[np.ndarray, " samples"]) -> float:
 
 
 def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, Any]]:
-    """What is answered to detuned clips, by the papers' front end and by the one that follows the tuning.
-
-    ``sums``: system → checksum of its weights.
-    """
+    """What is answered to detuned clips, by the papers' front end and by the one that follows the tuning."""
     clips = test_clips()[:DETUNED_CLIPS][: limit or None]
     waves = {str(cents): [play(clip, cents=float(cents)) for clip in clips] for cents in CENTS}
     said: dict[str, dict[str, Any]] = {"clips": {"checksum": "", "keys": [str(clip.key) for clip in clips]}}
@@ -146,8 +132,7 @@ def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, 
     return said
 
 
-FRONTS = ("tuned to 440 Hz", "following the tuning")
-"""The papers' front end, and ours where music is out of tune."""
+FRONTS = ("tuned to 440 Hz", "following the tuning")  # the papers' front end, and ours
 
 
 def peers() -> pd.DataFrame:
@@ -190,18 +175,14 @@ def _music(seconds: float = 20.0, rate: int = _RATE) -> Float[np.ndarray, " samp
 
 
 def _wav(make: Callable[[], Sound], rate: int = _RATE, **how: str) -> Callable[[Path], object]:
-    """Make a sound and write it in the format that the name of the file says."""
     return lambda path: soundfile.write(str(path), make(), rate, **how)
 
 
 def _bytes(content: bytes) -> Callable[[Path], object]:
-    """Write bytes."""
     return lambda path: path.write_bytes(content)
 
 
 def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path], object]:
-    """Write music, then damage the file."""
-
     def write(path: Path) -> None:
         soundfile.write(str(path), _music(), _RATE)
         path.write_bytes(damage(bytearray(path.read_bytes())))
@@ -210,7 +191,6 @@ def _damaged(damage: Callable[[bytearray], bytes | bytearray]) -> Callable[[Path
 
 
 def _bit_flips(content: bytearray) -> bytearray:
-    """Forty bytes of the file changed."""
     for place in np.random.default_rng(0).integers(1_000, len(content), 40):
         content[place] ^= 0x55
     return content
@@ -230,7 +210,6 @@ def _aac(container: str) -> Callable[[Path], object]:
 
 
 def _with(value: float, every: int) -> Sound:
-    """Music with samples of that value."""
     sound = _music()
     sound[::every] = value
     return sound

@@ -16,14 +16,9 @@ from skey.listeners import NetworkSystem, ask
 from skey.vqt import from_bytes, log_vqt, to_bytes
 from skey.weights import DEFAULT
 
-NAME = "disagreement"
-"""The observation, and its notebook."""
-
-COUNT = 4
-"""How many clips are heard."""
-
-VOTERS = ("krumhansl", "supervised", "skey-fifths", DEFAULT, "released-skey")
-"""The systems that are compared: one of each kind."""
+NAME = "disagreement"  # the observation, and its notebook
+COUNT = 4  # how many clips are heard
+VOTERS = ("krumhansl", "supervised", "skey-fifths", DEFAULT, "released-skey")  # one of each kind
 
 
 def voters(answers: pd.DataFrame) -> pd.DataFrame:

@@ -24,11 +24,8 @@ from skey.training.scoring import weights_of
 from skey.vqt import from_bytes
 from skey.weights import read_header
 
-TABLE = "excerpts.csv"
-"""The scores, below the folder of the record."""
-
-RUNS = "excerpts-of-runs.csv"
-"""The scores of runs that differ in one thing, each beside the first."""
+TABLE = "excerpts.csv"  # the scores, below the folder of the record
+RUNS = "excerpts-of-runs.csv"  # the scores of runs that differ in one thing, each beside the first
 
 
 def score_excerpts(folder: Path) -> pd.DataFrame:
@@ -67,11 +64,7 @@ def _trust(
 
 
 def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
-    """What the networks of finished runs, folders of ``skey train``, score on the excerpts in a folder.
-
-    A row a run: MIREX in percent, and how much that is above the first run, with the 95 % interval of the
-    paired bootstrap.
-    """
+    """What the networks of finished runs, folders of ``skey train``, score on the excerpts in a folder."""
     answers = _answers(*_excerpts(folder), {run.name: NetworkSystem(weights_of(run)) for run in runs})
     above = {run.name: asdict(difference(answers, run.name, runs[0].name, "mirex")) for run in runs}
     table = pd.DataFrame(above).T.rename(columns={"value": "difference"})
@@ -83,7 +76,6 @@ def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
 def _answers(
     keys: "pd.Series[Any]", features: Sequence[Tensor], asked: Mapping[str, Callable[..., Any]]
 ) -> pd.DataFrame:
-    """What each system answers to each excerpt: a row an excerpt."""
     answers = {name: list(map(system, features)) for name, system in asked.items()}
     return pd.DataFrame({"source": keys.index, REFERENCE: keys.values, **answers}, dtype=object)
 

@@ -19,9 +19,8 @@ from skey.weights import DEFAULT, available_weights, read_header
 KINDS = ("same", "relative", "other")
 """How the default network's recorded prediction is related to the key of each of the three clips."""
 
-STRETCH_SECONDS = 7.5
-STEP_SECONDS = 2.5
-"""The key over time: how long each stretch is, and how far apart they begin."""
+STRETCH_SECONDS = 7.5  # of the key over time: how long each stretch is
+STEP_SECONDS = 2.5  # how far apart they begin
 
 
 def example_clips() -> tuple[Clip, ...]:
@@ -33,10 +32,7 @@ def example_clips() -> tuple[Clip, ...]:
 
 
 def hear_clips() -> dict[str, dict[str, Any]]:
-    """What the default network predicts for the example clips.
-
-    Its name → ``checksum`` of its weights, and clip → what :func:`hear` says of it.
-    """
+    """What the default network predicts for the example clips."""
     estimator = KeyEstimator(DEFAULT, as_published=True)
     heard = {clip.id: hear(estimator, render_clip(clip)) for clip in example_clips()}
     return {DEFAULT: {"checksum": read_header(available_weights()[DEFAULT]).checksum, **heard}}
@@ -72,5 +68,4 @@ def stretches(
 
 
 def _rounded(estimate: KeyEstimate) -> list[float]:
-    """The probabilities of an answer, nothing where there is none."""
     return list(rounded(estimate.probabilities)) if estimate.key else []

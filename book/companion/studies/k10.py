@@ -19,11 +19,8 @@ from skey.keys import Key
 from skey.shapes import Float32
 
 NAME = "k10"
-LOWEST = 440 * 2 ** ((20 - 69) / 12)
-"""Four semitones below C1, in Hz."""
-
-KEPT = slice(8, 200)
-"""Eight octaves above C1."""
+LOWEST = 440 * 2 ** ((20 - 69) / 12)  # four semitones below C1, in Hz
+KEPT = slice(8, 200)  # eight octaves above C1
 
 
 def _block(inputs: int, maps: int) -> list[nn.Module]:

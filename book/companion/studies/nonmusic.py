@@ -17,24 +17,16 @@ Wave: TypeAlias = Float[np.ndarray, " samples"]
 Generator: TypeAlias = np.random.Generator
 
 SECONDS = 15
-VARIANTS = 12
-"""Sounds of each kind; the threshold was chosen on some of those with even numbers."""
-
-_DRUMS = (35, 36, 38, 40, 41, 42, 45, 46, 48, 49, 51)
-"""Keys of kicks, snares, hi-hats, toms and cymbals in General MIDI."""
-
-SPOKEN = "speech, espeak-ng"
-"""The kind that a program makes, which is not installed everywhere."""
+VARIANTS = 12  # sounds of each kind; the threshold was chosen on some of those with even numbers
+_DRUMS = (35, 36, 38, 40, 41, 42, 45, 46, 48, 49, 51)  # kicks, snares, hi-hats, toms, cymbals
+SPOKEN = "speech, espeak-ng"  # the kind that a program makes, which is not installed everywhere
 
 _SAMPLES = SECONDS * SAMPLE_RATE
 _TIMES = np.arange(_SAMPLES) / SAMPLE_RATE
 
 
 def sounds(kinds: Collection[str], limit: int = 0) -> Iterator[tuple[str, int, Wave]]:
-    """Kind, number and samples (22,050 Hz, peak 1) of each sound; ``SPOKEN`` needs espeak-ng.
-
-    ``limit``: at most so many of each kind (0: ``VARIANTS``).
-    """
+    """Kind, number and samples (22,050 Hz, peak 1) of each sound; ``SPOKEN`` needs espeak-ng."""
     for number in range(VARIANTS)[: limit or None]:
         for kind in kinds:
             rng = np.random.default_rng([number, *kind.encode()])
@@ -67,7 +59,6 @@ def _oscillator(frequency: float | Wave, harmonics: Wave) -> Wave:
 
 
 def _falling(count: int, power: float = 1.0) -> Wave:
-    """Amplitudes that fall with a power of their order."""
     return np.arange(1, count + 1) ** -power
 
 
@@ -85,7 +76,6 @@ def _siren(rng: Generator) -> Wave:
 
 
 def _two_tone_siren(rng: Generator) -> Wave:
-    """Two pitches in turn."""
     low, ratio, period = rng.uniform(350, 500), rng.uniform(1.2, 1.5), rng.uniform(0.8, 1.5)
     return _oscillator(np.where(_TIMES % period < period / 2, low, low * ratio), _falling(6, 1.5))
 
@@ -141,7 +131,6 @@ def _dialling(rng: Generator) -> Wave:
 
 
 def _rain(rng: Generator) -> Wave:
-    """Many drops, each a short ring, over noise."""
     drops = np.zeros(_SAMPLES)
     for _ in range(int(rng.integers(100, 1500))):
         start, frequency = int(rng.integers(_SAMPLES - 2000)), rng.uniform(800, 6000)
@@ -160,7 +149,6 @@ def _wind(rng: Generator) -> Wave:
 
 
 def _engine(rng: Generator) -> Wave:
-    """A motor whose speed changes."""
     speed = np.interp(_TIMES, np.linspace(0, SECONDS, 8), rng.uniform(30, 120, 8))
     return _oscillator(speed, _falling(40, 0.8) * rng.uniform(0.2, 1, 40)) + 0.3 * _noise(rng, 1)
 
@@ -178,7 +166,6 @@ def _birds(rng: Generator) -> Wave:
 
 
 def _applause(rng: Generator) -> Wave:
-    """Hundreds of claps, each a burst of noise."""
     claps = np.zeros(_SAMPLES)
     claps[rng.integers(0, _SAMPLES, int(rng.integers(500, 4000)))] = 1
     burst = rng.standard_normal(400) * np.exp(-np.arange(400) / 80)
@@ -225,12 +212,9 @@ def _vowels(rng: Generator) -> Wave:
         state = np.zeros(2)
         for at in blocks:
             radius, angle = np.exp(-np.pi * width / SAMPLE_RATE), 2 * np.pi * formant[at[0]] / SAMPLE_RATE
-            spoken[at] += (
-                part := lfilter(
-                    [1 - radius], [1, -2 * radius * np.cos(angle), radius**2], sound[at], zi=state
-                )
-            )[0]
-            state = part[1]
+            poles = [1, -2 * radius * np.cos(angle), radius**2]
+            part, state = lfilter([1 - radius], poles, sound[at], zi=state)
+            spoken[at] += part
     pauses = np.repeat(rng.random(45) > 0.25, -(-_SAMPLES // 45))[:_SAMPLES]
     return spoken * np.convolve(pauses, np.hanning(1000) / 500, "same")
 
@@ -250,9 +234,8 @@ def _speech(rng: Generator) -> Wave:
     pitch, speed = int(rng.integers(10, 90)), int(rng.integers(110, 190))
     voice = f"{language}{rng.choice(['', '+f3', '+m3', '+f2'])}"
     command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "--stdout", TEXTS[language]]
-    spoken, rate = soundfile.read(
-        io.BytesIO(subprocess.run(command, check=True, capture_output=True).stdout), dtype="float32"
-    )
+    wav = subprocess.run(command, check=True, capture_output=True).stdout
+    spoken, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
     return np.resize(prepare(spoken, rate), _SAMPLES)
 
 

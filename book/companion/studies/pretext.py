@@ -22,23 +22,15 @@ from skey.shapes import Float, Float32
 from skey.vqt import crop, log_vqt
 from skey.weights.store import LoadedModel
 
-CROP = 2
-"""c of Figure 1, in semitones."""
-
-SHIFT = 7
-"""k of Figure 1: a fifth, so that the third view lies one step away on the circle of fifths."""
+CROP = 2  # c of Figure 1, in semitones
+SHIFT = 7  # k of Figure 1: a fifth, so that the third view lies one step away on the circle of fifths
 
 VIEWS: Mapping[str, str] = {"a": "A cropped by c", "b": "B cropped by c", "a_moved": "A cropped by c + k"}
 """The three views of Figure 1, T_c A, T_c B and T_{c+k} A, as the record calls them and in words."""
 
-ONE_COLUMN = ("stone", "released-stone12")
-"""Networks of 12 outputs that Figure 1 is drawn from, the first at hand."""
-
-TWO_COLUMNS = ("stone24", "released-semitone24")
-"""Networks of 24 outputs that Figure 2 is drawn from, the first at hand."""
-
-TWO_COLUMNS_SKEY = ("skey-fifths", "released-skey")
-"""S-KEY, which Figure 2 shows beside it."""
+ONE_COLUMN = ("stone", "released-stone12")  # of 12 outputs, for Figure 1: the first at hand
+TWO_COLUMNS = ("stone24", "released-semitone24")  # of 24 outputs, for Figure 2: the first at hand
+TWO_COLUMNS_SKEY = ("skey-fifths", "released-skey")  # S-KEY, which Figure 2 shows beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +75,7 @@ def views_of(segments: Float32[Tensor, "2 99 frames"]) -> dict[str, Float32[Tens
 
 
 def observe_pretext() -> dict[str, dict[str, Any]]:
-    """What each network of 12 outputs at hand says to the three views of the two clips.
-
-    System → ``checksum``, ``calibration``, ``c``, ``k``, and for each clip 12 probabilities a view.
-    """
+    """What each network of 12 outputs at hand says to each view of each clip."""
     heard = {name: views_of(halves(render_clip(clip))) for name, clip in pretext_clips().items()}
     return {
         system: {
@@ -103,10 +92,7 @@ def observe_pretext() -> dict[str, dict[str, Any]]:
 
 
 def observe_structure() -> dict[str, dict[str, Any]]:
-    """What each network of Figure 2 at hand says to the first segment of a major and of a minor clip.
-
-    System → ``checksum``, ``calibration``, for ``major`` and ``minor`` the two columns of Y at crop 0.
-    """
+    """What each network of Figure 2 at hand says to the first segment of a major and of a minor clip."""
     heard = {clip.key.mode: crop(halves(render_clip(clip))[0], 0) for clip in structure_clips() if clip.key}
     return {
         name: {**described(loaded), **{mode: _answer(loaded, view) for mode, view in heard.items()}}

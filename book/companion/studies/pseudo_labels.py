@@ -33,8 +33,7 @@ Sign = Literal[-3, 3]
 SIGNS: tuple[Sign, Sign] = (-3, 3)
 MODES = ("major", "minor")
 SCALES: tuple[Scale, ...] = get_args(Scale)
-PARTS = ("all", "full", "hard", "chorales", "tunes")
-"""Parts of the test clips that get numbers of their own."""
+PARTS = ("all", "full", "hard", "chorales", "tunes")  # parts of the test clips that get numbers of their own
 
 NETWORKS = (
     "stone",
@@ -76,9 +75,7 @@ class Study:
 def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
     """Chromas of the first so many test clips (0: all) as the rule sees them, and what networks say of them.
 
-    ``clips``: their keys, levels and sources. Each scale of the chroma → ``louder`` and ``fifths``: a text of
-    twelve 0 and 1 a clip. Each network at hand → what :func:`observe_rows` says. Raises ``MissingData`` where
-    the features were not built.
+    ``louder`` and ``fifths``: a text of twelve 0 and 1 a clip. Raises ``MissingData`` without features.
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
@@ -126,7 +123,6 @@ def read_study(entries: Entries) -> Study:
 
 
 def _bits(texts: Sequence[str]) -> Bool[np.ndarray, "clips 12"]:
-    """Texts of 0 and 1 as truth values."""
     return np.asarray(np.array([list(text) for text in texts]) == "1")
 
 

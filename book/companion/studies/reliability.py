@@ -25,35 +25,19 @@ from skey.metrics import Interval, bootstrap_interval
 from skey.shapes import Float32
 from skey.weights import DEFAULT, available_weights, read_header
 
-NAME = "confidence"
-"""The observation, and its notebook."""
-
-LISTENERS = ("krumhansl", DEFAULT, "released-skey")
-"""What the estimator listens with: the template, and the networks whose weights are at hand."""
-
-BINS = 10
-"""Classes of confidence, of equal width."""
-
-LISTENED = 60
-"""How many clips of the *hard* level are heard for whether they have a key: half of them, to save time."""
-
-COVERAGES = tuple(round(0.1 + 0.05 * step, 2) for step in range(19))
-"""Shares of the tracks that get an answer, for the curve of accuracy."""
-
-RESAMPLES = 2000
-"""How often tracks are drawn again for the interval of the calibration error."""
+NAME = "confidence"  # the observation, and its notebook
+LISTENERS = ("krumhansl", DEFAULT, "released-skey")  # what the estimator listens with, if at hand
+BINS = 10  # classes of confidence, of equal width
+LISTENED = 60  # clips of the *hard* level are heard for whether they have a key: half, to save time
+COVERAGES = tuple(round(0.1 + 0.05 * step, 2) for step in range(19))  # of the tracks that get an answer
+RESAMPLES = 2000  # how often tracks are drawn again for the interval of the calibration error
 
 
 def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What the estimator answers to the first so many test clips (0: all) with each listener, how surely.
 
-    The log-VQT of the built features is cut into windows, whose profiles are averaged, as ``KeyEstimator``
-    does with sound. Whether a clip has a tonality is heard in its sound, for the first clips of the *hard*
-    level.
-
-    ``clips`` with ``keys``, ``levels``, ``no_key`` (None where nobody listened); system → ``checksum``,
-    ``keys`` and ``confidence`` of the answers. All lists are in the order of the clips. Raises
-    ``MissingData`` where the features were not built.
+    Profiles of windows are averaged, as ``KeyEstimator`` does with sound. ``no_key``: whether the sound of a
+    clip has a key at all, of the first ones of the *hard* level. Raises ``MissingData`` without features.
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
@@ -120,11 +104,7 @@ def judged(entries: Entries, system: str) -> pd.DataFrame:
 
 
 def classes(answers: pd.DataFrame) -> pd.DataFrame:
-    """Classes of confidence of equal width that hold any answer, a row each.
-
-    ``count``, mean ``confidence``, and the share that is right with its 95 % interval: ``value``, ``low``,
-    ``high``.
-    """
+    """Classes of confidence of equal width that hold any answer, a row each."""
     places = (answers["confidence"] * BINS).astype(int).clip(upper=BINS - 1)
     groups = answers.groupby(places)
     shares = pd.DataFrame({place: asdict(share(each)) for place, each in groups["right"]}).T

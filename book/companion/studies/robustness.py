@@ -32,8 +32,7 @@ from skey.weights import DEFAULT
 
 Wave = Float32[np.ndarray, " samples"]
 
-NAME = "degradation"
-"""The observation, and its notebook."""
+NAME = "degradation"  # the observation, and its notebook
 
 LISTENERS = (
     *("krumhansl", "temperley-peaks", DEFAULT, "stone", "supervised"),
@@ -41,17 +40,13 @@ LISTENERS = (
 )
 """The systems that are asked, where they are at hand."""
 
-CLIPS = 24
-"""How many clips: a quarter each in major and minor from chorales and from tunes."""
-
-SECONDS = 15.0
-"""How long a clip is where its length is not the matter: one segment of the papers."""
+CLIPS = 24  # how many clips: a quarter each in major and minor from chorales and from tunes
+SECONDS = 15.0  # how long a clip is where its length is not the matter: one segment of the papers
 
 ROOM_SECONDS = 3.5
 """Time of 60 dB of decay of the room, in the middle of the *hard* level's; its loudness is what varies."""
 
-CLEAN = "clean"
-"""The condition without any effect."""
+CLEAN = "clean"  # the condition without any effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +165,11 @@ def _whole(clip: Clip, cents: float) -> Wave:
 
 @lru_cache(maxsize=4)
 def _arrangement(clip: Clip) -> Arrangement:
-    """The arrangement of a clip that has one place."""
     return arrangements(clip)[0]
 
 
 def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """What every system at hand answers to every clip under every condition.
-
-    ``limit``: see :func:`test_clips`. Returns ``clips`` with their ``ids`` and ``keys``, and system →
-    ``checksum`` of its weights (none for a template) and condition → answers in the order of the clips.
-    """
+    """Each system at hand → condition → its answers to :func:`test_clips`, whose ids and keys come first."""
     listeners, clips = systems(*LISTENERS), test_clips(limit)
     sums, keys = checksums(listeners), [str(clip.key) for clip in clips]
     entries: dict[str, dict[str, Any]] = {

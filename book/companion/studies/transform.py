@@ -19,8 +19,7 @@ from skey.model import Architecture, ChromaNet
 from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES, crop
 
-OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}
-"""The two circles of the paper."""
+OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}  # the two circles of the paper
 
 INTERVALS: Mapping[int, str] = {
     0: "none: the relative key",
@@ -34,11 +33,8 @@ INTERVALS: Mapping[int, str] = {
 """Semitones between two key signatures, and which mistake that is; 12 minus as many is the same distance."""
 
 CHROMAS: tuple[Scale, ...] = ("decibels", "energy", "peaks")
-NETWORKS = ("stone", "stone-w1", "released-stone12")
-"""Profiles of the test clips that Eq. 2 is applied to: chromas, and networks whose weights are at hand."""
-
-UNTRAINED_CLIPS = 48
-"""So many clips are enough for a network that says the same of all of them."""
+NETWORKS = ("stone", "stone-w1", "released-stone12")  # where their weights are at hand
+UNTRAINED_CLIPS = 48  # so many clips are enough for a network that says the same of all of them
 
 
 def one_hot(row: int) -> Float[Tensor, "12"]:
@@ -91,11 +87,9 @@ def cost_of_open_mode(offset: int, omega: int) -> float:
 
 
 def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """Eq. 2 and Eq. 6 of chromas and of networks' profiles on the first so many test clips (0: all).
+    """Modulus of Eq. 2 (mean of both segments) and Eq. 6 of each test clip, of chromas and of networks.
 
-    ``chroma: SCALE``, ``untrained``, and each network at hand with its ``checksum`` → ``length 7``, ``length
-    1`` (modulus of Eq. 2, mean of both segments), ``distance 7``, ``distance 1`` (Eq. 6): a number a clip.
-    Raises ``MissingData`` where the features were not built.
+    ``limit``: of the first so many clips (0: all). Raises ``MissingData`` without features.
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
@@ -110,9 +104,9 @@ def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
     }
 
 
-def untrained(seed: int = 0) -> ChromaNet:
+def untrained() -> ChromaNet:
     """STONE's network as training begins with it."""
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     return ChromaNet(Architecture(outputs=12, frames_per_step=4)).eval()
 
 

@@ -1,4 +1,4 @@
-"""Hears whether a preset sounds at the written pitch: a wrong-pitch synthesizer would destroy labels."""
+"""Made-up sounds, and an ear: does a preset sound at the written pitch? A wrong one would destroy labels."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,12 +8,51 @@ from scipy.fft import rfft
 
 from skey.audio import SAMPLE_RATE
 from skey.corpus.soundfont import EVENT, Program, SoundFont
+from skey.keys import Key
 
-SEARCH = np.arange(-1800, 1801, 2.0)
-"""Cents around the written pitch."""
+CADENCES = {
+    "major": ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7)),
+    "minor": ((0, 3, 7), (8, 12, 15), (5, 8, 12), (0, 3, 7)),
+}
+SEARCH = np.arange(-1800, 1801, 2.0)  # cents around the written pitch
 TRANSFORM = 1 << 18
-START, END = 0.1, 1.5
-"""Seconds of a held note that are listened to."""
+START, END = 0.1, 1.5  # seconds of a held note that are listened to
+
+
+def sine(rate: int, hertz: float = 440.0, seconds: float = 4.0, amplitude: float = 0.5) -> np.ndarray:
+    """A sine at a sample rate."""
+    times = np.arange(int(seconds * rate)) / rate
+    return (amplitude * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
+
+
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    """White noise at 22,050 Hz."""
+    samples = np.random.default_rng(seed).standard_normal(int(seconds * SAMPLE_RATE))
+    return (0.1 * samples).astype(np.float32)
+
+
+def cadence(
+    key: Key, seconds: float = 8.0, rate: int = SAMPLE_RATE, cents: float = 0.0, beat: float = 2.0
+) -> np.ndarray:
+    """I IV V I, or i VI iv i, over and over; four harmonics, for a fifth one would add major thirds."""
+    times = np.arange(int(seconds * rate)) / rate
+    sound = np.zeros(times.size)
+    for number in range(int(np.ceil(seconds / beat))):
+        chord = CADENCES[key.mode][number % 4]
+        now = (times >= beat * number) & (times < beat * (number + 1))
+        local = times[now] - beat * number
+        for pitch in (*(48 + key.tonic + step for step in chord), 36 + key.tonic + chord[0]):
+            tone = sum(
+                np.sin(2 * np.pi * n * frequency(pitch + cents / 100) * local) / n for n in range(1, 5)
+            )
+            sound[now] += tone * np.exp(-local) * np.minimum(1, 50 * local)
+    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def pitch(wave: np.ndarray) -> float:
+    """The strongest frequency of a waveform at 22,050 Hz."""
+    spectrum = np.abs(rfft(wave * np.hanning(wave.size)))
+    return float(spectrum.argmax() * SAMPLE_RATE / wave.size)
 
 
 class Intonation(NamedTuple):

@@ -62,7 +62,7 @@ def listen(piece: str, output: Path, level: Literal["full", "hard"], arrangement
     """
     from skey.corpus.listening import describe_sound, find_clip, write_clip
 
-    if os.path.exists(output):  # noqa: PTH110 - `Path.exists` may raise
+    if os.path.exists(output):
         raise click.UsageError(f"{output} is there already: name another file, or remove it")
     clip = find_clip(piece, level, arrangement, seed)
     write_clip(clip, output)

@@ -20,7 +20,7 @@ POSITIVE = click.IntRange(min=1)
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
     """Addresses as they are, and paths that exist."""
     for place in places:
-        if "://" not in place and not os.path.exists(place):  # noqa: PTH110 - `Path.exists` may raise
+        if "://" not in place and not os.path.exists(place):
             raise click.BadParameter(f"there is no {place}", context, option)
     return places
 
@@ -160,7 +160,7 @@ def _check(
         except (OSError, SoundFontError) as error:
             raise RunError(f"--soundfont {font} cannot be played: {error}") from error
     for path, experiment in runs.items():
-        if not resume and os.path.isfile(path / "checkpoint.pt"):  # noqa: PTH113 - as above
+        if not resume and os.path.isfile(path / "checkpoint.pt"):
             raise RunError(
                 f"{path} holds a run: go on with it by --resume, choose another --out, or remove it"
             )

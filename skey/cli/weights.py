@@ -13,7 +13,7 @@ def _target(context: click.Context, option: click.Parameter, path: Path | None) 
     suffix = {"onnx": ".onnx", "output": ".safetensors"}[str(option.name)]
     if path is not None and path.suffix != suffix:
         raise click.BadParameter(f"{path} does not end in {suffix}", context, option)
-    if path is not None and not os.path.exists(path.parent):  # noqa: PTH110 - `Path.exists` may raise
+    if path is not None and not os.path.exists(path.parent):
         raise click.BadParameter(f"{path}: there is no folder {path.parent}; make it first", context, option)
     return path
 

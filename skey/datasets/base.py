@@ -84,7 +84,7 @@ class Dataset(ABC):
 
         Raises ``MissingData`` where its file is not there, ``AudioError`` where it cannot be used.
         """
-        if track.audio is None or not os.path.isfile(track.audio):  # noqa: PTH113 - `Path.is_file` may raise
+        if track.audio is None or not os.path.isfile(track.audio):
             raise self.absent(f"the audio of track {track.id} is missing: {track.audio}")
         return read_audio(track.audio)
 
@@ -103,7 +103,7 @@ class Dataset(ABC):
     def require(self) -> None:
         """Raise ``MissingData`` where labels, or the audio of any track in use, are not on this machine."""
         with_audio = [track for track in self.tracks() if track.audio]
-        if absent := [track for track in with_audio if not os.path.isfile(str(track.audio))]:  # noqa: PTH113
+        if absent := [track for track in with_audio if not os.path.isfile(str(track.audio))]:
             named = ", ".join(str(track.audio) for track in absent[:_LISTED])
             more = " …" if len(absent) > _LISTED else ""
             count = f"{len(absent)} of {len(self.tracks())} tracks"
@@ -123,7 +123,7 @@ class Dataset(ABC):
             raise MissingData(
                 f"{self.title} is not part of this package: say in which folder it lies. {self.advice()}"
             )
-        if not os.path.isdir(self.root):  # noqa: PTH112 - as above
+        if not os.path.isdir(self.root):
             raise self.absent(f"there is no folder {self.root}")
         return self.root
 

@@ -160,7 +160,7 @@ class Folder(Dataset):
         return read_table(table, ("file", "key"), lambda row: _track(row, table.parent))
 
     def _table(self) -> Path:
-        if self.root and os.path.isfile(self.root):  # noqa: PTH113 - `Path.is_file` may raise
+        if self.root and os.path.isfile(self.root):
             return self.root
         usual = self.folder() / "labels.csv"
         tables = [usual] if usual.is_file() else sorted(self.folder().glob("*.csv"))

@@ -76,7 +76,7 @@ def sound_files(
     cannot be decoded and names that begin with a dot.
     """
     for path in paths:
-        if not os.path.isdir(path):  # noqa: PTH112 - `Path.is_dir` raises for a name that is too long
+        if not os.path.isdir(path):
             yield path
         elif recursive:
             yield from _walk(path, report, leave_out)

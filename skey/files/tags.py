@@ -72,7 +72,10 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
 
 
 def tagged_key(path: Path) -> str | None:
-    """The text of the first field with a key, or None; what Mixed In Key packed comes last; ``TagError``."""
+    """The text of the first field with a key, or None; what Mixed In Key packed comes last.
+
+    Raises ``TagError`` where the tags cannot be read.
+    """
     with _typed(path):
         tags = _opened(path).tags
         values = [*_values(tags), *(value for _, value in _beside(path, tags))]

@@ -302,7 +302,7 @@ def test_neither_a_stale_journal_nor_a_file_of_its_name_lets_anything_be_lost(fo
             assert ran.exit_code == 1 and output.read_text() == "[\n  1\n]\n"
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="stdout has no name there")  # noqa: PTH110
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="stdout has no name there")
 def test_stdout_has_two_names_and_no_journal(folder, tmp_path):
     command = [sys.executable, "-m", "skey", "detect", folder / "a.wav", "--weights", "krumhansl", "-o"]
     for name in ("-", "/dev/stdout"):
@@ -310,7 +310,7 @@ def test_stdout_has_two_names_and_no_journal(folder, tmp_path):
             subprocess.run([*command, name], stdout=keys, check=True, cwd=tmp_path)
         assert (tmp_path / "keys").read_text().startswith("C major")
     assert not {"-", "-.run", "keys.run"} & {path.name for path in tmp_path.iterdir()}
-    assert not os.path.exists("/dev/stdout.run")  # noqa: PTH110
+    assert not os.path.exists("/dev/stdout.run")
 
 
 def test_results_stay_where_a_run_finds_no_sound_file(folder, tmp_path):

@@ -62,7 +62,7 @@ def describe_sound(clip: Clip) -> list[str]:
 
 
 def write_clip(clip: Clip, path: Path) -> None:
-    """Render a clip to a sound file (.wav, .flac, .ogg), 30 s mono at 22,050 Hz; ``SkeyError`` if it fails."""
+    """Render a clip to a wav, flac or ogg, 30 s mono at 22,050 Hz; raises ``SkeyError``."""
     wave = render_clip(clip)
     try:
         soundfile.write(path, wave, SAMPLE_RATE)

@@ -40,7 +40,7 @@ def read_packages(file: Path = LIST) -> tuple[Package, ...]:
 
 
 def fetch(package: Package, folder: Path) -> list[Path]:
-    """The pieces of a package in a folder of its own, fetched unless all are there; ``SkeyError`` if it fails."""
+    """The pieces of a package in a folder of its own, fetched unless all are there; raises ``SkeyError``."""
     target = folder / package.package
     seal = target / f"{package.sha256[:16]}.txt"
     if seal.is_file():

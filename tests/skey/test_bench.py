@@ -14,7 +14,7 @@ from skey.cli.measure import SOURCE_RATE, interleaved, made_up_recording, measur
 from skey.errors import SkeyError
 
 
-def test_a_process_is_charged_for_its_memory_and_its_time():
+def test_a_process_is_charged_for_its_memory_and_its_time() -> None:
     small = measure("nothing", [sys.executable, "-c", "pass"])
     large = measure("a block", [sys.executable, "-c", "block = b'x' * 100_000_000"])
     assert 90 < large.peak_megabytes - small.peak_megabytes < 120
@@ -22,19 +22,19 @@ def test_a_process_is_charged_for_its_memory_and_its_time():
     assert 0.3 <= busy.cpu_seconds < busy.wall_seconds + 0.2
 
 
-def test_a_failing_command_is_named_with_what_it_said():
+def test_a_failing_command_is_named_with_what_it_said() -> None:
     with pytest.raises(SkeyError, match=r"bad one failed.*boom"):
         measure("the bad one", [sys.executable, "-c", "raise SystemExit('boom')"])
 
 
-def test_the_recording_has_the_length_asked_for_and_is_removed():
+def test_the_recording_has_the_length_asked_for_and_is_removed() -> None:
     with made_up_recording(30.0) as path:
         info = soundfile.info(path)
         assert (info.duration, info.samplerate, info.channels) == (30.0, SOURCE_RATE, 2)
     assert not path.exists()
 
 
-def test_programs_take_turns_and_the_median_of_each_number_counts():
+def test_programs_take_turns_and_the_median_of_each_number_counts() -> None:
     write = "import sys, time; open(sys.argv[1], 'a').write(sys.argv[2])"
     with tempfile.NamedTemporaryFile() as log:
         commands = {name: [sys.executable, "-S", "-c", write, log.name, name] for name in "ab"}
@@ -44,7 +44,7 @@ def test_programs_take_turns_and_the_median_of_each_number_counts():
     assert all(cost.cpu_seconds > 0 and 5 < cost.peak_megabytes < 100 for cost in costs)
 
 
-def test_speed_is_measured_beside_decoding_alone_in_three_formats_and_named_with_the_machine():
+def test_speed_is_measured_beside_decoding_alone_in_three_formats_and_named_with_the_machine() -> None:
     shown = CliRunner().invoke(main, ["bench", "speed", "--minutes", "1", "--runs", "1", "--json"])
     measured = json.loads(shown.stdout)
     assert measured["machine"]["cores"] >= 1 and measured["machine"]["processor"]
@@ -54,7 +54,7 @@ def test_speed_is_measured_beside_decoding_alone_in_three_formats_and_named_with
             assert all(costs[form, program][measure] > 0 for measure in ("first_answer", "whole"))
 
 
-def test_a_folder_of_clips_is_given_to_one_process(monkeypatch):
+def test_a_folder_of_clips_is_given_to_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths = "[soundfile.info(file).duration for file in sys.argv[1:]]"
     counts = f"import sys, soundfile; assert {lengths} == [30, 30, 30]"
     monkeypatch.setattr("skey.cli.measure.programs", lambda: {"counts": counts})
@@ -65,7 +65,7 @@ def test_a_folder_of_clips_is_given_to_one_process(monkeypatch):
 WAYS = ("plain", "all frames", "averaged frames")
 
 
-def test_stages_are_listed_with_what_they_read_and_write(monkeypatch):
+def test_stages_are_listed_with_what_they_read_and_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "ways_to_step", lambda *_, **__: dict.fromkeys(WAYS, lambda: None))
     shown = CliRunner().invoke(main, ["bench", "stages", "--minutes", "0.5", "--runs", "1", "--json"])
     assert shown.exit_code == 0, shown.exception

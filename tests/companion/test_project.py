@@ -92,6 +92,18 @@ def test_changes_are_tested_on_every_python_that_is_promised():
     assert f"{promised[0]} to {promised[-1]}" in README
 
 
+@pytest.mark.parametrize(
+    "workflow", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda p: p.stem
+)
+def test_a_workflow_may_only_read_and_its_actions_are_pinned(workflow):
+    content = yaml.safe_load(workflow.read_text("utf-8"))
+    assert content["permissions"] == {"contents": "read"}
+    writers = {name for name, job in content["jobs"].items() if "permissions" in job}
+    assert writers == ({"publish"} if workflow.stem == "pages" else set())
+    used = [step["uses"] for job in content["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert used and all(re.fullmatch(r"actions/[a-z-]+@v\d+", each) for each in used)
+
+
 def test_the_version_is_the_same_in_the_citation():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == __version__

@@ -10,7 +10,7 @@ import soundfile
 
 from skey.audio import SAMPLE_RATE
 from skey.datasets import DATASETS, LabelError, MissingData, Track, labelled_tracks, load_dataset
-from skey.datasets.base import Dataset, evenly_spread
+from skey.datasets.base import evenly_spread
 from skey.datasets.collections import GiantSteps
 from skey.datasets.labels import parse_label
 from skey.errors import SkeyError
@@ -85,20 +85,18 @@ LAYOUTS: dict[str, Callable[[Path], list[str]]] = {
 
 
 @pytest.fixture(scope="module", params=LAYOUTS)
-def collection(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Dataset, list[str]]:
+def collection(request, tmp_path_factory):
     """A tiny made-up collection in each published layout, and its keys."""
     root = tmp_path_factory.mktemp(request.param)
     keys = LAYOUTS[request.param](root)
     return load_dataset(request.param, root), keys
 
 
-def test_every_data_set_but_the_open_corpus_has_a_made_up_collection_here() -> None:
+def test_every_data_set_but_the_open_corpus_has_a_made_up_collection_here():
     assert set(LAYOUTS) | {"open-corpus"} == set(DATASETS)
 
 
-def test_every_collection_names_its_keys(collection: tuple[Dataset, list[str]]) -> None:
+def test_every_collection_names_its_keys(collection):
     dataset, keys = collection
     tracks = dataset.tracks()
     assert [str(track.key) for track in tracks] == keys
@@ -107,7 +105,7 @@ def test_every_collection_names_its_keys(collection: tuple[Dataset, list[str]]) 
     dataset.require()
 
 
-def test_the_tonic_sounds_in_every_track(collection: tuple[Dataset, list[str]]) -> None:
+def test_the_tonic_sounds_in_every_track(collection):
     dataset, _ = collection
     for track in dataset.tracks():
         assert track.key is not None
@@ -119,9 +117,7 @@ def test_the_tonic_sounds_in_every_track(collection: tuple[Dataset, list[str]]) 
         assert int(bins.mean(dim=1).argmax() + 9) % 12 == track.key.tonic
 
 
-def test_the_hash_follows_the_labels_and_nothing_else(
-    collection: tuple[Dataset, list[str]], tmp_path: Path
-) -> None:
+def test_the_hash_follows_the_labels_and_nothing_else(collection, tmp_path):
     dataset, _ = collection
     LAYOUTS[dataset.name](tmp_path)
     again = load_dataset(dataset.name, tmp_path)
@@ -129,9 +125,7 @@ def test_the_hash_follows_the_labels_and_nothing_else(
     assert load_dataset(dataset.name, tmp_path, limit=1).data_hash() != dataset.data_hash()
 
 
-def test_missing_audio_is_named_with_where_to_get_it(
-    collection: tuple[Dataset, list[str]], tmp_path: Path
-) -> None:
+def test_missing_audio_is_named_with_where_to_get_it(collection, tmp_path):
     dataset, keys = collection
     LAYOUTS[dataset.name](tmp_path)
     without = load_dataset(dataset.name, tmp_path)
@@ -145,7 +139,7 @@ def test_missing_audio_is_named_with_where_to_get_it(
     assert f"1 of {len(keys)} tracks" in str(caught.value)
 
 
-def test_an_empty_root_is_no_collection(collection: tuple[Dataset, list[str]], tmp_path: Path) -> None:
+def test_an_empty_root_is_no_collection(collection, tmp_path):
     dataset, _ = collection
     empty = load_dataset(dataset.name, tmp_path)
     for ask in (empty.tracks, empty.require):
@@ -155,7 +149,7 @@ def test_an_empty_root_is_no_collection(collection: tuple[Dataset, list[str]], t
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_root_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+def test_a_root_that_is_not_there_is_named(name, tmp_path):
     for root in ("nowhere", "n" * 300):
         with pytest.raises(MissingData, match=f"there is no folder .*{root}"):
             load_dataset(name, tmp_path / root).tracks()
@@ -163,7 +157,7 @@ def test_a_root_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
         load_dataset(name).tracks()
 
 
-def test_an_unknown_name_lists_the_data_sets() -> None:
+def test_an_unknown_name_lists_the_data_sets():
     with pytest.raises(SkeyError, match="open-corpus, fmakv2, gtzan, giantsteps, giantsteps-mtg, folder"):
         load_dataset("fma")
 
@@ -173,14 +167,14 @@ def made_up_tracks(count: int) -> list[Track]:
     return [Track(f"{i:03d}", KEYS[i // 2 % 24], f"{i}", tags={"level": levels[i % 2]}) for i in range(count)]
 
 
-def test_a_sample_is_spread_evenly_over_tags_and_keys() -> None:
+def test_a_sample_is_spread_evenly_over_tags_and_keys():
     sample = evenly_spread(made_up_tracks(240), 48)
     assert set(Counter(track.tags["level"] for track in sample).values()) == {24}
     assert set(Counter(track.key for track in sample).values()) == {2}
     assert list(sample) == sorted(sample, key=lambda track: track.id)
 
 
-def test_a_limit_above_the_size_takes_everything_and_one_below_1_is_refused() -> None:
+def test_a_limit_above_the_size_takes_everything_and_one_below_1_is_refused():
     assert len(evenly_spread(made_up_tracks(10), 11)) == len(evenly_spread(made_up_tracks(10), None)) == 10
     with pytest.raises(ValueError, match="at least 1"):
         load_dataset("folder", limit=0)
@@ -189,13 +183,13 @@ def test_a_limit_above_the_size_takes_everything_and_one_below_1_is_refused() ->
 @pytest.mark.parametrize(
     "place", ["000010.mp3", "fma_large/000/000010.mp3", "000-019/000/000010.wav", "audio/10.mp3"]
 )
-def test_fma_audio_is_found_flat_and_in_folders(place: str, tmp_path: Path) -> None:
+def test_fma_audio_is_found_flat_and_in_folders(place, tmp_path):
     write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode,spotify_uri\n10,F# Major,\n")
     write_tone(tmp_path / place, parse_key("F#"))
     assert load_dataset("fmakv2", tmp_path).tracks()[0].audio == tmp_path / place
 
 
-def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path: Path) -> None:
+def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path):
     write_text(tmp_path / "fmakv2.csv", "track_id,key_and_mode,spotify_uri\n10,F# Major,\n124911,C minor,\n")
     expected = [track.audio for track in load_dataset("fmakv2", tmp_path).tracks()]
     assert expected == [tmp_path / "000" / "000010.mp3", tmp_path / "124" / "124911.mp3"]
@@ -227,18 +221,18 @@ def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path: Path
         ("E-flat major", "Eb major", ""),
     ],
 )
-def test_a_label_has_one_agreed_key_or_says_why_not(label: str, key: str | None, reason: str) -> None:
+def test_a_label_has_one_agreed_key_or_says_why_not(label, key, reason):
     assert parse_label(label) == (key and parse_key(key), reason)
 
 
 @pytest.mark.parametrize("label", ["C major, not sure", "Am - or so", "Am (8B)"])
-def test_a_label_with_a_remark_in_it_is_refused(label: str) -> None:
+def test_a_label_with_a_remark_in_it_is_refused(label):
     with pytest.raises(KeyParseError):
         parse_label(label)
 
 
 @pytest.mark.parametrize("name", ["fmakv2", "giantsteps", "giantsteps-mtg", "folder"])
-def test_a_track_without_an_agreed_key_is_no_labelled_track(name: str, tmp_path: Path) -> None:
+def test_a_track_without_an_agreed_key_is_no_labelled_track(name, tmp_path):
     keys = LAYOUTS[name](tmp_path)
     table = min(tmp_path.glob("**/*.key"), default=None) or next(tmp_path.glob("**/*.[ct][sx][vt]"))
     text = table.read_text(encoding="utf-8")
@@ -251,7 +245,7 @@ def test_a_track_without_an_agreed_key_is_no_labelled_track(name: str, tmp_path:
     assert len(labelled_tracks(dataset)) == len(keys) - 1
 
 
-def test_the_folders_of_mirdata_are_read(tmp_path: Path) -> None:
+def test_the_folders_of_mirdata_are_read(tmp_path):
     write_text(tmp_path / "gs" / "keys_gs+" / "10089 Anna - One.txt", "D major\n")
     write_tone(tmp_path / "gs" / "audio" / "10089 Anna - One.mp3", parse_key("D"))
     make_gtzan(tmp_path / "gtzan")
@@ -270,14 +264,12 @@ def test_the_folders_of_mirdata_are_read(tmp_path: Path) -> None:
         ("folder", 0, {"artist": "Anna"}),
     ],
 )
-def test_genres_and_other_columns_are_tags(
-    name: str, place: int, tags: dict[str, str], tmp_path: Path
-) -> None:
+def test_genres_and_other_columns_are_tags(name, place, tags, tmp_path):
     LAYOUTS[name](tmp_path)
     assert load_dataset(name, tmp_path).tracks()[place].tags == tags
 
 
-def test_a_genre_in_another_encoding_and_a_name_too_long_for_a_file_are_no_end(tmp_path: Path) -> None:
+def test_a_genre_in_another_encoding_and_a_name_too_long_for_a_file_are_no_end(tmp_path):
     make_giantsteps(tmp_path / "gs")
     for genre in (tmp_path / "gs" / "annotations" / "genre").iterdir():
         genre.write_bytes("música".encode("latin-1"))
@@ -289,7 +281,7 @@ def test_a_genre_in_another_encoding_and_a_name_too_long_for_a_file_are_no_end(t
             attempt()
 
 
-def test_a_table_of_any_name_will_do_when_it_is_the_only_one(tmp_path: Path) -> None:
+def test_a_table_of_any_name_will_do_when_it_is_the_only_one(tmp_path):
     make_folder(tmp_path)
     (tmp_path / "labels.csv").rename(tmp_path / "my keys.csv")
     for root in (tmp_path, tmp_path / "my keys.csv"):
@@ -299,7 +291,7 @@ def test_a_table_of_any_name_will_do_when_it_is_the_only_one(tmp_path: Path) -> 
         load_dataset("folder", tmp_path).tracks()
 
 
-def test_every_wrong_line_is_reported_with_its_number_and_what_was_expected(tmp_path: Path) -> None:
+def test_every_wrong_line_is_reported_with_its_number_and_what_was_expected(tmp_path):
     rows = "a.wav,C major\nb.wav,H minor\n,D major\na.wav,E major\nc.wav,C,minor\n"
     write_text(tmp_path / "labels.csv", f"file,key\n{rows}")
     with pytest.raises(LabelError) as caught:
@@ -312,7 +304,7 @@ def test_every_wrong_line_is_reported_with_its_number_and_what_was_expected(tmp_
     assert report[4].startswith("labels.csv, line 6: 2 columns but more cells: expected")
 
 
-def test_wrong_key_files_are_reported_by_name(tmp_path: Path) -> None:
+def test_wrong_key_files_are_reported_by_name(tmp_path):
     make_gtzan(tmp_path)
     write_text(tmp_path / "gtzan_key" / "gtzan_key" / "genres" / "blues" / "blues.00000.lerch.txt", "24")
     with pytest.raises(LabelError, match=r"blues\.00000\.lerch\.txt: '24' is not a key number: expected -1"):
@@ -341,9 +333,7 @@ FMAK, MTG = b"track_id,key_and_mode\n", b"ID\tMANUAL KEY\tC\n"
         ("folder", b'file,key\n"a.wav,C\n', "is not a CSV file in UTF-8"),
     ],
 )
-def test_a_wrong_table_is_refused_with_its_line(
-    name: str, content: bytes, reason: str, tmp_path: Path
-) -> None:
+def test_a_wrong_table_is_refused_with_its_line(name, content, reason, tmp_path):
     table = tmp_path / TABLES[name]
     table.parent.mkdir(exist_ok=True)
     table.write_bytes(content)

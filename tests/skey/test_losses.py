@@ -85,11 +85,11 @@ def test_cross_entropy_of_a_certain_error_is_cut_at_100():
     assert cross_entropy(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])).item() == 100
 
 
-def test_cross_entropy_of_what_is_no_number_is_none() -> None:
+def test_cross_entropy_of_what_is_no_number_is_none():
     assert cross_entropy(one_hot(0), torch.full((1, 12), math.nan)).isnan().all()
 
 
-def test_rows_and_columns_add_up() -> None:
+def test_rows_and_columns_add_up():
     y = torch.rand(5, 24).softmax(1).reshape(5, 12, 2)
     assert torch.allclose(signature_profile(y).sum(1), torch.ones(5))
     assert torch.allclose(mode_profile(y), torch.stack([y[..., 0].sum(1), y[..., 1].sum(1)], 1))

@@ -1,7 +1,5 @@
 """The open corpus as a data set: what it says, what it gives, and that features are those of its sound."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -16,12 +14,12 @@ CLIPS = 4
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> OpenCorpus:
+def built(tmp_path_factory):
     """Four real clips, built in this process."""
     return OpenCorpus(tmp_path_factory.mktemp("features"), CLIPS, build=True, jobs=1)
 
 
-def test_features_are_the_log_vqt_of_what_is_heard(built: OpenCorpus) -> None:
+def test_features_are_the_log_vqt_of_what_is_heard(built):
     track = built.tracks()[1]
     heard = log_vqt(torch.from_numpy(built.waveform(track)))
     difference = (built.log_vqt(track) - heard.clamp(0, 1.25)).abs().max()
@@ -29,18 +27,18 @@ def test_features_are_the_log_vqt_of_what_is_heard(built: OpenCorpus) -> None:
     assert float(difference) <= 1.25 / 255 / 2 + 1e-6
 
 
-def test_peaks_above_one_are_not_clipped_and_bytes_do_not_depend_on_other_clips(built: OpenCorpus) -> None:
+def test_peaks_above_one_are_not_clipped_and_bytes_do_not_depend_on_other_clips(built):
     assert all(float(built.log_vqt(track).max()) < 1.25 for track in built.tracks())
     np.testing.assert_array_equal(built.features[2], clip_features(built.clips[2]))
 
 
-def test_built_features_are_found_again_without_building(built: OpenCorpus) -> None:
+def test_built_features_are_found_again_without_building(built):
     again = OpenCorpus(built.root, CLIPS)
     assert again.features.digest() == built.features.digest()
     np.testing.assert_array_equal(again.log_vqt(again.tracks()[0]), built.log_vqt(built.tracks()[0]))
 
 
-def test_a_changed_byte_is_missing_data_until_it_is_mended(built: OpenCorpus) -> None:
+def test_a_changed_byte_is_missing_data_until_it_is_mended(built):
     path = built.features.shards[0].array_path
     before = path.read_bytes()
     damaged = bytearray(before)
@@ -54,7 +52,7 @@ def test_a_changed_byte_is_missing_data_until_it_is_mended(built: OpenCorpus) ->
     OpenCorpus(built.root, CLIPS).require()
 
 
-def test_what_was_not_built_names_the_command_that_builds_it(tmp_path: Path) -> None:
+def test_what_was_not_built_names_the_command_that_builds_it(tmp_path):
     dataset = load_dataset("open-corpus", tmp_path, limit=2 * SHARD_CLIPS)
     for ask in (dataset.require, lambda: dataset.log_vqt(dataset.tracks()[0])):
         with pytest.raises(MissingData, match="skey corpus build --split test --clips 24") as caught:
@@ -62,7 +60,7 @@ def test_what_was_not_built_names_the_command_that_builds_it(tmp_path: Path) -> 
         assert f"SKEY_DATA={tmp_path}" in str(caught.value)
 
 
-def test_features_of_a_whole_shard_serve_a_limit_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_of_a_whole_shard_serve_a_limit_within_it(monkeypatch):
     asked, store = [], FeatureStore(())
 
     def opened(split: str, clips: int, **others: object) -> FeatureStore:
@@ -76,18 +74,18 @@ def test_features_of_a_whole_shard_serve_a_limit_within_it(monkeypatch: pytest.M
     assert asked == [SHARD_CLIPS + 2, 2 * SHARD_CLIPS]
 
 
-def test_unlabelled_clips_have_no_key() -> None:
+def test_unlabelled_clips_have_no_key():
     tracks = OpenCorpus(limit=20, split="unlabelled").tracks()
     assert len(tracks) == 20 and len(OpenCorpus(limit=1000).tracks()) == 240
     assert all(track.key is None and track.tags["mode"] == "unknown" for track in tracks)
 
 
-def test_the_hash_of_the_data_follows_labels_and_notes() -> None:
+def test_the_hash_of_the_data_follows_labels_and_notes():
     assert OpenCorpus(limit=8).data_hash() == OpenCorpus(limit=8).data_hash()
     others = [OpenCorpus(limit=9), OpenCorpus(limit=8, split="train")]
     assert OpenCorpus(limit=8).data_hash() not in {other.data_hash() for other in others}
 
 
-def test_the_features_of_the_plan_come_in_its_order(built: OpenCorpus) -> None:
+def test_the_features_of_the_plan_come_in_its_order(built):
     planned = tuple(clip.id for clip in plan_clips("test", CLIPS))
     assert built.features.clip_ids == planned == tuple(track.id for track in built.tracks())

@@ -47,7 +47,7 @@ def write_music(path: Path, seconds: float, tonic: int = 0) -> Path:
 
 
 @pytest.fixture
-def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def music(tmp_path, monkeypatch):
     """Three tracks in two folders, one of them twice, a broken file and one that is too short."""
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
     folder = tmp_path / "music"
@@ -59,7 +59,7 @@ def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_each_content_gives_pairs_of_its_segments_whatever_its_name_and_others_a_reason(music: Path) -> None:
+def test_each_content_gives_pairs_of_its_segments_whatever_its_name_and_others_a_reason(music):
     tracks, skipped = open_recordings([music], jobs=1)
     pairs = Recordings(tracks)
     assert len(tracks) == 3
@@ -73,7 +73,7 @@ def test_each_content_gives_pairs_of_its_segments_whatever_its_name_and_others_a
     assert Recordings(open_recordings([music], jobs=1)[0]).digest() == pairs.digest()
 
 
-def test_a_part_of_kept_features_is_made_anew(music: Path) -> None:
+def test_a_part_of_kept_features_is_made_anew(music):
     first = prepare(music / "copy.flac")
     assert isinstance(first, Recording)
     whole = first.path.read_bytes()
@@ -83,23 +83,23 @@ def test_a_part_of_kept_features_is_made_anew(music: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_not_read_from_for_ever(tmp_path: Path) -> None:
+def test_a_pipe_is_not_read_from_for_ever(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     assert prepare(tmp_path / "pipe.wav") == Skipped(tmp_path / "pipe.wav", NO_FILE)
 
 
-def test_silent_stretches_are_no_segments(tmp_path: Path) -> None:
+def test_silent_stretches_are_no_segments(tmp_path):
     wave = np.concatenate([np.zeros(30 * RATE), 0.3 * np.sin(np.arange(30 * RATE) / 10)])
     soundfile.write(tmp_path / "late.wav", wave, RATE)
     assert len(segments(tmp_path / "late.wav")) == 2
 
 
-def test_a_folder_without_music_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_music_says_so(tmp_path):
     with pytest.raises(SkeyError, match="nothing to train on"):
         open_recordings([tmp_path], jobs=1)
 
 
-def test_recordings_have_their_share_of_each_epoch_and_each_comes_once_before_any_twice() -> None:
+def test_recordings_have_their_share_of_each_epoch_and_each_comes_once_before_any_twice():
     pool = Pool(((Recordings([]), 0),) * 30, (None,) * 30)
     data = TrainingData(pool, Pool((), ()), pool, "", 30, recorded=10)
     order = mixed_order(data, 0.25, 40, torch.Generator().manual_seed(0))
@@ -108,7 +108,7 @@ def test_recordings_have_their_share_of_each_epoch_and_each_comes_once_before_an
     assert mixed_order(replace(data, recorded=0), 0.25, 30, torch.Generator()) != order
 
 
-def test_without_the_corpus_every_clip_is_a_recording(music: Path) -> None:
+def test_without_the_corpus_every_clip_is_a_recording(music):
     alone = replace(at_scale(EXPERIMENTS["stone"]), clips=0, unlabelled=0)
     data = load_data(alone, jobs=1, audio=[music])
     assert data.recorded == len(data.training) == 12 - len(data.validation)
@@ -116,9 +116,7 @@ def test_without_the_corpus_every_clip_is_a_recording(music: Path) -> None:
         load_data(replace(alone, supervision="alternate"), jobs=1, audio=[music])
 
 
-def test_tracks_are_not_compared_with_every_one_that_is_held_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tracks_are_not_compared_with_every_one_that_is_held_out(tmp_path, monkeypatch):
     (kept := tmp_path / "kept").write_bytes(bytes(2 * SEGMENT_BYTES))
     tracks = tuple(Recording(str(number), kept, 2, 0) for number in range(300))
     compared = []
@@ -130,7 +128,7 @@ def test_tracks_are_not_compared_with_every_one_that_is_held_out(
     assert len(compared) < 300
 
 
-def test_another_colour_keeps_the_loudest_point_and_the_range_of_80_db() -> None:
+def test_another_colour_keeps_the_loudest_point_and_the_range_of_80_db():
     x = torch.rand(4, 2, 99, 40) * 0.6 + 0.4
     y = recoloured(x, torch.Generator().manual_seed(0))
     assert torch.allclose(y.amax(dim=(2, 3)), x.amax(dim=(2, 3)), atol=1e-5)
@@ -139,16 +137,14 @@ def test_another_colour_keeps_the_loudest_point_and_the_range_of_80_db() -> None
     assert torch.equal(y, recoloured(x, torch.Generator().manual_seed(0)))
 
 
-def test_another_colour_leaves_a_melody_where_it_is() -> None:
+def test_another_colour_leaves_a_melody_where_it_is():
     x = torch.zeros(1, 2, 99, 40)
     x[:, :, 40], x[:, :, 47] = 1.0, 0.95
     y = recoloured(x, torch.Generator().manual_seed(1))
     assert set(y[0, 0].mean(1).topk(2).indices.tolist()) == {40, 47}
 
 
-def test_a_run_on_recordings_goes_on_where_it_was_stopped_and_refuses_others(
-    music: Path, tmp_path: Path
-) -> None:
+def test_a_run_on_recordings_goes_on_where_it_was_stopped_and_refuses_others(music, tmp_path):
     experiment = replace(small("stone", epochs=2), clips=0, unlabelled=0, recolour=True)
     data, machine = load_data(experiment, jobs=1, audio=[music]), Machine("cpu", half_precision=False)
     whole = Run(experiment, 0, data, tmp_path / "whole", machine).train()
@@ -169,7 +165,7 @@ def test_a_run_on_recordings_goes_on_where_it_was_stopped_and_refuses_others(
             Run(experiment, 0, other, tmp_path / "parts", machine).resume()
 
 
-def test_the_network_of_labels_learns_from_both_views_of_a() -> None:
+def test_the_network_of_labels_learns_from_both_views_of_a():
     certain = torch.zeros(1, 12, 2)
     certain[0, 3, 1] = 1.0
     uniform = torch.full((1, 12, 2), 1 / 24)
@@ -177,9 +173,7 @@ def test_the_network_of_labels_learns_from_both_views_of_a() -> None:
     assert key_loss(views, certain, certain).item() == pytest.approx(np.log(24), rel=1e-6)
 
 
-def test_another_soundfont_plays_as_many_songs_again_and_other_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_soundfont_plays_as_many_songs_again_and_other_ones(tmp_path, monkeypatch):
     played: dict[str, Path | None] = {}
 
     def features(clip: Clip, font: Path | None = None) -> np.ndarray:
@@ -199,7 +193,7 @@ def test_another_soundfont_plays_as_many_songs_again_and_other_ones(
         load_data(replace(experiment, songs=0, clips=2000), jobs=1, soundfonts=[font])
 
 
-def test_a_song_sounds_different_with_another_soundfont(tmp_path: Path) -> None:
+def test_a_song_sounds_different_with_another_soundfont(tmp_path):
     other = tmp_path / "other.sf2"
     content = bytearray(installed_soundfont().read_bytes())
     content[2_000_000:3_000_000] = bytes(1_000_000)
@@ -208,5 +202,5 @@ def test_a_song_sounds_different_with_another_soundfont(tmp_path: Path) -> None:
     assert not np.array_equal(render_clip(song), render_clip(song, other))
 
 
-def test_keys_of_songs_are_uniform_over_all_24() -> None:
+def test_keys_of_songs_are_uniform_over_all_24():
     assert {clip.key for clip in plan_songs(400)} == set(KEYS)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed"
 
 
 @pytest.fixture(scope="module")
-def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def music(tmp_path_factory):
     """Forty tracks of two segments, one of them under a second name too, and a broken one."""
     folder = tmp_path_factory.mktemp("music")
     for number in range(CLIPS):
@@ -53,7 +52,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
+def client():
     """The engine inside this process."""
     with (
         LocalCluster(
@@ -65,7 +64,7 @@ def client() -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def shards(music: Path, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shards(music, client, tmp_path_factory):
     """The shards of an undisturbed run."""
     out = tmp_path_factory.mktemp("shards")
     extract(client, read_manifest(music), str(out), MOST_SEGMENTS, SHARD)
@@ -94,9 +93,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
-def test_a_worker_that_is_killed_loses_no_track_and_no_track_comes_twice(
-    music: Path, shards: Path, tmp_path: Path
-) -> None:
+def test_a_worker_that_is_killed_loses_no_track_and_no_track_comes_twice(music, shards, tmp_path):
     killed = []
 
     def kill_one(pids: dict[str, int]) -> None:
@@ -115,15 +112,13 @@ def test_a_worker_that_is_killed_loses_no_track_and_no_track_comes_twice(
     assert contents(tmp_path) == contents(shards)
 
 
-def test_the_local_engine_has_as_many_workers_as_asked_which_keep_freed_memory() -> None:
+def test_the_local_engine_has_as_many_workers_as_asked_which_keep_freed_memory():
     with engine("local", 3) as three:
         kept = three.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_")
     assert list(kept.values()) == 3 * [str(KEPT_MEMORY["MALLOC_TRIM_THRESHOLD_"])]
 
 
-def test_each_content_is_in_the_shards_once_and_what_is_unreadable_is_listed(
-    music: Path, shards: Path
-) -> None:
+def test_each_content_is_in_the_shards_once_and_what_is_unreadable_is_listed(music, shards):
     tracks, skipped = open_shards(shards)
     files = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(music.glob("[0-9]*.flac"))]
     assert sorted(track.digest for track in tracks) == sorted(files)
@@ -131,9 +126,7 @@ def test_each_content_is_in_the_shards_once_and_what_is_unreadable_is_listed(
     assert skipped[0].reason.startswith("not a readable sound file")
 
 
-def test_webdataset_streams_the_shards_and_finds_the_bytes_that_training_caches(
-    music: Path, shards: Path
-) -> None:
+def test_webdataset_streams_the_shards_and_finds_the_bytes_that_training_caches(music, shards):
     samples = []
     for archive in sorted(shards.glob("*.tar")):
         with archive.open("rb") as stream:
@@ -143,9 +136,7 @@ def test_webdataset_streams_the_shards_and_finds_the_bytes_that_training_caches(
     assert json.loads(samples[0]["json"]) == {"segments": 2}
 
 
-def test_training_from_shards_has_the_losses_of_training_from_the_files(
-    music: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_from_shards_has_the_losses_of_training_from_the_files(music, shards, tmp_path, monkeypatch):
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
     experiment = replace(small("stone", epochs=1), clips=0, unlabelled=0)
     machine = Machine("cpu", half_precision=False)
@@ -164,8 +155,8 @@ def test_training_from_shards_has_the_losses_of_training_from_the_files(
     reason="processes cannot be joined, or killed, here",
 )
 def test_a_training_of_which_one_of_two_processes_was_killed_goes_on_in_one_as_if_undisturbed(
-    shards: Path, tmp_path: Path
-) -> None:
+    shards, tmp_path
+):
     experiment = replace(small("stone"), clips=0, unlabelled=0, steps=6)
     experiment = replace(experiment, architecture=replace(experiment.architecture, stochastic_depth=0.0))
     script, given, out = tmp_path / "train.py", tmp_path / "given", tmp_path / "killed"
@@ -186,7 +177,7 @@ def test_a_training_of_which_one_of_two_processes_was_killed_goes_on_in_one_as_i
     np.testing.assert_allclose(*logs, rtol=1e-4)
 
 
-def test_torchrun_on_two_machines_gives_each_process_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchrun_on_two_machines_gives_each_process_its_place(monkeypatch):
     for rank in range(4):
         places = {"WORLD_SIZE": 4, "LOCAL_WORLD_SIZE": 2, "RANK": rank, "LOCAL_RANK": rank % 2}
         for name, value in {**places, "GROUP_RANK": rank // 2, "TORCHELASTIC_RUN_ID": "x"}.items():
@@ -195,9 +186,7 @@ def test_torchrun_on_two_machines_gives_each_process_its_place(monkeypatch: pyte
         assert (fabric.world_size, fabric.global_rank, fabric.local_rank) == (4, rank, rank % 2)
 
 
-def test_a_second_run_makes_only_what_is_missing_or_damaged(
-    music: Path, shards: Path, client: Client
-) -> None:
+def test_a_second_run_makes_only_what_is_missing_or_damaged(music, shards, client):
     before = contents(shards)
     first, second, *others = sorted(shards.glob("*.tar"))
     first.unlink()
@@ -211,8 +200,8 @@ def test_a_second_run_makes_only_what_is_missing_or_damaged(
 
 
 def test_shards_in_object_storage_are_copied_once_and_read_as_local_ones(
-    music: Path, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    music, client, tmp_path, monkeypatch
+):
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
     storage = fsspec.filesystem("memory")
     for number in range(3):
@@ -237,18 +226,14 @@ def test_shards_in_object_storage_are_copied_once_and_read_as_local_ones(
         ("foo://x", "cannot be read: Protocol not known: foo"),
     ],
 )
-def test_an_address_that_cannot_be_read_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
-) -> None:
+def test_an_address_that_cannot_be_read_says_why(tmp_path, monkeypatch, address, reason):
     monkeypatch.setenv("SKEY_DATA", str(tmp_path))
     with pytest.raises(ShardError, match=f"{address}/index.json {reason}"):
         open_audio([address])
 
 
 @pytest.mark.parametrize("index", ["[]", "{", "7", '{"pages": []}'])
-def test_an_index_that_is_none_of_shards_and_a_list_that_is_gone_are_named(
-    shards: Path, tmp_path: Path, index: str
-) -> None:
+def test_an_index_that_is_none_of_shards_and_a_list_that_is_gone_are_named(shards, tmp_path, index):
     folder = shutil.copytree(shards, tmp_path / "copy")
     (folder / "tracks.csv").unlink()
     with pytest.raises(ShardError, match=r"tracks\.csv cannot be read"):
@@ -258,9 +243,7 @@ def test_an_index_that_is_none_of_shards_and_a_list_that_is_gone_are_named(
         open_shards(folder)
 
 
-def test_estimates_in_parquet_are_those_of_detect_and_resume(
-    music: Path, client: Client, tmp_path: Path
-) -> None:
+def test_estimates_in_parquet_are_those_of_detect_and_resume(music, client, tmp_path):
     names = [str(music / name) for name in ("00.flac", "07.flac", "again.flac", "broken.mp3")]
     names.append(str(music / "absent.wav"))
     failed = estimate(client, names, str(tmp_path), None, SHARD)
@@ -279,16 +262,14 @@ def test_estimates_in_parquet_are_those_of_detect_and_resume(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_not_read_from_for_ever(client: Client, tmp_path: Path) -> None:
+def test_a_pipe_is_not_read_from_for_ever(client, tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     [row] = estimate(client, [str(tmp_path / "pipe.wav")], str(tmp_path / "keys"), "krumhansl", SHARD)
     assert row["error"] == NO_FILE
 
 
 @pytest.mark.parametrize("storage", ["", "memory://keys"])
-def test_estimates_are_those_of_the_files_that_are_there_now(
-    music: Path, client: Client, tmp_path: Path, storage: str
-) -> None:
+def test_estimates_are_those_of_the_files_that_are_there_now(music, client, tmp_path, storage):
     out = storage or str(tmp_path / "keys")
     first = "A.flac" if sys.platform == "win32" else "Artist :: A.flac"
     files = [tmp_path / name for name in (first, "new.flac", "copy.flac", "z.flac")]
@@ -302,12 +283,12 @@ def test_estimates_are_those_of_the_files_that_are_there_now(
         assert sorted(rows) == sorted(names)
 
 
-def test_a_part_that_another_run_took_away_is_noticed(tmp_path: Path) -> None:
+def test_a_part_that_another_run_took_away_is_noticed(tmp_path):
     with pytest.raises(EngineError, match="1 files are gone: does another run write there"):
         _keep_only([f"{tmp_path}/000000-{'0' * 16}.parquet"], str(tmp_path))
 
 
-def test_a_manifest_is_a_folder_or_a_list_of_names_each_once(music: Path, tmp_path: Path) -> None:
+def test_a_manifest_is_a_folder_or_a_list_of_names_each_once(music, tmp_path):
     lines = ("\ufeff#EXTM3U", f"{music}/00.flac", "", "# x", "near.wav", "s3://bucket/far.wav", "near.wav")
     (tmp_path / "list.txt").write_text("\n".join(lines), "utf-8")
     assert read_manifest(tmp_path / "list.txt") == [
@@ -322,9 +303,7 @@ def test_a_manifest_is_a_folder_or_a_list_of_names_each_once(music: Path, tmp_pa
         read_manifest(tmp_path / "list.txt")
 
 
-def test_the_command_says_what_it_wrote_and_what_it_left_out(
-    music: Path, tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_says_what_it_wrote_and_what_it_left_out(music, tmp_path, client, monkeypatch):
     (tmp_path / "list.txt").write_text(f"{music}/00.flac\n{music}/broken.mp3\n")
     out = str(tmp_path / "out")
     at = ["--engine", client.scheduler.address]
@@ -338,9 +317,7 @@ def test_the_command_says_what_it_wrote_and_what_it_left_out(
     assert shown.stdout == f"{out}: estimates of 1 of 1 files\n" and shown.exit_code == 0
 
 
-def test_a_list_that_cannot_be_written_is_one_clear_line(
-    music: Path, shards: Path, client: Client, tmp_path: Path
-) -> None:
+def test_a_list_that_cannot_be_written_is_one_clear_line(music, shards, client, tmp_path):
     out = shutil.copytree(shards, tmp_path / "shards")
     (out / "tracks.csv").unlink()
     (out / "tracks.csv").mkdir()
@@ -348,16 +325,16 @@ def test_a_list_that_cannot_be_written_is_one_clear_line(
         extract(client, read_manifest(music), str(out), MOST_SEGMENTS, SHARD)
 
 
-def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path):
     shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path), "--out", "a :: b"])
     assert shown.exit_code == 2 and "may not have ::" in shown.stderr
 
 
-def test_an_engine_that_is_not_there_is_named() -> None:
+def test_an_engine_that_is_not_there_is_named():
     with pytest.raises(EngineError, match=r"no scheduler at nonsense"), engine("nonsense://x"):
         pass
 
 
-def test_a_local_engine_is_local_whatever_scheduler_dask_knows() -> None:
+def test_a_local_engine_is_local_whatever_scheduler_dask_knows():
     with dask.config.set({"scheduler-address": "tcp://127.0.0.1:1"}), engine("local", 1) as client:
         assert len(client.cluster.workers) == 1

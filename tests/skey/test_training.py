@@ -85,12 +85,12 @@ def synthetic_data(folder: Path) -> TrainingData:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> TrainingData:
+def data(tmp_path_factory):
     return synthetic_data(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")
-def whole(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def whole(data, tmp_path_factory):
     """S-KEY trained for three epochs without a stop."""
     trained = run("skey", data, tmp_path_factory.mktemp("whole"), epochs=3)
     trained.train()
@@ -104,7 +104,7 @@ def run(
 
 
 @pytest.mark.parametrize("rule", ["paper", "code"])
-def test_both_crops_stay_inside_and_the_third_view_is_at_most_an_octave_away(rule: str) -> None:
+def test_both_crops_stay_inside_and_the_third_view_is_at_most_an_octave_away(rule):
     c, moved = draw_crops(5000, torch.Generator().manual_seed(0), rule)
     assert set(c.tolist()) == set(range(16) if rule == "paper" else range(1, 13))
     assert set(moved.tolist()) == set(range(16) if rule == "paper" else range(12))
@@ -112,20 +112,20 @@ def test_both_crops_stay_inside_and_the_third_view_is_at_most_an_octave_away(rul
     assert bool(((moved - c) % 12 == 0).any()) == (rule == "paper")
 
 
-def test_a_crop_of_c_moves_every_item_down_by_its_own_c() -> None:
+def test_a_crop_of_c_moves_every_item_down_by_its_own_c():
     x = torch.rand(3, 99, 5)
     y = cropped(x, torch.tensor([0, 4, 15]))
     assert torch.equal(y[1], x[1, 4:88])
     assert torch.equal(y[2], x[2, 15:99])
 
 
-def test_every_clip_comes_once_before_any_comes_twice() -> None:
+def test_every_clip_comes_once_before_any_comes_twice():
     order = epoch_order(5, 12, torch.Generator().manual_seed(1))
     assert sorted(order[:5]) == sorted(order[5:10]) == list(range(5))
     assert len(order) == 12
 
 
-def test_segments_are_the_two_halves_of_a_clip_averaged_over_frames(data: TrainingData) -> None:
+def test_segments_are_the_two_halves_of_a_clip_averaged_over_frames(data):
     store, row = data.training.places[2]
     stored = torch.from_numpy(np.array(store[row])).float() / 255 * 1.25
     segments = data.training.segments([2], 8)
@@ -134,7 +134,7 @@ def test_segments_are_the_two_halves_of_a_clip_averaged_over_frames(data: Traini
     assert torch.allclose(segments[0, 1, 7, 3], stored[7, 646 + 24 : 646 + 32].mean())
 
 
-def test_no_group_of_pieces_is_both_trained_on_and_watched() -> None:
+def test_no_group_of_pieces_is_both_trained_on_and_watched():
     clips = [*plan_clips("train", 400), *plan_clips("unlabelled", 400)]
     watched = {clip.group for clip in clips if is_held_out(clip.group)}
     trained = {clip.group for clip in clips if not is_held_out(clip.group)}
@@ -143,7 +143,7 @@ def test_no_group_of_pieces_is_both_trained_on_and_watched() -> None:
     assert {clip.group for clip in plan_clips("test")}.isdisjoint(watched | trained)
 
 
-def test_the_rate_warms_up_linearly_and_falls_by_a_cosine_while_the_decay_rises() -> None:
+def test_the_rate_warms_up_linearly_and_falls_by_a_cosine_while_the_decay_rises():
     settings = Optimiser(rate=1e-3, warm_up=0.1)
     rates = [rate_at(step, 100, settings) for step in range(100)]
     assert rates[:10] == pytest.approx([1e-4 * (n + 1) for n in range(10)])
@@ -153,14 +153,14 @@ def test_the_rate_warms_up_linearly_and_falls_by_a_cosine_while_the_decay_rises(
     assert (decay_at(0, 100, settings), decay_at(100, 100, settings)) == pytest.approx((0.04, 0.4))
 
 
-def test_offsets_norms_and_scales_do_not_decay() -> None:
+def test_offsets_norms_and_scales_do_not_decay():
     network = ChromaNet(Architecture(outputs=12))
     spared = {id(p) for p in make_optimiser(network, Optimiser()).param_groups[1]["params"]}
     for name, parameter in network.named_parameters():
         assert (id(parameter) in spared) == ("norm" in name or parameter.ndim < 2), name
 
 
-def test_each_gradient_is_cut_on_its_own() -> None:
+def test_each_gradient_is_cut_on_its_own():
     network = ChromaNet(SMALL)
     for parameter in network.parameters():
         parameter.grad = torch.full_like(parameter, 100.0)
@@ -171,7 +171,7 @@ def test_each_gradient_is_cut_on_its_own() -> None:
 
 
 @pytest.mark.parametrize("outputs", [12, 24])
-def test_the_fast_layout_computes_what_the_plain_one_does(outputs: int) -> None:
+def test_the_fast_layout_computes_what_the_plain_one_does(outputs):
     torch.manual_seed(0)
     network = ChromaNet(replace(SMALL, outputs=outputs, frames_per_step=1)).eval()
     x = torch.rand(3, 84, 70)
@@ -195,7 +195,7 @@ def settled_network() -> ChromaNet:
     return ChromaNet(replace(SMALL, stochastic_depth=0.0)).train()
 
 
-def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data: TrainingData) -> None:
+def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data):
     batch, results = batch_of(data, list(range(8))), []
     for group in (step.GROUP, 3):
         network = settled_network()
@@ -215,9 +215,7 @@ def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data: TrainingDa
         *("skey", "skey-calibrated", "semitone", "suptone"),
     ],
 )
-def test_every_kind_of_system_trains_and_its_weights_load(
-    name: str, data: TrainingData, tmp_path: Path
-) -> None:
+def test_every_kind_of_system_trains_and_its_weights_load(name, data, tmp_path):
     trained = run(name, data, tmp_path / name)
     state = trained.train()
     assert len(state.log) == 2
@@ -235,14 +233,14 @@ def substance(log: list) -> list:
     return [{k: v for k, v in row.items() if k not in ("seconds", "clips_per_second")} for row in log]
 
 
-def test_another_seed_gives_another_run(data: TrainingData, whole: Run, tmp_path: Path) -> None:
+def test_another_seed_gives_another_run(data, whole, tmp_path):
     other = next(run("skey", data, tmp_path, epochs=3, seed=1).epochs())
     assert substance([other]) != substance(whole.state.log[:1])
 
 
 def test_a_run_that_was_stopped_in_the_middle_of_an_epoch_goes_on_bit_for_bit(
-    data: TrainingData, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    data, whole, tmp_path, monkeypatch
+):
     stopped = run("skey", data, tmp_path, epochs=3)
     take, steps = stopped._step, iter(range(4))
 
@@ -262,9 +260,7 @@ def test_a_run_that_was_stopped_in_the_middle_of_an_epoch_goes_on_bit_for_bit(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_checkpoint_of_other_settings_or_half_of_one_is_not_continued(
-    data: TrainingData, whole: Run, tmp_path: Path
-) -> None:
+def test_a_checkpoint_of_other_settings_or_half_of_one_is_not_continued(data, whole, tmp_path):
     with pytest.raises(RunError, match="other settings"):
         run("skey", data, whole.folder.path, epochs=5).resume()
     half = run("skey", data, tmp_path, epochs=3)
@@ -278,7 +274,7 @@ def test_a_checkpoint_of_other_settings_or_half_of_one_is_not_continued(
             half.resume()
 
 
-def test_two_trainings_do_not_write_to_one_folder(data: TrainingData, whole: Run, tmp_path: Path) -> None:
+def test_two_trainings_do_not_write_to_one_folder(data, whole, tmp_path):
     first, second = (run("skey", data, tmp_path, epochs=3) for _ in range(2))
     rows = first.epochs()
     next(rows)
@@ -289,9 +285,7 @@ def test_two_trainings_do_not_write_to_one_folder(data: TrainingData, whole: Run
     assert substance(second.train().log) == substance(whole.state.log)
 
 
-def test_a_run_from_weights_counts_their_examples_and_goes_on_from_them_alone(
-    data: TrainingData, whole: Run, tmp_path: Path
-) -> None:
+def test_a_run_from_weights_counts_their_examples_and_goes_on_from_them_alone(data, whole, tmp_path):
     start = load_weights(whole.folder.weights)
     second = run("skey", data, tmp_path / "second", epochs=1, start=start)
     for name, value in second.state.network.state_dict().items():
@@ -306,9 +300,7 @@ def test_a_run_from_weights_counts_their_examples_and_goes_on_from_them_alone(
         run("stone", data, tmp_path / "third", start=start)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_state(
-    data: TrainingData, tmp_path: Path
-) -> None:
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_state(data, tmp_path):
     broken = run("skey", data, tmp_path / "x")
     torch.nn.init.constant_(broken.state.network.classifier.weight, float("nan"))
     with pytest.raises(RunError, match="not finite"):
@@ -318,23 +310,21 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_state(
     assert not (tmp_path / "x" / "checkpoint.pt").exists()
 
 
-def test_semi_tone_alternates_and_sup_tone_does_not(data: TrainingData, tmp_path: Path) -> None:
+def test_semi_tone_alternates_and_sup_tone_does_not(data, tmp_path):
     semi, sup, none = (run(name, data, tmp_path / name) for name in ("semitone", "suptone", "skey"))
     assert [semi.is_supervised(epoch) for epoch in range(4)] == [False, True, False, True]
     assert all(sup.is_supervised(epoch) for epoch in range(4))
     assert not any(none.is_supervised(epoch) for epoch in range(4))
 
 
-def test_training_lowers_the_loss_of_supervised_clips(data: TrainingData, tmp_path: Path) -> None:
+def test_training_lowers_the_loss_of_supervised_clips(data, tmp_path):
     experiment = replace(small("suptone", epochs=12), optimiser=Optimiser(rate=1e-2))
     log = Run(experiment, 0, data, tmp_path / "x", Machine("cpu", half_precision=False)).train().log
     losses = [row["signature"] + row["mode"] for row in log]
     assert min(losses[-3:]) < losses[0]
 
 
-def test_what_lies_on_the_card_is_what_the_pool_holds(
-    data: TrainingData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_lies_on_the_card_is_what_the_pool_holds(data, monkeypatch):
     pool = data.training
     monkeypatch.setattr(card, "CLIPS_AT_ONCE", 4)
     copy = card.whole_on_card(pool, 4, torch.device("cpu"))
@@ -342,9 +332,7 @@ def test_what_lies_on_the_card_is_what_the_pool_holds(
 
 
 @pytest.mark.parametrize("name", ["skey", "semitone", "skey-late"])
-def test_the_way_of_the_card_gives_the_same_weights_on_a_processor(
-    name: str, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_way_of_the_card_gives_the_same_weights_on_a_processor(name, data, tmp_path, monkeypatch):
     usual, other = run(name, data, tmp_path / "usual"), run(name, data, tmp_path / "card")
     monkeypatch.setattr(loop, "Recorded", lambda step: step)
     other._on_card = True
@@ -356,9 +344,7 @@ def test_the_way_of_the_card_gives_the_same_weights_on_a_processor(
         assert mine["signature"] == pytest.approx(its["signature"], rel=1e-5)
 
 
-def test_on_a_card_numbers_that_are_none_are_found_at_the_end_of_the_epoch(
-    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_card_numbers_that_are_none_are_found_at_the_end_of_the_epoch(data, tmp_path, monkeypatch):
     broken = run("skey", data, tmp_path)
     monkeypatch.setattr(loop, "Recorded", lambda step: step)
     broken._on_card = True
@@ -369,7 +355,7 @@ def test_on_a_card_numbers_that_are_none_are_found_at_the_end_of_the_epoch(
     assert (tmp_path / "failed.pt").is_file() and not broken.folder.weights.exists()
 
 
-def test_weights_shrink_as_adamw_shrinks_them() -> None:
+def test_weights_shrink_as_adamw_shrinks_them():
     settings = Optimiser(decay=0.3, final_decay=0.3)
     ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
     theirs.load_state_dict(ours.state_dict())
@@ -388,9 +374,7 @@ def test_weights_shrink_as_adamw_shrinks_them() -> None:
     assert torch.equal(ours.weight, theirs.weight) and torch.equal(ours.bias, theirs.bias)
 
 
-def test_held_out_pieces_are_listened_to_as_often_as_asked_and_at_the_end(
-    data: TrainingData, tmp_path: Path
-) -> None:
+def test_held_out_pieces_are_listened_to_as_often_as_asked_and_at_the_end(data, tmp_path):
     seldom = Run(small("skey", 3), 0, data, tmp_path, Machine("cpu", half_precision=False, watch_every=2))
     assert ["validation_loss" in row for row in seldom.epochs()] == [False, True, True]
     assert seldom.folder.weights.is_file()
@@ -398,7 +382,7 @@ def test_held_out_pieces_are_listened_to_as_often_as_asked_and_at_the_end(
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card that CUDA can use")
 @pytest.mark.parametrize("name", ["skey", "stone", "semitone", "skey-late", "semitone-open"])
-def test_a_run_on_a_card_is_stopped_and_goes_on(name: str, data: TrainingData, tmp_path: Path) -> None:
+def test_a_run_on_a_card_is_stopped_and_goes_on(name, data, tmp_path):
     def on_card(folder: Path) -> Run:
         return Run(small(name, 6), 0, data, folder, Machine("cuda"))
 
@@ -413,7 +397,7 @@ def test_a_run_on_a_card_is_stopped_and_goes_on(name: str, data: TrainingData, t
     )
 
 
-def test_a_checkpoint_of_an_older_version_is_not_decayed_twice() -> None:
+def test_a_checkpoint_of_an_older_version_is_not_decayed_twice():
     optimiser = make_optimiser(nn.Linear(3, 2), Optimiser())
     older = optimiser.state_dict()
     for group in older["param_groups"]:

@@ -72,7 +72,7 @@ def column(run: Path, name: str) -> list[float]:
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch cannot join processes")
-def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -> None:
+def test_two_processes_from_the_command_line_train_as_one_does(tmp_path):
     one, two = (train(tmp_path / str(processes), processes) for processes in (1, 2))
     for term in ("signature", "mode", "average"):
         assert column(two, term) == pytest.approx(column(one, term), rel=1e-4)
@@ -103,8 +103,8 @@ def test_two_processes_from_the_command_line_train_as_one_does(tmp_path: Path) -
     ],
 )
 def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], environment: dict, reason: str
-) -> None:
+    tmp_path, monkeypatch, options, environment, reason
+):
     if "cuda" in options and torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     (tmp_path / "skey-s0").mkdir()
@@ -119,20 +119,18 @@ def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
 
 @pytest.mark.parametrize("option", ["--rate", "--recorded"])
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300"])
-def test_what_is_no_number_is_refused(option: str, value: str) -> None:
+def test_what_is_no_number_is_refused(option, value):
     ran = CliRunner().invoke(main, ["train", "skey", option, value])
     assert ran.exit_code == 2 and f"Invalid value for '{option}'" in ran.stderr
 
 
-def test_a_folder_that_cannot_be_has_no_recordings() -> None:
+def test_a_folder_that_cannot_be_has_no_recordings():
     ran = CliRunner().invoke(main, ["train", "skey", "--audio", "x" * 300])
     assert ran.exit_code == 2 and f"there is no {'x' * 300}" in ran.stderr
 
 
 @pytest.mark.parametrize(("name", "most"), [("skey", 5), ("supervised", 80)])
-def test_so_many_frames_are_averaged_as_leave_enough_for_the_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
-) -> None:
+def test_so_many_frames_are_averaged_as_leave_enough_for_the_network(tmp_path, monkeypatch, name, most):
     monkeypatch.setattr(skey.training.data, "load_data", lambda experiment, **_: pytest.fail("features"))
     options = ["train", name, "--out", str(tmp_path), "--frames-per-step", str(most + 1)]
     ran = CliRunner().invoke(main, options)
@@ -151,9 +149,7 @@ def test_so_many_frames_are_averaged_as_leave_enough_for_the_network(
         (("--recorded", "0.2", "--clips", "7"), {"recorded": 0.2, "clips": 7, "unlabelled": 7}),
     ],
 )
-def test_options_change_what_a_system_is_trained_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], changed: dict[str, object]
-) -> None:
+def test_options_change_what_a_system_is_trained_on(tmp_path, monkeypatch, options, changed):
     asked: list[Experiment] = []
 
     def load(experiment: Experiment, **_: object) -> None:

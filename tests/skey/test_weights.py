@@ -37,14 +37,14 @@ def header(**changes: object) -> Header:
 
 
 @pytest.fixture
-def weights_file(tmp_path: Path) -> Path:
+def weights_file(tmp_path):
     path = tmp_path / "test.safetensors"
     torch.manual_seed(1)
     save_weights(path, ChromaNet(), header())
     return path
 
 
-def test_a_weights_file_rebuilds_the_model_without_any_other_file(weights_file: Path) -> None:
+def test_a_weights_file_rebuilds_the_model_without_any_other_file(weights_file):
     torch.manual_seed(1)
     network = ChromaNet().eval()
     loaded = load_weights(weights_file)
@@ -57,16 +57,14 @@ def test_a_weights_file_rebuilds_the_model_without_any_other_file(weights_file: 
 @pytest.mark.parametrize(
     "architecture", [Architecture(outputs=12, kernels=(5,) * 7), Architecture(frames_per_step=4)]
 )
-def test_the_header_keeps_every_setting_of_the_architecture(
-    tmp_path: Path, architecture: Architecture
-) -> None:
+def test_the_header_keeps_every_setting_of_the_architecture(tmp_path, architecture):
     path = tmp_path / "a.safetensors"
     calibration = Calibration(architecture.outputs, 9, 11)
     save_weights(path, ChromaNet(architecture), header(calibration=calibration))
     assert load_weights(path).network.architecture == architecture
 
 
-def test_profiles_are_in_the_order_of_the_keys(weights_file: Path) -> None:
+def test_profiles_are_in_the_order_of_the_keys(weights_file):
     loaded = load_weights(weights_file)
     x = torch.rand(2, 99, 130)
     profile, raw = loaded.profile(x), loaded.raw_profile(x)
@@ -77,7 +75,7 @@ def test_profiles_are_in_the_order_of_the_keys(weights_file: Path) -> None:
     assert torch.allclose(signatures[:, 3], profile[:, 3] + profile[:, 12])
 
 
-def test_a_sound_too_short_for_the_network_is_repeated(tmp_path: Path) -> None:
+def test_a_sound_too_short_for_the_network_is_repeated(tmp_path):
     path = tmp_path / "slow.safetensors"
     save_weights(path, ChromaNet(Architecture(frames_per_step=4)), header())
     loaded = load_weights(path)
@@ -93,26 +91,26 @@ def test_a_sound_too_short_for_the_network_is_repeated(tmp_path: Path) -> None:
         (lambda content: content[:5000], "cannot be read"),
     ],
 )
-def test_a_changed_byte_and_half_a_file_are_noticed(weights_file: Path, change, reason: str) -> None:
+def test_a_changed_byte_and_half_a_file_are_noticed(weights_file, change, reason):
     weights_file.write_bytes(change(weights_file.read_bytes()))
     with pytest.raises(WeightsError, match=reason):
         load_weights(weights_file)
 
 
-def test_a_changed_header_is_noticed_wherever_it_is_read(weights_file: Path) -> None:
+def test_a_changed_header_is_noticed_wherever_it_is_read(weights_file):
     weights_file.write_bytes(weights_file.read_bytes().replace(b"A test", b"A best"))
     for read in (read_header, load_weights):
         with pytest.raises(WeightsError, match="header was changed"):
             read(weights_file)
 
 
-def test_all_shipped_headers_are_sealed() -> None:
+def test_all_shipped_headers_are_sealed():
     for file in SHIPPED.glob("*.safetensors"):
         with safe_open(file, framework="np") as content:
             assert content.metadata()[SEAL_KEY]
 
 
-def test_a_foreign_file_and_weights_that_do_not_fit_their_header_are_refused(tmp_path: Path) -> None:
+def test_a_foreign_file_and_weights_that_do_not_fit_their_header_are_refused(tmp_path):
     tensors = {"x": torch.zeros(1)}
     text = header(checksum=checksum(tensors)).to_json()
     for metadata, reason in ((None, "no header"), ({METADATA_KEY: text}, "does not fit")):
@@ -124,12 +122,12 @@ def test_a_foreign_file_and_weights_that_do_not_fit_their_header_are_refused(tmp
 @pytest.mark.parametrize(
     ("change", "reason"), [({"format": 99}, "format is 99"), ({"front_end": FRONT_END | {"hop": 256}}, "hop")]
 )
-def test_a_newer_format_and_another_front_end_are_named(change: dict[str, object], reason: str) -> None:
+def test_a_newer_format_and_another_front_end_are_named(change, reason):
     with pytest.raises(WeightsError, match=reason):
         Header.from_json(json.dumps(json.loads(header().to_json()) | change))
 
 
-def test_an_unknown_name_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unknown_name_lists_the_known_ones(monkeypatch, tmp_path):
     monkeypatch.setenv("SKEY_DATA", str(tmp_path))
     save_weights(tmp_path / "weights" / "mine.safetensors", ChromaNet(), header())
     assert load_weights("mine").outputs == 24
@@ -138,11 +136,11 @@ def test_an_unknown_name_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch, t
 
 
 @pytest.mark.parametrize(("fitted", "used"), [(0.5, 1.0), (1.0, 1.0), (2.0, 2.0)])
-def test_a_temperature_makes_no_network_bolder_than_its_softmax(fitted: float, used: float) -> None:
+def test_a_temperature_makes_no_network_bolder_than_its_softmax(fitted, used):
     assert header(training={"temperature": fitted}).temperature == used
 
 
-def test_a_pytorch_checkpoint_in_place_of_weights_names_the_command(tmp_path: Path) -> None:
+def test_a_pytorch_checkpoint_in_place_of_weights_names_the_command(tmp_path):
     torch.save({}, tmp_path / "x.pt")
     with pytest.raises(WeightsError, match="skey weights import"):
         load_weights(tmp_path / "x.pt")
@@ -174,7 +172,7 @@ def with_members(path: Path, change: Callable[[str, bytes], bytes]) -> Path:
     return path
 
 
-def test_a_malicious_checkpoint_is_refused_and_nothing_of_it_runs(tmp_path: Path) -> None:
+def test_a_malicious_checkpoint_is_refused_and_nothing_of_it_runs(tmp_path):
     target = tmp_path / "owned"
     path = tmp_path / "evil.pt"
     torch.save({"stone": {}, "extra": Malicious(target)}, path)
@@ -188,13 +186,13 @@ def test_a_malicious_checkpoint_is_refused_and_nothing_of_it_runs(tmp_path: Path
 @pytest.mark.parametrize(
     "name", ["builtins\neval", "torch\nload", "os\nsystem", "numpy\nload", "builtins\nbytearray"]
 )
-def test_no_other_name_can_be_called(tmp_path: Path, name: str) -> None:
+def test_no_other_name_can_be_called(tmp_path, name):
     path = checkpoint(tmp_path / "evil.pt", b"\x80\x02c" + name.encode() + b"\n(X\3\0\0\x001+1tR.")
     with pytest.raises(WeightsError, match=name.split("\n")[1]):
         read_checkpoint(path)
 
 
-def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path: Path) -> None:
+def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path):
     path = tmp_path / "x.pt"
     torch.save({"w": torch.arange(6.0).as_strided((3,), (2,))}, path)
     assert read_checkpoint(path)["w"].tolist() == [0, 2, 4]
@@ -203,7 +201,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path: Path) -> 
         read_checkpoint(short)
 
 
-def test_a_tensor_that_repeats_itself_without_end_is_refused(tmp_path: Path) -> None:
+def test_a_tensor_that_repeats_itself_without_end_is_refused(tmp_path):
     path = tmp_path / "x.pt"
     torch.save({"stone": {"chromanet.fc.weight": torch.zeros(1).expand(10**12)}}, path)
     with pytest.raises(WeightsError, match="larger tensors than it holds"):
@@ -233,18 +231,14 @@ def authors_checkpoint(path: Path, state: dict[object, torch.Tensor] | None = No
     ],
     ids=str,
 )
-def test_a_checkpoint_whose_parts_make_no_network_is_one_clear_line(
-    tmp_path: Path, state: dict[object, torch.Tensor], more: dict[str, object]
-) -> None:
+def test_a_checkpoint_whose_parts_make_no_network_is_one_clear_line(tmp_path, state, more):
     path = authors_checkpoint(tmp_path / "x.pt", state, **more)
     done = CliRunner().invoke(main, ["weights", "import", str(path), "-o", f"{tmp_path}/x.safetensors"])
     assert done.exit_code == 1 and done.stderr.startswith(f"Error: {path} ")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_checkpoint_without_a_readable_history_is_imported_and_no_name_makes_it_a_release(
-    tmp_path: Path,
-) -> None:
+def test_a_checkpoint_without_a_readable_history_is_imported_and_no_name_makes_it_a_release(tmp_path):
     path = authors_checkpoint(tmp_path / "skey.pt", gin_info=None, epoch=torch.tensor(3))
     loaded = import_checkpoint(path)
     assert (loaded.header.title, loaded.header.licence) == ("Imported ChromaNet", "unknown")
@@ -253,16 +247,14 @@ def test_a_checkpoint_without_a_readable_history_is_imported_and_no_name_makes_i
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", pickle.dumps({"a": 1})])
-def test_what_is_no_checkpoint_is_called_so(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_checkpoint_is_called_so(tmp_path, content):
     path = tmp_path / "x.pt"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="no PyTorch checkpoint"):
         read_checkpoint(path)
 
 
-def test_import_show_and_list_work_from_the_command_line(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_import_show_and_list_work_from_the_command_line(shared, tmp_path, monkeypatch):
     monkeypatch.setenv("SKEY_DATA", str(tmp_path))
     runner, source = CliRunner(), str(shared / "parity" / "released" / "skey.pt")
     target = tmp_path / "weights" / "released-skey.safetensors"
@@ -290,8 +282,8 @@ def test_import_show_and_list_work_from_the_command_line(
     ],
 )
 def test_what_is_named_as_something_else_is_neither_written_nor_overwritten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str
-) -> None:
+    tmp_path, monkeypatch, command, name
+):
     monkeypatch.chdir(tmp_path)
     for file in ("x.pt", "song.mp3"):
         Path(file).write_bytes(b"precious")
@@ -302,9 +294,7 @@ def test_what_is_named_as_something_else_is_neither_written_nor_overwritten(
     )
 
 
-def test_what_does_not_fit_on_the_disk_leaves_the_old_file_and_nothing_besides(
-    weights_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_does_not_fit_on_the_disk_leaves_the_old_file_and_nothing_besides(weights_file, monkeypatch):
     old, loaded = weights_file.read_bytes(), load_weights(weights_file)
 
     def full(_: int) -> None:
@@ -328,7 +318,7 @@ def rewritten(path: Path, change: dict[str, object], without: str = "", **arrays
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused_at_load(weights_file: Path, bad: float) -> None:
+def test_weights_that_are_no_numbers_are_refused_at_load(weights_file, bad):
     name = "classifier.weight"
     tensor = load_weights(weights_file).network.state_dict()[name].clone()
     tensor.flatten()[0] = bad
@@ -369,13 +359,13 @@ def test_weights_that_are_no_numbers_are_refused_at_load(weights_file: Path, bad
     ],
     ids=str,
 )
-def test_a_header_that_lies_is_refused_at_load(weights_file: Path, change: dict[str, object]) -> None:
+def test_a_header_that_lies_is_refused_at_load(weights_file, change):
     with pytest.raises(WeightsError, match=r"test\.safetensors: The header"):
         load_weights(rewritten(weights_file, change))
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "null", "[]", "7", '{"format": 1}', "{"])
-def test_a_header_that_is_none_is_refused(text: str) -> None:
+def test_a_header_that_is_none_is_refused(text):
     with pytest.raises(WeightsError, match="cannot be read"):
         Header.from_json(text)
 
@@ -390,16 +380,14 @@ def test_a_header_that_is_none_is_refused(text: str) -> None:
     ],
     ids=["4 GB", "4 GB as text", "deep", "through an allowed name"],
 )
-def test_a_pickle_bomb_does_no_harm(tmp_path: Path, pickled: bytes) -> None:
+def test_a_pickle_bomb_does_no_harm(tmp_path, pickled):
     with pytest.raises(WeightsError) as refused:
         import_checkpoint(checkpoint(tmp_path / "bomb.pt", pickled))
     assert "weights_only" not in str(refused.value), "PyTorch's advice would run what the file asks for"
 
 
 @pytest.mark.parametrize("bomb", ["data/0", "data.pkl"])
-def test_a_zip_bomb_is_refused_before_it_is_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bomb: str
-) -> None:
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, bomb):
     monkeypatch.setattr("skey.weights.authors.MOST_BYTES", 5 << 20)
     path = tmp_path / "bomb.pt"
     torch.save({"w": torch.zeros(4)}, path)
@@ -409,15 +397,13 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(
 
 
 @pytest.mark.parametrize("command", [["weights", "list"], ["train", "--list"]])
-def test_lists_are_utf_8_wherever_they_are_written(command: list[str]) -> None:
+def test_lists_are_utf_8_wherever_they_are_written(command):
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
     ran = subprocess.run([sys.executable, "-m", "skey", *command], capture_output=True, env=environment)
     assert ran.returncode == 0 and ran.stdout.decode()
 
 
-def test_a_folder_of_ones_own_that_may_not_be_entered_hides_no_shipped_weights(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_folder_of_ones_own_that_may_not_be_entered_hides_no_shipped_weights(monkeypatch, tmp_path):
     def closed(path: str | Path, *arguments: object, **options: object) -> os.stat_result:
         if str(path).startswith(str(tmp_path)):
             raise PermissionError(13, "Permission denied", str(path))
@@ -432,8 +418,8 @@ def test_a_folder_of_ones_own_that_may_not_be_entered_hides_no_shipped_weights(
 
 
 def test_the_list_names_trained_and_imported_weights_and_one_bad_file_does_not_end_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights_file: Path
-) -> None:
+    monkeypatch, tmp_path, weights_file
+):
     monkeypatch.setenv("SKEY_DATA", str(tmp_path))
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "broken.safetensors").write_bytes(b"no weights")

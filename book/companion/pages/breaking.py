@@ -18,11 +18,22 @@ def scrolling(table: pd.DataFrame) -> str:
 
 @styled
 def evidence_drawing(sounds: pd.DataFrame, music: pd.DataFrame) -> Drawing:
-    """A dot for each sound, kind by kind, at the evidence for music in it."""
+    """A stroke for each sound, kind by kind, at the evidence for music in it."""
     named = pd.concat([music.assign(kind="music, " + music["kind"]), sounds])
     named = named.assign(evidence=named["evidence"].clip(lower=-9))
     figure, axes = canvas(7.5, 6.5)
-    sns.stripplot(named, x="evidence", y="kind", hue="keyed", legend=False, size=4, jitter=0.2, ax=axes)
+    sns.stripplot(
+        named,
+        x="evidence",
+        y="kind",
+        hue="keyed",
+        legend=False,
+        marker="|",
+        size=11,
+        linewidth=1,
+        jitter=False,
+        ax=axes,
+    )
     axes.axvline(0, color=INK, alpha=0.5, linewidth=0.8)
     axes.set(xlabel="evidence for music (log odds, threshold at 0; without lines at most -9)", ylabel="")
     worst = sounds.sort_values("evidence")["kind"].iloc[-1]

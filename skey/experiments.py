@@ -161,10 +161,9 @@ _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
     name: changes
     for names, changes in (
-        ("stone-invariance skey-calibrated skey-peaks skey-late", {"epochs": 26}),
-        ("skey-entropy skey-sharp skey-fifths", {"epochs": 26}),
+        ("stone-invariance skey-peaks skey-late skey-entropy skey-sharp skey-fifths", {"epochs": 26}),
         ("semitone-open", _MINUTES | {"steps": 140, "epochs": 40}),
-        ("skey-1", {"epochs": 139}),
+        ("skey-1", {"epochs": 699}),
         ("supervised", _MINUTES | {"batch": 32, "epochs": 40, "rate": 1e-3, "frames_per_step": 16}),
     )
     for name in names.split()

@@ -16,7 +16,7 @@ from skey.baselines import Scale
 from skey.shapes import Complex64, Float, Int
 
 PITCH_CLASSES = 12
-FIFTH = 7  # Semitones
+FIFTH = 7  # semitones
 LOWEST_LOG = -100.0  # where the logarithm of a probability of zero is cut (facts of the released code)
 Comparison = Literal["cpsd", "cross-entropy", "invariance"]  # how signature profiles of views are compared
 

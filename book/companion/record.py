@@ -38,11 +38,7 @@ def write_if_changed(path: Path, text: str) -> bool:
     if path.is_file() and path.read_bytes() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    ending = f".{os.getpid()}.partial"  # of its own: notebooks write side by side
-    try:
-        write_whole(path, content, ending)
-    finally:
-        path.with_name(path.name + ending).unlink(missing_ok=True)
+    write_whole(path, content, f".{os.getpid()}.partial")  # of its own: notebooks write side by side
     return True
 
 

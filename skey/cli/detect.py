@@ -204,7 +204,7 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
     if options["skip_tagged"] and Format(options["format_"]).is_by_place:
-        raise click.UsageError(f"--skip-tagged leaves out files, which --format {options['format_']} cannot")
+        raise click.UsageError(f"--skip-tagged leaves files out; --format {options['format_']} names none")
     if options["resume"] and options["overwrite"]:
         raise click.UsageError("--resume continues results and --overwrite replaces them: ask for one")
     messages = Messages(quiet=options["quiet"])

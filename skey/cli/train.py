@@ -149,14 +149,14 @@ def _check(
     origin: "LoadedModel | None",
 ) -> None:
     """Raise ``RunError`` for what would else be refused after hours: no device, weights or folders for it."""
-    from skey.corpus.soundfont import SoundFont, SoundFontError
+    from skey.corpus.soundfont import SoundFontError, soundfont
     from skey.training.checkpoint import RunError
     from skey.training.loop import start_of
 
     machine.fabric()
     for font in soundfonts:
         try:
-            SoundFont(font)
+            soundfont(font)
         except (OSError, SoundFontError) as error:
             raise RunError(f"--soundfont {font} cannot be played: {error}") from error
     for path, experiment in runs.items():

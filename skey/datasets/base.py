@@ -102,8 +102,7 @@ class Dataset(ABC):
 
     def require(self) -> None:
         """Raise ``MissingData`` where labels, or the audio of any track in use, are not on this machine."""
-        with_audio = [track for track in self.tracks() if track.audio]
-        if absent := [track for track in with_audio if not os.path.isfile(str(track.audio))]:
+        if absent := [track for track in self.tracks() if track.audio and not os.path.isfile(track.audio)]:
             named = ", ".join(str(track.audio) for track in absent[:_LISTED])
             more = " …" if len(absent) > _LISTED else ""
             count = f"{len(absent)} of {len(self.tracks())} tracks"

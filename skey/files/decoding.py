@@ -103,7 +103,8 @@ def _check_opened(sound: BinaryFile) -> None:
 def check_rate(sample_rate: int | float) -> None:
     """Raise ``UnreadableAudio`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
     if not 1_000 <= sample_rate <= 1_000_000:
-        raise UnreadableAudio(f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz)")
+        outside = f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz)"
+        raise UnreadableAudio(f"{outside}; export it again")
 
 
 def block_frames(sample_rate: int | float, channels: int) -> int:
@@ -273,5 +274,6 @@ def _samples(frame: "av.AudioFrame") -> Samples:
     try:
         values = frame.to_ndarray()
     except ValueError as error:
-        raise UnreadableAudio(f"rare kind ({frame.format.name}); export it with 16 or 24 bits") from error
+        rare = f"samples of a rare kind ({frame.format.name})"
+        raise UnreadableAudio(f"{rare}; export it with 16 or 24 bits") from error
     return np.asarray(values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels))

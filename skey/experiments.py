@@ -43,7 +43,8 @@ class Experiment:
     clips. `songs` are composed ones with labels (`skey.corpus.songs`), `recorded` the share of recordings in
     epochs without labels where there are any, `recolour` gives each segment another spectral envelope. An
     epoch has at most `steps` batches (the released code's 512). `crops` are drawn as the paper says or as the
-    released code does (facts of Section 3). The network estimates from windows of `window_seconds`.
+    released code does (facts of Section 3). The network estimates from windows of `window_seconds`, each
+    heard down to `range_db` below its loudest point, so that a band may be empty that never was in training.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Experiment:
     optimiser: Optimiser = field(default_factory=Optimiser)
     crops: Literal["paper", "code"] = "paper"
     window_seconds: int = 15
+    range_db: int = 80
 
     def network(self) -> Network:
         """A network of this system, its parameters drawn by chance."""
@@ -94,7 +96,7 @@ _SHARP = replace(_ENTROPY, opening="cpsd")
 _FIFTHS = replace(_SHARP, with_fifth=True)
 # These labels cost nothing: they are the keys of scores that were rendered. Of recordings none is known.
 _FREE_LABELS = LossSettings(signature="cross-entropy", mode="agreement", mode_weight=0.3, labels="keys")
-_OPEN_MUSIC: Mapping[str, Any] = {"songs": 2600, "recolour": True, "window_seconds": 30}
+_OPEN_MUSIC: Mapping[str, Any] = {"songs": 2600, "recolour": True, "window_seconds": 30, "range_db": 40}
 
 SUPERVISED = Experiment(
     "supervised",

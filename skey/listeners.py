@@ -129,7 +129,8 @@ class Network(_Trained):
 
     def profile(self, log_vqt: LogVqt) -> Float[np.ndarray, "outputs"]:
         """What the network says, calibrated to keys or key signatures."""
-        cropped = np.asarray(log_vqt)[:CROPPED_BINS]
+        heard = np.asarray(log_vqt, np.float32)
+        cropped = np.maximum(heard[:CROPPED_BINS], heard.max() - self._header.floor)
         repeats = -(-self._header.architecture.minimum_frames // cropped.shape[1])
         raw = self._network.profile(np.tile(cropped, repeats) if repeats > 1 else cropped)
         calibration = self._header.calibration
@@ -158,7 +159,8 @@ class TorchNetwork(_Trained):
 
         ask = self._loaded.signature_profile if self.outputs == 12 else self._loaded.profile
         with one_thread():
-            return np.asarray(ask(torch.as_tensor(log_vqt)[None].to(self._device))[0].cpu())
+            heard = torch.as_tensor(log_vqt, dtype=torch.float32, device=self._device)
+            return np.asarray(ask(heard[None])[0].cpu())
 
 
 def listener(

@@ -93,14 +93,14 @@ function skeyEstimator(SKEY) {
   // --- ChromaNet (skey.inference): values lie as (bins, frames, channels).
 
   function networkProfile({ frames, values }) {
-    const step = SKEY.framesPerStep;
+    const [step, lowest] = [SKEY.framesPerStep, maximum(values) - SKEY.floor];
     const available = frames * Math.max(1, Math.ceil(SKEY.minimumFrames / frames)); // Short sounds are repeated.
     let x = { frames: Math.floor(available / step), channels: 1 };
     x.data = new Float64Array(SKEY.croppedBins * x.frames);
     for (let bin = 0; bin < SKEY.croppedBins; bin++) {
       for (let frame = 0; frame < x.frames * step; frame++) {
         const value = values[(SKEY.crop + bin) * frames + (frame % frames)];
-        x.data[bin * x.frames + Math.floor(frame / step)] += value / step;
+        x.data[bin * x.frames + Math.floor(frame / step)] += Math.max(value, lowest) / step;
       }
     }
     SKEY.kernelSizes.forEach((size, block) => {

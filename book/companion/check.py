@@ -125,9 +125,10 @@ def check_weights(results: Path, weights: Path) -> Iterator[str]:
         run = chosen[file.stem]
         said = facts_of(header, header.name)
         lines = moved(flat({name: getattr(run, name) for name in said}), flat(said), "the weights say")
-        window = find_experiment(run.settings["name"]).window_seconds
+        system = find_experiment(run.settings["name"])
         described: dict[str, object] = {"name": run.system, "title": run.title, "licence": "MIT"}
-        described |= {"whole_track": False, "window_seconds": window}
+        described |= {"whole_track": False, "window_seconds": system.window_seconds}
+        described |= {"range_db": system.range_db}
         lines += moved(described, {name: getattr(header, name) for name in described}, "the weights say")
         if file.stem in recorded and recorded[file.stem] != header.checksum:
             lines.append("the recorded answers are of other weights")

@@ -279,6 +279,7 @@ class Run:
             licence="MIT",
             source=f"skey-companion {__version__}",
             window_seconds=self.experiment.window_seconds,
+            range_db=self.experiment.range_db,
         )
         confidence = confidence_of(LoadedModel(header, network), self.data.validation)
         summary = {**self._summary(), **confidence}

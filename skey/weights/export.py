@@ -61,7 +61,7 @@ class WaveformToProbabilities(nn.Module):
         repeats = (least + window - 1) // window
         repeated = _range(repeats * window) % window
         cut = log_vqt[0][:, starts[:, None] + repeated].transpose(0, 1)
-        return torch.maximum(cut, cut.amax(dim=(1, 2), keepdim=True) - 1)
+        return torch.maximum(cut, cut.amax(dim=(1, 2), keepdim=True) - self.header.floor)
 
 
 def _range(length: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "major_column": (0, 1),
     "temperature": (1e-3, 1e3),
     "window_seconds": (filters.SEGMENT_SECONDS, 120),
+    "range_db": (20, int(filters.DYNAMIC_RANGE)),
 }
 """The least and the greatest value of each number in a header; memory grows with the window."""
 
@@ -62,7 +63,8 @@ class Header:
     """What a weights file says about itself.
 
     `whole_track` is how its authors estimate: one pass over the track, or the mean over windows of
-    `window_seconds`. `training` is a summary of how the weights came about; `checksum`: see the function.
+    `window_seconds`; sound is heard down to `range_db` below its loudest point. `training` is a summary of
+    how the weights came about; `checksum`: see the function.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Header:
     training: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
     window_seconds: int = filters.SEGMENT_SECONDS
+    range_db: int = int(filters.DYNAMIC_RANGE)
 
     @property
     def kind(self) -> str:
@@ -86,6 +89,11 @@ class Header:
     def temperature(self) -> float:
         """By which the log probabilities are divided, 1 at least: see :mod:`skey.inference.confidence`."""
         return max(1.0, float(self.training.get("temperature", 1.0)))
+
+    @property
+    def floor(self) -> float:
+        """How far below the loudest point of a log-VQT a network hears, in its units of 80 dB."""
+        return self.range_db / filters.DYNAMIC_RANGE
 
     @property
     def examples(self) -> int | None:
@@ -136,15 +144,16 @@ def _typed(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _faults(header: Mapping[str, Any]) -> Iterator[str]:
     """What no header of ours says; to build such a network, or repeat sound for it, could take any memory."""
-    training, window = header.get("training", {}), header.get("window_seconds", filters.SEGMENT_SECONDS)
     settings, calibration = header["architecture"], header["calibration"]
+    training = header.get("training", {})
     if any(not isinstance(header[name], str) for name in _TEXTS) or not isinstance(training, dict):
         yield f"one of its {', '.join(_TEXTS)} or training is of the wrong type"
     if not isinstance(header.get("whole_track", False), bool):
         yield "its whole_track is neither true nor false"
     if calibration.outputs != settings.outputs:
         yield "its calibration is of another network"
-    whole = {"window_seconds": window, "temperature": training.get("temperature", 1.0)}
+    whole = {name: header[name] for name in ("window_seconds", "range_db") if name in header}
+    whole["temperature"] = training.get("temperature", 1.0)
     for name, value in (asdict(settings) | asdict(calibration) | whole).items():
         least, most = _LIMITS[name]
         types = (int, bool) if isinstance(most, int) else (int, float)

@@ -40,7 +40,8 @@ class LoadedModel:
         self, log_vqt: Float[Tensor, "batch 99 frames"]
     ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
         """The network's own answer, before calibration gives its rows and columns a meaning."""
-        cropped = crop(log_vqt, 0)
+        lowest = log_vqt.amax(dim=(-2, -1), keepdim=True) - self.header.floor
+        cropped = crop(torch.maximum(log_vqt, lowest), 0)
         repeats = -(-self.header.architecture.minimum_frames // max(cropped.shape[-1], 1))
         profile: Tensor = self.network(cropped.repeat(1, 1, repeats) if repeats > 1 else cropped)
         return profile

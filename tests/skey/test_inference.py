@@ -1,5 +1,7 @@
 """What the estimator computes in numpy is what training computes in torch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,13 +10,14 @@ from skey import vqt
 from skey.audio import TooShortAudio
 from skey.baselines import TemplateMatching, track_chroma
 from skey.calibration import reference_sound
+from skey.corpus.plan import plan_clips, render_clip
 from skey.errors import SkeyError
 from skey.inference import spectrum
 from skey.inference.architecture import Calibration
 from skey.inference.filters import MIN_VQT_SAMPLES
 from skey.inference.network import NumpyChromaNet, _gelu
 from skey.inference.templates import correlations, energy_chroma
-from skey.listeners import Network, TorchNetwork
+from skey.listeners import Network, TorchNetwork, ask
 from skey.model import Architecture, ChromaNet
 from skey.weights import Header, load_weights
 from skey.weights.store import LoadedModel, save_weights
@@ -99,6 +102,30 @@ def test_both_listeners_name_the_same_keys(tmp_path, architecture, frames):
     ask = loaded.profile if architecture.outputs == 24 else loaded.signature_profile
     np.testing.assert_allclose(expected, ask(torch.from_numpy(x)[None])[0], atol=1e-6)
     assert np.ptp(expected) > 1e-3
+
+
+@pytest.mark.parametrize(("range_db", "heard"), [(80, True), (40, False)])
+def test_a_network_hears_down_to_its_range_and_no_further(tmp_path, range_db, heard):
+    path = tmp_path / "test.safetensors"
+    save_weights(path, lively(Architecture()), replace(header(Architecture()), range_db=range_db))
+    x = np.full((99, 646), 0.25)  # 60 dB below the tone
+    x[40] = 1.0
+    soft = x.copy()
+    soft[50] = 0.45  # 44 dB below it
+    for listener in (Network(path), TorchNetwork(path)):
+        assert np.allclose(listener.profile(x), listener.profile(soft), atol=1e-6) == (not heard)
+    np.testing.assert_allclose(Network(path).profile(soft), TorchNetwork(path).profile(soft), atol=1e-5)
+
+
+def test_music_without_its_lowest_octave_or_its_treble_keeps_its_key():
+    network, kept = Network("semitone-open"), []
+    for clip in plan_clips("test")[::20]:
+        whole = spectrum.log_vqt(render_clip(clip))
+        for missing in (slice(12), slice(75, None)):  # below 55 Hz, above 2 kHz
+            part = whole.copy()
+            part[missing] = whole.max() - 1
+            kept.append(ask(network, part).argmax() == ask(network, whole).argmax())
+    assert np.mean(kept) > 0.75, "with a range of 80 dB it was a quarter"
 
 
 def test_what_a_loaded_model_was_changed_to_is_what_is_heard():

@@ -349,6 +349,8 @@ def test_weights_that_are_no_numbers_are_refused_at_load(weights_file, bad):
         {"window_seconds": 10**9},
         {"window_seconds": 0},
         {"window_seconds": "30"},
+        {"range_db": 0},
+        {"range_db": 81},
         {"training": {"temperature": 0}},
         {"training": {"temperature": float("nan")}},
         {"training": {"temperature": "hot"}},

@@ -32,6 +32,7 @@ def browser_script() -> str:
         "temperature": header.temperature,
         "order": header.calibration.key_profile(outputs)[0].astype(int).tolist(),
         "crop": FRONT_END["crop"],
+        "floor": header.floor,
         "windowSamples": header.window_seconds * audio.SAMPLE_RATE,
         "kernelSizes": settings.kernels,
         "framesPerStep": settings.frames_per_step,

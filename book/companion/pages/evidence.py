@@ -21,7 +21,7 @@ from skey.datasets import Dataset
 from skey.keys import KEYS, Key, relation
 from skey.metrics import bootstrap_interval
 
-HEARD = ("detuning", "saturation", "reverb", "noise")  # the effects that have players
+HEARD = tuple(name for name in EFFECTS if name != "length")  # the effects that have players
 LEAST = (0.0, 0.5, 0.7, 0.9)  # confidences below which answers are withheld, for the table
 
 

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.signal import butter, sosfilt
 
 from companion.observations import Entries
 from companion.scores import Answer, format_answer, is_signature, parse_answer, percent, points
 from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generator
-from skey.corpus.degradation import RANGES, add_noise, normalise_peak, reverb, saturate
+from skey.corpus.degradation import RANGES, add_noise, limit_band, normalise_peak, reverb, saturate
 from skey.corpus.plan import Clip, arrangements, plan_clips
 from skey.corpus.soundfont import soundfont
 from skey.inference.threads import one_thread
@@ -102,6 +103,13 @@ EFFECTS: Mapping[str, Effect] = {
     "noise": Effect(
         "Pink noise", "music over noise in dB", "dB", (20.0, 5.0, -10.0), None, _HARD["snr_db"], (5.0, -10.0)
     ),
+    "high-pass": Effect(
+        "Without bass", "Hz below which it fades", "Hz", (100.0, 200.0, 400.0), None, None, (200.0, 400.0)
+    ),
+    "low-pass": Effect(
+        *("Without treble", "Hz above which it fades", "Hz", (4000.0, 2000.0, 1000.0), None),
+        *(_HARD["bandwidth_hz"], (2000.0, 1000.0)),
+    ),
     "length": Effect(
         "Length of the excerpt", "seconds", "s", (3.0, 5.0, 10.0, 30.0), SECONDS, None, (10.0, 3.0)
     ),
@@ -144,11 +152,21 @@ def render(clip: Clip, effect: str | None = None, strength: float | None = None)
     if effect == "length":
         return play(clip, seconds=strength)
     wave, rng = play(clip), generator(clip.seed_text, f"study {effect}")
+    if effect == "high-pass":
+        return normalise_peak(_without_bass(wave, strength))
+    if effect == "low-pass":
+        return normalise_peak(limit_band(wave, strength))
     if effect == "saturation":
         return normalise_peak(saturate(wave, strength))
     if effect == "reverb":
         return normalise_peak(reverb(wave, ROOM_SECONDS, strength, rng))
     return normalise_peak(add_noise(wave, strength, rng))
+
+
+def _without_bass(wave: Wave, hertz: float) -> Wave:
+    """Butterworth high-pass of fourth order, as of a telephone or of a small loudspeaker."""
+    sections = butter(4, hertz, "highpass", fs=SAMPLE_RATE, output="sos")
+    return np.asarray(sosfilt(sections, wave), np.float32)
 
 
 def play(clip: Clip, seconds: float = SECONDS, cents: float = 0.0) -> Wave:

@@ -18,8 +18,8 @@ class Optimiser:
     """AdamW as the papers use it (Section 4.1, STONE; betas, decay, clipping as in the released code).
 
     `rate` is reached after a linear warm-up over `warm_up` of all steps, held for `hold` of them, and falls
-    to `final_rate` by a cosine or along a line. The weight decay rises by a cosine, and spares offsets, norms
-    and other parameters of one dimension. The gradient of each parameter is cut at `clip`.
+    to `final_rate`. The weight decay rises by a cosine, and spares parameters of one dimension. The gradient
+    of each parameter is cut at `clip`.
     """
 
     rate: float = 1e-3
@@ -37,13 +37,12 @@ class Optimiser:
 class Experiment:
     """One system: what is trained, on what, and how.
 
-    `clips` are those of the training split that are used at most, `unlabelled` those of the split without
-    labels, and `share` is the part of both that is kept. `supervision` uses no labels, alternates epochs with
-    and without them (Semi-TONE), or uses labels alone (Sup-TONE), those of `labelled_share` of the training
-    clips. `songs` are composed ones with labels (`skey.corpus.songs`), `recorded` the share of recordings in
-    epochs without labels where there are any, `recolour` gives each segment another spectral envelope. An
-    epoch has at most `steps` batches (the released code's 512). `crops` are drawn as the paper says or as the
-    released code does (facts of Section 3). The network estimates from windows of `window_seconds`.
+    `clips` of the training split and `unlabelled` ones are used at most, of both a `share`. `supervision`
+    uses no labels, alternates epochs with and without them (Semi-TONE), or uses labels alone (Sup-TONE), of
+    `labelled_share` of the training clips. `songs` are composed ones with labels (`skey.corpus.songs`),
+    `recorded` is the share of recordings in epochs without labels, `recolour` gives each segment another
+    spectral envelope. An epoch has at most `steps` batches (the released code's 512). `crops` are drawn as
+    the paper says or as the released code does. The network estimates from windows of `window_seconds`.
     """
 
     name: str
@@ -174,8 +173,8 @@ OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
 def scaled(experiment: Experiment, **scale: Any) -> Experiment:  # noqa: ANN401 - whole numbers and a rate
     """The same system with other values of what ``OUR_SCALE`` names.
 
-    A system that has no use for unlabelled clips gets none. Raises ``SkeyError`` where so many frames are
-    averaged that a segment is too short for the network.
+    A system that has no use for unlabelled clips gets none. ``SkeyError`` where so many frames are averaged
+    that a segment is too short for the network.
     """
     rate = scale.pop("rate", experiment.optimiser.rate)
     frames = scale.pop("frames_per_step", experiment.architecture.frames_per_step)

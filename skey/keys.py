@@ -1,7 +1,6 @@
 """The 24 keys: their value type, their order, the circle of fifths, how two keys relate, and every notation.
 
-A pitch class counts semitones above C (0..11). A key signature is named by the pitch class of the major key
-that has it: C major and A minor both have signature 0.
+A pitch class counts semitones above C (0..11). A key signature is named by the pitch class of its major key.
 """
 
 import re
@@ -137,8 +136,7 @@ def parse_key(text: str) -> Key:
     Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
     music21's ``e- minor``, lower case for minor (``a``), German, French, Italian and Spanish names
     (``fis-Moll``, ``Hm``, ``si bémol majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open
-    Key (``1d``), Camelot-compatible codes (``8B``), ``sf=-6 mi=1``, and two of these that agree (``Am
-    (8A)``).
+    Key (``1d``), Camelot (``8B``), ``sf=-6 mi=1``, and two of these that agree (``Am (8A)``).
     """
     plain = unicodedata.normalize("NFKC", text if isinstance(text, str) else "")
     # A byte order mark begins some files, a NUL ends some tags.

@@ -36,7 +36,7 @@ answers are right and its mean confidence is 51 % (180 test clips: 48, 53)."""
 class Listener:
     """One opinion on sound: a profile of each stretch, and what the mean of the profiles says.
 
-    ``identity`` is its name and, of trained weights, their checksum; ``outputs`` are 24 for keys, 12 for key
+    ``identity`` is its name and, of trained weights, their checksum; ``outputs`` are 24 keys or 12 key
     signatures. It takes a ``whole_track`` in one pass, or windows of ``window_seconds`` are averaged.
     """
 
@@ -70,8 +70,7 @@ def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "valu
 def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
     """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
 
-    A rest of at least 7.5 s reaches back to fill a window, a shorter one is dropped, as STONE drops every
-    rest. A shorter track is one short window.
+    A rest of at least 7.5 s reaches back to fill a window, a shorter one is dropped (STONE drops every rest).
     """
     frames, length = log_vqt.shape[-1], frames_of(seconds)
     starts = list(range(0, frames - length + 1, length)) or [0]

@@ -106,8 +106,7 @@ def cpsd_loss(views: Views, omega: int = 7, half: bool = True) -> PerItem:
 def cross_entropy_loss(views: Views, rotated: bool = True) -> PerItem:
     """Eq. 9 with every distance replaced by a 12-class cross-entropy ("w/o CPSD", Table 2, STONE).
 
-    The paper leaves open whether the crop rotates the target or is forgotten; then nothing asks for
-    equivariance.
+    The paper leaves open whether the crop rotates the target or is forgotten.
     """
     a, b, moved = (signature_profile(y) for y in (views.a, views.b, views.a_moved))
     k = views.k if rotated else 0
@@ -143,10 +142,8 @@ def pseudo_label(
     The root q* is the largest row of the mean of A's and B's signature profiles; its rival lies three
     semitones below, the root of the relative minor (``sign`` -3, the paper), or above (+3, the released
     code). ``chroma`` is the mean over time, octaves and both segments of the cropped log-VQT, from its first
-    bin.
-
-    ``row_of_first_bin`` is the row that stands for the chroma's first pitch class as a major tonic: 0 in the
-    papers, or as calibration finds it. ``with_fifth`` counts root and rival with their fifths, which is ours.
+    bin, and ``row_of_first_bin`` the row that stands for that pitch class as a major tonic: 0 in the papers,
+    or as calibration finds it. ``with_fifth`` counts root and rival with their fifths, which is ours.
     """
     row = ((signature_profile(views.a) + signature_profile(views.b)) / 2).argmax(1)
     root = (row - row_of_first_bin) % PITCH_CLASSES
@@ -171,13 +168,11 @@ class LossSettings:
     """Which terms a system is trained with, and how they weigh; the defaults are STONE at omega 7.
 
     `signature` compares key signature profiles by CPSD, by cross-entropy, or by one that forgets the crop
-    ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label;
-    `calibrated` ties the pseudo-label's row to the reference sound, `with_fifth`: see `pseudo_label`,
-    `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels). `half` keeps the
-    1/2 of Eq. 5. `labels` says what supervised epochs compare: the views with the oracle in the place of B
-    (Section 6.1, STONE), or both views of A with the key by a 24-class cross-entropy (ours). The terms of the
-    mode count from that share of the training on, `mode_from` (0 in the papers); until then `opening`
-    compares the profiles, where it is set.
+    ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label, its
+    row tied to the reference sound if `calibrated`; `sign`, `with_fifth`: see `pseudo_label`, `chroma`: see
+    `track_chroma`. `half` keeps the 1/2 of Eq. 5. `labels`: supervised epochs compare the views with the
+    oracle in the place of B (Section 6.1, STONE), or both views of A with the key (ours). The mode counts
+    from `mode_from` of the training on (0 in the papers); until then `opening`, if set, compares profiles.
     """
 
     signature: Comparison = "cpsd"

@@ -1,10 +1,10 @@
 """Scores of key estimates: counts by relation, MIREX, KSEA, modes, confusion matrices, intervals.
 
-References and estimates come one a track in the same order; an estimate of None (the system named no key)
-scores nothing, and key signatures are pitch classes of major keys. A *score* in 0..1 is the mean of its
-*points*, one a track. STONE and S-KEY credit fifths in both directions (``"both"``), ``mir_eval`` 0.8 the
-ascending fifth only. Intervals are percentile bootstraps over tracks (Efron & Tibshirani, 1993).
-``MetricError`` is raised where numbers differ, kinds are wrong, or there are no tracks.
+References and estimates come one a track in the same order; an estimate of None scores nothing, and key
+signatures are pitch classes of major keys. A *score* in 0..1 is the mean of its *points*. STONE and S-KEY
+credit fifths in both directions (``"both"``), ``mir_eval`` 0.8 the ascending fifth only. Intervals are
+percentile bootstraps over tracks (Efron & Tibshirani, 1993). ``MetricError`` is raised where numbers differ,
+kinds are wrong, or there are no tracks.
 """
 
 from collections import Counter

@@ -1,12 +1,9 @@
 """ChromaNet (Sections 3.2 and 5.2 of STONE; the network of S-KEY is the one of Section 5.2).
 
-Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time and keep frequency (f, Section
-3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. An input moved by k
-semitones gives a profile rotated by k, but for the borders and the affine norms of the network with 12
-outputs.
-
-Arrays are (batch, bins, frames, channels): all convolutions but the depthwise are products with small
-matrices.
+Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time (f, Section 3.2), octave
+equivalence (g, Eq. 1), mean over time, one or two channels, softmax. An input moved by k semitones gives a
+profile rotated by k, but for borders and affine norms. Arrays are (batch, bins, frames, channels): all
+convolutions but the depthwise are products with small matrices.
 """
 
 from typing import Any
@@ -87,10 +84,9 @@ class StochasticDepth(nn.Module):
 
 
 class Depthwise(torch.autograd.Function):
-    """A depthwise convolution on a processor, with a faster gradient of its weights.
+    """A depthwise convolution on a processor, with a faster gradient of its weights than PyTorch's own.
 
-    PyTorch's own takes a fifth of a step of training. This one is a convolution, too: of the input with the
-    gradient of the output, in a group for each channel of each item.
+    It is a convolution, too: of the input with the gradient of the output, channel by channel of each item.
     """
 
     @staticmethod

@@ -8,16 +8,11 @@
     3 x 3 convolution, 8 N maps; dropout; 3 x 3 convolution, 8 N maps; dropout
     1 x 1 convolution, 24 maps; mean over time and frequency; softmax
 
-Batch norm and ELU follow each convolution, whose borders are padded with zeros: so a network without any
-fully connected layer can tell one key from its transposition. Dropout silences whole maps.
-
-The table, N = 20, dropout 0.1, the schedule of Adam, batches of 32, snippets of 20 s, and an input of 24 bins
-an octave from 65 to 2,100 Hz at 5 frames a second come from the authors' published experiment code; of the
-paper only the abstract could be read, and whether the ensemble in madmom that STONE evaluated is as wide is
-unknown. Here the input is STONE's log-VQT (12 bins, seven octaves) averaged over 8 or 16 frames, in snippets
-of 15 s, each brought to mean 0 and variance 1: else whole epochs learnt nothing. A transposition is a crop of
-the bins. Dropout is off, as in a part of the authors' trainings: short ones would stay with the uniform
-answer for too long.
+Batch norm and ELU follow each convolution, dropout silences whole maps. The table, N = 20, dropout 0.1, the
+schedule of Adam, batches of 32 and snippets of 20 s come from the authors' published experiment code; whether
+the ensemble in madmom that STONE evaluated is as wide is unknown. Here the input is STONE's log-VQT averaged
+over 8 or 16 frames, in snippets of 15 s, each brought to mean 0 and variance 1: else whole epochs learnt
+nothing. Dropout is off, as in a part of the authors' trainings: short ones stayed with the uniform answer.
 """
 
 from dataclasses import dataclass

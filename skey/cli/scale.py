@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import dask
 import fsspec
@@ -57,22 +57,20 @@ class Track:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Extracted:
+class Extracted(NamedTuple):
     """What `extract` wrote, and the files that were left out with the reason of each."""
 
     tracks: int
     segments: int
     shards: int
-    skipped: tuple[tuple[str, str], ...]
+    skipped: list[tuple[str, str]]
 
 
 @contextmanager
 def engine(name: str, workers: int | None = None) -> Iterator[Client]:
-    """A client of Dask.
+    """A client of the scheduler at an address, or of ``local`` processes, by default as many as cores.
 
-    ``name`` is a scheduler's address, or ``local`` for ``workers`` on this machine, which end with this
-    process and are by default as many as there are cores. Raises ``EngineError`` without such a scheduler.
+    Raises ``EngineError`` without such a scheduler.
     """
     local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1, "silence_logs": logging.ERROR}
     # Without an address here, `local` would be the scheduler that DASK_SCHEDULER_ADDRESS names.
@@ -123,12 +121,26 @@ def _place(name: str) -> tuple[AbstractFileSystem, str]:
     return fsspec.url_to_fs(name) if "://" in name else (LocalFileSystem(), name)
 
 
+@contextmanager
+def local_copy(name: str) -> Iterator[Path]:
+    """A file on this machine: itself, or a copy that is removed afterwards; raises ``OSError``."""
+    system, path = _place(name)
+    if isinstance(system, LocalFileSystem):
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, PurePosixPath(path).name)
+        system.get_file(path, str(copy))
+        yield copy
+
+
 def read_tracks(client: Client, names: Sequence[str], out: str) -> list[Track]:
     """The contents of all files, each once, in the order in which they come first; then what is unreadable.
 
     What was read is kept below ``out``: a file whose size and time are the same is not read again.
     """
-    groups = [names[start : start + HASHED_AT_ONCE] for start in range(0, len(names), HASHED_AT_ONCE)]
+    starts = range(0, len(names), HASHED_AT_ONCE)
+    groups = [names[start : start + HASHED_AT_ONCE] for start in starts]
     parts = [(f"{out}/contents/{number:06d}.json", group) for number, group in enumerate(groups)]
     contents = chain.from_iterable(spread(client, _read_contents, parts, "contents"))
     files = defaultdict(list)
@@ -166,12 +178,25 @@ def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
     return contents
 
 
+def _parts(
+    tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False
+) -> list[tuple[str, Sequence[Track]]]:
+    """Several tracks with the name of their file: a digest of contents, settings and names, if `named`."""
+    parts = []
+    for start in range(0, len(tracks), size):
+        part = tracks[start : start + size]
+        lines = [line for track in part for line in (track.digest, *(track.files if named else ()))]
+        said = "\n".join([settings, *lines])
+        name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
+        parts.append((f"{out}/{start // size:06d}-{name}", part))
+    return parts
+
+
 def extract(client: Client, names: Sequence[str], out: str, most: int, size: int) -> Extracted:
-    """Write the features of all files into shards (`skey.training.shards`).
+    """Write the features of all files, ``most`` segments of a track, into shards of ``size`` tracks.
 
     The workers of the engine must be able to read the files and write to ``out``; both may be addresses.
-    Of a track there are ``most`` segments, in a shard ``size`` tracks. Raises ``EngineError`` where some
-    shard could not be written.
+    Raises ``EngineError`` where some shard could not be written.
     """
     tracks = read_tracks(client, names, out)
     parts = _parts([track for track in tracks if track.digest], out, size, f"{FOLDER} {most}")
@@ -187,7 +212,7 @@ def extract(client: Client, names: Sequence[str], out: str, most: int, size: int
     except OSError as error:
         raise EngineError(f"{out} cannot be written to: {error}; what is finished stays") from error
     kept = [count for seal in seals for _, count, _ in seal["tracks"]]
-    skipped = tuple((name, reason) for name, _, reason in rows if reason)
+    skipped = [(name, reason) for name, _, reason in rows if reason]
     return Extracted(len(kept), sum(kept), len(parts), skipped)
 
 
@@ -213,13 +238,12 @@ def estimate(
 ) -> list[dict[str, Any]]:
     """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
 
-    Estimates of other files or settings that an earlier run left in ``out`` are removed.
-    ``weights`` are as for `KeyEstimator`; a file must be at the same place on all machines. Returns ``path``
-    and ``error`` of each file that has no row of a key; raises ``EngineError`` as `extract` does.
+    Estimates of other files or settings that an earlier run left in ``out`` are removed. ``weights``, as for
+    `KeyEstimator`, must be at the same place on all machines. Returns ``path`` and ``error`` of each file
+    without a key's row; raises ``EngineError`` as `extract` does.
     """
     identity = _estimator(weights).listener.identity
-    tracks = read_tracks(client, names, out)
-    parts = _parts(tracks, out, size, f"{__version__} {identity}", named=True)
+    parts = _parts(read_tracks(client, names, out), out, size, f"{__version__} {identity}", named=True)
     failed = spread(client, functools.partial(_estimate, weights=weights), parts, "estimates")
     _keep_only([f"{url}.parquet" for url, _ in parts], out)
     return list(chain.from_iterable(failed))
@@ -270,37 +294,7 @@ def _reason(error: Exception, path: Path, track: Track) -> str:
     return without_name(error, path).replace(str(path), track.files[0])
 
 
-@functools.cache
-def _estimator(weights: str | None) -> KeyEstimator:
-    """One a process."""
-    return KeyEstimator(weights)
-
-
-@contextmanager
-def local_copy(name: str) -> Iterator[Path]:
-    """A file on this machine: itself, or a copy that is removed afterwards; raises ``OSError``."""
-    system, path = _place(name)
-    if isinstance(system, LocalFileSystem):
-        yield Path(path)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, PurePosixPath(path).name)
-        system.get_file(path, str(copy))
-        yield copy
-
-
-def _parts(
-    tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False
-) -> list[tuple[str, Sequence[Track]]]:
-    """Several tracks with the name of their file: a digest of contents, settings and names, if `named`."""
-    parts = []
-    for start in range(0, len(tracks), size):
-        part = tracks[start : start + size]
-        lines = [line for track in part for line in (track.digest, *(track.files if named else ()))]
-        said = "\n".join([settings, *lines])
-        name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
-        parts.append((f"{out}/{start // size:06d}-{name}", part))
-    return parts
+_estimator = functools.cache(KeyEstimator)  # one a process
 
 
 def _keep_only(urls: Sequence[str], out: str) -> None:

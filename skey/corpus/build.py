@@ -198,8 +198,8 @@ def build(
 ) -> FeatureStore:
     """Build what is missing or damaged of a split (the first ``clips``), and open it.
 
-    It may be killed at any moment and started again, and may run several times at once. Raises ``SkeyError``
-    where the disk is full or closed, or the system ended a worker.
+    It may be killed and started again, and run several times at once. Raises ``SkeyError`` where the disk is
+    full or closed, or the system ended a worker.
     """
     plan = plan_clips(split, clips, seed)
     return build_clips(plan, corpus_folder(split, directory), clip_features, jobs, progress)

@@ -37,10 +37,9 @@ class LabelError(SkeyError):
 class Track:
     """One recording of a data set.
 
-    ``id`` is unique in the data set and ``group`` is what it shares with other recordings of the same music,
-    which never straddle a split. ``audio`` is None where the sound is made on demand. ``tags`` are what else
-    is known (genre, source, level). ``unlabelled`` says why there is no key: ``several keys: E minor / G
-    minor``.
+    ``group`` is what it shares with other recordings of the same music, which never straddle a split;
+    ``audio`` is None where the sound is made on demand; ``tags`` are what else is known (genre, source,
+    level); ``unlabelled`` says why there is no key: ``several keys: E minor / G minor``.
     """
 
     id: str

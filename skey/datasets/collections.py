@@ -141,10 +141,10 @@ class GiantStepsMTG(GiantSteps):
 
 
 class Folder(Dataset):
-    """Recordings and a table ``file,key[,group]``; other columns become tags.
+    """Recordings and a table ``file,key[,group]``, files relative to it; other columns become tags.
 
-    The root is the table, or a folder that holds ``labels.csv`` or one CSV file of another name. A file is
-    named relative to the table. Tracks without a group each form their own.
+    The root is the table, or a folder that holds ``labels.csv`` or one CSV file of another name. Tracks
+    without a group each form their own.
     """
 
     name = "folder"

@@ -25,8 +25,8 @@ _LISTED = 50  # how many wrong lines a message lists
 def parse_label(text: str) -> tuple[Key | None, str]:
     """Read a label that may say that there is no key, or name several; a tab or a new line begins a comment.
 
-    Between tonic and mode a tab is a space. Returns the key on which all names in the label agree, and an
-    empty text; or None and why there is none. Raises ``KeyParseError`` where the label is something else.
+    Between tonic and mode a tab is a space. Returns the key on which all names agree, and an empty text; or
+    None and why there is none. Raises ``KeyParseError`` where the label is something else.
     """
     cells = text.strip().split("\n")[0].split("\t")
     label = cells[0].strip()
@@ -75,8 +75,8 @@ def read_table(
 def parse_each(source: str, raws: Iterable[tuple[str, Raw]], parse: Callable[[Raw], Track]) -> list[Track]:
     """Make a track of each label, given with its place in a ``source``, a file or a folder.
 
-    ``parse`` raises ``LabelError`` or ``KeyParseError``. Raises ``LabelError``, which lists all labels that
-    are wrong, or of one track, with their places and what was expected.
+    Raises ``LabelError``, which lists all labels that ``parse`` refuses by ``LabelError`` or
+    ``KeyParseError``, or that are of one track, with their places and what was expected.
     """
     tracks: dict[str, Track] = {}
     wrong: list[str] = []

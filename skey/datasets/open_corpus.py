@@ -21,8 +21,8 @@ class OpenCorpus(Dataset):
     """Clips of 30 s of Bach's chorales and of folk tunes, with keys that experts or the books confirm.
 
     ``root`` is the folder of the built features (the data directory by default), ``limit`` takes the first so
-    many clips of a ``split``, which are balanced too. ``build`` makes what is missing when it is first
-    needed, by ``jobs`` processes, instead of raising ``MissingData``.
+    many clips of a ``split``. ``build`` makes what is missing, by ``jobs`` processes, instead of raising
+    ``MissingData``.
     """
 
     name = "open-corpus"

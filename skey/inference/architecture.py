@@ -16,8 +16,8 @@ PITCH_CLASSES = BINS_PER_OCTAVE
 class Architecture:
     """The settings of a ChromaNet; the defaults are 24-STONE and S-KEY (Section 5.2, STONE).
 
-    `outputs` is 12 (key signatures) or 24 (key signatures times modes). `octave_equivalence=False` is the
-    ablation of Table 2. `frames_per_step` averages so many frames before the first block; 1 is the papers'.
+    `outputs`: 12 key signatures, or 24 keys. `octave_equivalence=False` is the ablation of Table 2.
+    `frames_per_step` averages so many frames before the first block; 1 is the papers'.
     """
 
     outputs: Literal[12, 24] = 24
@@ -81,9 +81,9 @@ Profile = TypeVar("Profile")
 class Calibration:
     """What the outputs of a network mean, for tensors and arrays alike; :mod:`skey.calibration` finds it.
 
-    `major` is the tonic (pitch class, C = 0) of the major key that row 0 stands for, `minor` the same for
-    minor; row q stands for the tonic q semitones higher. `major_column` says which of the two columns is
-    major; with 12 outputs there is one column, which stands for a major key and its relative minor alike.
+    `major` is the tonic (pitch class, C = 0) of the major key that row 0 stands for, `minor` of the minor
+    one; row q lies q semitones higher. `major_column` says which of two columns is major; the one column of
+    12 outputs stands for a major key and its relative minor alike.
     """
 
     outputs: Literal[12, 24]

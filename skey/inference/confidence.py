@@ -1,8 +1,5 @@
 """Probabilities that mean what they say: one temperature, fitted where the keys are known (Guo et al., *On
-Calibration of Modern Neural Networks*, ICML 2017).
-
-It may make a network more cautious, never bolder than its softmax: what is fitted on clips like those of
-training asks for too much of other music, as recordings show (the book's page *Confidence*).
+Calibration of Modern Neural Networks*, ICML 2017), which may make a network more cautious, never bolder.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """What a trained ChromaNet says to one recording, in numpy: importing torch takes longer than an estimate.
 
-The steps and their names are those of :mod:`skey.model`, which trains; the tests hold the two together.
-Arrays are (bins, frames, channels), and every norm is that of evaluation.
+The steps and their names are those of :mod:`skey.model`. Arrays are (bins, frames, channels).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,4 @@
-"""The log-VQT of one recording in numpy: what :mod:`skey.vqt` computes, without importing torch.
-
-Importing torch takes longer than hearing a minute of music. Constants and kernels of both are those of
-:mod:`skey.inference.filters`, and the tests hold the two together.
-"""
+"""The log-VQT of one recording in numpy: what :mod:`skey.vqt` computes, without importing torch."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view

@@ -45,9 +45,7 @@ from skey.weights import Header
 from skey.weights.store import LoadedModel, save_weights
 
 CALIBRATE_EVERY = 20  # steps after which a calibrated pseudo-label listens to the reference sound again
-
 ROW_OF_A_ABOVE_C = 9
-
 NORMS = "norms"  # beside the terms of the loss: the sum of the norms of the gradients
 
 
@@ -55,8 +53,7 @@ NORMS = "norms"  # beside the terms of the loss: the sum of the norms of the gra
 class Machine:
     """Where and how a run computes; it changes speed and rounding, nothing else.
 
-    `processes` are those of all machines together. Held-out pieces are listened to after each `watch_every`
-    epochs, and after the last.
+    `processes` are those of all machines; held-out pieces are heard each `watch_every` epochs and at the end.
     """
 
     device: str = "auto"
@@ -80,10 +77,9 @@ class Machine:
             raise RunError(f"--device {self.device} cannot be used here ({error}): try cpu") from error
 
     def uses_half_precision(self) -> bool:
-        """As asked; where nothing was asked, wherever the processor multiplies bfloat16 by itself."""
-        if self.half_precision is not None:
-            return self.half_precision
-        return torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        """As asked, or else wherever the processor multiplies bfloat16 by itself."""
+        fast = torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return fast if self.half_precision is None else self.half_precision
 
 
 class Run:
@@ -144,16 +140,17 @@ class Run:
         Raises `RunError` where the loss or a gradient is not finite, the state being saved, where the folder
         cannot be written to, and where another training writes to it.
         """
-        with self.folder.locked() if self.fabric.is_global_zero else nullcontext():
+        is_first = self.fabric.is_global_zero
+        with self.folder.locked() if is_first else nullcontext():
             while self.state.epoch < self.experiment.epochs:
                 row = self._epoch()
                 self.state.epoch += 1
                 self.state.log.append(row)
-                if self.fabric.is_global_zero:
+                if is_first:
                     self.folder.save(self.state)
                 self.fabric.barrier()
                 yield row
-            if self.fabric.is_global_zero:
+            if is_first:
                 self._finish()
 
     def train(self) -> RunState:
@@ -177,28 +174,27 @@ class Run:
         means = {name: float(value) for name, value in sums.items()}
         self._refuse_broken(epoch * self.steps_per_epoch - 1, means)
         seconds = time.perf_counter() - started
-        watches = epoch % self.machine.watch_every == 0 or epoch == self.experiment.epochs
-        pool, row = self.data.validation, self._chroma_row
-        return {
+        row: dict[str, float | int | str] = {
             "epoch": epoch,
             "rate": float(self.state.optimiser.param_groups[0]["lr"]),
             "seconds": round(seconds, 3),
             "clips_per_second": round(self.steps_per_epoch * self.batch / seconds, 2),
             **means,
-            **(validate(network, self.experiment, pool, row) if watches else {}),
         }
+        if epoch % self.machine.watch_every == 0 or epoch == self.experiment.epochs:
+            row |= validate(network, self.experiment, self.data.validation, self._chroma_row)
+        return row
 
     def _batches(self) -> Iterator[Batch]:
         """The batches of the current epoch, this process's part of each, on its device."""
-        supervised = self.is_supervised(self.state.epoch)
+        epoch, wanted = self.state.epoch, self.steps_per_epoch * self.batch
+        supervised, generator = self.is_supervised(epoch), self._sow(f"order {epoch}")
         pool = self.data.labelled if supervised else self.data.training
-        generator = self._sow(f"order {self.state.epoch}")
-        wanted = self.steps_per_epoch * self.batch
         if supervised:
             order = epoch_order(len(pool), wanted, generator)
         else:
             order = mixed_order(self.data, self.experiment.recorded, wanted, generator)
-        title = f"{self.folder.name} epoch {self.state.epoch + 1}/{self.experiment.epochs}"
+        title = f"{self.folder.name} epoch {epoch + 1}/{self.experiment.epochs}"
         hidden = not (self.machine.progress and self.fabric.is_global_zero)
         size, rank, device = self.batch // self.fabric.world_size, self.fabric.global_rank, self.fabric.device
         mine, rows = slice(rank * size, (rank + 1) * size), torch.arange(size, device=device)
@@ -208,8 +204,7 @@ class Run:
             a = torch.randint(2, (self.batch,), generator=generator)[mine].to(device)  # either may be A
             segments = self._segments(pool, clips)
             if self.experiment.recolour:
-                colours = self._sow(f"colours {self.state.epoch} {number} {rank}", device)
-                segments = recoloured(segments, colours)
+                segments = recoloured(segments, self._sow(f"colours {epoch} {number} {rank}", device))
             labels = pool.labels(clips, device) if supervised else None
             crops = c[mine].to(device), moved[mine].to(device)
             yield Batch(segments[rows, a], segments[rows, 1 - a], *crops, labels)
@@ -269,35 +264,31 @@ class Run:
         return self._chroma_row
 
     def _finish(self) -> None:
-        use_half_precision(self.state.network, False)
-        network = self.state.network.cpu().eval()
+        """Write the weights, with what they were trained on and by."""
+        experiment, data, network = self.experiment, self.data, self.state.network.cpu().eval()
+        use_half_precision(network, False)
         header = Header(
             name=self.folder.name,
-            title=f"{self.experiment.title}, seed {self.seed}",
+            title=f"{experiment.title}, seed {self.seed}",
             architecture=network.architecture,
             calibration=calibration_of(network),
             licence="MIT",
             source=f"skey-companion {__version__}",
-            window_seconds=self.experiment.window_seconds,
+            window_seconds=experiment.window_seconds,
         )
-        confidence = confidence_of(LoadedModel(header, network), self.data.validation)
-        summary = {**self._summary(), **confidence}
-        save_weights(self.folder.weights, network, replace(header, training=summary))
-
-    def _summary(self) -> dict[str, object]:
         known = {name: getattr(self.start, name) for name in ("name", "checksum", "examples") if self.start}
-        return {
-            "experiment": asdict(self.experiment),
+        summary = {
+            "experiment": asdict(experiment),
             "seed": self.seed,
             **({"started_from": known} if known else {}),
-            "data": self.data.digest,
-            "clips": len(self.data.training),
-            "recorded_tracks": self.data.tracks,
-            "recorded_hours": round(self.data.recorded * SEGMENT_SECONDS / 3600, 2),
-            "soundfonts": list(self.data.soundfonts),
-            "labelled_clips": len(self.data.labelled) if self.experiment.supervision != "none" else 0,
-            "steps": self.experiment.epochs * self.steps_per_epoch,
-            "parameters": count_parameters(self.state.network),
+            "data": data.digest,
+            "clips": len(data.training),
+            "recorded_tracks": data.tracks,
+            "recorded_hours": round(data.recorded * SEGMENT_SECONDS / 3600, 2),
+            "soundfonts": list(data.soundfonts),
+            "labelled_clips": len(data.labelled) if experiment.supervision != "none" else 0,
+            "steps": experiment.epochs * self.steps_per_epoch,
+            "parameters": count_parameters(network),
             "seconds": round(sum(float(row["seconds"]) for row in self.state.log)),
             "device": str(self.fabric.device),
             "processes": self.fabric.world_size,
@@ -306,7 +297,9 @@ class Run:
             "machine": machine_name(self.fabric.device),
             "commit": commit_of(Path(__file__).parent, Path(__file__).name),
             "last_epoch": self.state.log[-1],
+            **confidence_of(LoadedModel(header, network), data.validation),
         }
+        save_weights(self.folder.weights, network, replace(header, training=summary))
 
 
 def start_of(experiment: Experiment, start: LoadedModel) -> Network:

@@ -1,9 +1,7 @@
 """Features of many tracks in a few large files that stream: tar archives as WebDataset reads them.
 
-A sample is a track: ``<sha256>.npy`` holds its segments, byte for byte the file that `skey train --audio`
-caches, and ``<sha256>.json`` says how many they are. Beside each archive a JSON file, written last, seals it:
-its checksum, where each array begins, and which tracks were left out and why. ``index.json`` names the
-archives.
+A sample is a track: ``<sha256>.npy`` is the file that `skey train --audio` caches, ``<sha256>.json`` says how
+many segments it has. Beside each archive a JSON file, written last, seals it. ``index.json`` names them.
 """
 
 import csv

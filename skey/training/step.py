@@ -1,8 +1,7 @@
 """One step: three views through the network in small groups, the loss over the whole batch, the gradients.
 
-An activation of a hundred items does not fit a processor's cache, one of sixteen does. Only the norm of the
-modes and L_avg look at the whole batch; they come last, on a few numbers an item, which are gathered from all
-processes first, so that several agree with one.
+A group's activations fit a processor's cache, a batch's do not. Only the norm of the modes and L_avg look at
+the whole batch; they come last, on a few numbers an item, gathered from all processes.
 """
 
 import math
@@ -82,25 +81,24 @@ def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: B
     profiles = profile_of(network.head(together.flatten(0, 1)))
     a, moved, *b = profiles.reshape(len(seen), -1, *profiles.shape[1:]).squeeze(3)
     c, c_moved = gathered(fabric, torch.stack([batch.c, batch.moved]))
-    if batch.labels is not None:
-        signature, is_minor = gathered(fabric, torch.stack(batch.labels))
-        of_a, of_moved = (oracle(signature, is_minor, crops) for crops in (c, c_moved))
-        views = Views(a, of_a, moved, c_moved - c)
-        if settings.labels == "keys":
-            return {"keys": key_loss(views, of_a, of_moved).mean()}
-        return loss_terms(settings, views)
-    views = Views(a, b[0], moved, c_moved - c)
-    if settings.mode == "pseudo-label":
-        heard = torch.stack([chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]).mean(0)
-        return loss_terms(settings, views, gathered(fabric, heard[None])[0], row)
+    if batch.labels is None:
+        views, heard = Views(a, b[0], moved, c_moved - c), None
+        if settings.mode == "pseudo-label":
+            pair = [chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]
+            heard = gathered(fabric, torch.stack(pair).mean(0)[None])[0]
+        return loss_terms(settings, views, heard, row)
+    signature, is_minor = gathered(fabric, torch.stack(batch.labels))
+    of_a, of_moved = (oracle(signature, is_minor, crops) for crops in (c, c_moved))
+    views = Views(a, of_a, moved, c_moved - c)
+    if settings.labels == "keys":
+        return {"keys": key_loss(views, of_a, of_moved).mean()}
     return loss_terms(settings, views)
 
 
 def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
     """Cross-entropy of the classifier's keys with the labels, which follow the crop of the view of A.
 
-    Its batch norms need the whole batch at once; on several processes each sees its own part alone. Raises
-    `ValueError` where there are no labels.
+    Its batch norms see a process's part alone. Raises `ValueError` where there are no labels.
     """
     if batch.labels is None:
         raise ValueError("supervised training needs labels")
@@ -113,8 +111,8 @@ def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
 def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
     """Gradients of the loss, averaged over the processes in one message.
 
-    Each process computes the whole loss, and gathering hands every item's gradient back once from each of
-    them, so the average over processes is the gradient of one process with the whole batch.
+    Each process computes the whole loss and gets each item's gradient back from all: the average is the
+    gradient of one process with the whole batch.
     """
     loss.backward()  # type: ignore[no-untyped-call]
     if fabric.world_size == 1:
@@ -153,7 +151,7 @@ def rate_at(step: int, steps: int, settings: Optimiser) -> float:
 
 def decay_at(step: int, steps: int, settings: Optimiser) -> float:
     """The weight decay of a step, along a cosine from the first to the last."""
-    return _cosine(settings.decay, settings.final_decay, min(max(step / max(1, steps), 0.0), 1.0))
+    return _cosine(settings.decay, settings.final_decay, min(step / max(1, steps), 1.0))
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
@@ -162,11 +160,9 @@ def _cosine(start: float, end: float, progress: float) -> float:
 
 def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.AdamW:
     """AdamW with two groups: matrices, which decay, and offsets, norms and scales, which do not."""
-    matrices: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        decays = parameter.ndim >= 2 and "norm" not in name
-        (matrices if decays else others).append(parameter)
+    named = list(network.named_parameters())
+    matrices = [each for name, each in named if each.ndim >= 2 and "norm" not in name]
+    others = [each for name, each in named if each.ndim < 2 or "norm" in name]
     groups = [{"params": matrices, "decays": True}, {"params": others, "decays": False}]
     optimiser = torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, weight_decay=0.0)
     place_settings(optimiser)

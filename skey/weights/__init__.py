@@ -1,8 +1,4 @@
-"""Weights by name, shipped, imported or trained, and the files behind them.
-
-Importing this needs no torch: :mod:`skey.weights.file` reads headers and arrays, :mod:`skey.weights.store`
-rebuilds the networks.
-"""
+"""Weights by name, shipped, imported or trained, and the files behind them; importing this needs no torch."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -23,8 +23,7 @@ OPSET = 17  # the version of ONNX's operators, understood by every onnxruntime s
 class WaveformToProbabilities(nn.Module):
     """Waveform to probabilities as `skey.listeners.ask` gives them: log-VQT, windows, network, calibration.
 
-    With 24 outputs the probabilities are those of the keys in the order of `skey.keys.KEYS`; with 12 those of
-    the key signatures by the pitch class of their major key, C first.
+    They are of the keys in the order of `skey.keys.KEYS`, or of the key signatures, C first.
     """
 
     def __init__(self, loaded: LoadedModel) -> None:
@@ -78,10 +77,9 @@ def output_names(loaded: LoadedModel) -> list[str]:
 def export_onnx(loaded: LoadedModel, path: Path) -> None:
     """Write front end, network, calibration and temperature as one ONNX graph.
 
-    Its input is of any length from `skey.inference.filters.MIN_VQT_SAMPLES`. It answers whatever it is given:
-    what `KeyEstimator` does around a network (no key for silence, noise and speech, silent stretches left
-    out, the tuning followed, the level brought to peak 1) is not in it. The metadata of the file hold the
-    header (`skey`) and the names of the outputs in order (`outputs`).
+    It answers whatever it is given, of any length from `skey.inference.filters.MIN_VQT_SAMPLES`: what
+    `KeyEstimator` does around a network (no key for silence, noise and speech, the tuning followed) is not in
+    it. The metadata hold the header (`skey`) and the names of the outputs in order (`outputs`).
     """
     import onnx
 

@@ -61,8 +61,8 @@ Every file says it, and a network that was trained on another one is refused.
 class Header:
     """What a weights file says about itself.
 
-    `whole_track` is how its authors estimate: one pass over the track, or the mean over windows of
-    `window_seconds`. `training` is a summary of how the weights came about; `checksum`: see the function.
+    `whole_track`: its authors take a track in one pass, or else the mean over windows of `window_seconds`.
+    `training` is a summary of how the weights came about; `checksum`: see the function.
     """
 
     name: str

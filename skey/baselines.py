@@ -1,7 +1,4 @@
-"""What needs no training: always C major, the loudest pitch class, and template matching.
-
-Each takes the log-VQT of a whole track and returns its key or key signature.
-"""
+"""What needs no training; each takes the log-VQT of a whole track and returns its key or key signature."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

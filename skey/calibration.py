@@ -1,7 +1,4 @@
-"""From a rotation-free profile to keys: what each output means, found on a synthesised reference sound.
-
-Section 4.2 of STONE settles it with one recording of a C major scale and its chords; here each mode has one.
-"""
+"""From a rotation-free profile to keys: what each output means, by a made-up sound a mode (4.2, STONE)."""
 
 from functools import cache
 
@@ -85,10 +82,9 @@ def signature_row(model: ChromaNet) -> int:
 
 
 def calibrate(model: ChromaNet) -> Calibration:
-    """Find what each output stands for, from the two reference sounds alone (Eq. 10 and 11, STONE).
+    """What each output stands for, from the two reference sounds alone (Eq. 10 and 11, STONE).
 
-    The major column weighs more in C major than in A minor; the row of C major is its largest in the C major
-    sound, the row of A minor the other column's in the A minor sound. ``SkeyError`` for a profile not finite.
+    The major column weighs more in C major than in A minor. ``SkeyError`` where the profile is not finite.
     """
     major, minor = reference_profile(model, "major"), reference_profile(model, "minor")
     if not (major.isfinite().all() and minor.isfinite().all()):

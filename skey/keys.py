@@ -213,10 +213,9 @@ def _from_fifths(fifths: int, mode: Mode) -> Key:
 
 
 def parse_gtzan(number: object) -> Key | None:
-    """Read a key number of Lerch's annotations of GTZAN (``KeyEnumeration.txt`` of alexanderlerch/gtzan_key).
+    """Read a key number of Lerch's annotations of GTZAN: 0..11 are A, Bb, … Ab major, 12..23 minor, -1 none.
 
-    0..11 are A, Bb, … Ab major, 12..23 the same in minor; -1, a modulating or unknown key, gives None. Raises
-    ``KeyParseError`` for anything else; ``3.0``, as pandas reads a column with gaps, is 3.
+    ``3.0``, as pandas reads a column with gaps, is 3. Raises ``KeyParseError`` for anything else.
     """
     match = _WHOLE.fullmatch(str(number))
     value = int(match[1]) if match else -2

@@ -110,10 +110,7 @@ class _Trained(Listener):
 
 
 class Network(_Trained):
-    """A ChromaNet with its weights, on the CPU and without torch.
-
-    ``weights`` are a file, a name, or a loaded model; ``WeightsError`` where there are no such, or damaged.
-    """
+    """A ChromaNet by file, name or loaded model, on the CPU and without torch; may raise ``WeightsError``."""
 
     def __init__(self, weights: "str | Path | LoadedModel") -> None:
         if isinstance(weights, str | Path):
@@ -163,10 +160,9 @@ class TorchNetwork(_Trained):
 def listener(
     weights: "str | Path | LoadedModel | None" = None, device: "str | torch.device" = "cpu"
 ) -> Listener:
-    """What to listen with; torch is imported only where numpy does not do.
+    """What to listen with: weights as for :class:`Network`, the template, or None for the default weights.
 
-    ``weights`` are as for :class:`Network`, ``"krumhansl"`` for the template, or None for the default
-    weights, and for the template where those do not ship.
+    Torch is imported only where numpy does not do. Without default weights the template listens.
     """
     chosen = default_weights() if weights is None else weights
     if chosen is None or chosen == TEMPLATE:

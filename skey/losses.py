@@ -1,7 +1,7 @@
-"""The losses of STONE and S-KEY, one function an equation.
+"""The losses of STONE and S-KEY, one function an equation; most return one value an item.
 
 A profile is y (batch, 12) or Y (batch, 12, 2); row q stands for pitch class A + q of the crop, and a crop of
-c moves the sound down by c semitones. Most functions return one value an item.
+c moves the sound down by c semitones.
 """
 
 import math
@@ -44,8 +44,7 @@ def cross_power(a: Profiles, b: Profiles, omega: int) -> Complex64[Tensor, " bat
 def distance(a: Profiles, b: Profiles, k: Numbers | int, omega: int = 7, half: bool = True) -> PerItem:
     """Eq. 5, STONE: D_k(A, B) = 1/2 |exp(-2 pi i w k / 12) - R[w]|^2, k the crop of B minus that of A.
 
-    0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; twice that without the factor 1/2,
-    which the released code leaves out (``half=False``).
+    0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; ``half=False`` as released.
     """
     angle = -2 * math.pi * omega * _shift(a, k) / PITCH_CLASSES
     product = cross_power(a, b, omega)
@@ -74,10 +73,7 @@ def cross_entropy(target: Float[Tensor, "batch n"], y: Float[Tensor, "batch n"])
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The profiles of T_c A, T_c B and T_{c+k} A, and by how much the third is moved.
-
-    In supervised training `b` is the oracle of the label.
-    """
+    """The profiles of T_c A, T_c B (supervised: the label's oracle) and T_{c+k} A, and k."""
 
     a: Tensor
     b: Tensor
@@ -104,10 +100,7 @@ def cpsd_loss(views: Views, omega: int = 7, half: bool = True) -> PerItem:
 
 
 def cross_entropy_loss(views: Views, rotated: bool = True) -> PerItem:
-    """Eq. 9 with every distance replaced by a 12-class cross-entropy ("w/o CPSD", Table 2, STONE).
-
-    The paper leaves open whether the crop rotates the target or is forgotten.
-    """
+    """Eq. 9 with 12-class cross-entropies ("w/o CPSD", Table 2, STONE), of a rotated target or as it is."""
     a, b, moved = (signature_profile(y) for y in (views.a, views.b, views.a_moved))
     k = views.k if rotated else 0
     pairs = ((a, b, 0), (a, moved, k), (b, moved, k))
@@ -154,10 +147,7 @@ def pseudo_label(
 
 
 def oracle(signature: Numbers, is_minor: Numbers, c: Numbers) -> Keys:
-    """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode.
-
-    ``signature`` is the pitch class (C = 0) of the label's key signature, ``c`` the crop.
-    """
+    """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode."""
     rows = (signature - 9 - c) % PITCH_CLASSES
     result = torch.zeros(len(rows), 2 * PITCH_CLASSES, device=rows.device)
     return result.scatter(1, (2 * rows + is_minor)[:, None], 1.0).reshape(-1, PITCH_CLASSES, 2)
@@ -205,10 +195,9 @@ def key_loss(views: Views, of_a: Keys, of_moved: Keys) -> PerItem:
 def loss_terms(
     settings: LossSettings, views: Views, chroma: Profiles | None = None, row_of_first_bin: Row = 0
 ) -> Terms:
-    """The weighted terms of the loss, each a mean over the whole batch; their sum is what training minimises.
+    """The weighted terms of the loss (Eq. 17, STONE; S-KEY's three), means over the batch, to be summed.
 
-    Eq. 17 of STONE, and S-KEY's three terms, as ``settings`` says. ``chroma`` and ``row_of_first_bin``: see
-    ``pseudo_label``. Raises ``ValueError`` where that needs a chroma and there is none.
+    ``chroma`` and ``row_of_first_bin``: see ``pseudo_label``, which raises ``ValueError`` without a chroma.
     """
     signature = (
         cpsd_loss(views, settings.omega, settings.half)

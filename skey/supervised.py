@@ -79,20 +79,13 @@ class KeyClassifier(nn.Module):
         return pooled
 
     def forward(self, cropped: Float[Tensor, "batch bins frames"]) -> Float[Tensor, "batch 12 2"]:
-        """The probability of each key: row q holds those of tonic q semitones above C, major then minor.
-
-        ``cropped`` is a log-VQT in units of 80 dB (84 bins from A0). Raises ``SkeyError`` below
-        ``AllConvolutional.minimum_frames``.
-        """
+        """Probabilities of keys, major then minor, row q on tonic q; ``SkeyError`` for too few frames."""
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return profile_of(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
 
 
 def key_in_crop(signature: Numbers, is_minor: Numbers, c: Numbers) -> Numbers:
-    """The place in ``KEYS`` of a label once a crop of c has moved the sound down by c semitones.
-
-    ``signature`` is the pitch class (C = 0) of the major key with the label's key signature.
-    """
+    """The place in ``KEYS`` of a label (signature, C = 0) that a crop has moved down by c semitones."""
     tonic = (signature - 3 * is_minor - c) % PITCH_CLASSES
     return tonic + PITCH_CLASSES * is_minor
 

@@ -68,10 +68,7 @@ class Extracted(NamedTuple):
 
 @contextmanager
 def engine(name: str, workers: int | None = None) -> Iterator[Client]:
-    """A client of the scheduler at an address, or of ``local`` processes, by default as many as cores.
-
-    Raises ``EngineError`` without such a scheduler.
-    """
+    """A client of a scheduler by its address, or of new ``local`` processes; ``EngineError`` without one."""
     local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1, "silence_logs": logging.ERROR}
     # Without an address here, `local` would be the scheduler that DASK_SCHEDULER_ADDRESS names.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": KEPT_MEMORY, "scheduler-address": None}):

@@ -22,9 +22,8 @@ SETTINGS = tuple(
 
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
     """Addresses as they are, and paths that exist."""
-    for place in places:
-        if "://" not in place and not os.path.exists(place):
-            raise click.BadParameter(f"there is no {place}", context, option)
+    if absent := [place for place in places if "://" not in place and not os.path.exists(place)]:
+        raise click.BadParameter(f"there is no {absent[0]}", context, option)
     return places
 
 

@@ -107,7 +107,7 @@ def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -
 class FeatureStore:
     """The features of a plan's clips, read by memory map from their shards, in the order of the plan.
 
-    The constructor reads every byte once, and raises ``MissingFeatures`` where a shard is absent or damaged.
+    Opening reads every byte once; raises ``MissingFeatures`` where a shard is absent or damaged.
     """
 
     def __init__(self, shards: Sequence[Shard]) -> None:
@@ -196,10 +196,9 @@ def build(
     directory: Path | None = None,
     progress: bool = False,
 ) -> FeatureStore:
-    """Build what is missing or damaged of a split (the first ``clips``), and open it.
+    """Build what is missing or damaged of a split (the first ``clips``), and open it; else ``SkeyError``.
 
-    It may be killed and started again, and run several times at once. Raises ``SkeyError`` where the disk is
-    full or closed, or the system ended a worker.
+    It may be killed at any moment and started again, and may run several times at once.
     """
     plan = plan_clips(split, clips, seed)
     return build_clips(plan, corpus_folder(split, directory), clip_features, jobs, progress)

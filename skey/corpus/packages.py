@@ -1,7 +1,4 @@
-"""Recorded music that anyone can have: free game music in packages of Debian 12, for training without labels.
-
-The system's own package tool fetches them; they are unpacked, not installed. Nothing is tested on this music.
-"""
+"""Recorded music that anyone can have, to train on without labels: unpacked from packages of Debian 12."""
 
 import csv
 import hashlib

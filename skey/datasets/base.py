@@ -79,10 +79,7 @@ class Dataset(ABC):
         return self._tracks
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
-        """The sound of one track, (samples,) at 22,050 Hz, mean of channels, peak 1.
-
-        Raises ``MissingData`` where its file is not there, ``AudioError`` where it cannot be used.
-        """
+        """A track's sound, (samples,) at 22,050 Hz, mono, peak 1; ``MissingData`` or ``AudioError``."""
         if track.audio is None or not os.path.isfile(track.audio):
             raise self.absent(f"the audio of track {track.id} is missing: {track.audio}")
         return read_audio(track.audio)

@@ -47,10 +47,7 @@ def parse_label(text: str) -> tuple[Key | None, str]:
 def read_table(
     path: Path, columns: Sequence[str], parse: Callable[[Row], Track], delimiter: str = ","
 ) -> list[Track]:
-    """Read a CSV file in UTF-8 with a header, of which ``columns`` must be there, a track a line.
-
-    Raises ``LabelError`` where the file is no such table, and as :func:`parse_each` does.
-    """
+    """Read a CSV file in UTF-8 with these columns, a track a line; ``LabelError`` for any wrong line."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="", strict=True, delimiter=delimiter)

@@ -42,11 +42,7 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class AllConvolutional:
-    """The settings of the key classifier of 2018; `skey.supervised` says where the defaults come from.
-
-    `filters` is N of its table of layers, `dropout` the part of the maps that training silences,
-    `frames_per_step` how many frames are averaged before the first convolution.
-    """
+    """The settings of the key classifier of 2018 (`skey.supervised`): its N, dropout, frames averaged."""
 
     filters: int = 20
     dropout: float = 0.0

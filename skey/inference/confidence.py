@@ -28,10 +28,7 @@ def softmax(logits: Rows) -> Rows:
 
 
 def fit_temperature(profiles: Float[np.ndarray, "tracks outputs"], references: Sequence[Key]) -> float:
-    """The temperature, 0.003..32, at which the probabilities of the true keys, or signatures, are likeliest.
-
-    ``profiles`` are (tracks, 24) in the order of KEYS, or (tracks, 12) key signatures, C first.
-    """
+    """The temperature, 0.003..32, at which the true keys (or signatures, of 12 outputs) are likeliest."""
     is_keys = profiles.shape[1] == len(KEYS)
     true = [key.index if is_keys else key.signature for key in references]
     relative = _logarithms(profiles).astype(np.float64)

@@ -26,10 +26,7 @@ Points = Float[np.ndarray, "points channels"]
 
 
 class NumpyChromaNet:
-    """A ChromaNet in evaluation mode, for one log-VQT at a time.
-
-    ``weights`` go by the names of :class:`skey.model.ChromaNet`; raises ``WeightsError`` for other ones.
-    """
+    """A ChromaNet in evaluation mode, by the names of :class:`skey.model.ChromaNet`, or ``WeightsError``."""
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
         expected = parameter_shapes(architecture)

@@ -1,7 +1,4 @@
-"""Training on a graphics card: the features lie on it, and a step is recorded once, then replayed.
-
-A step is some two thousand small kernels, faster computed than asked for: a CUDA graph asks for all at once.
-"""
+"""Training on a graphics card: the features lie on it, and all kernels of a step are asked for at once."""
 
 from collections.abc import Callable, Mapping
 

@@ -52,7 +52,7 @@ class RunState:
 
 
 class RunFolder:
-    """Where a run writes: `checkpoint` and `log` after each epoch, in the end `weights`.
+    """Where a run writes: `checkpoint` and `log` after each epoch, `weights` at the end.
 
     `recordings` identifies recordings and SoundFonts, `start` the weights that it started from, if any.
     """

@@ -92,10 +92,7 @@ Opened = tuple[tuple[Recording, ...], tuple[Skipped, ...]]  # those that are tra
 
 
 def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: bool = False) -> Opened:
-    """Features of every usable sound file in these folders and below them, made where they are missing.
-
-    The tracks, each content once, and the files that are left out; ``SkeyError`` where nothing is left.
-    """
+    """The features of every usable sound file in folders, made where missing; ``SkeyError`` for none."""
     skipped: list[Skipped] = []
 
     def leave_out(path: Path, why: str) -> None:
@@ -139,10 +136,7 @@ def without_name(error: Exception, file: Path) -> str:
 
 
 def segments(file: Path, most: int = MOST_SEGMENTS) -> Segments:
-    """The log-VQT of some segments of a track, evenly spread, each with its own peak and floor.
-
-    Raises `AudioError` where the file cannot be decoded, or holds fewer than two segments that sound.
-    """
+    """The log-VQT of some segments of a track, evenly spread; ``AudioError`` where fewer than two sound."""
     kept = []
     with one_thread(), torch.inference_mode():
         for wave in stream_audio(file):

@@ -32,10 +32,7 @@ class ShardError(SkeyError):
 
 
 def write_shard(url: str, features: Mapping[str, Segments], skipped: Mapping[str, str]) -> Seal:
-    """Write ``url.tar`` and, when that is whole, its seal ``url.json``; ``url`` may be any that fsspec knows.
-
-    ``features``: of each track by the SHA-256 of its file; ``skipped``: why others have none.
-    """
+    """Write ``url.tar``, of features by the SHA-256 of a track, then its seal ``url.json``."""
     content = _archived(features)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         starts = {member.name: member.offset_data + NPY_HEADER for member in archive}
@@ -95,8 +92,7 @@ def write_file(url: str, content: bytes) -> None:
 def open_audio(places: Sequence[str | Path], jobs: int | None = None, progress: bool = False) -> Opened:
     """The features of all recordings, in the order of their digests, and the files that are left out.
 
-    ``places`` are folders and files of sound, folders of shards, and addresses of shards, which are copied
-    once. Raises ``SkeyError`` where nothing is left, ``ShardError`` where some shard is damaged.
+    ``places`` are folders and files of sound, or folders and addresses of shards. ``SkeyError`` for nothing.
     """
     folders = [fetch_shards(str(place)) if "://" in str(place) else Path(place) for place in places]
     sharded = [folder for folder in folders if (folder / INDEX).is_file()]
@@ -122,10 +118,7 @@ def open_shards(folder: Path) -> Opened:
 
 
 def fetch_shards(url: str) -> Path:
-    """A local folder with the shards of an address, copied once, however many processes train on them.
-
-    Raises ``ShardError`` where they cannot be read, ``SkeyError`` where the disk is full.
-    """
+    """A local folder with the shards of an address, copied once, however many processes train on them."""
     folder = data_directory() / "shards" / hashlib.sha256(url.encode()).hexdigest()[:16]
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

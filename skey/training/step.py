@@ -69,7 +69,7 @@ def gathered(
 def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: Batch, row: Row = 0) -> Terms:
     """The weighted terms of the loss over the whole batch, the same on every process; their sum is the loss.
 
-    `fabric` is None where this process is alone with its batch; `row`: `row_of_first_bin` of `pseudo_label`.
+    `fabric` is None where this process is alone; `row`: `row_of_first_bin` of `pseudo_label`.
     """
     if isinstance(settings, CrossEntropy):
         return label_loss(fabric, network, batch)
@@ -96,10 +96,7 @@ def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: B
 
 
 def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
-    """Cross-entropy of the classifier's keys with the labels, which follow the crop of the view of A.
-
-    Its batch norms see a process's part alone. Raises `ValueError` where there are no labels.
-    """
+    """Cross-entropy of keys with the labels in the crop of A; batch norms see a process's part alone."""
     if batch.labels is None:
         raise ValueError("supervised training needs labels")
     keys = key_in_crop(*batch.labels, batch.c)

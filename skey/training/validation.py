@@ -1,7 +1,4 @@
-"""How a network does on pieces that it never trained on.
-
-By the loss a system without labels may be chosen; KSEA, MIREX and the rows are for people to watch.
-"""
+"""How a network does on pieces that it never trained on; a system without labels is chosen by its loss."""
 
 from collections.abc import Iterable
 
@@ -87,11 +84,10 @@ def _answers(network: Network, pool: Pool) -> tuple[list[int], list[Key]]:
 
 
 def confidence_of(loaded: LoadedModel, pool: Pool) -> dict[str, float | int]:
-    """What the header of a calibrated network says about its confidence, by held-out labels.
+    """The ``temperature`` for the header of a calibrated network, by ``temperature_clips`` labelled clips.
 
-    A temperature changes how sure an answer sounds, never which it is: what was trained without labels still
-    answers without any. Returns ``temperature_clips``, the number of labelled clips, and, from
-    ``LEAST_CLIPS`` on, the ``temperature`` for `skey.inference.confidence.sharpen`.
+    Fewer than ``LEAST_CLIPS`` give none. It changes how sure an answer sounds, never which it is: what was
+    trained without labels still answers without any.
     """
     labelled = pool.labelled()
     if len(labelled) < LEAST_CLIPS:

@@ -58,11 +58,10 @@ def find_weights(path_or_name: str | Path) -> Path:
 
 
 def load_weights(path_or_name: str | Path) -> "LoadedModel":
-    """Rebuild a network from a weights file or a name that `skey weights list` shows, calibrated.
+    """Rebuild a network, calibrated, from a file or a name of `skey weights list`; or ``WeightsError``.
 
     `.profile(log_vqt)` gives the 24 probabilities in the order of `skey.keys.KEYS`,
-    `.signature_profile(log_vqt)` the 12 of the key signatures. Raises ``WeightsError`` for absent, damaged or
-    foreign weights.
+    `.signature_profile(log_vqt)` the 12 of the key signatures.
     """
     from skey.weights.store import read_weights
 

@@ -52,8 +52,7 @@ ALLOWED = frozenset(
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """All tensors, numbers, texts, lists and dictionaries in a checkpoint as `torch.save` writes it.
 
-    What is `ACCOMPANYING` is replaced by `Ignored`. Raises ``WeightsError`` where it asks for anything else,
-    nothing being executed, or is no checkpoint.
+    Raises ``WeightsError`` where it asks for more than that and `ACCOMPANYING`; nothing is executed.
     """
     try:
         _refuse_hostile(path)
@@ -168,8 +167,7 @@ def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
 def import_checkpoint(path: Path) -> LoadedModel:
     """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
 
-    ``path`` is one of the `RELEASES` under any name, or another file of that make, of whose licence nothing
-    is known. Raises ``WeightsError`` where it asks for code, or is no checkpoint of a ChromaNet.
+    Raises ``WeightsError`` where it asks for code, or is no checkpoint of a ChromaNet.
     """
     content = read_checkpoint(path)
     try:

@@ -32,10 +32,7 @@ class WaveformToProbabilities(nn.Module):
         self.network, self.header = loaded.network, loaded.header
 
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
-        """The mean over windows, or one pass, as the header says: (1, 24) or (1, 12), summing to one.
-
-        ``waveform`` is (1, samples) at 22,050 Hz, mono, peak 1, at least `MIN_VQT_SAMPLES` (0.755 s).
-        """
+        """(1, 24) or (1, 12), summing to one, of (1, samples) at 22,050 Hz, mono, peak 1, 0.755 s or more."""
         items = self._items(self.front_end(waveform))
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
         logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
@@ -46,10 +43,7 @@ class WaveformToProbabilities(nn.Module):
         return calibration.key_profile(probabilities)
 
     def _items(self, log_vqt: Float[Tensor, "1 99 frames"]) -> Float[Tensor, "items 99 item_frames"]:
-        """What the network takes: windows, or the whole, repeated until it is long enough.
-
-        Lengths are tensors, so that the graph computes them for each input.
-        """
+        """What the network takes: windows, or the whole, repeated until long enough; lengths are computed."""
         frames = torch._shape_as_tensor(log_vqt)[2]
         whole, least = self.header.whole_track, self.header.architecture.minimum_frames
         most = frames_of(self.header.window_seconds)

@@ -20,6 +20,7 @@ from skey.shapes import Float
 
 BINS = CROPPED_BINS
 Block = Float[Tensor, "batch bins frames channels"]
+Planes = Float[Tensor, "batch channels rows columns"]
 
 
 class ItemNorm(nn.Module):
@@ -79,7 +80,7 @@ class StochasticDepth(nn.Module):
         if not self.training or self.probability == 0:
             return x + branch
         kept = 1 - self.probability
-        mask = torch.empty(len(branch), 1, 1, 1, dtype=branch.dtype, device=branch.device).bernoulli_(kept)
+        mask = branch.new_empty(len(branch), 1, 1, 1).bernoulli_(kept)
         return torch.addcmul(x, branch, mask / kept)
 
 
@@ -90,33 +91,21 @@ class Depthwise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401 - PyTorch's context
-        padded: Float[Tensor, "batch channels rows columns"],
-        weight: Float[Tensor, "channels 1 k k"],
-        bias: Float[Tensor, " channels"],
-    ) -> Float[Tensor, "batch channels bins frames"]:
-        """The convolution."""
+    def forward(ctx: Any, padded: Planes, weight: Tensor, bias: Tensor) -> Tensor:  # noqa: ANN401 - PyTorch's
+        """The convolution of rows and columns with a kernel (channels, 1, k, k), within the borders."""
         ctx.save_for_backward(padded, weight)
         return F.conv2d(padded, weight, bias, groups=len(weight))
 
     @staticmethod
-    def backward(
-        ctx: Any,  # noqa: ANN401 - PyTorch's context
-        gradient: Float[Tensor, "batch channels bins frames"],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Those of input, weight and bias."""
+    def backward(ctx: Any, gradient: Planes) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401 - PyTorch's
+        """The gradients of input, weight and bias."""
         padded, weight = ctx.saved_tensors
         of_input, _, _ = torch.ops.aten.convolution_backward(
             *(gradient, padded, weight, [len(weight)], [1, 1], [0, 0], [1, 1], False, [0, 0], len(weight)),
             [True, False, False],
         )
-        planes = padded.shape[0] * padded.shape[1]
-        each = F.conv2d(
-            padded.reshape(1, planes, *padded.shape[2:]),
-            gradient.reshape(planes, 1, *gradient.shape[2:]),
-            groups=planes,
-        )
+        planes, kernels = padded.flatten(0, 1), gradient.flatten(0, 1)[:, None]
+        each = F.conv2d(planes[None], kernels, groups=len(planes))
         of_weight = each.reshape(len(padded), *weight.shape).sum(0)
         return of_input, of_weight, gradient.sum((0, 2, 3))
 
@@ -237,10 +226,8 @@ class ChromaNet(nn.Module):
         return profile if self.architecture.modes == 2 else profile.squeeze(2)
 
 
-def average_frames(
-    cropped: Float[Tensor, "batch bins frames"], frames_per_step: int
-) -> Float[Tensor, "batch bins steps"]:
-    """Means of `frames_per_step` successive frames, the rest at the end dropped (not in the papers)."""
+def average_frames(cropped: Float[Tensor, "batch bins frames"], frames_per_step: int) -> Tensor:
+    """(batch, bins, steps): means of so many successive frames, the rest dropped (not in the papers)."""
     return cropped if frames_per_step == 1 else F.avg_pool1d(cropped, frames_per_step)
 
 

@@ -93,9 +93,7 @@ def export(name: str, onnx: Path) -> None:
     to follow the tuning.
     """
     from skey.weights import load_weights
-    from skey.weights.export import INPUT, OUTPUT, export_onnx, output_names
+    from skey.weights.export import INPUT, OUTPUT, export_onnx
 
-    loaded = load_weights(name)
-    export_onnx(loaded, onnx)
-    names = output_names(loaded)
+    names = export_onnx(load_weights(name), onnx)
     click.echo(f"{onnx}: {INPUT} (1, samples) -> {OUTPUT} (1, {len(names)}): {', '.join(names)}")

@@ -214,7 +214,8 @@ class Run:
         frames, device = self.experiment.architecture.frames_per_step, self.fabric.device
         if self._on_card and id(pool) not in self._copies:
             self._copies[id(pool)] = whole_on_card(pool, frames, device)
-        if (copy := self._copies.get(id(pool))) is None:
+        copy = self._copies.get(id(pool))
+        if copy is None:
             return pool.segments(clips, frames, device)
         return copy[torch.tensor(clips, device=device)]
 
@@ -265,7 +266,9 @@ class Run:
 
     def _finish(self) -> None:
         """Write the weights, with what they were trained on and by."""
-        experiment, data, network = self.experiment, self.data, self.state.network.cpu().eval()
+        experiment, data, device = self.experiment, self.data, self.fabric.device
+        network = self.state.network.cpu().eval()
+        card = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
         use_half_precision(network, False)
         header = Header(
             name=self.folder.name,
@@ -290,11 +293,11 @@ class Run:
             "steps": experiment.epochs * self.steps_per_epoch,
             "parameters": count_parameters(network),
             "seconds": round(sum(float(row["seconds"]) for row in self.state.log)),
-            "device": str(self.fabric.device),
+            "device": str(device),
             "processes": self.fabric.world_size,
             "half_precision": self.machine.uses_half_precision(),
             "torch": torch.__version__,
-            "machine": machine_name(self.fabric.device),
+            "machine": card or f"{platform.machine()} processor, {os.cpu_count()} cores",
             "commit": commit_of(Path(__file__).parent, Path(__file__).name),
             "last_epoch": self.state.log[-1],
             **confidence_of(LoadedModel(header, network), data.validation),
@@ -312,10 +315,3 @@ def start_of(experiment: Experiment, start: LoadedModel) -> Network:
         )
     wanted.load_state_dict(start.network.state_dict())
     return wanted
-
-
-def machine_name(device: torch.device) -> str:
-    """The model of the graphics processor, or the processor's kind and number of cores."""
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return f"{platform.machine()} processor, {os.cpu_count()} cores"

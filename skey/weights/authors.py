@@ -1,7 +1,7 @@
 """The authors' released checkpoints in our format, read without running anything that the file contains.
 
-A checkpoint is a zip archive with a pickle inside, and a pickle can name any function to be called. One that
-names more than makes tensors is refused before PyTorch's restricted reader sees it.
+A checkpoint is a zip archive with a pickle inside, which can name any function to be called. One that names
+more than makes tensors is refused before PyTorch's restricted reader sees it.
 """
 
 import pickletools
@@ -9,7 +9,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,13 +32,10 @@ class Ignored:
     __setstate__ = __init__
 
 
-ACCOMPANYING = (
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar",
-    "numpy.dtype",
-    "_codecs.encode",
+ACCOMPANYING = (  # what a checkpoint may name besides what makes tensors; `Ignored` stands for each
+    *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
+    *("numpy.dtype", "_codecs.encode"),
 )
-"""What a checkpoint may name besides what makes tensors; `Ignored` stands for each."""
 
 ALLOWED = frozenset(
     [
@@ -113,26 +110,16 @@ class Release:
     whole_track: bool = False
 
 
+_STONE = "https://github.com/deezer/stone"
+_CHECKSUMS = {
+    "skey": "6c8ce9c3ba310d61fd3cee0cbe55bac61c069b20461134ed5e1a089c377c91ab",
+    "semitone24": "c3bfa9b7b0f539311c7320963e8078f68b538c3acfc35fa0386c6e3bf619c0a2",
+    "stone12": "f6e7ac983b89c87716032efb74f5cacc586e7c0bef375fd1ba7c1af6873c0cb4",
+}
 RELEASES = {
-    "skey": Release(
-        "S-KEY as released",
-        "MIT",
-        "https://github.com/deezer/skey",
-        "6c8ce9c3ba310d61fd3cee0cbe55bac61c069b20461134ed5e1a089c377c91ab",
-        whole_track=True,
-    ),
-    "semitone24": Release(
-        "Semi-TONE as released",
-        "none stated",
-        "https://github.com/deezer/stone",
-        "c3bfa9b7b0f539311c7320963e8078f68b538c3acfc35fa0386c6e3bf619c0a2",
-    ),
-    "stone12": Release(
-        "STONE as released",
-        "none stated",
-        "https://github.com/deezer/stone",
-        "f6e7ac983b89c87716032efb74f5cacc586e7c0bef375fd1ba7c1af6873c0cb4",
-    ),
+    "skey": Release("S-KEY as released", "MIT", "https://github.com/deezer/skey", _CHECKSUMS["skey"], True),
+    "semitone24": Release("Semi-TONE as released", "none stated", _STONE, _CHECKSUMS["semitone24"]),
+    "stone12": Release("STONE as released", "none stated", _STONE, _CHECKSUMS["stone12"]),
 }
 """By what they are called in the authors' repositories; a file is recognised by its content alone."""
 
@@ -155,12 +142,11 @@ def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
     """Read the architecture off the parameters' shapes."""
     blocks = sorted(int(name.split(".")[1]) for name in tensors if name.endswith(".scale"))
-    depthwise = [tensors[f"blocks.{block}.depthwise.weight"] for block in blocks]
-    outputs: Literal[12, 24] = 12 if len(tensors["classifier.weight"]) == 1 else 24
+    shapes = [tensors[f"blocks.{block}.depthwise.weight"].shape for block in blocks]
     return Architecture(
-        outputs=outputs,
-        channels=tuple(len(weight) for weight in depthwise),
-        kernels=tuple(weight.shape[-1] for weight in depthwise),
+        outputs=12 if len(tensors["classifier.weight"]) == 1 else 24,
+        channels=tuple(shape[0] for shape in shapes),
+        kernels=tuple(shape[-1] for shape in shapes),
     )
 
 

@@ -44,32 +44,25 @@ class WaveformToProbabilities(nn.Module):
 
     def _items(self, log_vqt: Float[Tensor, "1 99 frames"]) -> Float[Tensor, "items 99 item_frames"]:
         """What the network takes: windows, or the whole, repeated until long enough; lengths are computed."""
+
+        def up_to(length: Tensor) -> Tensor:
+            places: Tensor = torch.arange(length)  # type: ignore[call-overload]
+            return places
+
         frames = torch._shape_as_tensor(log_vqt)[2]
         whole, least = self.header.whole_track, self.header.architecture.minimum_frames
         most = frames_of(self.header.window_seconds)
         window = frames if whole else frames.clamp(max=most)
         # A rest of half a segment reaches back to fill a window, a shorter one is dropped.
         count = frames // frames if whole else (frames + most - SEGMENT_FRAMES // 2) // most
-        starts = torch.minimum(_range(count.clamp(min=1)) * most, frames - window)
+        starts = torch.minimum(up_to(count.clamp(min=1)) * most, frames - window)
         repeats = (least + window - 1) // window
-        repeated = _range(repeats * window) % window
-        cut = log_vqt[0][:, starts[:, None] + repeated].transpose(0, 1)
+        cut = log_vqt[0][:, starts[:, None] + up_to(repeats * window) % window].transpose(0, 1)
         return torch.maximum(cut, cut.amax(dim=(1, 2), keepdim=True) - 1)
 
 
-def _range(length: Tensor) -> Tensor:
-    """0, 1, ... length - 1 for a length that the graph computes."""
-    places: Tensor = torch.arange(length)  # type: ignore[call-overload]
-    return places
-
-
-def output_names(loaded: LoadedModel) -> list[str]:
-    """What each output of the graph stands for: the 24 keys, or the major key of each key signature."""
-    return [str(key) for key in KEYS[: loaded.outputs]]
-
-
-def export_onnx(loaded: LoadedModel, path: Path) -> None:
-    """Write front end, network, calibration and temperature as one ONNX graph.
+def export_onnx(loaded: LoadedModel, path: Path) -> tuple[str, ...]:
+    """Write front end, network, calibration and temperature as one ONNX graph; returns its outputs' keys.
 
     It answers whatever it is given, of any length from `skey.inference.filters.MIN_VQT_SAMPLES`: what
     `KeyEstimator` does around a network (no key for silence, noise and speech, the tuning followed) is not in
@@ -77,26 +70,22 @@ def export_onnx(loaded: LoadedModel, path: Path) -> None:
     """
     import onnx
 
-    graph = onnx.load_from_string(_traced(loaded))
-    metadata = {"skey": loaded.header.to_json(), "outputs": json.dumps(output_names(loaded))}
-    onnx.helper.set_model_props(graph, metadata)
-    write_file(path, graph.SerializeToString())
-
-
-def _traced(loaded: LoadedModel) -> bytes:
-    """The graph by PyTorch's tracing exporter."""
-    graph = io.BytesIO()
+    traced, names = io.BytesIO(), tuple(map(str, KEYS[: loaded.outputs]))
     # The graph-capturing exporter takes minutes over the nested halvings of the front end's length, tracing
     # seconds. It warns that it will go, and that lengths look constant: `dynamic_axes` mends it.
     with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
             WaveformToProbabilities(loaded).eval(),
             (torch.zeros(1, 2 * loaded.header.window_seconds * SAMPLE_RATE + 7),),
-            graph,
+            traced,
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes={INPUT: {1: "samples"}},
             opset_version=OPSET,
             dynamo=False,
         )
-    return graph.getvalue()
+    graph = onnx.load_from_string(traced.getvalue())
+    metadata = {"skey": loaded.header.to_json(), "outputs": json.dumps(names)}
+    onnx.helper.set_model_props(graph, metadata)
+    write_file(path, graph.SerializeToString())
+    return names

@@ -15,14 +15,12 @@ from skey.model import PITCH_CLASSES, ChromaNet
 from skey.shapes import Float, Float32
 from skey.vqt import crop, log_vqt
 
-SCALES: dict[Mode, tuple[int, ...]] = {
+SCALES: dict[Mode, tuple[int, ...]] = {  # C major and A harmonic minor, as MIDI numbers
     "major": (60, 62, 64, 65, 67, 69, 71, 72),
     "minor": (57, 59, 60, 62, 64, 65, 68, 69),
 }
-"""C major and A harmonic minor, as MIDI numbers."""
 
-DEGREES = (0, 1, 2, 3, 4, 5, 6, 0, 3, 4, 0, 0)
-"""The scale, each note over its chord, then the cadence I IV V I (the scale's last note is the first I)."""
+DEGREES = (0, 1, 2, 3, 4, 5, 6, 0, 3, 4, 0, 0)  # the scale with its chords, then I IV V I
 
 
 def tone(pitch: int, samples: int) -> Float32[np.ndarray, " samples"]:
@@ -39,7 +37,7 @@ def reference_sound(mode: Mode) -> Float32[np.ndarray, " samples"]:
     beats = []
     samples = SEGMENT_SAMPLES // len(DEGREES)
     for beat, degree in enumerate(DEGREES):
-        melody = SCALES[mode][beat] if beat < len(SCALES[mode]) else SCALES[mode][degree]
+        melody = SCALES[mode][beat if beat < len(SCALES[mode]) else degree]
         root, *others = triad(mode, degree)
         beats.append(sum(tone(pitch, samples) for pitch in (melody, root - 12, root, *others)))
     sound = np.concatenate([*beats, np.zeros(SEGMENT_SAMPLES - len(DEGREES) * samples, np.float32)])

@@ -157,15 +157,12 @@ papers, lets the network work on a quarter of the frames.
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
 
+_MANY_STEPS = ("stone-invariance", "skey-peaks", "skey-late", "skey-entropy", "skey-sharp", "skey-fifths")
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
-    name: changes
-    for names, changes in (
-        ("stone-invariance skey-peaks skey-late skey-entropy skey-sharp skey-fifths", {"epochs": 26}),
-        ("semitone-open", _MINUTES | {"steps": 140, "epochs": 40}),
-        ("skey-1", {"epochs": 699}),
-        ("supervised", _MINUTES | {"batch": 32, "epochs": 40, "rate": 1e-3, "frames_per_step": 16}),
-    )
-    for name in names.split()
+    **{name: {"epochs": 26} for name in _MANY_STEPS},
+    "semitone-open": _MINUTES | {"steps": 140, "epochs": 40},
+    "skey-1": {"epochs": 699},
+    "supervised": _MINUTES | {"batch": 32, "epochs": 40, "rate": 1e-3, "frames_per_step": 16},
 }
 """What differs for some systems: ``skey train NAME`` trains what ships under that name."""
 
@@ -182,12 +179,8 @@ def scaled(experiment: Experiment, **scale: Any) -> Experiment:  # noqa: ANN401 
     architecture = replace(experiment.architecture, frames_per_step=frames)
     if (most := frames * SEGMENT_FRAMES // architecture.minimum_frames) < frames:
         raise SkeyError(f"{experiment.name} averages at most {most} frames per step, not {frames}")
-    return replace(
-        experiment,
-        architecture=architecture,
-        optimiser=replace(experiment.optimiser, rate=rate),
-        **scale,
-    )
+    optimiser = replace(experiment.optimiser, rate=rate)
+    return replace(experiment, architecture=architecture, optimiser=optimiser, **scale)
 
 
 def at_scale(experiment: Experiment, **changes: Any) -> Experiment:  # noqa: ANN401 - as above

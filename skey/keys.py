@@ -47,7 +47,6 @@ _MAJORS = ("dur", "majeur", "maggiore", "mayor")
 _CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
 _CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
 _MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
-_WHOLE = re.compile(r"\s*([+-]?\d{1,9})(?:\.0)?\s*")
 _CIRCLE_ORIGIN = {"b": 8, "a": 8, "d": 1, "m": 1}  # number of C major or A minor, by letter
 
 
@@ -217,13 +216,12 @@ def parse_gtzan(number: object) -> Key | None:
 
     ``3.0``, as pandas reads a column with gaps, is 3. Raises ``KeyParseError`` for anything else.
     """
-    match = _WHOLE.fullmatch(str(number))
-    value = int(match[1]) if match else -2
-    if value not in range(-1, 24):
+    match = re.fullmatch(r"\s*([+-]?\d{1,9})(?:\.0)?\s*", str(number))
+    if not match or int(match[1]) not in range(-1, 24):
         raise KeyParseError(
             f"{number!r} is not a key number: expected -1 (no key) or 0..23 (0 = A major, 12 = A minor)"
         )
-    return None if value < 0 else KEYS[value].transposed(9)
+    return None if int(match[1]) < 0 else KEYS[int(match[1])].transposed(9)
 
 
 def format_key(key: Key, notation: Notation = Notation.NAME) -> str:

@@ -28,8 +28,7 @@ from skey.model import ChromaNet, ItemNorm, average_frames, profile_of
 from skey.shapes import Float
 
 MODES = 2
-KEYS_BY_NAME = Calibration(outputs=24, major=0, minor=0)
-"""What the outputs mean: labels name absolute keys, so row q is tonic q above C and nothing is calibrated."""
+KEYS_BY_NAME = Calibration(outputs=24, major=0, minor=0)  # labels name keys: nothing is calibrated
 
 
 @dataclass(frozen=True, slots=True)

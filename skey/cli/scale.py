@@ -262,14 +262,11 @@ def _estimate(part: tuple[str, Sequence[Track]], weights: str | None) -> list[di
     return failed
 
 
-_SCHEMA: dict[str, Any] = {
-    **dict.fromkeys(("path", "sha256", "key"), str),
-    "confidence": float,
-    "runner_up": str,
-    **dict.fromkeys(("runner_up_confidence", "tuning_cents", "duration"), float),
-    **dict.fromkeys(("reason", "error"), str),
+_SCHEMA: dict[str, Any] = {  # columns of an estimate
+    **{"path": str, "sha256": str, "key": str, "confidence": float},
+    **{"runner_up": str, "runner_up_confidence": float, "tuning_cents": float, "duration": float},
+    **{"reason": str, "error": str},
 }
-"""Columns of an estimate and their types."""
 
 
 def _rows(track: Track, weights: str | None) -> Iterator[dict[str, Any]]:

@@ -76,8 +76,9 @@ class Shard:
 
 @contextlib.contextmanager
 def storage_errors(folder: Path) -> Iterator[None]:
-    """Raise ``SkeyError`` in place of what the system says about a full or closed disk at ``folder``."""
+    """Make a folder, and raise ``SkeyError`` for what the system says there about a full or closed disk."""
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         raise SkeyError(
@@ -139,9 +140,8 @@ class FeatureStore:
 
 def clip_features(clip: Clip, font: Path | None = None) -> UInt8[np.ndarray, "99 1292"]:
     """Render one clip, alone and on one thread; its log-VQT as bytes, uint8 (99, 1292), 255 = 1.25."""
-    wave = torch.from_numpy(render_clip(clip, font))
     with torch.inference_mode():
-        return np.asarray(vqt.to_bytes(vqt.log_vqt(wave)))
+        return np.asarray(vqt.to_bytes(vqt.log_vqt(torch.from_numpy(render_clip(clip, font)))))
 
 
 @functools.cache
@@ -181,11 +181,9 @@ def plan_digest(clips: Sequence[Clip]) -> str:
     return hashlib.sha256(planned.encode()).hexdigest()
 
 
-def open_store(
-    split: Split, clips: int | None = None, seed: int = 0, directory: Path | None = None
-) -> FeatureStore:
+def open_store(split: Split, clips: int | None = None, *, directory: Path | None = None) -> FeatureStore:
     """The built features of a split (see ``plan_clips``); raises ``MissingFeatures``."""
-    return FeatureStore(tuple(plan_shards(plan_clips(split, clips, seed), corpus_folder(split, directory))))
+    return FeatureStore(tuple(plan_shards(plan_clips(split, clips), corpus_folder(split, directory))))
 
 
 def build(
@@ -236,8 +234,7 @@ def _build_shard(task: tuple[Shard, tuple[Clip, ...], ClipFeatures]) -> int:
     """Build one shard under its lock, unless another builder has done so; returns its number of clips."""
     shard, clips, features = task
     locks = shard.folder / "locks"
-    with storage_errors(shard.folder):
-        locks.mkdir(parents=True, exist_ok=True)
+    with storage_errors(locks):
         lock = FileLock(locks / f"{shard.name}.lock").acquire()
     with lock, one_thread(), rare_collection():
         if not shard.is_sound():

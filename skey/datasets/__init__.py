@@ -14,7 +14,6 @@ from skey.errors import SkeyError
 DATASETS: dict[str, type[Dataset]] = {
     dataset.name: dataset for dataset in (OpenCorpus, FMAKv2, GTZAN, GiantSteps, GiantStepsMTG, Folder)
 }
-"""Each data set by its name."""
 
 
 def load_dataset(name: str, root: Path | str | None = None, limit: int | None = None) -> Dataset:

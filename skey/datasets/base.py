@@ -19,8 +19,7 @@ from skey.keys import Key
 from skey.shapes import Float32
 from skey.vqt import log_vqt
 
-AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".au")
-"""Endings under which the audio of a collection may lie, the original one of each collection among them."""
+AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".au")  # of the audio of a collection
 
 _LISTED = 3  # how many missing files a message names
 

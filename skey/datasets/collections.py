@@ -15,9 +15,6 @@ def find_audio(folders: Sequence[Path], name: str, usual: str = ".mp3") -> Path:
     return next((place for place in places if place.is_file()), folders[0] / f"{name}{usual}")
 
 
-_DEPTHS = ("*", "*/*", "*/*/*")  # flat, in folders of thousands, or one more around (``fma_large``)
-
-
 class FMAKv2(Dataset):
     """Expert keys of 5,489 tracks of the Free Music Archive, the test set of STONE and S-KEY."""
 
@@ -49,7 +46,7 @@ class FMAKv2(Dataset):
 def find_numbered_audio(root: Path) -> dict[int, Path]:
     """Audio named by a track number (``000/000010.mp3``), up to two folders deep, the least deep first."""
     found: dict[int, Path] = {}
-    for pattern in _DEPTHS:
+    for pattern in ("*", "*/*", "*/*/*"):
         for file in sorted(root.glob(pattern)):
             if file.suffix.lower() in AUDIO_SUFFIXES and file.stem.isdecimal():
                 found.setdefault(int(file.stem), file)

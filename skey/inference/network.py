@@ -46,7 +46,10 @@ class NumpyChromaNet:
         for block in range(len(self.architecture.channels)):
             x = self._time_downsampling(x, f"blocks.{2 * block}")
             x = self._convnext(x, f"blocks.{2 * block + 1}")
-        logits = self._mode_norm(self._linear(self._octaves(x).mean(axis=1), "classifier"))
+        logits = self._linear(self._octaves(x).mean(axis=1), "classifier")
+        if self.architecture.modes == 2:
+            mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
+            logits = (logits - mean) / np.sqrt(variance + _EPSILON)
         likelihoods = np.exp(logits - logits.max())
         return np.asarray(likelihoods / likelihoods.sum())
 
@@ -85,12 +88,6 @@ class NumpyChromaNet:
             rows = np.tensordot(self._weights["octaves.linear.weight"], x, 1)
             return np.asarray(rows + self._weights["octaves.linear.bias"][:, None, None])
         return np.asarray(x.reshape(-1, PITCH_CLASSES, *x.shape[1:]).mean(axis=0))
-
-    def _mode_norm(self, logits: Float[np.ndarray, "12 modes"]) -> Float[np.ndarray, "12 modes"]:
-        if self.architecture.modes == 1:
-            return logits
-        mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
-        return np.asarray((logits - mean) / np.sqrt(variance + _EPSILON))
 
     def _linear(self, x: Float[np.ndarray, "*all inputs"], name: str) -> Float[np.ndarray, "*all outputs"]:
         return np.asarray(x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])

@@ -30,10 +30,8 @@ NO_FILE = "a folder, a pipe or a device, not a sound file"  # whose content may 
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
 SEGMENT_BYTES = math.prod(SEGMENT_SHAPE)
-
-Segments = UInt8[np.ndarray, "segments 99 646"]
-
 NPY_HEADER = len(npy_bytes(np.zeros((0, *SEGMENT_SHAPE), np.uint8)))  # bytes before the array
+Segments = UInt8[np.ndarray, "segments 99 646"]
 
 
 def is_held_out(name: str) -> bool:
@@ -94,14 +92,11 @@ Opened = tuple[tuple[Recording, ...], tuple[Skipped, ...]]  # those that are tra
 def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: bool = False) -> Opened:
     """The features of every usable sound file in folders, made where missing; ``SkeyError`` for none."""
     skipped: list[Skipped] = []
-
-    def leave_out(path: Path, why: str) -> None:
-        skipped.append(Skipped(path, why))
-
-    files = list(sound_files(folders, recursive=True, report=leave_out))
+    found = sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why)))
+    files = list(found)
     wanted = min(jobs or default_jobs(), len(files))
-    found = in_processes(prepare, files, wanted) if wanted > 1 else map(prepare, files)
-    results = list(tqdm(found, "recordings", total=len(files), unit="track", disable=not progress))
+    heard = in_processes(prepare, files, wanted) if wanted > 1 else map(prepare, files)
+    results = list(tqdm(heard, "recordings", total=len(files), unit="track", disable=not progress))
     tracks = {each.digest: each for each in results if isinstance(each, Recording)}
     skipped += (each for each in results if isinstance(each, Skipped))
     if not tracks:
@@ -121,7 +116,6 @@ def prepare(file: Path) -> Recording | Skipped:
         if not path.is_file() or path.stat().st_size % SEGMENT_BYTES != NPY_HEADER:  # absent, or a part of it
             features = npy_bytes(segments(file))
             with storage_errors(path.parent):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, features, ending=f".{os.getpid()}.partial")
         return Recording(digest, path, (path.stat().st_size - NPY_HEADER) // SEGMENT_BYTES)
     except OSError as error:

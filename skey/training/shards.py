@@ -32,31 +32,24 @@ class ShardError(SkeyError):
 
 
 def write_shard(url: str, features: Mapping[str, Segments], skipped: Mapping[str, str]) -> Seal:
-    """Write ``url.tar``, of features by the SHA-256 of a track, then its seal ``url.json``."""
-    content = _archived(features)
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        starts = {member.name: member.offset_data + NPY_HEADER for member in archive}
-    seal = {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "tracks": [[digest, len(array), starts[f"{digest}.npy"]] for digest, array in features.items()],
-        "skipped": dict(skipped),
-    }
-    write_file(f"{url}.tar", content)
-    write_file(f"{url}.json", json.dumps(seal).encode())
-    return seal
+    """Write ``url.tar``, of features by the SHA-256 of a track, then its seal ``url.json``.
 
-
-def _archived(features: Mapping[str, Segments]) -> bytes:
-    """A tar archive that depends on the features alone: no times, no owners."""
-    buffer = io.BytesIO()
+    The archive depends on the features alone: no times, no owners.
+    """
+    buffer, tracks = io.BytesIO(), []
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for digest, array in features.items():
+            tracks.append([digest, len(array), archive.offset + tarfile.BLOCKSIZE + NPY_HEADER])
             described = json.dumps({"segments": len(array)}).encode()
             for ending, content in (("npy", npy_bytes(array)), ("json", described)):
                 member = tarfile.TarInfo(f"{digest}.{ending}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
+    whole = buffer.getvalue()
+    seal = {"sha256": hashlib.sha256(whole).hexdigest(), "tracks": tracks, "skipped": dict(skipped)}
+    write_file(f"{url}.tar", whole)
+    write_file(f"{url}.json", json.dumps(seal).encode())
+    return seal
 
 
 def write_index(url: str, names: Sequence[str], rows: Iterable[tuple[str, str, str]]) -> None:
@@ -121,7 +114,6 @@ def fetch_shards(url: str) -> Path:
     """A local folder with the shards of an address, copied once, however many processes train on them."""
     folder = data_directory() / "shards" / hashlib.sha256(url.encode()).hexdigest()[:16]
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock").acquire()
     with lock, storage_errors(folder):
         for name in _names(url):

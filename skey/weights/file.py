@@ -25,14 +25,11 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "kernels": (1, 99),
     "expansion": (1, 16),
     "layer_scale": (0.0, 100.0),
-    "stochastic_depth": (0.0, 1.0),
-    "octave_equivalence": (0, 1),
+    **dict.fromkeys(("stochastic_depth", "dropout"), (0.0, 1.0)),
+    **dict.fromkeys(("octave_equivalence", "major_column"), (0, 1)),
     "frames_per_step": (1, 256),
     "filters": (1, 128),
-    "dropout": (0.0, 1.0),
-    "major": (0, 11),
-    "minor": (0, 11),
-    "major_column": (0, 1),
+    **dict.fromkeys(("major", "minor"), (0, 11)),
     "temperature": (1e-3, 1e3),
     "window_seconds": (filters.SEGMENT_SECONDS, 120),
 }
@@ -170,8 +167,7 @@ def checksum(tensors: Mapping[str, Any]) -> str:
 
 def sealed(header: Header) -> dict[str, str]:
     """The metadata of a weights file."""
-    text = header.to_json()
-    return {METADATA_KEY: text, SEAL_KEY: _seal(text)}
+    return {METADATA_KEY: header.to_json(), SEAL_KEY: _seal(header.to_json())}
 
 
 def read_header(path: Path) -> Header:

@@ -110,13 +110,6 @@ SUPERVISED = Experiment(
 """As many clips as GSMK has tracks (Section 6.1, STONE); 25 epochs are its 100 of a quarter of the tracks."""
 
 
-def at_part(experiment: Experiment, percent: int, of: Literal["labels", "clips"]) -> Experiment:
-    """The system with that part of the labels (Figure 3, STONE), or of the training clips (S-KEY)."""
-    title = f"{experiment.title.split(',')[0]}, {percent} % of the {of}"
-    setting = {"labels": "labelled_share", "clips": "share"}[of]
-    return variant(experiment, f"{experiment.name}-{percent}", title, **{setting: percent / 100})
-
-
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
@@ -127,9 +120,16 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         variant(STONE, "stone-invariance", "STONE w/o CPSD, crop forgotten", loss=_INVARIANCE),
         STONE24,
         variant(STONE24, "stone24-w1", "24-STONE ω = 1", loss=LossSettings(omega=1, mode="agreement")),
-        *(at_part(SEMITONE, 1, "labels"), at_part(SEMITONE, 10, "labels"), SEMITONE),
-        *(at_part(SUPTONE, 1, "labels"), at_part(SUPTONE, 10, "labels"), SUPTONE),
-        *(at_part(SKEY, 1, "clips"), at_part(SKEY, 10, "clips"), SKEY),
+        # Parts of the labels (Figure 3, STONE), and of the training clips (S-KEY).
+        variant(SEMITONE, "semitone-1", "Semi-TONE, 1 % of the labels", labelled_share=0.01),
+        variant(SEMITONE, "semitone-10", "Semi-TONE, 10 % of the labels", labelled_share=0.1),
+        SEMITONE,
+        variant(SUPTONE, "suptone-1", "Sup-TONE, 1 % of the labels", labelled_share=0.01),
+        variant(SUPTONE, "suptone-10", "Sup-TONE, 10 % of the labels", labelled_share=0.1),
+        SUPTONE,
+        variant(SKEY, "skey-1", "S-KEY, 1 % of the clips", share=0.01),
+        variant(SKEY, "skey-10", "S-KEY, 10 % of the clips", share=0.1),
+        SKEY,
         variant(SKEY, "skey-plus3", "S-KEY, +3 as released", loss=replace(_PSEUDO_LABEL, sign=3)),
         variant(SKEY, "skey-no-average", "S-KEY w/o L_avg", loss=replace(_PSEUDO_LABEL, average_weight=0.0)),
         variant(SKEY, "skey-calibrated", "S-KEY, pseudo-label's row calibrated", loss=_CALIBRATED),

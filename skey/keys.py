@@ -1,7 +1,4 @@
-"""The 24 keys: their value type, their order, the circle of fifths, how two keys relate, and every notation.
-
-A pitch class counts semitones above C (0..11). A key signature is named by the pitch class of its major key.
-"""
+"""The 24 keys: value type, order, circle of fifths, relations, every notation; pitch class 0..11 from C."""
 
 import re
 import unicodedata

@@ -68,10 +68,7 @@ def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "valu
 
 
 def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
-    """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
-
-    A rest of at least 7.5 s reaches back to fill a window, a shorter one is dropped (STONE drops every rest).
-    """
+    """Windows (99, window) of a track, floored 80 dB (1) under their maximum; a rest of 7.5 s fills one."""
     frames, length = log_vqt.shape[-1], frames_of(seconds)
     starts = list(range(0, frames - length + 1, length)) or [0]
     if frames - starts[-1] - length >= frames_of(SEGMENT_SECONDS) // 2:
@@ -160,10 +157,7 @@ class TorchNetwork(_Trained):
 def listener(
     weights: "str | Path | LoadedModel | None" = None, device: "str | torch.device" = "cpu"
 ) -> Listener:
-    """What to listen with: weights as for :class:`Network`, the template, or None for the default weights.
-
-    Torch is imported only where numpy does not do. Without default weights the template listens.
-    """
+    """What to listen with: weights as for :class:`Network` or the default, or the template ("krumhansl")."""
     chosen = default_weights() if weights is None else weights
     if chosen is None or chosen == TEMPLATE:
         return Template()

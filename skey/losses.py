@@ -197,7 +197,7 @@ def loss_terms(
 ) -> Terms:
     """The weighted terms of the loss (Eq. 17, STONE; S-KEY's three), means over the batch, to be summed.
 
-    ``chroma`` and ``row_of_first_bin``: see ``pseudo_label``, which raises ``ValueError`` without a chroma.
+    ``chroma`` and ``row_of_first_bin``: see ``pseudo_label``; ``ValueError`` where that has no chroma.
     """
     signature = (
         cpsd_loss(views, settings.omega, settings.half)

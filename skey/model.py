@@ -85,10 +85,7 @@ class StochasticDepth(nn.Module):
 
 
 class Depthwise(torch.autograd.Function):
-    """A depthwise convolution on a processor, with a faster gradient of its weights than PyTorch's own.
-
-    It is a convolution, too: of the input with the gradient of the output, channel by channel of each item.
-    """
+    """A depthwise convolution on a processor; PyTorch's own gradient of its weights is much slower."""
 
     @staticmethod
     def forward(ctx: Any, padded: Planes, weight: Tensor, bias: Tensor) -> Tensor:  # noqa: ANN401 - PyTorch's
@@ -201,10 +198,7 @@ class ChromaNet(nn.Module):
         self.mode_norm = nn.BatchNorm1d(2, affine=False) if settings.modes == 2 else nn.Identity()
 
     def logits(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
-        """The profile before the softmax, a column a mode; row q is pitch class A + q, up to a rotation.
-
-        Raises ``SkeyError`` below ``Architecture.minimum_frames``.
-        """
+        """The profile before the softmax; row q is A + q up to a rotation; ``SkeyError`` if too short."""
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return self.head(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
 
@@ -218,9 +212,7 @@ class ChromaNet(nn.Module):
         modes: Tensor = self.mode_norm(self.classifier(pooled).transpose(1, 2))
         return modes.transpose(1, 2)
 
-    def forward(
-        self, cropped: Float[Tensor, "batch 84 frames"]
-    ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
+    def forward(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 *columns"]:
         """The profile y (Eq. 1), or Y by mode (Section 5.2), of a log-VQT; raises as :meth:`logits`."""
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)

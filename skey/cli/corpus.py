@@ -11,14 +11,9 @@ if TYPE_CHECKING:
 
 POSITIVE = click.IntRange(min=1)
 
+SPLITS = click.Choice(["test", "train", "unlabelled"])
 PLAN = [  # the options that choose a plan
-    click.Option(
-        ["--split"],
-        type=click.Choice(["test", "train", "unlabelled"]),
-        default="test",
-        show_default=True,
-        help="Which clips.",
-    ),
+    click.Option(["--split"], type=SPLITS, default="test", show_default=True, help="Which clips."),
     click.Option(["--clips"], type=POSITIVE, help="Only the first so many; they are balanced too."),
     click.Option(["--seed"], type=int, default=0, show_default=True, help="Seed of the arrangements."),
 ]

@@ -1,8 +1,4 @@
-"""`skey bench`: what a key estimate costs on this machine, beside other programs in the same run.
-
-Start-up and peak memory belong to a process: each program has a fresh one. Programs take turns, so that a
-machine that grows slow grows slow for all.
-"""
+"""`skey bench`: what a key estimate costs here, each program in fresh processes, in turn with the others."""
 
 import importlib.util
 import json
@@ -108,8 +104,7 @@ def speed(minutes: float, runs: int, as_json: bool) -> None:
 
     They are of the first 15 s of sound, of the whole recording, and of a minute beyond these 15 s.
     """
-    lengths, rows = (BLOCK_SECONDS, 60 * minutes), []
-    commands: dict[str, list[str]] = {}
+    lengths, commands = (BLOCK_SECONDS, 60 * minutes), dict[str, list[str]]()
     with tempfile.TemporaryDirectory() as folder:
         for ending, length in product(FORMATS, lengths):
             path = Path(folder) / f"{length:g}.{ending}"
@@ -117,6 +112,7 @@ def speed(minutes: float, runs: int, as_json: bool) -> None:
             named = _commands(programs(), path)
             commands |= {f"{name} {path.name}": command for name, command in named.items()}
         costs = {cost.name: cost for cost in interleaved(commands, runs)}
+    rows = []
     for ending, name in product(FORMATS, programs()):
         first, whole = (costs[f"{name} {length:g}.{ending}"] for length in lengths)
         slope = (whole.cpu_seconds - first.cpu_seconds) / (lengths[1] - lengths[0]) * 60

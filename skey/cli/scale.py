@@ -1,7 +1,6 @@
 """Work on many tracks by Dask's distributed scheduler, on this machine or on many.
 
-A manifest is cut into parts, each of which makes one file. A file that is whole is not made again, so that
-any run may be stopped and started anew; a part whose worker died is given to another by the scheduler.
+A manifest is cut into parts, each of which makes one file, once: any run may be stopped and started anew.
 """
 
 import functools
@@ -235,9 +234,8 @@ def estimate(
 ) -> list[dict[str, Any]]:
     """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
 
-    Estimates of other files or settings that an earlier run left in ``out`` are removed. ``weights``, as for
-    `KeyEstimator`, must be at the same place on all machines. Returns ``path`` and ``error`` of each file
-    without a key's row; raises ``EngineError`` as `extract` does.
+    Other estimates in ``out`` are removed; ``weights``, as for `KeyEstimator`, must be at the same place on
+    all machines. Returns ``path`` and ``error`` of each file without a key; raises as `extract` does.
     """
     identity = _estimator(weights).listener.identity
     parts = _parts(read_tracks(client, names, out), out, size, f"{__version__} {identity}", named=True)

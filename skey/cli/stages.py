@@ -118,10 +118,7 @@ def _of_features(track: Path, out: Path) -> list[Stage]:
 
 
 def ways_to_step(system: Experiment) -> list[Stage]:
-    """A step on random features: written plainly, and ours on all frames and on averaged ones.
-
-    In the precision that `skey train` would choose here; ``SkeyError`` for a system that is no ChromaNet.
-    """
+    """A step on random features: plainly, and ours on all frames and on averaged ones; or ``SkeyError``."""
     keep_freed_memory()  # as a run does
     averaged, ours = at_scale(system, batch=BATCH), partial(batch_loss, None)
     whole = replace(averaged, architecture=replace(averaged.architecture, frames_per_step=1))

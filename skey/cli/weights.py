@@ -40,10 +40,8 @@ def list_weights() -> None:
             continue
         mark = "  [default]" if name == DEFAULT else ""
         examples = "–" if header.examples is None else f"{header.examples:,}"
-        click.echo(
-            f"{name:<19} {header.architecture.outputs} outputs  {examples:>7} examples  "
-            f"{header.title}  ({header.licence}){mark}"
-        )
+        outputs = f"{header.architecture.outputs} outputs  {examples:>7} examples"
+        click.echo(f"{name:<19} {outputs}  {header.title}  ({header.licence}){mark}")
 
 
 @weights.command("show")

@@ -40,10 +40,7 @@ class MissingFeatures(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A few consecutive clips of a plan: ``clip_ids`` are the rows of its file, in order.
-
-    ``name`` is a digest of the clips, ``folder`` of the code: a file has the right features or is damaged.
-    """
+    """Consecutive clips of a plan, ``clip_ids``; ``name`` is their digest, ``folder`` that of the code."""
 
     folder: Path
     name: str
@@ -106,10 +103,7 @@ def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -
 
 
 class FeatureStore:
-    """The features of a plan's clips, read by memory map from their shards, in the order of the plan.
-
-    Opening reads every byte once; raises ``MissingFeatures`` where a shard is absent or damaged.
-    """
+    """The features of clips in order, read by memory map from shards, sound or ``MissingFeatures``."""
 
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = tuple(shards)

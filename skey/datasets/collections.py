@@ -140,8 +140,7 @@ class GiantStepsMTG(GiantSteps):
 class Folder(Dataset):
     """Recordings and a table ``file,key[,group]``, files relative to it; other columns become tags.
 
-    The root is the table, or a folder that holds ``labels.csv`` or one CSV file of another name. Tracks
-    without a group each form their own.
+    The root is the table, or a folder with ``labels.csv`` or one other CSV. A track without a group is one.
     """
 
     name = "folder"

@@ -105,9 +105,7 @@ class Calibration:
         keys: Profile = outputs[:, rows, columns]
         return keys
 
-    def signature_profile(
-        self, profile: Float[Profile, "batch 12"] | Float[Profile, "batch 12 2"]
-    ) -> Float[Profile, "batch 12"]:
+    def signature_profile(self, profile: Float[Profile, "batch 12 *columns"]) -> Float[Profile, "batch 12"]:
         """Probabilities of key signatures, C first (Eq. 11): for 24 outputs sums of two keys (Eq. 13)."""
         outputs: Any = profile
         if outputs.ndim == 2:

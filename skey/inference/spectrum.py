@@ -13,10 +13,10 @@ _ROWS = 512  # windows that are copied out of a waveform at a time: they stay in
 
 
 def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
-    """The log-VQT of one waveform (peak 1, 22,050 Hz), floored 80 dB under its maximum.
+    """The log-VQT (99, samples // 512 + 1) of one waveform (peak 1, 22,050 Hz), floored 80 dB under its peak.
 
-    (99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude. ``cents`` is
-    how far above A4 = 440 Hz the music is tuned (not in the papers). Raises ``TooShortAudio`` under 0.75 s.
+    Decibels / 80 + 1, where decibels are 10 log10 of the magnitude; the music is tuned ``cents`` above 440 Hz
+    (not in the papers). Raises ``TooShortAudio`` under 0.75 s.
     """
     decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(filters.SMALLEST_MAGNITUDE)))
     floored = np.maximum(decibels, decibels.max() - filters.DYNAMIC_RANGE)

@@ -115,8 +115,8 @@ def load_data(
 ) -> TrainingData:
     """Build what is missing of the features, and divide them into training and validation by groups.
 
-    ``audio`` are recordings without labels, or shards; each SoundFont plays as many songs again. Raises
-    ``SkeyError`` where nothing is left to train on or to watch, and for SoundFonts without songs.
+    ``audio``: recordings without labels, or shards; each SoundFont plays as many songs again. ``SkeyError``
+    where nothing is left to train on or to watch, and for SoundFonts without songs.
     """
     if soundfonts and not experiment.songs:
         raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")

@@ -51,10 +51,7 @@ NORMS = "norms"  # beside the terms of the loss: the sum of the norms of the gra
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where and how a run computes; it changes speed and rounding, nothing else.
-
-    `processes` are those of all machines; held-out pieces are heard each `watch_every` epochs and at the end.
-    """
+    """Where and how a run computes (speed and rounding alone), and the epochs between two validations."""
 
     device: str = "auto"
     processes: int = 1

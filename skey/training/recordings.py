@@ -50,10 +50,7 @@ class Recording:
 
 
 class Recordings:
-    """The segments of several tracks in pairs: ``[i]`` is uint8 (99, 1292), two segments of one track.
-
-    Each segment is the first of one pair; the second lies half of the track's segments further on.
-    """
+    """Segments of tracks in pairs, uint8 (99, 1292): each one, then that half of the track further on."""
 
     def __init__(self, tracks: Sequence[Recording]) -> None:
         self.tracks = tuple(tracks)

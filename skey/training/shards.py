@@ -1,7 +1,7 @@
 """Features of many tracks in a few large files that stream: tar archives as WebDataset reads them.
 
-A sample is a track: ``<sha256>.npy`` is the file that `skey train --audio` caches, ``<sha256>.json`` says how
-many segments it has. Beside each archive a JSON file, written last, seals it. ``index.json`` names them.
+A sample is a track: ``<sha256>.npy`` as `skey train --audio` caches it, and ``<sha256>.json``. Beside each
+archive a JSON file, written last, seals it. ``index.json`` names them.
 """
 
 import csv
@@ -83,10 +83,7 @@ def write_file(url: str, content: bytes) -> None:
 
 
 def open_audio(places: Sequence[str | Path], jobs: int | None = None, progress: bool = False) -> Opened:
-    """The features of all recordings, in the order of their digests, and the files that are left out.
-
-    ``places`` are folders and files of sound, or folders and addresses of shards. ``SkeyError`` for nothing.
-    """
+    """All recordings in folders of sound or of shards, by digest, and what is left out; or ``SkeyError``."""
     folders = [fetch_shards(str(place)) if "://" in str(place) else Path(place) for place in places]
     sharded = [folder for folder in folders if (folder / INDEX).is_file()]
     others = [folder for folder in folders if folder not in sharded]

@@ -1,8 +1,4 @@
-"""One step: three views through the network in small groups, the loss over the whole batch, the gradients.
-
-A group's activations fit a processor's cache, a batch's do not. Only the norm of the modes and L_avg look at
-the whole batch; they come last, on a few numbers an item, gathered from all processes.
-"""
+"""One step: three views in groups that fit a processor's cache, the loss over the whole batch, gradients."""
 
 import math
 from dataclasses import dataclass
@@ -55,10 +51,8 @@ def pool_in_groups(network: Network, items: Float[Tensor, "items 84 steps"]) -> 
     return torch.cat([network.pool(group) for group in torch.split(items, size)])
 
 
-def gathered(
-    fabric: Fabric | None, local: Shaped[Tensor, "views batch *rest"]
-) -> Shaped[Tensor, "views all *rest"]:
-    """The items of all processes, in the order of the batch; gradients flow back."""
+def gathered(fabric: Fabric | None, local: Shaped[Tensor, "views batch *rest"]) -> Tensor:
+    """The items (views, all, ...) of all processes, in the order of the batch; gradients flow back."""
     if fabric is None or fabric.world_size == 1:
         return local
     everywhere: Any = fabric.all_gather(local, sync_grads=True)
@@ -67,10 +61,7 @@ def gathered(
 
 
 def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: Batch, row: Row = 0) -> Terms:
-    """The weighted terms of the loss over the whole batch, the same on every process; their sum is the loss.
-
-    `fabric` is None where this process is alone; `row`: `row_of_first_bin` of `pseudo_label`.
-    """
+    """The weighted terms of the loss over the batch of all processes (None: this one), to be summed."""
     if isinstance(settings, CrossEntropy):
         return label_loss(fabric, network, batch)
     seen = [cropped(batch.a, batch.c), cropped(batch.a, batch.moved)]
@@ -106,11 +97,7 @@ def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
 
 
 def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
-    """Gradients of the loss, averaged over the processes in one message.
-
-    Each process computes the whole loss and gets each item's gradient back from all: the average is the
-    gradient of one process with the whole batch.
-    """
+    """Gradients of the loss, averaged in one message over the processes, each of which has the whole loss."""
     loss.backward()  # type: ignore[no-untyped-call]
     if fabric.world_size == 1:
         return
@@ -137,11 +124,10 @@ def calibration_of(network: Network) -> Calibration:
 
 def rate_at(step: int, steps: int, settings: Optimiser) -> float:
     """The learning rate of a step: linear warm-up, then a cosine (Section 4.1, STONE) or a line."""
-    warm_up = round(settings.warm_up * steps)
+    warm_up, start, end = round(settings.warm_up * steps), settings.rate, settings.final_rate
     if step < warm_up:
-        return settings.rate * (step + 1) / warm_up
+        return start * (step + 1) / warm_up
     held = warm_up + round(settings.hold * steps)
-    start, end = settings.rate, settings.final_rate
     progress = min(max((step - held) / max(1, steps - held), 0.0), 1.0)
     return start + (end - start) * progress if settings.fall == "linear" else _cosine(start, end, progress)
 

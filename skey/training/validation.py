@@ -27,10 +27,9 @@ def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0)
     """The columns of the log about held-out clips; every process computes the same.
 
     ``validation_`` and a name: the weighted terms of the loss over fixed crops, and their sum. ``ksea`` and
-    ``mirex`` (with modes alone) are parts of one over the labelled clips, where there are any, at crop 0.
-    ``rows_major`` and ``rows_minor`` count by how many semitones, 0 to 11, the largest row of the calibrated
-    signature profile lies above their tonic: 0 and 3 where it is the key signature, 0 and 0 where it is the
-    tonic. `row`: see `skey.losses.pseudo_label`.
+    ``mirex`` (with modes alone) are parts of one over labelled clips at crop 0. ``rows_major`` and
+    ``rows_minor`` count by how many semitones, 0 to 11, the largest row of the calibrated signature profile
+    lies above their tonic: 0 and 3 where it is theirs. `row`: see `skey.losses.pseudo_label`.
     """
     labelled = pool.labelled()
     references = [key for key in labelled.keys if key is not None]

@@ -60,8 +60,7 @@ def find_weights(path_or_name: str | Path) -> Path:
 def load_weights(path_or_name: str | Path) -> "LoadedModel":
     """Rebuild a network, calibrated, from a file or a name of `skey weights list`; or ``WeightsError``.
 
-    `.profile(log_vqt)` gives the 24 probabilities in the order of `skey.keys.KEYS`,
-    `.signature_profile(log_vqt)` the 12 of the key signatures.
+    `.profile(log_vqt)` gives 24 probabilities in the order of `KEYS`, `.signature_profile` 12, C first.
     """
     from skey.weights.store import read_weights
 

@@ -1,7 +1,6 @@
 """The authors' released checkpoints in our format, read without running anything that the file contains.
 
-A checkpoint is a zip archive with a pickle inside, which can name any function to be called. One that names
-more than makes tensors is refused before PyTorch's restricted reader sees it.
+Its pickle can name any function to be called: one that names more than makes tensors is refused at once.
 """
 
 import pickletools
@@ -47,10 +46,7 @@ ALLOWED = frozenset(
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """All tensors, numbers, texts, lists and dictionaries in a checkpoint as `torch.save` writes it.
-
-    Raises ``WeightsError`` where it asks for more than that and `ACCOMPANYING`; nothing is executed.
-    """
+    """Tensors, numbers and texts of a checkpoint; ``WeightsError`` where it asks for more than `ALLOWED`."""
     try:
         _refuse_hostile(path)
         with torch.serialization.safe_globals([(Ignored, name) for name in ACCOMPANYING]):
@@ -151,10 +147,7 @@ def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
 
 
 def import_checkpoint(path: Path) -> LoadedModel:
-    """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
-
-    Raises ``WeightsError`` where it asks for code, or is no checkpoint of a ChromaNet.
-    """
+    """Convert a checkpoint of the authors, executing nothing in it, and calibrate it; or ``WeightsError``."""
     content = read_checkpoint(path)
     try:
         return _imported(content, path)

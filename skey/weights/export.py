@@ -21,10 +21,7 @@ OPSET = 17  # the version of ONNX's operators, understood by every onnxruntime s
 
 
 class WaveformToProbabilities(nn.Module):
-    """Waveform to probabilities as `skey.listeners.ask` gives them: log-VQT, windows, network, calibration.
-
-    They are of the keys in the order of `skey.keys.KEYS`, or of the key signatures, C first.
-    """
+    """Waveform to probabilities as `skey.listeners.ask` gives them: log-VQT, windows, calibrated network."""
 
     def __init__(self, loaded: LoadedModel) -> None:
         super().__init__()
@@ -32,7 +29,7 @@ class WaveformToProbabilities(nn.Module):
         self.network, self.header = loaded.network, loaded.header
 
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
-        """(1, 24) or (1, 12), summing to one, of (1, samples) at 22,050 Hz, mono, peak 1, 0.755 s or more."""
+        """(1, 24) or (1, 12), summing to one, of (1, samples) at 22,050 Hz, mono, peak 1, from 0.755 s on."""
         items = self._items(self.front_end(waveform))
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
         logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
@@ -64,9 +61,8 @@ class WaveformToProbabilities(nn.Module):
 def export_onnx(loaded: LoadedModel, path: Path) -> tuple[str, ...]:
     """Write front end, network, calibration and temperature as one ONNX graph; returns its outputs' keys.
 
-    It answers whatever it is given, of any length from `skey.inference.filters.MIN_VQT_SAMPLES`: what
-    `KeyEstimator` does around a network (no key for silence, noise and speech, the tuning followed) is not in
-    it. The metadata hold the header (`skey`) and the names of the outputs in order (`outputs`).
+    It takes any length from `skey.inference.filters.MIN_VQT_SAMPLES` and answers whatever it is given: no
+    silence is left out, no tuning followed. Its metadata: the header (`skey`) and the keys (`outputs`).
     """
     import onnx
 

@@ -56,10 +56,9 @@ Every file says it, and a network that was trained on another one is refused.
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a weights file says about itself.
+    """What a weights file says about itself; `training` is a summary of how the weights came about.
 
     `whole_track`: its authors take a track in one pass, or else the mean over windows of `window_seconds`.
-    `training` is a summary of how the weights came about; `checksum`: see the function.
     """
 
     name: str
@@ -197,19 +196,18 @@ def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.n
             arrays = {name: file.get_tensor(name) for name in file.keys()} if with_arrays else {}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
-    if METADATA_KEY not in metadata:
+    if (text := metadata.get(METADATA_KEY)) is None:
         raise WeightsError(
             f"{path} has no header of skey: it was not written by `skey weights import` or `skey train`"
         )
     try:
-        header = Header.from_json(metadata[METADATA_KEY])
+        header = Header.from_json(text)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if metadata.get(SEAL_KEY, _seal(metadata[METADATA_KEY])) != _seal(metadata[METADATA_KEY]):
+    if metadata.get(SEAL_KEY, _seal(text)) != _seal(text):
         raise WeightsError(f"{path}: its header was changed after it was written. Fetch or import it again.")
     return header, arrays
 
 
 def _seal(text: str) -> str:
-    """SHA-256 of a header as it stands in the file."""
     return hashlib.sha256(text.encode()).hexdigest()

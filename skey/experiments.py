@@ -149,11 +149,8 @@ OUR_SCALE: Mapping[str, int | float] = {
     **{"clips": 2000, "unlabelled": 576, "batch": 128, "steps": 18, "epochs": 131},
     **{"rate": 2e-3, "frames_per_step": 4},
 }
-"""How much this repository trains a system: a tenth of the papers' pairs, in their batches.
-
-That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step``, not in the
-papers, lets the network work on a quarter of the frames.
-"""
+"""How much this repository trains a system: a tenth of the papers' pairs, in their batches, of a quarter of
+the frames (not in the papers). That takes a processor core one to two hours, a graphics card a minute."""
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
 

@@ -148,7 +148,7 @@ def parse_key(text: str) -> Key:
 
 
 def _read_one(text: str) -> Key | None:
-    readers = (_read_circle_code, _read_midi, _read_foreign, _read_enharmonic, _read_name)
+    readers = (_read_code, _read_foreign, _read_enharmonic, _read_name)
     return next((key for reader in readers if (key := reader(text))), None)
 
 
@@ -188,19 +188,14 @@ def _read_name(text: str) -> Key | None:
     return mode and Key((_LETTERS[letter.upper()] + signs.count("#") - signs.count("b")) % 12, mode)
 
 
-def _read_circle_code(text: str) -> Key | None:
-    match = _CIRCLE_CODE.fullmatch(text)
-    if not match or not 1 <= int(match[1]) <= 12:
-        return None
-    letter = match[2].lower()
-    return _from_fifths(int(match[1]) - _CIRCLE_ORIGIN[letter], "major" if letter in "bd" else "minor")
-
-
-def _read_midi(text: str) -> Key | None:
-    match = _MIDI.fullmatch(text)
-    if not match or abs(int(match[1])) > 7:
-        return None
-    return _from_fifths(int(match[1]), "minor" if match[2] == "1" else "major")
+def _read_code(text: str) -> Key | None:
+    """A Camelot-compatible or Open Key code, or the two bytes of a MIDI key signature."""
+    if (match := _CIRCLE_CODE.fullmatch(text)) and 1 <= int(match[1]) <= 12:
+        letter = match[2].lower()
+        return _from_fifths(int(match[1]) - _CIRCLE_ORIGIN[letter], "major" if letter in "bd" else "minor")
+    if (match := _MIDI.fullmatch(text)) and abs(int(match[1])) <= 7:
+        return _from_fifths(int(match[1]), "minor" if match[2] == "1" else "major")
+    return None
 
 
 def _from_fifths(fifths: int, mode: Mode) -> Key:

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 LogVqt = Float[Any, "99 frames"]  # an array or a tensor
 TEMPLATE = "krumhansl"  # what to ask for in the place of weights for the template
 
-TEMPLATE_TEMPERATURE = 0.12
-"""By ``fit_temperature`` on the first 360 training clips of the open corpus, where 52 % of the template's
-answers are right and its mean confidence is 51 % (180 test clips: 48, 53)."""
+TEMPLATE_TEMPERATURE = 0.12  # by `fit_temperature` on the first 360 training clips of the open corpus
 
 
 class Listener:

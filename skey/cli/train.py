@@ -3,7 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from skey.experiments import Experiment
     from skey.training.loop import Machine
     from skey.weights.store import LoadedModel
+
+Options = dict[str, Any]
+Origin: TypeAlias = "LoadedModel | None"  # what a training starts from
 
 POSITIVE = click.IntRange(min=1)
 SETTINGS = tuple(
@@ -114,7 +117,7 @@ def train(experiments: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
         _train(system, path, machine, options, origin)
 
 
-def _scaled(experiment: "Experiment", options: dict[str, Any]) -> "Experiment":
+def _scaled(experiment: "Experiment", options: Options) -> "Experiment":
     """The system at our scale or the papers', with what the options change."""
     from skey.experiments import at_scale, scaled
 
@@ -128,9 +131,7 @@ def _scaled(experiment: "Experiment", options: dict[str, Any]) -> "Experiment":
     return (scaled if options["paper"] else at_scale)(experiment, **chosen)
 
 
-def _check(
-    runs: dict[Path, "Experiment"], machine: "Machine", options: dict[str, Any], origin: "LoadedModel | None"
-) -> None:
+def _check(runs: dict[Path, "Experiment"], machine: "Machine", options: Options, origin: Origin) -> None:
     """Raise ``RunError`` for what would else be refused after hours: no device, weights or folders for it."""
     from skey.corpus.soundfont import SoundFontError, soundfont
     from skey.training.checkpoint import RunError, writing_to
@@ -153,22 +154,16 @@ def _check(
             pass
 
 
-def _train(
-    experiment: "Experiment",
-    path: Path,
-    machine: "Machine",
-    options: dict[str, Any],
-    origin: "LoadedModel | None",
-) -> None:
+def _train(system: "Experiment", path: Path, machine: "Machine", options: Options, origin: Origin) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
     from skey.training.data import load_data
     from skey.training.loop import Run
     from skey.training.scoring import open_test_set, score_words
 
-    data = load_data(experiment, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
+    data = load_data(system, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
     for skipped in data.skipped:
         click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
-    run = Run(experiment, options["seed"], data, path, machine, origin)
+    run = Run(system, options["seed"], data, path, machine, origin)
     if options["resume"]:
         run.resume()
     for row in run.epochs():

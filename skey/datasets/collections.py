@@ -54,8 +54,8 @@ def find_numbered_audio(root: Path) -> dict[int, Path]:
 
 
 _ENDING = ".lerch.txt"
+# Where the archive, the copy that most people have, and mirdata keep the folders of genres.
 _AUDIO_FOLDERS = ("genres", "genres_original", "Data/genres_original", "gtzan_genre/genres", ".")
-"""Where the archive, the copy that most people have, and mirdata keep the folders of genres."""
 
 
 class GTZAN(Dataset):

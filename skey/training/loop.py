@@ -217,37 +217,34 @@ class Run:
         return copy[torch.tensor(clips, device=device)]
 
     def _step(self, number: int, batch: Batch) -> Mapping[str, float | Tensor]:
-        """One step of the optimiser; returns what `_learn` does."""
+        """One step of the optimiser; returns what `_learn` does. On a card what is broken is known later."""
         steps = self.experiment.epochs * self.steps_per_epoch
         step = self.state.epoch * self.steps_per_epoch + number
         self._sow(f"step {step} {self.fabric.global_rank}")
         set_step(self.state.optimiser, step, steps, self.experiment.optimiser)
         loss, row = self.experiment.loss.at(step / steps), self._row_for(number)
         if not self._on_card:
-            values = {name: value.item() for name, value in self._learn(loss, batch, row).items()}
+            terms = self._learn(loss, False, batch, row)
+            values = {name: value.item() for name, value in terms.items()}
             self._refuse_broken(step, values)
             descend(self.state.optimiser)
             return values
         kind = (loss, batch.labels is not None)
         if kind not in self._taken:
-            plain = partial(self._learn_and_descend, loss)
+            plain = partial(self._learn, loss, True)
             self._taken[kind] = Recorded(plain) if self.fabric.world_size == 1 else plain
         return self._taken[kind](batch, torch.full((), row, device=self.fabric.device))
 
-    def _learn(self, loss: Loss, batch: Batch, row: int | Tensor) -> Terms:
-        """Gradients of a batch, cut; returns the terms of the loss and the sum of the gradients' norms."""
-        network = self.state.network
+    def _learn(self, loss: Loss, descends: bool, batch: Batch, row: int | Tensor) -> Terms:
+        """Gradients of a batch, cut, and a step if asked; returns the terms and the sum of the norms."""
+        network, optimiser = self.state.network, self.state.optimiser
         terms = batch_loss(self.fabric, network, loss, batch, row)
-        self.state.optimiser.zero_grad()
+        optimiser.zero_grad()
         backward(self.fabric, network, torch.stack(list(terms.values())).sum())
         norms = clip_gradients(network, self.experiment.optimiser.clip)
+        if descends:
+            descend(optimiser)
         return {name: value.detach() for name, value in terms.items()} | {NORMS: norms.sum()}
-
-    def _learn_and_descend(self, loss: Loss, batch: Batch, row: int | Tensor) -> Terms:
-        """A whole step; whether its numbers were sound is known at the end of the epoch."""
-        terms = self._learn(loss, batch, row)
-        descend(self.state.optimiser)
-        return terms
 
     def _refuse_broken(self, step: int, terms: dict[str, float]) -> None:
         """Take the norms out of the terms; raise where they are no numbers, as after a loss that is none."""

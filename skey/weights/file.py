@@ -38,7 +38,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
 _MOST_BLOCKS = 12
 _TEXTS = ("name", "title", "licence", "source", "checksum")
 
-FRONT_END = {
+FRONT_END = {  # the log-VQT of the released code (3.1, STONE): every file says it, another one is refused
     "sample_rate": SAMPLE_RATE,
     "fmin": filters.LOWEST_FREQUENCY,
     "bins": filters.BINS,
@@ -48,10 +48,6 @@ FRONT_END = {
     "floor_db": filters.DYNAMIC_RANGE,
     "crop": 0,
 }
-"""The log-VQT of the released code (Section 3.1, STONE): Hz, samples, decibels, and the first bin read.
-
-Every file says it, and a network that was trained on another one is refused.
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from skey.audio import SAMPLE_RATE
 from skey.cli import main
 from skey.corpus import build as build_module
 from skey.corpus.build import CLIP_SHAPE
-from skey.corpus.degradation import apply_degradation
+from skey.corpus.degradation import apply_degradation, draw_degradation
 from skey.corpus.listening import find_clip
 from skey.corpus.plan import arrangements, plan_clips, render_clip
 

@@ -10,7 +10,6 @@ from skey.errors import SkeyError
 
 Mode = Literal["major", "minor"]  # the two modes of the 24 keys
 TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # in both modes
-
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "H": 11}
 _MODES: dict[str, Mode] = dict.fromkeys(("M", "maj", "major", "dur"), "major")
 _MODES |= dict.fromkeys(("m", "min", "minor", "moll"), "minor")

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from skey.corpus.pieces import Split
 
 POSITIVE = click.IntRange(min=1)
-
 SPLITS = click.Choice(["test", "train", "unlabelled"])
 PLAN = [  # the options that choose a plan
     click.Option(["--split"], type=SPLITS, default="test", show_default=True, help="Which clips."),

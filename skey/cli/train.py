@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 Options = dict[str, Any]
 Origin: TypeAlias = "LoadedModel | None"  # what a training starts from
-
 POSITIVE = click.IntRange(min=1)
 SETTINGS = tuple(
     ["clips", "unlabelled", "epochs", "batch", "steps", "rate", "frames_per_step", "recolour", "recorded"]

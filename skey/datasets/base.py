@@ -20,7 +20,6 @@ from skey.shapes import Float32
 from skey.vqt import log_vqt
 
 AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".au")  # of the audio of a collection
-
 _LISTED = 3  # how many missing files a message names
 
 

@@ -14,7 +14,6 @@ Row = Mapping[str, str]  # one line of a table: the text of each column
 Raw = TypeVar("Raw")
 
 _NO_KEY = ("", "-", "?", "unknown", "none", "n/a", "n", "x", "off", "all", "atonal")  # no key
-
 _BETWEEN_NAMES = re.compile(r"[|/]|-(?=[A-Ga-g](?:[#b]|\b))")
 _BETWEEN_KEYS = re.compile(rf"{_BETWEEN_NAMES.pattern}|[,;]|\s-\s")
 """What stands between the keys of a label with several; names also between halves: ``G minor/major``."""

@@ -1,7 +1,5 @@
 """How a network does on pieces that it never trained on; a system without labels is chosen by its loss."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import torch
 from torch.utils.data import BatchSampler
@@ -51,15 +49,11 @@ def validate(network: Network, experiment: Experiment, pool: Pool, row: int = 0)
     return found
 
 
-def _batches(pool: Pool) -> Iterable[list[int]]:
-    return BatchSampler(range(len(pool)), CLIPS_AT_ONCE, drop_last=False)
-
-
 def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) -> dict[str, float]:
     generator, device = torch.Generator().manual_seed(0), next(network.parameters()).device
     needs_labels, sums = isinstance(experiment.loss, CrossEntropy), dict[str, float]()
     pool = pool.labelled() if needs_labels else pool
-    for clips in _batches(pool):
+    for clips in BatchSampler(range(len(pool)), CLIPS_AT_ONCE, drop_last=False):
         segments = pool.segments(clips, experiment.architecture.frames_per_step).to(device)
         c, moved = (crops.to(device) for crops in draw_crops(len(clips), generator, experiment.crops))
         labels = pool.labels(clips, device) if needs_labels else None
@@ -72,7 +66,7 @@ def _mean_terms(network: Network, experiment: Experiment, pool: Pool, row: int) 
 def _answers(network: Network, pool: Pool) -> tuple[list[int], list[Key]]:
     """Signatures, and keys where the network knows modes, from the mean over both segments at crop 0."""
     frames, device, parts = network.architecture.frames_per_step, next(network.parameters()).device, []
-    for clips in _batches(pool):
+    for clips in BatchSampler(range(len(pool)), CLIPS_AT_ONCE, drop_last=False):
         segments = pool.segments(clips, frames)[..., :CROPPED_BINS, :].to(device)
         both = profile_of(network.head(pool_in_groups(network, segments.flatten(0, 1)))).cpu()
         parts.append(both.reshape(len(clips), 2, PITCH_CLASSES, -1).mean(1))

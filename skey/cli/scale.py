@@ -55,6 +55,10 @@ class Track:
     files: tuple[str, ...]
     reason: str = ""
 
+    def said(self, error: Exception, path: Path) -> str:
+        """What an error says of this track, which was read from a path that may be a copy's."""
+        return without_name(error, path).replace(str(path), self.files[0])
+
 
 class Extracted(NamedTuple):
     """What `extract` wrote, and the files that were left out with the reason of each."""
@@ -225,7 +229,7 @@ def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
             except OSError:  # the disk or the network, not the track: another try may do better
                 raise
             except Exception as error:  # no million tracks are lost over a fault in one
-                skipped[track.digest] = _reason(error, path, track)
+                skipped[track.digest] = track.said(error, path)
     return write_shard(url, features, skipped)
 
 
@@ -274,16 +278,11 @@ def _rows(track: Track, weights: str | None) -> Iterator[dict[str, Any]]:
         with local_copy(track.files[0]) as path:
             [outcome] = _estimator(weights).estimate_many([path])
         if outcome.error:
-            row["error"] = _reason(outcome.error, path, track)
+            row["error"] = track.said(outcome.error, path)
         elif outcome.estimate:
             record = json.loads(Layout(Format.JSONL).entry("", outcome.estimate))
             row |= {name: record[name] for name in _SCHEMA if name in record}
     yield from (row | {"path": escaped(name)} for name in track.files)
-
-
-def _reason(error: Exception, path: Path, track: Track) -> str:
-    """What an error says of a track that was read from a path, which may be that of a copy."""
-    return without_name(error, path).replace(str(path), track.files[0])
 
 
 _estimator = functools.cache(KeyEstimator)  # one a process

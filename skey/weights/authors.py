@@ -6,7 +6,7 @@ Its pickle can name any function to be called: one that names more than makes te
 import pickletools
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ RENAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is known of one released checkpoint, for the header; `checksum` is that of its weights."""
+    """What the header says of one released checkpoint; `checksum` is that of its weights."""
 
     title: str
     licence: str
@@ -173,13 +173,9 @@ def _imported(content: dict[str, Any], path: Path) -> LoadedModel:
     settings = [line for line in content.get("gin_info") or [] if isinstance(line, str) and "=" in line]
     header = Header(
         name=path.stem,
-        title=release.title,
         architecture=network.architecture,
         calibration=calibrate(network),
-        licence=release.licence,
-        source=release.source,
-        checksum=digest,
-        whole_track=release.whole_track,
         training={"epoch": epoch if isinstance(epoch, int) else None, "settings": settings},
+        **asdict(replace(release, checksum=digest)),
     )
     return LoadedModel(header, network)

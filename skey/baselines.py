@@ -34,9 +34,7 @@ def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -
     return frames.mean(dim=-1).roll(PITCH_CLASS_OF_A)
 
 
-def loudness(
-    log_vqt: Float[Tensor, "*batch bins frames"], scale: Scale
-) -> Float[Tensor, "*batch bins frames"]:
+def loudness(log_vqt: Float[Tensor, "*batch bins frames"], scale: Scale) -> Tensor:
     """What each bin of a log-VQT contributes to a chroma; ``scale`` as for :func:`track_chroma`."""
     if scale == "decibels":
         return log_vqt

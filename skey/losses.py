@@ -192,12 +192,10 @@ def key_loss(views: Views, of_a: Keys, of_moved: Keys) -> PerItem:
     return torch.stack([cross_entropy(key.flatten(1), y.flatten(1)) for key, y in pairs]).sum(0)
 
 
-def loss_terms(
-    settings: LossSettings, views: Views, chroma: Profiles | None = None, row_of_first_bin: Row = 0
-) -> Terms:
+def loss_terms(settings: LossSettings, views: Views, chroma: Profiles | None = None, row: Row = 0) -> Terms:
     """The weighted terms of the loss (Eq. 17, STONE; S-KEY's three), means over the batch, to be summed.
 
-    ``chroma`` and ``row_of_first_bin``: see ``pseudo_label``; ``ValueError`` where that has no chroma.
+    ``chroma`` and ``row`` (of its first bin): see ``pseudo_label``; ``ValueError`` where it has no chroma.
     """
     signature = (
         cpsd_loss(views, settings.omega, settings.half)
@@ -210,7 +208,7 @@ def loss_terms(
     if settings.mode == "pseudo-label":
         if chroma is None:
             raise ValueError("the pseudo-label of mode needs the chroma of the segments")
-        labels = pseudo_label(views, chroma, settings.sign, row_of_first_bin, settings.with_fifth)
+        labels = pseudo_label(views, chroma, settings.sign, row, settings.with_fifth)
         terms["mode"] = settings.mode_weight * pseudo_label_loss(views, labels).mean()
     if settings.average_weight:
         terms["average"] = settings.average_weight * average_mode(views)

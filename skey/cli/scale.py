@@ -60,6 +60,10 @@ class Track:
         return without_name(error, path).replace(str(path), self.files[0])
 
 
+Tracks = tuple[str, Sequence[Track]]  # the address of what is made of them, without its ending
+Row = dict[str, Any]  # an estimate, by column
+
+
 class Extracted(NamedTuple):
     """What `extract` wrote, and the files that were left out with the reason of each."""
 
@@ -178,9 +182,7 @@ def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
     return contents
 
 
-def _parts(
-    tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False
-) -> list[tuple[str, Sequence[Track]]]:
+def _parts(tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False) -> list[Tracks]:
     """Several tracks with the name of their file: a digest of contents, settings and names, if `named`."""
     parts = []
     for start in range(0, len(tracks), size):
@@ -216,7 +218,7 @@ def extract(client: Client, names: Sequence[str], out: str, most: int, size: int
     return Extracted(len(kept), sum(kept), len(parts), skipped)
 
 
-def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
+def _extract(part: Tracks, most: int) -> Seal:
     """One shard, unless it is there."""
     url, tracks = part
     if seal := read_seal(url):
@@ -233,9 +235,7 @@ def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
     return write_shard(url, features, skipped)
 
 
-def estimate(
-    client: Client, names: Sequence[str], out: str, weights: str | None, size: int
-) -> list[dict[str, Any]]:
+def estimate(client: Client, names: Sequence[str], out: str, weights: str | None, size: int) -> list[Row]:
     """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
 
     Other estimates in ``out`` are removed; ``weights``, as for `KeyEstimator`, must be at the same place on
@@ -248,7 +248,7 @@ def estimate(
     return list(chain.from_iterable(failed))
 
 
-def _estimate(part: tuple[str, Sequence[Track]], weights: str | None) -> list[dict[str, Any]]:
+def _estimate(part: Tracks, weights: str | None) -> list[Row]:
     """One file of estimates, unless it is there; returns the rows with an error."""
     import polars
 
@@ -260,7 +260,7 @@ def _estimate(part: tuple[str, Sequence[Track]], weights: str | None) -> list[di
         buffer = io.BytesIO()
         table.write_parquet(buffer)
         write_file(url, buffer.getvalue())
-    failed: list[dict[str, Any]] = table.filter(polars.col("error") != "").select("path", "error").to_dicts()
+    failed: list[Row] = table.filter(polars.col("error") != "").select("path", "error").to_dicts()
     return failed
 
 
@@ -271,9 +271,9 @@ _SCHEMA: dict[str, Any] = {  # columns of an estimate
 }
 
 
-def _rows(track: Track, weights: str | None) -> Iterator[dict[str, Any]]:
+def _rows(track: Track, weights: str | None) -> Iterator[Row]:
     """The row of each file of a track, which is heard once."""
-    row: dict[str, Any] = dict.fromkeys(_SCHEMA) | {"sha256": track.digest, "error": track.reason}
+    row: Row = dict.fromkeys(_SCHEMA) | {"sha256": track.digest, "error": track.reason}
     if track.digest:
         with local_copy(track.files[0]) as path:
             [outcome] = _estimator(weights).estimate_many([path])

@@ -36,6 +36,7 @@ from skey.vqt import SEGMENT_FRAMES, chroma
 
 TRACKS = 8  # tracks in the shard that is written and read
 BATCH = 16  # pairs of segments in a step of training, and in a batch that is read
+TermsOf = Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +140,7 @@ def _plain_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mappin
     return loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
 
 
-def _step(
-    experiment: Experiment,
-    terms: Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]],
-    half_precision: bool,
-) -> Callable[[], None]:
+def _step(experiment: Experiment, terms: TermsOf, half_precision: bool) -> Callable[[], None]:
     """A step of the optimiser on random features with these terms of the loss."""
     network, loss = experiment.network(), experiment.loss
     if not isinstance(network, ChromaNet) or not isinstance(loss, LossSettings):

@@ -126,10 +126,8 @@ def _by_points(x: Block, apply: Callable[[np.ndarray], np.ndarray]) -> Float[np.
     return np.concatenate(parts).reshape(*x.shape[:2], -1)
 
 
-def _correlated(
-    x: Block, kernels: Float[np.ndarray, "channels size size"]
-) -> Float[np.ndarray, "inner_bins inner_frames channels"]:
-    """Each channel with its own kernel, within the borders: products along bins, sums along frames."""
+def _correlated(x: Block, kernels: Float[np.ndarray, "channels size size"]) -> np.ndarray:
+    """Each channel with its own kernel, inside the borders: products along bins, sums along frames."""
     size, (bins, frames) = kernels.shape[-1], np.subtract(x.shape[:2], kernels.shape[-1] - 1)
     by_row = sliding_window_view(np.ascontiguousarray(x.transpose(2, 1, 0)), bins, axis=2)
     windows = np.ascontiguousarray(by_row.transpose(0, 2, 1, 3))

@@ -28,6 +28,8 @@ NEPERS = 8 * float(np.log(10))  # natural logarithm of a magnitude per unit of t
 
 Crops = Int[Tensor, " batch"]
 Pairs = Float[Tensor, "batch 2 99 steps"]
+Device = torch.device | str
+Rule = Literal["paper", "code"]  # by which crops are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,7 @@ class Pool:
         store, row = self.places[clip]
         return from_bytes(np.asarray(store[row]))
 
-    def segments(
-        self, clips: Sequence[int], frames_per_step: int, device: torch.device | str = "cpu"
-    ) -> Pairs:
+    def segments(self, clips: Sequence[int], frames_per_step: int, device: Device = "cpu") -> Pairs:
         """Both 15-s segments of each clip on a device, frames averaged as the network wants them."""
         stored = np.stack([store[row] for store, row in (self.places[clip] for clip in clips)])
         whole = from_bytes(torch.from_numpy(stored).to(device))
@@ -61,7 +61,7 @@ class Pool:
         steps = average_frames(halves.flatten(0, 1), frames_per_step)
         return steps.reshape(len(clips), 2, *steps.shape[1:])
 
-    def labels(self, clips: Sequence[int], device: torch.device | str) -> tuple[Crops, Crops]:
+    def labels(self, clips: Sequence[int], device: Device) -> tuple[Crops, Crops]:
         """Key signature (pitch class) and mode (1 for minor) of clips whose key is known, on a device."""
         keys = [key for key in (self.keys[clip] for clip in clips) if key is not None]
         pairs = [(key.signature, int(key.mode == "minor")) for key in keys]
@@ -200,9 +200,7 @@ def recoloured(segments: Pairs, generator: torch.Generator) -> Pairs:
     return torch.maximum(coloured, peak - 1).reshape(segments.shape)
 
 
-def draw_crops(
-    items: int, generator: torch.Generator, rule: Literal["paper", "code"] = "paper"
-) -> tuple[Crops, Crops]:
+def draw_crops(items: int, generator: torch.Generator, rule: Rule = "paper") -> tuple[Crops, Crops]:
     """Crops c of the pair and c + k of the third view, in semitones, 0 to 15 (Sections 3.1 and 4.1, STONE).
 
     `rule`: "paper" draws c in 0..15 and k in -12..12, uniformly over the pairs that stay inside; "code" draws

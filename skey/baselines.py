@@ -1,8 +1,4 @@
-"""What needs no training: always C major, the loudest pitch class, and template matching.
-
-Each takes the log-VQT of a whole track and returns its key or key signature. All but the constant look at one
-:func:`track_chroma`; its ``scale`` matters more than the templates.
-"""
+"""What needs no training; each takes the log-VQT of a whole track and returns its key or key signature."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,11 +21,11 @@ Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]  # see 
 def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -> Float[Tensor, "12"]:
     """How present each pitch class is in a track: the mean over seven octaves from A0 and all frames, from C.
 
-    ``scale`` says what is averaged: ``"decibels"`` the values as they are, as the pseudo-label of S-KEY does;
-    ``"magnitude"``; ``"energy"``, its square, as STONE says; ``"framewise"`` energies, each frame divided by
-    its loudest pitch class; ``"peaks"`` the magnitudes of bins that are louder than the two beside them. A
-    note has half its magnitude in the two semitones beside it; energy leaves a quarter there, and peaks leave
-    nothing.
+    ``scale`` says what is averaged, and matters more than the templates: ``"decibels"`` as they are, as the
+    pseudo-label of S-KEY does; ``"magnitude"``; ``"energy"``, its square, as STONE says; ``"framewise"``
+    energies, each frame divided by its loudest pitch class; ``"peaks"`` the magnitudes of bins that are
+    louder than the two beside them. A note has half its magnitude in the two semitones beside it; energy
+    leaves a quarter there, and peaks leave nothing.
     """
     bins = crop(loudness(log_vqt, scale), 0)
     frames = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[-1]).mean(dim=0)
@@ -38,9 +34,7 @@ def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -
     return frames.mean(dim=-1).roll(PITCH_CLASS_OF_A)
 
 
-def loudness(
-    log_vqt: Float[Tensor, "*batch bins frames"], scale: Scale
-) -> Float[Tensor, "*batch bins frames"]:
+def loudness(log_vqt: Float[Tensor, "*batch bins frames"], scale: Scale) -> Tensor:
     """What each bin of a log-VQT contributes to a chroma; ``scale`` as for :func:`track_chroma`."""
     if scale == "decibels":
         return log_vqt

@@ -1,8 +1,4 @@
-"""From a rotation-free profile to keys: what each output means, found on a synthesised reference sound.
-
-Section 4.2 of STONE settles it with one recording of a C major scale and its chords. Here that sound is
-synthesised, a second one in A minor is added, and each mode is calibrated on its own.
-"""
+"""From a rotation-free profile to keys: what each output means, by a made-up sound a mode (4.2, STONE)."""
 
 from functools import cache
 
@@ -19,14 +15,12 @@ from skey.model import PITCH_CLASSES, ChromaNet
 from skey.shapes import Float, Float32
 from skey.vqt import crop, log_vqt
 
-SCALES: dict[Mode, tuple[int, ...]] = {
+SCALES: dict[Mode, tuple[int, ...]] = {  # C major and A harmonic minor, as MIDI numbers
     "major": (60, 62, 64, 65, 67, 69, 71, 72),
     "minor": (57, 59, 60, 62, 64, 65, 68, 69),
 }
-"""C major and A harmonic minor, as MIDI numbers."""
 
-DEGREES = (0, 1, 2, 3, 4, 5, 6, 0, 3, 4, 0, 0)
-"""The scale, each note over its chord, then the cadence I IV V I (the scale's last note is the first I)."""
+DEGREES = (0, 1, 2, 3, 4, 5, 6, 0, 3, 4, 0, 0)  # the scale with its chords, then I IV V I
 
 
 def tone(pitch: int, samples: int) -> Float32[np.ndarray, " samples"]:
@@ -43,7 +37,7 @@ def reference_sound(mode: Mode) -> Float32[np.ndarray, " samples"]:
     beats = []
     samples = SEGMENT_SAMPLES // len(DEGREES)
     for beat, degree in enumerate(DEGREES):
-        melody = SCALES[mode][beat] if beat < len(SCALES[mode]) else SCALES[mode][degree]
+        melody = SCALES[mode][beat if beat < len(SCALES[mode]) else degree]
         root, *others = triad(mode, degree)
         beats.append(sum(tone(pitch, samples) for pitch in (melody, root - 12, root, *others)))
     sound = np.concatenate([*beats, np.zeros(SEGMENT_SAMPLES - len(DEGREES) * samples, np.float32)])
@@ -86,11 +80,9 @@ def signature_row(model: ChromaNet) -> int:
 
 
 def calibrate(model: ChromaNet) -> Calibration:
-    """Find what each output stands for, from the two reference sounds alone (Eq. 10 and 11, STONE).
+    """What each output stands for, from the two reference sounds alone (Eq. 10 and 11, STONE).
 
-    The major column is the one that weighs more in C major than in A minor; the row of C major is its largest
-    in the C major sound, the row of A minor the largest of the other column in the A minor sound. Raises
-    ``SkeyError`` where the profile is not finite.
+    The major column weighs more in C major than in A minor. ``SkeyError`` where the profile is not finite.
     """
     major, minor = reference_profile(model, "major"), reference_profile(model, "minor")
     if not (major.isfinite().all() and minor.isfinite().all()):

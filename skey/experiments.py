@@ -18,8 +18,8 @@ class Optimiser:
     """AdamW as the papers use it (Section 4.1, STONE; betas, decay, clipping as in the released code).
 
     `rate` is reached after a linear warm-up over `warm_up` of all steps, held for `hold` of them, and falls
-    to `final_rate` by a cosine or along a line. The weight decay rises by a cosine, and spares offsets, norms
-    and other parameters of one dimension. The gradient of each parameter is cut at `clip`.
+    to `final_rate`. The weight decay rises by a cosine, and spares parameters of one dimension. The gradient
+    of each parameter is cut at `clip`.
     """
 
     rate: float = 1e-3
@@ -37,13 +37,12 @@ class Optimiser:
 class Experiment:
     """One system: what is trained, on what, and how.
 
-    `clips` are those of the training split that are used at most, `unlabelled` those of the split without
-    labels, and `share` is the part of both that is kept. `supervision` uses no labels, alternates epochs with
-    and without them (Semi-TONE), or uses labels alone (Sup-TONE), those of `labelled_share` of the training
-    clips. `songs` are composed ones with labels (`skey.corpus.songs`), `recorded` the share of recordings in
-    epochs without labels where there are any, `recolour` gives each segment another spectral envelope. An
-    epoch has at most `steps` batches (the released code's 512). `crops` are drawn as the paper says or as the
-    released code does (facts of Section 3). The network estimates from windows of `window_seconds`, each
+    `clips` of the training split and `unlabelled` ones are used at most, of both a `share`. `supervision`
+    uses no labels, alternates epochs with and without them (Semi-TONE), or uses labels alone (Sup-TONE), of
+    `labelled_share` of the training clips. `songs` are composed ones with labels (`skey.corpus.songs`),
+    `recorded` is the share of recordings in epochs without labels, `recolour` gives each segment another
+    spectral envelope. An epoch has at most `steps` batches (the released code's 512). `crops` are drawn as
+    the paper says or as the released code does. The network estimates from windows of `window_seconds`, each
     heard down to `range_db` below its loudest point, so that a band may be empty that never was in training.
     """
 
@@ -113,13 +112,6 @@ SUPERVISED = Experiment(
 """As many clips as GSMK has tracks (Section 6.1, STONE); 25 epochs are its 100 of a quarter of the tracks."""
 
 
-def at_part(experiment: Experiment, percent: int, of: Literal["labels", "clips"]) -> Experiment:
-    """The system with that part of the labels (Figure 3, STONE), or of the training clips (S-KEY)."""
-    title = f"{experiment.title.split(',')[0]}, {percent} % of the {of}"
-    setting = {"labels": "labelled_share", "clips": "share"}[of]
-    return variant(experiment, f"{experiment.name}-{percent}", title, **{setting: percent / 100})
-
-
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
@@ -130,9 +122,16 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         variant(STONE, "stone-invariance", "STONE w/o CPSD, crop forgotten", loss=_INVARIANCE),
         STONE24,
         variant(STONE24, "stone24-w1", "24-STONE ω = 1", loss=LossSettings(omega=1, mode="agreement")),
-        *(at_part(SEMITONE, 1, "labels"), at_part(SEMITONE, 10, "labels"), SEMITONE),
-        *(at_part(SUPTONE, 1, "labels"), at_part(SUPTONE, 10, "labels"), SUPTONE),
-        *(at_part(SKEY, 1, "clips"), at_part(SKEY, 10, "clips"), SKEY),
+        # Parts of the labels (Figure 3, STONE), and of the training clips (S-KEY).
+        variant(SEMITONE, "semitone-1", "Semi-TONE, 1 % of the labels", labelled_share=0.01),
+        variant(SEMITONE, "semitone-10", "Semi-TONE, 10 % of the labels", labelled_share=0.1),
+        SEMITONE,
+        variant(SUPTONE, "suptone-1", "Sup-TONE, 1 % of the labels", labelled_share=0.01),
+        variant(SUPTONE, "suptone-10", "Sup-TONE, 10 % of the labels", labelled_share=0.1),
+        SUPTONE,
+        variant(SKEY, "skey-1", "S-KEY, 1 % of the clips", share=0.01),
+        variant(SKEY, "skey-10", "S-KEY, 10 % of the clips", share=0.1),
+        SKEY,
         variant(SKEY, "skey-plus3", "S-KEY, +3 as released", loss=replace(_PSEUDO_LABEL, sign=3)),
         variant(SKEY, "skey-no-average", "S-KEY w/o L_avg", loss=replace(_PSEUDO_LABEL, average_weight=0.0)),
         variant(SKEY, "skey-calibrated", "S-KEY, pseudo-label's row calibrated", loss=_CALIBRATED),
@@ -152,23 +151,17 @@ OUR_SCALE: Mapping[str, int | float] = {
     **{"clips": 2000, "unlabelled": 576, "batch": 128, "steps": 18, "epochs": 131},
     **{"rate": 2e-3, "frames_per_step": 4},
 }
-"""How much this repository trains a system: a tenth of the papers' pairs, in their batches.
-
-That takes a processor core one to two hours and a graphics card a minute. ``frames_per_step``, not in the
-papers, lets the network work on a quarter of the frames.
-"""
+"""How much this repository trains a system: a tenth of the papers' pairs, in their batches, of a quarter of
+the frames (not in the papers). That takes a processor core one to two hours, a graphics card a minute."""
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
 
+_MANY_STEPS = ("stone-invariance", "skey-peaks", "skey-late", "skey-entropy", "skey-sharp", "skey-fifths")
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
-    name: changes
-    for names, changes in (
-        ("stone-invariance skey-peaks skey-late skey-entropy skey-sharp skey-fifths", {"epochs": 26}),
-        ("semitone-open", _MINUTES | {"steps": 140, "epochs": 40}),
-        ("skey-1", {"epochs": 699}),
-        ("supervised", _MINUTES | {"batch": 32, "epochs": 40, "rate": 1e-3, "frames_per_step": 16}),
-    )
-    for name in names.split()
+    **{name: {"epochs": 26} for name in _MANY_STEPS},
+    "semitone-open": _MINUTES | {"steps": 140, "epochs": 40},
+    "skey-1": {"epochs": 699},
+    "supervised": _MINUTES | {"batch": 32, "epochs": 40, "rate": 1e-3, "frames_per_step": 16},
 }
 """What differs for some systems: ``skey train NAME`` trains what ships under that name."""
 
@@ -176,8 +169,8 @@ OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
 def scaled(experiment: Experiment, **scale: Any) -> Experiment:  # noqa: ANN401 - whole numbers and a rate
     """The same system with other values of what ``OUR_SCALE`` names.
 
-    A system that has no use for unlabelled clips gets none. Raises ``SkeyError`` where so many frames are
-    averaged that a segment is too short for the network.
+    A system that has no use for unlabelled clips gets none. ``SkeyError`` where so many frames are averaged
+    that a segment is too short for the network.
     """
     rate = scale.pop("rate", experiment.optimiser.rate)
     frames = scale.pop("frames_per_step", experiment.architecture.frames_per_step)
@@ -185,12 +178,8 @@ def scaled(experiment: Experiment, **scale: Any) -> Experiment:  # noqa: ANN401 
     architecture = replace(experiment.architecture, frames_per_step=frames)
     if (most := frames * SEGMENT_FRAMES // architecture.minimum_frames) < frames:
         raise SkeyError(f"{experiment.name} averages at most {most} frames per step, not {frames}")
-    return replace(
-        experiment,
-        architecture=architecture,
-        optimiser=replace(experiment.optimiser, rate=rate),
-        **scale,
-    )
+    optimiser = replace(experiment.optimiser, rate=rate)
+    return replace(experiment, architecture=architecture, optimiser=optimiser, **scale)
 
 
 def at_scale(experiment: Experiment, **changes: Any) -> Experiment:  # noqa: ANN401 - as above

@@ -1,8 +1,4 @@
-"""The 24 keys: their value type, their order, the circle of fifths, how two keys relate, and every notation.
-
-A pitch class counts semitones above C (0..11). A key signature is named by the pitch class of the major key
-that has it: C major and A minor both have signature 0.
-"""
+"""The 24 keys: value type, order, circle of fifths, relations, every notation; pitch class 0..11 from C."""
 
 import re
 import unicodedata
@@ -14,7 +10,6 @@ from skey.errors import SkeyError
 
 Mode = Literal["major", "minor"]  # the two modes of the 24 keys
 TONIC_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")  # in both modes
-
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "H": 11}
 _MODES: dict[str, Mode] = dict.fromkeys(("M", "maj", "major", "dur"), "major")
 _MODES |= dict.fromkeys(("m", "min", "minor", "moll"), "minor")
@@ -48,7 +43,6 @@ _MAJORS = ("dur", "majeur", "maggiore", "mayor")
 _CENTS = re.compile(r"\s+[+-]\d{1,2}(\s*(cents?|ct))?$", re.IGNORECASE)
 _CIRCLE_CODE = re.compile(r"(\d{1,2})\s*([ABDMabdm])")
 _MIDI = re.compile(r"sf=([+-]?\d) mi=([01])")
-_WHOLE = re.compile(r"\s*([+-]?\d{1,9})(?:\.0)?\s*")
 _CIRCLE_ORIGIN = {"b": 8, "a": 8, "d": 1, "m": 1}  # number of C major or A minor, by letter
 
 
@@ -137,8 +131,7 @@ def parse_key(text: str) -> Key:
     Read are names (``A Major``, ``Cb minor``, ``d# min``, ``E-flat major``, ``E♭m``), Harte's ``C:maj``,
     music21's ``e- minor``, lower case for minor (``a``), German, French, Italian and Spanish names
     (``fis-Moll``, ``Hm``, ``si bémol majeur``), ``F#/Gb minor``, a key with its tuning (``A#m +50``), Open
-    Key (``1d``), Camelot-compatible codes (``8B``), ``sf=-6 mi=1``, and two of these that agree (``Am
-    (8A)``).
+    Key (``1d``), Camelot (``8B``), ``sf=-6 mi=1``, and two of these that agree (``Am (8A)``).
     """
     plain = unicodedata.normalize("NFKC", text if isinstance(text, str) else "")
     # A byte order mark begins some files, a NUL ends some tags.
@@ -154,7 +147,7 @@ def parse_key(text: str) -> Key:
 
 
 def _read_one(text: str) -> Key | None:
-    readers = (_read_circle_code, _read_midi, _read_foreign, _read_enharmonic, _read_name)
+    readers = (_read_code, _read_foreign, _read_enharmonic, _read_name)
     return next((key for reader in readers if (key := reader(text))), None)
 
 
@@ -194,19 +187,14 @@ def _read_name(text: str) -> Key | None:
     return mode and Key((_LETTERS[letter.upper()] + signs.count("#") - signs.count("b")) % 12, mode)
 
 
-def _read_circle_code(text: str) -> Key | None:
-    match = _CIRCLE_CODE.fullmatch(text)
-    if not match or not 1 <= int(match[1]) <= 12:
-        return None
-    letter = match[2].lower()
-    return _from_fifths(int(match[1]) - _CIRCLE_ORIGIN[letter], "major" if letter in "bd" else "minor")
-
-
-def _read_midi(text: str) -> Key | None:
-    match = _MIDI.fullmatch(text)
-    if not match or abs(int(match[1])) > 7:
-        return None
-    return _from_fifths(int(match[1]), "minor" if match[2] == "1" else "major")
+def _read_code(text: str) -> Key | None:
+    """A Camelot-compatible or Open Key code, or the two bytes of a MIDI key signature."""
+    if (match := _CIRCLE_CODE.fullmatch(text)) and 1 <= int(match[1]) <= 12:
+        letter = match[2].lower()
+        return _from_fifths(int(match[1]) - _CIRCLE_ORIGIN[letter], "major" if letter in "bd" else "minor")
+    if (match := _MIDI.fullmatch(text)) and abs(int(match[1])) <= 7:
+        return _from_fifths(int(match[1]), "minor" if match[2] == "1" else "major")
+    return None
 
 
 def _from_fifths(fifths: int, mode: Mode) -> Key:
@@ -215,18 +203,16 @@ def _from_fifths(fifths: int, mode: Mode) -> Key:
 
 
 def parse_gtzan(number: object) -> Key | None:
-    """Read a key number of Lerch's annotations of GTZAN (``KeyEnumeration.txt`` of alexanderlerch/gtzan_key).
+    """Read a key number of Lerch's annotations of GTZAN: 0..11 are A, Bb, … Ab major, 12..23 minor, -1 none.
 
-    0..11 are A, Bb, … Ab major, 12..23 the same in minor; -1, a modulating or unknown key, gives None. Raises
-    ``KeyParseError`` for anything else; ``3.0``, as pandas reads a column with gaps, is 3.
+    ``3.0``, as pandas reads a column with gaps, is 3. Raises ``KeyParseError`` for anything else.
     """
-    match = _WHOLE.fullmatch(str(number))
-    value = int(match[1]) if match else -2
-    if value not in range(-1, 24):
+    match = re.fullmatch(r"\s*([+-]?\d{1,9})(?:\.0)?\s*", str(number))
+    if not match or int(match[1]) not in range(-1, 24):
         raise KeyParseError(
             f"{number!r} is not a key number: expected -1 (no key) or 0..23 (0 = A major, 12 = A minor)"
         )
-    return None if value < 0 else KEYS[value].transposed(9)
+    return None if int(match[1]) < 0 else KEYS[int(match[1])].transposed(9)
 
 
 def format_key(key: Key, notation: Notation = Notation.NAME) -> str:

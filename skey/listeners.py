@@ -28,15 +28,13 @@ if TYPE_CHECKING:
 LogVqt = Float[Any, "99 frames"]  # an array or a tensor
 TEMPLATE = "krumhansl"  # what to ask for in the place of weights for the template
 
-TEMPLATE_TEMPERATURE = 0.12
-"""By ``fit_temperature`` on the first 360 training clips of the open corpus, where 52 % of the template's
-answers are right and its mean confidence is 51 % (180 test clips: 48, 53)."""
+TEMPLATE_TEMPERATURE = 0.12  # by `fit_temperature` on the first 360 training clips of the open corpus
 
 
 class Listener:
     """One opinion on sound: a profile of each stretch, and what the mean of the profiles says.
 
-    ``identity`` is its name and, of trained weights, their checksum; ``outputs`` are 24 for keys, 12 for key
+    ``identity`` is its name and, of trained weights, their checksum; ``outputs`` are 24 keys or 12 key
     signatures. It takes a ``whole_track`` in one pass, or windows of ``window_seconds`` are averaged.
     """
 
@@ -68,11 +66,7 @@ def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "valu
 
 
 def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
-    """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
-
-    A rest of at least 7.5 s reaches back to fill a window, a shorter one is dropped, as STONE drops every
-    rest. A shorter track is one short window.
-    """
+    """Windows (99, window) of a track, floored 80 dB (1) under their maximum; a rest of 7.5 s fills one."""
     frames, length = log_vqt.shape[-1], frames_of(seconds)
     starts = list(range(0, frames - length + 1, length)) or [0]
     if frames - starts[-1] - length >= frames_of(SEGMENT_SECONDS) // 2:
@@ -111,10 +105,7 @@ class _Trained(Listener):
 
 
 class Network(_Trained):
-    """A ChromaNet with its weights, on the CPU and without torch.
-
-    ``weights`` are a file, a name, or a loaded model; ``WeightsError`` where there are no such, or damaged.
-    """
+    """A ChromaNet by file, name or loaded model, on the CPU and without torch; may raise ``WeightsError``."""
 
     def __init__(self, weights: "str | Path | LoadedModel") -> None:
         if isinstance(weights, str | Path):
@@ -166,11 +157,7 @@ class TorchNetwork(_Trained):
 def listener(
     weights: "str | Path | LoadedModel | None" = None, device: "str | torch.device" = "cpu"
 ) -> Listener:
-    """What to listen with; torch is imported only where numpy does not do.
-
-    ``weights`` are as for :class:`Network`, ``"krumhansl"`` for the template, or None for the default
-    weights, and for the template where those do not ship.
-    """
+    """What to listen with: weights as for :class:`Network` or the default, or the template ("krumhansl")."""
     chosen = default_weights() if weights is None else weights
     if chosen is None or chosen == TEMPLATE:
         return Template()

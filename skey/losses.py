@@ -1,7 +1,7 @@
-"""The losses of STONE and S-KEY, one function an equation.
+"""The losses of STONE and S-KEY, one function an equation; most return one value an item.
 
 A profile is y (batch, 12) or Y (batch, 12, 2); row q stands for pitch class A + q of the crop, and a crop of
-c moves the sound down by c semitones. Most functions return one value an item.
+c moves the sound down by c semitones.
 """
 
 import math
@@ -44,8 +44,7 @@ def cross_power(a: Profiles, b: Profiles, omega: int) -> Complex64[Tensor, " bat
 def distance(a: Profiles, b: Profiles, k: Numbers | int, omega: int = 7, half: bool = True) -> PerItem:
     """Eq. 5, STONE: D_k(A, B) = 1/2 |exp(-2 pi i w k / 12) - R[w]|^2, k the crop of B minus that of A.
 
-    0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; twice that without the factor 1/2,
-    which the released code leaves out (``half=False``).
+    0 for one-hot profiles k rows apart, 1/2 for a uniform one, at most 2; ``half=False`` as released.
     """
     angle = -2 * math.pi * omega * _shift(a, k) / PITCH_CLASSES
     product = cross_power(a, b, omega)
@@ -74,10 +73,7 @@ def cross_entropy(target: Float[Tensor, "batch n"], y: Float[Tensor, "batch n"])
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The profiles of T_c A, T_c B and T_{c+k} A, and by how much the third is moved.
-
-    In supervised training `b` is the oracle of the label.
-    """
+    """The profiles of T_c A, T_c B (supervised: the label's oracle) and T_{c+k} A, and k."""
 
     a: Tensor
     b: Tensor
@@ -104,11 +100,7 @@ def cpsd_loss(views: Views, omega: int = 7, half: bool = True) -> PerItem:
 
 
 def cross_entropy_loss(views: Views, rotated: bool = True) -> PerItem:
-    """Eq. 9 with every distance replaced by a 12-class cross-entropy ("w/o CPSD", Table 2, STONE).
-
-    The paper leaves open whether the crop rotates the target or is forgotten; then nothing asks for
-    equivariance.
-    """
+    """Eq. 9 with 12-class cross-entropies ("w/o CPSD", Table 2, STONE), of a rotated target or as it is."""
     a, b, moved = (signature_profile(y) for y in (views.a, views.b, views.a_moved))
     k = views.k if rotated else 0
     pairs = ((a, b, 0), (a, moved, k), (b, moved, k))
@@ -143,10 +135,8 @@ def pseudo_label(
     The root q* is the largest row of the mean of A's and B's signature profiles; its rival lies three
     semitones below, the root of the relative minor (``sign`` -3, the paper), or above (+3, the released
     code). ``chroma`` is the mean over time, octaves and both segments of the cropped log-VQT, from its first
-    bin.
-
-    ``row_of_first_bin`` is the row that stands for the chroma's first pitch class as a major tonic: 0 in the
-    papers, or as calibration finds it. ``with_fifth`` counts root and rival with their fifths, which is ours.
+    bin, and ``row_of_first_bin`` the row that stands for that pitch class as a major tonic: 0 in the papers,
+    or as calibration finds it. ``with_fifth`` counts root and rival with their fifths, which is ours.
     """
     row = ((signature_profile(views.a) + signature_profile(views.b)) / 2).argmax(1)
     root = (row - row_of_first_bin) % PITCH_CLASSES
@@ -157,10 +147,7 @@ def pseudo_label(
 
 
 def oracle(signature: Numbers, is_minor: Numbers, c: Numbers) -> Keys:
-    """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode.
-
-    ``signature`` is the pitch class (C = 0) of the label's key signature, ``c`` the crop.
-    """
+    """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode."""
     rows = (signature - 9 - c) % PITCH_CLASSES
     result = torch.zeros(len(rows), 2 * PITCH_CLASSES, device=rows.device)
     return result.scatter(1, (2 * rows + is_minor)[:, None], 1.0).reshape(-1, PITCH_CLASSES, 2)
@@ -171,13 +158,11 @@ class LossSettings:
     """Which terms a system is trained with, and how they weigh; the defaults are STONE at omega 7.
 
     `signature` compares key signature profiles by CPSD, by cross-entropy, or by one that forgets the crop
-    ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label;
-    `calibrated` ties the pseudo-label's row to the reference sound, `with_fifth`: see `pseudo_label`,
-    `chroma` says how loud a bin counts in the chroma it reads (the papers: its decibels). `half` keeps the
-    1/2 of Eq. 5. `labels` says what supervised epochs compare: the views with the oracle in the place of B
-    (Section 6.1, STONE), or both views of A with the key by a 24-class cross-entropy (ours). The terms of the
-    mode count from that share of the training on, `mode_from` (0 in the papers); until then `opening`
-    compares the profiles, where it is set.
+    ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label, its
+    row tied to the reference sound if `calibrated`; `sign`, `with_fifth`: see `pseudo_label`, `chroma`: see
+    `track_chroma`. `half` keeps the 1/2 of Eq. 5. `labels`: supervised epochs compare the views with the
+    oracle in the place of B (Section 6.1, STONE), or both views of A with the key (ours). The mode counts
+    from `mode_from` of the training on (0 in the papers); until then `opening`, if set, compares profiles.
     """
 
     signature: Comparison = "cpsd"
@@ -207,13 +192,10 @@ def key_loss(views: Views, of_a: Keys, of_moved: Keys) -> PerItem:
     return torch.stack([cross_entropy(key.flatten(1), y.flatten(1)) for key, y in pairs]).sum(0)
 
 
-def loss_terms(
-    settings: LossSettings, views: Views, chroma: Profiles | None = None, row_of_first_bin: Row = 0
-) -> Terms:
-    """The weighted terms of the loss, each a mean over the whole batch; their sum is what training minimises.
+def loss_terms(settings: LossSettings, views: Views, chroma: Profiles | None = None, row: Row = 0) -> Terms:
+    """The weighted terms of the loss (Eq. 17, STONE; S-KEY's three), means over the batch, to be summed.
 
-    Eq. 17 of STONE, and S-KEY's three terms, as ``settings`` says. ``chroma`` and ``row_of_first_bin``: see
-    ``pseudo_label``. Raises ``ValueError`` where that needs a chroma and there is none.
+    ``chroma`` and ``row`` (of its first bin): see ``pseudo_label``; ``ValueError`` where it has no chroma.
     """
     signature = (
         cpsd_loss(views, settings.omega, settings.half)
@@ -226,7 +208,7 @@ def loss_terms(
     if settings.mode == "pseudo-label":
         if chroma is None:
             raise ValueError("the pseudo-label of mode needs the chroma of the segments")
-        labels = pseudo_label(views, chroma, settings.sign, row_of_first_bin, settings.with_fifth)
+        labels = pseudo_label(views, chroma, settings.sign, row, settings.with_fifth)
         terms["mode"] = settings.mode_weight * pseudo_label_loss(views, labels).mean()
     if settings.average_weight:
         terms["average"] = settings.average_weight * average_mode(views)

@@ -1,21 +1,21 @@
 """Scores of key estimates: counts by relation, MIREX, KSEA, modes, confusion matrices, intervals.
 
-References and estimates come one a track in the same order; an estimate of None (the system named no key)
-scores nothing, and key signatures are pitch classes of major keys. A *score* in 0..1 is the mean of its
-*points*, one a track. STONE and S-KEY credit fifths in both directions (``"both"``), ``mir_eval`` 0.8 the
-ascending fifth only. Intervals are percentile bootstraps over tracks (Efron & Tibshirani, 1993).
-``MetricError`` is raised where numbers differ, kinds are wrong, or there are no tracks.
+References and estimates come one a track in the same order; an estimate of None scores nothing, and key
+signatures are pitch classes of major keys. A *score* in 0..1 is the mean of its *points*. STONE and S-KEY
+credit fifths in both directions (``"both"``), ``mir_eval`` 0.8 the ascending fifth only. Intervals are
+percentile bootstraps over tracks (Efron & Tibshirani, 1993). ``MetricError`` is raised where numbers differ,
+kinds are wrong, or there are no tracks.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from skey.errors import SkeyError
-from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, Key, Relation, relation
+from skey.keys import CIRCLE_OF_FIFTHS, KEYS, SIGNATURES_BY_FIFTHS, Key, Relation, relation
 from skey.shapes import Float, Integer
 
 Keys = Sequence[Key]
@@ -42,12 +42,24 @@ class Interval:
         return f"{value} [{low}, {high}]"
 
 
-def check_pairs(references: Sized, estimates: Sized) -> None:
-    """Raise ``MetricError`` where references and estimates differ in number."""
+_KINDS = {
+    "key": (KEYS, "parse_key makes one; leave out tracks that have none"),
+    "key signature": (range(12), "expected the pitch class of a major key, 0..11"),
+}
+"""What can be scored: all there are of a kind, and what is said of anything else."""
+
+
+def _pairs(references: Any, estimates: Any, *kinds: str) -> list[tuple[Any, Any]]:  # noqa: ANN401 - of any kind
+    """References with estimates (or None), of such kinds; ``MetricError`` for others, or not as many."""
     if len(references) != len(estimates):
         raise MetricError(
             f"{len(references)} references but {len(estimates)} estimates: expected one a track"
         )
+    for values, kind in zip((references, [e for e in estimates if e is not None]), kinds, strict=False):
+        known, expected = _KINDS[kind]
+        if odd := [value for value in values if value not in known]:
+            raise MetricError(f"{odd[0]!r} is no {kind}: {expected}")
+    return list(zip(references, estimates, strict=True))
 
 
 def bootstrap_interval(
@@ -68,21 +80,18 @@ def bootstrap_interval(
 
 def paired_bootstrap(a: Points, b: Float[np.ndarray, "other_tracks"], seed: int = 0) -> Interval:
     """Mean of A minus mean of B on the same tracks; an interval that excludes zero tells the two apart."""
-    check_pairs(a, b)
+    _pairs(a, b)
     return bootstrap_interval(a - b, seed=seed)
 
 
 def confusion_matrix(references: Keys, estimates: Estimates) -> Integer[np.ndarray, "24 24"]:
     """Count estimates by reference, both along CIRCLE_OF_FIFTHS, relatives side by side (Figure 4, STONE)."""
-    return _count_cells(_keys(references, estimates), CIRCLE_OF_FIFTHS)
+    return _count_cells(_pairs(references, estimates, "key", "key"), CIRCLE_OF_FIFTHS)
 
 
 def signature_confusion(references: Keys, signatures: Sequence[int]) -> Integer[np.ndarray, "24 12"]:
     """Count key signatures, along SIGNATURES_BY_FIFTHS, by reference key (Figure 4, STONE, left)."""
-    check_pairs(references, signatures)
-    _check_keys(references)
-    _check_signatures([each for each in signatures if each is not None])
-    return _count_cells(zip(references, signatures, strict=True), SIGNATURES_BY_FIFTHS)
+    return _count_cells(_pairs(references, signatures, "key", "key signature"), SIGNATURES_BY_FIFTHS)
 
 
 def _count_cells(pairs: Iterable[tuple[Key, Any]], columns: Sequence[Any]) -> Integer[np.ndarray, "24 width"]:
@@ -111,17 +120,8 @@ MIREX_WEIGHTS = {
 """Points of an estimate by its relation to the reference (MIREX Audio Key Detection), fifths both ways."""
 
 
-class Counts:
-    """How many tracks there are of each kind."""
-
-    @property
-    def total(self) -> int:
-        """The number of tracks."""
-        return sum(vars(self).values())
-
-
 @dataclass(frozen=True)
-class RelationCounts(Counts):
+class RelationCounts:
     """How many estimates stand in each relation to their reference."""
 
     same: int
@@ -136,37 +136,29 @@ class RelationCounts(Counts):
         """Fifths in both directions, as Table 3 of STONE counts them."""
         return self.fifth_up + self.fifth_down
 
+    @property
+    def total(self) -> int:
+        """The number of tracks."""
+        return sum(vars(self).values())
+
 
 @dataclass(frozen=True)
-class SignatureCounts(Counts):
+class SignatureCounts:
     """How many estimated key signatures are right, a fifth off in either direction, or anything else."""
 
     correct: int
     fifth: int
     other: int
 
+    @property
+    def total(self) -> int:
+        """The number of tracks."""
+        return self.correct + self.fifth + self.other
+
 
 def _relations(references: Keys, estimates: Estimates) -> list[Relation]:
-    pairs = _keys(references, estimates)
+    pairs = _pairs(references, estimates, "key", "key")
     return [Relation.OTHER if key is None else relation(reference, key) for reference, key in pairs]
-
-
-def _keys(references: Keys, estimates: Estimates) -> list[tuple[Key, Key | None]]:
-    """References with their estimates; raises ``MetricError`` for anything else than keys."""
-    check_pairs(references, estimates)
-    _check_keys(references)
-    _check_keys([each for each in estimates if each is not None])
-    return list(zip(references, estimates, strict=True))
-
-
-def _check_keys(keys: Sequence[Any]) -> None:
-    if odd := [each for each in keys if not isinstance(each, Key)]:
-        raise MetricError(f"{odd[0]!r} is no key: parse_key makes one; leave out tracks that have none")
-
-
-def _check_signatures(signatures: Sequence[Any]) -> None:
-    if odd := [each for each in signatures if each not in range(12)]:
-        raise MetricError(f"{odd[0]!r} is no key signature: expected the pitch class of a major key, 0..11")
 
 
 def count_relations(references: Keys, estimates: Estimates) -> RelationCounts:
@@ -195,11 +187,8 @@ def mirex_points(references: Keys, estimates: Estimates, fifths: Fifths = "both"
 
 def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> Points:
     """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE)."""
-    check_pairs(references, estimates)
-    _check_signatures(references)
-    _check_signatures([each for each in estimates if each is not None])
-    named = np.array([np.nan if each is None else each for each in estimates])
-    apart = np.abs(named - np.array(references, np.float64))
+    pairs = _pairs(references, estimates, "key signature", "key signature")
+    apart = np.array([np.nan if named is None else abs(named - true) for true, named in pairs])
     return np.asarray((apart == 0) + 0.5 * np.isin(apart, (5, 7)))
 
 
@@ -216,7 +205,7 @@ def ksea(counts: SignatureCounts) -> float:
 
 def mode_points(references: Keys, estimates: Estimates) -> Points:
     """1 where the estimated mode is that of the reference, else 0."""
-    pairs = _keys(references, estimates)
+    pairs = _pairs(references, estimates, "key", "key")
     return np.array([key is not None and key.mode == reference.mode for reference, key in pairs], np.float64)
 
 

@@ -1,12 +1,9 @@
 """ChromaNet (Sections 3.2 and 5.2 of STONE; the network of S-KEY is the one of Section 5.2).
 
-Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time and keep frequency (f, Section
-3.2), octave equivalence (g, Eq. 1), mean over time, one or two channels, softmax. An input moved by k
-semitones gives a profile rotated by k, but for the borders and the affine norms of the network with 12
-outputs.
-
-Arrays are (batch, bins, frames, channels): all convolutions but the depthwise are products with small
-matrices.
+Log-VQT of 84 bins in, key signature profile out: seven blocks that halve time (f, Section 3.2), octave
+equivalence (g, Eq. 1), mean over time, one or two channels, softmax. An input moved by k semitones gives a
+profile rotated by k, but for borders and affine norms. Arrays are (batch, bins, frames, channels): all
+convolutions but the depthwise are products with small matrices.
 """
 
 from typing import Any
@@ -23,6 +20,7 @@ from skey.shapes import Float
 
 BINS = CROPPED_BINS
 Block = Float[Tensor, "batch bins frames channels"]
+Planes = Float[Tensor, "batch channels rows columns"]
 
 
 class ItemNorm(nn.Module):
@@ -49,17 +47,12 @@ class FrameNorm(nn.Module):
         return normalised.transpose(1, 2).contiguous()
 
 
-def layer_norm(architecture: Architecture, channels: int) -> nn.Module:
-    """The layer norm of the network in question: `ItemNorm` for 24 outputs, `FrameNorm` for 12."""
-    return ItemNorm() if architecture.outputs == 24 else FrameNorm(channels)
-
-
 class TimeDownsampling(nn.Module):
     """Layer norm, convolution over two frames with stride two (a linear map of pairs), GELU (Section 3.2)."""
 
     def __init__(self, architecture: Architecture, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.norm = layer_norm(architecture, inputs)
+        self.norm = ItemNorm() if architecture.outputs == 24 else FrameNorm(inputs)
         self.pairs = nn.Linear(2 * inputs, outputs)
 
     def forward(self, x: Block) -> Float[Tensor, "batch bins half outputs"]:
@@ -82,61 +75,42 @@ class StochasticDepth(nn.Module):
         if not self.training or self.probability == 0:
             return x + branch
         kept = 1 - self.probability
-        mask = torch.empty(len(branch), 1, 1, 1, dtype=branch.dtype, device=branch.device).bernoulli_(kept)
+        mask = branch.new_empty(len(branch), 1, 1, 1).bernoulli_(kept)
         return torch.addcmul(x, branch, mask / kept)
 
 
 class Depthwise(torch.autograd.Function):
-    """A depthwise convolution on a processor, with a faster gradient of its weights.
-
-    PyTorch's own takes a fifth of a step of training. This one is a convolution, too: of the input with the
-    gradient of the output, in a group for each channel of each item.
-    """
+    """A depthwise convolution on a processor; PyTorch's own gradient of its weights is much slower."""
 
     @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401 - PyTorch's context
-        padded: Float[Tensor, "batch channels rows columns"],
-        weight: Float[Tensor, "channels 1 k k"],
-        bias: Float[Tensor, " channels"],
-    ) -> Float[Tensor, "batch channels bins frames"]:
-        """The convolution."""
+    def forward(ctx: Any, padded: Planes, weight: Tensor, bias: Tensor) -> Tensor:  # noqa: ANN401 - PyTorch's
+        """The convolution of rows and columns with a kernel (channels, 1, k, k), within the borders."""
         ctx.save_for_backward(padded, weight)
         return F.conv2d(padded, weight, bias, groups=len(weight))
 
     @staticmethod
-    def backward(
-        ctx: Any,  # noqa: ANN401 - PyTorch's context
-        gradient: Float[Tensor, "batch channels bins frames"],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Those of input, weight and bias."""
+    def backward(ctx: Any, gradient: Planes) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401 - PyTorch's
+        """The gradients of input, weight and bias."""
         padded, weight = ctx.saved_tensors
         of_input, _, _ = torch.ops.aten.convolution_backward(
             *(gradient, padded, weight, [len(weight)], [1, 1], [0, 0], [1, 1], False, [0, 0], len(weight)),
             [True, False, False],
         )
-        planes = padded.shape[0] * padded.shape[1]
-        each = F.conv2d(
-            padded.reshape(1, planes, *padded.shape[2:]),
-            gradient.reshape(planes, 1, *gradient.shape[2:]),
-            groups=planes,
-        )
+        planes, kernels = padded.flatten(0, 1), gradient.flatten(0, 1)[:, None]
+        each = F.conv2d(planes[None], kernels, groups=len(planes))
         of_weight = each.reshape(len(padded), *weight.shape).sum(0)
         return of_input, of_weight, gradient.sum((0, 2, 3))
 
 
 class ConvNeXt(nn.Module):
-    """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions with GELU, scale, residual.
-
-    `half_precision` computes the 1 x 1 convolutions, linear maps of the channels, in bfloat16.
-    """
+    """Depthwise k x k convolution, layer norm, two 1 x 1 convolutions (in bfloat16, if asked), residual."""
 
     def __init__(self, architecture: Architecture, channels: int, kernel: int) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(
             channels, channels, kernel, padding=kernel // 2, groups=channels, padding_mode="replicate"
         )
-        self.norm = layer_norm(architecture, channels)
+        self.norm = ItemNorm() if architecture.outputs == 24 else FrameNorm(channels)
         self.widen = nn.Linear(channels, architecture.expansion * channels)
         self.narrow = nn.Linear(architecture.expansion * channels, channels)
         self.scale = nn.Parameter(torch.full((channels,), architecture.layer_scale))
@@ -219,11 +193,7 @@ class ChromaNet(nn.Module):
         self.mode_norm = nn.BatchNorm1d(2, affine=False) if settings.modes == 2 else nn.Identity()
 
     def logits(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
-        """The profile before the softmax, one column a mode (one column alone for 12 outputs).
-
-        Row q stands for pitch class A + q of the crop, up to the rotation that calibration finds. Raises
-        ``SkeyError`` below ``Architecture.minimum_frames``.
-        """
+        """The profile before the softmax; row q is A + q up to a rotation; ``SkeyError`` if too short."""
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return self.head(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
 
@@ -237,21 +207,14 @@ class ChromaNet(nn.Module):
         modes: Tensor = self.mode_norm(self.classifier(pooled).transpose(1, 2))
         return modes.transpose(1, 2)
 
-    def forward(
-        self, cropped: Float[Tensor, "batch 84 frames"]
-    ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
-        """The key signature profile y (Eq. 1) or, by mode, the matrix Y (Section 5.2), which sums to one.
-
-        The input is a log-VQT in units of 80 dB; raises as :meth:`logits`.
-        """
+    def forward(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 *columns"]:
+        """The profile y (Eq. 1), or Y by mode (Section 5.2), of a log-VQT; raises as :meth:`logits`."""
         profile = profile_of(self.logits(cropped))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)
 
 
-def average_frames(
-    cropped: Float[Tensor, "batch bins frames"], frames_per_step: int
-) -> Float[Tensor, "batch bins steps"]:
-    """Means of `frames_per_step` successive frames, the rest at the end dropped (not in the papers)."""
+def average_frames(cropped: Float[Tensor, "batch bins frames"], frames_per_step: int) -> Tensor:
+    """(batch, bins, steps): means of so many successive frames, the rest dropped (not in the papers)."""
     return cropped if frames_per_step == 1 else F.avg_pool1d(cropped, frames_per_step)
 
 

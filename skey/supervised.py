@@ -8,16 +8,11 @@
     3 x 3 convolution, 8 N maps; dropout; 3 x 3 convolution, 8 N maps; dropout
     1 x 1 convolution, 24 maps; mean over time and frequency; softmax
 
-Batch norm and ELU follow each convolution, whose borders are padded with zeros: so a network without any
-fully connected layer can tell one key from its transposition. Dropout silences whole maps.
-
-The table, N = 20, dropout 0.1, the schedule of Adam, batches of 32, snippets of 20 s, and an input of 24 bins
-an octave from 65 to 2,100 Hz at 5 frames a second come from the authors' published experiment code; of the
-paper only the abstract could be read, and whether the ensemble in madmom that STONE evaluated is as wide is
-unknown. Here the input is STONE's log-VQT (12 bins, seven octaves) averaged over 8 or 16 frames, in snippets
-of 15 s, each brought to mean 0 and variance 1: else whole epochs learnt nothing. A transposition is a crop of
-the bins. Dropout is off, as in a part of the authors' trainings: short ones would stay with the uniform
-answer for too long.
+Batch norm and ELU follow each convolution, dropout silences whole maps. The table, N = 20, dropout 0.1, the
+schedule of Adam, batches of 32 and snippets of 20 s come from the authors' published experiment code; whether
+the ensemble in madmom that STONE evaluated is as wide is unknown. Here the input is STONE's log-VQT averaged
+over 8 or 16 frames, in snippets of 15 s, each brought to mean 0 and variance 1: else whole epochs learnt
+nothing. Dropout is off, as in a part of the authors' trainings: short ones stayed with the uniform answer.
 """
 
 from dataclasses import dataclass
@@ -33,8 +28,7 @@ from skey.model import ChromaNet, ItemNorm, average_frames, profile_of
 from skey.shapes import Float
 
 MODES = 2
-KEYS_BY_NAME = Calibration(outputs=24, major=0, minor=0)
-"""What the outputs mean: labels name absolute keys, so row q is tonic q above C and nothing is calibrated."""
+KEYS_BY_NAME = Calibration(outputs=24, major=0, minor=0)  # labels name keys: nothing is calibrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +78,13 @@ class KeyClassifier(nn.Module):
         return pooled
 
     def forward(self, cropped: Float[Tensor, "batch bins frames"]) -> Float[Tensor, "batch 12 2"]:
-        """The probability of each key: row q holds those of tonic q semitones above C, major then minor.
-
-        ``cropped`` is a log-VQT in units of 80 dB (84 bins from A0). Raises ``SkeyError`` below
-        ``AllConvolutional.minimum_frames``.
-        """
+        """Probabilities of keys, major then minor, row q on tonic q; ``SkeyError`` for too few frames."""
         refuse_too_few_frames(cropped.shape[-1], self.architecture)
         return profile_of(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
 
 
 def key_in_crop(signature: Numbers, is_minor: Numbers, c: Numbers) -> Numbers:
-    """The place in ``KEYS`` of a label once a crop of c has moved the sound down by c semitones.
-
-    ``signature`` is the pitch class (C = 0) of the major key with the label's key signature.
-    """
+    """The place in ``KEYS`` of a label (signature, C = 0) that a crop has moved down by c semitones."""
     tonic = (signature - 3 * is_minor - c) % PITCH_CLASSES
     return tonic + PITCH_CLASSES * is_minor
 

@@ -9,15 +9,13 @@ import click
 if TYPE_CHECKING:
     from skey.corpus.pieces import Split
 
-SPLITS = click.Choice(["test", "train", "unlabelled"])
 POSITIVE = click.IntRange(min=1)
-
-PLAN = [
+SPLITS = click.Choice(["test", "train", "unlabelled"])
+PLAN = [  # the options that choose a plan
     click.Option(["--split"], type=SPLITS, default="test", show_default=True, help="Which clips."),
     click.Option(["--clips"], type=POSITIVE, help="Only the first so many; they are balanced too."),
     click.Option(["--seed"], type=int, default=0, show_default=True, help="Seed of the arrangements."),
 ]
-"""The options that choose a plan: split, number of clips, seed."""
 
 
 @click.group()

@@ -7,14 +7,12 @@ import click
 
 POSITIVE = click.IntRange(min=1)
 ENGINE = "local, or the address of a Dask scheduler (tcp://host:8786)."
-OUT = "A folder, or an address that fsspec knows (s3://bucket/x)."
-SHARED = [
+SHARED = [  # by both commands
     click.Argument(["manifest"], type=click.Path(exists=True, path_type=Path)),
-    click.Option(["--out"], required=True, help=OUT),
+    click.Option(["--out"], required=True, help="A folder, or an address that fsspec knows (s3://bucket/x)."),
     click.Option(["--engine"], default="local", show_default=True, help=ENGINE),
     click.Option(["--workers"], type=POSITIVE, help="Processes of the local engine [default: the cores]."),
 ]
-"""The arguments that both commands have."""
 
 
 @click.group()

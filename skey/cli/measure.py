@@ -1,8 +1,4 @@
-"""`skey bench`: what a key estimate costs on this machine, beside other programs in the same run.
-
-Everything runs in fresh processes: start-up and peak memory belong to a process, not to a function. Programs
-take turns, so that a machine that grows slow grows slow for all, and the median of several turns counts.
-"""
+"""`skey bench`: what a key estimate costs here, each program in fresh processes, in turn with the others."""
 
 import importlib.util
 import json
@@ -33,11 +29,8 @@ RUNS = partial(
 )
 LENGTH = "Length of the recording (44.1 kHz stereo)."
 MINUTES = partial(click.Option, ["--minutes"], type=Number(min=0.5), show_default=True, help=LENGTH)
-CLIPS = click.Option(
-    ["--clips"], type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav."
-)
 SOURCE_RATE = 44_100  # samples per second of the made-up recordings: what most music comes in
-BLOCK_SECONDS = 15
+BLOCK_SECONDS = 15  # of the cadence, and of the shortest recordings
 REFERENCE = """
 import sys, numpy, soundfile, soxr, torch
 from nnAudio.features.vqt import VQT
@@ -64,7 +57,6 @@ sys.exit(ran.returncode)
 """
 """A small process between: on Linux a child's peak memory begins at that of the process that started it."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""What keeps a program of any kind on one thread."""
 FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III"}  # how each is written
 ESTIMATE = (
     "import sys; from skey.estimator import KeyEstimator; estimator = KeyEstimator(); "
@@ -89,8 +81,7 @@ PEERS = {
 def bench() -> None:
     """Measure start-up, speed and memory on this machine, beside other programs where they are installed.
 
-    Programs run in turn, each in a process of its own. Essentia and libkeyfinder are measured where their
-    Python modules, `essentia` and `keyfinder`, are installed.
+    These are Essentia and libkeyfinder, by their Python modules `essentia` and `keyfinder`.
     """
 
 
@@ -113,8 +104,7 @@ def speed(minutes: float, runs: int, as_json: bool) -> None:
 
     They are of the first 15 s of sound, of the whole recording, and of a minute beyond these 15 s.
     """
-    lengths, rows = (BLOCK_SECONDS, 60 * minutes), []
-    commands: dict[str, list[str]] = {}
+    lengths, commands = (BLOCK_SECONDS, 60 * minutes), dict[str, list[str]]()
     with tempfile.TemporaryDirectory() as folder:
         for ending, length in product(FORMATS, lengths):
             path = Path(folder) / f"{length:g}.{ending}"
@@ -122,6 +112,7 @@ def speed(minutes: float, runs: int, as_json: bool) -> None:
             named = _commands(programs(), path)
             commands |= {f"{name} {path.name}": command for name, command in named.items()}
         costs = {cost.name: cost for cost in interleaved(commands, runs)}
+    rows = []
     for ending, name in product(FORMATS, programs()):
         first, whole = (costs[f"{name} {length:g}.{ending}"] for length in lengths)
         slope = (whole.cpu_seconds - first.cpu_seconds) / (lengths[1] - lengths[0]) * 60
@@ -142,7 +133,8 @@ def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
         _show_costs(_commands(wanted, path), runs, as_json)
 
 
-@bench.command(params=[CLIPS, RUNS(default=1), AS_JSON])
+@bench.command(params=[RUNS(default=1), AS_JSON])
+@click.option("--clips", type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav.")
 def folder(clips: int, runs: int, as_json: bool) -> None:
     """CPU seconds of one process that estimates many clips, beside other programs."""
     with made_up_recording(2 * BLOCK_SECONDS) as path:
@@ -172,21 +164,20 @@ def _show_costs(commands: Mapping[str, Sequence[str]], runs: int, as_json: bool)
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """Print a table with a line a row, or JSON with the machine."""
+    """Print a table with a line a row and numbers of three digits, or JSON with the machine."""
     if as_json:
         click.echo(json.dumps({"machine": machine(), "rows": rows}, indent=1))
         return
-    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+
+    def cell(value: object) -> str:
+        if not isinstance(value, float):
+            return str(value)
+        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+    cells = [list(rows[0]), *(list(map(cell, row.values())) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         click.echo("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _cell(value: object) -> str:
-    """A number with three digits, or more before the point."""
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 class Cost(NamedTuple):
@@ -231,13 +222,11 @@ def _commands(codes: Mapping[str, str], *files: Path) -> dict[str, list[str]]:
 
 def machine() -> dict[str, Any]:
     """What computes: processor, cores, system, versions, and how busy it is with other work."""
-    processor = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
-    if information.is_file():
-        lines = information.read_text(encoding="utf-8").splitlines()
-        processor = next((line.split(": ")[1] for line in lines if line.startswith("model name")), processor)
+    lines = information.read_text(encoding="utf-8").splitlines() if information.is_file() else []
+    models = [line.split(": ")[1] for line in lines if line.startswith("model name")]
     return {
-        "processor": processor,
+        "processor": (models or [platform.processor() or platform.machine()])[0],
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -266,13 +255,12 @@ def cadence() -> Float32[np.ndarray, "samples 2"]:
     """15 s of I-IV-V-I in C major, each note six harmonics strong: (661500, 2) at 44.1 kHz, peak below 1."""
     chords = ((60, 64, 67), (65, 69, 72), (67, 71, 74), (60, 64, 67))
     times = np.arange(BLOCK_SECONDS * SOURCE_RATE // len(chords)) / SOURCE_RATE
-    sound = np.concatenate([sum(_note(pitch, times) for pitch in chord) for chord in chords])
+
+    def note(pitch: int) -> np.ndarray:
+        frequency = 440 * 2 ** ((pitch - 69) / 12)
+        waves = [np.sin(2 * np.pi * h * frequency * times) / h for h in range(1, 7)]
+        return np.asarray(0.1 * np.exp(-times) * np.sum(waves, axis=0))
+
+    sound = np.concatenate([sum(map(note, chord)) for chord in chords])
     stereo = np.repeat(sound[:, None], 2, axis=1)
     return np.pad(stereo, ((0, BLOCK_SECONDS * SOURCE_RATE - len(stereo)), (0, 0))).astype(np.float32)
-
-
-def _note(pitch: int, times: np.ndarray) -> np.ndarray:
-    """One decaying note."""
-    frequency = 440 * 2 ** ((pitch - 69) / 12)
-    waves = [np.sin(2 * np.pi * h * frequency * times) / h for h in range(1, 7)]
-    return np.asarray(0.1 * np.exp(-times) * np.sum(waves, axis=0))

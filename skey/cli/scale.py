@@ -1,7 +1,6 @@
 """Work on many tracks by Dask's distributed scheduler, on this machine or on many.
 
-A manifest is cut into parts, each of which makes one file. A file that is whole is not made again, so that
-any run may be stopped and started anew; a part whose worker died is given to another by the scheduler.
+A manifest is cut into parts, each of which makes one file, once: any run may be stopped and started anew.
 """
 
 import functools
@@ -17,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import dask
 import fsspec
@@ -56,24 +55,27 @@ class Track:
     files: tuple[str, ...]
     reason: str = ""
 
+    def said(self, error: Exception, path: Path) -> str:
+        """What an error says of this track, which was read from a path that may be a copy's."""
+        return without_name(error, path).replace(str(path), self.files[0])
 
-@dataclass(frozen=True, slots=True)
-class Extracted:
+
+Tracks = tuple[str, Sequence[Track]]  # the address of what is made of them, without its ending
+Row = dict[str, Any]  # an estimate, by column
+
+
+class Extracted(NamedTuple):
     """What `extract` wrote, and the files that were left out with the reason of each."""
 
     tracks: int
     segments: int
     shards: int
-    skipped: tuple[tuple[str, str], ...]
+    skipped: list[tuple[str, str]]
 
 
 @contextmanager
 def engine(name: str, workers: int | None = None) -> Iterator[Client]:
-    """A client of Dask.
-
-    ``name`` is a scheduler's address, or ``local`` for ``workers`` on this machine, which end with this
-    process and are by default as many as there are cores. Raises ``EngineError`` without such a scheduler.
-    """
+    """A client of a scheduler by its address, or of new ``local`` processes; ``EngineError`` without one."""
     local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1, "silence_logs": logging.ERROR}
     # Without an address here, `local` would be the scheduler that DASK_SCHEDULER_ADDRESS names.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": KEPT_MEMORY, "scheduler-address": None}):
@@ -123,12 +125,26 @@ def _place(name: str) -> tuple[AbstractFileSystem, str]:
     return fsspec.url_to_fs(name) if "://" in name else (LocalFileSystem(), name)
 
 
+@contextmanager
+def local_copy(name: str) -> Iterator[Path]:
+    """A file on this machine: itself, or a copy that is removed afterwards; raises ``OSError``."""
+    system, path = _place(name)
+    if isinstance(system, LocalFileSystem):
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, PurePosixPath(path).name)
+        system.get_file(path, str(copy))
+        yield copy
+
+
 def read_tracks(client: Client, names: Sequence[str], out: str) -> list[Track]:
     """The contents of all files, each once, in the order in which they come first; then what is unreadable.
 
     What was read is kept below ``out``: a file whose size and time are the same is not read again.
     """
-    groups = [names[start : start + HASHED_AT_ONCE] for start in range(0, len(names), HASHED_AT_ONCE)]
+    starts = range(0, len(names), HASHED_AT_ONCE)
+    groups = [names[start : start + HASHED_AT_ONCE] for start in starts]
     parts = [(f"{out}/contents/{number:06d}.json", group) for number, group in enumerate(groups)]
     contents = chain.from_iterable(spread(client, _read_contents, parts, "contents"))
     files = defaultdict(list)
@@ -166,12 +182,23 @@ def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
     return contents
 
 
+def _parts(tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False) -> list[Tracks]:
+    """Several tracks with the name of their file: a digest of contents, settings and names, if `named`."""
+    parts = []
+    for start in range(0, len(tracks), size):
+        part = tracks[start : start + size]
+        lines = [line for track in part for line in (track.digest, *(track.files if named else ()))]
+        said = "\n".join([settings, *lines])
+        name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
+        parts.append((f"{out}/{start // size:06d}-{name}", part))
+    return parts
+
+
 def extract(client: Client, names: Sequence[str], out: str, most: int, size: int) -> Extracted:
-    """Write the features of all files into shards (`skey.training.shards`).
+    """Write the features of all files, ``most`` segments of a track, into shards of ``size`` tracks.
 
     The workers of the engine must be able to read the files and write to ``out``; both may be addresses.
-    Of a track there are ``most`` segments, in a shard ``size`` tracks. Raises ``EngineError`` where some
-    shard could not be written.
+    Raises ``EngineError`` where some shard could not be written.
     """
     tracks = read_tracks(client, names, out)
     parts = _parts([track for track in tracks if track.digest], out, size, f"{FOLDER} {most}")
@@ -187,11 +214,11 @@ def extract(client: Client, names: Sequence[str], out: str, most: int, size: int
     except OSError as error:
         raise EngineError(f"{out} cannot be written to: {error}; what is finished stays") from error
     kept = [count for seal in seals for _, count, _ in seal["tracks"]]
-    skipped = tuple((name, reason) for name, _, reason in rows if reason)
+    skipped = [(name, reason) for name, _, reason in rows if reason]
     return Extracted(len(kept), sum(kept), len(parts), skipped)
 
 
-def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
+def _extract(part: Tracks, most: int) -> Seal:
     """One shard, unless it is there."""
     url, tracks = part
     if seal := read_seal(url):
@@ -204,28 +231,24 @@ def _extract(part: tuple[str, Sequence[Track]], most: int) -> Seal:
             except OSError:  # the disk or the network, not the track: another try may do better
                 raise
             except Exception as error:  # no million tracks are lost over a fault in one
-                skipped[track.digest] = _reason(error, path, track)
+                skipped[track.digest] = track.said(error, path)
     return write_shard(url, features, skipped)
 
 
-def estimate(
-    client: Client, names: Sequence[str], out: str, weights: str | None, size: int
-) -> list[dict[str, Any]]:
+def estimate(client: Client, names: Sequence[str], out: str, weights: str | None, size: int) -> list[Row]:
     """Write the keys of all files to Parquet, a row a file: the columns of ``skey detect`` and an ``error``.
 
-    Estimates of other files or settings that an earlier run left in ``out`` are removed.
-    ``weights`` are as for `KeyEstimator`; a file must be at the same place on all machines. Returns ``path``
-    and ``error`` of each file that has no row of a key; raises ``EngineError`` as `extract` does.
+    Other estimates in ``out`` are removed; ``weights``, as for `KeyEstimator`, must be at the same place on
+    all machines. Returns ``path`` and ``error`` of each file without a key; raises as `extract` does.
     """
     identity = _estimator(weights).listener.identity
-    tracks = read_tracks(client, names, out)
-    parts = _parts(tracks, out, size, f"{__version__} {identity}", named=True)
+    parts = _parts(read_tracks(client, names, out), out, size, f"{__version__} {identity}", named=True)
     failed = spread(client, functools.partial(_estimate, weights=weights), parts, "estimates")
     _keep_only([f"{url}.parquet" for url, _ in parts], out)
     return list(chain.from_iterable(failed))
 
 
-def _estimate(part: tuple[str, Sequence[Track]], weights: str | None) -> list[dict[str, Any]]:
+def _estimate(part: Tracks, weights: str | None) -> list[Row]:
     """One file of estimates, unless it is there; returns the rows with an error."""
     import polars
 
@@ -237,70 +260,32 @@ def _estimate(part: tuple[str, Sequence[Track]], weights: str | None) -> list[di
         buffer = io.BytesIO()
         table.write_parquet(buffer)
         write_file(url, buffer.getvalue())
-    failed: list[dict[str, Any]] = table.filter(polars.col("error") != "").select("path", "error").to_dicts()
+    failed: list[Row] = table.filter(polars.col("error") != "").select("path", "error").to_dicts()
     return failed
 
 
-_SCHEMA: dict[str, Any] = {
-    **dict.fromkeys(("path", "sha256", "key"), str),
-    "confidence": float,
-    "runner_up": str,
-    **dict.fromkeys(("runner_up_confidence", "tuning_cents", "duration"), float),
-    **dict.fromkeys(("reason", "error"), str),
+_SCHEMA: dict[str, Any] = {  # columns of an estimate
+    **{"path": str, "sha256": str, "key": str, "confidence": float},
+    **{"runner_up": str, "runner_up_confidence": float, "tuning_cents": float, "duration": float},
+    **{"reason": str, "error": str},
 }
-"""Columns of an estimate and their types."""
 
 
-def _rows(track: Track, weights: str | None) -> Iterator[dict[str, Any]]:
+def _rows(track: Track, weights: str | None) -> Iterator[Row]:
     """The row of each file of a track, which is heard once."""
-    row: dict[str, Any] = dict.fromkeys(_SCHEMA) | {"sha256": track.digest, "error": track.reason}
+    row: Row = dict.fromkeys(_SCHEMA) | {"sha256": track.digest, "error": track.reason}
     if track.digest:
         with local_copy(track.files[0]) as path:
             [outcome] = _estimator(weights).estimate_many([path])
         if outcome.error:
-            row["error"] = _reason(outcome.error, path, track)
+            row["error"] = track.said(outcome.error, path)
         elif outcome.estimate:
             record = json.loads(Layout(Format.JSONL).entry("", outcome.estimate))
             row |= {name: record[name] for name in _SCHEMA if name in record}
     yield from (row | {"path": escaped(name)} for name in track.files)
 
 
-def _reason(error: Exception, path: Path, track: Track) -> str:
-    """What an error says of a track that was read from a path, which may be that of a copy."""
-    return without_name(error, path).replace(str(path), track.files[0])
-
-
-@functools.cache
-def _estimator(weights: str | None) -> KeyEstimator:
-    """One a process."""
-    return KeyEstimator(weights)
-
-
-@contextmanager
-def local_copy(name: str) -> Iterator[Path]:
-    """A file on this machine: itself, or a copy that is removed afterwards; raises ``OSError``."""
-    system, path = _place(name)
-    if isinstance(system, LocalFileSystem):
-        yield Path(path)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, PurePosixPath(path).name)
-        system.get_file(path, str(copy))
-        yield copy
-
-
-def _parts(
-    tracks: Sequence[Track], out: str, size: int, settings: str, named: bool = False
-) -> list[tuple[str, Sequence[Track]]]:
-    """Several tracks with the name of their file: a digest of contents, settings and names, if `named`."""
-    parts = []
-    for start in range(0, len(tracks), size):
-        part = tracks[start : start + size]
-        lines = [line for track in part for line in (track.digest, *(track.files if named else ()))]
-        said = "\n".join([settings, *lines])
-        name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
-        parts.append((f"{out}/{start // size:06d}-{name}", part))
-    return parts
+_estimator = functools.cache(KeyEstimator)  # one a process
 
 
 def _keep_only(urls: Sequence[str], out: str) -> None:

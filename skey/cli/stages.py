@@ -1,7 +1,6 @@
 """What each stage of an estimate and of training takes of one core, and a step written as in the papers."""
 
 import hashlib
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,14 +36,12 @@ from skey.vqt import SEGMENT_FRAMES, chroma
 
 TRACKS = 8  # tracks in the shard that is written and read
 BATCH = 16  # pairs of segments in a step of training, and in a batch that is read
+TermsOf = Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Work that is timed: ``units`` times a ``minute`` of sound, a ``track`` or a ``pair`` of segments.
-
-    ``bytes`` of one of these are read or written.
-    """
+    """Timed work: ``units`` times a ``minute`` of sound, a ``track`` or a ``pair``; ``bytes`` of each."""
 
     name: str
     of: str
@@ -59,21 +56,27 @@ def measure_stages(minutes: float, runs: int) -> list[dict[str, Any]]:
         track = Path(folder) / "track.mp3"
         write_recording(track, 60 * minutes, FORMATS["mp3"])
         estimates, features = _of_estimates(track, minutes), _of_features(track, Path(folder) / "shards")
-        return _measured([*estimates, *features, *_of_training("skey")], runs)
+        return _measured([*estimates, *features, *ways_to_step(find_experiment("skey"))], runs)
 
 
 def measure_training(experiment: str, runs: int) -> list[dict[str, Any]]:
     """A training step of a system in three ways; see `_measured`. Raises ``SkeyError`` for no ChromaNet."""
     with one_thread(), one_blas_thread:
-        return _measured(_of_training(experiment), runs)
+        return _measured(ways_to_step(find_experiment(experiment)), runs)
 
 
 def _measured(stages: Sequence[Stage], runs: int) -> list[dict[str, Any]]:
-    """A row a stage, which take turns; of one ``bytes`` and ``cpu_seconds``, the median of ``runs`` turns."""
-    turns = [[_cpu_seconds(stage) for stage in stages] for _ in range(runs)]
+    """A row a stage, which take turns: CPU seconds of this process for one unit, the median of the turns."""
+
+    def seconds(stage: Stage) -> float:
+        began = time.process_time()
+        stage.run()
+        return (time.process_time() - began) / stage.units
+
+    turns = [[seconds(stage) for stage in stages] for _ in range(runs)]
     return [
-        {"stage": stage.name, "of": stage.of, "cpu_seconds": median(seconds), "bytes": stage.bytes}
-        for stage, *seconds in zip(stages, *turns, strict=True)
+        {"stage": stage.name, "of": stage.of, "cpu_seconds": median(measured), "bytes": stage.bytes}
+        for stage, *measured in zip(stages, *turns, strict=True)
     ]
 
 
@@ -99,54 +102,34 @@ def _of_features(track: Path, out: Path) -> list[Stage]:
     digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(TRACKS)]
 
     def write() -> None:
-        shutil.rmtree(out, ignore_errors=True)
         write_shard(str(out / "0"), dict.fromkeys(digests, features), {})
         write_index(str(out), ["0"], [])
-
-    def read() -> None:
-        for batch in batches:
-            pool.segments(batch, 1)
 
     write()
     pool = Pool.of(Recordings(open_shards(out)[0]))
     batches = [range(start, start + BATCH) for start in range(0, len(pool) - BATCH + 1, BATCH)]
+    pairs, pair_bytes = BATCH * len(batches), 2 * features[0].nbytes
     return [
         Stage("checksum", "track", 1, lambda: hashlib.sha256(track.read_bytes()), track.stat().st_size),
         Stage("features", "track", 1, lambda: segments(track)),
         Stage("write shards", "track", TRACKS, write, features.nbytes),
         Stage("check shards", "track", TRACKS, lambda: open_shards(out), features.nbytes),
-        Stage("read shards", "pair", BATCH * len(batches), read, 2 * features[0].nbytes),
+        Stage("read shards", "pair", pairs, lambda: [pool.segments(each, 1) for each in batches], pair_bytes),
     ]
 
 
-def _of_training(experiment: str) -> list[Stage]:
-    """A step in three ways, in the precision that `skey train` would choose here."""
-    ours = at_scale(find_experiment(experiment), batch=BATCH)
-    ways = ways_to_step(ours, Machine().uses_half_precision())
-    return [Stage(f"step, {way}", "pair", BATCH, step) for way, step in ways.items()]
-
-
-def _cpu_seconds(stage: Stage) -> float:
-    """Of this process, for one unit."""
-    began = time.process_time()
-    stage.run()
-    return (time.process_time() - began) / stage.units
-
-
-def ways_to_step(experiment: Experiment, half_precision: bool) -> dict[str, Callable[[], None]]:
-    """A step on random features, written plainly and ours on all frames and on averaged ones.
-
-    `half_precision`: whether our steps compute wide products in bfloat16. Raises ``SkeyError`` for a system
-    that is no ChromaNet.
-    """
+def ways_to_step(system: Experiment) -> list[Stage]:
+    """A step on random features: plainly, and ours on all frames and on averaged ones; or ``SkeyError``."""
     keep_freed_memory()  # as a run does
-    whole = replace(experiment, architecture=replace(experiment.architecture, frames_per_step=1))
-    ours = partial(batch_loss, None)
-    return {
-        "plain": _step(whole, _plain_terms),
+    averaged, ours = at_scale(system, batch=BATCH), partial(batch_loss, None)
+    whole = replace(averaged, architecture=replace(averaged.architecture, frames_per_step=1))
+    half_precision = Machine().uses_half_precision()
+    ways = {
+        "plain": _step(whole, _plain_terms, False),
         "all frames": _step(whole, ours, half_precision),
-        "averaged frames": _step(experiment, ours, half_precision),
+        "averaged frames": _step(averaged, ours, half_precision),
     }
+    return [Stage(f"step, {way}", "pair", BATCH, step) for way, step in ways.items()]
 
 
 def _plain_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mapping[str, Tensor]:
@@ -157,11 +140,7 @@ def _plain_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mappin
     return loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
 
 
-def _step(
-    experiment: Experiment,
-    terms: Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]],
-    half_precision: bool = False,
-) -> Callable[[], None]:
+def _step(experiment: Experiment, terms: TermsOf, half_precision: bool) -> Callable[[], None]:
     """A step of the optimiser on random features with these terms of the loss."""
     network, loss = experiment.network(), experiment.loss
     if not isinstance(network, ChromaNet) or not isinstance(loss, LossSettings):
@@ -183,28 +162,21 @@ def _step(
 
 def plain_profile(network: ChromaNet, x: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
     """What a ChromaNet says, computed as the papers describe it: channels first, one convolution a layer."""
+
+    def normalised(norm: nn.Module, x: Tensor) -> Tensor:
+        result: Tensor = norm(x.permute(0, 2, 3, 1).contiguous())
+        return result.permute(0, 3, 1, 2)
+
     x = x[:, None]
     for block in network.blocks:
-        x = _halved(block, x) if isinstance(block, TimeDownsampling) else _mixed(block, x)
+        if isinstance(block, TimeDownsampling):
+            pairs: Any = block.pairs
+            weight = pairs.weight.unflatten(1, (2, -1)).transpose(1, 2)[:, :, None]
+            x = normalised(block.norm, x).contiguous()
+            x = F.gelu(F.conv2d(x, weight, pairs.bias, stride=(1, 2)))
+        elif isinstance(block, ConvNeXt):  # permute, linear, GELU, linear, scale, permute: as its authors do
+            branch = normalised(block.norm, block.depthwise(x)).permute(0, 2, 3, 1)
+            branch = block.narrow(F.gelu(block.widen(branch))) * block.scale
+            x = block.drop(x, branch.permute(0, 3, 1, 2).contiguous())
     rows = x.reshape(len(x), -1, BINS // PITCH_CLASSES, PITCH_CLASSES, x.shape[-1])
     return profile_of(network.head(rows.mean(2).mean(3).transpose(1, 2)))
-
-
-def _normalised(norm: nn.Module, x: Tensor) -> Tensor:
-    """A layer norm of channels-last arrays on a channels-first one."""
-    result: Tensor = norm(x.permute(0, 2, 3, 1).contiguous())
-    return result.permute(0, 3, 1, 2)
-
-
-def _halved(block: TimeDownsampling, x: Tensor) -> Tensor:
-    weight = block.pairs.weight.unflatten(1, (2, -1)).transpose(1, 2)[:, :, None]  # type: ignore[no-untyped-call]
-    return F.gelu(F.conv2d(_normalised(block.norm, x).contiguous(), weight, block.pairs.bias, stride=(1, 2)))
-
-
-def _mixed(block: nn.Module, x: Tensor) -> Tensor:
-    """The ConvNeXt block as ConvNeXt's authors write it: permute, linear, GELU, linear, scale, permute."""
-    assert isinstance(block, ConvNeXt)
-    branch = _normalised(block.norm, block.depthwise(x)).permute(0, 2, 3, 1)
-    branch = block.narrow(F.gelu(block.widen(branch))) * block.scale
-    result: Tensor = block.drop(x, branch.permute(0, 3, 1, 2).contiguous())
-    return result

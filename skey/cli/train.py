@@ -3,7 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from skey.training.loop import Machine
     from skey.weights.store import LoadedModel
 
+Options = dict[str, Any]
+Origin: TypeAlias = "LoadedModel | None"  # what a training starts from
 POSITIVE = click.IntRange(min=1)
+SETTINGS = tuple(
+    ["clips", "unlabelled", "epochs", "batch", "steps", "rate", "frames_per_step", "recolour", "recorded"]
+)
 
 
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
     """Addresses as they are, and paths that exist."""
-    for place in places:
-        if "://" not in place and not os.path.exists(place):
-            raise click.BadParameter(f"there is no {place}", context, option)
+    if absent := [place for place in places if "://" not in place and not os.path.exists(place)]:
+        raise click.BadParameter(f"there is no {absent[0]}", context, option)
     return places
 
 
@@ -80,25 +84,7 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
 )
 @click.option("--resume", is_flag=True, help="Go on after the last finished epoch.")
 @click.option("--list", "listing", is_flag=True, help="Name the systems and stop.")
-def train(
-    experiments: tuple[str, ...],
-    every: bool,
-    paper: bool,
-    seed: int,
-    device: str,
-    processes: int,
-    half_precision: bool | None,
-    watch_every: int,
-    out: Path | None,
-    resume: bool,
-    listing: bool,
-    audio: tuple[str, ...],
-    no_corpus: bool,
-    no_songs: bool,
-    soundfonts: tuple[Path, ...],
-    start: str | None,
-    **settings: float | int | None,
-) -> None:
+def train(experiments: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - one of several types each
     """Train EXPERIMENTS, e.g. `skey train skey --seed 2`: by default as what ships under that name.
 
     That takes a core minutes to two hours; `--clips 200 --epochs 3` is a quick try. Each run has a folder
@@ -110,98 +96,80 @@ def train(
     from skey.training.loop import Machine
     from skey.weights import load_weights
 
-    if listing:
+    if options["listing"]:
         for name, experiment in EXPERIMENTS.items():
             click.echo(f"{name:<16} {experiment.title}")
         return
-    names = tuple(EXPERIMENTS) if every else experiments
+    names = tuple(EXPERIMENTS) if options["every"] else experiments
     if not names:
         raise click.UsageError("name a system, or say --all; --list names them")
-    if no_corpus and not audio:
+    if options["no_corpus"] and not options["audio"]:
         raise click.UsageError("--no-corpus leaves nothing to train on: name a folder with --audio")
-    settings |= {"clips": 0, "unlabelled": 0} if no_corpus else {}
-    settings |= {"songs": 0} if no_corpus or no_songs else {}
-    machine = Machine(device, processes, half_precision, True, watch_every)
-    folder = out or data_directory() / "runs"
-    origin = load_weights(start) if start else None
-    systems = [_scaled(find_experiment(name), paper, settings) for name in names]
-    runs = {folder / f"{system.name}-s{seed}": system for system in systems}
-    _check(runs, machine, resume, soundfonts, origin)
+    how = ("device", "processes", "half_precision", "watch_every")
+    machine = Machine(progress=True, **{name: options[name] for name in how})
+    folder = options["out"] or data_directory() / "runs"
+    origin = load_weights(options["start"]) if options["start"] else None
+    systems = [_scaled(find_experiment(name), options) for name in names]
+    runs = {folder / f"{system.name}-s{options['seed']}": system for system in systems}
+    _check(runs, machine, options, origin)
     for path, system in runs.items():
-        _train(system, seed, path, machine, resume, audio, soundfonts, origin)
+        _train(system, path, machine, options, origin)
 
 
-def _scaled(experiment: "Experiment", paper: bool, wanted: dict[str, float | int | None]) -> "Experiment":
+def _scaled(experiment: "Experiment", options: Options) -> "Experiment":
     """The system at our scale or the papers', with what the options change."""
     from skey.experiments import at_scale, scaled
 
-    chosen: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    chosen = {name: options[name] for name in SETTINGS if options[name] is not None}
     if "clips" in chosen:
         chosen.setdefault("unlabelled", chosen["clips"])
-    return (scaled if paper else at_scale)(experiment, **chosen)
+    if options["no_corpus"]:
+        chosen |= {"clips": 0, "unlabelled": 0}
+    if options["no_corpus"] or options["no_songs"]:
+        chosen["songs"] = 0
+    return (scaled if options["paper"] else at_scale)(experiment, **chosen)
 
 
-def _check(
-    runs: dict[Path, "Experiment"],
-    machine: "Machine",
-    resume: bool,
-    soundfonts: tuple[Path, ...],
-    origin: "LoadedModel | None",
-) -> None:
+def _check(runs: dict[Path, "Experiment"], machine: "Machine", options: Options, origin: Origin) -> None:
     """Raise ``RunError`` for what would else be refused after hours: no device, weights or folders for it."""
     from skey.corpus.soundfont import SoundFontError, soundfont
-    from skey.training.checkpoint import RunError
+    from skey.training.checkpoint import RunError, writing_to
     from skey.training.loop import start_of
 
     machine.fabric()
-    for font in soundfonts:
+    for font in options["soundfonts"]:
         try:
             soundfont(font)
         except (OSError, SoundFontError) as error:
             raise RunError(f"--soundfont {font} cannot be played: {error}") from error
     for path, experiment in runs.items():
-        if not resume and os.path.isfile(path / "checkpoint.pt"):
+        if not options["resume"] and os.path.isfile(path / "checkpoint.pt"):
             raise RunError(
                 f"{path} holds a run: go on with it by --resume, choose another --out, or remove it"
             )
         if origin:
             start_of(experiment, origin)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path):
-                pass
-        except OSError as error:
-            raise RunError(f"cannot write the run to {path}: {error.strerror or error}") from error
+        with writing_to(path), tempfile.TemporaryFile(dir=path):
+            pass
 
 
-def _train(
-    experiment: "Experiment",
-    seed: int,
-    path: Path,
-    machine: "Machine",
-    resume: bool,
-    audio: tuple[str, ...],
-    soundfonts: tuple[Path, ...],
-    origin: "LoadedModel | None",
-) -> None:
+def _train(system: "Experiment", path: Path, machine: "Machine", options: Options, origin: Origin) -> None:
     """One run; says on standard error how it went, and on standard output where the weights are."""
     from skey.training.data import load_data
     from skey.training.loop import Run
     from skey.training.scoring import open_test_set, score_words
 
-    data = load_data(experiment, progress=machine.progress, audio=audio, soundfonts=soundfonts)
+    data = load_data(system, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
     for skipped in data.skipped:
         click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
-    run = Run(experiment, seed, data, path, machine, origin)
-    if resume:
+    run = Run(system, options["seed"], data, path, machine, origin)
+    if options["resume"]:
         run.resume()
     for row in run.epochs():
         if run.fabric.is_global_zero:
             shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
             click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
     if run.fabric.is_global_zero:
-        test_set = open_test_set(build=True, progress=machine.progress)
-        click.echo(
-            f"{run.folder.name}: {score_words(run.folder.weights, test_set)} on the test set", err=True
-        )
+        score = score_words(run.folder.weights, open_test_set(build=True, progress=True))
+        click.echo(f"{run.folder.name}: {score} on the test set", err=True)
         click.echo(run.folder.weights)

@@ -40,10 +40,8 @@ def list_weights() -> None:
             continue
         mark = "  [default]" if name == DEFAULT else ""
         examples = "–" if header.examples is None else f"{header.examples:,}"
-        click.echo(
-            f"{name:<19} {header.architecture.outputs} outputs  {examples:>7} examples  "
-            f"{header.title}  ({header.licence}){mark}"
-        )
+        outputs = f"{header.architecture.outputs} outputs  {examples:>7} examples"
+        click.echo(f"{name:<19} {outputs}  {header.title}  ({header.licence}){mark}")
 
 
 @weights.command("show")
@@ -93,9 +91,7 @@ def export(name: str, onnx: Path) -> None:
     to follow the tuning.
     """
     from skey.weights import load_weights
-    from skey.weights.export import INPUT, OUTPUT, export_onnx, output_names
+    from skey.weights.export import INPUT, OUTPUT, export_onnx
 
-    loaded = load_weights(name)
-    export_onnx(loaded, onnx)
-    names = output_names(loaded)
+    names = export_onnx(load_weights(name), onnx)
     click.echo(f"{onnx}: {INPUT} (1, samples) -> {OUTPUT} (1, {len(names)}): {', '.join(names)}")

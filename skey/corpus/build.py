@@ -40,10 +40,7 @@ class MissingFeatures(SkeyError):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A few consecutive clips of a plan: ``clip_ids`` are the rows of its file, in order.
-
-    ``name`` is a digest of the clips, ``folder`` of the code: a file has the right features or is damaged.
-    """
+    """Consecutive clips of a plan, ``clip_ids``; ``name`` is their digest, ``folder`` that of the code."""
 
     folder: Path
     name: str
@@ -76,8 +73,9 @@ class Shard:
 
 @contextlib.contextmanager
 def storage_errors(folder: Path) -> Iterator[None]:
-    """Raise ``SkeyError`` in place of what the system says about a full or closed disk at ``folder``."""
+    """Make a folder, and raise ``SkeyError`` for what the system says there about a full or closed disk."""
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         raise SkeyError(
@@ -105,10 +103,7 @@ def write_shard(shard: Shard, features: Features, versions: Mapping[str, str]) -
 
 
 class FeatureStore:
-    """The features of a plan's clips, read by memory map from their shards, in the order of the plan.
-
-    The constructor reads every byte once, and raises ``MissingFeatures`` where a shard is absent or damaged.
-    """
+    """The features of clips in order, read by memory map from shards, sound or ``MissingFeatures``."""
 
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = tuple(shards)
@@ -139,9 +134,8 @@ class FeatureStore:
 
 def clip_features(clip: Clip, font: Path | None = None) -> UInt8[np.ndarray, "99 1292"]:
     """Render one clip, alone and on one thread; its log-VQT as bytes, uint8 (99, 1292), 255 = 1.25."""
-    wave = torch.from_numpy(render_clip(clip, font))
     with torch.inference_mode():
-        return np.asarray(vqt.to_bytes(vqt.log_vqt(wave)))
+        return np.asarray(vqt.to_bytes(vqt.log_vqt(torch.from_numpy(render_clip(clip, font)))))
 
 
 @functools.cache
@@ -181,11 +175,9 @@ def plan_digest(clips: Sequence[Clip]) -> str:
     return hashlib.sha256(planned.encode()).hexdigest()
 
 
-def open_store(
-    split: Split, clips: int | None = None, seed: int = 0, directory: Path | None = None
-) -> FeatureStore:
+def open_store(split: Split, clips: int | None = None, *, directory: Path | None = None) -> FeatureStore:
     """The built features of a split (see ``plan_clips``); raises ``MissingFeatures``."""
-    return FeatureStore(tuple(plan_shards(plan_clips(split, clips, seed), corpus_folder(split, directory))))
+    return FeatureStore(tuple(plan_shards(plan_clips(split, clips), corpus_folder(split, directory))))
 
 
 def build(
@@ -196,10 +188,9 @@ def build(
     directory: Path | None = None,
     progress: bool = False,
 ) -> FeatureStore:
-    """Build what is missing or damaged of a split (the first ``clips``), and open it.
+    """Build what is missing or damaged of a split (the first ``clips``), and open it; else ``SkeyError``.
 
-    It may be killed at any moment and started again, and may run several times at once. Raises ``SkeyError``
-    where the disk is full or closed, or the system ended a worker.
+    It may be killed at any moment and started again, and may run several times at once.
     """
     plan = plan_clips(split, clips, seed)
     return build_clips(plan, corpus_folder(split, directory), clip_features, jobs, progress)
@@ -237,8 +228,7 @@ def _build_shard(task: tuple[Shard, tuple[Clip, ...], ClipFeatures]) -> int:
     """Build one shard under its lock, unless another builder has done so; returns its number of clips."""
     shard, clips, features = task
     locks = shard.folder / "locks"
-    with storage_errors(shard.folder):
-        locks.mkdir(parents=True, exist_ok=True)
+    with storage_errors(locks):
         lock = FileLock(locks / f"{shard.name}.lock").acquire()
     with lock, one_thread(), rare_collection():
         if not shard.is_sound():

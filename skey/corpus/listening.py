@@ -6,7 +6,7 @@ from pathlib import Path
 import soundfile
 
 from skey.audio import SAMPLE_RATE
-from skey.corpus.degradation import Degradation, Level, draw_degradation
+from skey.corpus.degradation import Level, draw_degradation
 from skey.corpus.pieces import index_row
 from skey.corpus.plan import Clip, arrangements, clip_of, degradation_generator, render_clip
 from skey.corpus.soundfont import DRUM_BANK
@@ -14,7 +14,7 @@ from skey.errors import SkeyError
 
 
 def find_clip(name: str, level: Level = "full", arrangement: int = 0, seed: int = 0) -> Clip:
-    """A clip by its id (``PIECE#ARRANGEMENT-SEED-LEVEL``); else ``SkeyError``."""
+    """A clip by its id (``PIECE#ARRANGEMENT-SEED-LEVEL``), or of a piece; else ``SkeyError``."""
     piece, separator, rest = name.partition("#")
     if not separator:
         return clip_of(index_row(piece), arrangement, level, seed)
@@ -24,13 +24,8 @@ def find_clip(name: str, level: Level = "full", arrangement: int = 0, seed: int 
             f"{name!r} is no clip: expected PIECE or PIECE#ARRANGEMENT-SEED-LEVEL, "
             "as in chorales/bwv10.7#0-0-full"
         )
-    chosen: Level = "hard" if fields[3] == "hard" else "full"
-    return clip_of(index_row(piece), int(fields[1]), chosen, int(fields[2]))
-
-
-def degradation_of(clip: Clip) -> Degradation:
-    """The degradation that is drawn for a clip."""
-    return draw_degradation(clip.level, degradation_generator(clip))
+    level = "hard" if fields[3] == "hard" else "full"
+    return clip_of(index_row(piece), int(fields[1]), level, int(fields[2]))
 
 
 def describe_sound(clip: Clip) -> list[str]:
@@ -42,7 +37,7 @@ def describe_sound(clip: Clip) -> list[str]:
     names = (
         "drums" if bank == DRUM_BANK else program_to_instrument_name(preset) for bank, preset in programs
     )
-    amounts = degradation_of(clip)
+    amounts = draw_degradation(clip.level, degradation_generator(clip))
     degradation = [
         f"room of {amounts.reverb_seconds:.1f} s at {amounts.wet_db:+.0f} dB",
         f"saturation {amounts.drive_db:+.0f} dB",

@@ -1,7 +1,4 @@
-"""Recorded music that anyone can have: free game music in packages of Debian 12, for training without labels.
-
-The system's own package tool fetches them; they are unpacked, not installed. Nothing is tested on this music.
-"""
+"""Recorded music that anyone can have, to train on without labels: unpacked from packages of Debian 12."""
 
 import csv
 import hashlib
@@ -13,6 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from skey.corpus.build import storage_errors
@@ -95,17 +93,12 @@ def _music(name: str, read: Callable[[], bytes], path: str) -> dict[str, bytes]:
     """The music in one file of a package: itself, or what a game's zip archive holds."""
     if name.lower().endswith(".pk3"):
         with zipfile.ZipFile(io.BytesIO(read())) as archive:
-            return {_flat(inner): archive.read(inner) for inner in archive.namelist() if _wanted(inner, path)}
-    return {_flat(name): read()} if _wanted(name, path) else {}
-
-
-def _wanted(name: str, path: str) -> bool:
-    return path in name and PurePosixPath(name).suffix.lower() in SUFFIXES
-
-
-def _flat(name: str) -> str:
-    """The last two parts of a path as one name, which no other piece of the package has."""
-    return "-".join(PurePosixPath(name).parts[-2:]).replace(" ", "_")
+            inner = [_music(each, partial(archive.read, each), path) for each in archive.namelist()]
+        return {flat: content for found in inner for flat, content in found.items()}
+    place = PurePosixPath(name)
+    if path not in name or place.suffix.lower() not in SUFFIXES:
+        return {}
+    return {"-".join(place.parts[-2:]).replace(" ", "_"): read()}  # a name that no other piece has
 
 
 def digest(pieces: Sequence[Path]) -> str:

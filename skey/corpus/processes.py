@@ -47,8 +47,8 @@ def default_jobs() -> int:
 def in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """Apply a function to each task in ``jobs`` fresh processes; yields the results as they finish.
 
-    Both must be picklable. The first error ends the work and is raised here; ctrl-C or the death of this
-    process ends the workers. Raises ``SkeyError`` where the system ends one of them, or where none begins.
+    The first error, ctrl-C or the death of this process ends the work. Raises ``SkeyError`` where the system
+    ends a worker, or where none begins.
     """
     context = get_context("spawn")  # a fork would copy the locks that torch's threads hold
     watched, lifeline = context.Pipe(duplex=False)

@@ -14,15 +14,10 @@ from skey.errors import SkeyError
 DATASETS: dict[str, type[Dataset]] = {
     dataset.name: dataset for dataset in (OpenCorpus, FMAKv2, GTZAN, GiantSteps, GiantStepsMTG, Folder)
 }
-"""Each data set by its name."""
 
 
 def load_dataset(name: str, root: Path | str | None = None, limit: int | None = None) -> Dataset:
-    """A data set by name; nothing is read before its tracks are asked for.
-
-    ``root`` is the folder where the collection lies, which the open corpus does not need; ``limit`` uses only
-    so many tracks, spread evenly over tags and keys. Raises ``SkeyError`` for another name.
-    """
+    """A data set by name, below ``root``, or an even sample of it; ``SkeyError`` for another name."""
     if name not in DATASETS:
         raise SkeyError(f"there is no data set {name!r}: expected one of {', '.join(DATASETS)}")
     return DATASETS[name](root=root, limit=limit)

@@ -19,9 +19,7 @@ from skey.keys import Key
 from skey.shapes import Float32
 from skey.vqt import log_vqt
 
-AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".au")
-"""Endings under which the audio of a collection may lie, the original one of each collection among them."""
-
+AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".au")  # of the audio of a collection
 _LISTED = 3  # how many missing files a message names
 
 
@@ -37,10 +35,9 @@ class LabelError(SkeyError):
 class Track:
     """One recording of a data set.
 
-    ``id`` is unique in the data set and ``group`` is what it shares with other recordings of the same music,
-    which never straddle a split. ``audio`` is None where the sound is made on demand. ``tags`` are what else
-    is known (genre, source, level). ``unlabelled`` says why there is no key: ``several keys: E minor / G
-    minor``.
+    ``group`` is what it shares with other recordings of the same music, which never straddle a split;
+    ``audio`` is None where the sound is made on demand; ``tags`` are what else is known (genre, source,
+    level); ``unlabelled`` says why there is no key: ``several keys: E minor / G minor``.
     """
 
     id: str
@@ -80,10 +77,7 @@ class Dataset(ABC):
         return self._tracks
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
-        """The sound of one track, (samples,) at 22,050 Hz, mean of channels, peak 1.
-
-        Raises ``MissingData`` where its file is not there, ``AudioError`` where it cannot be used.
-        """
+        """A track's sound, (samples,) at 22,050 Hz, mono, peak 1; ``MissingData`` or ``AudioError``."""
         if track.audio is None or not os.path.isfile(track.audio):
             raise self.absent(f"the audio of track {track.id} is missing: {track.audio}")
         return read_audio(track.audio)

@@ -15,9 +15,6 @@ def find_audio(folders: Sequence[Path], name: str, usual: str = ".mp3") -> Path:
     return next((place for place in places if place.is_file()), folders[0] / f"{name}{usual}")
 
 
-_DEPTHS = ("*", "*/*", "*/*/*")  # flat, in folders of thousands, or one more around (``fma_large``)
-
-
 class FMAKv2(Dataset):
     """Expert keys of 5,489 tracks of the Free Music Archive, the test set of STONE and S-KEY."""
 
@@ -49,7 +46,7 @@ class FMAKv2(Dataset):
 def find_numbered_audio(root: Path) -> dict[int, Path]:
     """Audio named by a track number (``000/000010.mp3``), up to two folders deep, the least deep first."""
     found: dict[int, Path] = {}
-    for pattern in _DEPTHS:
+    for pattern in ("*", "*/*", "*/*/*"):
         for file in sorted(root.glob(pattern)):
             if file.suffix.lower() in AUDIO_SUFFIXES and file.stem.isdecimal():
                 found.setdefault(int(file.stem), file)
@@ -57,8 +54,8 @@ def find_numbered_audio(root: Path) -> dict[int, Path]:
 
 
 _ENDING = ".lerch.txt"
+# Where the archive, the copy that most people have, and mirdata keep the folders of genres.
 _AUDIO_FOLDERS = ("genres", "genres_original", "Data/genres_original", "gtzan_genre/genres", ".")
-"""Where the archive, the copy that most people have, and mirdata keep the folders of genres."""
 
 
 class GTZAN(Dataset):
@@ -141,10 +138,9 @@ class GiantStepsMTG(GiantSteps):
 
 
 class Folder(Dataset):
-    """Recordings and a table ``file,key[,group]``; other columns become tags.
+    """Recordings and a table ``file,key[,group]``, files relative to it; other columns become tags.
 
-    The root is the table, or a folder that holds ``labels.csv`` or one CSV file of another name. A file is
-    named relative to the table. Tracks without a group each form their own.
+    The root is the table, or a folder with ``labels.csv`` or one other CSV. A track without a group is one.
     """
 
     name = "folder"

@@ -14,7 +14,6 @@ Row = Mapping[str, str]  # one line of a table: the text of each column
 Raw = TypeVar("Raw")
 
 _NO_KEY = ("", "-", "?", "unknown", "none", "n/a", "n", "x", "off", "all", "atonal")  # no key
-
 _BETWEEN_NAMES = re.compile(r"[|/]|-(?=[A-Ga-g](?:[#b]|\b))")
 _BETWEEN_KEYS = re.compile(rf"{_BETWEEN_NAMES.pattern}|[,;]|\s-\s")
 """What stands between the keys of a label with several; names also between halves: ``G minor/major``."""
@@ -25,8 +24,8 @@ _LISTED = 50  # how many wrong lines a message lists
 def parse_label(text: str) -> tuple[Key | None, str]:
     """Read a label that may say that there is no key, or name several; a tab or a new line begins a comment.
 
-    Between tonic and mode a tab is a space. Returns the key on which all names in the label agree, and an
-    empty text; or None and why there is none. Raises ``KeyParseError`` where the label is something else.
+    Between tonic and mode a tab is a space. Returns the key on which all names agree, and an empty text; or
+    None and why there is none. Raises ``KeyParseError`` where the label is something else.
     """
     cells = text.strip().split("\n")[0].split("\t")
     label = cells[0].strip()
@@ -47,10 +46,7 @@ def parse_label(text: str) -> tuple[Key | None, str]:
 def read_table(
     path: Path, columns: Sequence[str], parse: Callable[[Row], Track], delimiter: str = ","
 ) -> list[Track]:
-    """Read a CSV file in UTF-8 with a header, of which ``columns`` must be there, a track a line.
-
-    Raises ``LabelError`` where the file is no such table, and as :func:`parse_each` does.
-    """
+    """Read a CSV file in UTF-8 with these columns, a track a line; ``LabelError`` for any wrong line."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="", strict=True, delimiter=delimiter)
@@ -75,8 +71,8 @@ def read_table(
 def parse_each(source: str, raws: Iterable[tuple[str, Raw]], parse: Callable[[Raw], Track]) -> list[Track]:
     """Make a track of each label, given with its place in a ``source``, a file or a folder.
 
-    ``parse`` raises ``LabelError`` or ``KeyParseError``. Raises ``LabelError``, which lists all labels that
-    are wrong, or of one track, with their places and what was expected.
+    Raises ``LabelError``, which lists all labels that ``parse`` refuses by ``LabelError`` or
+    ``KeyParseError``, or that are of one track, with their places and what was expected.
     """
     tracks: dict[str, Track] = {}
     wrong: list[str] = []

@@ -21,8 +21,8 @@ class OpenCorpus(Dataset):
     """Clips of 30 s of Bach's chorales and of folk tunes, with keys that experts or the books confirm.
 
     ``root`` is the folder of the built features (the data directory by default), ``limit`` takes the first so
-    many clips of a ``split``, which are balanced too. ``build`` makes what is missing when it is first
-    needed, by ``jobs`` processes, instead of raising ``MissingData``.
+    many clips of a ``split``. ``build`` makes what is missing, by ``jobs`` processes, instead of raising
+    ``MissingData``.
     """
 
     name = "open-corpus"
@@ -76,12 +76,13 @@ class OpenCorpus(Dataset):
 
     def read_tracks(self) -> Sequence[Track]:
         """The planned clips; ``tags`` hold source, level and mode (``unknown`` without a label)."""
-        tracks = []
-        for clip in self.clips:
-            mode = clip.key.mode if clip.key else "unknown"
-            tags = {"source": clip.source, "level": clip.level, "mode": mode}
-            tracks.append(Track(clip.id, clip.key, clip.group, tags=tags))
-        return tracks
+        modes = [clip.key.mode if clip.key else "unknown" for clip in self.clips]
+        return [
+            Track(
+                clip.id, clip.key, clip.group, tags={"source": clip.source, "level": clip.level, "mode": mode}
+            )
+            for clip, mode in zip(self.clips, modes, strict=True)
+        ]
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
         """Render one clip, (661500,) at 22,050 Hz, peak 1; raises ``KeyError`` for others' tracks."""

@@ -16,8 +16,8 @@ PITCH_CLASSES = BINS_PER_OCTAVE
 class Architecture:
     """The settings of a ChromaNet; the defaults are 24-STONE and S-KEY (Section 5.2, STONE).
 
-    `outputs` is 12 (key signatures) or 24 (key signatures times modes). `octave_equivalence=False` is the
-    ablation of Table 2. `frames_per_step` averages so many frames before the first block; 1 is the papers'.
+    `outputs`: 12 key signatures, or 24 keys. `octave_equivalence=False` is the ablation of Table 2.
+    `frames_per_step` averages so many frames before the first block; 1 is the papers'.
     """
 
     outputs: Literal[12, 24] = 24
@@ -42,11 +42,7 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class AllConvolutional:
-    """The settings of the key classifier of 2018; `skey.supervised` says where the defaults come from.
-
-    `filters` is N of its table of layers, `dropout` the part of the maps that training silences,
-    `frames_per_step` how many frames are averaged before the first convolution.
-    """
+    """The settings of the key classifier of 2018 (`skey.supervised`): its N, dropout, frames averaged."""
 
     filters: int = 20
     dropout: float = 0.0
@@ -81,9 +77,9 @@ Profile = TypeVar("Profile")
 class Calibration:
     """What the outputs of a network mean, for tensors and arrays alike; :mod:`skey.calibration` finds it.
 
-    `major` is the tonic (pitch class, C = 0) of the major key that row 0 stands for, `minor` the same for
-    minor; row q stands for the tonic q semitones higher. `major_column` says which of the two columns is
-    major; with 12 outputs there is one column, which stands for a major key and its relative minor alike.
+    `major` is the tonic (pitch class, C = 0) of the major key that row 0 stands for, `minor` of the minor
+    one; row q lies q semitones higher. `major_column` says which of two columns is major; the one column of
+    12 outputs stands for a major key and its relative minor alike.
     """
 
     outputs: Literal[12, 24]
@@ -109,9 +105,7 @@ class Calibration:
         keys: Profile = outputs[:, rows, columns]
         return keys
 
-    def signature_profile(
-        self, profile: Float[Profile, "batch 12"] | Float[Profile, "batch 12 2"]
-    ) -> Float[Profile, "batch 12"]:
+    def signature_profile(self, profile: Float[Profile, "batch 12 *columns"]) -> Float[Profile, "batch 12"]:
         """Probabilities of key signatures, C first (Eq. 11): for 24 outputs sums of two keys (Eq. 13)."""
         outputs: Any = profile
         if outputs.ndim == 2:

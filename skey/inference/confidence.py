@@ -1,8 +1,5 @@
 """Probabilities that mean what they say: one temperature, fitted where the keys are known (Guo et al., *On
-Calibration of Modern Neural Networks*, ICML 2017).
-
-It may make a network more cautious, never bolder than its softmax: what is fitted on clips like those of
-training asks for too much of other music, as recordings show (the book's page *Confidence*).
+Calibration of Modern Neural Networks*, ICML 2017), which may make a network more cautious, never bolder.
 """
 
 from collections.abc import Sequence
@@ -31,10 +28,7 @@ def softmax(logits: Rows) -> Rows:
 
 
 def fit_temperature(profiles: Float[np.ndarray, "tracks outputs"], references: Sequence[Key]) -> float:
-    """The temperature, 0.003..32, at which the probabilities of the true keys, or signatures, are likeliest.
-
-    ``profiles`` are (tracks, 24) in the order of KEYS, or (tracks, 12) key signatures, C first.
-    """
+    """The temperature, 0.003..32, at which the true keys (or signatures, of 12 outputs) are likeliest."""
     is_keys = profiles.shape[1] == len(KEYS)
     true = [key.index if is_keys else key.signature for key in references]
     relative = _logarithms(profiles).astype(np.float64)

@@ -1,7 +1,6 @@
 """What a trained ChromaNet says to one recording, in numpy: importing torch takes longer than an estimate.
 
-The steps and their names are those of :mod:`skey.model`, which trains; the tests hold the two together.
-Arrays are (bins, frames, channels), and every norm is that of evaluation.
+The steps and their names are those of :mod:`skey.model`. Arrays are (bins, frames, channels).
 """
 
 from collections.abc import Callable, Mapping
@@ -27,10 +26,7 @@ Points = Float[np.ndarray, "points channels"]
 
 
 class NumpyChromaNet:
-    """A ChromaNet in evaluation mode, for one log-VQT at a time.
-
-    ``weights`` go by the names of :class:`skey.model.ChromaNet`; raises ``WeightsError`` for other ones.
-    """
+    """A ChromaNet in evaluation mode, by the names of :class:`skey.model.ChromaNet`, or ``WeightsError``."""
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, np.ndarray]) -> None:
         expected = parameter_shapes(architecture)
@@ -50,7 +46,10 @@ class NumpyChromaNet:
         for block in range(len(self.architecture.channels)):
             x = self._time_downsampling(x, f"blocks.{2 * block}")
             x = self._convnext(x, f"blocks.{2 * block + 1}")
-        logits = self._mode_norm(self._linear(self._octaves(x).mean(axis=1), "classifier"))
+        logits = self._linear(self._octaves(x).mean(axis=1), "classifier")
+        if self.architecture.modes == 2:
+            mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
+            logits = (logits - mean) / np.sqrt(variance + _EPSILON)
         likelihoods = np.exp(logits - logits.max())
         return np.asarray(likelihoods / likelihoods.sum())
 
@@ -90,12 +89,6 @@ class NumpyChromaNet:
             return np.asarray(rows + self._weights["octaves.linear.bias"][:, None, None])
         return np.asarray(x.reshape(-1, PITCH_CLASSES, *x.shape[1:]).mean(axis=0))
 
-    def _mode_norm(self, logits: Float[np.ndarray, "12 modes"]) -> Float[np.ndarray, "12 modes"]:
-        if self.architecture.modes == 1:
-            return logits
-        mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
-        return np.asarray((logits - mean) / np.sqrt(variance + _EPSILON))
-
     def _linear(self, x: Float[np.ndarray, "*all inputs"], name: str) -> Float[np.ndarray, "*all outputs"]:
         return np.asarray(x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
 
@@ -133,10 +126,8 @@ def _by_points(x: Block, apply: Callable[[np.ndarray], np.ndarray]) -> Float[np.
     return np.concatenate(parts).reshape(*x.shape[:2], -1)
 
 
-def _correlated(
-    x: Block, kernels: Float[np.ndarray, "channels size size"]
-) -> Float[np.ndarray, "inner_bins inner_frames channels"]:
-    """Each channel with its own kernel, within the borders: products along bins, sums along frames."""
+def _correlated(x: Block, kernels: Float[np.ndarray, "channels size size"]) -> np.ndarray:
+    """Each channel with its own kernel, inside the borders: products along bins, sums along frames."""
     size, (bins, frames) = kernels.shape[-1], np.subtract(x.shape[:2], kernels.shape[-1] - 1)
     by_row = sliding_window_view(np.ascontiguousarray(x.transpose(2, 1, 0)), bins, axis=2)
     windows = np.ascontiguousarray(by_row.transpose(0, 2, 1, 3))

@@ -1,8 +1,4 @@
-"""The log-VQT of one recording in numpy: what :mod:`skey.vqt` computes, without importing torch.
-
-Importing torch takes longer than hearing a minute of music. Constants and kernels of both are those of
-:mod:`skey.inference.filters`, and the tests hold the two together.
-"""
+"""The log-VQT of one recording in numpy: what :mod:`skey.vqt` computes, without importing torch."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,10 +13,10 @@ _ROWS = 512  # windows that are copied out of a waveform at a time: they stay in
 
 
 def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
-    """The log-VQT of one waveform (peak 1, 22,050 Hz), floored 80 dB under its maximum.
+    """The log-VQT (99, samples // 512 + 1) of one waveform (peak 1, 22,050 Hz), floored 80 dB under its peak.
 
-    (99, samples // 512 + 1): decibels / 80 + 1, where decibels are 10 log10 of the magnitude. ``cents`` is
-    how far above A4 = 440 Hz the music is tuned (not in the papers). Raises ``TooShortAudio`` under 0.75 s.
+    Decibels / 80 + 1, where decibels are 10 log10 of the magnitude; the music is tuned ``cents`` above 440 Hz
+    (not in the papers). Raises ``TooShortAudio`` under 0.75 s.
     """
     decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(filters.SMALLEST_MAGNITUDE)))
     floored = np.maximum(decibels, decibels.max() - filters.DYNAMIC_RANGE)

@@ -1,7 +1,4 @@
-"""How many threads a computation may use, and the memory that it keeps.
-
-Sums in another order round differently, and on the small arrays of one recording threads mostly wait.
-"""
+"""How many threads a computation may use (other sums round differently), and the memory that it keeps."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,10 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep up to 64 MB that were freed: to ask for them again takes a third of an estimate.
-
-    It keeps twice the largest block, of at most 32 MB, that was given back. No page of this one is touched.
-    """
+    """Let glibc keep up to 64 MB that were freed, twice a block once given back: a third of an estimate."""
     np.empty(2**25 - 2**16, np.uint8)
 
 

@@ -1,8 +1,4 @@
-"""Training on a graphics card: the features lie on it, and a step is asked for once, then replayed.
-
-A step is some two thousand small kernels, which a card computes faster than a processor can ask for them. As
-a CUDA graph they are asked for together.
-"""
+"""Training on a graphics card: the features lie on it, and all kernels of a step are asked for at once."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +9,6 @@ from skey.training.data import Pairs, Pool
 from skey.training.step import Batch
 
 PLAIN_STEPS = 3  # steps before one is recorded: libraries and the optimiser prepare in the first
-
 CLIPS_AT_ONCE = 256
 
 

@@ -19,15 +19,26 @@ from skey.supervised import Network
 
 Row = Mapping[str, float | int | str]
 
-_OTHER = {
+_OTHER = {  # what is said of a checkpoint with another entry of that name
     "recordings": "was trained on other recordings or SoundFonts: give the same --audio and --soundfont",
     "start": "started from other weights: give the same --from",
 }
-"""What is said of a checkpoint with another entry of that name."""
 
 
 class RunError(SkeyError):
     """A run cannot be continued or written; the message says why."""
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Write to the folder of a run, made where it is missing; ``RunError`` where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except Timeout as error:
+        raise RunError(f"another training writes to {folder}: wait, or choose another --out") from error
+    except OSError as error:
+        raise RunError(f"cannot write the run to {folder}: {error.strerror or error}") from error
 
 
 @dataclass
@@ -41,7 +52,7 @@ class RunState:
 
 
 class RunFolder:
-    """Where a run writes: `checkpoint` and `log` after each epoch, in the end `weights`.
+    """Where a run writes: `checkpoint` and `log` after each epoch, `weights` at the end.
 
     `recordings` identifies recordings and SoundFonts, `start` the weights that it started from, if any.
     """
@@ -56,15 +67,8 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other trainings out of the folder; raises `RunError` where one is in it."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
+        with writing_to(self.path):
             lock = FileLock(self.path / "lock", timeout=0).acquire()
-        except Timeout as error:
-            raise RunError(
-                f"another training writes to {self.path}: wait, or choose another --out"
-            ) from error
-        except OSError as error:
-            raise RunError(f"cannot write the run to {self.path}: {error.strerror or error}") from error
         with lock:
             yield
 
@@ -74,8 +78,9 @@ class RunFolder:
         log = csv.DictWriter(table, dict.fromkeys(name for row in state.log for name in row))
         log.writeheader()
         log.writerows(state.log)
-        self._write(self.checkpoint, self._content(state))
-        self._write(self.log, table.getvalue().encode())
+        with writing_to(self.path):
+            write_whole(self.checkpoint, self._content(state))
+            write_whole(self.log, table.getvalue().encode())
 
     def _content(self, state: RunState, **more: object) -> bytes:
         """A checkpoint: tensors, numbers and texts alone."""
@@ -85,20 +90,14 @@ class RunFolder:
         torch.save({**self._fixed, **tensors, **reached, **more}, file)
         return file.getvalue()
 
-    def _write(self, path: Path, content: bytes) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content)
-        except OSError as error:
-            raise RunError(f"cannot write the run to {self.path}: {error.strerror or error}") from error
-
     def load(self, state: RunState) -> None:
         """Put the checkpoint, if there is one, into a state; `RunError` where it is damaged or another's."""
         if not self.checkpoint.is_file():
             return
         try:
             content = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
-            self._refuse_other(content)
+            if fault := self._why_other(content):
+                raise RunError(f"{self.checkpoint} {fault}, or remove it")
             state.network.load_state_dict(content["network"])
             state.optimiser.load_state_dict(content["optimiser"])
             state.epoch, state.log = content["epoch"], json.loads(content["log"])
@@ -107,22 +106,19 @@ class RunFolder:
         except Exception as error:  # another program's file can raise anything
             raise RunError(f"{self.checkpoint} is damaged: remove it and start again") from error
 
-    def _refuse_other(self, content: Mapping[str, Any]) -> None:
-        """Raise `RunError` where a checkpoint is of another run."""
+    def _why_other(self, content: Mapping[str, Any]) -> str:
+        """What tells a checkpoint from one of this run, or nothing."""
         if content["settings"] != self._fixed["settings"]:
             old, new = (json.loads(each["settings"]) for each in (content, self._fixed))
-            changed = ", ".join(_changed(old, new))
-            raise RunError(
-                f"{self.checkpoint} belongs to other settings ({changed}): choose another --out, or remove it"
-            )
-        for name, what in _OTHER.items():
-            if content.get(name, "") != self._fixed[name]:
-                raise RunError(f"{self.checkpoint} {what}, choose another --out, or remove it")
+            return f"belongs to other settings ({', '.join(_changed(old, new))}): choose another --out"
+        other = [what for name, what in _OTHER.items() if content.get(name, "") != self._fixed[name]]
+        return f"{other[0]}, choose another --out" if other else ""
 
     def fail(self, state: RunState, step: int, terms: Mapping[str, float]) -> RunError:
         """Save the broken state as `failed.pt`; returns the error to raise."""
         path = self.path / "failed.pt"
-        self._write(path, self._content(state, step=step, terms=dict(terms)))
+        with writing_to(self.path):
+            write_whole(path, self._content(state, step=step, terms=dict(terms)))
         said = ", ".join(f"{name} {value:.3g}" for name, value in terms.items())
         return RunError(
             f"step {step}: the loss or a gradient is not finite ({said}). The state is in {path}; the last "

@@ -1,6 +1,6 @@
 """What training reads: clips from the feature store by memory map, two segments each, cropped on the fly."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,8 @@ NEPERS = 8 * float(np.log(10))  # natural logarithm of a magnitude per unit of t
 
 Crops = Int[Tensor, " batch"]
 Pairs = Float[Tensor, "batch 2 99 steps"]
+Device = torch.device | str
+Rule = Literal["paper", "code"]  # by which crops are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,25 @@ class Pool:
         store, row = self.places[clip]
         return from_bytes(np.asarray(store[row]))
 
-    def segments(
-        self, clips: Sequence[int], frames_per_step: int, device: torch.device | str = "cpu"
-    ) -> Pairs:
+    def segments(self, clips: Sequence[int], frames_per_step: int, device: Device = "cpu") -> Pairs:
         """Both 15-s segments of each clip on a device, frames averaged as the network wants them."""
-        stored = np.stack([self.places[clip][0][self.places[clip][1]] for clip in clips])
+        stored = np.stack([store[row] for store, row in (self.places[clip] for clip in clips)])
         whole = from_bytes(torch.from_numpy(stored).to(device))
         halves = torch.stack([whole[..., :SEGMENT_FRAMES], whole[..., -SEGMENT_FRAMES:]], dim=1)
         steps = average_frames(halves.flatten(0, 1), frames_per_step)
         return steps.reshape(len(clips), 2, *steps.shape[1:])
 
-    def labels(self, clips: Sequence[int], device: torch.device | str) -> tuple[Crops, Crops]:
+    def labels(self, clips: Sequence[int], device: Device) -> tuple[Crops, Crops]:
         """Key signature (pitch class) and mode (1 for minor) of clips whose key is known, on a device."""
         keys = [key for key in (self.keys[clip] for clip in clips) if key is not None]
-        modes = torch.tensor([int(key.mode == "minor") for key in keys], device=device)
-        return torch.tensor([key.signature for key in keys], device=device), modes
+        pairs = [(key.signature, int(key.mode == "minor")) for key in keys]
+        signatures, modes = torch.tensor(pairs, device=device).T
+        return signatures, modes
 
     def __add__(self, other: "Pool") -> "Pool":
         return Pool(self.places + other.places, self.keys + other.keys)
 
-    def kept(self, rows: Sequence[int]) -> "Pool":
+    def kept(self, rows: Iterable[int]) -> "Pool":
         """The pool of these clips alone, as far as there are so many."""
         rows = [row for row in rows if row < len(self)]
         return Pool(tuple(self.places[row] for row in rows), tuple(self.keys[row] for row in rows))
@@ -88,10 +89,9 @@ class Pool:
 class TrainingData:
     """What one system learns from and is watched on.
 
-    `digest` identifies the bytes; `clips` is how many there were to train on before a share of them was
-    taken, for the steps do not depend on the share. The last `recorded` clips of `training` are pairs of
-    segments of `tracks` recordings, which `recordings` identifies; `skipped` are files that could not be
-    used; `soundfonts` identifies the SoundFonts of songs besides that of the corpus.
+    `digest` identifies the bytes; `clips` is how many there were before a share was taken, on which the steps
+    do not depend. The last `recorded` clips of `training` are pairs of segments of `tracks` recordings, which
+    `recordings` identifies; `skipped` could not be used; `soundfonts` are those besides the corpus's.
     """
 
     training: Pool
@@ -115,9 +115,8 @@ def load_data(
 ) -> TrainingData:
     """Build what is missing of the features, and divide them into training and validation by groups.
 
-    ``jobs`` counts processes; ``audio`` are folders of recordings without labels, or of their shards, which
-    are mixed with the corpus. Each of ``soundfonts`` plays as many songs again, other ones. Raises
-    ``SkeyError`` where nothing is left to train on or to watch, and for SoundFonts without songs.
+    ``audio``: recordings without labels, or shards; each SoundFont plays as many songs again. ``SkeyError``
+    where nothing is left to train on or to watch, and for SoundFonts without songs.
     """
     if soundfonts and not experiment.songs:
         raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")
@@ -164,9 +163,8 @@ def load_data(
 
 def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:
     """Random places of clips, each once before any twice, until there are as many as wanted."""
-    rounds = -(-wanted // clips)
-    permutations = [torch.randperm(clips, generator=generator) for _ in range(rounds)]
-    return torch.cat(permutations)[:wanted].tolist()
+    rounds = range(-(-wanted // clips))
+    return torch.cat([torch.randperm(clips, generator=generator) for _ in rounds])[:wanted].tolist()
 
 
 def mixed_order(data: TrainingData, share: float, wanted: int, generator: torch.Generator) -> list[int]:
@@ -183,9 +181,9 @@ def mixed_order(data: TrainingData, share: float, wanted: int, generator: torch.
 def recoloured(segments: Pairs, generator: torch.Generator) -> Pairs:
     """Each segment with another spectral envelope and an unpitched layer (ours, not the papers').
 
-    One SoundFont has one envelope, and a network learns it. Here each segment is equalised by a smooth random
-    curve of some 6 dB, and noise of a random level, slope and rhythm is added to it. In units of 80 dB; each
-    segment keeps its maximum, and its floor 80 dB below it.
+    One SoundFont has one envelope, and a network learns it. Each segment is equalised by a smooth random
+    curve of some 6 dB, and gets noise of a random level, slope and rhythm; it keeps its maximum, and its
+    floor 80 dB (1) below it.
     """
     items, device = segments.flatten(0, 1), segments.device
     count, bins, steps = items.shape
@@ -202,22 +200,18 @@ def recoloured(segments: Pairs, generator: torch.Generator) -> Pairs:
     return torch.maximum(coloured, peak - 1).reshape(segments.shape)
 
 
-def draw_crops(
-    items: int, generator: torch.Generator, rule: Literal["paper", "code"] = "paper"
-) -> tuple[Crops, Crops]:
+def draw_crops(items: int, generator: torch.Generator, rule: Rule = "paper") -> tuple[Crops, Crops]:
     """Crops c of the pair and c + k of the third view, in semitones, 0 to 15 (Sections 3.1 and 4.1, STONE).
 
     `rule`: "paper" draws c in 0..15 and k in -12..12, uniformly over the pairs that stay inside; "code" draws
     c in 1..12, c + k in 0..11 and k no multiple of 12, as the released code does.
     """
-    every = [(c, moved) for c in range(MAX_CROP + 1) for moved in range(MAX_CROP + 1)]
-    if rule == "paper":
-        pairs = [(c, moved) for c, moved in every if abs(moved - c) <= 12]
-    else:
-        pairs = [(c, moved) for c, moved in every if 1 <= c <= 12 and moved <= 11 and (moved - c) % 12]
+    pairs = [(c, moved) for c in range(MAX_CROP + 1) for moved in range(MAX_CROP + 1) if abs(moved - c) <= 12]
+    if rule == "code":
+        pairs = [(c, moved) for c in range(1, 13) for moved in range(12) if (moved - c) % 12]
     drawn = torch.randint(len(pairs), (items,), generator=generator)
-    chosen = torch.tensor(pairs)[drawn]
-    return chosen[:, 0], chosen[:, 1]
+    c, moved = torch.tensor(pairs)[drawn].T
+    return c, moved
 
 
 def cropped(segments: Float[Tensor, "batch 99 steps"], crops: Crops) -> Float[Tensor, "batch 84 steps"]:

@@ -45,19 +45,13 @@ from skey.weights import Header
 from skey.weights.store import LoadedModel, save_weights
 
 CALIBRATE_EVERY = 20  # steps after which a calibrated pseudo-label listens to the reference sound again
-
 ROW_OF_A_ABOVE_C = 9
-
 NORMS = "norms"  # beside the terms of the loss: the sum of the norms of the gradients
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where and how a run computes; it changes speed and rounding, nothing else.
-
-    `processes` are those of all machines together. Held-out pieces are listened to after each `watch_every`
-    epochs, and after the last.
-    """
+    """Where and how a run computes (speed and rounding alone), and the epochs between two validations."""
 
     device: str = "auto"
     processes: int = 1
@@ -80,10 +74,9 @@ class Machine:
             raise RunError(f"--device {self.device} cannot be used here ({error}): try cpu") from error
 
     def uses_half_precision(self) -> bool:
-        """As asked; where nothing was asked, wherever the processor multiplies bfloat16 by itself."""
-        if self.half_precision is not None:
-            return self.half_precision
-        return torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        """As asked, or else wherever the processor multiplies bfloat16 by itself."""
+        fast = torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return fast if self.half_precision is None else self.half_precision
 
 
 class Run:
@@ -144,16 +137,17 @@ class Run:
         Raises `RunError` where the loss or a gradient is not finite, the state being saved, where the folder
         cannot be written to, and where another training writes to it.
         """
-        with self.folder.locked() if self.fabric.is_global_zero else nullcontext():
+        is_first = self.fabric.is_global_zero
+        with self.folder.locked() if is_first else nullcontext():
             while self.state.epoch < self.experiment.epochs:
                 row = self._epoch()
                 self.state.epoch += 1
                 self.state.log.append(row)
-                if self.fabric.is_global_zero:
+                if is_first:
                     self.folder.save(self.state)
                 self.fabric.barrier()
                 yield row
-            if self.fabric.is_global_zero:
+            if is_first:
                 self._finish()
 
     def train(self) -> RunState:
@@ -177,28 +171,27 @@ class Run:
         means = {name: float(value) for name, value in sums.items()}
         self._refuse_broken(epoch * self.steps_per_epoch - 1, means)
         seconds = time.perf_counter() - started
-        watches = epoch % self.machine.watch_every == 0 or epoch == self.experiment.epochs
-        pool, row = self.data.validation, self._chroma_row
-        return {
+        row: dict[str, float | int | str] = {
             "epoch": epoch,
             "rate": float(self.state.optimiser.param_groups[0]["lr"]),
             "seconds": round(seconds, 3),
             "clips_per_second": round(self.steps_per_epoch * self.batch / seconds, 2),
             **means,
-            **(validate(network, self.experiment, pool, row) if watches else {}),
         }
+        if epoch % self.machine.watch_every == 0 or epoch == self.experiment.epochs:
+            row |= validate(network, self.experiment, self.data.validation, self._chroma_row)
+        return row
 
     def _batches(self) -> Iterator[Batch]:
         """The batches of the current epoch, this process's part of each, on its device."""
-        supervised = self.is_supervised(self.state.epoch)
+        epoch, wanted = self.state.epoch, self.steps_per_epoch * self.batch
+        supervised, generator = self.is_supervised(epoch), self._sow(f"order {epoch}")
         pool = self.data.labelled if supervised else self.data.training
-        generator = self._sow(f"order {self.state.epoch}")
-        wanted = self.steps_per_epoch * self.batch
         if supervised:
             order = epoch_order(len(pool), wanted, generator)
         else:
             order = mixed_order(self.data, self.experiment.recorded, wanted, generator)
-        title = f"{self.folder.name} epoch {self.state.epoch + 1}/{self.experiment.epochs}"
+        title = f"{self.folder.name} epoch {epoch + 1}/{self.experiment.epochs}"
         hidden = not (self.machine.progress and self.fabric.is_global_zero)
         size, rank, device = self.batch // self.fabric.world_size, self.fabric.global_rank, self.fabric.device
         mine, rows = slice(rank * size, (rank + 1) * size), torch.arange(size, device=device)
@@ -208,8 +201,7 @@ class Run:
             a = torch.randint(2, (self.batch,), generator=generator)[mine].to(device)  # either may be A
             segments = self._segments(pool, clips)
             if self.experiment.recolour:
-                colours = self._sow(f"colours {self.state.epoch} {number} {rank}", device)
-                segments = recoloured(segments, colours)
+                segments = recoloured(segments, self._sow(f"colours {epoch} {number} {rank}", device))
             labels = pool.labels(clips, device) if supervised else None
             crops = c[mine].to(device), moved[mine].to(device)
             yield Batch(segments[rows, a], segments[rows, 1 - a], *crops, labels)
@@ -219,42 +211,40 @@ class Run:
         frames, device = self.experiment.architecture.frames_per_step, self.fabric.device
         if self._on_card and id(pool) not in self._copies:
             self._copies[id(pool)] = whole_on_card(pool, frames, device)
-        if (copy := self._copies.get(id(pool))) is None:
+        copy = self._copies.get(id(pool))
+        if copy is None:
             return pool.segments(clips, frames, device)
         return copy[torch.tensor(clips, device=device)]
 
     def _step(self, number: int, batch: Batch) -> Mapping[str, float | Tensor]:
-        """One step of the optimiser; returns what `_learn` does."""
+        """One step of the optimiser; returns what `_learn` does. On a card what is broken is known later."""
         steps = self.experiment.epochs * self.steps_per_epoch
         step = self.state.epoch * self.steps_per_epoch + number
         self._sow(f"step {step} {self.fabric.global_rank}")
         set_step(self.state.optimiser, step, steps, self.experiment.optimiser)
         loss, row = self.experiment.loss.at(step / steps), self._row_for(number)
         if not self._on_card:
-            values = {name: value.item() for name, value in self._learn(loss, batch, row).items()}
+            terms = self._learn(loss, False, batch, row)
+            values = {name: value.item() for name, value in terms.items()}
             self._refuse_broken(step, values)
             descend(self.state.optimiser)
             return values
         kind = (loss, batch.labels is not None)
         if kind not in self._taken:
-            plain = partial(self._learn_and_descend, loss)
+            plain = partial(self._learn, loss, True)
             self._taken[kind] = Recorded(plain) if self.fabric.world_size == 1 else plain
         return self._taken[kind](batch, torch.full((), row, device=self.fabric.device))
 
-    def _learn(self, loss: Loss, batch: Batch, row: int | Tensor) -> Terms:
-        """Gradients of a batch, cut; returns the terms of the loss and the sum of the gradients' norms."""
-        network = self.state.network
+    def _learn(self, loss: Loss, descends: bool, batch: Batch, row: int | Tensor) -> Terms:
+        """Gradients of a batch, cut, and a step if asked; returns the terms and the sum of the norms."""
+        network, optimiser = self.state.network, self.state.optimiser
         terms = batch_loss(self.fabric, network, loss, batch, row)
-        self.state.optimiser.zero_grad()
+        optimiser.zero_grad()
         backward(self.fabric, network, torch.stack(list(terms.values())).sum())
         norms = clip_gradients(network, self.experiment.optimiser.clip)
+        if descends:
+            descend(optimiser)
         return {name: value.detach() for name, value in terms.items()} | {NORMS: norms.sum()}
-
-    def _learn_and_descend(self, loss: Loss, batch: Batch, row: int | Tensor) -> Terms:
-        """A whole step; whether its numbers were sound is known at the end of the epoch."""
-        terms = self._learn(loss, batch, row)
-        descend(self.state.optimiser)
-        return terms
 
     def _refuse_broken(self, step: int, terms: dict[str, float]) -> None:
         """Take the norms out of the terms; raise where they are no numbers, as after a loss that is none."""
@@ -269,45 +259,45 @@ class Run:
         return self._chroma_row
 
     def _finish(self) -> None:
-        use_half_precision(self.state.network, False)
+        """Write the weights, with what they were trained on and by."""
+        experiment, data, device = self.experiment, self.data, self.fabric.device
         network = self.state.network.cpu().eval()
+        card = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+        use_half_precision(network, False)
         header = Header(
             name=self.folder.name,
-            title=f"{self.experiment.title}, seed {self.seed}",
+            title=f"{experiment.title}, seed {self.seed}",
             architecture=network.architecture,
             calibration=calibration_of(network),
             licence="MIT",
             source=f"skey-companion {__version__}",
-            window_seconds=self.experiment.window_seconds,
-            range_db=self.experiment.range_db,
+            window_seconds=experiment.window_seconds,
+            range_db=experiment.range_db,
         )
-        confidence = confidence_of(LoadedModel(header, network), self.data.validation)
-        summary = {**self._summary(), **confidence}
-        save_weights(self.folder.weights, network, replace(header, training=summary))
-
-    def _summary(self) -> dict[str, object]:
         known = {name: getattr(self.start, name) for name in ("name", "checksum", "examples") if self.start}
-        return {
-            "experiment": asdict(self.experiment),
+        summary = {
+            "experiment": asdict(experiment),
             "seed": self.seed,
             **({"started_from": known} if known else {}),
-            "data": self.data.digest,
-            "clips": len(self.data.training),
-            "recorded_tracks": self.data.tracks,
-            "recorded_hours": round(self.data.recorded * SEGMENT_SECONDS / 3600, 2),
-            "soundfonts": list(self.data.soundfonts),
-            "labelled_clips": len(self.data.labelled) if self.experiment.supervision != "none" else 0,
-            "steps": self.experiment.epochs * self.steps_per_epoch,
-            "parameters": count_parameters(self.state.network),
+            "data": data.digest,
+            "clips": len(data.training),
+            "recorded_tracks": data.tracks,
+            "recorded_hours": round(data.recorded * SEGMENT_SECONDS / 3600, 2),
+            "soundfonts": list(data.soundfonts),
+            "labelled_clips": len(data.labelled) if experiment.supervision != "none" else 0,
+            "steps": experiment.epochs * self.steps_per_epoch,
+            "parameters": count_parameters(network),
             "seconds": round(sum(float(row["seconds"]) for row in self.state.log)),
-            "device": str(self.fabric.device),
+            "device": str(device),
             "processes": self.fabric.world_size,
             "half_precision": self.machine.uses_half_precision(),
             "torch": torch.__version__,
-            "machine": machine_name(self.fabric.device),
+            "machine": card or f"{platform.machine()} processor, {os.cpu_count()} cores",
             "commit": commit_of(Path(__file__).parent, Path(__file__).name),
             "last_epoch": self.state.log[-1],
+            **confidence_of(LoadedModel(header, network), data.validation),
         }
+        save_weights(self.folder.weights, network, replace(header, training=summary))
 
 
 def start_of(experiment: Experiment, start: LoadedModel) -> Network:
@@ -320,10 +310,3 @@ def start_of(experiment: Experiment, start: LoadedModel) -> Network:
         )
     wanted.load_state_dict(start.network.state_dict())
     return wanted
-
-
-def machine_name(device: torch.device) -> str:
-    """The model of the graphics processor, or the processor's kind and number of cores."""
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return f"{platform.machine()} processor, {os.cpu_count()} cores"

@@ -30,10 +30,8 @@ NO_FILE = "a folder, a pipe or a device, not a sound file"  # whose content may 
 
 SEGMENT_SHAPE = (99, SEGMENT_FRAMES)
 SEGMENT_BYTES = math.prod(SEGMENT_SHAPE)
-
-Segments = UInt8[np.ndarray, "segments 99 646"]
-
 NPY_HEADER = len(npy_bytes(np.zeros((0, *SEGMENT_SHAPE), np.uint8)))  # bytes before the array
+Segments = UInt8[np.ndarray, "segments 99 646"]
 
 
 def is_held_out(name: str) -> bool:
@@ -52,10 +50,7 @@ class Recording:
 
 
 class Recordings:
-    """The segments of several tracks in pairs: ``[i]`` is uint8 (99, 1292), two segments of one track.
-
-    Each segment is the first of one pair; the second lies half of the track's segments further on.
-    """
+    """Segments of tracks in pairs, uint8 (99, 1292): each one, then that half of the track further on."""
 
     def __init__(self, tracks: Sequence[Recording]) -> None:
         self.tracks = tuple(tracks)
@@ -92,19 +87,13 @@ Opened = tuple[tuple[Recording, ...], tuple[Skipped, ...]]  # those that are tra
 
 
 def open_recordings(folders: Sequence[Path], jobs: int | None = None, progress: bool = False) -> Opened:
-    """Features of every usable sound file in these folders and below them, made where they are missing.
-
-    The tracks, each content once, and the files that are left out; ``SkeyError`` where nothing is left.
-    """
+    """The features of every usable sound file in folders, made where missing; ``SkeyError`` for none."""
     skipped: list[Skipped] = []
-
-    def leave_out(path: Path, why: str) -> None:
-        skipped.append(Skipped(path, why))
-
-    files = list(sound_files(folders, recursive=True, report=leave_out))
+    found = sound_files(folders, recursive=True, report=lambda path, why: skipped.append(Skipped(path, why)))
+    files = list(found)
     wanted = min(jobs or default_jobs(), len(files))
-    found = in_processes(prepare, files, wanted) if wanted > 1 else map(prepare, files)
-    results = list(tqdm(found, "recordings", total=len(files), unit="track", disable=not progress))
+    heard = in_processes(prepare, files, wanted) if wanted > 1 else map(prepare, files)
+    results = list(tqdm(heard, "recordings", total=len(files), unit="track", disable=not progress))
     tracks = {each.digest: each for each in results if isinstance(each, Recording)}
     skipped += (each for each in results if isinstance(each, Skipped))
     if not tracks:
@@ -124,7 +113,6 @@ def prepare(file: Path) -> Recording | Skipped:
         if not path.is_file() or path.stat().st_size % SEGMENT_BYTES != NPY_HEADER:  # absent, or a part of it
             features = npy_bytes(segments(file))
             with storage_errors(path.parent):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, features, ending=f".{os.getpid()}.partial")
         return Recording(digest, path, (path.stat().st_size - NPY_HEADER) // SEGMENT_BYTES)
     except OSError as error:
@@ -139,10 +127,7 @@ def without_name(error: Exception, file: Path) -> str:
 
 
 def segments(file: Path, most: int = MOST_SEGMENTS) -> Segments:
-    """The log-VQT of some segments of a track, evenly spread, each with its own peak and floor.
-
-    Raises `AudioError` where the file cannot be decoded, or holds fewer than two segments that sound.
-    """
+    """The log-VQT of some segments of a track, evenly spread; ``AudioError`` where fewer than two sound."""
     kept = []
     with one_thread(), torch.inference_mode():
         for wave in stream_audio(file):

@@ -1,9 +1,7 @@
 """Features of many tracks in a few large files that stream: tar archives as WebDataset reads them.
 
-A sample is a track: ``<sha256>.npy`` holds its segments, byte for byte the file that `skey train --audio`
-caches, and ``<sha256>.json`` says how many they are. Beside each archive a JSON file, written last, seals it:
-its checksum, where each array begins, and which tracks were left out and why. ``index.json`` names the
-archives.
+A sample is a track: ``<sha256>.npy`` as `skey train --audio` caches it, and ``<sha256>.json``. Beside each
+archive a JSON file, written last, seals it. ``index.json`` names them.
 """
 
 import csv
@@ -34,34 +32,24 @@ class ShardError(SkeyError):
 
 
 def write_shard(url: str, features: Mapping[str, Segments], skipped: Mapping[str, str]) -> Seal:
-    """Write ``url.tar`` and, when that is whole, its seal ``url.json``; ``url`` may be any that fsspec knows.
+    """Write ``url.tar``, of features by the SHA-256 of a track, then its seal ``url.json``.
 
-    ``features``: of each track by the SHA-256 of its file; ``skipped``: why others have none.
+    The archive depends on the features alone: no times, no owners.
     """
-    content = _archived(features)
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        starts = {member.name: member.offset_data + NPY_HEADER for member in archive}
-    seal = {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "tracks": [[digest, len(array), starts[f"{digest}.npy"]] for digest, array in features.items()],
-        "skipped": dict(skipped),
-    }
-    write_file(f"{url}.tar", content)
-    write_file(f"{url}.json", json.dumps(seal).encode())
-    return seal
-
-
-def _archived(features: Mapping[str, Segments]) -> bytes:
-    """A tar archive that depends on the features alone: no times, no owners."""
-    buffer = io.BytesIO()
+    buffer, tracks = io.BytesIO(), []
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for digest, array in features.items():
+            tracks.append([digest, len(array), archive.offset + tarfile.BLOCKSIZE + NPY_HEADER])
             described = json.dumps({"segments": len(array)}).encode()
             for ending, content in (("npy", npy_bytes(array)), ("json", described)):
                 member = tarfile.TarInfo(f"{digest}.{ending}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
+    whole = buffer.getvalue()
+    seal = {"sha256": hashlib.sha256(whole).hexdigest(), "tracks": tracks, "skipped": dict(skipped)}
+    write_file(f"{url}.tar", whole)
+    write_file(f"{url}.json", json.dumps(seal).encode())
+    return seal
 
 
 def write_index(url: str, names: Sequence[str], rows: Iterable[tuple[str, str, str]]) -> None:
@@ -95,11 +83,7 @@ def write_file(url: str, content: bytes) -> None:
 
 
 def open_audio(places: Sequence[str | Path], jobs: int | None = None, progress: bool = False) -> Opened:
-    """The features of all recordings, in the order of their digests, and the files that are left out.
-
-    ``places`` are folders and files of sound, folders of shards, and addresses of shards, which are copied
-    once. Raises ``SkeyError`` where nothing is left, ``ShardError`` where some shard is damaged.
-    """
+    """All recordings in folders of sound or of shards, by digest, and what is left out; or ``SkeyError``."""
     folders = [fetch_shards(str(place)) if "://" in str(place) else Path(place) for place in places]
     sharded = [folder for folder in folders if (folder / INDEX).is_file()]
     others = [folder for folder in folders if folder not in sharded]
@@ -124,13 +108,9 @@ def open_shards(folder: Path) -> Opened:
 
 
 def fetch_shards(url: str) -> Path:
-    """A local folder with the shards of an address, copied once, however many processes train on them.
-
-    Raises ``ShardError`` where they cannot be read, ``SkeyError`` where the disk is full.
-    """
+    """A local folder with the shards of an address, copied once, however many processes train on them."""
     folder = data_directory() / "shards" / hashlib.sha256(url.encode()).hexdigest()[:16]
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock").acquire()
     with lock, storage_errors(folder):
         for name in _names(url):

@@ -1,9 +1,4 @@
-"""One step: three views through the network in small groups, the loss over the whole batch, the gradients.
-
-An activation of a hundred items does not fit a processor's cache, one of sixteen does. Only the norm of the
-modes and L_avg look at the whole batch; they come last, on a few numbers an item, which are gathered from all
-processes first, so that several agree with one.
-"""
+"""One step: three views in groups that fit a processor's cache, the loss over the whole batch, gradients."""
 
 import math
 from dataclasses import dataclass
@@ -56,10 +51,8 @@ def pool_in_groups(network: Network, items: Float[Tensor, "items 84 steps"]) -> 
     return torch.cat([network.pool(group) for group in torch.split(items, size)])
 
 
-def gathered(
-    fabric: Fabric | None, local: Shaped[Tensor, "views batch *rest"]
-) -> Shaped[Tensor, "views all *rest"]:
-    """The items of all processes, in the order of the batch; gradients flow back."""
+def gathered(fabric: Fabric | None, local: Shaped[Tensor, "views batch *rest"]) -> Tensor:
+    """The items (views, all, ...) of all processes, in the order of the batch; gradients flow back."""
     if fabric is None or fabric.world_size == 1:
         return local
     everywhere: Any = fabric.all_gather(local, sync_grads=True)
@@ -68,10 +61,7 @@ def gathered(
 
 
 def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: Batch, row: Row = 0) -> Terms:
-    """The weighted terms of the loss over the whole batch, the same on every process; their sum is the loss.
-
-    `fabric` is None where this process is alone with its batch; `row`: `row_of_first_bin` of `pseudo_label`.
-    """
+    """The weighted terms of the loss over the batch of all processes (None: this one), to be summed."""
     if isinstance(settings, CrossEntropy):
         return label_loss(fabric, network, batch)
     seen = [cropped(batch.a, batch.c), cropped(batch.a, batch.moved)]
@@ -82,26 +72,22 @@ def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: B
     profiles = profile_of(network.head(together.flatten(0, 1)))
     a, moved, *b = profiles.reshape(len(seen), -1, *profiles.shape[1:]).squeeze(3)
     c, c_moved = gathered(fabric, torch.stack([batch.c, batch.moved]))
-    if batch.labels is not None:
-        signature, is_minor = gathered(fabric, torch.stack(batch.labels))
-        of_a, of_moved = (oracle(signature, is_minor, crops) for crops in (c, c_moved))
-        views = Views(a, of_a, moved, c_moved - c)
-        if settings.labels == "keys":
-            return {"keys": key_loss(views, of_a, of_moved).mean()}
-        return loss_terms(settings, views)
-    views = Views(a, b[0], moved, c_moved - c)
-    if settings.mode == "pseudo-label":
-        heard = torch.stack([chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]).mean(0)
-        return loss_terms(settings, views, gathered(fabric, heard[None])[0], row)
+    if batch.labels is None:
+        views, heard = Views(a, b[0], moved, c_moved - c), None
+        if settings.mode == "pseudo-label":
+            pair = [chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]
+            heard = gathered(fabric, torch.stack(pair).mean(0)[None])[0]
+        return loss_terms(settings, views, heard, row)
+    signature, is_minor = gathered(fabric, torch.stack(batch.labels))
+    of_a, of_moved = (oracle(signature, is_minor, crops) for crops in (c, c_moved))
+    views = Views(a, of_a, moved, c_moved - c)
+    if settings.labels == "keys":
+        return {"keys": key_loss(views, of_a, of_moved).mean()}
     return loss_terms(settings, views)
 
 
 def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
-    """Cross-entropy of the classifier's keys with the labels, which follow the crop of the view of A.
-
-    Its batch norms need the whole batch at once; on several processes each sees its own part alone. Raises
-    `ValueError` where there are no labels.
-    """
+    """Cross-entropy of keys with the labels in the crop of A; batch norms see a process's part alone."""
     if batch.labels is None:
         raise ValueError("supervised training needs labels")
     keys = key_in_crop(*batch.labels, batch.c)
@@ -111,11 +97,7 @@ def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:
 
 
 def backward(fabric: Fabric, network: Network, loss: Float[Tensor, ""]) -> None:
-    """Gradients of the loss, averaged over the processes in one message.
-
-    Each process computes the whole loss, and gathering hands every item's gradient back once from each of
-    them, so the average over processes is the gradient of one process with the whole batch.
-    """
+    """Gradients of the loss, averaged in one message over the processes, each of which has the whole loss."""
     loss.backward()  # type: ignore[no-untyped-call]
     if fabric.world_size == 1:
         return
@@ -142,18 +124,17 @@ def calibration_of(network: Network) -> Calibration:
 
 def rate_at(step: int, steps: int, settings: Optimiser) -> float:
     """The learning rate of a step: linear warm-up, then a cosine (Section 4.1, STONE) or a line."""
-    warm_up = round(settings.warm_up * steps)
+    warm_up, start, end = round(settings.warm_up * steps), settings.rate, settings.final_rate
     if step < warm_up:
-        return settings.rate * (step + 1) / warm_up
+        return start * (step + 1) / warm_up
     held = warm_up + round(settings.hold * steps)
-    start, end = settings.rate, settings.final_rate
     progress = min(max((step - held) / max(1, steps - held), 0.0), 1.0)
     return start + (end - start) * progress if settings.fall == "linear" else _cosine(start, end, progress)
 
 
 def decay_at(step: int, steps: int, settings: Optimiser) -> float:
     """The weight decay of a step, along a cosine from the first to the last."""
-    return _cosine(settings.decay, settings.final_decay, min(max(step / max(1, steps), 0.0), 1.0))
+    return _cosine(settings.decay, settings.final_decay, min(step / max(1, steps), 1.0))
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
@@ -162,11 +143,9 @@ def _cosine(start: float, end: float, progress: float) -> float:
 
 def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.AdamW:
     """AdamW with two groups: matrices, which decay, and offsets, norms and scales, which do not."""
-    matrices: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        decays = parameter.ndim >= 2 and "norm" not in name
-        (matrices if decays else others).append(parameter)
+    named = list(network.named_parameters())
+    matrices = [each for name, each in named if each.ndim >= 2 and "norm" not in name]
+    others = [each for name, each in named if each.ndim < 2 or "norm" in name]
     groups = [{"params": matrices, "decays": True}, {"params": others, "decays": False}]
     optimiser = torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, weight_decay=0.0)
     place_settings(optimiser)

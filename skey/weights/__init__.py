@@ -1,8 +1,4 @@
-"""Weights by name, shipped, imported or trained, and the files behind them.
-
-Importing this needs no torch: :mod:`skey.weights.file` reads headers and arrays, :mod:`skey.weights.store`
-rebuilds the networks.
-"""
+"""Weights by name, shipped, imported or trained, and the files behind them; importing this needs no torch."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -62,11 +58,9 @@ def find_weights(path_or_name: str | Path) -> Path:
 
 
 def load_weights(path_or_name: str | Path) -> "LoadedModel":
-    """Rebuild a network from a weights file or a name that `skey weights list` shows, calibrated.
+    """Rebuild a network, calibrated, from a file or a name of `skey weights list`; or ``WeightsError``.
 
-    `.profile(log_vqt)` gives the 24 probabilities in the order of `skey.keys.KEYS`,
-    `.signature_profile(log_vqt)` the 12 of the key signatures. Raises ``WeightsError`` for absent, damaged or
-    foreign weights.
+    `.profile(log_vqt)` gives 24 probabilities in the order of `KEYS`, `.signature_profile` 12, C first.
     """
     from skey.weights.store import read_weights
 

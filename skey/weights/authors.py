@@ -1,15 +1,14 @@
 """The authors' released checkpoints in our format, read without running anything that the file contains.
 
-A checkpoint is a zip archive with a pickle inside, and a pickle can name any function to be called. One that
-names more than makes tensors is refused before PyTorch's restricted reader sees it.
+Its pickle can name any function to be called: one that names more than makes tensors is refused at once.
 """
 
 import pickletools
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,18 +26,15 @@ class Ignored:
     """Takes the place of objects that accompany the tensors, such as the numpy scalar of a loss."""
 
     def __init__(self, *_: object) -> None:
-        """Accept and forget whatever the object was made of, or its state."""
+        pass
 
     __setstate__ = __init__
 
 
-ACCOMPANYING = (
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar",
-    "numpy.dtype",
-    "_codecs.encode",
+ACCOMPANYING = (  # what a checkpoint may name besides what makes tensors; `Ignored` stands for each
+    *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
+    *("numpy.dtype", "_codecs.encode"),
 )
-"""What a checkpoint may name besides what makes tensors; `Ignored` stands for each."""
 
 ALLOWED = frozenset(
     [
@@ -50,11 +46,7 @@ ALLOWED = frozenset(
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """All tensors, numbers, texts, lists and dictionaries in a checkpoint as `torch.save` writes it.
-
-    What is `ACCOMPANYING` is replaced by `Ignored`. Raises ``WeightsError`` where it asks for anything else,
-    nothing being executed, or is no checkpoint.
-    """
+    """Tensors, numbers and texts of a checkpoint; ``WeightsError`` where it asks for more than `ALLOWED`."""
     try:
         _refuse_hostile(path)
         with torch.serialization.safe_globals([(Ignored, name) for name in ACCOMPANYING]):
@@ -105,7 +97,7 @@ RENAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is known of one released checkpoint, for the header; `checksum` is that of its weights."""
+    """What the header says of one released checkpoint; `checksum` is that of its weights."""
 
     title: str
     licence: str
@@ -114,26 +106,16 @@ class Release:
     whole_track: bool = False
 
 
+_STONE = "https://github.com/deezer/stone"
+_CHECKSUMS = {
+    "skey": "6c8ce9c3ba310d61fd3cee0cbe55bac61c069b20461134ed5e1a089c377c91ab",
+    "semitone24": "c3bfa9b7b0f539311c7320963e8078f68b538c3acfc35fa0386c6e3bf619c0a2",
+    "stone12": "f6e7ac983b89c87716032efb74f5cacc586e7c0bef375fd1ba7c1af6873c0cb4",
+}
 RELEASES = {
-    "skey": Release(
-        "S-KEY as released",
-        "MIT",
-        "https://github.com/deezer/skey",
-        "6c8ce9c3ba310d61fd3cee0cbe55bac61c069b20461134ed5e1a089c377c91ab",
-        whole_track=True,
-    ),
-    "semitone24": Release(
-        "Semi-TONE as released",
-        "none stated",
-        "https://github.com/deezer/stone",
-        "c3bfa9b7b0f539311c7320963e8078f68b538c3acfc35fa0386c6e3bf619c0a2",
-    ),
-    "stone12": Release(
-        "STONE as released",
-        "none stated",
-        "https://github.com/deezer/stone",
-        "f6e7ac983b89c87716032efb74f5cacc586e7c0bef375fd1ba7c1af6873c0cb4",
-    ),
+    "skey": Release("S-KEY as released", "MIT", "https://github.com/deezer/skey", _CHECKSUMS["skey"], True),
+    "semitone24": Release("Semi-TONE as released", "none stated", _STONE, _CHECKSUMS["semitone24"]),
+    "stone12": Release("STONE as released", "none stated", _STONE, _CHECKSUMS["stone12"]),
 }
 """By what they are called in the authors' repositories; a file is recognised by its content alone."""
 
@@ -156,21 +138,16 @@ def network_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def architecture_of(tensors: dict[str, Tensor]) -> Architecture:
     """Read the architecture off the parameters' shapes."""
     blocks = sorted(int(name.split(".")[1]) for name in tensors if name.endswith(".scale"))
-    depthwise = [tensors[f"blocks.{block}.depthwise.weight"] for block in blocks]
-    outputs: Literal[12, 24] = 12 if len(tensors["classifier.weight"]) == 1 else 24
+    shapes = [tensors[f"blocks.{block}.depthwise.weight"].shape for block in blocks]
     return Architecture(
-        outputs=outputs,
-        channels=tuple(len(weight) for weight in depthwise),
-        kernels=tuple(weight.shape[-1] for weight in depthwise),
+        outputs=12 if len(tensors["classifier.weight"]) == 1 else 24,
+        channels=tuple(shape[0] for shape in shapes),
+        kernels=tuple(shape[-1] for shape in shapes),
     )
 
 
 def import_checkpoint(path: Path) -> LoadedModel:
-    """Convert a checkpoint of the authors, without executing anything in it, and calibrate it.
-
-    ``path`` is one of the `RELEASES` under any name, or another file of that make, of whose licence nothing
-    is known. Raises ``WeightsError`` where it asks for code, or is no checkpoint of a ChromaNet.
-    """
+    """Convert a checkpoint of the authors, executing nothing in it, and calibrate it; or ``WeightsError``."""
     content = read_checkpoint(path)
     try:
         return _imported(content, path)
@@ -196,13 +173,9 @@ def _imported(content: dict[str, Any], path: Path) -> LoadedModel:
     settings = [line for line in content.get("gin_info") or [] if isinstance(line, str) and "=" in line]
     header = Header(
         name=path.stem,
-        title=release.title,
         architecture=network.architecture,
         calibration=calibrate(network),
-        licence=release.licence,
-        source=release.source,
-        checksum=digest,
-        whole_track=release.whole_track,
         training={"epoch": epoch if isinstance(epoch, int) else None, "settings": settings},
+        **asdict(replace(release, checksum=digest)),
     )
     return LoadedModel(header, network)

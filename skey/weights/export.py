@@ -21,11 +21,7 @@ OPSET = 17  # the version of ONNX's operators, understood by every onnxruntime s
 
 
 class WaveformToProbabilities(nn.Module):
-    """Waveform to probabilities as `skey.listeners.ask` gives them: log-VQT, windows, network, calibration.
-
-    With 24 outputs the probabilities are those of the keys in the order of `skey.keys.KEYS`; with 12 those of
-    the key signatures by the pitch class of their major key, C first.
-    """
+    """Waveform to probabilities as `skey.listeners.ask` gives them: log-VQT, windows, calibrated network."""
 
     def __init__(self, loaded: LoadedModel) -> None:
         super().__init__()
@@ -33,10 +29,7 @@ class WaveformToProbabilities(nn.Module):
         self.network, self.header = loaded.network, loaded.header
 
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
-        """The mean over windows, or one pass, as the header says: (1, 24) or (1, 12), summing to one.
-
-        ``waveform`` is (1, samples) at 22,050 Hz, mono, peak 1, at least `MIN_VQT_SAMPLES` (0.755 s).
-        """
+        """(1, 24) or (1, 12), summing to one, of (1, samples) at 22,050 Hz, mono, peak 1, from 0.755 s on."""
         items = self._items(self.front_end(waveform))
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
         logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
@@ -47,64 +40,48 @@ class WaveformToProbabilities(nn.Module):
         return calibration.key_profile(probabilities)
 
     def _items(self, log_vqt: Float[Tensor, "1 99 frames"]) -> Float[Tensor, "items 99 item_frames"]:
-        """What the network takes: windows, or the whole, repeated until it is long enough.
+        """What the network takes: windows, or the whole, repeated until long enough; lengths are computed."""
 
-        Lengths are tensors, so that the graph computes them for each input.
-        """
+        def up_to(length: Tensor) -> Tensor:
+            places: Tensor = torch.arange(length)  # type: ignore[call-overload]
+            return places
+
         frames = torch._shape_as_tensor(log_vqt)[2]
         whole, least = self.header.whole_track, self.header.architecture.minimum_frames
         most = frames_of(self.header.window_seconds)
         window = frames if whole else frames.clamp(max=most)
         # A rest of half a segment reaches back to fill a window, a shorter one is dropped.
         count = frames // frames if whole else (frames + most - SEGMENT_FRAMES // 2) // most
-        starts = torch.minimum(_range(count.clamp(min=1)) * most, frames - window)
+        starts = torch.minimum(up_to(count.clamp(min=1)) * most, frames - window)
         repeats = (least + window - 1) // window
-        repeated = _range(repeats * window) % window
-        cut = log_vqt[0][:, starts[:, None] + repeated].transpose(0, 1)
+        cut = log_vqt[0][:, starts[:, None] + up_to(repeats * window) % window].transpose(0, 1)
         return torch.maximum(cut, cut.amax(dim=(1, 2), keepdim=True) - self.header.floor)
 
 
-def _range(length: Tensor) -> Tensor:
-    """0, 1, ... length - 1 for a length that the graph computes."""
-    places: Tensor = torch.arange(length)  # type: ignore[call-overload]
-    return places
+def export_onnx(loaded: LoadedModel, path: Path) -> tuple[str, ...]:
+    """Write front end, network, calibration and temperature as one ONNX graph; returns its outputs' keys.
 
-
-def output_names(loaded: LoadedModel) -> list[str]:
-    """What each output of the graph stands for: the 24 keys, or the major key of each key signature."""
-    return [str(key) for key in KEYS[: loaded.outputs]]
-
-
-def export_onnx(loaded: LoadedModel, path: Path) -> None:
-    """Write front end, network, calibration and temperature as one ONNX graph.
-
-    Its input is of any length from `skey.inference.filters.MIN_VQT_SAMPLES`. It answers whatever it is given:
-    what `KeyEstimator` does around a network (no key for silence, noise and speech, silent stretches left
-    out, the tuning followed, the level brought to peak 1) is not in it. The metadata of the file hold the
-    header (`skey`) and the names of the outputs in order (`outputs`).
+    It takes any length from `skey.inference.filters.MIN_VQT_SAMPLES` and answers whatever it is given: no
+    silence is left out, no tuning followed. Its metadata: the header (`skey`) and the keys (`outputs`).
     """
     import onnx
 
-    graph = onnx.load_from_string(_traced(loaded))
-    metadata = {"skey": loaded.header.to_json(), "outputs": json.dumps(output_names(loaded))}
-    onnx.helper.set_model_props(graph, metadata)
-    write_file(path, graph.SerializeToString())
-
-
-def _traced(loaded: LoadedModel) -> bytes:
-    """The graph by PyTorch's tracing exporter."""
-    graph = io.BytesIO()
+    traced, names = io.BytesIO(), tuple(map(str, KEYS[: loaded.outputs]))
     # The graph-capturing exporter takes minutes over the nested halvings of the front end's length, tracing
     # seconds. It warns that it will go, and that lengths look constant: `dynamic_axes` mends it.
     with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
             WaveformToProbabilities(loaded).eval(),
             (torch.zeros(1, 2 * loaded.header.window_seconds * SAMPLE_RATE + 7),),
-            graph,
+            traced,
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes={INPUT: {1: "samples"}},
             opset_version=OPSET,
             dynamo=False,
         )
-    return graph.getvalue()
+    graph = onnx.load_from_string(traced.getvalue())
+    metadata = {"skey": loaded.header.to_json(), "outputs": json.dumps(names)}
+    onnx.helper.set_model_props(graph, metadata)
+    write_file(path, graph.SerializeToString())
+    return names

@@ -25,14 +25,11 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "kernels": (1, 99),
     "expansion": (1, 16),
     "layer_scale": (0.0, 100.0),
-    "stochastic_depth": (0.0, 1.0),
-    "octave_equivalence": (0, 1),
+    **dict.fromkeys(("stochastic_depth", "dropout"), (0.0, 1.0)),
+    **dict.fromkeys(("octave_equivalence", "major_column"), (0, 1)),
     "frames_per_step": (1, 256),
     "filters": (1, 128),
-    "dropout": (0.0, 1.0),
-    "major": (0, 11),
-    "minor": (0, 11),
-    "major_column": (0, 1),
+    **dict.fromkeys(("major", "minor"), (0, 11)),
     "temperature": (1e-3, 1e3),
     "window_seconds": (filters.SEGMENT_SECONDS, 120),
     "range_db": (20, int(filters.DYNAMIC_RANGE)),
@@ -42,7 +39,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
 _MOST_BLOCKS = 12
 _TEXTS = ("name", "title", "licence", "source", "checksum")
 
-FRONT_END = {
+FRONT_END = {  # the log-VQT of the released code (3.1, STONE): every file says it, another one is refused
     "sample_rate": SAMPLE_RATE,
     "fmin": filters.LOWEST_FREQUENCY,
     "bins": filters.BINS,
@@ -52,19 +49,14 @@ FRONT_END = {
     "floor_db": filters.DYNAMIC_RANGE,
     "crop": 0,
 }
-"""The log-VQT of the released code (Section 3.1, STONE): Hz, samples, decibels, and the first bin read.
-
-Every file says it, and a network that was trained on another one is refused.
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a weights file says about itself.
+    """What a weights file says about itself; `training` is a summary of how the weights came about.
 
-    `whole_track` is how its authors estimate: one pass over the track, or the mean over windows of
-    `window_seconds`; sound is heard down to `range_db` below its loudest point. `training` is a summary of
-    how the weights came about; `checksum`: see the function.
+    `whole_track`: its authors take a track in one pass, or else the mean over windows of `window_seconds`.
+    Sound is heard down to `range_db` below its loudest point.
     """
 
     name: str
@@ -179,8 +171,7 @@ def checksum(tensors: Mapping[str, Any]) -> str:
 
 def sealed(header: Header) -> dict[str, str]:
     """The metadata of a weights file."""
-    text = header.to_json()
-    return {METADATA_KEY: text, SEAL_KEY: _seal(text)}
+    return {METADATA_KEY: header.to_json(), SEAL_KEY: _seal(header.to_json())}
 
 
 def read_header(path: Path) -> Header:
@@ -210,19 +201,18 @@ def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.n
             arrays = {name: file.get_tensor(name) for name in file.keys()} if with_arrays else {}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
-    if METADATA_KEY not in metadata:
+    if (text := metadata.get(METADATA_KEY)) is None:
         raise WeightsError(
             f"{path} has no header of skey: it was not written by `skey weights import` or `skey train`"
         )
     try:
-        header = Header.from_json(metadata[METADATA_KEY])
+        header = Header.from_json(text)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if metadata.get(SEAL_KEY, _seal(metadata[METADATA_KEY])) != _seal(metadata[METADATA_KEY]):
+    if metadata.get(SEAL_KEY, _seal(text)) != _seal(text):
         raise WeightsError(f"{path}: its header was changed after it was written. Fetch or import it again.")
     return header, arrays
 
 
 def _seal(text: str) -> str:
-    """SHA-256 of a header as it stands in the file."""
     return hashlib.sha256(text.encode()).hexdigest()

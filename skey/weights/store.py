@@ -36,10 +36,8 @@ class LoadedModel:
         return self.header.calibration.signature_profile(self.raw_profile(log_vqt))
 
     @torch.inference_mode()
-    def raw_profile(
-        self, log_vqt: Float[Tensor, "batch 99 frames"]
-    ) -> Float[Tensor, "batch 12"] | Float[Tensor, "batch 12 2"]:
-        """The network's own answer, before calibration gives its rows and columns a meaning."""
+    def raw_profile(self, log_vqt: Float[Tensor, "batch 99 frames"]) -> Tensor:
+        """The network's own (batch, 12) or (batch, 12, 2), before calibration gives it a meaning."""
         lowest = log_vqt.amax(dim=(-2, -1), keepdim=True) - self.header.floor
         cropped = crop(torch.maximum(log_vqt, lowest), 0)
         repeats = -(-self.header.architecture.minimum_frames // max(cropped.shape[-1], 1))

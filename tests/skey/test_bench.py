@@ -66,7 +66,8 @@ WAYS = ("plain", "all frames", "averaged frames")
 
 
 def test_stages_are_listed_with_what_they_read_and_write(monkeypatch):
-    monkeypatch.setattr(stages, "ways_to_step", lambda *_, **__: dict.fromkeys(WAYS, lambda: None))
+    steps = [stages.Stage(f"step, {way}", "pair", 1, lambda: None) for way in WAYS]
+    monkeypatch.setattr(stages, "ways_to_step", lambda system: steps)
     shown = CliRunner().invoke(main, ["bench", "stages", "--minutes", "0.5", "--runs", "1", "--json"])
     assert shown.exit_code == 0, shown.exception
     rows = {row["stage"]: row for row in json.loads(shown.stdout)["rows"]}

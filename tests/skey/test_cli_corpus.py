@@ -11,8 +11,8 @@ from skey.audio import SAMPLE_RATE
 from skey.cli import main
 from skey.corpus import build as build_module
 from skey.corpus.build import CLIP_SHAPE
-from skey.corpus.degradation import apply_degradation
-from skey.corpus.listening import degradation_of, find_clip
+from skey.corpus.degradation import apply_degradation, draw_degradation
+from skey.corpus.listening import find_clip
 from skey.corpus.plan import arrangements, plan_clips, render_clip
 
 Run = Callable[..., Result]
@@ -69,11 +69,11 @@ def test_the_degradation_that_is_told_is_the_one_that_is_heard(monkeypatch):
     from skey.corpus import plan
 
     clip = plan_clips("test", 1)[0]
-    heard = []
+    drawn, heard = draw_degradation(clip.level, plan.degradation_generator(clip)), []
     monkeypatch.setattr(plan, "degrade", lambda wave, level, rng: heard.append(wave) or wave)
     render_clip(clip)
     monkeypatch.undo()
-    np.testing.assert_array_equal(apply_degradation(heard[0], degradation_of(clip)), render_clip(clip))
+    np.testing.assert_array_equal(apply_degradation(heard[0], drawn), render_clip(clip))
 
 
 @pytest.mark.parametrize("name", ["chorales/bwv0#0-0-full", "nothing", "tunes/x#1", "tunes/x#a-0-full"])

@@ -9,20 +9,14 @@ from skey.experiments import EXPERIMENTS, SKEY, STONE24, Experiment, at_scale, f
 from skey.losses import LossSettings
 from skey.model import ChromaNet, count_parameters
 from skey.supervised import KeyClassifier
+from skey.training.checkpoint import _changed
 
 CHROMANETS = [name for name, experiment in EXPERIMENTS.items() if isinstance(experiment.loss, LossSettings)]
 
 
 def differences(a: Experiment, b: Experiment) -> set[str]:
     """Names of the settings, nested ones with a dot, in which two systems differ besides their names."""
-    found = set()
-    for name, value in asdict(a).items():
-        other = asdict(b)[name]
-        if isinstance(value, dict):
-            found |= {f"{name}.{key}" for key in value if value[key] != other[key]}
-        elif value != other:
-            found.add(name)
-    return found - {"name", "title"}
+    return set(_changed(asdict(a), asdict(b))) - {"name", "title"}
 
 
 def test_every_system_but_the_supervised_baseline_is_a_chromanet():

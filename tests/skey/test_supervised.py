@@ -155,4 +155,4 @@ def test_too_short_a_sound_is_refused_with_the_least_length():
 
 def test_no_plain_step_is_made_up_for_it():
     with pytest.raises(SkeyError, match="no ChromaNet"):
-        ways_to_step(small(1), half_precision=False)
+        ways_to_step(small(1))

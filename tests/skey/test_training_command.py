@@ -33,8 +33,8 @@ from skey.errors import SkeyError
 from skey.experiments import Experiment
 from skey.datasets import DATASETS
 
-def experiment(named, paper, scale):
-    small = test_training.small(named.name, epochs=int(scale["epochs"]))
+def experiment(named, options):
+    small = test_training.small(named.name, epochs=options["epochs"])
     return replace(small, architecture=replace(small.architecture, stochastic_depth=0.0))
 
 store = Path({folder!r}) / f"store{{__import__('os').environ.get('LOCAL_RANK', 0)}}"

@@ -74,7 +74,8 @@ def engine(name: str, workers: int | None = None) -> Iterator[Client]:
     ``name`` is a scheduler's address, or ``local`` for ``workers`` on this machine, which end with this
     process and are by default as many as there are cores. Raises ``EngineError`` without such a scheduler.
     """
-    local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1, "silence_logs": logging.ERROR}
+    local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1}
+    local["silence_logs"] = logging.CRITICAL  # `spread` says what a worker raises
     # Without an address here, `local` would be the scheduler that DASK_SCHEDULER_ADDRESS names.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": KEPT_MEMORY, "scheduler-address": None}):
         try:

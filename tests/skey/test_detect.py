@@ -535,6 +535,13 @@ def test_streams_that_are_closed_or_full_are_named_and_cost_no_results(folder, r
     assert ran.returncode == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no full device")
+def test_every_command_says_in_a_line_that_the_disk_is_full():
+    command = ["sh", "-c", f"{sys.executable} -m skey weights list >/dev/full"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (1, "Error: [Errno 28] No space left on device\n")
+
+
 @pytest.mark.parametrize(("layout", "key"), [("key", "C major"), ("mirex", "C\tmajor")])
 def test_a_line_for_each_file_is_kept_where_one_fails(folder, tmp_path, layout, key):
     files = [folder / "cover.jpg", folder / "a.wav", tmp_path / "new.wav", folder / "a.wav"]

@@ -244,7 +244,7 @@ class KeyEstimator:
             yield from (each.result() for each in waiting if each.done() and not each.exception())
             raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)  # that closes this may be one of its threads
 
     def _outcome(self, path: Path) -> Outcome:
         try:
@@ -324,7 +324,7 @@ def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iter
         samples = np.asanyarray(sound.detach().cpu() if hasattr(sound, "detach") else sound)
         if not samples.ndim:
             raise TypeError("a path is text, and samples are an array, a list or a tensor")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise AudioError(f"expected a file or samples, not {type(sound).__name__}: {error}") from error
     if sample_rate is None:
         raise ValueError("an array needs its sample_rate")

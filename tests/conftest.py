@@ -25,10 +25,10 @@ def root():
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """An empty checkout, which is where the test runs."""
+    """An empty checkout in the place of this one, which is where the test runs."""
     folder = tmp_path / "checkout"
     (folder / "notebooks").mkdir(parents=True)
-    (folder / "_toc.yml").touch()
+    monkeypatch.setattr("companion.record._CHECKOUT", folder)
     monkeypatch.chdir(folder)
     return folder
 

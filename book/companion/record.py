@@ -15,6 +15,7 @@ from skey.files.folders import commit_of, write_whole
 
 RESULTS = "results"  # the folder of the shipped record, below the top of the checkout
 TOLERANCE = 1.5e-4  # two recorded percentages closer than this are the same number
+_CHECKOUT = Path(__file__).resolve().parents[2]  # this package is in no wheel
 VERSIONED = ("numpy", "torch", "nnaudio", "music21", "pretty_midi", "soundfile", "soxr")  # may move a number
 
 
@@ -23,13 +24,8 @@ class RecordError(SkeyError):
 
 
 def find_checkout() -> Path:
-    """The top of the checkout: the nearest folder upwards that holds ``_toc.yml``.
-
-    Looks from the working directory, then from this package upwards, which is in no installed wheel.
-    """
-    here = Path.cwd().resolve()
-    folders = (here, *here.parents, *Path(__file__).resolve().parents)
-    return next(each for each in folders if (each / "_toc.yml").is_file() and (each / "notebooks").is_dir())
+    """The top of the checkout that this package lies in, wherever it is called: its code made the record."""
+    return _CHECKOUT
 
 
 def write_if_changed(path: Path, text: str) -> bool:

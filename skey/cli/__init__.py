@@ -67,10 +67,12 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the chosen sub-command; typed errors and missing extras become ``Error: …``, status 1."""
+        """Run the chosen sub-command; errors of ours, of files and missing extras are a line, status 1."""
         try:
             return super().invoke(ctx)
-        except SkeyError as error:
+        except BrokenPipeError:  # click ends in silence
+            raise
+        except (SkeyError, OSError) as error:
             raise click.ClickException(str(error)) from error
         except ModuleNotFoundError as error:
             package = str(error.name).split(".")[0]

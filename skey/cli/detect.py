@@ -158,7 +158,7 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 @click.option("--resume", is_flag=True, help="Continue the results in --output where they break off.")
 @click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name", show_default=True)
 @click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 or 30 s or more.")
-@click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
+@click.option("--weights", help="A name from `skey weights list`, krumhansl (template), or a file (./NAME).")
 @click.option(
     "--whole-track/--windows",
     default=None,

@@ -43,7 +43,7 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
 
 
 @features.command(params=[*SHARED])
-@click.option("--weights", help="A weights file, a name from `skey weights list`, or krumhansl (template).")
+@click.option("--weights", help="A name from `skey weights list`, krumhansl (template), or a file (./NAME).")
 @click.option("--part", type=POSITIVE, default=64, show_default=True, help="Tracks in a file of estimates.")
 def estimate(
     manifest: Path, out: str, engine: str, workers: int | None, weights: str | None, part: int

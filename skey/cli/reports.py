@@ -41,7 +41,8 @@ class Format(StrEnum):
         return self in (Format.KEY, Format.MIREX)
 
 
-_ESCAPED = (*range(32), *range(127, 160), *([ord("\\")] if os.sep == "/" else []))
+_BREAKS_AND_TURNS = (*range(0x2028, 0x202F), *range(0x2066, 0x206A))  # of lines; from right to left
+_ESCAPED = (*range(32), *range(127, 160), *_BREAKS_AND_TURNS, *([ord("\\")] if os.sep == "/" else []))
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in _ESCAPED}
 
 SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")  # tonics as MIREX spells them

@@ -76,7 +76,8 @@ class Extracted(NamedTuple):
 @contextmanager
 def engine(name: str, workers: int | None = None) -> Iterator[Client]:
     """A client of a scheduler by its address, or of new ``local`` processes; ``EngineError`` without one."""
-    local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1, "silence_logs": logging.ERROR}
+    local = {"n_workers": workers or default_jobs(), "threads_per_worker": 1}
+    local["silence_logs"] = logging.CRITICAL  # `spread` says what a worker raises
     # Without an address here, `local` would be the scheduler that DASK_SCHEDULER_ADDRESS names.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": KEPT_MEMORY, "scheduler-address": None}):
         try:

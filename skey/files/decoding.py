@@ -91,13 +91,13 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
 
 
 def _check_opened(sound: BinaryFile) -> None:
-    """Raise ``UnreadableAudio`` for a file object that is closed, only written to, or one of text."""
+    """Raise ``UnreadableAudio`` for a file object that is closed, only written to, or gives no bytes."""
     try:
         nothing: object = sound.read(0)
     except (OSError, ValueError) as error:
         raise UnreadableAudio("the sound is closed or open for writing only; open it with 'rb'") from error
-    if isinstance(nothing, str):
-        raise UnreadableAudio("the sound was opened as text; open it with 'rb'")
+    if not isinstance(nothing, bytes):
+        raise UnreadableAudio(f"the sound is read as {type(nothing).__name__}, not bytes; open it with 'rb'")
 
 
 def check_rate(sample_rate: int | float) -> None:
@@ -221,7 +221,7 @@ def _check_file(path: Path) -> None:
     except FileNotFoundError as error:
         raise MissingAudio(f"{path}: there is no such file; check the name") from error
     except (OSError, ValueError) as error:
-        raise UnreadableAudio(f"{path} cannot be opened: {error}; check its permissions") from error
+        raise UnreadableAudio(f"{path} cannot be opened: {error}; check its name and permissions") from error
     if status.st_size == 0:
         raise EmptyAudio(f"{path} is empty: it has 0 bytes; export or download it again")
 

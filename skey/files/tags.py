@@ -66,9 +66,11 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
         changed = _to_change(file.tags, key, text)
         if isinstance(file.tags, ID3) and not _has_plain_id3(type(file)):
             raise TagError("keys cannot be written into files of this kind (DSF, DSDIFF)")
+        # A write into the file itself would reach them, and a break in it would damage all.
+        linked = "; not under its other names (hard links)" if changed and path.stat().st_nlink > 1 else ""
         if changed:
             _replace(path.resolve(), type(file), key, text, dry_run)
-    return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items())
+    return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items()) + linked
 
 
 def tagged_key(path: Path) -> str | None:

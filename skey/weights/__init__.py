@@ -45,14 +45,16 @@ def find_shipped(name: str) -> Path | None:
 
 
 def find_weights(path_or_name: str | Path) -> Path:
-    """The file behind a name or a path; raises ``WeightsError``, which lists the names there are."""
-    path = Path(path_or_name)
-    with suppress(OSError):  # no name of a file, or in a folder that may not be entered
-        if path.is_file():
-            return path
+    """The file behind a name, or else a path: whatever lies in the folder, ``skey`` is the network.
+
+    A ``Path`` and ``./skey`` are files. Raises ``WeightsError``, which lists the names there are.
+    """
     known = available_weights()
-    if str(path_or_name) in known:
-        return known[str(path_or_name)]
+    if isinstance(path_or_name, str) and path_or_name in known:
+        return known[path_or_name]
+    with suppress(OSError):  # no name of a file, or in a folder that may not be entered
+        if (path := Path(path_or_name)).is_file():
+            return path
     names = ", ".join(known) or "none yet: import the authors' with `skey weights import FILE.pt`"
     raise WeightsError(f"There are no weights {str(path_or_name)!r}, neither file nor name. Names: {names}")
 

@@ -41,7 +41,6 @@ def write_notebook(checkout: Path, *cells: str, name: str = "made-up") -> Path:
     notebook.cells[0].metadata["tags"] = ["parameters"]
     notebook.metadata["language_info"] = {"name": "python"}
     (checkout / FOLDER).mkdir(exist_ok=True)
-    (checkout / "_toc.yml").touch()
     path = checkout / FOLDER / f"{name}.ipynb"
     path.write_text(notebook_text(notebook))
     return path

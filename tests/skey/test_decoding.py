@@ -167,12 +167,12 @@ def test_a_pipe_passed_as_a_file_object_is_heard_to_its_end(tmp_path):
         assert np.array_equal(read_audio(process.stdout), read_audio(tmp_path / "a.wav"))
 
 
-def test_a_file_object_of_text_is_refused(tmp_path):
+def test_a_file_object_of_text_or_of_samples_is_refused(tmp_path):
     soundfile.write(tmp_path / "a.wav", sine(RATE), RATE)
-    with (tmp_path / "a.wav").open() as file:
-        for text in (file, io.StringIO("words")):
-            with pytest.raises(AudioError, match="open it with 'rb'"):
-                read_audio(text)
+    with (tmp_path / "a.wav").open() as file, soundfile.SoundFile(tmp_path / "a.wav") as samples:
+        for other in (file, io.StringIO("words"), samples):
+            with pytest.raises(AudioError, match="not bytes; open it with 'rb'"):
+                read_audio(other)
 
 
 def test_a_wav_of_64_bit_integers_is_refused(tmp_path):

@@ -376,6 +376,7 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
         "a\tb.wav",
         "=1+1.wav",
         "\u2028.wav",
+        "\u202evaw.wav",
         "-x.wav",
         " .wav",
         "a\\b.wav",
@@ -393,7 +394,7 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
     assert not any(name.startswith(("=", "-")) for name in rows)
     printed = detect("--min-confidence", "1", *files)
     assert b"\tcaf\xe9.wav\n" in printed.stdout_bytes
-    for name in ("a\\nb.wav", "a\\\\b.wav", "\\x1b[1m\\x9b.wav"):
+    for name in ("a\\nb.wav", "a\\\\b.wav", "\\x1b[1m\\x9b.wav", "\\u2028.wav", "\\u202evaw.wav"):
         assert f"\t{name}\n".encode() in printed.stdout_bytes and f"{name}: no key: " in printed.stderr
     detect("-o", "keys.json", "--format", "json", *files)
     read = json.loads((tmp_path / "keys.json").read_text("utf-8"))
@@ -533,6 +534,13 @@ def test_streams_that_are_closed_or_full_are_named_and_cost_no_results(folder, r
     assert ran.stdout.count("\n") == ran.stdout.count("major") == results
     assert said in ran.stderr and "Traceback" not in ran.stderr
     assert ran.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no full device")
+def test_every_command_says_in_a_line_that_the_disk_is_full():
+    command = ["sh", "-c", f"{sys.executable} -m skey weights list >/dev/full"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (1, "Error: [Errno 28] No space left on device\n")
 
 
 @pytest.mark.parametrize(("layout", "key"), [("key", "C major"), ("mirex", "C\tmajor")])

@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from queue import Queue
 from threading import Event
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_lists_tensors_and_file_objects_are_heard_as_arrays_are(tmp_path, estima
     assert estimator.estimate(io.BytesIO((tmp_path / "a.wav").read_bytes())) == expected
     with (tmp_path / "a.wav").open("rb") as file:
         assert estimator.estimate(file) == expected
-    for nonsense in ([[1.0], [1.0, 2.0]], ["a"], None, {"a": 1}):
+    for nonsense in ([[1.0], [1.0, 2.0]], ["a"], None, {"a": 1}, torch.empty(9, device="meta")):
         with pytest.raises(AudioError):
             estimator.estimate(nonsense, SAMPLE_RATE)
     with pytest.raises(ValueError, match="sample_rate"):
@@ -314,6 +315,25 @@ def test_what_is_finished_is_not_lost_when_the_user_interrupts(monkeypatch, tmp_
     assert [next(found).path.name, next(found).path.name] == ["first", "third"]
     with pytest.raises(KeyboardInterrupt):
         next(found)
+
+
+def test_whoever_drops_the_results_half_way_is_told_of_no_thread(monkeypatch):
+    wanted, dropped = Event(), Queue()
+
+    def estimate(self, path):
+        if path.name == "second":  # Python collects a generator in any thread.
+            wanted.wait(5)
+            try:
+                dropped.put(found.close())
+            except RuntimeError as error:
+                dropped.put(error)
+        raise AudioError(path.name)
+
+    monkeypatch.setattr(KeyEstimator, "estimate", estimate)
+    found = KeyEstimator("krumhansl").estimate_many(["first", "second"], jobs=2)
+    next(found)
+    wanted.set()
+    assert dropped.get(timeout=5) is None
 
 
 def test_one_path_is_not_taken_for_its_letters(tmp_path):

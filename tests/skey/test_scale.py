@@ -325,6 +325,14 @@ def test_a_list_that_cannot_be_written_is_one_clear_line(music, shards, client, 
         extract(client, read_manifest(music), str(out), MOST_SEGMENTS, SHARD)
 
 
+def test_a_part_that_fails_is_one_line_without_a_worker_s_traceback(music, tmp_path):
+    (tmp_path / "file").touch()
+    command = ["features", "extract", music / "00.flac", "--out", tmp_path / "file/x", "--workers", "1"]
+    shown = subprocess.run([sys.executable, "-m", "skey", *command], capture_output=True, text=True)
+    assert shown.returncode == 1 and "\nError: contents: 1 of 1 parts failed" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
 def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path):
     shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path), "--out", "a :: b"])
     assert shown.exit_code == 2 and "may not have ::" in shown.stderr

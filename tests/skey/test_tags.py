@@ -360,12 +360,13 @@ def test_a_rehearsal_says_what_is_written_and_changes_neither_file_nor_folder(so
     assert said == write_key(path, EB_MINOR)
 
 
-def test_a_link_stays_a_link(song, tmp_path):
+def test_a_link_stays_a_link_and_a_hard_link_that_is_left_out_is_named(song, tmp_path):
     path = song("a.mp3")
     before = path.read_bytes()
     (tmp_path / "link.mp3").symlink_to(path)
     (tmp_path / "hard.mp3").hardlink_to(path)
-    write_key(tmp_path / "link.mp3", EB_MINOR)
+    said = write_key(tmp_path / "link.mp3", EB_MINOR)
+    assert said == "TKEY: none -> Ebm; not under its other names (hard links)"
     assert (tmp_path / "link.mp3").is_symlink()
     assert tagged_key(path) == "Ebm"
     assert (tmp_path / "hard.mp3").read_bytes() == before

@@ -135,6 +135,15 @@ def test_an_unknown_name_lists_the_known_ones(monkeypatch, tmp_path):
         load_weights("yours")
 
 
+def test_a_name_means_the_network_of_that_name_whatever_lies_in_the_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("skey", "mine"):
+        Path(name).touch()
+    assert find_weights("skey") == SHIPPED / "skey.safetensors"
+    assert [find_weights(name) for name in ("./skey", Path("skey"))] == [Path("skey")] * 2
+    assert find_weights("mine") == Path("mine")
+
+
 @pytest.mark.parametrize(("fitted", "used"), [(0.5, 1.0), (1.0, 1.0), (2.0, 2.0)])
 def test_a_temperature_makes_no_network_bolder_than_its_softmax(fitted, used):
     assert header(training={"temperature": fitted}).temperature == used

@@ -47,11 +47,13 @@ Sound = Float[np.ndarray, "samples *channels"]
 def observe_inputs(limit: int = 0) -> dict[str, dict[str, Any]]:
     """Everything that the page shows; with a ``limit`` only so many sounds, clips and tunings."""
     estimator, sums = KeyEstimator(), checksums(systems(*ESTIMATORS))
+    clips = enumerate(plan_clips("test")[:MUSIC_CLIPS][: limit or None])
+    starts = ((clip.level, n, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]) for n, clip in clips)
     made = [kind for kind in nonmusic.KINDS if kind != nonmusic.SPOKEN]
     asked = {
         "inputs": ask_inputs(estimator),
         "sounds": ask_waves(estimator, nonmusic.sounds(made, limit)),
-        "music": ask_waves(estimator, _clips(limit)),
+        "music": ask_waves(estimator, starts),
     }
     if shutil.which("espeak-ng"):
         asked[SPEECH] = ask_waves(estimator, nonmusic.sounds([nonmusic.SPOKEN], limit))
@@ -106,11 +108,6 @@ def ask_waves(estimator: KeyEstimator, waves: Iterable[tuple[str, int, nonmusic.
     return pd.DataFrame(rows, columns=["kind", "number", "evidence", "confidence"]).round(DIGITS)
 
 
-def _clips(limit: int) -> Iterator[tuple[str, int, nonmusic.Wave]]:
-    for number, clip in enumerate(plan_clips("test")[:MUSIC_CLIPS][: limit or None]):
-        yield clip.level, number, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]
-
-
 def evidence(wave: Float[np.ndarray, " samples"]) -> float:
     """The evidence for music in a sound; far below zero where its spectrum has no lines at all."""
     tonality = measure_tonality(wave)
@@ -133,11 +130,6 @@ def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, 
 
 
 FRONTS = ("tuned to 440 Hz", "following the tuning")  # the papers' front end, and ours
-
-
-def peers() -> pd.DataFrame:
-    """What other estimators did: an input a row, a system a column."""
-    return pd.read_csv(PEERS, index_col="input", keep_default_na=False)
 
 
 def table_of(entry: Mapping[str, Sequence[Any]]) -> pd.DataFrame:

@@ -90,9 +90,9 @@ def keyless_sounds() -> Mapping[str, Float32[np.ndarray, " samples"]]:
     }
 
 
-def systems_of(entries: Entries) -> tuple[str, ...]:
-    """The systems that were asked, in the order of ``LISTENERS``."""
-    return tuple(name for name in LISTENERS if name in entries)
+def judged_systems(entries: Entries) -> dict[str, pd.DataFrame]:
+    """:func:`judged` of each system that was asked, in the order of ``LISTENERS``."""
+    return {name: judged(entries, name) for name in LISTENERS if name in entries}
 
 
 def judged(entries: Entries, system: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from companion.observations import Entries
 from companion.scores import Answer, format_answer, is_signature, parse_answer, percent, points
 from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
-from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generator
+from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, generator
 from skey.corpus.degradation import RANGES, add_noise, normalise_peak, reverb, saturate
 from skey.corpus.plan import Clip, arrangements, plan_clips
 from skey.corpus.soundfont import soundfont
@@ -159,13 +159,8 @@ def play(clip: Clip, seconds: float = SECONDS, cents: float = 0.0) -> Wave:
 @lru_cache(maxsize=4)
 def _whole(clip: Clip, cents: float) -> Wave:
     """The sound of all thirty seconds; cut afterwards, so that a shorter excerpt holds the same samples."""
-    part = _arrangement(clip)
+    part = arrangements(clip)[0]
     return soundfont().render(part.notes, part.programs, CLIP_SECONDS, cents)
-
-
-@lru_cache(maxsize=4)
-def _arrangement(clip: Clip) -> Arrangement:
-    return arrangements(clip)[0]
 
 
 def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
@@ -184,9 +179,10 @@ def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def systems_of(entries: Entries) -> tuple[str, ...]:
-    """The systems that were asked, in the order of ``LISTENERS``."""
-    return tuple(name for name in LISTENERS if name in entries)
+def systems_of(entries: Entries, metric: str = "ksea") -> list[str]:
+    """The systems that were asked and have such a score: those of key signatures have KSEA alone."""
+    asked = [name for name in LISTENERS if name in entries]
+    return [each for each in asked if metric == "ksea" or not is_signature(answers(entries, each, CLEAN))]
 
 
 def references(entries: Entries) -> list[Key]:
@@ -197,11 +193,6 @@ def references(entries: Entries) -> list[Key]:
 def answers(entries: Entries, system: str, name: str) -> list[Answer]:
     """What a system answered under a condition, clip by clip; a limited run has carried longer columns."""
     return [parse_answer(text) for text in entries[system][name][: len(entries["clips"]["keys"])]]
-
-
-def tells_keys(entries: Entries, system: str) -> bool:
-    """Whether a system answers keys, and not key signatures alone."""
-    return not is_signature(answers(entries, system, CLEAN))
 
 
 def score_points(entries: Entries, system: str, name: str, metric: str) -> Float[np.ndarray, " clips"]:

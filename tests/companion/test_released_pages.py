@@ -1,6 +1,7 @@
 """The released models in the book: rows that stay without weights, what they say to given sounds, pages."""
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from test_training import Noise
 
 from companion.__main__ import main
 from companion.answers import compute, read_record
-from companion.build import script
 from companion.check import check_answers, compare_records
 from companion.observations import (
     Observation,
@@ -22,12 +22,12 @@ from companion.observations import (
     write_observation,
 )
 from companion.pages.cards import others_table
+from companion.pages.listening import stretches
 from companion.pages.usage import codes_table, run_snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
 from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
-from companion.studies.hearing import stretches
 from companion.systems import RELEASED, SYSTEMS, T1, T3, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
@@ -230,7 +230,7 @@ def test_a_snippet_that_raises_is_shown():
 
 
 def test_papermill_reads_an_observation_without_any_weights(no_weights, tmp_path):
-    command = [str(script("papermill")), "--no-progress-bar", "notebooks/calibration.ipynb"]
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "notebooks/calibration.ipynb"]
     command += [str(tmp_path / "out.ipynb"), "-p", "recompute", "True", "-p", "output", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

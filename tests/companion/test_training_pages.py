@@ -20,18 +20,21 @@ from companion.pages.against import (
     in_short,
     pairs_of,
 )
-from companion.pages.trainings import averaging_words, budget_words, chosen_words, runs_table
-from companion.paper import label
-from companion.plots import colour
-from companion.plots.curve import (
+from companion.pages.trainings import (
+    averaging_words,
+    budget_words,
+    chosen_words,
     examples_of,
     family_curves,
     loss_curves,
     rows_drawing,
+    runs_table,
     score_curves,
     shares_by_row,
     steps_of,
 )
+from companion.paper import label
+from companion.plots import colour
 from companion.scores import Pair, score
 from companion.systems import AGAINST
 from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run

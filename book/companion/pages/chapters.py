@@ -1,6 +1,5 @@
-"""What the book computes for its chapters: figures, layers, settings, data sets, the open corpus."""
+"""What the book computes for its chapters: figures, layers, sizes and settings of the networks."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,14 +7,12 @@ import torch
 
 from companion.observations import read_observation
 from companion.pages import pseudo_label
-from companion.pages.tables import definitions, markdown_table
+from companion.pages.tables import markdown_table
 from companion.plots import side_by_side
 from companion.plots.method import clip_drawing, plane_drawing
 from companion.record import RESULTS
 from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, points, pretext_clips
-from skey.corpus.pieces import IndexRow
-from skey.corpus.plan import Clip, render_clip
-from skey.datasets import DATASETS, load_dataset
+from skey.corpus.plan import render_clip
 from skey.experiments import Experiment, at_scale, find_experiment
 from skey.losses import LossSettings
 from skey.model import Architecture, ChromaNet, count_parameters
@@ -92,35 +89,3 @@ def _settings(experiment: Experiment) -> dict[str, str]:
         "½ in Eq. 5": "yes" if loss.half else "no",
         "weights of mode and average (S-KEY: Q1)": "–" if loss.mode == "none" else weights,
     }
-
-
-def datasets_list() -> str:
-    """What the companion knows of each collection, as lists of terms."""
-    parts = []
-    for dataset in map(load_dataset, DATASETS):
-        linked = dataset.url.startswith("http") and " " not in dataset.url
-        terms = {
-            "Parameter": f'`dataset = "{dataset.name}"`',
-            "Licence": dataset.licence,
-            "Lies in the root": dataset.layout,
-            "From": f"<{dataset.url}>" if linked else dataset.url,
-            "Cite": dataset.citation,
-        }
-        parts += [f"**{dataset.title}**", definitions(terms)]
-    return "\n\n".join(parts)
-
-
-def pieces_table(index: Sequence[IndexRow]) -> str:
-    """Pieces and groups of each source of the open corpus, and how many pieces each split has."""
-    table = pd.DataFrame(list(index))
-    counts = table.groupby("source", sort=False)["group"].agg(Pieces="size", Groups="nunique")
-    sizes = counts.join(pd.crosstab(table["source"], table["split"])[table["split"].unique()])
-    return markdown_table(["Source", *sizes], sizes.map("{:,}".format).itertuples())
-
-
-def kinds_table(clips: Sequence[Clip]) -> str:
-    """Clips of each source and level, by mode."""
-    kinds = [f"{clip.source}, {clip.level}" for clip in clips]
-    modes = [clip.key.mode if clip.key else "unknown" for clip in clips]
-    counts = pd.crosstab(pd.Series(kinds), pd.Series(modes))
-    return markdown_table(["Clips", *counts], counts.astype(str).itertuples())

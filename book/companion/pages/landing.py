@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from companion.answers import Evaluation, open_dataset
-from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Verdict, examples_seen, judge_all
+from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Verdict, examples_seen, judge_all, marks_legend
 from companion.pages.comparison import CHANCE, seeds
 from companion.pages.listening import instructive_rows, listen
 from companion.pages.tables import markdown_table, with_interval
-from companion.pages.verdicts import marks_legend
 from companion.paper import label, papers_numbers
 from companion.parameters import Parameters
 from companion.plots import few_scores_drawing

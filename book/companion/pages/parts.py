@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from companion.answers import ANSWERS, Evaluation, Record, evaluate, read_record
+from companion.claims import scoreboard
 from companion.notebooks import EXECUTED, Run, notebook_names, read_runs
 from companion.observations import read_observation, recorded_observations
 from companion.pages.browser import browser_script
@@ -16,7 +17,6 @@ from companion.pages.chapters import method_parts
 from companion.pages.landing import answer, few_drawing, few_systems, quiz
 from companion.pages.tables import download, markdown_table, papers_table
 from companion.pages.usage import using_parts, write_outputs
-from companion.pages.verdicts import scoreboard
 from companion.plots import Drawing, circle_drawing, scores_drawing
 from companion.record import RESULTS, TOLERANCE, write_if_changed
 from companion.scores import REFERENCE, interval_of, points
@@ -58,19 +58,16 @@ def write_pages(checkout: Path) -> None:
         "other-networks.md": others_table(checkout),
         "checks.md": checks_list(checks(checkout)),
     }
-    refuse_stale(parts | executed_pages(checkout))
+    paths = (checkout / EXECUTED / f"{name}.ipynb" for name in notebook_names(checkout))
+    executed = {f"notebooks/{path.name}": printed_text(path) for path in paths if path.is_file()}
+    refuse_stale(parts | executed)
     for name, text in parts.items():
         write_if_changed(checkout / PAGES / name, text + "\n")
     write_if_changed(checkout / BROWSER, browser_script())
     write_outputs(checkout)
     write_if_changed(checkout / LOGO, logo().standalone())
-    write_if_changed(checkout / PICTURE, headline_drawing(tables[T3]).standalone())
-
-
-def executed_pages(checkout: Path) -> dict[str, str]:
-    """What each executed notebook prints, by its path."""
-    paths = {name: checkout / EXECUTED / f"{name}.ipynb" for name in notebook_names(checkout)}
-    return {f"notebooks/{name}.ipynb": printed_text(path) for name, path in paths.items() if path.is_file()}
+    headline = scores_drawing(tables[T3], "mirex", "MIREX score, system by system")
+    write_if_changed(checkout / PICTURE, headline.standalone())
 
 
 def checks_list(found: Iterable[Check]) -> str:
@@ -88,11 +85,6 @@ def logo() -> Drawing:
     """The book's logo: a profile that falls off evenly with the fifths on both sides of C."""
     fifths = 7 * np.arange(12) % 12
     return circle_drawing(np.exp(-np.minimum(fifths, 12 - fifths) / 1.5).tolist(), "skey companion")
-
-
-def headline_drawing(table: Evaluation) -> Drawing:
-    """MIREX of every system on every part of the data, with the papers' values."""
-    return scores_drawing(table, "mirex", "MIREX score, system by system")
 
 
 def records_table(records: Iterable[Record]) -> str:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from itertools import product
 
-import numpy as np
-
 from companion.observations import Entries
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label

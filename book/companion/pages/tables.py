@@ -59,12 +59,6 @@ def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumbe
     return markdown_table([METRIC_TITLES[metric], *([] if papers is None else ["papers"]), *columns], rows)
 
 
-def glued_numbers(table: Evaluation) -> dict[str, float]:
-    """Scores on all tracks for the prose, by name: ``krumhansl_all_mirex``."""
-    scores = table.scores[table.scores.part == "all"]
-    return dict(zip(scores.system + "_all_" + scores.metric, scores.value.astype(float), strict=True))
-
-
 def by_system(table: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
     """Scores by system, part and metric, in percent, with ``_low`` and ``_high``, for checks of sentences."""
     found: dict[str, dict[str, dict[str, float]]] = {}

@@ -17,11 +17,10 @@ import soundfile
 
 from companion.answers import Evaluation, evaluate
 from companion.observations import Observation
-from companion.pages.listening import PEAK
+from companion.pages.listening import PEAK, example_clips
 from companion.pages.tables import markdown_table
 from companion.record import write_if_changed
 from companion.scores import interval_of, parts_of, relations
-from companion.studies.hearing import example_clips
 from companion.systems import T3
 from companion.training import TrainingRecord
 from skey.audio import SAMPLE_RATE

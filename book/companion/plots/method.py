@@ -179,18 +179,6 @@ def many_points_drawing(points: Mapping[str, complex], omega: int, title: str) -
 
 
 @styled
-def costs_drawing(costs: Mapping[int, Sequence[float]], axis: str, title: str) -> Drawing:
-    """What 0 to 11 semitones, ``axis`` says of what, cost on either circle; ``costs``: omega → 12 numbers."""
-    figure, axes = canvas(5.6, 2.8)
-    for (omega, values), line in zip(costs.items(), ("o-", "s--"), strict=True):
-        axes.plot(range(12), values, line, color=OMEGA_COLOURS[omega], label=f"ω = {omega}")
-    axes.set(xlabel=axis, xticks=range(12), ylim=(0, None))
-    figure.legend(loc="outside upper center", ncols=2, frameon=False)
-    said = (f"omega {omega}: {', '.join(f'{each:.2f}' for each in row)}" for omega, row in costs.items())
-    return draw(figure, title, f"From 0 to 11 semitones, {'; '.join(said)}.")
-
-
-@styled
 def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Drawing:
     """How often a label is right for each offset of its row, with 95 % intervals."""
     figure, axes = canvas(5.6, 3.2)

@@ -1,7 +1,7 @@
 """``python3 run.py check``: do the recorded numbers still hold?
 
-Scores are computed again from answers and, to recompute, answers from weights and features; what the corpus,
-the headers of weights and the papers' counts say is compared with the record. Each difference gets a line.
+Scores are computed again from answers and, to recompute, answers from weights and features. Corpus, headers
+of weights and the papers' counts are compared with the record. Each difference gets a line.
 """
 
 from collections.abc import Iterator, Mapping

@@ -40,12 +40,11 @@ LEAST_TRACKS = 20
 
 MARGIN = 5.0  # percentage points within which two systems count as equally good
 
-RULES: Mapping[ClaimKind, str] = {
+RULES: Mapping[ClaimKind, str] = {  # what decides each kind of claim; anything else is undecided
     "better": "the whole interval above zero: holds; below zero: does not hold",
     "same": f"the whole interval within ±{MARGIN:g} points: holds; outside: does not hold",
     "no worse": f"the whole interval below zero: does not hold; else above −{MARGIN:g} points: holds",
 }
-"""What decides each kind of claim; anything else is undecided."""
 
 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
@@ -63,10 +62,7 @@ VERDICTS: dict[Verdict, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A claim with our evidence: first minus second system, in percentage points, None without either.
-
-    ``other_seeds``: the same with a network from another seed, by the name of its run.
-    """
+    """First minus second system in points, None without either; ``other_seeds``: the same by name of run."""
 
     claim: Claim
     difference: Interval | None
@@ -76,10 +72,7 @@ class Judgement:
 
 @cache
 def examples_seen(system: str) -> int | None:
-    """How many examples the shipped network of a system saw in training; None for what was not trained here.
-
-    Weights of that name in a user's own folder are not what is judged.
-    """
+    """How many examples the network that ships saw in training; None for what was not trained here."""
     file = SHIPPED / f"{system}{SUFFIX}"
     return read_header(file).examples if file.is_file() else None
 

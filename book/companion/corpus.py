@@ -1,7 +1,4 @@
-"""The open corpus on record: what it holds, and the mean spectrum of each clip.
-
-By the mean spectra, features that are built here are compared with those of the record.
-"""
+"""The open corpus on record: what it holds, and the mean spectrum of each clip, to compare features by."""
 
 import json
 from collections.abc import Mapping

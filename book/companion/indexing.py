@@ -67,10 +67,7 @@ class Candidate:
 
 
 def build_index(path: Path = pieces.INDEX, jobs: int = 1) -> tuple[pieces.IndexRow, ...]:
-    """Examine every candidate in ``jobs`` processes, write the index to ``path`` and return it.
-
-    About a quarter of an hour on one core. The result does not depend on ``jobs``.
-    """
+    """Examine every candidate in ``jobs`` processes and write the index: a quarter of an hour on one core."""
     ids = [*chorale_ids(), *tune_ids(), *polyphony_ids()]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         examined = tqdm(pool.map(examine, ids, chunksize=16), unit="piece", total=len(ids))

@@ -31,10 +31,7 @@ CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, modified 
 
 @dataclass(frozen=True)
 class KeptAnswers:
-    """What systems answered so far, in the ``rows`` of a database; ``systems``: whom to ask, by name.
-
-    ``identities``: what tells each from every other; a system that has none is asked each time.
-    """
+    """Answers so far, in ``rows`` of a database; ``identities``: what tells systems apart, if known."""
 
     rows: sqlite3.Connection
     systems: Mapping[str, System]

@@ -23,10 +23,7 @@ class RecordError(SkeyError):
 
 
 def find_checkout() -> Path:
-    """The top of the checkout: the nearest folder upwards that holds ``_toc.yml``.
-
-    Looks from the working directory, then from this package upwards, which is in no installed wheel.
-    """
+    """The nearest folder with ``_toc.yml``, upwards from the working directory, then from this package."""
     here = Path.cwd().resolve()
     folders = (here, *here.parents, *Path(__file__).resolve().parents)
     return next(each for each in folders if (each / "_toc.yml").is_file() and (each / "notebooks").is_dir())
@@ -68,10 +65,7 @@ def digest(content: Mapping[str, Any]) -> str:
 def moved(
     old: Mapping[str, Any], new: Mapping[str, Any], giver: str, tolerance: float = TOLERANCE
 ) -> list[str]:
-    """A line for each entry that differs, numbers by more than ``tolerance``.
-
-    Such as ``krumhansl / hard / mirex / value: record 71, … 70``, with ``giver`` for the dots.
-    """
+    """Lines such as ``krumhansl / hard / mirex / value: record 71, … 70``, with ``giver`` for the dots."""
     return [
         f"{name}: record {old.get(name, 'nothing')}, {giver} {new.get(name, 'nothing')}"
         for name in dict.fromkeys((*old, *new))

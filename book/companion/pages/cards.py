@@ -24,12 +24,11 @@ from skey.calibration import Calibration
 from skey.weights import DEFAULT, read_header
 from skey.weights.authors import RELEASES
 
-LABELS: Mapping[str, str] = {
+LABELS: Mapping[str, str] = {  # which labels took part, by the kind of supervision
     "none": "no labels",
     "alternate": "labels of {labelled_clips:,} clips in every other epoch",
     "only": "labels of all {labelled_clips:,} clips",
 }
-"""Which labels took part, by the kind of supervision."""
 
 METRICS = ("mirex", "mode", "ksea")
 

@@ -55,10 +55,7 @@ def effect_drawings(entries: Entries, metric: str, word: str) -> list[Drawing]:
 
 @styled
 def effect_drawing(entries: Entries, effect: str, metric: str, word: str) -> Drawing:
-    """A score of every system against the strength of one effect.
-
-    The grey ground is where the *hard* level of the corpus lies; a thin line marks the clean sound.
-    """
+    """A score against an effect's strength; grey: the corpus' *hard* level; thin line: the clean sound."""
     known, said = EFFECTS[effect], []
     places = robustness.positions(known)
     figure, axes = canvas(3.8, 3.0)
@@ -127,11 +124,7 @@ def effect_heard(entries: Entries, clip: Clip, place: int, effect: str) -> str:
 
 @styled
 def reliability_drawing(system: str, answers: pd.DataFrame) -> Drawing:
-    """The share of right answers in each class of confidence, with its 95 % interval, beside the diagonal.
-
-    A dot is as large as its class; it lies at the mean confidence. On the diagonal confidence is honest,
-    below it the system is too sure of itself.
-    """
+    """The share of right answers by class of confidence, with intervals; a dot is as large as its class."""
     found = reliability.classes(answers)
     x, right = 100 * found.confidence, 100 * found[["value", "low", "high"]]
     figure, axes = canvas(3.8, 3.8)

@@ -37,10 +37,7 @@ SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (M
 def answer(
     tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: float, excerpts: pd.DataFrame
 ) -> str:
-    """What reproduced, what did not or was not tested, and what is new: as a list, in Markdown.
-
-    ``default``: the run behind the default network, which was trained for so many ``seconds`` in all.
-    """
+    """What reproduced, what did not, what is new, as a list; ``seconds``: how long ``default`` trained."""
     papers = [each.verdict for each in judge_all(tables.values()) if each.claim.paper]
     sentences = (
         _reproduced(tables, papers),

@@ -61,8 +61,7 @@ def instructive_rows(answers: pd.DataFrame, metric: str = "mirex") -> list[int]:
 def clip_file(render: Callable[[], Float32[np.ndarray, " samples"]], name: str) -> str:
     """An MP3 of sound (22,050 Hz, peak 1), rendered unless it is there; its path as seen from a notebook.
 
-    ``name`` is of this sound alone. Its end, with the state of the code that makes the corpus, is a checksum,
-    so that no other sound is mistaken for it.
+    ``name`` is of this sound alone; a checksum of it and of the code that makes the corpus ends the file's.
     """
     ending = f"{zlib.crc32(f'{name} {recipe_digest()}'.encode(errors='surrogateescape')):08x}"
     file = CLIPS / (re.sub(r"[^A-Za-z0-9.-]+", "-", f"{name[:60]}-{ending}") + ".mp3")
@@ -159,8 +158,7 @@ def hear_clips() -> dict[str, dict[str, Any]]:
 def hear(estimator: KeyEstimator, wave: Float32[np.ndarray, " samples"]) -> dict[str, Any]:
     """What an estimator predicts for a clip (22,050 Hz) as a whole and for each of its stretches.
 
-    ``key``, ``confidence``, ``tuning_cents``, ``probabilities``, and ``stretches``: a list of ``start``,
-    ``end`` in seconds and ``probabilities``, none where nothing tonal sounds.
+    A stretch has ``start`` and ``end`` in seconds, and no ``probabilities`` where nothing tonal sounds.
     """
     whole = estimator.estimate(wave, SAMPLE_RATE)
     return {

@@ -53,7 +53,7 @@ def write_pages(checkout: Path) -> None:
         "few-systems.md": few_systems(tables),
         "quiz.html": quiz(tables[T3]),
         **method_parts(checkout),
-        **using_parts(default, excerpts, read_observation(checkout / RESULTS, "speed")),
+        **using_parts(read_observation(checkout / RESULTS, "speed")),
         "default-card.md": default_card(checkout),
         "other-networks.md": others_table(checkout),
         "checks.md": checks_list(checks(checkout)),

@@ -13,13 +13,12 @@ from companion.scores import COLUMNS, interval_of
 from companion.systems import systems_of
 from skey.metrics import Interval
 
-METRIC_TITLES: Mapping[str, str] = {
+METRIC_TITLES: Mapping[str, str] = {  # how the book calls each score
     "mirex": "MIREX",
     "mirex_ascending": "MIREX, ascending fifth only",
     "mode": "Mode accuracy",
     "ksea": "KSEA",
 }
-"""How the book calls each score."""
 
 _LISTED = 50  # how many skipped tracks are named below a table
 
@@ -36,10 +35,7 @@ def definitions(terms: Mapping[str, str]) -> str:
 
 
 def with_interval(found: Interval | None, form: str = ".1f") -> str:
-    """A number, and below it its 95 % interval: ``73.2`` and ``[67.1, 79.0]``; or a dash.
-
-    ``form``: of the three numbers; ``+.1f`` for a difference.
-    """
+    """**73.2**, and below it its interval, [67.1, 79.0]; or a dash. ``form``: ``+.1f`` for a difference."""
     if found is None:
         return "–"
     value, low, high = f"{found:{form}}".split()

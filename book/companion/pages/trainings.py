@@ -44,10 +44,7 @@ KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}  # semitones ab
 
 
 def command(run: TrainingRecord, runs: Sequence[TrainingRecord]) -> str:
-    """The command that trains a run again, to the same weights on one machine.
-
-    ``MUSIC`` is the folder of `skey corpus music`; weights to start from are named by their run.
-    """
+    """The command that trains a run again; ``MUSIC`` is the folder of `skey corpus music`."""
     experiment, settings = find_experiment(run.settings["name"]), completed(run.settings)
     usual = flat(asdict(at_scale(experiment)))
     differs = {name for name, value in usual.items() if settings[name] != value}
@@ -156,10 +153,7 @@ def family_curves(records: Sequence[TrainingRecord]) -> list[Drawing]:
 
 @styled
 def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
-    """Scores on held-out pieces of the training split by examples: a panel a system, a line a seed.
-
-    Solid is MIREX, where keys are predicted, and dotted KSEA; the dashed line is where the papers end.
-    """
+    """A panel a system, a line a seed: held-out MIREX (solid), KSEA (dotted); dashed: the papers' end."""
     systems = systems_of(records)
     rows, said = -(-len(systems) // 2), []
     figure = Figure(figsize=(5.6, 0.4 + 1.25 * rows), layout="constrained")

@@ -38,11 +38,10 @@ VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#
 VIEW_NAMES: Mapping[str, str] = {"a": "$T_c A$", "b": "$T_c B$", "a_moved": "$T_{c+k} A$"}  # in matplotlib
 OMEGA_COLOURS: Mapping[int, str] = {7: colour("stone"), 1: colour("stone-w1")}  # the colour of each circle
 
-_LEGEND: Mapping[str, Any] = {
+_LEGEND: Mapping[str, Any] = {  # three names below a circle, close enough together to fit under it
     **{"loc": "lower center", "ncols": 3, "frameon": False},
     **{"fontsize": 13, "columnspacing": 1, "handletextpad": 0.2},
 }
-"""Three names below a circle, close enough together to fit under it."""
 
 FRAMES_PER_CELL = 16  # frames of a log-VQT averaged into one cell of a picture: a third of a second or so
 LOUDER_THAN = (0.7, 0.85, 0.95)  # from these quantiles on, a cell is drawn darker by another step
@@ -122,10 +121,9 @@ def grid_drawing(
     words: tuple[str, str],
     marks: Mapping[tuple[int, int], str] | None = None,
 ) -> Drawing:
-    """A square of twelve by twelve shares in 0..1, rows from the top, each box as opaque as its share.
+    """A square of 12 × 12 shares in 0..1, rows from the top, each box as opaque as its share.
 
-    ``labels`` are those of the axes, that of the rows first; ``face`` is the colour of the boxes; ``words``
-    are title and description; ``marks``: (row, column) → a letter to write into the box, which is outlined.
+    ``labels``: of rows and columns; ``words``: title, description; ``marks``: outlined boxes, their letters.
     """
     figure, axes = canvas(4.4, 4.4)
     heatmap(axes, pd.DataFrame(shares), face)

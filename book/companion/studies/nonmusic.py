@@ -239,7 +239,7 @@ def _speech(rng: Generator) -> Wave:
     return np.resize(prepare(spoken, rate), _SAMPLES)
 
 
-KINDS: Mapping[str, Callable[[Generator], Wave]] = {
+KINDS: Mapping[str, Callable[[Generator], Wave]] = {  # each kind of sound, and what makes one
     "white noise": lambda rng: _noise(rng, 0),
     "pink noise": lambda rng: _noise(rng, 1),
     "brown noise": lambda rng: _noise(rng, 2),
@@ -264,4 +264,3 @@ KINDS: Mapping[str, Callable[[Generator], Wave]] = {
     "speech, formants": _vowels,
     SPOKEN: _speech,
 }
-"""Each kind of sound, and what makes one."""

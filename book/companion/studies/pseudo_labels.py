@@ -35,7 +35,7 @@ MODES = ("major", "minor")
 SCALES: tuple[Scale, ...] = get_args(Scale)
 PARTS = ("all", "full", "hard", "chorales", "tunes")  # parts of the test clips that get numbers of their own
 
-NETWORKS = (
+NETWORKS = (  # networks whose rows are tried, where their weights are at hand
     "stone",
     "stone24",
     "skey",
@@ -48,7 +48,6 @@ NETWORKS = (
     "skey-fifths",
     *RELEASED,
 )
-"""Networks whose rows are tried, where their weights are at hand."""
 
 _A = 9
 
@@ -73,10 +72,7 @@ class Study:
 
 
 def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """Chromas of the first so many test clips (0: all) as the rule sees them, and what networks say of them.
-
-    ``louder`` and ``fifths``: a text of twelve 0 and 1 a clip. Raises ``MissingData`` without features.
-    """
+    """Chromas of the first so many test clips (0: all) as the rule sees them, and what networks say."""
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
     heard, clips = [dataset.log_vqt(track) for track in dataset.tracks()], dataset.clips

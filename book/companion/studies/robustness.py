@@ -34,11 +34,10 @@ Wave = Float32[np.ndarray, " samples"]
 
 NAME = "degradation"  # the observation, and its notebook
 
-LISTENERS = (
+LISTENERS = (  # the systems that are asked, where they are at hand
     *("krumhansl", "temperley-peaks", DEFAULT, "stone", "supervised"),
     *("released-skey", "released-stone12"),
 )
-"""The systems that are asked, where they are at hand."""
 
 CLIPS = 24  # how many clips: a quarter each in major and minor from chorales and from tunes
 SECONDS = 15.0  # how long a clip is where its length is not the matter: one segment of the papers
@@ -77,7 +76,7 @@ class Effect:
 
 _HARD = RANGES["hard"]
 
-EFFECTS: Mapping[str, Effect] = {
+EFFECTS: Mapping[str, Effect] = {  # every effect by name
     "detuning": Effect(
         "Detuning",
         "cents from A4 = 440 Hz",
@@ -106,7 +105,6 @@ EFFECTS: Mapping[str, Effect] = {
         "Length of the excerpt", "seconds", "s", (3.0, 5.0, 10.0, 30.0), SECONDS, None, (10.0, 3.0)
     ),
 }
-"""Every effect by name."""
 
 CONDITIONS: Mapping[str, tuple[str | None, float | None]] = {
     CLEAN: (None, None),
@@ -122,21 +120,16 @@ def condition(effect: str, strength: float | None) -> str:
 
 
 def test_clips(limit: int = 0) -> tuple[Clip, ...]:
-    """The clips that are played.
+    """The first clips of the test split's *full* level, at least one, balanced over sources and modes.
 
-    ``limit``: at most so many sounds, a clip having one for each of ``CONDITIONS``; 0 for all. Returns the
-    first clips of the test split's *full* level, at least one, balanced over sources and modes.
+    ``limit``: at most so many sounds, a clip having one for each of ``CONDITIONS``; 0 for all.
     """
     count = max(1, min(CLIPS, limit // len(CONDITIONS))) if limit else CLIPS
     return tuple(clip for clip in plan_clips("test") if clip.level == "full")[:count]
 
 
 def render(clip: Clip, effect: str | None = None, strength: float | None = None) -> Wave:
-    """A clip with one effect, everything else clean and in tune.
-
-    ``effect`` is a name in ``EFFECTS`` and ``strength`` as it measures it, both None for the clean sound of
-    one of :func:`test_clips`. Returns 15 s (or as long as the effect says) at 22,050 Hz, peak 1.
-    """
+    """A clip with one of ``EFFECTS``, or clean; 15 s, or as long as the effect says, at 22,050 Hz, peak 1."""
     if effect is None or strength is None:
         return play(clip)
     if effect == "detuning":
@@ -220,10 +213,7 @@ def positions(effect: Effect) -> list[float]:
 
 
 def spread(effect: Effect) -> tuple[float, float] | None:
-    """Where on that axis the *hard* level of the corpus lies, or None.
-
-    What is weaker than the first strength that was tried lies half a step before it.
-    """
+    """Where on that axis the *hard* level lies, if at all; what is weaker than any: half a step off."""
     if effect.range is None:
         return None
     places = pd.Series(positions(effect), effect.scale).loc[lambda each: each.index.notna()]

@@ -66,10 +66,7 @@ def cost_of_open_mode(offset: int, omega: int) -> float:
 
 
 def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """Modulus of Eq. 2 (mean of both segments) and Eq. 6 of each test clip, of chromas and of networks.
-
-    ``limit``: of the first so many clips (0: all). Raises ``MissingData`` without features.
-    """
+    """Eq. 2 (modulus, mean of both segments) and Eq. 6 of the first so many test clips (0: all)."""
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
     segments = torch.stack([segments_of(dataset.log_vqt(track)) for track in dataset.tracks()])

@@ -1,11 +1,9 @@
 """Do the papers' claims hold on our data? One function decides, from a paired bootstrap, never by hand.
 
-The difference of two systems' points on the same tracks, in percentage points, has a 95 % interval, and
-``RULES`` says where it must lie. Where it crosses a border, the claim is undecided at this size of the test
-set. Of a system with several seeds the chosen one decides, and the others stand beside it.
-
-A claim of a paper is not tested by a network that saw a small part of the paper's examples: unless it holds
-all the same, the verdict is "not a test". Nor is any claim tested by a loser that saw fewer examples.
+The difference of two systems' points on the same tracks has a 95 % interval, and ``RULES`` says where it must
+lie; where it crosses a border, the claim is undecided. Of a system with several seeds the chosen one decides.
+A claim of a paper is not tested by a network that saw few of the paper's examples, unless it holds all the
+same; nor is any claim tested by a loser that saw fewer examples.
 """
 
 from collections import Counter
@@ -35,8 +33,7 @@ PAPERS_EXAMPLES = 60_000 * 50
 LEAST_SHARE = 0.1  # the part of them from which on a network of ours tests what a paper claims
 OTHER_TRAINING = ("supervised",)  # networks of ours that no paper trained on those examples
 
-LEAST_TRACKS = 20
-"""On fewer tracks nothing is decided: an interval of so few is too narrow, and of one it has no width."""
+LEAST_TRACKS = 20  # on fewer nothing is decided: an interval of so few is too narrow
 
 MARGIN = 5.0  # percentage points within which two systems count as equally good
 
@@ -50,14 +47,13 @@ RULES: Mapping[ClaimKind, str] = {  # what decides each kind of claim; anything 
 SAID: dict[ClaimKind, str] = {"better": "above", "same": "as good as", "no worse": "no worse than"}
 """What a claim says of its first system beside its second."""
 
-VERDICTS: dict[Verdict, tuple[str, str, str]] = {
+VERDICTS: dict[Verdict, tuple[str, str, str]] = {  # as a sign, and of one claim and of several
     "holds": ("●", "holds", "hold"),
     "does not hold": ("✕", "does not hold", "do not hold"),
     "undecided at this size": ("◐", "is undecided at this size", "are undecided at this size"),
     "not a test": ("○", "is not a test", "are not tests"),
     "not computed here": ("–", "is not computed here", "are not computed here"),
 }
-"""Each verdict as a sign, and after a number: of one claim, and of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +158,9 @@ def claims_table(found: Iterable[Judgement]) -> str:
     for each in found:
         claim = each.claim
         whose = f"{{cite}}`{citation_key(claim.paper)}`" if claim.paper else "*Ours.*"
+        numbers = claim.evidence() or ()
+        where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
+        evidence = f"{' against '.join(map(str, numbers))}{where}" if numbers else "no number"
         systems = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
         seeds = (
             f"<br>*{run}: {difference:+.1f}, {verdict(difference, claim.kind)}*"
@@ -171,12 +170,12 @@ def claims_table(found: Iterable[Judgement]) -> str:
             [
                 f'<span id="{claim.id}"></span>{claim.text} {whose}',
                 f"{METRIC_TITLES[claim.metric]}: {systems}{_examples(claim)}",
-                _papers_evidence(claim),
+                evidence,
                 with_interval(each.difference, "+.1f") + "".join(seeds),
                 f"**{each.verdict}**",
             ]
         )
-        marks |= {number.mark for number in claim.evidence() or ()}
+        marks |= {number.mark for number in numbers}
     header = ["Claim", "Here", "Papers, %", "Ours: difference", "Verdict"]
     return "\n\n".join([markdown_table(header, rows, text=3), marks_legend(marks)])
 
@@ -253,14 +252,6 @@ def _examples(claim: Claim) -> str:
             paper = claim.paper and system not in OTHER_TRAINING
             shown.append(f"{label(system)} {seen:,}{share if paper else ''}")
     return f"<br>*examples seen here: {'; '.join(shown)}*" if shown else ""
-
-
-def _papers_evidence(claim: Claim) -> str:
-    numbers = claim.evidence()
-    if numbers is None:
-        return "no number"
-    where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
-    return f"{numbers[0]} against {numbers[1]}{where}"
 
 
 def scoreboard(tables: Sequence[Evaluation]) -> str:

@@ -1,8 +1,7 @@
 """Make the index of the corpus anew: examine every candidate, group versions of a melody, draw the splits.
 
-The same tune stands in several books and the same chorale melody serves several chorales. Two pieces belong
-together, whatever their titles and keys, where their beginnings are alike up to transposition, where their
-melodies have many stretches in common, or where two tunes share a title that is more than a dance.
+Pieces are versions of one melody, whatever their titles and keys, if their beginnings are alike up to
+transposition, they share many stretches, or two tunes share a title that is more than a dance.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Answers are kept as they come, so that a stopped run goes on, and several notebooks share them.
 
-An answer is found again only if the code of this project, the packages below it, the system with its weights,
-and the sound are all the same. The music lies wherever it likes: it is known by its content.
+They are found again only if our code, the packages below it, the system with its weights, and the sound are
+all the same; the music is known by its content.
 """
 
 import sqlite3

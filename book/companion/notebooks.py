@@ -35,8 +35,7 @@ KERNEL = "python3"  # the kernel of the Python that asks; ipykernel provides it 
 EMPTY_NAMESPACE = "get_ipython().reset(new_session=True)"
 PATIENCE = 60.0  # seconds that an idle kernel has for emptying its namespace
 
-MUTED = ["--IPKernelApp.log_level=50"]
-"""Keeps the kernel from warning that it speaks TCP and from reporting its own shutdown."""
+MUTED = ["--IPKernelApp.log_level=50"]  # or the kernel warns that it speaks TCP, and reports its shutdown
 
 
 class NotebookError(SkeyError):

@@ -33,8 +33,7 @@ RECOMPUTED = "build/results/reproduce"  # what was computed on this machine, to 
 OUTPUT = Path("build") / "book"  # where jupyter-book writes, below the top of the checkout
 INDEX = OUTPUT / "_build" / "html" / "index.html"  # the book's first page
 
-STRICT = ["-n", "-W", "--keep-going", "--all"]
-"""Unknown references are warnings, warnings are errors, all of them are shown, and no page is skipped."""
+STRICT = ["-n", "-W", "--keep-going", "--all"]  # warnings are errors; all are shown, no page is skipped
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no module that Python could run
 _SHOWN = 40  # complaints about the book at most
 

@@ -1,8 +1,7 @@
 """The one registry: every system with its name, title, family, colour and tables, and every table.
 
-A system of the library brings its settings and its title along (``skey.experiments``); a new one needs one
-row here. The authors' released weights are not part of this package: whoever imports them with
-``skey weights import`` has their columns computed, and everybody else reads what the record holds for them.
+A system of the library brings its settings and its title along (``skey.experiments``). The authors' weights
+are not part of this package: who imports them has their columns computed, others read the record.
 """
 
 from collections.abc import Callable, Mapping

@@ -175,9 +175,8 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
 def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
     """Put finished runs on record, and of each system the weights that are chosen: system → the chosen run.
 
-    The runs of a system that are given are all that count: records of other seeds of it go. The answers of
-    the chosen weights take their place in the record of answers. Raises ``RunError`` where a folder holds no
-    finished run, and ``RecordError`` where the seeds of a system differ in more than the seed.
+    Records of other seeds of these systems go. Raises ``RunError`` where a folder holds no finished run, and
+    ``RecordError`` where the seeds of a system differ in more than the seed.
     """
     files = {folder.name: weights_of(folder) for folder in map(Path.resolve, folders)}
     facts = {name: {"name": name, **facts_of(read_header(file), name)} for name, file in files.items()}

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from test_corpus_build import noise, planned
 
 from companion.__main__ import main
-from companion.corpus import (
+from companion.check import (
     CORPUS_RECORD,
     TOLERANCE,
     check_corpus,

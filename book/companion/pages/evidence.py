@@ -10,21 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from companion.observations import Entries
-from companion.pages.listening import RELATION_WORDS, clip_file, listen, player
+from companion.pages.listening import clip_file, player
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
 from companion.plots import INK, Drawing, canvas, colour, draw, side_by_side, styled
-from companion.plots.profile import key_rings
-from companion.scores import REFERENCE, format_answer, is_right, percent, systems_in
+from companion.scores import REFERENCE, format_answer, is_right, percent
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CLEAN, EFFECTS, condition, score_change, score_points
 from skey.corpus.plan import Clip
-from skey.datasets import Dataset
-from skey.keys import KEYS, relation
 from skey.metrics import bootstrap_interval
 
 HEARD = ("detuning", "saturation", "reverb", "noise")  # the effects that have players
-LEAST = (0.0, 0.5, 0.7, 0.9)  # confidences below which answers are withheld, for the table
 
 
 def small(drawings: Sequence[Drawing]) -> str:
@@ -159,33 +155,6 @@ def coverage_drawing(judged: Mapping[str, pd.DataFrame], title: str) -> Drawing:
     return draw(figure, title, f"{'; '.join(said)}.")
 
 
-def calibration_table(judged: Mapping[str, pd.DataFrame]) -> str:
-    """Each system's mean confidence, the share that is right, the expected calibration error, in percent."""
-    rows = [
-        [
-            label(system),
-            str(len(answers)),
-            f"{100 * answers.confidence.mean():.1f}",
-            with_interval(percent(reliability.share(answers.right))),
-            with_interval(percent(reliability.error_interval(answers))),
-        ]
-        for system, answers in judged.items()
-    ]
-    header = ["", "Clips", "Mean confidence, %", "Right, %", "Expected calibration error, %"]
-    return markdown_table(header, rows)
-
-
-def withholding_table(judged: Mapping[str, pd.DataFrame]) -> str:
-    """By the least confidence: share of clips with an answer, and share of those answers that is right."""
-    rows = []
-    for system, answers in judged.items():
-        cells = []
-        for coverage, right in (reliability.withheld_below(answers, least) for least in LEAST):
-            cells.append(f"{100 * coverage:.0f} % answered<br>{with_interval(right and percent(right))}")
-        rows.append([label(system), *cells])
-    return markdown_table(["Withheld below", "nothing", *map(str, LEAST[1:])], rows)
-
-
 # Disagreement
 
 
@@ -199,17 +168,3 @@ def agreement_table(answers: pd.DataFrame) -> str:
         right = f"**{100 * (voters[system] == answers[REFERENCE]).mean():.0f}**"
         rows.append([f"{place + 1}. {label(system)}", *cells, right, *[""] * (len(names) - place - 1)])
     return markdown_table(["Same key, %", *(f"{place + 1}." for place in range(len(names)))], rows)
-
-
-def disagreed_clip(answers: pd.DataFrame, dataset: Dataset, row: int, heard: Entries) -> str:
-    """One clip: player, every system's answer, the circle of fifths of each network on record, as HTML."""
-    track, reference = answers.index[row], answers[REFERENCE].iloc[row]
-    piece = track.split("#")[0].split("/", 1)[-1]
-    drawings = []
-    for system, profiles in heard.items():
-        if track in profiles:
-            said = RELATION_WORDS[relation(reference, KEYS[int(np.argmax(profiles[track]))])]
-            drawings.append(key_rings(profiles[track], f"{label(system)}: {piece}, {said}"))
-    others = [name for name in systems_in(answers) if name not in disagreement.VOTERS]
-    shown = listen(answers.drop(columns=others), dataset, [row])
-    return shown + (small(drawings) if drawings else "")

@@ -1,13 +1,13 @@
-"""Tables, figures and numbers of the page on S-KEY's pseudo-label, from the record."""
+"""Figures of the page on S-KEY's pseudo-label, from the record."""
 
 from collections.abc import Mapping
-from itertools import product
+
+import pandas as pd
 
 from companion.observations import Entries
-from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label
-from companion.plots import Drawing, colour
-from companion.plots.method import grid_drawing, offsets_drawing
+from companion.plots import INK, MODE_COLOURS, Drawing, canvas, colour, draw, styled
+from companion.plots.method import grid_drawing
 from companion.studies import pseudo_labels as rule
 
 SCALE_NAMES: Mapping[str, str] = {
@@ -28,30 +28,29 @@ def networks(entries: Entries) -> list[str]:
     return [name for name in rule.NETWORKS if name in entries]
 
 
-def accuracy_table(study: rule.Study, columns: Mapping[str, rule.PerClip]) -> str:
-    """How many labels are right with each sign and chroma, of the clips of each column."""
-    rows = []
-    for sign, scale in product(rule.SIGNS, rule.SCALES):
-        found = rule.right(study, study.signatures, sign, scale)
-        cells = (with_interval(rule.share(found[clips])) for clips in columns.values())
-        rows.append([SCALE_NAMES[scale], SIGN_NAMES[sign], *cells])
-    return markdown_table(["Chroma", "Sign", *columns], rows, text=2)
-
-
 def accuracy_by_offset(study: rule.Study, sign: rule.Sign) -> list[float]:
     """Accuracy in percent with q* at 0 to 11 semitones above the true signature."""
     return [100 * float(rule.right(study, study.signatures + each, sign).mean()) for each in range(12)]
 
 
+@styled
 def offsets_figure(entries: Entries, sign: rule.Sign) -> Drawing:
-    """How often the label is right for each offset of q* above the true signature."""
-    study = rule.read_study(entries)
+    """How often the label is right for each offset of q* above the true signature, with 95 % intervals."""
+    study, said = rule.read_study(entries), []
     found = [rule.right(study, study.signatures + offset, sign) for offset in range(12)]
     groups = {"major": study.major, "minor": ~study.major, "both": study.parts["all"]}
-    return offsets_drawing(
-        {name: [rule.share(each[clips]) for each in found] for name, clips in groups.items()},
-        f"The rule with {SIGN_NAMES[sign]}, by offset of q*",
-    )
+    figure, axes = canvas(5.6, 3.2)
+    for place, ((name, clips), marker) in enumerate(zip(groups.items(), "osD", strict=True)):
+        row = pd.DataFrame([rule.share(each[clips]) for each in found])
+        x, face = row.index + 0.16 * (place - 1), MODE_COLOURS.get(name, INK)
+        axes.vlines(x, row.low, row.high, color=face, alpha=0.5)
+        axes.plot(x, row.value, marker, color=face, label=name, markersize=5)
+        said.append(f"{name}: {', '.join(row.value.map('{:.0f}'.format))}")
+    axes.axhline(50, color=INK, alpha=0.3, linewidth=0.8)
+    axes.set(xticks=range(12), ylim=(0, 100), ylabel="% right", xlabel="semitones of q* above the signature")
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    title = f"The rule with {SIGN_NAMES[sign]}, by offset of q*"
+    return draw(figure, title, f"Percent right at offsets 0 to 11. {'; '.join(said)}.")
 
 
 def pairs_figure(entries: Entries, sign: rule.Sign) -> Drawing:

@@ -6,7 +6,6 @@ from textwrap import wrap
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -23,22 +22,20 @@ from skey.weights.file import clips_in_batch
 
 FRAMES = "architecture / frames_per_step"
 
-OPTIONS: Mapping[str, str] = {
+OPTIONS: Mapping[str, str] = {  # how much is trained: settings, and their options of `skey train`
     **{name: f"--{name}" for name in ("clips", "unlabelled", "batch", "steps", "epochs")},
     "optimiser / rate": "--rate",
     FRAMES: "--frames-per-step",
 }
-"""The settings that say how much a system is trained, and their options of `skey train`."""
 
 NOTHING = "No run is on record yet: `skey train` makes one, and `python3 run.py ship` records it."
 
-TERMS: Mapping[str, tuple[str, str]] = {
+TERMS: Mapping[str, tuple[str, str]] = {  # column of the log → name of the term, line style
     "signature": ("key signature", "-"),
     "mode": ("mode", "--"),
     "average": ("average of modes", ":"),
     "keys": ("key", "-"),
 }
-"""The terms of the losses: column of the log → name in a figure, line style."""
 
 KEY_SIGNATURE_ROWS: Mapping[str, int] = {"major": 0, "minor": 3}  # semitones above the tonic
 
@@ -173,7 +170,7 @@ def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
         axes.set(xscale="log", xlim=(500, 5e6), ylim=(0, 100), yticks=(0, 50, 100))
         axes.set_xticks([1e3, 1e4, 1e5, 1e6], ["1 k", "10 k", "100 k", "1 M"])
         axes.set_xticks([], minor=True)
-        _grid(axes)
+        axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
     figure.supxlabel("examples", fontsize=10)
     figure.supylabel("score, %", fontsize=10)
     return draw(figure, title, "; ".join(said) + ".")
@@ -192,15 +189,11 @@ def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
                 axes.plot(steps_of(run), values, style, color=colour(system), linewidth=1.1, label=name)
                 name = "_"  # the other seeds have no place in the legend
         axes.set(xlabel="steps", title=title)
-        _grid(axes)
+        axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
     panels[0].set_ylabel("loss")
     panels[0].legend(frameon=False, fontsize=9)
     last = ", ".join(f"{run.validation_loss:.3f}" for run in runs)
     return draw(figure, f"{label(system)}: loss", f"Last loss on held-out pieces, seed by seed: {last}.")
-
-
-def _grid(axes: Axes) -> None:
-    axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
 
 
 @styled

@@ -12,11 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import soundfile
 
 from companion.answers import Evaluation, evaluate
-from companion.observations import Observation
 from companion.pages.listening import PEAK, example_clips
 from companion.pages.tables import markdown_table
 from companion.record import write_if_changed
@@ -25,7 +23,6 @@ from companion.systems import T3
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.errors import SkeyError
-from skey.experiments import at_scale, find_experiment
 from skey.files.folders import NOT_DECODED, SUFFIXES
 from skey.files.tags import APE_KEY, ASF_KEY, ID3_KEY, MP4_KEY, VORBIS_KEY
 from skey.keys import CIRCLE_OF_FIFTHS, Notation, format_key
@@ -57,8 +54,6 @@ PARTS = {  # part of the test set → how the page calls it
     "tunes": "folk tunes",
 }
 
-_CODES = (Notation.CAMELOT, Notation.OPEN_KEY)
-
 _KINDS = {
     "right, %": ("same",),
     "fifth": ("fifth_up", "fifth_down"),
@@ -67,7 +62,7 @@ _KINDS = {
 }
 
 
-def using_parts(speed: Observation) -> dict[str, str]:
+def using_parts() -> dict[str, str]:
     """The tables of the page: path below ``build/pages`` → Markdown."""
     fields = ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items())
     read, refused = (", ".join(sorted(suffix[1:] for suffix in each)) for each in (SUFFIXES, NOT_DECODED))
@@ -75,7 +70,6 @@ def using_parts(speed: Observation) -> dict[str, str]:
         "codes.md": codes_table(),
         "tag-fields.md": markdown_table(["Files", "Field"], fields, text=2),
         "formats.md": f"Read in folders: {read}. Not decoded: {refused}.",
-        "how-long.md": training_time_sentence(speed),
         "how-right.md": accuracy_table(evaluate(T3), DEFAULT),
     }
 
@@ -84,8 +78,8 @@ def codes_table() -> str:
     """The 24 keys along the circle of fifths with their Camelot and Open Key codes."""
     rows = []
     for major in CIRCLE_OF_FIFTHS[::2]:
-        pair = (major, major.relative)
-        codes = (", ".join(format_key(key, code) for key in pair) for code in _CODES)
+        pair, notations = (major, major.relative), (Notation.CAMELOT, Notation.OPEN_KEY)
+        codes = (", ".join(format_key(key, notation) for key in pair) for notation in notations)
         rows.append([*(format_key(key, Notation.SPELLED) for key in pair), *codes])
     return markdown_table(["Major key", "its relative minor", "Camelot", "Open Key"], rows, text=4)
 
@@ -100,20 +94,6 @@ def accuracy_table(table: Evaluation, default: str) -> str:
         value = f"{score.value:.1f}" if score else "–"
         rows.append([f"{PARTS[part]} ({len(answers)})", *(f"{share:.0f}" for share in shares), value])
     return markdown_table(["Test clips", *_KINDS, "MIREX"], rows)
-
-
-def training_time_sentence(speed: Observation) -> str:
-    """What training on one's own music takes of a core, in words."""
-    stages = pd.DataFrame(speed.entries["stages"]["rows"]).set_index("stage").cpu_seconds
-    ours = at_scale(find_experiment("skey-open"))
-    pairs = ours.batch * ours.steps * ours.epochs
-    return (
-        f"By the stages of [*Speed*](notebooks/speed.ipynb), on one core of that machine, the steps of its "
-        f"{pairs:,} pairs of segments take {pairs * stages['step, averaged frames'] / 60:.0f} minutes, and "
-        f"the features of a hundred tracks of three minutes {100 * stages['features']:.0f} seconds; reading "
-        "segments and watching held-out pieces come on top. The first run also renders the "
-        f"corpus and the songs. `--epochs {ours.epochs // 4}` takes a quarter of the time."
-    )
 
 
 def snippets(page: str) -> list[tuple[str, str, str]]:

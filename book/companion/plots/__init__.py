@@ -25,7 +25,7 @@ from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
 MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}  # in figures without systems
 INK = "#010203"  # stands for the colour of the surrounding text while a figure is drawn
 
-STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {  # text stays text, everything neutral takes the ink, on the page's own ground
     "svg.fonttype": "none",
     "font.size": 10,
     "axes.titlesize": 13,
@@ -39,7 +39,6 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
-"""Text stays text, everything neutral takes the ink, and the ground is the page's own."""
 
 KEY_LABELS = tuple(format_key(key, Notation.SHORT) for key in CIRCLE_OF_FIFTHS)
 SIGNATURE_LABELS = tuple(TONIC_NAMES[signature] for signature in SIGNATURES_BY_FIFTHS)

@@ -30,7 +30,6 @@ from companion.studies.pretext import Term
 from skey.inference.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS, TONIC_NAMES
 from skey.losses import dft
-from skey.metrics import Interval
 from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES
 
@@ -174,21 +173,6 @@ def many_points_drawing(points: Mapping[str, complex], omega: int, title: str) -
         axes.text(point.real, point.imag - 0.01 + above, str(number), ha="center", va="center", fontsize=9)
     said = "; ".join(f"{name}: length {abs(point):.2f}" for name, point in points.items())
     return draw(figure, title, f"Points in the complex plane, unit circle drawn. {said}.")
-
-
-@styled
-def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Drawing:
-    """How often a label is right for each offset of its row, with 95 % intervals."""
-    figure, axes = canvas(5.6, 3.2)
-    for place, ((name, row), marker) in enumerate(zip(shares.items(), "osD", strict=True)):
-        x, face = np.arange(12) + 0.16 * (place - 1), MODE_COLOURS.get(name, INK)
-        axes.vlines(x, [each.low for each in row], [each.high for each in row], color=face, alpha=0.5)
-        axes.plot(x, [each.value for each in row], marker, color=face, label=name, markersize=5)
-    axes.axhline(50, color=INK, alpha=0.3, linewidth=0.8)
-    axes.set(xticks=range(12), ylim=(0, 100), ylabel="% right", xlabel="semitones of q* above the signature")
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    said = (f"{name}: {', '.join(f'{each.value:.0f}' for each in row)}" for name, row in shares.items())
-    return draw(figure, title, f"Percent right at offsets 0 to 11. {'; '.join(said)}.")
 
 
 def _compact(drawing: Drawing) -> Drawing:

@@ -61,7 +61,7 @@ def rings_drawing(
 ) -> Drawing:
     """Dots on two rings, each as large as its share in 0..1, over a faint dot at each place.
 
-    ``rings``: 12 shares by key signature, C first; ``labels``: along the circle of fifths from C, on top.
+    ``rings``: 12 shares by signature, C first; ``labels``: along the circle of fifths from C, on top.
     """
     figure, axes = bare(3.4, 3.4, 1.6)
     angles = 2 * np.pi * np.arange(12) / 12

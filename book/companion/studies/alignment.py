@@ -21,11 +21,6 @@ NETWORKS = ("stone", "skey-fifths", DEFAULT, *RELEASED)  # where their weights a
 MODES: tuple[Mode, Mode] = ("major", "minor")
 
 
-def observe_calibration() -> dict[str, dict[str, Any]]:
-    """What :func:`observe_network` says of each network at hand, by system."""
-    return {name: observe_network(loaded) for name, loaded in at_hand(NETWORKS).items()}
-
-
 def at_hand(names: Iterable[str]) -> dict[str, LoadedModel]:
     """The networks of these names whose weights are here."""
     files = available_weights()

@@ -101,17 +101,13 @@ def answer_words(estimator: KeyEstimator, path: Path) -> str:
 
 def ask_waves(estimator: KeyEstimator, waves: Iterable[tuple[str, int, nonmusic.Wave]]) -> pd.DataFrame:
     """``kind``, ``number``, ``evidence`` and ``confidence`` (0 without a key) of each sound."""
-    rows = [
-        (kind, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
-        for kind, number, wave in waves
-    ]
+    rows = []
+    for kind, number, wave in waves:
+        tonality, confidence = measure_tonality(wave), estimator.estimate(wave, SAMPLE_RATE).confidence
+        # Far below zero where the spectrum has no lines at all.
+        evidence = tonality.evidence if tonality.tonal else min(tonality.evidence, -9.0)
+        rows.append((kind, number, evidence, confidence))
     return pd.DataFrame(rows, columns=["kind", "number", "evidence", "confidence"]).round(DIGITS)
-
-
-def evidence(wave: Float[np.ndarray, " samples"]) -> float:
-    """The evidence for music in a sound; far below zero where its spectrum has no lines at all."""
-    tonality = measure_tonality(wave)
-    return tonality.evidence if tonality.tonal else min(tonality.evidence, -9.0)
 
 
 def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, Any]]:
@@ -210,7 +206,7 @@ def _with(value: float, every: int) -> Sound:
 _NOISE = np.random.default_rng(0).bytes(100_000)
 _WORDS = b"These are words, not samples.\n" * 200
 
-INPUTS: Mapping[str, Callable[[Path], object] | None] = {
+INPUTS: Mapping[str, Callable[[Path], object] | None] = {  # name in the peers' table → what writes it
     **{f"good.{suffix}": _wav(_music) for suffix in ("wav", "flac")},
     "good.opus": _wav(partial(_music, rate=48_000), 48_000, format="OGG", subtype="OPUS"),
     **{"good.aac": _aac("adts"), "good.m4a": _aac("ipod"), "aac_named.mp3": _aac("adts")},
@@ -243,4 +239,3 @@ INPUTS: Mapping[str, Callable[[Path], object] | None] = {
     **{"text.wav": _bytes(_WORDS), "text.mp3": _bytes(_WORDS), "binary.mp3": _bytes(_NOISE)},
     "missing.wav": None,
 }
-"""Name of each input, as the table of the peers has it, and what writes it."""

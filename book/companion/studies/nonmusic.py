@@ -219,13 +219,12 @@ def _vowels(rng: Generator) -> Wave:
     return spoken * np.convolve(pauses, np.hanning(1000) / 500, "same")
 
 
-TEXTS: Mapping[str, str] = {
+TEXTS: Mapping[str, str] = {  # the fable that the International Phonetic Association has read
     "en": "The north wind and the sun were disputing which was the stronger, when a traveller came along.",
     "de": "Einst stritten sich Nordwind und Sonne, wer von ihnen beiden wohl der Stärkere wäre.",
     "fr": "La bise et le soleil se disputaient, chacun assurant qu'il était le plus fort.",
     "it": "Si bisticciavano un giorno il vento di tramontana e il sole, quando videro un viaggiatore.",
 }
-"""The beginning of the fable that the International Phonetic Association has read in every language."""
 
 
 def _speech(rng: Generator) -> Wave:

@@ -1,8 +1,7 @@
 """How often S-KEY's pseudo-label of the mode is right: by row, sign, chroma and part of the test clips.
 
-The rule (`skey.losses.pseudo_label`) compares two pitch classes of a clip's chroma, and q* says which two.
-Here q* is the clip's true key signature, moved by an offset; or what a network says it is. The record holds,
-for each clip and pitch class, whether it is louder than the one three semitones below; all else follows.
+The rule (`skey.losses.pseudo_label`) compares two pitch classes of a clip's chroma, and q* says which two:
+here the true key signature, moved by an offset, or what a network says it is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,11 +56,10 @@ Roots = Integer[np.ndarray, " clips"]
 
 @dataclass(frozen=True)
 class Study:
-    """What a record says of the clips.
+    """What a record says of the clips; ``parts``: which of them belong to each.
 
-    ``signatures``: key signatures as pitch classes; ``major``: whether the key is major; ``parts``: which
-    clips belong to each part; ``louder``: scale of the chroma → (clips, 12), whether a pitch class, C first,
-    is louder than the one three semitones below; ``fifths``: the same, each with its fifth.
+    ``louder``: scale of the chroma → (clips, 12), whether a pitch class, C first, is louder than the one
+    three semitones below; ``fifths``: the same, each with its fifth.
     """
 
     signatures: Roots

@@ -1,8 +1,7 @@
 """How answers change when one thing about a recording gets worse and everything else stays.
 
-The notes of test pieces are played clean and in tune, and one effect at a time is added: the tuning of the
-sampler, an effect of :mod:`skey.corpus.degradation`, or another length. What every system answers is kept,
-answer by answer; scores and intervals follow from the answers.
+The notes of test pieces are played clean and in tune, and one effect at a time is added. What every system
+answers is kept; scores and intervals follow from it.
 """
 
 from collections.abc import Mapping
@@ -42,9 +41,7 @@ LISTENERS = (  # the systems that are asked, where they are at hand
 CLIPS = 24  # how many clips: a quarter each in major and minor from chorales and from tunes
 SECONDS = 15.0  # how long a clip is where its length is not the matter: one segment of the papers
 
-ROOM_SECONDS = 3.5
-"""Time of 60 dB of decay of the room, in the middle of the *hard* level's; its loudness is what varies."""
-
+ROOM_SECONDS = 3.5  # of 60 dB of decay, in the middle of the *hard* level's; the room's loudness varies
 CLEAN = "clean"  # the condition without any effect
 
 
@@ -52,10 +49,8 @@ CLEAN = "clean"  # the condition without any effect
 class Effect:
     """One way for a recording to get worse.
 
-    ``axis``: what its strength is, ``unit``: in what it is measured; ``strengths``: those that are tried, in
-    order; ``untouched``: the strength of the clean sound, or None where no number stands for it, and then it
-    comes first; ``range``: strengths of the corpus' *hard* level, if it has this effect; ``shown``: the two
-    strengths, middling and strong, that are heard; the strong one is in the table.
+    ``strengths`` are tried in order; ``untouched``: that of the clean sound, or None, which then is first;
+    ``range``: those of the corpus' *hard* level; ``shown``: two that are heard, the second in the table.
     """
 
     title: str

@@ -1,7 +1,6 @@
 """What Eq. 2 of STONE makes of a profile: what errors and uncertain profiles cost on either circle.
 
-On the circle of fifths (omega 7) the nearest wrong answer is a fifth away, on the circle of semitones
-(omega 1) a semitone; 5 and 11 are the same circles run backwards, and no other omega tells all twelve apart.
+No omega but 7 and 1, and the same circles run backwards, 5 and 11, tells all twelve signatures apart.
 """
 
 from collections.abc import Mapping

@@ -159,8 +159,9 @@ def claims_table(found: Iterable[Judgement]) -> str:
         claim = each.claim
         whose = f"{{cite}}`{citation_key(claim.paper)}`" if claim.paper else "*Ours.*"
         numbers = claim.evidence() or ()
-        where = "" if claim.dataset == "fmakv2" else f"<br>{dataset_title(claim.dataset)}"
-        evidence = f"{' against '.join(map(str, numbers))}{where}" if numbers else "no number"
+        evidence = " against ".join(map(str, numbers)) or "no number"
+        if numbers and claim.dataset != "fmakv2":
+            evidence += f"<br>{dataset_title(claim.dataset)}"
         systems = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
         seeds = (
             f"<br>*{run}: {difference:+.1f}, {verdict(difference, claim.kind)}*"

@@ -36,7 +36,7 @@ def checkout(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def kernel():
     """One process for the notebooks of all tests: starting one takes longer than most notebooks."""
-    from companion.kernels import kept_kernels
+    from companion.notebooks import kept_kernels
 
     with kept_kernels() as kept:
         yield kept

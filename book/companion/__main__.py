@@ -8,7 +8,7 @@ from skey import __version__
 from skey.cli import COMMANDS as LIBRARY
 from skey.cli import LazyGroup
 
-COMMANDS = {
+COMMANDS = {  # name of each command of the companion: the module that defines it and its line in the help
     "reproduce": ("companion.run", "Run the notebooks, check the record, build the book."),
     "test": ("companion.testing", "Run the checks that continuous integration runs."),
     "book": ("companion.run", "Build the book from the record alone."),
@@ -23,7 +23,6 @@ COMMANDS = {
     "record-index": ("companion.indexing", "Choose the pieces of the open corpus anew."),
     "record-corpus": ("companion.ship", "Write what the test clips hold into the record."),
 }
-"""Name of each command of the companion: the module that defines it and its line in the help."""
 
 
 class Companion(LazyGroup):

@@ -72,11 +72,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A table or figure, by the name of its notebook: the answers of its systems, and their scores.
-
-    ``answers`` are as those of :class:`Record`, ``scores`` have the columns of
-    :data:`companion.scores.COLUMNS`, ``seed`` is that of the intervals.
-    """
+    """Answers and scores of a table's systems; ``name``: that of its notebook, ``seed``: of intervals."""
 
     name: str
     record: Record
@@ -108,12 +104,9 @@ def evaluate(
 ) -> Evaluation:
     """The answers and scores of a table's systems, by the name of its notebook, one of ``TABLES``.
 
-    A record answers for the open corpus unless ``parameters.recompute``; any other data set is computed, and
-    its answers are written beside those that other tables found there. Tracks of a collection that cannot be
-    scored are skipped, and named with the reason. ``asked``: the systems, where they are not those at hand.
-
-    Raises ``RecordError`` where there is no record, ``MissingData`` or ``AudioError`` where there is no
-    sound, or none that can be used, and ``ParameterError`` where the result would overwrite another one.
+    A record answers for the open corpus unless ``parameters.recompute``; any other data set is computed.
+    ``asked``: the systems, where they are not those at hand. Raises ``RecordError`` without a record,
+    ``MissingData`` or ``AudioError`` without sound, ``ParameterError`` where another result would be lost.
     """
     given = parameters or Parameters()
     checkout = find_checkout()
@@ -136,9 +129,8 @@ def evaluate(
 def compute(asked: Mapping[str, System], parameters: Parameters, jobs: int = 1) -> Record:
     """Ask systems about every labelled track of a data set, and write what they say into its record.
 
-    Answers that the record has already, of other systems on the same tracks, stay; on the open corpus they
-    are at first those of the shipped record, so that released networks keep theirs where their weights are
-    not at hand. Several ``jobs`` ask side by side, in processes: the systems must be picklable then.
+    Answers of other systems on the same tracks stay, on the open corpus those of the shipped record. Several
+    ``jobs`` ask side by side, in processes: the systems must be picklable then.
     """
     checkout, began = find_checkout(), time.monotonic()
     dataset = open_dataset(parameters)
@@ -186,11 +178,7 @@ def _ask_share(
 
 
 def ask_all(dataset: Dataset, kept: KeptAnswers) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Ask systems about every track that has a key; skip files that cannot be used.
-
-    Returns the table of their answers, and what the record says of the data. Raises ``MissingData`` or
-    ``AudioError`` where there is no sound, no features, or none that can be used.
-    """
+    """The answers about every track with a key, and what the record says of the data."""
     tracks, labels = labelled_tracks(dataset), dataset.data_hash()
     found: dict[str, tuple[str, dict[str, Answer]]] = {}
     skipped = {track.id: track.unlabelled or "no key" for track in dataset.tracks()}
@@ -237,10 +225,7 @@ def table_of(tracks: Sequence[Track], answers: Mapping[str, Iterable[Answer]]) -
 
 
 def describe(dataset: Dataset, sounds: Sequence[str] = ()) -> dict[str, str | int]:
-    """What the record says of the data: name, title, and the hash of its labels.
-
-    ``sounds``: what identifies the sound of each track; the hash of a collection of files depends on it too.
-    """
+    """Name, title and hash of a data set; the hash of files depends on their ``sounds`` too."""
     labels = dataset.data_hash()
     made = all(track.audio is None for track in dataset.tracks())
     known = labels if made else digest({"labels": labels, "sounds": list(sounds)})[: len(labels)]

@@ -1,29 +1,44 @@
 """``python3 run.py check``: do the recorded numbers still hold?
 
-Scores are computed again from answers and, to recompute, answers from weights and features; what the corpus,
-the headers of weights and the papers' counts say is compared with the record. Each difference gets a line.
+Scores are computed again from answers and, to recompute, answers from weights and features. Corpus, headers
+of weights and the papers' counts are compared with the record. Each difference gets a line.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 import pandas as pd
 
 from companion.answers import ask_anew, describe, open_dataset, read_record, read_scores, table_of
 from companion.claims import judge_all, verdict_lines
-from companion.corpus import check_corpus
 from companion.kept import System
 from companion.paper import paper_tables
 from companion.parameters import Parameters
-from companion.record import RESULTS, RecordError, find_checkout, flat, moved
+from companion.record import RESULTS, RecordError, find_checkout, flat, moved, read_json, write_json
 from companion.scores import format_answer, score, systems_in
 from companion.systems import SYSTEMS, checksums, systems
 from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
+from skey.corpus import plan
+from skey.corpus.build import FeatureStore, open_store
 from skey.datasets import labelled_tracks
 from skey.errors import WeightsError
 from skey.experiments import find_experiment
+from skey.shapes import UInt8
 from skey.weights import read_arrays
+
+CORPUS_RECORD = Path("data", "open-corpus.json")  # where the record keeps the corpus, below ``results/``
+
+TOLERANCE = 2
+"""How far a value of a fingerprint may lie from the recorded one, out of 255.
+
+Machines round in different orders, which moves a byte by one step where it lay on an edge, and a mean over
+1,292 of them by far less; its own rounding adds at most one. No two of the 240 test clips lie within 2 of
+each other in all values, and a semitone moves some value of each by 6 or more.
+"""
 
 
 @click.command()
@@ -174,3 +189,54 @@ def not_recomputed(folder: Path, at_hand: Mapping[str, object]) -> list[str]:
         for name in recorded
         if name in SYSTEMS and SYSTEMS[name].brought_by and name not in at_hand
     ]
+
+
+def fingerprint(store: FeatureStore) -> dict[str, str]:
+    """The fingerprint of every clip of a store, by clip id: 198 hexadecimal digits."""
+    return {clip: clip_fingerprint(store[clip]).tobytes().hex() for clip in store.clip_ids}
+
+
+def clip_fingerprint(features: UInt8[np.ndarray, "bins frames"]) -> UInt8[np.ndarray, "bins"]:
+    """The mean of a clip's log-VQT bytes over time: uint8 (bins, frames) to uint8 (bins,)."""
+    means: np.ndarray = np.round(features.mean(axis=1, dtype=np.float64)).astype(np.uint8)
+    return means
+
+
+def compare_fingerprints(recorded: Mapping[str, str], built: Mapping[str, str]) -> list[str]:
+    """The built clips that the record does not know, or that lie outside the tolerance, by their ids."""
+    other = []
+    for clip, value in built.items():
+        old, new = (list(bytes.fromhex(each)) for each in (recorded.get(clip, ""), value))
+        if len(old) != len(new) or np.abs(np.subtract(old, new)).max() > TOLERANCE:
+            other.append(clip)
+    return other
+
+
+def write_corpus_record(results: Path) -> bool:
+    """Write what the built test clips hold below the folder ``results``; returns whether the file changed."""
+    record = {**plan.describe(plan.plan_clips("test")), "fingerprints": fingerprint(open_store("test"))}
+    return write_json(results / CORPUS_RECORD, record)
+
+
+def read_corpus_record(results: Path) -> dict[str, Any]:
+    """The recorded corpus below the folder ``results``; raises ``RecordError`` where there is none."""
+    remedy = "write it anew with `python3 run.py corpus build && python3 run.py record-corpus`"
+    content = read_json(results / CORPUS_RECORD, remedy)
+    if not isinstance(content.get("fingerprints"), dict):
+        raise RecordError(f"{results / CORPUS_RECORD} has no fingerprints: restore it with git, or {remedy}")
+    return content
+
+
+def check_corpus(results: Path, recompute: bool = False) -> list[str]:
+    """What the recorded corpus says otherwise than the plan of the test clips, a line each."""
+    try:
+        recorded = read_corpus_record(results)
+    except RecordError as error:
+        return [str(error)]
+    fingerprints = recorded.pop("fingerprints")
+    planned = json.loads(json.dumps(plan.describe(plan.plan_clips("test"))))
+    faults = moved(recorded, planned, "planned")
+    if recompute:
+        other = compare_fingerprints(fingerprints, fingerprint(open_store("test")))
+        faults += [f"{clip} sounds otherwise" for clip in other]
+    return [f"{CORPUS_RECORD}: {fault}" for fault in faults]

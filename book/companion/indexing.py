@@ -1,8 +1,7 @@
 """Make the index of the corpus anew: examine every candidate, group versions of a melody, draw the splits.
 
-The same tune stands in several books and the same chorale melody serves several chorales. Two pieces belong
-together, whatever their titles and keys, where their beginnings are alike up to transposition, where their
-melodies have many stretches in common, or where two tunes share a title that is more than a dance.
+Pieces are versions of one melody, whatever their titles and keys, if their beginnings are alike up to
+transposition, they share many stretches, or two tunes share a title that is more than a dance.
 """
 
 import re
@@ -67,10 +66,7 @@ class Candidate:
 
 
 def build_index(path: Path = pieces.INDEX, jobs: int = 1) -> tuple[pieces.IndexRow, ...]:
-    """Examine every candidate in ``jobs`` processes, write the index to ``path`` and return it.
-
-    About a quarter of an hour on one core. The result does not depend on ``jobs``.
-    """
+    """Examine every candidate in ``jobs`` processes and write the index: a quarter of an hour on one core."""
     ids = [*chorale_ids(), *tune_ids(), *polyphony_ids()]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         examined = tqdm(pool.map(examine, ids, chunksize=16), unit="piece", total=len(ids))

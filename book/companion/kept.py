@@ -1,7 +1,7 @@
 """Answers are kept as they come, so that a stopped run goes on, and several notebooks share them.
 
-An answer is found again only if the code of this project, the packages below it, the system with its weights,
-and the sound are all the same. The music lies wherever it likes: it is known by its content.
+They are found again only if our code, the packages below it, the system with its weights, and the sound are
+all the same; the music is known by its content.
 """
 
 import sqlite3
@@ -31,10 +31,7 @@ CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, modified 
 
 @dataclass(frozen=True)
 class KeptAnswers:
-    """What systems answered so far, in the ``rows`` of a database; ``systems``: whom to ask, by name.
-
-    ``identities``: what tells each from every other; a system that has none is asked each time.
-    """
+    """Answers so far, in ``rows`` of a database; ``identities``: what tells systems apart, if known."""
 
     rows: sqlite3.Connection
     systems: Mapping[str, System]

@@ -3,17 +3,22 @@
 import ast
 import math
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbformat import NotebookNode
 
-from companion.kernels import KERNEL, KeptKernel, kept_kernels
 from companion.parameters import refuse_others
 from companion.record import read_json, write_if_changed, write_json
 from skey.errors import SkeyError
@@ -26,13 +31,52 @@ EXECUTED = Path("book") / "notebooks"  # where the book finds them with their ou
 WORK = Path("build") / "notebooks"  # where papermill writes, complete or not
 RUNS = WORK / "runs.json"  # when each notebook ran, on which parameters, for how long
 IOPUB_SECONDS = 120  # how long a cell may keep us waiting; nbclient's own 4 s are too few on a busy machine
+KERNEL = "python3"  # the kernel of the Python that asks; ipykernel provides it under this name
+EMPTY_NAMESPACE = "get_ipython().reset(new_session=True)"
+PATIENCE = 60.0  # seconds that an idle kernel has for emptying its namespace
 
-MUTED = ["--IPKernelApp.log_level=50"]
-"""Keeps the kernel from warning that it speaks TCP and from reporting its own shutdown."""
+MUTED = ["--IPKernelApp.log_level=50"]  # or the kernel warns that it speaks TCP, and reports its shutdown
 
 
 class NotebookError(SkeyError):
     """A notebook that raised; the message names the notebook, the cell and the error."""
+
+
+class KeptKernel(AsyncKernelManager):
+    """A kernel that also closes the connections which were opened to it."""
+
+    _connections: tuple[AsyncKernelClient, ...] = ()
+
+    def client(self, **settings: object) -> AsyncKernelClient:  # type: ignore[override]
+        """A connection to the kernel."""
+        connection: AsyncKernelClient = super().client(**settings)
+        self._connections += (connection,)
+        return connection
+
+    def hang_up(self) -> None:
+        """Close every connection."""
+        for connection in self._connections:
+            connection.stop_channels()
+        self._connections = ()
+
+    async def empty(self) -> bool:
+        """Forget every name that the last notebook gave; says whether the kernel is still there to do so."""
+        self.hang_up()
+        if not await self.is_alive():
+            return False
+        connection = self.client()
+        connection.start_channels()
+        await connection.execute(EMPTY_NAMESPACE, store_history=False, reply=True, timeout=PATIENCE)
+        self.hang_up()
+        return True
+
+    async def stop(self) -> None:
+        """End the kernel, if it runs, and give back what is held for it."""
+        self.hang_up()
+        if self.has_kernel:
+            await self.shutdown_kernel(now=True)
+        else:
+            await self.cleanup_resources()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +101,7 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def default_parameters(path: Path) -> dict[str, Value]:
-    """Names and literals of the notebook's one cell that is tagged ``parameters``.
-
-    Raises ``NotebookError`` where there is not exactly one, or where it holds anything but literals.
-    """
+    """Names and literals of the one cell tagged ``parameters``; ``NotebookError`` for anything else."""
     cells = [cell for cell in read_notebook(path).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise NotebookError(f"{path.name} has {len(cells)} cells tagged 'parameters', expected one")
@@ -71,18 +112,42 @@ def default_parameters(path: Path) -> dict[str, Value]:
         raise NotebookError(f"{path.name}: the parameters cell may hold only NAME = LITERAL") from error
 
 
+@contextmanager
+def kept_kernels() -> Iterator[Callable[[], KeptKernel]]:
+    """What gives each thread that asks its kernel as if newly started, until the `with` block ends.
+
+    It is a new one where there is none or the last has died. The threads must have ended before the block.
+    """
+    of_thread: dict[int, tuple[KeptKernel, AbstractEventLoop]] = {}
+
+    def kernel() -> KeptKernel:
+        thread = threading.get_ident()
+        if thread in of_thread:
+            known, loop = of_thread[thread]
+            if loop.run_until_complete(known.empty()):
+                return known
+            loop.run_until_complete(known.stop())
+        new = KeptKernel(kernel_name=KERNEL)
+        of_thread[thread] = new, ensure_event_loop()
+        return new
+
+    try:
+        yield kernel
+    finally:
+        for known, loop in of_thread.values():
+            loop.run_until_complete(known.stop())
+            loop.close()
+
+
 def run_notebooks(
     checkout: Path, parameters: Mapping[str, Mapping[str, Value]], publish: bool = True
 ) -> list[Run]:
-    """Execute several notebooks, as many at a time as there are cores, each computing on its share of them.
+    """Execute several notebooks, as many at a time as there are cores, the longest of last time first.
 
     Notebooks that run one after the other share a kernel, whose names are forgotten in between: importing
-    takes longer than what most of them compute. Those that took longest last time begin, so that none is
-    waited for alone. ``parameters``: name of the notebook → what is set. Returns their runs in that order.
-
-    Papermill writes below ``build/``; to ``publish``, a notebook that ran to its end replaces that in the
-    book. Raises ``ParameterError`` for an unknown parameter, ``NotebookError`` for a cell that raised, for
-    the first notebook that failed, after all ended.
+    takes longer than what most of them compute. ``parameters``: name of the notebook → what is set. To
+    ``publish``, a notebook that ran to its end replaces that in the book. Raises ``ParameterError`` and,
+    after all ended, ``NotebookError`` for the first that failed.
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(cores, len(parameters)))

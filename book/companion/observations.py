@@ -34,10 +34,9 @@ Entries = Mapping[str, Mapping[str, Any]]  # entry (as a rule a system) → fiel
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What ``results/observations/<name>.json`` holds.
+    """What ``results/observations/<name>.json`` holds: entry → field → numbers, and who ``made`` them.
 
-    ``entries``: entry → field → numbers; ``made``: by which code, when, on what, and under ``carried`` which
-    entries were not computed but taken over from the record before.
+    ``made["carried"]``: the entries that were not computed but taken over from the record before.
     """
 
     name: str
@@ -91,12 +90,9 @@ def observe(
 ) -> Observation:
     """Read the observation of a notebook from the record, or make it; raises ``RecordError`` without one.
 
-    ``compute`` gives the entries that can be computed on this machine, where ``recompute`` asks for it.
-    ``output``: folder for the new record, below the checkout; by default the shipped one, or with a limit one
-    of its own. ``limit``: how much ``compute`` was told to leave out, as its notebook counts it (0: nothing);
-    such a record is only compared in what it holds, and never takes the place of the shipped one.
-    ``optional``: entries that cannot be computed everywhere, without the released networks or a program; they
-    are then those of the shipped record.
+    ``compute`` gives the entries that can be computed here, if ``recompute`` asks for it; ``optional`` ones
+    are else those of the record. ``output``: folder of the new record. ``limit``: how much was left out (0:
+    nothing); such a record is compared in what it holds, and never takes the place of the shipped one.
     """
     checkout, began = find_checkout(), time.monotonic()
     if not recompute:
@@ -125,10 +121,7 @@ def compare_observations(recorded: Path, computed: Path) -> list[str]:
 
 
 def moved_numbers(old: Entries, new: Entries, partial: bool = False) -> list[str]:
-    """A line for each number or word that differs; numbers may by ``TOLERANCE``.
-
-    ``partial``: what only the old entries hold is no difference.
-    """
+    """A line for each number or word that differs, if ``partial`` of those that the new entries hold."""
     before, after = flat(old), flat(new)
     if partial:
         before = {path: value for path, value in before.items() if path in after}

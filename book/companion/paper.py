@@ -15,14 +15,13 @@ from skey.metrics import RelationCounts, SignatureCounts, ksea, mirex_score
 Number = int | float  # a count or a percentage
 Mark = Literal["P", "C", "Q2", "Q1", "I"]  # how well a number is known, from read in the paper to inferred
 
-MARKS: Mapping[str, str] = {
+MARKS: Mapping[str, str] = {  # what each mark means, for a reader
     "P": "read in the paper",
     "C": "read in the authors' code or checkpoint",
     "Q2": "quoted by two or more independent sources",
     "Q1": "quoted by one source",
     "I": "inferred",
 }
-"""What each mark means, for a reader."""
 
 ClaimKind = Literal["better", "same", "no worse"]  # what a claim says of its first system beside its second
 
@@ -40,10 +39,7 @@ class PaperTable:
     systems: Mapping[str, Mapping[str, Number]]
 
     def counts(self, system: str) -> RelationCounts | SignatureCounts:
-        """The counts of one row, all of them out of ``tracks``.
-
-        Fifths, which the papers count in both directions at once, are under ``fifth_up``.
-        """
+        """The counts of one row out of ``tracks``; fifths, both ways at once, are under ``fifth_up``."""
         row = {name: int(value) for name, value in self.systems[system].items() if name != "percent"}
         if self.metric == "ksea":
             return SignatureCounts(other=self.tracks - sum(row.values()), **row)
@@ -81,10 +77,9 @@ class PaperNumber:
 class Claim:
     """What a paper says of two systems, and what our data can test: a row of ``claims.csv``.
 
-    By ``metric`` the first system, ``better``, is ``"better"`` than the second, ``worse``, the ``"same"``, or
-    ``"no worse"``: that is the ``kind``, for which ``companion.claims`` has the rules. ``experiment`` tests
-    it on our data. The papers' numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` where
-    these are not the same two. Without a ``paper`` the question is ours, and no paper has numbers.
+    By ``metric``, ``better`` is as ``kind`` says beside ``worse``; ``experiment`` tests it. The papers'
+    numbers are of ``dataset``, for ``papers_better`` and ``papers_worse`` if given. Without a ``paper`` the
+    question is ours.
     """
 
     id: str
@@ -141,10 +136,7 @@ def every_number() -> tuple[PaperNumber, ...]:
 
 
 def papers_numbers(metric: str, dataset: str = "fmakv2", ours: bool = True) -> dict[str, PaperNumber]:
-    """System → what the papers say of it by a score on a data set.
-
-    Under their own names, and with ``ours`` under what our data call the same system too.
-    """
+    """System → what the papers say of it; with ``ours`` also under what our data call the same system."""
     found = {
         number.system: number
         for number in reversed(every_number())

@@ -64,10 +64,7 @@ class Parameters:
             refuse_shipped(checkout, self.output, asked)
 
     def folder(self, checkout: Path, data_hash: str) -> Path:
-        """Where computed answers go: never to the shipped record unless the parameters are its own.
-
-        ``data_hash``: the hash of labels and sound, by which two collections of one data set never meet.
-        """
+        """Where answers go: only those of the defaults to the shipped record; ``data_hash``: of the data."""
         if self.output:
             return checkout / self.output
         if self.of_shipped_data and not self.limit and not self.seed:
@@ -87,10 +84,7 @@ def refuse_shipped(checkout: Path, output: str, asked: str) -> None:
 
 
 def refuse_unknown(history: Sequence[str], known: Sequence[str]) -> None:
-    """Stop a notebook that was given a parameter it does not have, of which papermill only warns.
-
-    ``history``: IPython's ``In``, the sources of the cells run so far, this one last.
-    """
+    """Refuse parameters of which papermill only warns; ``history``: IPython's ``In``, this cell last."""
     injected = history[-2] if len(history) > 1 else ""
     if injected.startswith(INJECTED):
         names = [node.id for node in ast.walk(ast.parse(injected)) if isinstance(node, ast.Name)]

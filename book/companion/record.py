@@ -64,10 +64,7 @@ def digest(content: Mapping[str, Any]) -> str:
 def moved(
     old: Mapping[str, Any], new: Mapping[str, Any], giver: str, tolerance: float = TOLERANCE
 ) -> list[str]:
-    """A line for each entry that differs, numbers by more than ``tolerance``.
-
-    Such as ``krumhansl / hard / mirex / value: record 71, … 70``, with ``giver`` for the dots.
-    """
+    """A line for each entry that differs, numbers by more than ``tolerance``: ``x / y: record 71, … 70``."""
     return [
         f"{name}: record {old.get(name, 'nothing')}, {giver} {new.get(name, 'nothing')}"
         for name in dict.fromkeys((*old, *new))

@@ -1,28 +1,41 @@
-"""``python3 run.py reproduce`` and ``book``: what a reader runs, and continuous integration."""
+"""``python3 run.py reproduce`` and ``book``: what a reader runs, and continuous integration.
 
+The book is built with every warning as an error and nothing fetched.
+"""
+
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from companion import kept
 from companion.answers import compute, evaluate
-from companion.build import build_book
 from companion.check import check_record, compare_records, not_recomputed
+from companion.claims import scoreboard_lines
 from companion.notebooks import FOLDER, Value, default_parameters, notebook_names, run_notebooks
 from companion.observations import compare_observations
-from companion.pages.verdicts import scoreboard_lines
+from companion.pages.parts import write_pages
 from companion.parameters import Parameters
 from companion.record import RESULTS, find_checkout
 from companion.systems import TABLES, systems
 from companion.testing import Steps
 from skey.corpus.build import build
 from skey.corpus.processes import default_jobs
+from skey.errors import SkeyError
 
 SMOKE_CLIPS = 48  # how many clips of the test set a smoke run builds and scores
 RECOMPUTED = "build/results/reproduce"  # what was computed on this machine, to compare with the record
+OUTPUT = Path("build") / "book"  # where jupyter-book writes, below the top of the checkout
+INDEX = OUTPUT / "_build" / "html" / "index.html"  # the book's first page
+
+STRICT = ["-n", "-W", "--keep-going", "--all"]  # warnings are errors; all are shown, no page is skipped
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"  # it has no module that Python could run
+_SHOWN = 40  # complaints about the book at most
 
 
 @click.command()
@@ -95,3 +108,19 @@ def _run_notebooks(
         runs = run_notebooks(checkout, parameters, publish)
     for run in runs:
         click.echo(f"  {run.notebook:<42} {run.seconds:6.1f} s", err=True)
+
+
+def build_book(checkout: Path) -> Path:
+    """Build the book from executed notebooks and the record: its first page. A warning is a ``SkeyError``."""
+    write_pages(checkout)
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(checkout)]
+    plain = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}  # colours would hide the warnings in a log
+    how: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    output = ["--path-output", str(checkout / OUTPUT)]
+    done = subprocess.run([*command, *output, *STRICT], cwd=checkout, env=plain, **how)
+    index = checkout / INDEX
+    if done.returncode or not index.is_file():
+        lines = (done.stdout + done.stderr).splitlines()
+        named = [line for line in lines if "WARNING" in line or "ERROR" in line]
+        raise SkeyError("\n".join(["the book was not built:", *(named or lines)[-_SHOWN:]]))
+    return index

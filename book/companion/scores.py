@@ -24,9 +24,7 @@ from skey.metrics import (
 )
 from skey.shapes import Float
 
-Answer = Key | int | None
-"""A key; or a key signature as the pitch class of its major tonic (C = 0); or None for no answer."""
-
+Answer = Key | int | None  # an int is a key signature: the pitch class of its major tonic, C = 0
 Points = Float[np.ndarray, " tracks"]
 
 TAGS = ("group", "source", "level")  # what a table of answers says of its tracks, before their reference

@@ -25,10 +25,7 @@ class Check:
 
 
 def holds_while(premise: Callable[[], bool], sentence: str) -> str:
-    """A Markdown sentence that stands as long as its premise is true, else after ``NOT_HERE``.
-
-    ``premise``: the comparison of numbers behind it; false too where it looks up what is not there.
-    """
+    """A sentence, after ``NOT_HERE`` where its premise is false or looks up what is not there."""
     try:
         true = premise()
     except LookupError:

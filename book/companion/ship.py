@@ -1,13 +1,14 @@
 """What goes into the repository: finished runs with their weights, and the open corpus as it was built."""
 
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import click
 
 from companion import training
 from companion.answers import read_scores
-from companion.corpus import CORPUS_RECORD, write_corpus_record
+from companion.check import CORPUS_RECORD, write_corpus_record
 from companion.record import RESULTS, find_checkout
 from companion.scores import interval_of, leading_metric
 from companion.studies import k10
@@ -63,7 +64,8 @@ def record_k10(file: Path) -> None:
     """Ask K10, whose weights FILE holds, about the test clips, and record its answers."""
     began, corpus, results = time.monotonic(), OpenCorpus(), find_checkout() / RESULTS
     answers = k10.ask(file, map(corpus.waveform, labelled_tracks(corpus)))
-    training.put_columns(results, corpus, {k10.NAME: answers}, {k10.NAME: k10.checksum(file)}, began)
+    checksum = sha256(file.read_bytes()).hexdigest()
+    training.put_columns(results, corpus, {k10.NAME: answers}, {k10.NAME: checksum}, began)
     click.echo(f"{results}: holds the answers of {k10.NAME}")
 
 

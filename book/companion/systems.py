@@ -1,8 +1,7 @@
 """The one registry: every system with its name, title, family, colour and tables, and every table.
 
-A system of the library brings its settings and its title along (``skey.experiments``); a new one needs one
-row here. The authors' released weights are not part of this package: whoever imports them with
-``skey weights import`` has their columns computed, and everybody else reads what the record holds for them.
+A system of the library brings its settings and its title along (``skey.experiments``). The authors' weights
+are not part of this package: who imports them has their columns computed, others read the record.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +34,7 @@ F3, F4 = "figure-3-supervision", "figure-4-confusion"
 SKEY, ABLATIONS = "skey-table", "skey-ablations"
 AGAINST = "ours-against-released"
 
-TABLES: Mapping[str, Table] = {
+TABLES: Mapping[str, Table] = {  # name of each notebook that scores systems on a test set → what it is
     T1: Table("Table 1: key signature", ("ksea",), ("stone-table-1", "stone-table-2")),
     T2: Table("Table 2: ablations", ("ksea",), ("stone-table-2",)),
     T3: Table("Table 3: key and mode", ("mirex", "ksea"), ("stone-table-3",)),
@@ -45,7 +44,6 @@ TABLES: Mapping[str, Table] = {
     ABLATIONS: Table("S-KEY's ablations"),
     AGAINST: Table("Our weights against the released ones, on rendered and on real music"),
 }
-"""Name of each notebook that scores systems on a test set → what it is."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def _released(checkpoint: str, family: str, colour: str, *tables: str) -> System
 
 _K10 = "python3 run.py record-k10 k10.pt"
 
-SYSTEMS: Mapping[str, System] = {
+SYSTEMS: Mapping[str, System] = {  # every system by name, in the order in which tables and figures show them
     system.name: system
     for system in (
         _baseline("always-c-major", "#8c8c8c", "Baseline (always C major)", T1, T2, T3),
@@ -128,7 +126,6 @@ SYSTEMS: Mapping[str, System] = {
         System("k10", "24 keys", "#455a64", (AGAINST,), "K10 (labels of dance music)", brought_by=_K10),
     )
 }
-"""Every system by name, in the order in which tables and figures show them."""
 
 RELEASED = tuple(name for name, system in SYSTEMS.items() if system.checkpoint)  # the authors' own
 
@@ -139,10 +136,7 @@ def systems_of(table: str) -> tuple[str, ...]:
 
 
 def systems(*names: str) -> dict[str, Callable[..., Any]]:
-    """Systems by name, by default all: log-VQT of a track, (99, frames), to its answer; those at hand.
-
-    Raises ``SkeyError`` where a name stands for no system.
-    """
+    """Systems at hand by name, by default all: log-VQT (99, frames) to an answer; refuses unknown names."""
     unknown = [name for name in names if name not in SYSTEMS]
     if unknown:
         raise SkeyError(f"there is no system {', '.join(unknown)}: expected any of {', '.join(SYSTEMS)}")

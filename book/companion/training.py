@@ -106,10 +106,7 @@ class TrainingRecord:
 
 
 def facts_of(header: Header, name: str) -> dict[str, Any]:
-    """The fields of a record that are read off the header of weights, or off their run's ``name``.
-
-    A run is of the system that its name gives, or else of the one that was trained.
-    """
+    """A record's fields from a header; the ``name`` of the run gives its system, else the experiment does."""
     training = dict(header.training)
     settings = training.pop("experiment")
     training.pop("last_epoch", None)
@@ -168,10 +165,7 @@ def seconds_in_all(run: TrainingRecord, records: Sequence[TrainingRecord]) -> fl
 
 
 def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
-    """System → the run whose weights are used: among its seeds the one of the lowest last validation loss.
-
-    No score takes part: a system which needs no labels is not chosen by labels either.
-    """
+    """System → its seed with the lowest last validation loss; no score, and so no label, takes part."""
     candidates = [record for record in records if record.is_candidate]
     best_first = sorted(candidates, key=lambda run: (run.validation_loss, run.seed))
     in_order = {run.system: run for run in candidates}
@@ -181,9 +175,8 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
 def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
     """Put finished runs on record, and of each system the weights that are chosen: system → the chosen run.
 
-    The runs of a system that are given are all that count: records of other seeds of it go. The answers of
-    the chosen weights take their place in the record of answers. Raises ``RunError`` where a folder holds no
-    finished run, and ``RecordError`` where the seeds of a system differ in more than the seed.
+    Records of other seeds of these systems go. Raises ``RunError`` where a folder holds no finished run, and
+    ``RecordError`` where the seeds of a system differ in more than the seed.
     """
     files = {folder.name: weights_of(folder) for folder in map(Path.resolve, folders)}
     facts = {name: {"name": name, **facts_of(read_header(file), name)} for name, file in files.items()}
@@ -224,7 +217,7 @@ def put_columns(
 ) -> None:
     """Put answers about the labelled tracks of a data set, in their order, into the record in a folder.
 
-    ``weights``: the checksum of those behind each column; ``began``: when asking did, by ``time.monotonic``.
+    ``weights``: checksum by column; ``began``: when asking did, by ``time.monotonic``.
     """
     tracks = labelled_tracks(dataset)
     data = {**describe(dataset), "tracks": len(tracks)}

@@ -13,15 +13,15 @@ from filelock import FileLock
 from made_up import ROOT, answers_to
 
 from companion.answers import ABOUT, ANSWERS, evaluate
-from companion.build import INDEX, build_book
 from companion.notebooks import EXECUTED, FOLDER, notebook_names, read_notebook, read_runs, run_notebooks
 from companion.observations import recorded_observations
-from companion.pages.listening import answer_in_words, instructive_rows
-from companion.pages.parts import LOGO, PICTURE, agreement, headline_drawing, logo
+from companion.pages.listening import answer_in_words, example_clips, instructive_rows
+from companion.pages.parts import LOGO, PICTURE, agreement, logo
 from companion.pages.usage import OUTPUTS
+from companion.plots import scores_drawing
 from companion.record import RESULTS
+from companion.run import INDEX, build_book
 from companion.sentences import NOT_HERE, holds_while, printed_text, refuse_stale
-from companion.studies.hearing import example_clips
 from companion.systems import T3, TABLES
 from skey.errors import SkeyError
 from skey.keys import KEYS, Notation, format_key
@@ -133,7 +133,8 @@ def test_a_typed_in_result_would_be_found(typed, tmp_path):
 
 
 def test_the_pictures_of_the_repository_show_the_record():
-    drawings = {PICTURE: headline_drawing(evaluate(T3)), LOGO: logo()}
+    picture = scores_drawing(evaluate(T3), "mirex", "MIREX score, system by system")
+    drawings = {PICTURE: picture, LOGO: logo()}
     for picture, drawing in drawings.items():
         kept, places = shape((ROOT / picture).read_text(encoding="utf-8"))
         drawn, same_places = shape(drawing.standalone())

@@ -8,11 +8,10 @@ from made_up import ROOT, evaluation
 
 from companion.__main__ import main
 from companion.answers import evaluate
-from companion.claims import examples_seen
+from companion.claims import examples_seen, scoreboard, scoreboard_lines
 from companion.notebooks import FOLDER, read_notebook
 from companion.pages.comparison import collections_table, comparison_table, relations_table, why_below
 from companion.pages.tables import sources_line
-from companion.pages.verdicts import scoreboard, scoreboard_lines
 from companion.paper import claims, label, paper_tables, papers_numbers
 from companion.record import RESULTS
 from companion.systems import TABLES, systems_of

@@ -5,21 +5,10 @@ import pandas as pd
 import pytest
 from made_up import answers_to, shipped
 
-from companion.observations import (
-    Observation,
-    compare_observations,
-    observation_path,
-    observe,
-    write_observation,
-)
+from companion import observations
 from companion.pages import evidence
+from companion.pages.evidence import coverage_drawing, effect_drawing, effect_drawings, reliability_drawing
 from companion.parameters import ParameterError
-from companion.plots.evidence import (
-    coverage_drawing,
-    effect_drawing,
-    effect_drawings,
-    reliability_drawing,
-)
 from companion.record import RESULTS
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CONDITIONS, EFFECTS
@@ -30,22 +19,22 @@ C, G, F, AM = (parse_key(text) for text in ("C", "G", "F", "Am"))
 
 def test_a_smaller_run_is_compared_in_what_it_holds(checkout):
     whole = {"clips": {"keys": ["C", "G"]}, "a": {"keys": ["C", "F"]}}
-    write_observation(Observation("x", whole, {"carried": []}), checkout / RESULTS)
+    observations.write_observation(observations.Observation("x", whole, {"carried": []}), checkout / RESULTS)
     few = {"clips": {"keys": ["C"]}, "a": {"keys": ["C"]}}
-    observe("x", lambda: few, recompute=True, output="few", limit=1)
-    assert compare_observations(checkout / RESULTS, checkout / "few") == []
-    observe("x", lambda: few | {"a": {"keys": ["G"]}}, recompute=True, output="few", limit=1)
-    (line,) = compare_observations(checkout / RESULTS, checkout / "few")
+    observations.observe("x", lambda: few, recompute=True, output="few", limit=1)
+    assert observations.compare_observations(checkout / RESULTS, checkout / "few") == []
+    observations.observe("x", lambda: few | {"a": {"keys": ["G"]}}, recompute=True, output="few", limit=1)
+    (line,) = observations.compare_observations(checkout / RESULTS, checkout / "few")
     assert line == "x: a / keys / 0: record C, computed here G"
 
 
 def test_a_smaller_run_never_replaces_the_shipped_record(checkout):
-    observe("x", lambda: {"a": {"keys": ["C", "F"]}}, recompute=True)
-    before = observation_path(checkout / RESULTS, "x").read_bytes()
-    observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, limit=1)
+    observations.observe("x", lambda: {"a": {"keys": ["C", "F"]}}, recompute=True)
+    before = observations.observation_path(checkout / RESULTS, "x").read_bytes()
+    observations.observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, limit=1)
     with pytest.raises(ParameterError, match="holds the shipped record, and limit=1"):
-        observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, output=RESULTS, limit=1)
-    assert observation_path(checkout / RESULTS, "x").read_bytes() == before
+        observations.observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, output=RESULTS, limit=1)
+    assert observations.observation_path(checkout / RESULTS, "x").read_bytes() == before
 
 
 def test_the_clips_are_clean_and_balanced():
@@ -81,7 +70,7 @@ def test_a_fifth_costs_half_the_points_and_only_where_the_effect_is():
 
 def test_a_system_of_signatures_has_no_mirex_and_has_ksea():
     entries = made_up({}) | {"released-stone12": {name: ["G"] * 4 for name in CONDITIONS}}
-    assert not robustness.tells_keys(entries, "released-stone12")
+    assert robustness.systems_of(entries, "mirex") == ["krumhansl"]
     assert "STONE" not in evidence.changes_table(entries, "mirex", "MIREX")
     assert "STONE" in evidence.changes_table(entries, "ksea", "KSEA")
     assert "STONE as released: 50 % clean" in effect_drawing(entries, "reverb", "ksea", "KSEA").description

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from made_up import ROOT, page_shown
 
-from companion.build import INDEX
+from companion.run import INDEX
 
 BOOK = (ROOT / INDEX).parent
 SMALLEST = {1280: 9, 390: 8}  # width of the window in pixels → least size of the text in a figure

@@ -13,15 +13,7 @@ from made_up import ROOT, shipped
 from torch import Tensor
 
 from companion.pages import pseudo_label as pages
-from companion.plots.method import (
-    clip_drawing,
-    many_points_drawing,
-    plane_drawing,
-    profile_drawing,
-    structure_drawing,
-    terms_drawing,
-    view_drawing,
-)
+from companion.plots import method as plots
 from companion.studies import alignment, pretext, pseudo_labels, transform
 from skey.calibration import Calibration
 from skey.datasets import DATASETS
@@ -153,13 +145,13 @@ def test_every_drawing_says_what_is_to_be_seen():
     y = pretext.named_structure(shipped("figure-2-structured-output").entries["released-skey"], "major")
     found = shipped("skey-pseudo-label").entries
     drawings = [
-        clip_drawing(torch.rand(2, 99, 646), 2, 7, "clip"),
-        view_drawing("a", torch.rand(84, 646), "view"),
-        profile_drawing(torch.eye(12)[2], "#000000", "D", "profile"),
-        plane_drawing(pretext.points(entry, "torn"), 7, "plane"),
-        terms_drawing(pretext.terms(entry, "torn"), 7, "terms"),
-        many_points_drawing({"one": 1 + 0j, "two": 0.98 + 0j}, 1, "many"),
-        structure_drawing(y, pretext.sums(y), "structure"),
+        plots.clip_drawing(torch.rand(2, 99, 646), 2, 7, "clip"),
+        plots.view_drawing("a", torch.rand(84, 646), "view"),
+        plots.profile_drawing(torch.eye(12)[2], "#000000", "D", "profile"),
+        plots.plane_drawing(pretext.points(entry, "torn"), 7, "plane"),
+        plots.terms_drawing(pretext.terms(entry, "torn"), 7, "terms"),
+        plots.many_points_drawing({"one": 1 + 0j, "two": 0.98 + 0j}, 1, "many"),
+        plots.structure_drawing(y, pretext.sums(y), "structure"),
         pages.offsets_figure(found, -3),
         pages.pairs_figure(found, -3),
     ]
@@ -172,7 +164,7 @@ def test_every_drawing_says_what_is_to_be_seen():
 
 
 def test_a_silent_log_vqt_can_be_drawn():
-    assert "<svg" in view_drawing("a", torch.zeros(84, 646), "silence").svg
+    assert "<svg" in plots.view_drawing("a", torch.zeros(84, 646), "silence").svg
 
 
 def test_every_equation_of_the_paper_is_in_the_book():

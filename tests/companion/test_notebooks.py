@@ -1,6 +1,7 @@
 """Notebooks: kept without outputs, run with their own parameters and with no other, the same bytes."""
 
 import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from made_up import ROOT, write_triad
 from nbformat import NotebookNode
 
 from companion.answers import read_record
-from companion.build import script
 from companion.notebooks import (
     EXECUTED,
     FOLDER,
@@ -101,7 +101,16 @@ def test_every_command_line_that_is_refused_names_the_parameter(tmp_path):
     name = EXPERIMENTS[0]
     with pytest.raises(ParameterError, match="limti"):
         refuse_others({"limti": 48}, default_parameters(source(name)), name)
-    command = [script("papermill"), source(name), tmp_path / "refused.ipynb", "-p", "limti", "48"]
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        source(name),
+        tmp_path / "refused.ipynb",
+        "-p",
+        "limti",
+        "48",
+    ]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0
     assert "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit" in done.stderr

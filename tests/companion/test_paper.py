@@ -10,15 +10,17 @@ from companion.claims import (
     LEAST_TRACKS,
     PAPERS_EXAMPLES,
     RULES,
+    VERDICTS,
     Verdict,
+    claims_table,
     examples_seen,
     is_test,
     judge,
     judge_all,
     verdict,
+    verdict_counts,
     verdict_lines,
 )
-from companion.pages.verdicts import VERDICTS, claims_table, verdict_counts
 from companion.paper import claims, find_number, label, paper_tables, papers_numbers
 from companion.scores import METRICS
 from companion.systems import systems_of

@@ -1,6 +1,7 @@
 """The released models in the book: rows that stay without weights, what they say to given sounds, pages."""
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,25 +10,17 @@ from click.testing import CliRunner
 from made_up import ROOT, save_network, shipped
 from test_training import Noise
 
+from companion import observations
 from companion.__main__ import main
 from companion.answers import compute, read_record
-from companion.build import script
 from companion.check import check_answers, compare_records
-from companion.observations import (
-    Observation,
-    compare_observations,
-    moved_numbers,
-    observe,
-    read_observation,
-    write_observation,
-)
 from companion.pages.cards import others_table
+from companion.pages.listening import stretches
 from companion.pages.usage import codes_table, run_snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
 from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
-from companion.studies.hearing import stretches
 from companion.systems import RELEASED, SYSTEMS, T1, T3, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.baselines import BASELINES
@@ -141,27 +134,27 @@ def test_answers_to_other_music_are_not_taken_over(recorded):
 
 def test_what_released_networks_said_is_taken_from_the_record_and_nothing_else_is(checkout):
     old = {"released-skey": {"p": [0.5]}, "b": {"p": [0.25]}, "asked no more": {"p": [0.3]}}
-    observe("sounds", lambda: old, recompute=True)
-    again = observe("sounds", lambda: {"b": {"p": [0.75]}, "c": {"p": [0.1]}}, recompute=True)
+    observations.observe("sounds", lambda: old, recompute=True)
+    again = observations.observe("sounds", lambda: {"b": {"p": [0.75]}, "c": {"p": [0.1]}}, recompute=True)
     assert again.entries == {"released-skey": {"p": [0.5]}, "b": {"p": [0.75]}, "c": {"p": [0.1]}}
     assert again.made["carried"] == ["released-skey"]
-    assert observe("sounds", dict) == again
+    assert observations.observe("sounds", dict) == again
 
 
 def test_the_last_digits_of_a_probability_are_no_change_and_words_are(checkout):
     old = {"a": {"p": [0.5, 0.25], "key": "C major"}}
-    assert moved_numbers(old, {"a": {"p": [0.5009, 0.25], "key": "C major"}}) == []
-    (line,) = moved_numbers(old, {"a": {"p": [0.5, 0.26], "key": "C major"}})
+    assert observations.moved_numbers(old, {"a": {"p": [0.5009, 0.25], "key": "C major"}}) == []
+    (line,) = observations.moved_numbers(old, {"a": {"p": [0.5, 0.26], "key": "C major"}})
     assert line == "a / p / 1: record 0.25, computed here 0.26"
-    assert len(moved_numbers(old, {"a": {"p": [0.5, 0.25], "key": "C minor"}})) == 1
+    assert len(observations.moved_numbers(old, {"a": {"p": [0.5, 0.25], "key": "C minor"}})) == 1
     made = {"commit": "1"}
-    assert write_observation(Observation("x", old, made), checkout)
-    assert not write_observation(Observation("x", old, {"commit": "2"}), checkout)
+    assert observations.write_observation(observations.Observation("x", old, made), checkout)
+    assert not observations.write_observation(observations.Observation("x", old, {"commit": "2"}), checkout)
 
 
 def test_a_missing_observation_says_how_to_make_it(checkout):
     with pytest.raises(RecordError, match=r"papermill notebooks/sounds\.ipynb"):
-        observe("sounds", dict)
+        observations.observe("sounds", dict)
 
 
 @pytest.mark.parametrize(
@@ -230,12 +223,12 @@ def test_a_snippet_that_raises_is_shown():
 
 
 def test_papermill_reads_an_observation_without_any_weights(no_weights, tmp_path):
-    command = [str(script("papermill")), "--no-progress-bar", "notebooks/calibration.ipynb"]
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "notebooks/calibration.ipynb"]
     command += [str(tmp_path / "out.ipynb"), "-p", "recompute", "True", "-p", "output", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    made = read_observation(tmp_path, "calibration")
+    made = observations.read_observation(tmp_path, "calibration")
     assert made.made["carried"] == [entry for entry in made.entries if entry.startswith("released-")]
-    assert compare_observations(ROOT / RESULTS, tmp_path) == []
+    assert observations.compare_observations(ROOT / RESULTS, tmp_path) == []
     text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
     assert "from the record, as their weights are not here" in text and text.count("role=") >= 6

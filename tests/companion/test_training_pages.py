@@ -11,27 +11,9 @@ import pytest
 from made_up import answers_to
 
 from companion.answers import evaluate
-from companion.pages.against import (
-    MARKERS,
-    NOTHING,
-    PAIRS,
-    differences_drawing,
-    differences_table,
-    in_short,
-    pairs_of,
-)
-from companion.pages.trainings import averaging_words, budget_words, chosen_words, runs_table
+from companion.pages import against, trainings
 from companion.paper import label
 from companion.plots import colour
-from companion.plots.curve import (
-    examples_of,
-    family_curves,
-    loss_curves,
-    rows_drawing,
-    score_curves,
-    shares_by_row,
-    steps_of,
-)
 from companion.scores import Pair, score
 from companion.systems import AGAINST
 from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
@@ -83,23 +65,23 @@ RUNS = (record("skey", 0, 0.9, batch=16), record("skey", 1, 0.8, batch=16), reco
 
 
 def test_the_last_row_of_a_curve_stands_at_the_last_step():
-    assert steps_of(RUNS[0]).tolist() == [100, 200, 300]
+    assert trainings.steps_of(RUNS[0]).tolist() == [100, 200, 300]
 
 
 def test_examples_count_each_step_as_often_as_its_batch_is_large_and_those_of_earlier_runs():
     alone = RUNS[2]
-    assert examples_of(alone).tolist() == [700, 1400, 2100]
+    assert trainings.examples_of(alone).tolist() == [700, 1400, 2100]
     later = replace(alone, training={**alone.training, "started_from": {"examples": 50}})
-    assert examples_of(later).tolist() == [750, 1450, 2150]
+    assert trainings.examples_of(later).tolist() == [750, 1450, 2150]
 
 
 def test_a_system_has_one_colour_and_each_of_its_seeds_a_line():
-    drawing = score_curves(RUNS, "K")
+    drawing = trainings.score_curves(RUNS, "K")
     assert drawing.svg.count(f"stroke: {colour('skey')}") == 4  # two seeds, two scores
     assert drawing.svg.count(f"stroke: {colour('stone')}") == 1
     assert "S-KEY ends at KSEA 80 %, 80 %; S-KEY ends at MIREX" in drawing.description
     assert f"{label('stone')} ends at MIREX" not in drawing.description
-    assert [drawing.title.split(":")[0] for drawing in family_curves(RUNS)] == ["S-KEY", "STONE"]
+    assert [drawing.title.split(":")[0] for drawing in trainings.family_curves(RUNS)] == ["S-KEY", "STONE"]
 
 
 def test_the_time_of_a_training_counts_the_runs_that_it_started_from():
@@ -110,29 +92,29 @@ def test_the_time_of_a_training_counts_the_runs_that_it_started_from():
 
 
 def test_a_loss_is_drawn_term_by_term():
-    drawing = loss_curves(RUNS[:2])
+    drawing = trainings.loss_curves(RUNS[:2])
     assert "key signature" in drawing.svg and "mode" in drawing.svg and "average of modes" not in drawing.svg
     assert drawing.description.endswith("0.900, 0.800.")
 
 
 def test_the_rows_over_time_say_where_minor_pieces_lie_at_the_end():
-    shares = shares_by_row(RUNS[0], "minor")
+    shares = trainings.shares_by_row(RUNS[0], "minor")
     assert shares[0, 0] == 1 and shares[-1, 3] == pytest.approx(0.9)
-    said = rows_drawing(RUNS[0]).description
+    said = trainings.rows_drawing(RUNS[0]).description
     assert "100 % of the major pieces lie on their key signature" in said
     assert "90 % of the minor pieces lie on their key signature; 10 % on their tonic" in said
 
 
 def test_the_table_of_runs_has_their_commands_and_names_the_chosen_one():
-    rows = runs_table(RUNS).splitlines()[2:]
+    rows = trainings.runs_table(RUNS).splitlines()[2:]
     assert [row.split("|")[-2].strip() for row in rows] == ["", "yes", "yes"]
     assert "`skey train stone --seed 0 " in rows[2] and " --batch 7 " in rows[2] and "MIREX" not in rows[2]
     on_card = replace(RUNS[2], training={**RUNS[2].training, "device": "cuda:0", "machine": "a card"})
-    assert "on a card" in runs_table([on_card]) and "on a machine" not in runs_table(RUNS)
+    assert "on a card" in trainings.runs_table([on_card]) and "on a machine" not in trainings.runs_table(RUNS)
 
 
 def test_without_a_record_the_tables_say_how_to_make_one():
-    assert "skey train" in runs_table(()) and "skey train" in budget_words(())
+    assert "skey train" in trainings.runs_table(()) and "skey train" in trainings.budget_words(())
 
 
 def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else():
@@ -140,17 +122,17 @@ def test_what_averaging_frames_costs_is_told_of_runs_that_differ_in_nothing_else
     architecture = {**one.settings["architecture"], "frames_per_step": 4}
     four = replace(one, name="stone-four", settings={**one.settings, "architecture": architecture})
     four = replace(four, scores=one.scores.assign(system="stone-four"))
-    said = averaging_words([*RUNS, four])
+    said = trainings.averaging_words([*RUNS, four])
     assert said.startswith(f"- {label('stone')}: every frame (`stone-s0`), KSEA ")
     assert "; means of 4 frames (`stone-four`), KSEA " in said and said.count("\n") == 0
-    assert averaging_words(RUNS).startswith("No two runs")
+    assert trainings.averaging_words(RUNS).startswith("No two runs")
     other = replace(four, settings={**four.settings, "batch": 8})
-    assert averaging_words([*RUNS, other]).startswith("No two runs")
+    assert trainings.averaging_words([*RUNS, other]).startswith("No two runs")
 
 
 def test_the_budget_is_added_up():
-    assert budget_words(RUNS) == "3 runs, 1.5 hours in all: 1.5 hours on a machine (3)."
-    assert chosen_words(RUNS).count("- ") == 1
+    assert trainings.budget_words(RUNS) == "3 runs, 1.5 hours in all: 1.5 hours on a machine (3)."
+    assert trainings.chosen_words(RUNS).count("- ") == 1
 
 
 def made_up_experiment() -> Any:
@@ -163,25 +145,25 @@ def made_up_experiment() -> Any:
 
 def test_the_table_says_which_scores_more():
     experiment = made_up_experiment()
-    rows = differences_table(experiment).splitlines()
+    rows = against.differences_table(experiment).splitlines()
     made_up = next(
         row for row in rows if row.startswith(f"| {Pair('skey', 'released-skey', 'mirex').in_words()} |")
     )
     assert made_up.endswith("| less |")
-    assert in_short(Interval(1.0, 0.5, 2.0)) == "more"
-    assert in_short(Interval(1.0, -0.5, 2.0)) == "undecided"
+    assert against.in_short(Interval(1.0, 0.5, 2.0)) == "more"
+    assert against.in_short(Interval(1.0, -0.5, 2.0)) == "undecided"
     nobody = replace(experiment, answers=experiment.answers[["source", "level", "reference"]])
-    assert differences_table(nobody) == NOTHING
+    assert against.differences_table(nobody) == against.NOTHING
 
 
 def test_the_figure_of_differences_says_them_in_words():
     experiment = made_up_experiment()
-    drawing = differences_drawing(experiment.answers, pairs_of(experiment), "D")
+    drawing = against.differences_drawing(experiment.answers, against.pairs_of(experiment), "D")
     assert "S-KEY − S-KEY as released, MIREX: -" in drawing.description
 
 
 def test_no_two_pairs_of_a_figure_have_the_same_marker():
-    assert len(PAIRS) <= len(set(MARKERS)) == len(MARKERS)
+    assert len(against.PAIRS) <= len(set(against.MARKERS)) == len(against.MARKERS)
 
 
 def test_papermill_draws_the_trainings_of_a_folder(execute, tmp_path):

@@ -11,7 +11,7 @@ from companion.scores import Pair, differences, parts_of
 from skey.metrics import Interval
 from skey.weights import DEFAULT
 
-PAIRS = (
+PAIRS = (  # who is compared with whom
     Pair(DEFAULT, "released-skey", "mirex"),
     Pair("skey-fifths", "released-skey", "mirex"),
     Pair("skey-fifths", "released-skey", "ksea"),
@@ -27,7 +27,6 @@ PAIRS = (
     Pair(DEFAULT, "krumhansl", "mirex"),
     Pair(DEFAULT, "temperley-peaks", "mirex"),
 )
-"""Who is compared with whom."""
 
 MARKERS = "os^Dv<>PX*dphH"  # one a pair: they tell pairs apart whose first system is the same
 

@@ -18,10 +18,7 @@ from skey.weights.file import FRONT_END, read_arrays
 
 
 def browser_script() -> str:
-    """``window.SKEY = {…}``: weights, kernels and constants of the default estimator.
-
-    Raises ``WeightsError`` where that does not ship, or is of a kind that the page does not compute.
-    """
+    """``window.SKEY = {…}`` of the default estimator; ``WeightsError`` where the page lacks its kind."""
     header, arrays = read_arrays(default_weights() or find_weights(DEFAULT))
     settings = header.architecture
     if not isinstance(settings, Architecture) or settings.outputs != 24 or not settings.octave_equivalence:

@@ -13,11 +13,10 @@ from companion.systems import SKEY, TABLES, systems_of
 from companion.training import read_training_records
 from skey.metrics import RelationCounts, SignatureCounts
 
-HEADERS: Mapping[str, tuple[str, ...]] = {
+HEADERS: Mapping[str, tuple[str, ...]] = {  # the columns of a table by its score
     "ksea": ("", "Correct", "Fifth", "Wrong", "KSEA"),
     "mirex": ("", "Correct", "Fifth", "Relative", "Parallel", "Wrong", "MIREX"),
 }
-"""The columns of a table by its score."""
 
 CHANCE = 50  # the mode accuracy of a guess, in percent: half of the clips of the open corpus are minor
 PAPERS_DATASETS = ("fmakv2", "gtzan", "giantsteps", "winterreise")  # the collections of S-KEY's table
@@ -69,8 +68,7 @@ def _our_row(table: Evaluation, system: str, metric: str, percent: Number | None
 def why_below(table: Evaluation, system: str, metric: str, percent: Number | None) -> str:
     """The reason for a score of ours whose whole interval is more than ``MARGIN`` points below a percentage.
 
-    Examples that the network saw, seeds, and whether it has learnt the mode (its accuracy is above chance);
-    or that it is as low as a constant answer, as in the paper. Empty where the score is not far below.
+    Examples, seeds, and whether the mode is learnt; or that it is as low as a constant. Else empty.
     """
     ours, constant = (interval_of(table.scores, name, metric) for name in (system, "always-c-major"))
     if percent is None or ours is None or ours.high >= percent - MARGIN:

@@ -4,14 +4,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from companion.answers import Evaluation, open_dataset
-from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Verdict, examples_seen, judge_all
+from companion.answers import Evaluation
+from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Verdict, examples_seen, judge_all, marks_legend
 from companion.pages.comparison import CHANCE, seeds
-from companion.pages.listening import instructive_rows, listen
 from companion.pages.tables import markdown_table, with_interval
-from companion.pages.verdicts import marks_legend
 from companion.paper import label, papers_numbers
-from companion.parameters import Parameters
 from companion.plots import few_scores_drawing
 from companion.scores import interval_of
 from companion.sentences import holds_while
@@ -20,7 +17,7 @@ from companion.systems import ABLATIONS, T1, T2, T3
 from companion.training import TrainingRecord
 from skey.weights import DEFAULT, SHIPPED, SUFFIX, read_header
 
-LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
+LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {  # experiment → its score and the systems shown
     T1: ("ksea", ("feature-engineering", "stone", "released-stone12", "supervised")),
     T3: (
         "mirex",
@@ -30,7 +27,6 @@ LANDING: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
 }
-"""Experiment → its score and the systems that the landing page shows."""
 
 SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (MIREX, %)"}  # by each score
 
@@ -38,10 +34,7 @@ SCORED: Mapping[str, str] = {"ksea": "key signature (KSEA, %)", "mirex": "key (M
 def answer(
     tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: float, excerpts: pd.DataFrame
 ) -> str:
-    """What reproduced, what did not or was not tested, and what is new: as a list, in Markdown.
-
-    ``default``: the run behind the default network, which was trained for so many ``seconds`` in all.
-    """
+    """What reproduced, what did not, what is new, as a list; ``seconds``: how long ``default`` trained."""
     papers = [each.verdict for each in judge_all(tables.values()) if each.claim.paper]
     sentences = (
         _reproduced(tables, papers),
@@ -149,9 +142,3 @@ def few_systems(tables: Mapping[str, Evaluation]) -> str:
             marks += [papers[system].mark] if system in papers else []
     header = ["System", "Examples seen here", "Paper, FMAKv2", f"Here, {len(tables[T3].answers)} clips"]
     return "\n\n".join([markdown_table(header, rows), marks_legend(marks)])
-
-
-def quiz(table: Evaluation) -> str:
-    """One track to hear, halfway between easy and hard; key and predictions are folded."""
-    folded, row = "The answer, and what each system predicts", instructive_rows(table.answers)[1]
-    return listen(table.answers, open_dataset(Parameters()), [row], folded)

@@ -1,10 +1,10 @@
-"""A few tracks to hear, with what each system says of them: sound as small files, not inside the page."""
+"""Tracks to hear, as small files beside the page, with what systems say of them, some stretch by stretch."""
 
 import html
 import os
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,32 @@ import numpy as np
 import pandas as pd
 import soundfile as sf
 
+from companion.answers import evaluate
+from companion.observations import DIGITS, rounded
 from companion.paper import label
 from companion.plots import side_by_side
 from companion.plots.profile import key_rings, timeline_drawing
 from companion.record import find_checkout
 from companion.scores import REFERENCE, TAGS, Answer, format_answer, points, systems_in
+from companion.systems import T3
 from skey.audio import SAMPLE_RATE
 from skey.corpus.build import recipe_digest
-from skey.corpus.plan import Clip, render_clip
+from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.datasets import Dataset, Track
+from skey.estimator import KeyEstimate, KeyEstimator
 from skey.keys import Key, relation
 from skey.shapes import Float32
-from skey.weights import DEFAULT
+from skey.weights import DEFAULT, available_weights, read_header
 
 CLIPS = Path("build") / "clips"  # where the sound of the book lies, below the top of the checkout
 PEAK = 0.9  # leaves room for what the compression adds
 BESIDE = ("released-skey", "supervised", "krumhansl")  # whose answers stand beside the default's
+
+KINDS = ("same", "relative", "other")
+"""How the default network's recorded prediction is related to the key of each of the three clips."""
+
+STRETCH_SECONDS = 7.5  # of the key over time: how long each stretch is
+STEP_SECONDS = 2.5  # how far apart they begin
 
 RELATION_WORDS = {
     "same": "right",
@@ -51,8 +61,7 @@ def instructive_rows(answers: pd.DataFrame, metric: str = "mirex") -> list[int]:
 def clip_file(render: Callable[[], Float32[np.ndarray, " samples"]], name: str) -> str:
     """An MP3 of sound (22,050 Hz, peak 1), rendered unless it is there; its path as seen from a notebook.
 
-    ``name`` is of this sound alone. Its end, with the state of the code that makes the corpus, is a checksum,
-    so that no other sound is mistaken for it.
+    ``name`` is of this sound alone; a checksum of it and of the code that makes the corpus ends the file's.
     """
     ending = f"{zlib.crc32(f'{name} {recipe_digest()}'.encode(errors='surrogateescape')):08x}"
     file = CLIPS / (re.sub(r"[^A-Za-z0-9.-]+", "-", f"{name[:60]}-{ending}") + ".mp3")
@@ -129,3 +138,50 @@ def heard_clip(clip: Clip, heard: Mapping[str, Any], answers: pd.DataFrame) -> s
         f'<div class="companion-timed"><div class="companion-heard">{player(source, caption)}{table}</div>'
         f"{side_by_side([rings, over_time])}</div>"
     )
+
+
+def example_clips() -> tuple[Clip, ...]:
+    """The first clip of the test split of each kind in ``KINDS``, by the record of Table 3."""
+    keyed = evaluate(T3).answers.dropna(subset=DEFAULT)
+    clips = {clip.id: clip for clip in plan_clips("test")}
+    kinds = [str(relation(*pair)) for pair in zip(keyed[REFERENCE], keyed[DEFAULT], strict=True)]
+    return tuple(clips[keyed.index[kinds.index(kind)]] for kind in KINDS)
+
+
+def hear_clips() -> dict[str, dict[str, Any]]:
+    """What the default network predicts for the example clips."""
+    estimator = KeyEstimator(DEFAULT, as_published=True)
+    heard = {clip.id: hear(estimator, render_clip(clip)) for clip in example_clips()}
+    return {DEFAULT: {"checksum": read_header(available_weights()[DEFAULT]).checksum, **heard}}
+
+
+def hear(estimator: KeyEstimator, wave: Float32[np.ndarray, " samples"]) -> dict[str, Any]:
+    """What an estimator predicts for a clip (22,050 Hz) as a whole and for each of its stretches.
+
+    A stretch has ``start`` and ``end`` in seconds, and no ``probabilities`` where nothing tonal sounds.
+    """
+    whole = estimator.estimate(wave, SAMPLE_RATE)
+    return {
+        "key": str(whole.key) if whole.key else None,
+        "confidence": round(whole.confidence, DIGITS),
+        "tuning_cents": None if whole.tuning_cents is None else round(whole.tuning_cents, 1),
+        "probabilities": _rounded(whole),
+        "stretches": [
+            {"start": start, "end": end, "probabilities": _rounded(estimator.estimate(part, SAMPLE_RATE))}
+            for start, end, part in stretches(wave)
+        ],
+    }
+
+
+def stretches(
+    wave: Float32[np.ndarray, " samples"],
+) -> Iterator[tuple[float, float, Float32[np.ndarray, " part"]]]:
+    """Overlapping parts of a clip at 22,050 Hz, with their start and end in seconds."""
+    seconds = len(wave) / SAMPLE_RATE
+    for start in np.arange(0, seconds - STRETCH_SECONDS + 1e-6, STEP_SECONDS):
+        end = float(start) + STRETCH_SECONDS
+        yield float(start), end, wave[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+
+
+def _rounded(estimate: KeyEstimate) -> list[float]:
+    return list(rounded(estimate.probabilities)) if estimate.key else []

@@ -6,24 +6,36 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import torch
 
-from companion.answers import ANSWERS, Evaluation, Record, evaluate, read_record
+from companion.answers import ANSWERS, Evaluation, Record, evaluate, open_dataset, read_record
+from companion.claims import scoreboard
 from companion.notebooks import EXECUTED, Run, notebook_names, read_runs
 from companion.observations import read_observation, recorded_observations
+from companion.pages import pseudo_label
 from companion.pages.browser import browser_script
 from companion.pages.cards import default_card, others_table
-from companion.pages.chapters import method_parts
-from companion.pages.landing import answer, few_drawing, few_systems, quiz
+from companion.pages.landing import answer, few_drawing, few_systems
+from companion.pages.listening import instructive_rows, listen
 from companion.pages.tables import download, markdown_table, papers_table
 from companion.pages.usage import using_parts, write_outputs
-from companion.pages.verdicts import scoreboard
-from companion.plots import Drawing, circle_drawing, scores_drawing
+from companion.parameters import Parameters
+from companion.plots import Drawing, circle_drawing, scores_drawing, side_by_side
+from companion.plots.method import clip_drawing, plane_drawing
 from companion.record import RESULTS, TOLERANCE, write_if_changed
 from companion.scores import REFERENCE, interval_of, points
 from companion.sentences import Check, checks, printed_text, refuse_stale
 from companion.studies.excerpts import recorded_excerpts
+from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, pretext_clips
+from companion.studies.pretext import points as profile_points
 from companion.systems import T3, TABLES
 from companion.training import FOLDER, choose, read_training_records, seconds_in_all
+from skey.corpus.plan import render_clip
+from skey.experiments import Experiment, at_scale, find_experiment
+from skey.losses import LossSettings
+from skey.model import Architecture, ChromaNet, count_parameters
+from skey.vqt import SEGMENT_FRAMES
 from skey.weights import DEFAULT
 
 PAGES = Path("build") / "pages"  # where the computed parts lie, for the pages in ``book/`` to include
@@ -31,6 +43,7 @@ PAGES = Path("build") / "pages"  # where the computed parts lie, for the pages i
 BROWSER = Path("build") / "browser" / "skey-network.js"
 """The estimator of *Try your own file* as data; the build copies its folder to the book's static files."""
 
+FOLDED = "The answer, and what each system predicts"  # of the clip on the landing page
 PICTURE = Path("book") / "_static" / "scoreboard.svg"  # the picture of the README, kept in the repository
 LOGO = Path("book") / "_static" / "logo.svg"  # a key signature profile on the circle of fifths
 
@@ -41,7 +54,7 @@ def write_pages(checkout: Path) -> None:
     Raises ``SkeyError`` where a part or an executed notebook holds a sentence that is no longer true.
     """
     tables = {name: evaluate(name) for name in TABLES}
-    runs = read_training_records(checkout / RESULTS)
+    answers, runs = tables[T3].answers, read_training_records(checkout / RESULTS)
     default, excerpts = choose(runs)[DEFAULT], recorded_excerpts(checkout / RESULTS)
     parts = {
         "scoreboard.md": scoreboard(list(tables.values())),
@@ -51,26 +64,23 @@ def write_pages(checkout: Path) -> None:
         "answer.md": answer(tables, default, seconds_in_all(default, runs), excerpts),
         "few-systems.html": few_drawing(tables),
         "few-systems.md": few_systems(tables),
-        "quiz.html": quiz(tables[T3]),
+        "quiz.html": listen(answers, open_dataset(Parameters()), [instructive_rows(answers)[1]], FOLDED),
         **method_parts(checkout),
-        **using_parts(default, excerpts, read_observation(checkout / RESULTS, "speed")),
+        **using_parts(),
         "default-card.md": default_card(checkout),
         "other-networks.md": others_table(checkout),
         "checks.md": checks_list(checks(checkout)),
     }
-    refuse_stale(parts | executed_pages(checkout))
+    paths = (checkout / EXECUTED / f"{name}.ipynb" for name in notebook_names(checkout))
+    executed = {f"notebooks/{path.name}": printed_text(path) for path in paths if path.is_file()}
+    refuse_stale(parts | executed)
     for name, text in parts.items():
         write_if_changed(checkout / PAGES / name, text + "\n")
     write_if_changed(checkout / BROWSER, browser_script())
     write_outputs(checkout)
     write_if_changed(checkout / LOGO, logo().standalone())
-    write_if_changed(checkout / PICTURE, headline_drawing(tables[T3]).standalone())
-
-
-def executed_pages(checkout: Path) -> dict[str, str]:
-    """What each executed notebook prints, by its path."""
-    paths = {name: checkout / EXECUTED / f"{name}.ipynb" for name in notebook_names(checkout)}
-    return {f"notebooks/{name}.ipynb": printed_text(path) for name, path in paths.items() if path.is_file()}
+    headline = scores_drawing(tables[T3], "mirex", "MIREX score, system by system")
+    write_if_changed(checkout / PICTURE, headline.standalone())
 
 
 def checks_list(found: Iterable[Check]) -> str:
@@ -88,11 +98,6 @@ def logo() -> Drawing:
     """The book's logo: a profile that falls off evenly with the fifths on both sides of C."""
     fifths = 7 * np.arange(12) % 12
     return circle_drawing(np.exp(-np.minimum(fifths, 12 - fifths) / 1.5).tolist(), "skey companion")
-
-
-def headline_drawing(table: Evaluation) -> Drawing:
-    """MIREX of every system on every part of the data, with the papers' values."""
-    return scores_drawing(table, "mirex", "MIREX score, system by system")
 
 
 def records_table(records: Iterable[Record]) -> str:
@@ -152,3 +157,75 @@ def agreement(checkout: Path, tables: Iterable[Evaluation]) -> dict[str, str]:
 def _tick(same: Sequence[bool], words: str) -> str:
     """A tick where all agree, and how many do; ``✓ ran`` where there is nothing to compare."""
     return f"{'✓' if all(same) else '✗'} {sum(same)} of {len(same)} {words}" if same else "✓ ran"
+
+
+def method_parts(checkout: Path) -> dict[str, str]:
+    """Every computed part of the chapters: path below ``build/pages`` → its text."""
+    segments = halves(render_clip(pretext_clips()["sure"]))
+    crops = clip_drawing(segments, CROP, SHIFT, "A clip and what three crops keep of it")
+    labels = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
+    views = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
+    entry = views[first_recorded(views, ONE_COLUMN)]
+    titles = {"sure": "A clip that the network is sure of", "torn": "A clip that pulls both ways"}
+    planes = [plane_drawing(profile_points(entry, clip), 7, title) for clip, title in titles.items()]
+    return {
+        "method/crops.html": crops._repr_html_(),
+        "method/points.html": side_by_side(planes),
+        "method/pseudo-label.html": pseudo_label.offsets_figure(labels, -3)._repr_html_(),
+        "method/layers.md": layers_table(),
+        "method/sizes.md": sizes_table(),
+        "method/settings.md": settings_table(),
+    }
+
+
+def layers_table() -> str:
+    """What becomes of 15 s of sound, step by step: channels, kernel, frequencies, frames."""
+    settings, frames = Architecture(), SEGMENT_FRAMES
+    rows = [["input", "1", "", "84", str(frames)]]
+    layers = zip(settings.channels, settings.kernels, strict=True)
+    for number, (channels, kernel) in enumerate(layers, start=1):
+        frames //= 2
+        rows.append([f"block {number}", str(channels), f"{kernel} × {kernel}", "84", str(frames)])
+    last = str(settings.channels[-1])
+    rows.append(["octave equivalence, Eq. 1", last, "", "12", str(frames)])
+    rows.append(["mean over time", last, "", "12", "1"])
+    rows.append(["last map, softmax", "1 or 2", "", "12", "1"])
+    return markdown_table(["", "Channels", "Kernel", "Frequencies", "Frames"], rows)
+
+
+def sizes_table() -> str:
+    """Trainable parameters of the networks."""
+    kinds = {
+        "STONE, 12 outputs": Architecture(outputs=12),
+        "24-STONE, Semi-TONE, Sup-TONE, S-KEY, 24 outputs": Architecture(),
+        "STONE without octave equivalence": Architecture(outputs=12, octave_equivalence=False),
+    }
+    with torch.device("meta"):
+        rows = [[name, f"{count_parameters(ChromaNet(kind)):,}"] for name, kind in kinds.items()]
+    return markdown_table(["Network", "Trainable parameters"], rows)
+
+
+def settings_table() -> str:
+    """The papers' settings of STONE and of S-KEY beside the scale at which this repository trains."""
+    columns = {name: find_experiment(name) for name in ("stone", "skey")}
+    columns |= {f"{name}, here": at_scale(each) for name, each in columns.items()}
+    described = pd.DataFrame({name: _settings(each) for name, each in columns.items()})
+    return markdown_table(["", "STONE", "S-KEY", "STONE, here", "S-KEY, here"], described.itertuples())
+
+
+def _settings(experiment: Experiment) -> dict[str, str]:
+    """Settings that differ between papers and repository, by name."""
+    music, loss = experiment.clips + experiment.unlabelled, experiment.loss
+    assert isinstance(loss, LossSettings)
+    weights = f"{loss.mode_weight:g}, {loss.average_weight:g}"
+    return {
+        "tracks, here clips, at most": f"{music:,}",
+        "batch": str(experiment.batch),
+        "epochs": str(experiment.epochs),
+        "largest learning rate": f"{experiment.optimiser.rate:g}",
+        "frames averaged before the network": str(experiment.architecture.frames_per_step),
+        "steps an epoch": f"{min(experiment.steps, music // experiment.batch):,}",
+        "ω": str(loss.omega),
+        "½ in Eq. 5": "yes" if loss.half else "no",
+        "weights of mode and average (S-KEY: Q1)": "–" if loss.mode == "none" else weights,
+    }

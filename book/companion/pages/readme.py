@@ -1,7 +1,4 @@
-"""The README's table of results, computed from the record like every other number.
-
-``python -m companion.pages.readme`` writes it into the README; a test compares the two.
-"""
+"""The README's table of results: ``python -m companion.pages.readme`` writes it, a test compares the two."""
 
 import pandas as pd
 
@@ -20,10 +17,7 @@ HALVES = ("all", "full", "hard")  # the parts of the open corpus that the README
 
 
 def results_table(table: Evaluation, excerpts: pd.DataFrame) -> str:
-    """Systems by halves of the open corpus: MIREX in percent with 95 % intervals, beside the papers' value.
-
-    ``table`` is the record of Table 3, ``excerpts`` are the recorded scores on excerpts of real recordings.
-    """
+    """MIREX by halves of the open corpus (the record of Table 3) and on ``excerpts`` of real recordings."""
     sizes = table.scores.drop_duplicates("part").set_index("part").n
     columns = {f"{half} ({sizes[half]} clips)": (table.scores, half) for half in HALVES}
     columns[f"real ({excerpts.set_index('part').n['all'].iloc[0]} excerpts)"] = excerpts, "all"

@@ -13,13 +13,12 @@ from companion.scores import COLUMNS, interval_of
 from companion.systems import systems_of
 from skey.metrics import Interval
 
-METRIC_TITLES: Mapping[str, str] = {
+METRIC_TITLES: Mapping[str, str] = {  # how the book calls each score
     "mirex": "MIREX",
     "mirex_ascending": "MIREX, ascending fifth only",
     "mode": "Mode accuracy",
     "ksea": "KSEA",
 }
-"""How the book calls each score."""
 
 _LISTED = 50  # how many skipped tracks are named below a table
 
@@ -36,10 +35,7 @@ def definitions(terms: Mapping[str, str]) -> str:
 
 
 def with_interval(found: Interval | None, form: str = ".1f") -> str:
-    """A number, and below it its 95 % interval: ``73.2`` and ``[67.1, 79.0]``; or a dash.
-
-    ``form``: of the three numbers; ``+.1f`` for a difference.
-    """
+    """**73.2**, and below it its interval, [67.1, 79.0]; or a dash. ``form``: ``+.1f`` for a difference."""
     if found is None:
         return "–"
     value, low, high = f"{found:{form}}".split()
@@ -57,12 +53,6 @@ def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumbe
         quoted = [] if papers is None else [str(papers.get(system, "–"))]
         rows.append([label(system), *quoted, *cells])
     return markdown_table([METRIC_TITLES[metric], *([] if papers is None else ["papers"]), *columns], rows)
-
-
-def glued_numbers(table: Evaluation) -> dict[str, float]:
-    """Scores on all tracks for the prose, by name: ``krumhansl_all_mirex``."""
-    scores = table.scores[table.scores.part == "all"]
-    return dict(zip(scores.system + "_all_" + scores.metric, scores.value.astype(float), strict=True))
 
 
 def by_system(table: Evaluation) -> dict[str, dict[str, dict[str, float]]]:

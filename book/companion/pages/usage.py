@@ -12,56 +12,47 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import soundfile
 
 from companion.answers import Evaluation, evaluate
-from companion.observations import Observation
-from companion.pages.listening import PEAK
+from companion.pages.listening import PEAK, example_clips
 from companion.pages.tables import markdown_table
 from companion.record import write_if_changed
 from companion.scores import interval_of, parts_of, relations
-from companion.studies.hearing import example_clips
 from companion.systems import T3
-from companion.training import TrainingRecord
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.errors import SkeyError
-from skey.experiments import at_scale, find_experiment
 from skey.files.folders import NOT_DECODED, SUFFIXES
 from skey.files.tags import APE_KEY, ASF_KEY, ID3_KEY, MP4_KEY, VORBIS_KEY
 from skey.keys import CIRCLE_OF_FIFTHS, Notation, format_key
+from skey.weights import DEFAULT
 
 PAGE = Path("book") / "using-the-estimator.md"  # the page whose snippets are run
 OUTPUTS = Path("build") / "pages" / "usage"  # where their outputs lie, below the top of the checkout
 
-SNIPPET = re.compile(
+SNIPPET = re.compile(  # a block of code with the include of its output right below it
     r"^```(python|console)\n(.*?)^```\n+```\{literalinclude\} \.\./build/pages/usage/([\w-]+)\.txt",
     flags=re.DOTALL | re.MULTILINE,
 )
-"""A block of code with the include of its output right below it."""
 
 SOUNDS = ("song.flac", "music/first.flac", "music/second.flac")  # the sounds that the page speaks of
 
-TAG_FIELDS = {
+TAG_FIELDS = {  # kind of file → the field that holds the key
     "mp3, wav, aiff (ID3v2)": ID3_KEY,
     "flac, ogg, opus (Vorbis comments)": VORBIS_KEY,
     "m4a, mp4": MP4_KEY,
     "wma (ASF)": ASF_KEY,
     "WavPack, Monkey's Audio (APEv2)": APE_KEY,
 }
-"""Kind of file → the field that holds the key."""
 
-PARTS = {
+PARTS = {  # part of the test set → how the page calls it
     "all": "all clips",
     "full": "clean sound",
     "hard": "degraded sound",
     "chorales": "Bach chorales",
     "tunes": "folk tunes",
 }
-"""Part of the test set → how the page calls it."""
-
-_CODES = (Notation.CAMELOT, Notation.OPEN_KEY)
 
 _KINDS = {
     "right, %": ("same",),
@@ -71,7 +62,7 @@ _KINDS = {
 }
 
 
-def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observation) -> dict[str, str]:
+def using_parts() -> dict[str, str]:
     """The tables of the page: path below ``build/pages`` → Markdown."""
     fields = ([kind, f"`{field}`"] for kind, field in TAG_FIELDS.items())
     read, refused = (", ".join(sorted(suffix[1:] for suffix in each)) for each in (SUFFIXES, NOT_DECODED))
@@ -79,11 +70,7 @@ def using_parts(default: TrainingRecord, excerpts: pd.DataFrame, speed: Observat
         "codes.md": codes_table(),
         "tag-fields.md": markdown_table(["Files", "Field"], fields, text=2),
         "formats.md": f"Read in folders: {read}. Not decoded: {refused}.",
-        "how-fast.md": speed_sentence(speed),
-        "how-long.md": training_time_sentence(speed),
-        "how-right.md": accuracy_table(evaluate(T3), default.system),
-        "how-right-real.md": real_sentence(default.system, excerpts),
-        "trained-on.md": training_sentence(default),
+        "how-right.md": accuracy_table(evaluate(T3), DEFAULT),
     }
 
 
@@ -91,8 +78,8 @@ def codes_table() -> str:
     """The 24 keys along the circle of fifths with their Camelot and Open Key codes."""
     rows = []
     for major in CIRCLE_OF_FIFTHS[::2]:
-        pair = (major, major.relative)
-        codes = (", ".join(format_key(key, code) for key in pair) for code in _CODES)
+        pair, notations = (major, major.relative), (Notation.CAMELOT, Notation.OPEN_KEY)
+        codes = (", ".join(format_key(key, notation) for key in pair) for notation in notations)
         rows.append([*(format_key(key, Notation.SPELLED) for key in pair), *codes])
     return markdown_table(["Major key", "its relative minor", "Camelot", "Open Key"], rows, text=4)
 
@@ -109,58 +96,6 @@ def accuracy_table(table: Evaluation, default: str) -> str:
     return markdown_table(["Test clips", *_KINDS, "MIREX"], rows)
 
 
-def real_sentence(default: str, excerpts: pd.DataFrame) -> str:
-    """The default on real recordings beside the released S-KEY: MIREX with intervals, and its confidence."""
-    ours, released = (interval_of(excerpts, name, "mirex") for name in (default, "released-skey"))
-    means = excerpts.query("part == 'all' and system == @default").set_index("metric").value
-    return (
-        f"On {excerpts.n.max()} excerpts of real recordings, popular and classical, its MIREX score is "
-        f"{ours:.1f} %, that of S-KEY as released {released:.1f} % "
-        "([all systems](notebooks/ours-against-released.ipynb)). Key and mode are right in "
-        f"{means.right:.0f} %, and its [mean confidence](notebooks/confidence.ipynb) is "
-        f"{means.confidence:.0f} %."
-    )
-
-
-def speed_sentence(speed: Observation) -> str:
-    """What three minutes and an hour take, beside Essentia on the same machine, in words."""
-    whole = pd.DataFrame(speed.entries["speed"]["rows"]).set_index(["format", "program"]).whole["wav"]
-    hour = pd.DataFrame(speed.entries["memory"]["rows"]).set_index("name")
-    ours, theirs = "skey", "Essentia KeyExtractor"
-    mine, other = hour.loc[ours], hour.loc[theirs]
-    return (
-        f"Three minutes of a WAV file take `skey detect` {whole[ours]:.1f} CPU s with its start, and "
-        f"Essentia {whole[theirs]:.1f}. An hour takes {mine.cpu_seconds:.0f} CPU s and "
-        f"{mine.peak_megabytes:.0f} MB, with Essentia {other.cpu_seconds:.0f} CPU s and "
-        f"{other.peak_megabytes:,.0f} MB."
-    )
-
-
-def training_time_sentence(speed: Observation) -> str:
-    """What training on one's own music takes of a core, in words."""
-    stages = pd.DataFrame(speed.entries["stages"]["rows"]).set_index("stage").cpu_seconds
-    ours = at_scale(find_experiment("skey-open"))
-    pairs = ours.batch * ours.steps * ours.epochs
-    return (
-        f"By the stages of [*Speed*](notebooks/speed.ipynb), on one core of that machine, the steps of its "
-        f"{pairs:,} pairs of segments take {pairs * stages['step, averaged frames'] / 60:.0f} minutes, and "
-        f"the features of a hundred tracks of three minutes {100 * stages['features']:.0f} seconds; reading "
-        "segments and watching held-out pieces come on top. The first run also renders the "
-        f"corpus and the songs. `--epochs {ours.epochs // 4}` takes a quarter of the time."
-    )
-
-
-def training_sentence(default: TrainingRecord) -> str:
-    """What the default network was trained on, in words."""
-    training = default.training
-    return (
-        f"It was trained on {training['clips']:,} clips: {training['labelled_clips']:,} are rendered "
-        "scores and composed songs, with their keys; the others have no key, among them segments of "
-        f"{training['recorded_tracks']} recordings of free game music, "
-        f"{training['recorded_hours']:.0f} hours."
-    )
-
-
 def snippets(page: str) -> list[tuple[str, str, str]]:
     """Language (python or console), code and name of each block that has its output shown below it."""
     return SNIPPET.findall(page)
@@ -174,10 +109,9 @@ def write_outputs(checkout: Path) -> None:
 
 
 def run_snippets(found: Sequence[tuple[str, str, str]]) -> dict[str, str]:
-    """What each snippet prints, by name; Python blocks share their variables.
+    """What each snippet prints, by name; raises ``SkeyError`` where a Python block does.
 
-    They run beside the clips of the page on hearing the model as ``SOUNDS``, and a ``notes.wav`` that is
-    none. Raises ``SkeyError`` where a Python block raises.
+    Python blocks share their variables. All run beside ``SOUNDS``, and a ``notes.wav`` that is none.
     """
     outputs, names = {}, {}  # type: dict[str, str], dict[str, Any]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):

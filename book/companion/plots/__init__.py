@@ -25,7 +25,7 @@ from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
 MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}  # in figures without systems
 INK = "#010203"  # stands for the colour of the surrounding text while a figure is drawn
 
-STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {  # text stays text, everything neutral takes the ink, on the page's own ground
     "svg.fonttype": "none",
     "font.size": 10,
     "axes.titlesize": 13,
@@ -39,7 +39,6 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
-"""Text stays text, everything neutral takes the ink, and the ground is the page's own."""
 
 KEY_LABELS = tuple(format_key(key, Notation.SHORT) for key in CIRCLE_OF_FIFTHS)
 SIGNATURE_LABELS = tuple(TONIC_NAMES[signature] for signature in SIGNATURES_BY_FIFTHS)
@@ -47,10 +46,7 @@ SIGNATURE_LABELS = tuple(TONIC_NAMES[signature] for signature in SIGNATURES_BY_F
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure as SVG, with a title, and a description for those who do not see it.
-
-    In a notebook and in the book it stands inline, in the colour of the text around it.
-    """
+    """A figure as SVG, inline in notebook and book; ``description``: for those who do not see it."""
 
     svg: str
     title: str
@@ -80,10 +76,7 @@ def side_by_side(drawings: Sequence[Drawing]) -> str:
 
 
 def draw(figure: Figure, title: str, description: str) -> Drawing:
-    """Turn a matplotlib figure into a drawing whose bytes depend on nothing but its content.
-
-    ``title`` is also what tells the drawings of one page apart; ``description`` says what is to be seen.
-    """
+    """A drawing whose bytes depend on its content alone; ``title`` tells the drawings of one page apart."""
     buffer = io.StringIO()
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": title}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
@@ -114,10 +107,7 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def bare(width: float, height: float, reach: float, below: float = 0.0) -> tuple[Figure, Axes]:
-    """The same without frame and ticks, for a circle: from minus ``reach`` to ``reach`` both ways.
-
-    ``below``: the share of the height that stays free for a legend.
-    """
+    """The same without frame and ticks, for a circle; ``below``: the share of the height for a legend."""
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, below, 1, 1 - below))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
@@ -201,10 +191,7 @@ def scores_drawing(table: Evaluation, metric: str, title: str) -> Drawing:
 def few_scores_drawing(
     panels: Mapping[str, tuple[pandas.DataFrame, Mapping[str, PaperNumber]]], title: str
 ) -> Drawing:
-    """Few systems, each with its score, its 95 % interval, and the paper's value as a diamond.
-
-    ``panels``: title → our scores and the papers' numbers by system.
-    """
+    """Few systems, the paper's value a diamond; ``panels``: title → our scores, and the papers' numbers."""
     rows = [len(scores) for scores, _ in panels.values()]
     figure = Figure(figsize=(7.2, 0.62 * len(rows) + 0.28 * sum(rows)))
     grid = {"height_ratios": rows, "left": 0.32, "right": 0.78, "top": 0.93, "bottom": 0.06, "hspace": 0.36}

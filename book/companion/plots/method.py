@@ -30,7 +30,6 @@ from companion.studies.pretext import Term
 from skey.inference.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS, TONIC_NAMES
 from skey.losses import dft
-from skey.metrics import Interval
 from skey.shapes import Float
 from skey.vqt import SEGMENT_FRAMES
 
@@ -38,11 +37,10 @@ VIEW_COLOURS: Mapping[str, str] = {"a": "#0072b2", "b": "#009e73", "a_moved": "#
 VIEW_NAMES: Mapping[str, str] = {"a": "$T_c A$", "b": "$T_c B$", "a_moved": "$T_{c+k} A$"}  # in matplotlib
 OMEGA_COLOURS: Mapping[int, str] = {7: colour("stone"), 1: colour("stone-w1")}  # the colour of each circle
 
-_LEGEND: Mapping[str, Any] = {
+_LEGEND: Mapping[str, Any] = {  # three names below a circle, close enough together to fit under it
     **{"loc": "lower center", "ncols": 3, "frameon": False},
     **{"fontsize": 13, "columnspacing": 1, "handletextpad": 0.2},
 }
-"""Three names below a circle, close enough together to fit under it."""
 
 FRAMES_PER_CELL = 16  # frames of a log-VQT averaged into one cell of a picture: a third of a second or so
 LOUDER_THAN = (0.7, 0.85, 0.95)  # from these quantiles on, a cell is drawn darker by another step
@@ -122,10 +120,9 @@ def grid_drawing(
     words: tuple[str, str],
     marks: Mapping[tuple[int, int], str] | None = None,
 ) -> Drawing:
-    """A square of twelve by twelve shares in 0..1, rows from the top, each box as opaque as its share.
+    """A square of 12 × 12 shares in 0..1, rows from the top, each box as opaque as its share.
 
-    ``labels`` are those of the axes, that of the rows first; ``face`` is the colour of the boxes; ``words``
-    are title and description; ``marks``: (row, column) → a letter to write into the box, which is outlined.
+    ``labels``: of rows and columns; ``words``: title, description; ``marks``: outlined boxes, their letters.
     """
     figure, axes = canvas(4.4, 4.4)
     heatmap(axes, pd.DataFrame(shares), face)
@@ -176,33 +173,6 @@ def many_points_drawing(points: Mapping[str, complex], omega: int, title: str) -
         axes.text(point.real, point.imag - 0.01 + above, str(number), ha="center", va="center", fontsize=9)
     said = "; ".join(f"{name}: length {abs(point):.2f}" for name, point in points.items())
     return draw(figure, title, f"Points in the complex plane, unit circle drawn. {said}.")
-
-
-@styled
-def costs_drawing(costs: Mapping[int, Sequence[float]], axis: str, title: str) -> Drawing:
-    """What 0 to 11 semitones, ``axis`` says of what, cost on either circle; ``costs``: omega → 12 numbers."""
-    figure, axes = canvas(5.6, 2.8)
-    for (omega, values), line in zip(costs.items(), ("o-", "s--"), strict=True):
-        axes.plot(range(12), values, line, color=OMEGA_COLOURS[omega], label=f"ω = {omega}")
-    axes.set(xlabel=axis, xticks=range(12), ylim=(0, None))
-    figure.legend(loc="outside upper center", ncols=2, frameon=False)
-    said = (f"omega {omega}: {', '.join(f'{each:.2f}' for each in row)}" for omega, row in costs.items())
-    return draw(figure, title, f"From 0 to 11 semitones, {'; '.join(said)}.")
-
-
-@styled
-def offsets_drawing(shares: Mapping[str, Sequence[Interval]], title: str) -> Drawing:
-    """How often a label is right for each offset of its row, with 95 % intervals."""
-    figure, axes = canvas(5.6, 3.2)
-    for place, ((name, row), marker) in enumerate(zip(shares.items(), "osD", strict=True)):
-        x, face = np.arange(12) + 0.16 * (place - 1), MODE_COLOURS.get(name, INK)
-        axes.vlines(x, [each.low for each in row], [each.high for each in row], color=face, alpha=0.5)
-        axes.plot(x, [each.value for each in row], marker, color=face, label=name, markersize=5)
-    axes.axhline(50, color=INK, alpha=0.3, linewidth=0.8)
-    axes.set(xticks=range(12), ylim=(0, 100), ylabel="% right", xlabel="semitones of q* above the signature")
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    said = (f"{name}: {', '.join(f'{each.value:.0f}' for each in row)}" for name, row in shares.items())
-    return draw(figure, title, f"Percent right at offsets 0 to 11. {'; '.join(said)}.")
 
 
 def _compact(drawing: Drawing) -> Drawing:

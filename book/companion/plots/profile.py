@@ -35,10 +35,7 @@ _RELATIVES = [
 
 
 def alignment_drawings(title: str, observed: Mapping[str, Any]) -> list[Drawing]:
-    """The answers of a network to C major and A minor, before and after calibration: two drawings.
-
-    Outer ring: the major column when C major sounds; inner ring: the minor column when A minor sounds.
-    """
+    """A network's answers to C major (outer ring) and A minor (inner ring), before and after calibration."""
     calibration = Calibration(**observed["calibration"])
     major, minor = (mean_profile(observed, mode) for mode in MODES)
     named = {"major": np.roll(major, calibration.major), "minor": np.roll(minor, calibration.minor + 3)}
@@ -62,10 +59,9 @@ def key_rings(probabilities: Sequence[float], title: str) -> Drawing:
 def rings_drawing(
     rings: Mapping[str, Float[np.ndarray, "12"]], labels: Sequence[str], title: str, description: str
 ) -> Drawing:
-    """Dots on two rings, each as large as its share, over a faint dot at each place.
+    """Dots on two rings, each as large as its share in 0..1, over a faint dot at each place.
 
-    ``rings``: ``major`` and ``minor`` → 12 shares in 0..1 by key signature, C first; ``labels``: 12 along the
-    circle of fifths from C, which is on top; ``description``: what to say beside where the largest dots are.
+    ``rings``: 12 shares by signature, C first; ``labels``: along the circle of fifths from C, on top.
     """
     figure, axes = bare(3.4, 3.4, 1.6)
     angles = 2 * np.pi * np.arange(12) / 12
@@ -88,8 +84,7 @@ def timeline_drawing(
 ) -> Drawing:
     """The 24 probabilities over time, keys along the circle of fifths, each major above its relative minor.
 
-    ``stretches``: ``start`` and ``end`` in seconds, ``probabilities`` in the order of KEYS or none; they
-    overlap, and each is drawn around its middle. The row of the ``reference`` is outlined.
+    ``stretches`` overlap; each is drawn around its middle. The row of the ``reference`` is outlined.
     """
     middles = np.array([(stretch["start"] + stretch["end"]) / 2 for stretch in stretches])
     step = middles[1] - middles[0] if len(middles) > 1 else 1.0

@@ -1,8 +1,4 @@
-"""Calibration looked at closely: what networks predict for each transposition of the reference sounds.
-
-Nothing in training ties the two modes of a network with 24 outputs together; calibration, whose input is C
-major and A minor, finds where each of them begins.
-"""
+"""What networks predict for each transposition of the sounds by which calibration names their rows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -23,11 +19,6 @@ NAME = "calibration"  # the observation, and its notebook
 NETWORKS = ("stone", "skey-fifths", DEFAULT, *RELEASED)  # where their weights are at hand
 
 MODES: tuple[Mode, Mode] = ("major", "minor")
-
-
-def observe_calibration() -> dict[str, dict[str, Any]]:
-    """What :func:`observe_network` says of each network at hand, by system."""
-    return {name: observe_network(loaded) for name, loaded in at_hand(NETWORKS).items()}
 
 
 def at_hand(names: Iterable[str]) -> dict[str, LoadedModel]:
@@ -85,11 +76,7 @@ def agreeing(entry: Mapping[str, Any], mode: Mode) -> int:
 
 
 def mode_offset(calibration: Calibration) -> int:
-    """How many steps along the circle of fifths the two modes of one row lie apart, -5..6.
-
-    From the signature of the row's major key to that of its minor key; 0 where the two are relatives, as they
-    always are with 12 outputs.
-    """
+    """Steps on the circle of fifths, -5..6, from the signature of a row's major key to its minor key's."""
     major = Key(calibration.major, "major").signature
     minor = Key(calibration.minor, "minor").signature
     steps = (minor - major) * 7 % PITCH_CLASSES  # a fifth is seven semitones

@@ -47,11 +47,13 @@ Sound = Float[np.ndarray, "samples *channels"]
 def observe_inputs(limit: int = 0) -> dict[str, dict[str, Any]]:
     """Everything that the page shows; with a ``limit`` only so many sounds, clips and tunings."""
     estimator, sums = KeyEstimator(), checksums(systems(*ESTIMATORS))
+    clips = enumerate(plan_clips("test")[:MUSIC_CLIPS][: limit or None])
+    starts = ((clip.level, n, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]) for n, clip in clips)
     made = [kind for kind in nonmusic.KINDS if kind != nonmusic.SPOKEN]
     asked = {
         "inputs": ask_inputs(estimator),
         "sounds": ask_waves(estimator, nonmusic.sounds(made, limit)),
-        "music": ask_waves(estimator, _clips(limit)),
+        "music": ask_waves(estimator, starts),
     }
     if shutil.which("espeak-ng"):
         asked[SPEECH] = ask_waves(estimator, nonmusic.sounds([nonmusic.SPOKEN], limit))
@@ -99,22 +101,13 @@ def answer_words(estimator: KeyEstimator, path: Path) -> str:
 
 def ask_waves(estimator: KeyEstimator, waves: Iterable[tuple[str, int, nonmusic.Wave]]) -> pd.DataFrame:
     """``kind``, ``number``, ``evidence`` and ``confidence`` (0 without a key) of each sound."""
-    rows = [
-        (kind, number, evidence(wave), estimator.estimate(wave, SAMPLE_RATE).confidence)
-        for kind, number, wave in waves
-    ]
+    rows = []
+    for kind, number, wave in waves:
+        tonality, confidence = measure_tonality(wave), estimator.estimate(wave, SAMPLE_RATE).confidence
+        # Far below zero where the spectrum has no lines at all.
+        evidence = tonality.evidence if tonality.tonal else min(tonality.evidence, -9.0)
+        rows.append((kind, number, evidence, confidence))
     return pd.DataFrame(rows, columns=["kind", "number", "evidence", "confidence"]).round(DIGITS)
-
-
-def _clips(limit: int) -> Iterator[tuple[str, int, nonmusic.Wave]]:
-    for number, clip in enumerate(plan_clips("test")[:MUSIC_CLIPS][: limit or None]):
-        yield clip.level, number, render_clip(clip)[: nonmusic.SECONDS * SAMPLE_RATE]
-
-
-def evidence(wave: Float[np.ndarray, " samples"]) -> float:
-    """The evidence for music in a sound; far below zero where its spectrum has no lines at all."""
-    tonality = measure_tonality(wave)
-    return tonality.evidence if tonality.tonal else min(tonality.evidence, -9.0)
 
 
 def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, Any]]:
@@ -133,11 +126,6 @@ def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, 
 
 
 FRONTS = ("tuned to 440 Hz", "following the tuning")  # the papers' front end, and ours
-
-
-def peers() -> pd.DataFrame:
-    """What other estimators did: an input a row, a system a column."""
-    return pd.read_csv(PEERS, index_col="input", keep_default_na=False)
 
 
 def table_of(entry: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
@@ -218,7 +206,7 @@ def _with(value: float, every: int) -> Sound:
 _NOISE = np.random.default_rng(0).bytes(100_000)
 _WORDS = b"These are words, not samples.\n" * 200
 
-INPUTS: Mapping[str, Callable[[Path], object] | None] = {
+INPUTS: Mapping[str, Callable[[Path], object] | None] = {  # name in the peers' table → what writes it
     **{f"good.{suffix}": _wav(_music) for suffix in ("wav", "flac")},
     "good.opus": _wav(partial(_music, rate=48_000), 48_000, format="OGG", subtype="OPUS"),
     **{"good.aac": _aac("adts"), "good.m4a": _aac("ipod"), "aac_named.mp3": _aac("adts")},
@@ -251,4 +239,3 @@ INPUTS: Mapping[str, Callable[[Path], object] | None] = {
     **{"text.wav": _bytes(_WORDS), "text.mp3": _bytes(_WORDS), "binary.mp3": _bytes(_NOISE)},
     "missing.wav": None,
 }
-"""Name of each input, as the table of the peers has it, and what writes it."""

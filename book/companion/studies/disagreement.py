@@ -50,8 +50,7 @@ def unanimity(answers: pd.DataFrame) -> pd.DataFrame:
 def hear_disagreed() -> dict[str, dict[str, Any]]:
     """System → ``checksum`` of its weights, and clip to hear → the 24 probabilities in the order of KEYS.
 
-    The clips are those of the shipped record of Table 3; features are rounded to bytes like those that the
-    record was computed from, so that the largest probability is its answer.
+    Features are rounded to bytes like those of the record, so that the largest probability is its answer.
     """
     entries: dict[str, dict[str, Any]] = {}
     with one_thread(), torch.inference_mode():

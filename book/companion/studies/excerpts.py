@@ -29,12 +29,10 @@ RUNS = "excerpts-of-runs.csv"  # the scores of runs that differ in one thing, ea
 
 
 def score_excerpts(folder: Path) -> pd.DataFrame:
-    """What every system of Table 3 at hand scores on the excerpts in a folder.
+    """What every system of Table 3 at hand scores on the excerpts in a folder, with the columns ``COLUMNS``.
 
-    MIREX with its 95 % interval by system and part (all, and each kind of music), see
-    :data:`companion.scores.COLUMNS`; of networks also ``right`` (key and mode), ``confidence``, the second
-    minus the first, ``overconfidence``, and ``fitted``, what this is at the temperature fitted on rendered
-    clips.
+    MIREX by part (all, and each kind of music); of networks also how often they are ``right`` (key and mode),
+    their ``confidence``, ``overconfidence``, the difference, and that as ``fitted`` by rendered clips.
     """
     keys, features = _excerpts(folder)
     asked = systems(*systems_of(T3))

@@ -4,7 +4,6 @@ Its weights, ``k10.pt`` of github.com/jhurliman/jams (MIT), are not part of this
 description: the constant-Q transform of nnAudio in place of librosa's, which it was trained with.
 """
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -59,8 +58,3 @@ def ask(file: Path, waves: Iterable[Float32[np.ndarray, " samples"]]) -> list[Ke
         tonic, minor = divmod(int(network(torch.log1p(magnitude)[:, None]).argmax()), 2)
         answers.append(Key(tonic, "minor" if minor else "major"))
     return answers
-
-
-def checksum(file: Path) -> str:
-    """SHA-256 of the file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()

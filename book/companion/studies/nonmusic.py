@@ -219,13 +219,12 @@ def _vowels(rng: Generator) -> Wave:
     return spoken * np.convolve(pauses, np.hanning(1000) / 500, "same")
 
 
-TEXTS: Mapping[str, str] = {
+TEXTS: Mapping[str, str] = {  # the fable that the International Phonetic Association has read
     "en": "The north wind and the sun were disputing which was the stronger, when a traveller came along.",
     "de": "Einst stritten sich Nordwind und Sonne, wer von ihnen beiden wohl der Stärkere wäre.",
     "fr": "La bise et le soleil se disputaient, chacun assurant qu'il était le plus fort.",
     "it": "Si bisticciavano un giorno il vento di tramontana e il sole, quando videro un viaggiatore.",
 }
-"""The beginning of the fable that the International Phonetic Association has read in every language."""
 
 
 def _speech(rng: Generator) -> Wave:
@@ -239,7 +238,7 @@ def _speech(rng: Generator) -> Wave:
     return np.resize(prepare(spoken, rate), _SAMPLES)
 
 
-KINDS: Mapping[str, Callable[[Generator], Wave]] = {
+KINDS: Mapping[str, Callable[[Generator], Wave]] = {  # each kind of sound, and what makes one
     "white noise": lambda rng: _noise(rng, 0),
     "pink noise": lambda rng: _noise(rng, 1),
     "brown noise": lambda rng: _noise(rng, 2),
@@ -264,4 +263,3 @@ KINDS: Mapping[str, Callable[[Generator], Wave]] = {
     "speech, formants": _vowels,
     SPOKEN: _speech,
 }
-"""Each kind of sound, and what makes one."""

@@ -1,8 +1,4 @@
-"""Figures 1 and 2 of STONE on real clips: what networks say to three views of one, and to either mode.
-
-The records hold what the networks said; points, losses and sums follow from it by the functions that training
-uses.
-"""
+"""Figures 1 and 2 of STONE on real clips: what networks say to three views of one, and to either mode."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,10 +31,7 @@ TWO_COLUMNS_SKEY = ("skey-fifths", "released-skey")  # S-KEY, which Figure 2 sho
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One of the three distances of Eq. 9: over how many semitones, and the number.
-
-    `power` is the cross-power of Eq. 4, `target` where Eq. 5 wants it.
-    """
+    """A distance of Eq. 9 over ``k`` semitones; ``power``: Eq. 4, ``target``: where Eq. 5 wants it."""
 
     k: int
     power: complex
@@ -47,10 +40,7 @@ class Term:
 
 
 def pretext_clips() -> dict[str, Clip]:
-    """The clips of Figure 1, both clean chorales of the test split in major.
-
-    The second was picked by hand: its first half leans to the subdominant and its second to the dominant.
-    """
+    """The clips of Figure 1; "torn", picked by hand, leans to the subdominant, then to the dominant."""
     torn = next(clip for clip in plan_clips("test") if clip.piece_id == "chorales/bwv407")
     return {"sure": structure_clips()[0], "torn": torn}
 
@@ -130,10 +120,7 @@ def terms(entry: Mapping[str, Any], clip: str, omega: int = 7) -> dict[str, Term
 
 
 def named_structure(entry: Mapping[str, Any], mode: str) -> Float[Tensor, "12 2"]:
-    """The matrix Y of a clip of Figure 2, (12, 2), named by calibration but not taken apart.
-
-    Rows by the pitch class of the major key that they stand for, C first; columns major, minor.
-    """
+    """Y of a clip of Figure 2: rows by pitch class of their major key, C first; columns major, minor."""
     calibration = Calibration(**entry["calibration"])
     y = torch.tensor(entry[mode]).T.roll(calibration.major, dims=0)
     return y if calibration.major_column == 0 else y.flip(1)

@@ -1,8 +1,7 @@
 """How often S-KEY's pseudo-label of the mode is right: by row, sign, chroma and part of the test clips.
 
-The rule (`skey.losses.pseudo_label`) compares two pitch classes of a clip's chroma, and q* says which two.
-Here q* is the clip's true key signature, moved by an offset; or what a network says it is. The record holds,
-for each clip and pitch class, whether it is louder than the one three semitones below; all else follows.
+The rule (`skey.losses.pseudo_label`) compares two pitch classes of a clip's chroma, and q* says which two:
+here the true key signature, moved by an offset, or what a network says it is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +34,7 @@ MODES = ("major", "minor")
 SCALES: tuple[Scale, ...] = get_args(Scale)
 PARTS = ("all", "full", "hard", "chorales", "tunes")  # parts of the test clips that get numbers of their own
 
-NETWORKS = (
+NETWORKS = (  # networks whose rows are tried, where their weights are at hand
     "stone",
     "stone24",
     "skey",
@@ -48,7 +47,6 @@ NETWORKS = (
     "skey-fifths",
     *RELEASED,
 )
-"""Networks whose rows are tried, where their weights are at hand."""
 
 _A = 9
 
@@ -58,11 +56,10 @@ Roots = Integer[np.ndarray, " clips"]
 
 @dataclass(frozen=True)
 class Study:
-    """What a record says of the clips.
+    """What a record says of the clips; ``parts``: which of them belong to each.
 
-    ``signatures``: key signatures as pitch classes; ``major``: whether the key is major; ``parts``: which
-    clips belong to each part; ``louder``: scale of the chroma → (clips, 12), whether a pitch class, C first,
-    is louder than the one three semitones below; ``fifths``: the same, each with its fifth.
+    ``louder``: scale of the chroma → (clips, 12), whether a pitch class, C first, is louder than the one
+    three semitones below; ``fifths``: the same, each with its fifth.
     """
 
     signatures: Roots
@@ -73,10 +70,7 @@ class Study:
 
 
 def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """Chromas of the first so many test clips (0: all) as the rule sees them, and what networks say of them.
-
-    ``louder`` and ``fifths``: a text of twelve 0 and 1 a clip. Raises ``MissingData`` without features.
-    """
+    """Chromas of the first so many test clips (0: all) as the rule sees them, and what networks say."""
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
     heard, clips = [dataset.log_vqt(track) for track in dataset.tracks()], dataset.clips

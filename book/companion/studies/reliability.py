@@ -36,8 +36,7 @@ RESAMPLES = 2000  # how often tracks are drawn again for the interval of the cal
 def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     """What the estimator answers to the first so many test clips (0: all) with each listener, how surely.
 
-    Profiles of windows are averaged, as ``KeyEstimator`` does with sound. ``no_key``: whether the sound of a
-    clip has a key at all, of the first ones of the *hard* level. Raises ``MissingData`` without features.
+    ``no_key``: whether a clip has a key at all, of the first of the *hard* level.
     """
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
@@ -90,9 +89,9 @@ def keyless_sounds() -> Mapping[str, Float32[np.ndarray, " samples"]]:
     }
 
 
-def systems_of(entries: Entries) -> tuple[str, ...]:
-    """The systems that were asked, in the order of ``LISTENERS``."""
-    return tuple(name for name in LISTENERS if name in entries)
+def judged_systems(entries: Entries) -> dict[str, pd.DataFrame]:
+    """:func:`judged` of each system that was asked, in the order of ``LISTENERS``."""
+    return {name: judged(entries, name) for name in LISTENERS if name in entries}
 
 
 def judged(entries: Entries, system: str) -> pd.DataFrame:
@@ -117,10 +116,7 @@ def share(right: "pd.Series[bool]") -> Interval:
 
 
 def error_interval(answers: pd.DataFrame) -> Interval:
-    """The expected calibration error, 0 to 1, with the 95 % percentile interval over resampled tracks.
-
-    It is never below zero, so that an interval which begins near zero is all that honesty can show.
-    """
+    """The expected calibration error, 0 to 1, with its 95 % percentile interval; never below zero."""
     confidence, right = answers["confidence"].to_numpy(), answers["right"].to_numpy()
     rows = np.random.default_rng(0).integers(len(answers), size=(RESAMPLES, len(answers)))
     drawn = [expected_error(confidence[row], right[row], BINS) for row in rows]

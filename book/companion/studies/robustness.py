@@ -1,8 +1,7 @@
 """How answers change when one thing about a recording gets worse and everything else stays.
 
-The notes of test pieces are played clean and in tune, and one effect at a time is added: the tuning of the
-sampler, an effect of :mod:`skey.corpus.degradation`, or another length. What every system answers is kept,
-answer by answer; scores and intervals follow from the answers.
+The notes of test pieces are played clean and in tune, and one effect at a time is added. What every system
+answers is kept; scores and intervals follow from it.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from companion.observations import Entries
 from companion.scores import Answer, format_answer, is_signature, parse_answer, percent, points
 from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
-from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, Arrangement, generator
+from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, generator
 from skey.corpus.degradation import RANGES, add_noise, limit_band, normalise_peak, reverb, saturate
 from skey.corpus.plan import Clip, arrangements, plan_clips
 from skey.corpus.soundfont import soundfont
@@ -35,18 +34,15 @@ Wave = Float32[np.ndarray, " samples"]
 
 NAME = "degradation"  # the observation, and its notebook
 
-LISTENERS = (
+LISTENERS = (  # the systems that are asked, where they are at hand
     *("krumhansl", "temperley-peaks", DEFAULT, "stone", "supervised"),
     *("released-skey", "released-stone12"),
 )
-"""The systems that are asked, where they are at hand."""
 
 CLIPS = 24  # how many clips: a quarter each in major and minor from chorales and from tunes
 SECONDS = 15.0  # how long a clip is where its length is not the matter: one segment of the papers
 
-ROOM_SECONDS = 3.5
-"""Time of 60 dB of decay of the room, in the middle of the *hard* level's; its loudness is what varies."""
-
+ROOM_SECONDS = 3.5  # of 60 dB of decay, in the middle of the *hard* level's; the room's loudness varies
 CLEAN = "clean"  # the condition without any effect
 
 
@@ -54,10 +50,8 @@ CLEAN = "clean"  # the condition without any effect
 class Effect:
     """One way for a recording to get worse.
 
-    ``axis``: what its strength is, ``unit``: in what it is measured; ``strengths``: those that are tried, in
-    order; ``untouched``: the strength of the clean sound, or None where no number stands for it, and then it
-    comes first; ``range``: strengths of the corpus' *hard* level, if it has this effect; ``shown``: the two
-    strengths, middling and strong, that are heard; the strong one is in the table.
+    ``strengths`` are tried in order; ``untouched``: that of the clean sound, or None, which then is first;
+    ``range``: those of the corpus' *hard* level; ``shown``: two that are heard, the second in the table.
     """
 
     title: str
@@ -78,7 +72,7 @@ class Effect:
 
 _HARD = RANGES["hard"]
 
-EFFECTS: Mapping[str, Effect] = {
+EFFECTS: Mapping[str, Effect] = {  # every effect by name
     "detuning": Effect(
         "Detuning",
         "cents from A4 = 440 Hz",
@@ -114,7 +108,6 @@ EFFECTS: Mapping[str, Effect] = {
         "Length of the excerpt", "seconds", "s", (3.0, 5.0, 10.0, 30.0), SECONDS, None, (10.0, 3.0)
     ),
 }
-"""Every effect by name."""
 
 CONDITIONS: Mapping[str, tuple[str | None, float | None]] = {
     CLEAN: (None, None),
@@ -130,21 +123,16 @@ def condition(effect: str, strength: float | None) -> str:
 
 
 def test_clips(limit: int = 0) -> tuple[Clip, ...]:
-    """The clips that are played.
+    """The first clips of the test split's *full* level, at least one, balanced over sources and modes.
 
-    ``limit``: at most so many sounds, a clip having one for each of ``CONDITIONS``; 0 for all. Returns the
-    first clips of the test split's *full* level, at least one, balanced over sources and modes.
+    ``limit``: at most so many sounds, a clip having one for each of ``CONDITIONS``; 0 for all.
     """
     count = max(1, min(CLIPS, limit // len(CONDITIONS))) if limit else CLIPS
     return tuple(clip for clip in plan_clips("test") if clip.level == "full")[:count]
 
 
 def render(clip: Clip, effect: str | None = None, strength: float | None = None) -> Wave:
-    """A clip with one effect, everything else clean and in tune.
-
-    ``effect`` is a name in ``EFFECTS`` and ``strength`` as it measures it, both None for the clean sound of
-    one of :func:`test_clips`. Returns 15 s (or as long as the effect says) at 22,050 Hz, peak 1.
-    """
+    """A clip with one of ``EFFECTS``, or clean; 15 s, or as long as the effect says, at 22,050 Hz, peak 1."""
     if effect is None or strength is None:
         return play(clip)
     if effect == "detuning":
@@ -177,13 +165,8 @@ def play(clip: Clip, seconds: float = SECONDS, cents: float = 0.0) -> Wave:
 @lru_cache(maxsize=4)
 def _whole(clip: Clip, cents: float) -> Wave:
     """The sound of all thirty seconds; cut afterwards, so that a shorter excerpt holds the same samples."""
-    part = _arrangement(clip)
+    part = arrangements(clip)[0]
     return soundfont().render(part.notes, part.programs, CLIP_SECONDS, cents)
-
-
-@lru_cache(maxsize=4)
-def _arrangement(clip: Clip) -> Arrangement:
-    return arrangements(clip)[0]
 
 
 def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
@@ -202,9 +185,10 @@ def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def systems_of(entries: Entries) -> tuple[str, ...]:
-    """The systems that were asked, in the order of ``LISTENERS``."""
-    return tuple(name for name in LISTENERS if name in entries)
+def systems_of(entries: Entries, metric: str = "ksea") -> list[str]:
+    """The systems that were asked and have such a score: those of key signatures have KSEA alone."""
+    asked = [name for name in LISTENERS if name in entries]
+    return [each for each in asked if metric == "ksea" or not is_signature(answers(entries, each, CLEAN))]
 
 
 def references(entries: Entries) -> list[Key]:
@@ -215,11 +199,6 @@ def references(entries: Entries) -> list[Key]:
 def answers(entries: Entries, system: str, name: str) -> list[Answer]:
     """What a system answered under a condition, clip by clip; a limited run has carried longer columns."""
     return [parse_answer(text) for text in entries[system][name][: len(entries["clips"]["keys"])]]
-
-
-def tells_keys(entries: Entries, system: str) -> bool:
-    """Whether a system answers keys, and not key signatures alone."""
-    return not is_signature(answers(entries, system, CLEAN))
 
 
 def score_points(entries: Entries, system: str, name: str, metric: str) -> Float[np.ndarray, " clips"]:
@@ -247,10 +226,7 @@ def positions(effect: Effect) -> list[float]:
 
 
 def spread(effect: Effect) -> tuple[float, float] | None:
-    """Where on that axis the *hard* level of the corpus lies, or None.
-
-    What is weaker than the first strength that was tried lies half a step before it.
-    """
+    """Where on that axis the *hard* level lies, if at all; what is weaker than any: half a step off."""
     if effect.range is None:
         return None
     places = pd.Series(positions(effect), effect.scale).loc[lambda each: each.index.notna()]

@@ -1,7 +1,6 @@
 """What Eq. 2 of STONE makes of a profile: what errors and uncertain profiles cost on either circle.
 
-On the circle of fifths (omega 7) the nearest wrong answer is a fifth away, on the circle of semitones
-(omega 1) a semitone; 5 and 11 are the same circles run backwards, and no other omega tells all twelve apart.
+No omega but 7 and 1, and the same circles run backwards, 5 and 11, tells all twelve signatures apart.
 """
 
 from collections.abc import Mapping
@@ -21,25 +20,9 @@ from skey.vqt import SEGMENT_FRAMES, crop
 
 OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}  # the two circles of the paper
 
-INTERVALS: Mapping[int, str] = {
-    0: "none: the relative key",
-    1: "a semitone",
-    2: "a whole tone: two fifths",
-    3: "a minor third: the parallel key",
-    4: "a major third",
-    5: "a fifth",
-    6: "a tritone",
-}
-"""Semitones between two key signatures, and which mistake that is; 12 minus as many is the same distance."""
-
 CHROMAS: tuple[Scale, ...] = ("decibels", "energy", "peaks")
 NETWORKS = ("stone", "stone-w1", "released-stone12")  # where their weights are at hand
 UNTRAINED_CLIPS = 48  # so many clips are enough for a network that says the same of all of them
-
-
-def one_hot(row: int) -> Float[Tensor, "12"]:
-    """A one-hot profile."""
-    return torch.eye(12)[row % 12]
 
 
 def spread(weights: Mapping[int, int | float]) -> Float[Tensor, "12"]:
@@ -53,7 +36,7 @@ def spread(weights: Mapping[int, int | float]) -> Float[Tensor, "12"]:
 def example_profiles() -> dict[str, Float[Tensor, "12"]]:
     """Profiles of different uncertainty, by a description."""
     return {
-        "one-hot": one_hot(0),
+        "one-hot": torch.eye(12)[0],
         "split between two fifths": spread({0: 1, 7: 1}),
         "split between two semitones": spread({0: 1, 1: 1}),
         "split between C and A, a minor third apart": spread({0: 1, 9: 1}),
@@ -64,11 +47,6 @@ def example_profiles() -> dict[str, Float[Tensor, "12"]]:
         "Krumhansl's A minor": spread(dict(enumerate(PROFILES["krumhansl"][1]))).roll(9),
         "uniform": torch.full((12,), 1 / 12),
     }
-
-
-def cost(k: int, omega: int) -> float:
-    """Eq. 5 with k = 0 for two sure profiles that lie k semitones apart: 1 - cos(2 pi omega k / 12)."""
-    return float(distance(one_hot(0)[None], one_hot(k)[None], 0, omega)[0])
 
 
 def length(profile: Float[Tensor, "12"], omega: int) -> float:
@@ -87,10 +65,7 @@ def cost_of_open_mode(offset: int, omega: int) -> float:
 
 
 def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
-    """Modulus of Eq. 2 (mean of both segments) and Eq. 6 of each test clip, of chromas and of networks.
-
-    ``limit``: of the first so many clips (0: all). Raises ``MissingData`` without features.
-    """
+    """Eq. 2 (modulus, mean of both segments) and Eq. 6 of the first so many test clips (0: all)."""
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
     segments = torch.stack([segments_of(dataset.log_vqt(track)) for track in dataset.tracks()])

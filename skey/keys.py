@@ -1,4 +1,8 @@
-"""The 24 keys: value type, order, circle of fifths, relations, every notation; pitch class 0..11 from C."""
+"""The 24 keys: their value type, their order, the circle of fifths, how two keys relate, and every notation.
+
+A pitch class counts semitones above C (0..11). A key signature is named by the pitch class of the major key
+that has it: C major and A minor both have signature 0.
+"""
 
 import re
 import unicodedata

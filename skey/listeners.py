@@ -66,7 +66,11 @@ def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "valu
 
 
 def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
-    """Windows (99, window) of a track, floored 80 dB (1) under their maximum; a rest of 7.5 s fills one."""
+    """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
+
+    A rest of at least 7.5 s reaches back to fill a window, a shorter one is dropped, as STONE drops every
+    rest. A shorter track is one short window.
+    """
     frames, length = log_vqt.shape[-1], frames_of(seconds)
     starts = list(range(0, frames - length + 1, length)) or [0]
     if frames - starts[-1] - length >= frames_of(SEGMENT_SECONDS) // 2:

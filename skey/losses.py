@@ -73,7 +73,10 @@ def cross_entropy(target: Float[Tensor, "batch n"], y: Float[Tensor, "batch n"])
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The profiles of T_c A, T_c B (supervised: the label's oracle) and T_{c+k} A, and k."""
+    """The profiles of T_c A, T_c B and T_{c+k} A, and by how much the third is moved.
+
+    In supervised training `b` is the oracle of the label.
+    """
 
     a: Tensor
     b: Tensor
@@ -100,7 +103,11 @@ def cpsd_loss(views: Views, omega: int = 7, half: bool = True) -> PerItem:
 
 
 def cross_entropy_loss(views: Views, rotated: bool = True) -> PerItem:
-    """Eq. 9 with 12-class cross-entropies ("w/o CPSD", Table 2, STONE), of a rotated target or as it is."""
+    """Eq. 9 with every distance replaced by a 12-class cross-entropy ("w/o CPSD", Table 2, STONE).
+
+    The paper leaves open whether the crop rotates the target or is forgotten; then nothing asks for
+    equivariance.
+    """
     a, b, moved = (signature_profile(y) for y in (views.a, views.b, views.a_moved))
     k = views.k if rotated else 0
     pairs = ((a, b, 0), (a, moved, k), (b, moved, k))
@@ -147,7 +154,10 @@ def pseudo_label(
 
 
 def oracle(signature: Numbers, is_minor: Numbers, c: Numbers) -> Keys:
-    """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode."""
+    """Section 6.1, STONE: the one-hot answer in the place of B: row (signature - A - c) mod 12, by mode.
+
+    ``signature`` is the pitch class (C = 0) of the label's key signature, ``c`` the crop.
+    """
     rows = (signature - 9 - c) % PITCH_CLASSES
     result = torch.zeros(len(rows), 2 * PITCH_CLASSES, device=rows.device)
     return result.scatter(1, (2 * rows + is_minor)[:, None], 1.0).reshape(-1, PITCH_CLASSES, 2)

@@ -20,7 +20,7 @@ from companion.scores import Answer, format_answer, is_signature, parse_answer, 
 from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, generator
-from skey.corpus.degradation import RANGES, add_noise, limit_band, normalise_peak, reverb, saturate
+from skey.corpus.degradation import RANGES, add_noise, normalise_peak, reverb, saturate
 from skey.corpus.plan import Clip, arrangements, plan_clips
 from skey.corpus.soundfont import soundfont
 from skey.inference.threads import one_thread
@@ -43,6 +43,8 @@ CLIPS = 24  # how many clips: a quarter each in major and minor from chorales an
 SECONDS = 15.0  # how long a clip is where its length is not the matter: one segment of the papers
 
 ROOM_SECONDS = 3.5  # of 60 dB of decay, in the middle of the *hard* level's; the room's loudness varies
+FILTER_ORDER = 8  # of the Butterworth filters that take bass or treble away: 48 dB per octave
+
 CLEAN = "clean"  # the condition without any effect
 
 
@@ -140,21 +142,14 @@ def render(clip: Clip, effect: str | None = None, strength: float | None = None)
     if effect == "length":
         return play(clip, seconds=strength)
     wave, rng = play(clip), generator(clip.seed_text, f"study {effect}")
-    if effect == "high-pass":
-        return normalise_peak(_without_bass(wave, strength))
-    if effect == "low-pass":
-        return normalise_peak(limit_band(wave, strength))
+    if effect in ("high-pass", "low-pass"):
+        sections = butter(FILTER_ORDER, strength, effect.replace("-", ""), fs=SAMPLE_RATE, output="sos")
+        return normalise_peak(np.asarray(sosfilt(sections, wave), np.float32))
     if effect == "saturation":
         return normalise_peak(saturate(wave, strength))
     if effect == "reverb":
         return normalise_peak(reverb(wave, ROOM_SECONDS, strength, rng))
     return normalise_peak(add_noise(wave, strength, rng))
-
-
-def _without_bass(wave: Wave, hertz: float) -> Wave:
-    """Butterworth high-pass of fourth order, as of a telephone or of a small loudspeaker."""
-    sections = butter(4, hertz, "highpass", fs=SAMPLE_RATE, output="sos")
-    return np.asarray(sosfilt(sections, wave), np.float32)
 
 
 def play(clip: Clip, seconds: float = SECONDS, cents: float = 0.0) -> Wave:

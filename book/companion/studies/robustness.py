@@ -43,7 +43,7 @@ CLIPS = 24  # how many clips: a quarter each in major and minor from chorales an
 SECONDS = 15.0  # how long a clip is where its length is not the matter: one segment of the papers
 
 ROOM_SECONDS = 3.5  # of 60 dB of decay, in the middle of the *hard* level's; the room's loudness varies
-FILTER_ORDER = 8  # of the Butterworth filters that take bass or treble away: 48 dB per octave
+FILTER_ORDER = 8  # of the Butterworth filter that takes the bass away: 48 dB per octave
 
 CLEAN = "clean"  # the condition without any effect
 
@@ -102,10 +102,6 @@ EFFECTS: Mapping[str, Effect] = {  # every effect by name
     "high-pass": Effect(
         "Without bass", "Hz below which it fades", "Hz", (100.0, 200.0, 400.0), None, None, (200.0, 400.0)
     ),
-    "low-pass": Effect(
-        *("Without treble", "Hz above which it fades", "Hz", (4000.0, 2000.0, 1000.0), None),
-        *(_HARD["bandwidth_hz"], (2000.0, 1000.0)),
-    ),
     "length": Effect(
         "Length of the excerpt", "seconds", "s", (3.0, 5.0, 10.0, 30.0), SECONDS, None, (10.0, 3.0)
     ),
@@ -142,8 +138,8 @@ def render(clip: Clip, effect: str | None = None, strength: float | None = None)
     if effect == "length":
         return play(clip, seconds=strength)
     wave, rng = play(clip), generator(clip.seed_text, f"study {effect}")
-    if effect in ("high-pass", "low-pass"):
-        sections = butter(FILTER_ORDER, strength, effect.replace("-", ""), fs=SAMPLE_RATE, output="sos")
+    if effect == "high-pass":
+        sections = butter(FILTER_ORDER, strength, "highpass", fs=SAMPLE_RATE, output="sos")
         return normalise_peak(np.asarray(sosfilt(sections, wave), np.float32))
     if effect == "saturation":
         return normalise_peak(saturate(wave, strength))

@@ -186,13 +186,13 @@ def test_the_command_shown_with_each_run_on_record_trains_it_with_its_settings(
     for each in recorded:
         words = command(each, recorded).replace("MUSIC", str(tmp_path)).split()
         train.main(words[2:], standalone_mode=False)
-        experiment, seed, _, machine, _, audio, _, start = asked.pop()
+        experiment, _, machine, options, start = asked.pop()
         settings = flat(asdict(experiment))
         assert settings == {name: completed(each.settings)[name] for name in settings} | {
             "title": experiment.title
         }
-        assert (seed, machine.half_precision) == (each.seed, each.training["half_precision"])
-        assert (bool(audio), bool(start)) == (
+        assert (options["seed"], machine.half_precision) == (each.seed, each.training["half_precision"])
+        assert (bool(options["audio"]), bool(start)) == (
             bool(each.training.get("recorded_tracks")),
             "started_from" in each.training,
         )

@@ -156,9 +156,9 @@ the frames (not in the papers). That takes a processor core one to two hours, a 
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
 
-_MANY_STEPS = ("stone-invariance", "skey-peaks", "skey-late", "skey-entropy", "skey-sharp", "skey-fifths")
+_FEWER_EPOCHS = ("stone-invariance", "skey-peaks", "skey-late", "skey-entropy", "skey-sharp", "skey-fifths")
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
-    **{name: {"epochs": 26} for name in _MANY_STEPS},
+    **{name: {"epochs": 26} for name in _FEWER_EPOCHS},
     "semitone-open": _MINUTES | {"steps": 140, "epochs": 40},
     "skey-1": {"epochs": 699},
     "supervised": _MINUTES | {"batch": 32, "epochs": 40, "rate": 1e-3, "frames_per_step": 16},

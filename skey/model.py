@@ -47,12 +47,17 @@ class FrameNorm(nn.Module):
         return normalised.transpose(1, 2).contiguous()
 
 
+def layer_norm(architecture: Architecture, channels: int) -> nn.Module:
+    """The layer norm of the network in question: `ItemNorm` for 24 outputs, `FrameNorm` for 12."""
+    return ItemNorm() if architecture.outputs == 24 else FrameNorm(channels)
+
+
 class TimeDownsampling(nn.Module):
     """Layer norm, convolution over two frames with stride two (a linear map of pairs), GELU (Section 3.2)."""
 
     def __init__(self, architecture: Architecture, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.norm = ItemNorm() if architecture.outputs == 24 else FrameNorm(inputs)
+        self.norm = layer_norm(architecture, inputs)
         self.pairs = nn.Linear(2 * inputs, outputs)
 
     def forward(self, x: Block) -> Float[Tensor, "batch bins half outputs"]:
@@ -117,7 +122,7 @@ class ConvNeXt(nn.Module):
         self.depthwise = nn.Conv2d(
             channels, channels, kernel, padding=kernel // 2, groups=channels, padding_mode="replicate"
         )
-        self.norm = ItemNorm() if architecture.outputs == 24 else FrameNorm(channels)
+        self.norm = layer_norm(architecture, channels)
         self.widen = nn.Linear(channels, architecture.expansion * channels)
         self.narrow = nn.Linear(architecture.expansion * channels, channels)
         self.scale = nn.Parameter(torch.full((channels,), architecture.layer_scale))

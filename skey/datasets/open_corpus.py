@@ -76,13 +76,12 @@ class OpenCorpus(Dataset):
 
     def read_tracks(self) -> Sequence[Track]:
         """The planned clips; ``tags`` hold source, level and mode (``unknown`` without a label)."""
-        modes = [clip.key.mode if clip.key else "unknown" for clip in self.clips]
-        return [
-            Track(
-                clip.id, clip.key, clip.group, tags={"source": clip.source, "level": clip.level, "mode": mode}
-            )
-            for clip, mode in zip(self.clips, modes, strict=True)
-        ]
+        tracks = []
+        for clip in self.clips:
+            mode = clip.key.mode if clip.key else "unknown"
+            tags = {"source": clip.source, "level": clip.level, "mode": mode}
+            tracks.append(Track(clip.id, clip.key, clip.group, tags=tags))
+        return tracks
 
     def waveform(self, track: Track) -> Float32[np.ndarray, "samples"]:
         """Render one clip, (661500,) at 22,050 Hz, peak 1; raises ``KeyError`` for others' tracks."""

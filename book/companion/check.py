@@ -6,6 +6,7 @@ of weights and the papers' counts are compared with the record. Each difference 
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def check_record(
     return [
         *check_answers(folder, asked, clips),
         *(f"{FOLDER}: {line}" for line in check_answers(folder / FOLDER)),
+        *check_runs(folder),
         *check_weights(folder, folder.parent / SHIPPED),
         *check_paper(),
         *check_corpus(folder, asked is not None),
@@ -115,6 +117,14 @@ def by_cell(answers: pd.DataFrame) -> dict[str, str]:
         for name in answers
         for track, cell in answers[name].items()
     }
+
+
+def check_runs(results: Path) -> list[str]:
+    """Runs of which answers are on record but no training, or one that gave other weights; or the reverse."""
+    with suppress(RecordError):  # the checks of answers and weights name it
+        trained = {run.name: run.weights for run in read_training_records(results)}
+        return moved(read_record(results / FOLDER).weights, trained, "its training says")
+    return []
 
 
 def check_weights(results: Path, weights: Path) -> Iterator[str]:

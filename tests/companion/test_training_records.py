@@ -13,7 +13,7 @@ from test_training import Noise, run, synthetic_data
 
 from companion.__main__ import main
 from companion.answers import read_record, write_record
-from companion.check import check_answers, check_weights
+from companion.check import check_answers, check_runs, check_weights
 from companion.pages.trainings import command
 from companion.record import RESULTS, RecordError, find_checkout, flat
 from companion.scores import COLUMNS
@@ -67,6 +67,7 @@ def faults(checkout: Path, weights_again: bool = False) -> list[str]:
     files = sorted((checkout / SHIPPED).glob("*.safetensors"))
     asked = {file.stem: NetworkSystem(file) for file in files} if weights_again else None
     return [
+        *check_runs(results),
         *check_weights(results, checkout / SHIPPED),
         *check_answers(results, asked),
         *check_answers(results / FOLDER),
@@ -273,6 +274,13 @@ def test_what_is_wrong_with_shipped_weights_is_named(checkout, change, named):
     change(checkout / SHIPPED / "stone.safetensors")
     (fault,) = check_weights(checkout / RESULTS, checkout / SHIPPED)
     assert re.match(named, fault)
+
+
+def test_answers_of_a_run_whose_training_is_not_on_record_are_named(checkout):
+    ship(checkout, folders(checkout))
+    checksum = read_header(checkout / "runs" / "skey-s1" / "skey-s1.safetensors").checksum
+    record_file(checkout / RESULTS, "skey-s1").unlink()
+    assert check_runs(checkout / RESULTS) == [f"skey-s1: record {checksum}, its training says nothing"]
 
 
 def test_an_answer_that_the_weights_no_longer_give_is_named(checkout):

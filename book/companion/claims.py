@@ -21,7 +21,7 @@ from companion.paper import MARKS, Claim, ClaimKind, citation_key, claims, datas
 from companion.record import RESULTS, find_checkout
 from companion.scores import difference
 from companion.systems import TABLES
-from companion.training import FOLDER, choose, read_training_records
+from companion.training import FOLDER, TrainingRecord, choose, read_training_records
 from skey.metrics import Interval
 from skey.weights import SHIPPED, SUFFIX, read_header
 
@@ -68,9 +68,9 @@ class Judgement:
 
 @cache
 def examples_seen(system: str) -> int | None:
-    """How many examples the network that ships saw in training; None for what was not trained here."""
-    file = SHIPPED / f"{system}{SUFFIX}"
-    return read_header(file).examples if file.is_file() else None
+    """How many examples a network that ships, or a run, saw in training; None if it was not trained here."""
+    file, run = SHIPPED / f"{system}{SUFFIX}", _runs()[1].get(system)
+    return read_header(file).examples if file.is_file() else run.examples if run else None
 
 
 def is_test(claim: Claim, found: Verdict) -> bool:
@@ -100,9 +100,12 @@ def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
 
 def judge(claim: Claim, table: Evaluation) -> Judgement:
     """Test one claim on the tracks of its table."""
-    if not {claim.better, claim.worse} <= set(table.systems):
+    answers, (runs, _) = table.answers, _runs()
+    if answers.index.equals(runs.index):  # A claim may name a run.
+        answers = answers.join(runs[runs.columns.difference(answers.columns)])
+    if not {claim.better, claim.worse} <= set(answers):
         return Judgement(claim, None, "not computed here")
-    found = difference(table.answers, claim.better, claim.worse, claim.metric, table.seed)
+    found = difference(answers, claim.better, claim.worse, claim.metric, table.seed)
     enough = len(table.answers) >= LEAST_TRACKS
     said: Verdict = verdict(found, claim.kind) if enough else "undecided at this size"
     seeds = _with_other_seeds(claim, table)
@@ -111,25 +114,22 @@ def judge(claim: Claim, table: Evaluation) -> Judgement:
 
 def _with_other_seeds(claim: Claim, table: Evaluation) -> dict[str, Interval]:
     """The difference with each network that was not chosen; nothing on other tracks than those on record."""
-    answers, others = _answers_of_other_seeds()
+    answers, runs = _runs()
     if not table.answers.index.equals(answers.index):
         return {}
-    pair = claim.better, claim.worse
+    pair, chosen = (claim.better, claim.worse), {run.name for run in choose(runs.values()).values()}
     return {
-        run: difference(table.answers.assign(**{system: answers[run]}), *pair, claim.metric, table.seed)
-        for run, system in others.items()
-        if system in pair
+        name: difference(table.answers.assign(**{run.system: answers[name]}), *pair, claim.metric, table.seed)
+        for name, run in runs.items()
+        if run.is_candidate and name not in chosen and run.system in pair
     }
 
 
 @cache
-def _answers_of_other_seeds() -> tuple[pd.DataFrame, dict[str, str]]:
-    """The answers of all runs on record, and run → system of the seeds that were not chosen."""
+def _runs() -> tuple[pd.DataFrame, dict[str, TrainingRecord]]:
+    """The answers of all runs on record, and by name what is on record of their training."""
     results = find_checkout() / RESULTS
-    runs = read_training_records(results)
-    chosen = {run.name for run in choose(runs).values()}
-    others = {run.name: run.system for run in runs if run.is_candidate and run.name not in chosen}
-    return read_record(results / FOLDER).answers, others
+    return read_record(results / FOLDER).answers, {run.name: run for run in read_training_records(results)}
 
 
 def judgements(table: Evaluation) -> list[Judgement]:
@@ -162,7 +162,7 @@ def claims_table(found: Iterable[Judgement]) -> str:
         evidence = " against ".join(map(str, numbers)) or "no number"
         if numbers and claim.dataset != "fmakv2":
             evidence += f"<br>{dataset_title(claim.dataset)}"
-        systems = f"{label(claim.better)} *{SAID[claim.kind]}* {label(claim.worse)}"
+        systems = f"{_title(claim.better)} *{SAID[claim.kind]}* {_title(claim.worse)}"
         seeds = (
             f"<br>*{run}: {difference:+.1f}, {verdict(difference, claim.kind)}*"
             for run, difference in each.other_seeds.items()
@@ -245,13 +245,18 @@ def marks_legend(marks: Iterable[str]) -> str:
     return "; ".join(f"({mark}) {meaning}" for mark, meaning in MARKS.items() if mark in used)
 
 
+def _title(name: str) -> str:
+    run = _runs()[1].get(name)
+    return f"{label(run.system)} (`{name}`)" if run else label(name)
+
+
 def _examples(claim: Claim) -> str:
     shown = []
     for system in (claim.better, claim.worse):
         if seen := examples_seen(system):
             share = f" ({100 * seen / PAPERS_EXAMPLES:.2g} % of the paper's)"
             paper = claim.paper and system not in OTHER_TRAINING
-            shown.append(f"{label(system)} {seen:,}{share if paper else ''}")
+            shown.append(f"{_title(system)} {seen:,}{share if paper else ''}")
     return f"<br>*examples seen here: {'; '.join(shown)}*" if shown else ""
 
 

@@ -41,6 +41,7 @@ from skey.listeners import NetworkSystem
 from skey.metrics import Interval
 from skey.training.scoring import open_test_set, weights_of
 from skey.weights import Header, read_header
+from skey.weights.file import clips_in_batch
 from skey.weights.store import read_weights, save_weights
 
 FOLDER = "training"  # where the records lie, below the folder of the record
@@ -76,6 +77,13 @@ class TrainingRecord:
     def score(self, metric: str, part: str = "all") -> Interval | None:
         """A score on the test set in percent; None where the system has no such score."""
         return interval_of(self.scores, self.name, metric, part)
+
+    @property
+    def examples(self) -> int:
+        """How many examples trained it, those of runs that it started from included."""
+        before = (self.training.get("started_from") or {}).get("examples", 0)
+        batch = clips_in_batch(int(self.settings["batch"]), self.training)
+        return int(before + self.training["steps"] * batch)
 
     @property
     def metric(self) -> str:

@@ -22,8 +22,10 @@ from companion.claims import (
     verdict_lines,
 )
 from companion.paper import claims, find_number, label, paper_tables, papers_numbers
+from companion.record import RESULTS, find_checkout
 from companion.scores import METRICS
 from companion.systems import systems_of
+from companion.training import read_training_records
 from skey.errors import SkeyError
 from skey.keys import KEYS, Key
 from skey.metrics import Interval
@@ -54,7 +56,9 @@ def test_the_papers_evidence_for_a_claim_supports_it(claim):
 def test_a_claim_has_a_name_of_its_own_and_compares_two_systems_of_its_experiment():
     assert len({claim.id for claim in claims()}) == len(claims())
     for claim in claims():
-        assert {claim.better, claim.worse} <= set(systems_of(claim.experiment))
+        runs = {record.name: record.system for record in read_training_records(find_checkout() / RESULTS)}
+        compared = {runs.get(name, name) for name in (claim.better, claim.worse)}
+        assert compared <= set(systems_of(claim.experiment))
         assert claim.better != claim.worse and claim.metric in METRICS and claim.kind in RULES
 
 
@@ -112,6 +116,13 @@ def test_no_claim_of_a_paper_is_refuted_by_a_network_that_saw_little_of_what_the
     }
     assert little
     assert all(not is_test(claim, "does not hold") for claim in little)
+
+
+def test_a_claim_may_name_a_run_that_saw_as_many_examples_as_its_rival():
+    (judged,) = (each for each in judge_all() if each.claim.id == "peaks-beat-decibels")
+    assert examples_seen(judged.claim.better) == examples_seen(judged.claim.worse) == 59_904
+    assert judged.difference and judged.verdict == verdict(judged.difference, judged.claim.kind)
+    assert f"S-KEY, pseudo-label's row calibrated (`{judged.claim.worse}`)" in claims_table([judged])
 
 
 def test_a_question_of_our_own_is_a_test_unless_the_loser_saw_fewer_examples():

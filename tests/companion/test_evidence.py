@@ -7,7 +7,6 @@ from made_up import answers_to
 
 from companion import observations
 from companion.pages import evidence
-from companion.pages.evidence import coverage_drawing, reliability_drawing
 from companion.parameters import ParameterError
 from companion.record import RESULTS
 from companion.studies import disagreement, reliability, robustness
@@ -86,16 +85,6 @@ def test_an_oracle_of_its_own_errors_gains_by_withholding():
     answers = answered(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
     assert reliability.accuracy_at(answers, 1.0).value == 0.5
     assert reliability.accuracy_at(answers, 0.5).value == 1.0
-    coverage, right = reliability.withheld_below(answers, 0.5)
-    assert coverage == 0.5 and right is not None and right.value == 1.0
-    assert reliability.withheld_below(answers, 0.95) == (0.0, None)
-
-
-def test_classes_hold_every_answer_once():
-    answers = answered(np.linspace(0, 1, 50), np.arange(50) % 2 == 0)
-    found = reliability.classes(answers)
-    assert found["count"].sum() == 50 and len(found) == 10
-    assert ((found.low <= found.value) & (found.value <= found.high)).all()
 
 
 def test_the_interval_of_the_calibration_error_holds_it_for_a_biased_system():
@@ -109,13 +98,6 @@ def test_carried_answers_of_a_smaller_run_are_cut_to_its_clips():
     longer = {"keys": ["C major", "G major"], "confidence": [0.9, 0.1]}
     answers = reliability.judged({"clips": {"keys": ["C major"]}, "skey": longer}, "skey")
     assert len(answers) == 1 and answers.right.all()
-
-
-def test_both_figures_of_confidence_say_what_is_to_be_seen():
-    answers = answered(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]))
-    drawn = coverage_drawing({"krumhansl": answers}, "t").description
-    assert "50 % right with all answers, 100 % with half of them" in drawn
-    assert "1 answers at 90 %, 100 % of them right" in reliability_drawing("krumhansl", answers).description
 
 
 def votes(*rows: tuple[Key, ...]) -> pd.DataFrame:

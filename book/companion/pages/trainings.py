@@ -105,7 +105,7 @@ def family_curves(records: Sequence[TrainingRecord]) -> list[Drawing]:
 
 @styled
 def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
-    """A panel a system, a line a seed: held-out MIREX (solid), KSEA (dotted); dashed: the papers' end."""
+    """A panel a system, a line a run: held-out MIREX (solid), KSEA (dotted); dashed: the papers' end."""
     systems = systems_of(records)
     rows, said = -(-len(systems) // 2), []
     figure = Figure(figsize=(5.6, 0.4 + 1.25 * rows), layout="constrained")
@@ -133,7 +133,7 @@ def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
 
 @styled
 def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
-    """The terms of a system's loss by step, in training and on held-out pieces: a thin line a seed."""
+    """The terms of a system's loss by step, in training and on held-out pieces: a thin line a run."""
     system = runs[0].system
     figure = Figure(figsize=(5.6, 2.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -142,13 +142,13 @@ def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
             for run in (run for run in runs if prefix + term in run.curve):
                 values = run.curve[prefix + term]
                 axes.plot(steps_of(run), values, style, color=colour(system), linewidth=1.1, label=name)
-                name = "_"  # the other seeds have no place in the legend
+                name = "_"  # the other runs have no place in the legend
         axes.set(xlabel="steps", title=title)
         axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
     panels[0].set_ylabel("loss")
     panels[0].legend(frameon=False, fontsize=9)
     last = ", ".join(f"{run.validation_loss:.3f}" for run in runs)
-    return draw(figure, f"{label(system)}: loss", f"Last loss on held-out pieces, seed by seed: {last}.")
+    return draw(figure, f"{label(system)}: loss", f"Last loss on held-out pieces, run by run: {last}.")
 
 
 @styled

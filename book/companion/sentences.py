@@ -12,7 +12,7 @@ from pathlib import Path
 
 from skey.errors import SkeyError
 
-NOT_HERE = "*Not on these data:*"  # what precedes a sentence whose premise is false
+NOT_HERE = "*Does not hold on these data:*"  # what precedes a sentence whose premise is false
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def holds_while(premise: Callable[[], bool], sentence: str) -> str:
         true = premise()
     except LookupError:
         true = False
-    return sentence if true else f"{NOT_HERE} {sentence}"
+    return sentence if true else f"{NOT_HERE} {sentence.removeprefix('What to see: ')}"
 
 
 def refuse_stale(pages: Mapping[str, str]) -> None:

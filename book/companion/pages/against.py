@@ -1,14 +1,12 @@
-"""Our weights against the released ones: which pairs, their differences as a table and as a figure."""
+"""Our weights against the released ones: which pairs, and their differences as a figure."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 from companion.answers import Evaluation
-from companion.pages.tables import markdown_table, with_interval
 from companion.plots import INK, Drawing, canvas, colour, draw, styled
 from companion.scores import Pair, differences, parts_of
-from skey.metrics import Interval
 from skey.weights import DEFAULT
 
 PAIRS = (  # who is compared with whom
@@ -30,33 +28,10 @@ PAIRS = (  # who is compared with whom
 
 MARKERS = "os^Dv<>PX*dphH"  # one a pair: they tell pairs apart whose first system is the same
 
-NOTHING = "None of these pairs is on record: weights of one of the two were not there when it was made."
-
 
 def pairs_of(table: Evaluation) -> list[Pair]:
     """The pairs of which both systems were asked."""
     return [pair for pair in PAIRS if {pair.ours, pair.other} <= set(table.systems)]
-
-
-def differences_table(table: Evaluation) -> str:
-    """Ours minus the other in percentage points with 95 % intervals, part by part, and what it says."""
-    pairs = pairs_of(table)
-    if not pairs:
-        return NOTHING
-    sizes = [f"{part}<br>n\N{NO-BREAK SPACE}= {len(rows)}" for part, rows in parts_of(table.answers).items()]
-    rows = []
-    for pair in pairs:
-        found = differences(table.answers, pair, table.seed)
-        cells = (with_interval(each, "+.1f") for each in found.values())
-        rows.append([pair.in_words(), *cells, in_short(found["all"])])
-    return markdown_table(["Ours − the other", *sizes, "Ours is"], rows)
-
-
-def in_short(difference: Interval) -> str:
-    """What an interval says of our score."""
-    if difference.low > 0:
-        return "more"
-    return "less" if difference.high < 0 else "undecided"
 
 
 @styled

@@ -31,12 +31,6 @@ def comparison_table(table: Evaluation) -> str:
     return markdown_table(HEADERS[metric], rows)
 
 
-def relations_table(table: Evaluation) -> str:
-    """Shares of each relation in percent, for every system that answers keys: our rows alone."""
-    rows = (_our_row(table, name, "mirex") for name in table.scored("mirex"))
-    return markdown_table(HEADERS["mirex"], rows)
-
-
 def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable], metric: str) -> Iterator[list[str]]:
     """The paper's row and ours of one system: both, one, or none of them."""
     printed = next((each for each in papers if system in each.systems), None)

@@ -58,7 +58,8 @@ def _reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict]) -> str:
             and all(mirex[rising].diff()[1:] > 0)
         ),
         "- **What reproduced.** A network learns key signatures without a label: STONE trained here has a "
-        f"KSEA of {ksea['stone']:.1f} % and the released STONE {ksea['released-stone12']:.1f} %, against "
+        f"KSEA (score of key signatures) of {ksea['stone']:.1f} % and the released STONE "
+        f"{ksea['released-stone12']:.1f} %, against "
         f"{ksea['feature-engineering']:.1f} % for the strongest pitch class. It learns the mode, too: S-KEY "
         f"trained here by the paper's rule, the best of {seeds('skey')} starts by its own loss, has a MIREX "
         f"score of {mirex['skey']:.1f} %, with four times the clips ({clips:,}) {mirex['skey-400']:.1f} %, "

@@ -166,7 +166,7 @@ def method_parts(checkout: Path) -> dict[str, str]:
     labels = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
     views = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
     entry = views[first_recorded(views, ONE_COLUMN)]
-    titles = {"sure": "A clip that the network is sure of", "torn": "A clip that pulls both ways"}
+    titles = {"sure": "A clip with a clear key", "torn": "An ambiguous clip"}
     planes = [plane_drawing(profile_points(entry, clip), 7, title) for clip, title in titles.items()]
     return {
         "method/crops.html": crops._repr_html_(),

@@ -1,11 +1,10 @@
-"""The page on training: its curves, the table of runs with their commands, the budget in words."""
+"""The page on training: its curves, and the table of runs with their commands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from textwrap import wrap
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -20,12 +19,10 @@ from skey.experiments import at_scale, find_experiment
 from skey.shapes import Float
 from skey.weights.file import clips_in_batch
 
-FRAMES = "architecture / frames_per_step"
-
 OPTIONS: Mapping[str, str] = {  # how much is trained: settings, and their options of `skey train`
     **{name: f"--{name}" for name in ("clips", "unlabelled", "batch", "steps", "epochs")},
     "optimiser / rate": "--rate",
-    FRAMES: "--frames-per-step",
+    "architecture / frames_per_step": "--frames-per-step",
 }
 
 NOTHING = "No run is on record yet: `skey train` makes one, and `python3 run.py ship` records it."
@@ -56,26 +53,6 @@ def command(run: TrainingRecord, runs: Sequence[TrainingRecord]) -> str:
     return " ".join(words)
 
 
-def averaging_words(records: Sequence[TrainingRecord]) -> str:
-    """What averaging frames costs, in words: runs with the same seed that differ in nothing else."""
-    alike: dict[tuple[object, ...], dict[int, TrainingRecord]] = {}
-    for record in records:
-        settings = completed(record.settings)
-        scale = (settings[name] for name in OPTIONS if name != FRAMES)
-        alike.setdefault((record.system, record.seed, *scale), {})[settings[FRAMES]] = record
-    lines = [
-        f"- {label(str(system))}: {'; '.join(_averaged(*each) for each in sorted(runs.items()))}."
-        for (system, *_), runs in alike.items()
-        if len(runs) > 1
-    ]
-    return "\n".join(lines) or "No two runs on record differ in that alone."
-
-
-def _averaged(frames: int, record: TrainingRecord) -> str:
-    said = "every frame" if frames == 1 else f"means of {frames} frames"
-    return f"{said} (`{record.name}`), {record.score_words}, held-out loss {record.validation_loss:.4f}"
-
-
 def runs_table(records: Sequence[TrainingRecord]) -> str:
     """All runs: command, size, time, last validation loss, scores, and which one was chosen."""
     if not records:
@@ -98,28 +75,6 @@ def runs_table(records: Sequence[TrainingRecord]) -> str:
             ]
         )
     return markdown_table(header, rows)
-
-
-def budget_words(records: Sequence[TrainingRecord]) -> str:
-    """How long all runs took together, on which machines, in words."""
-    if not records:
-        return NOTHING
-    machines = [str(run.training.get("machine", run.training["device"])) for run in records]
-    hours = pd.Series([run.training["seconds"] / 3600 for run in records])
-    spent = hours.groupby(machines, sort=False)
-    parts = [f"{each.sum():.1f} hours on {name} ({len(each)})" for name, each in spent]
-    return f"{len(records)} runs, {hours.sum():.1f} hours in all: {'; '.join(parts)}."
-
-
-def chosen_words(records: Sequence[TrainingRecord]) -> str:
-    """How the choice among seeds relates to their scores, system by system, in words."""
-    chosen, lines = choose(records), []
-    for system, runs in systems_of([record for record in records if record.is_candidate]).items():
-        scores = [score.value for run in runs if (score := run.score(run.metric))]
-        span = f"{runs[0].metric.upper()} {min(scores):.1f} to {max(scores):.1f} %"
-        if len(runs) > 1:
-            lines.append(f"- {label(system)}: {len(runs)} seeds, {span}, chosen {chosen[system].score_words}")
-    return "\n".join(lines) or "No system has several seeds on record."
 
 
 def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
@@ -149,7 +104,7 @@ def family_curves(records: Sequence[TrainingRecord]) -> list[Drawing]:
 
 @styled
 def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
-    """A panel a system, a line a seed: held-out MIREX (solid), KSEA (dotted); dashed: the papers' end."""
+    """A panel a system, a line a run: held-out MIREX (solid), KSEA (dotted); dashed: the papers' end."""
     systems = systems_of(records)
     rows, said = -(-len(systems) // 2), []
     figure = Figure(figsize=(5.6, 0.4 + 1.25 * rows), layout="constrained")
@@ -177,7 +132,7 @@ def score_curves(records: Sequence[TrainingRecord], title: str) -> Drawing:
 
 @styled
 def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
-    """The terms of a system's loss by step, in training and on held-out pieces: a thin line a seed."""
+    """The terms of a system's loss by step, in training and on held-out pieces: a thin line a run."""
     system = runs[0].system
     figure = Figure(figsize=(5.6, 2.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -186,13 +141,13 @@ def loss_curves(runs: Sequence[TrainingRecord]) -> Drawing:
             for run in (run for run in runs if prefix + term in run.curve):
                 values = run.curve[prefix + term]
                 axes.plot(steps_of(run), values, style, color=colour(system), linewidth=1.1, label=name)
-                name = "_"  # the other seeds have no place in the legend
+                name = "_"  # the other runs have no place in the legend
         axes.set(xlabel="steps", title=title)
         axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.6)
     panels[0].set_ylabel("loss")
     panels[0].legend(frameon=False, fontsize=9)
     last = ", ".join(f"{run.validation_loss:.3f}" for run in runs)
-    return draw(figure, f"{label(system)}: loss", f"Last loss on held-out pieces, seed by seed: {last}.")
+    return draw(figure, f"{label(system)}: loss", f"Last loss on held-out pieces, run by run: {last}.")
 
 
 @styled

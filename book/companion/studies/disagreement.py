@@ -8,7 +8,6 @@ import torch
 
 from companion.answers import evaluate
 from companion.observations import rounded
-from companion.scores import REFERENCE
 from companion.systems import T3, systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.threads import one_thread
@@ -26,25 +25,11 @@ def voters(answers: pd.DataFrame) -> pd.DataFrame:
     return answers[[name for name in VOTERS if name in answers]]
 
 
-def different_answers(answers: pd.DataFrame) -> list[int]:
-    """How many different keys the voters name, track by track; no answer counts as one more."""
-    return [len(set(row)) for row in voters(answers).to_numpy()]
-
-
-def disagreed_rows(answers: pd.DataFrame, count: int = COUNT) -> list[int]:
+def disagreed_rows(answers: pd.DataFrame) -> list[int]:
     """The rows with the most different answers, ties in the order of a checksum of the track's name."""
     ties = [zlib.crc32(track.encode()) for track in answers.index]
-    different = different_answers(answers)
-    return sorted(range(len(answers)), key=lambda row: (-different[row], ties[row]))[:count]
-
-
-def unanimity(answers: pd.DataFrame) -> pd.DataFrame:
-    """By how many different answers there are: ``tracks``, and of them those where the ``most`` frequent one
-    (of several, the one named first) or ``any`` is right."""
-    pairs = list(zip(voters(answers).to_numpy().tolist(), answers[REFERENCE], strict=True))
-    most = [max(row, key=row.count) == key for row, key in pairs]
-    votes = pd.DataFrame({"tracks": 1, "most": most, "any": [key in row for row, key in pairs]})
-    return votes.groupby(different_answers(answers)).sum()
+    different = voters(answers).nunique(axis=1, dropna=False).tolist()
+    return sorted(range(len(answers)), key=lambda row: (-different[row], ties[row]))[:COUNT]
 
 
 def hear_disagreed() -> dict[str, dict[str, Any]]:

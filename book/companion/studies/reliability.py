@@ -5,7 +5,6 @@ Y. Geifman and R. El-Yaniv, *Selective Classification for Deep Neural Networks*,
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -102,14 +101,6 @@ def judged(entries: Entries, system: str) -> pd.DataFrame:
     return answers[["confidence"]].assign(right=answers["key"] == references)
 
 
-def classes(answers: pd.DataFrame) -> pd.DataFrame:
-    """Classes of confidence of equal width that hold any answer, a row each."""
-    places = (answers["confidence"] * BINS).astype(int).clip(upper=BINS - 1)
-    groups = answers.groupby(places)
-    shares = pd.DataFrame({place: asdict(share(each)) for place, each in groups["right"]}).T
-    return shares.assign(count=groups.size(), confidence=groups["confidence"].mean())
-
-
 def share(right: "pd.Series[bool]") -> Interval:
     """The share of right answers, 0 to 1, with its 95 % interval."""
     return bootstrap_interval(right.to_numpy(float))
@@ -134,9 +125,3 @@ def accuracy_at(answers: pd.DataFrame, coverage: float) -> Interval:
 def coverage_curve(answers: pd.DataFrame) -> list[Interval]:
     """Accuracy at each of ``COVERAGES``, 0 to 1."""
     return [accuracy_at(answers, coverage) for coverage in COVERAGES]
-
-
-def withheld_below(answers: pd.DataFrame, least: float) -> tuple[float, Interval | None]:
-    """The share of tracks with an answer when those under ``least`` are withheld; how many are right."""
-    kept = answers["right"][answers["confidence"] >= least]
-    return len(kept) / len(answers), share(kept) if len(kept) else None

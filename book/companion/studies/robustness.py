@@ -11,12 +11,11 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.signal import butter, sosfilt
 
 from companion.observations import Entries
-from companion.scores import Answer, format_answer, is_signature, parse_answer, percent, points
+from companion.scores import Answer, format_answer, is_signature, parse_answer, points
 from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, generator
@@ -25,7 +24,6 @@ from skey.corpus.plan import Clip, arrangements, plan_clips
 from skey.corpus.soundfont import soundfont
 from skey.inference.threads import one_thread
 from skey.keys import Key, parse_key
-from skey.metrics import Interval, bootstrap_interval, paired_bootstrap
 from skey.shapes import Float, Float32
 from skey.vqt import log_vqt
 from skey.weights import DEFAULT
@@ -195,34 +193,3 @@ def answers(entries: Entries, system: str, name: str) -> list[Answer]:
 def score_points(entries: Entries, system: str, name: str, metric: str) -> Float[np.ndarray, " clips"]:
     """The points of each clip under a condition, 0 to 1, whose mean is the score ``metric``."""
     return np.asarray(points(metric, references(entries), answers(entries, system, name)))
-
-
-def score_curve(entries: Entries, system: str, effect: str, metric: str) -> list[Interval]:
-    """A score along ``EFFECTS[effect].scale``, in percent with its 95 % interval over the clips."""
-    names = (condition(effect, strength) for strength in EFFECTS[effect].scale)
-    return [percent(bootstrap_interval(score_points(entries, system, name, metric))) for name in names]
-
-
-def score_change(entries: Entries, system: str, effect: str, strength: float, metric: str) -> Interval:
-    """What an effect does to a score on the same clips, in percentage points with the 95 % interval."""
-    touched = score_points(entries, system, condition(effect, strength), metric)
-    return percent(paired_bootstrap(touched, score_points(entries, system, CLEAN, metric)))
-
-
-def positions(effect: Effect) -> list[float]:
-    """Where the strengths lie on a figure's axis: cents where they are, anything else in equal steps."""
-    if effect.untouched == 0.0:
-        return [float(strength or 0.0) for strength in effect.scale]
-    return [float(place) for place in range(len(effect.scale))]
-
-
-def spread(effect: Effect) -> tuple[float, float] | None:
-    """Where on that axis the *hard* level lies, if at all; what is weaker than any: half a step off."""
-    if effect.range is None:
-        return None
-    places = pd.Series(positions(effect), effect.scale).loc[lambda each: each.index.notna()]
-    weaker = places.iloc[0] - (0.0 if effect.untouched is not None else 0.5)
-    rising = places.sort_index()
-    ends = {"left" if rising.index[0] == places.index[0] else "right": weaker}
-    low, high = sorted(np.interp(effect.range, rising.index, rising, **ends).tolist())
-    return low, high

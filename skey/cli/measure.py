@@ -150,14 +150,6 @@ def step(experiment: str, runs: int, as_json: bool) -> None:
     show(measure_training(experiment, runs), as_json)
 
 
-@bench.command(params=[MINUTES(default=3.0), RUNS(default=3), AS_JSON])
-def stages(minutes: float, runs: int, as_json: bool) -> None:
-    """CPU seconds of each stage of an estimate, and of training S-KEY on many tracks."""
-    from skey.cli.stages import measure_stages
-
-    show(measure_stages(minutes, runs), as_json)
-
-
 def _show_costs(commands: Mapping[str, Sequence[str]], runs: int, as_json: bool) -> None:
     """Run commands, by name, in turn, and print what each takes."""
     show([cost._asdict() for cost in interleaved(commands, runs)], as_json)

@@ -151,3 +151,9 @@ def test_the_clips_to_hear_are_those_with_the_most_different_answers():
 def test_systems_agree_where_they_name_the_same_key():
     rows = evidence.agreement_table(votes((C, C, C), (C, G, AM))).splitlines()[2:]
     assert "**100**" in rows[0] and "| 50 | **50** |" in rows[1]
+
+
+def test_seven_right_answers_in_ten_of_which_each_claims_certainty_are_wrong_by_the_rest():
+    right = np.arange(10) < 7
+    assert reliability.expected_error(np.full(10, 0.99), right) == pytest.approx(0.29, abs=1e-3)
+    assert reliability.expected_error(np.full(10, 0.7), right) < 0.01

@@ -128,10 +128,7 @@ class Network(_Trained):
         cropped = np.maximum(heard[:CROPPED_BINS], heard.max() - self._header.floor)
         repeats = -(-self._header.architecture.minimum_frames // cropped.shape[1])
         raw = self._network.profile(np.tile(cropped, repeats) if repeats > 1 else cropped)
-        calibration = self._header.calibration
-        if self.outputs == 12:
-            return np.asarray(calibration.signature_profile(raw.T)[0])
-        return np.asarray(calibration.key_profile(raw[None])[0])
+        return np.asarray(self._header.calibration.probabilities(raw[None])[0])
 
 
 class TorchNetwork(_Trained):
@@ -152,10 +149,10 @@ class TorchNetwork(_Trained):
         """What the network says, calibrated to keys or key signatures."""
         import torch
 
-        ask = self._loaded.signature_profile if self.outputs == 12 else self._loaded.profile
         with one_thread():
             heard = torch.as_tensor(log_vqt, dtype=torch.float32, device=self._device)
-            return np.asarray(ask(heard[None])[0].cpu())
+            raw = self._loaded.raw_profile(heard[None])
+            return np.asarray(self._header.calibration.probabilities(raw)[0].cpu())
 
 
 def listener(

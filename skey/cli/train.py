@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 Options = dict[str, Any]
 Origin: TypeAlias = "LoadedModel | None"  # what a training starts from
 POSITIVE = click.IntRange(min=1)
-SETTINGS = tuple(
-    ["clips", "unlabelled", "epochs", "batch", "steps", "rate", "frames_per_step", "recolour", "recorded"]
-)
 
 
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,9 +115,10 @@ def train(experiments: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
 
 def _scaled(experiment: "Experiment", options: Options) -> "Experiment":
     """The system at our scale or the papers', with what the options change."""
-    from skey.experiments import at_scale, scaled
+    from skey.experiments import OUR_SCALE, at_scale, scaled
 
-    chosen = {name: options[name] for name in SETTINGS if options[name] is not None}
+    names = (*OUR_SCALE, "recolour", "recorded")
+    chosen = {name: options[name] for name in names if options[name] is not None}
     if "clips" in chosen:
         chosen.setdefault("unlabelled", chosen["clips"])
     if options["no_corpus"]:

@@ -155,7 +155,7 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
     """One run; says on standard error how it went, and on standard output where the weights are."""
     from skey.training.data import load_data
     from skey.training.loop import Run
-    from skey.training.scoring import open_test_set, score_words
+    from skey.training.scoring import score_words
 
     data = load_data(system, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
     for skipped in data.skipped:
@@ -168,6 +168,5 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
             shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
             click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
     if run.fabric.is_global_zero:
-        score = score_words(run.folder.weights, open_test_set(build=True, progress=True))
-        click.echo(f"{run.folder.name}: {score} on the test set", err=True)
+        click.echo(f"{run.folder.name}: {score_words(run.folder.weights)} on the test set", err=True)
         click.echo(run.folder.weights)

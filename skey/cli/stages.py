@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skey.errors import SkeyError
-from skey.experiments import Experiment, at_scale, find_experiment
+from skey.experiments import Experiment, at_scale
 from skey.inference.threads import keep_freed_memory, one_blas_thread, one_thread
 from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
@@ -37,21 +37,16 @@ class Stage:
     bytes: int = 0
 
 
-def measure_training(experiment: str, runs: int) -> list[dict[str, Any]]:
-    """A training step of a system in three ways; see `in_turn`. Raises ``SkeyError`` for no ChromaNet."""
-    with one_thread(), one_blas_thread:
-        return in_turn(ways_to_step(find_experiment(experiment)), runs)
-
-
 def in_turn(stages: Sequence[Stage], runs: int) -> list[dict[str, Any]]:
-    """A row a stage, which take turns: CPU seconds of this process for one unit, the median of the turns."""
+    """A row a stage, which take turns: CPU seconds of one thread for one unit, the median of all."""
 
     def seconds(stage: Stage) -> float:
         began = time.process_time()
         stage.run()
         return (time.process_time() - began) / stage.units
 
-    turns = [[seconds(stage) for stage in stages] for _ in range(runs)]
+    with one_thread(), one_blas_thread:
+        turns = [[seconds(stage) for stage in stages] for _ in range(runs)]
     return [
         {"stage": stage.name, "of": stage.of, "cpu_seconds": median(measured), "bytes": stage.bytes}
         for stage, *measured in zip(stages, *turns, strict=True)

@@ -16,7 +16,6 @@ from skey.estimator import KeyEstimator
 from skey.experiments import find_experiment
 from skey.files.decoding import decoded
 from skey.inference.spectrum import log_vqt
-from skey.inference.threads import one_blas_thread, one_thread
 from skey.inference.tonality import measure_tonality
 from skey.training.data import Pool
 from skey.training.recordings import Recordings, segments
@@ -35,7 +34,7 @@ def stages(minutes: float, runs: int) -> None:
 
 def measure_stages(minutes: float, runs: int) -> list[dict[str, Any]]:
     """All stages, for a made-up mp3 of so many minutes and the training of S-KEY; see ``in_turn``."""
-    with tempfile.TemporaryDirectory() as folder, one_thread(), one_blas_thread:
+    with tempfile.TemporaryDirectory() as folder:
         track = Path(folder) / "track.mp3"
         write_recording(track, 60 * minutes, FORMATS["mp3"])
         estimates, features = _of_estimates(track, minutes), _of_features(track, Path(folder) / "shards")

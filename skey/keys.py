@@ -206,19 +206,6 @@ def _from_fifths(fifths: int, mode: Mode) -> Key:
     return Key((7 * fifths + (9 if mode == "minor" else 0)) % 12, mode)
 
 
-def parse_gtzan(number: object) -> Key | None:
-    """Read a key number of Lerch's annotations of GTZAN: 0..11 are A, Bb, … Ab major, 12..23 minor, -1 none.
-
-    ``3.0``, as pandas reads a column with gaps, is 3. Raises ``KeyParseError`` for anything else.
-    """
-    match = re.fullmatch(r"\s*([+-]?\d{1,9})(?:\.0)?\s*", str(number))
-    if not match or int(match[1]) not in range(-1, 24):
-        raise KeyParseError(
-            f"{number!r} is not a key number: expected -1 (no key) or 0..23 (0 = A major, 12 = A minor)"
-        )
-    return None if int(match[1]) < 0 else KEYS[int(match[1])].transposed(9)
-
-
 def format_key(key: Key, notation: Notation = Notation.NAME) -> str:
     """Write a key, such as ``Eb minor``, ``7m`` or ``sf=-6 mi=1``; :func:`parse_key` reads each back."""
     notation, name, minor = Notation(notation), TONIC_NAMES[key.tonic], key.mode == "minor"

@@ -1,8 +1,6 @@
 """What is asked about a track, and the one way to ask: a template, or a network with its weights."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,6 @@ from skey.inference.filters import CROPPED_BINS, SEGMENT_SECONDS, frames_of
 from skey.inference.network import NumpyChromaNet
 from skey.inference.templates import correlations, energy_chroma
 from skey.inference.threads import one_blas_thread, one_thread
-from skey.keys import KEYS, Key
 from skey.shapes import Float
 from skey.weights import default_weights, find_weights
 from skey.weights.file import Header, read_arrays, read_header
@@ -128,10 +125,7 @@ class Network(_Trained):
         cropped = np.maximum(heard[:CROPPED_BINS], heard.max() - self._header.floor)
         repeats = -(-self._header.architecture.minimum_frames // cropped.shape[1])
         raw = self._network.profile(np.tile(cropped, repeats) if repeats > 1 else cropped)
-        calibration = self._header.calibration
-        if self.outputs == 12:
-            return np.asarray(calibration.signature_profile(raw.T)[0])
-        return np.asarray(calibration.key_profile(raw[None])[0])
+        return np.asarray(self._header.calibration.probabilities(raw[None])[0])
 
 
 class TorchNetwork(_Trained):
@@ -152,10 +146,10 @@ class TorchNetwork(_Trained):
         """What the network says, calibrated to keys or key signatures."""
         import torch
 
-        ask = self._loaded.signature_profile if self.outputs == 12 else self._loaded.profile
         with one_thread():
             heard = torch.as_tensor(log_vqt, dtype=torch.float32, device=self._device)
-            return np.asarray(ask(heard[None])[0].cpu())
+            raw = self._loaded.raw_profile(heard[None])
+            return np.asarray(self._header.calibration.probabilities(raw)[0].cpu())
 
 
 def listener(
@@ -168,25 +162,3 @@ def listener(
     header = read_header(find_weights(chosen)) if isinstance(chosen, str | Path) else chosen.header
     light = str(device).split(":")[0] == "cpu" and isinstance(header.architecture, Architecture)
     return Network(chosen) if light else TorchNetwork(chosen, device)
-
-
-@dataclass(frozen=True)
-class NetworkSystem:
-    """A network as a system: log-VQT of a whole track in, its key (12 outputs: its key signature) out."""
-
-    file: Path
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the weights, as their header gives it and reading them verifies it."""
-        return read_header(self.file).checksum
-
-    @cached_property
-    def listener(self) -> Listener:
-        """The network, read when the first track comes; ``WeightsError`` where the file is damaged."""
-        return listener(self.file)
-
-    def __call__(self, log_vqt: LogVqt) -> Key | int:
-        """The answer for a track."""
-        best = int(ask(self.listener, log_vqt).argmax())
-        return KEYS[best] if self.listener.outputs == len(KEYS) else best

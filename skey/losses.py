@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from skey.baselines import Scale
+from skey.inference.templates import DECADES
 from skey.shapes import Complex64, Float, Int
 
 PITCH_CLASSES = 12
@@ -133,6 +134,18 @@ def average_mode(views: Views) -> Float[Tensor, ""]:
     return (major.mean() - 0.5) ** 2
 
 
+def peaks(log_vqt: Float[Tensor, "*batch bins frames"]) -> Float[Tensor, "*batch bins frames"]:
+    """The magnitudes of bins that are louder than the two beside them; the others are 0.
+
+    A note has half its magnitude in the two semitones beside it, of which peaks leave nothing.
+    """
+    magnitude = 10 ** (DECADES * (log_vqt - 1))
+    loudest_neighbour = F.max_pool2d(
+        magnitude.reshape(1, -1, *magnitude.shape[-2:]), (3, 1), stride=1, padding=(1, 0)
+    ).reshape(magnitude.shape)
+    return magnitude * (magnitude == loudest_neighbour)
+
+
 @torch.no_grad()
 def pseudo_label(
     views: Views, chroma: Profiles, sign: Sign = -3, row_of_first_bin: Row = 0, with_fifth: bool = False
@@ -148,8 +161,8 @@ def pseudo_label(
     row = ((signature_profile(views.a) + signature_profile(views.b)) / 2).argmax(1)
     root = (row - row_of_first_bin) % PITCH_CLASSES
     rival = (root + sign) % PITCH_CLASSES
-    loudness = chroma + chroma.roll(-FIFTH, 1) if with_fifth else chroma
-    louder = loudness.gather(1, root[:, None]) > loudness.gather(1, rival[:, None])
+    heard = chroma + chroma.roll(-FIFTH, 1) if with_fifth else chroma
+    louder = heard.gather(1, root[:, None]) > heard.gather(1, rival[:, None])
     return louder[:, 0].to(chroma.dtype)
 
 
@@ -169,10 +182,11 @@ class LossSettings:
 
     `signature` compares key signature profiles by CPSD, by cross-entropy, or by one that forgets the crop
     ("invariance"). `mode` is nothing, the agreement of views (24-STONE, Eq. 16), or S-KEY's pseudo-label, its
-    row tied to the reference sound if `calibrated`; `sign`, `with_fifth`: see `pseudo_label`, `chroma`: see
-    `track_chroma`. `half` keeps the 1/2 of Eq. 5. `labels`: supervised epochs compare the views with the
-    oracle in the place of B (Section 6.1, STONE), or both views of A with the key (ours). The mode counts
-    from `mode_from` of the training on (0 in the papers); until then `opening`, if set, compares profiles.
+    row tied to the reference sound if `calibrated`; `sign`, `with_fifth`: see `pseudo_label`, `chroma` is
+    of the log-VQT or of its `peaks`. `half` keeps the 1/2 of Eq. 5. `labels`: supervised epochs compare the
+    views with the oracle in the place of B (Section 6.1, STONE), or both views of A with the key (ours). The
+    mode counts from `mode_from` of the training on (0 in the papers); until then `opening`, if set, compares
+    profiles.
     """
 
     signature: Comparison = "cpsd"
@@ -185,7 +199,7 @@ class LossSettings:
     sign: Sign = -3
     calibrated: bool = False
     with_fifth: bool = False
-    chroma: Scale = "decibels"
+    chroma: Literal["decibels", "peaks"] = "decibels"
     mode_from: float = 0.0
     labels: Literal["oracle", "keys"] = "oracle"
 

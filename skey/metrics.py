@@ -102,11 +102,6 @@ def _count_cells(pairs: Iterable[tuple[Key, Any]], columns: Sequence[Any]) -> In
     return matrix
 
 
-def normalise_rows(matrix: Integer[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """Divide each row by its sum, so that it shows where one reference key goes; an empty row stays zero."""
-    return np.asarray(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
-
-
 Fifths = Literal["both", "ascending"]  # which fifths earn half a point
 
 MIREX_WEIGHTS = {

@@ -21,6 +21,7 @@ COMMANDS = {  # name of each command of the companion: the module that defines i
         "Ask K10, a network trained on labelled recordings, about the test clips.",
     ),
     "record-index": ("companion.indexing", "Choose the pieces of the open corpus anew."),
+    "stages": ("companion.studies.stages", "Measure the stages of an estimate and of a training."),
     "record-corpus": ("companion.ship", "Write what the test clips hold into the record."),
 }
 

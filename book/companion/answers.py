@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from companion.datasets import Dataset, MissingData, Track, labelled_tracks, load_dataset
 from companion.kept import KeptAnswers, System, kept_answers
 from companion.parameters import ParameterError, Parameters
 from companion.record import (
@@ -42,7 +43,6 @@ from companion.scores import (
 from companion.systems import SYSTEMS, checksums, systems, systems_of
 from skey.audio import AudioError
 from skey.corpus.processes import in_processes
-from skey.datasets import Dataset, MissingData, Track, labelled_tracks, load_dataset
 from skey.metrics import RelationCounts, SignatureCounts
 
 ANSWERS, ABOUT, SCORES = "answers.csv", "answers.json", "scores.csv"  # the files of a record, in its folder

@@ -16,6 +16,7 @@ import pandas as pd
 
 from companion.answers import ask_anew, describe, open_dataset, read_record, read_scores, table_of
 from companion.claims import judge_all, verdict_lines
+from companion.datasets import labelled_tracks
 from companion.kept import System
 from companion.paper import paper_tables
 from companion.parameters import Parameters
@@ -25,7 +26,6 @@ from companion.systems import SYSTEMS, checksums, systems
 from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
 from skey.corpus import plan
 from skey.corpus.build import FeatureStore, open_store
-from skey.datasets import labelled_tracks
 from skey.errors import WeightsError
 from skey.experiments import find_experiment
 from skey.shapes import UInt8

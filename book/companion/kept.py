@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import skey
+from companion.datasets import Dataset, Track
+from companion.estimators import NetworkSystem
 from companion.record import digest, versions
 from companion.scores import Answer, format_answer, parse_answer
-from skey.datasets import Dataset, Track
-from skey.listeners import NetworkSystem
 from skey.weights import read_header
 
 System = Callable[..., Any]  # log-VQT of a track, (99, frames), to its answer
@@ -92,9 +92,10 @@ def identity(system: System) -> str | None:
 
 @cache
 def code_digest() -> str:
-    """Sha256 of every module of the library."""
-    found = sha256()
-    package = Path(skey.__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        found.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    """Sha256 of every module of the library, and of what reads the music and is asked here."""
+    found, here = sha256(), Path(__file__).parent
+    packages = (Path(skey.__file__).parent, here / "datasets")
+    paths = [path for package in packages for path in sorted(package.rglob("*.py"))]
+    for path in (*paths, here / "estimators.py"):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
     return found.hexdigest()

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from companion.datasets import DATASETS
 from companion.record import RESULTS
-from skey.datasets import DATASETS
 from skey.errors import SkeyError
 
 INJECTED = "# Parameters"  # how papermill begins the cell in which it sets what it was given
@@ -20,7 +20,7 @@ class ParameterError(SkeyError):
 class Parameters:
     """What a notebook can be asked for; the defaults are those of the shipped record.
 
-    ``dataset``: a name in ``skey.datasets``; ``root``: where its files lie; ``limit``: keep this many tracks,
+    ``dataset``: of ``companion.datasets``; ``root``: where its files lie; ``limit``: keep this many tracks,
     spread evenly (0: all); ``recompute``: from the features, not from the record; ``seed`` of the bootstrap;
     ``output``: folder of the record, to be written or, if nothing is computed, read (empty: ``results/`` for
     the defaults, else below ``build/results/``, in a folder named by the data set, the hash of its content

@@ -9,13 +9,13 @@ import click
 from companion import training
 from companion.answers import read_scores
 from companion.check import CORPUS_RECORD, write_corpus_record
+from companion.datasets import labelled_tracks
+from companion.datasets.open_corpus import OpenCorpus
 from companion.record import RESULTS, find_checkout
 from companion.scores import interval_of, leading_metric
 from companion.studies import k10
 from companion.studies.excerpts import RUNS, TABLE, score_excerpts, score_runs
 from companion.systems import SYSTEMS
-from skey.datasets import labelled_tracks
-from skey.datasets.open_corpus import OpenCorpus
 from skey.weights import DEFAULT
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

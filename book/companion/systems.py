@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from skey.baselines import BASELINES
+from companion.estimators import BASELINES, NetworkSystem
 from skey.errors import SkeyError
 from skey.experiments import EXPERIMENTS
-from skey.listeners import NetworkSystem
 from skey.weights import available_weights
 from skey.weights.authors import RELEASES
 

@@ -23,6 +23,9 @@ from companion.answers import (
     read_scores,
     table_of,
 )
+from companion.datasets import Dataset, labelled_tracks, load_dataset
+from companion.datasets.open_corpus import OpenCorpus
+from companion.estimators import NetworkSystem
 from companion.record import (
     RESULTS,
     RecordError,
@@ -35,11 +38,9 @@ from companion.record import (
 )
 from companion.scores import Answer, interval_of, leading_metric
 from companion.systems import SYSTEMS, checksums
-from skey.datasets import Dataset, labelled_tracks
 from skey.experiments import find_experiment
-from skey.listeners import NetworkSystem
 from skey.metrics import Interval
-from skey.training.scoring import open_test_set, weights_of
+from skey.training.checkpoint import RunError
 from skey.weights import Header, read_header
 from skey.weights.file import clips_in_batch
 from skey.weights.store import read_weights, save_weights
@@ -193,13 +194,23 @@ def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
     _remove_other_seeds(results, facts)
     for name, fact in facts.items():
         write_run(results, fact, read_curve(files[name].parent / "log.csv"))
-    tested = open_test_set(build=True)
+    tested = load_dataset(OpenCorpus.name)
+    if isinstance(tested, OpenCorpus):
+        tested.build = True
     put_answers(results / FOLDER, tested, {name: NetworkSystem(file) for name, file in files.items()})
     best = choose(read_training_records(results))
     chosen = {system: run for system, run in best.items() if run.name in files}
     shipped = {system: _copy_weights(files[run.name], checkout, run) for system, run in chosen.items()}
     put_answers(results, tested, {system: NetworkSystem(file) for system, file in shipped.items()})
     return chosen
+
+
+def weights_of(folder: Path) -> Path:
+    """The weights of a finished run; raises ``RunError`` where there is not exactly one file of them."""
+    found = sorted(folder.glob("*.safetensors"))
+    if len(found) != 1 or not (folder / "log.csv").is_file():
+        raise RunError(f"{folder} holds no finished run: expected log.csv and one file of weights")
+    return found[0]
 
 
 def write_run(results: Path, facts: Mapping[str, Any], curve: pd.DataFrame) -> None:

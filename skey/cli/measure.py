@@ -145,17 +145,10 @@ def folder(clips: int, runs: int, as_json: bool) -> None:
 @click.argument("experiment", default="skey")
 def step(experiment: str, runs: int, as_json: bool) -> None:
     """CPU seconds of a training step of EXPERIMENT, beside the same step written plainly as in the papers."""
-    from skey.cli.stages import measure_training
+    from skey.cli.stages import in_turn, ways_to_step
+    from skey.experiments import find_experiment
 
-    show(measure_training(experiment, runs), as_json)
-
-
-@bench.command(params=[MINUTES(default=3.0), RUNS(default=3), AS_JSON])
-def stages(minutes: float, runs: int, as_json: bool) -> None:
-    """CPU seconds of each stage of an estimate, and of training S-KEY on many tracks."""
-    from skey.cli.stages import measure_stages
-
-    show(measure_stages(minutes, runs), as_json)
+    show(in_turn(ways_to_step(find_experiment(experiment)), runs), as_json)
 
 
 def _show_costs(commands: Mapping[str, Sequence[str]], runs: int, as_json: bool) -> None:

@@ -110,12 +110,13 @@ class Layout:
 
     def joined(self, entries: Iterable[str]) -> str:
         """Header and entries as :class:`Report` writes them, without what comes after the last entry."""
-        if self.format == Format.JSON:
-            return self.header() + ",\n".join(entries)
-        return self.header() + "".join(map(self.lines, entries))
+        lines = (self.lines(entry, is_first=not place) for place, entry in enumerate(entries))
+        return self.header() + "".join(lines)
 
-    def lines(self, entry: str) -> str:
-        """An entry with its line feed; one that says nothing is a line only where its place counts."""
+    def lines(self, entry: str, *, is_first: bool) -> str:
+        """An entry and what parts it from others; an empty one is a line only where its place counts."""
+        if self.format == Format.JSON:
+            return entry if is_first else f",\n{entry}"
         return f"{entry}\n" if entry or self.format.is_by_place else ""
 
     def _record(self, estimate: "KeyEstimate") -> dict[str, Any]:
@@ -173,10 +174,7 @@ class Report:
         if estimate is None and not self._layout.format.is_by_place:
             return None
         entry = "" if estimate is None else self._layout.entry(path, estimate)
-        if self._layout.format == Format.JSON:
-            self._stream.write(entry if self._is_first else f",\n{entry}")
-        else:
-            self._stream.write(self._layout.lines(entry))
+        self._stream.write(self._layout.lines(entry, is_first=self._is_first))
         self._stream.flush()
         self._is_first = False
         return entry

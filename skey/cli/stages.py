@@ -1,41 +1,28 @@
-"""What each stage of an estimate and of training takes of one core, and a step written as in the papers."""
+"""What a step of training takes of one core, beside the same step written plainly as in the papers."""
 
-import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skey.audio import normalise, stream_array
-from skey.cli.measure import FORMATS, write_recording
 from skey.errors import SkeyError
-from skey.estimator import KeyEstimator
-from skey.experiments import Experiment, at_scale, find_experiment
-from skey.files.decoding import decoded
-from skey.inference.spectrum import log_vqt
+from skey.experiments import Experiment, at_scale
 from skey.inference.threads import keep_freed_memory, one_blas_thread, one_thread
-from skey.inference.tonality import measure_tonality
 from skey.losses import LossSettings, Views, loss_terms
 from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsampling, profile_of
 from skey.shapes import Float
-from skey.training.data import Pool, cropped, draw_crops
+from skey.training.data import cropped, draw_crops
 from skey.training.loop import Machine
-from skey.training.recordings import Recordings, segments
-from skey.training.shards import open_shards, write_index, write_shard
 from skey.training.step import Batch, batch_loss, clip_gradients, descend, make_optimiser, use_half_precision
 from skey.vqt import SEGMENT_FRAMES, chroma
 
-TRACKS = 8  # tracks in the shard that is written and read
-BATCH = 16  # pairs of segments in a step of training, and in a batch that is read
+BATCH = 16  # pairs of segments in a step of training
 TermsOf = Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]]
 
 
@@ -50,71 +37,19 @@ class Stage:
     bytes: int = 0
 
 
-def measure_stages(minutes: float, runs: int) -> list[dict[str, Any]]:
-    """All stages, for a made-up mp3 of so many minutes and the training of S-KEY; see `_measured`."""
-    with tempfile.TemporaryDirectory() as folder, one_thread(), one_blas_thread:
-        track = Path(folder) / "track.mp3"
-        write_recording(track, 60 * minutes, FORMATS["mp3"])
-        estimates, features = _of_estimates(track, minutes), _of_features(track, Path(folder) / "shards")
-        return _measured([*estimates, *features, *ways_to_step(find_experiment("skey"))], runs)
-
-
-def measure_training(experiment: str, runs: int) -> list[dict[str, Any]]:
-    """A training step of a system in three ways; see `_measured`. Raises ``SkeyError`` for no ChromaNet."""
-    with one_thread(), one_blas_thread:
-        return _measured(ways_to_step(find_experiment(experiment)), runs)
-
-
-def _measured(stages: Sequence[Stage], runs: int) -> list[dict[str, Any]]:
-    """A row a stage, which take turns: CPU seconds of this process for one unit, the median of the turns."""
+def in_turn(stages: Sequence[Stage], runs: int) -> list[dict[str, Any]]:
+    """A row a stage, which take turns: CPU seconds of one thread for one unit, the median of all."""
 
     def seconds(stage: Stage) -> float:
         began = time.process_time()
         stage.run()
         return (time.process_time() - began) / stage.units
 
-    turns = [[seconds(stage) for stage in stages] for _ in range(runs)]
+    with one_thread(), one_blas_thread:
+        turns = [[seconds(stage) for stage in stages] for _ in range(runs)]
     return [
         {"stage": stage.name, "of": stage.of, "cpu_seconds": median(measured), "bytes": stage.bytes}
         for stage, *measured in zip(stages, *turns, strict=True)
-    ]
-
-
-def _of_estimates(track: Path, minutes: float) -> list[Stage]:
-    """The stages of an estimate, and a whole one."""
-    estimator, blocks = KeyEstimator(), list(decoded(track))
-    rate, samples = blocks[0][0], np.concatenate([block for _, block in blocks])
-    windows = list(stream_array(samples, rate, estimator.listener.window_seconds))
-    features = [log_vqt(normalise(window)) for window in windows]
-    return [
-        Stage("decode", "minute", minutes, lambda: list(decoded(track))),
-        Stage("mix and resample", "minute", minutes, lambda: list(stream_array(samples, rate))),
-        Stage("tonality and tuning", "minute", minutes, lambda: [measure_tonality(each) for each in windows]),
-        Stage("log-VQT", "minute", minutes, lambda: [log_vqt(normalise(each)) for each in windows]),
-        Stage("network", "minute", minutes, lambda: [estimator.listener.profile(each) for each in features]),
-        Stage("estimate", "track", 1, lambda: estimator.estimate(track)),
-    ]
-
-
-def _of_features(track: Path, out: Path) -> list[Stage]:
-    """The stages from a track to a batch of training."""
-    features = segments(track)
-    digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(TRACKS)]
-
-    def write() -> None:
-        write_shard(str(out / "0"), dict.fromkeys(digests, features), {})
-        write_index(str(out), ["0"], [])
-
-    write()
-    pool = Pool.of(Recordings(open_shards(out)[0]))
-    batches = [range(start, start + BATCH) for start in range(0, len(pool) - BATCH + 1, BATCH)]
-    pairs, pair_bytes = BATCH * len(batches), 2 * features[0].nbytes
-    return [
-        Stage("checksum", "track", 1, lambda: hashlib.sha256(track.read_bytes()), track.stat().st_size),
-        Stage("features", "track", 1, lambda: segments(track)),
-        Stage("write shards", "track", TRACKS, write, features.nbytes),
-        Stage("check shards", "track", TRACKS, lambda: open_shards(out), features.nbytes),
-        Stage("read shards", "pair", pairs, lambda: [pool.segments(each, 1) for each in batches], pair_bytes),
     ]
 
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 Options = dict[str, Any]
 Origin: TypeAlias = "LoadedModel | None"  # what a training starts from
 POSITIVE = click.IntRange(min=1)
-SETTINGS = tuple(
-    ["clips", "unlabelled", "epochs", "batch", "steps", "rate", "frames_per_step", "recolour", "recorded"]
-)
 
 
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,9 +115,10 @@ def train(experiments: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
 
 def _scaled(experiment: "Experiment", options: Options) -> "Experiment":
     """The system at our scale or the papers', with what the options change."""
-    from skey.experiments import at_scale, scaled
+    from skey.experiments import OUR_SCALE, at_scale, scaled
 
-    chosen = {name: options[name] for name in SETTINGS if options[name] is not None}
+    names = (*OUR_SCALE, "recolour", "recorded")
+    chosen = {name: options[name] for name in names if options[name] is not None}
     if "clips" in chosen:
         chosen.setdefault("unlabelled", chosen["clips"])
     if options["no_corpus"]:
@@ -157,7 +155,7 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
     """One run; says on standard error how it went, and on standard output where the weights are."""
     from skey.training.data import load_data
     from skey.training.loop import Run
-    from skey.training.scoring import open_test_set, score_words
+    from skey.training.scoring import score_words
 
     data = load_data(system, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
     for skipped in data.skipped:
@@ -170,6 +168,5 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
             shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
             click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
     if run.fabric.is_global_zero:
-        score = score_words(run.folder.weights, open_test_set(build=True, progress=True))
-        click.echo(f"{run.folder.name}: {score} on the test set", err=True)
+        click.echo(f"{run.folder.name}: {score_words(run.folder.weights)} on the test set", err=True)
         click.echo(run.folder.weights)

@@ -27,7 +27,6 @@ from skey.inference.threads import one_thread
 from skey.shapes import UInt8
 
 SHARD_CLIPS = 12  # in a shard: 1.5 MB, a few seconds of work to lose
-CLIP_SHAPE = (99, 1292)  # bins and frames of the log-VQT of one 30-s clip
 Features = UInt8[np.ndarray, "clips 99 1292"]  # 255 = 1.25 (``skey.vqt.to_bytes``)
 ClipFeatures = Callable[[Clip], UInt8[np.ndarray, "99 1292"]]  # makes the row of a clip
 PACKAGES = ("music21", "pretty_midi", "numpy", "scipy", "torch")  # what features depend on

@@ -95,6 +95,10 @@ class Calibration:
         minor = tuple(Key(self.minor, "minor").transposed(q) for q in range(PITCH_CLASSES))
         return major + minor if self.major_column == 0 else minor + major
 
+    def probabilities(self, profile: Float[Profile, "batch 12 *columns"]) -> Float[Profile, "batch outputs"]:
+        """All that the network tells: the profile of keys or, from 12 outputs, that of key signatures."""
+        return self.signature_profile(profile) if self.outputs == 12 else self.key_profile(profile)
+
     def key_profile(self, profile: Float[Profile, "batch 12 2"]) -> Float[Profile, "batch 24"]:
         """Probabilities in the order of ``KEYS`` (h of Eq. 11, by mode); ``SkeyError`` for 12 outputs."""
         if self.outputs == 12:
@@ -108,8 +112,9 @@ class Calibration:
     def signature_profile(self, profile: Float[Profile, "batch 12 *columns"]) -> Float[Profile, "batch 12"]:
         """Probabilities of key signatures, C first (Eq. 11): for 24 outputs sums of two keys (Eq. 13)."""
         outputs: Any = profile
-        if outputs.ndim == 2:
-            by_tonic = outputs[:, [(tonic - self.major) % PITCH_CLASSES for tonic in range(PITCH_CLASSES)]]
+        if self.outputs == 12:
+            rows = [(tonic - self.major) % PITCH_CLASSES for tonic in range(PITCH_CLASSES)]
+            by_tonic = outputs.reshape(-1, PITCH_CLASSES)[:, rows]
         else:
             keys = self.key_profile(outputs)
             relatives = [key.relative.index for key in KEYS[:PITCH_CLASSES]]

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from skey.keys import KEYS, Key
-from skey.shapes import Bool, Float
+from skey.shapes import Float
 
 Rows = Float[np.ndarray, "*batch keys"]
-Tracks = Float[np.ndarray, "tracks"]
 
 TINY = 1e-12  # smaller probabilities count as this: zero has no logarithm
 _TEMPERATURES = np.logspace(-2.5, 1.5, 401)
@@ -40,10 +39,3 @@ def fit_temperature(profiles: Float[np.ndarray, "tracks outputs"], references: S
 
 def _logarithms(profile: Rows) -> Rows:
     return np.asarray(np.log(np.maximum(profile, TINY)))
-
-
-def expected_error(confidence: Tracks, right: Bool[np.ndarray, "tracks"], bins: int = 10) -> float:
-    """Expected calibration error, 0..1, over ``bins`` classes of confidence of equal width."""
-    classes = np.minimum((confidence * bins).astype(int), bins - 1)
-    surplus = np.bincount(classes, right - confidence, minlength=bins)
-    return float(np.abs(surplus).sum() / len(right))

@@ -1,8 +1,6 @@
 """Key profiles of music psychology, and how well that of each key fits a recording, in numpy."""
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
@@ -10,33 +8,23 @@ from skey.inference.filters import BINS_PER_OCTAVE, CROPPED_BINS
 from skey.keys import KEYS
 from skey.shapes import Float
 
-Profile = Literal["krumhansl", "temperley"]
+Profile = tuple[tuple[float, ...], tuple[float, ...]]  # of the 12 semitones above the tonic, by mode
 
-PROFILES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "krumhansl": (
-        (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
-        (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
-    ),
-    "temperley": (
-        (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400),
-        (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330),
-    ),
-}
-"""Weights of the 12 semitones above the tonic, in major and in minor.
-
-``krumhansl``: probe-tone ratings of Krumhansl and Kessler (1982), in C. L. Krumhansl, *Cognitive
-Foundations of Musical Pitch*, 1990, the template of Table 3, STONE. ``temperley``: in how many segments of
-the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and Probability*, 2007, p. 85.
-"""
+KRUMHANSL: Profile = (
+    (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+)
+"""Probe-tone ratings in major and in minor by Krumhansl and Kessler (1982), in C. L. Krumhansl, *Cognitive
+Foundations of Musical Pitch*, 1990: the template of Table 3, STONE."""
 
 PITCH_CLASS_OF_A = 9
 DECADES = 8.0  # of magnitudes from 0 to 1 of the log-VQT: 80 dB, as 10 log10 of the magnitude
 
 
 @lru_cache
-def key_templates(profile: Profile = "krumhansl") -> Float[np.ndarray, "24 12"]:
+def key_templates(profile: Profile = KRUMHANSL) -> Float[np.ndarray, "24 12"]:
     """The weights of each pitch class in each key, (24, 12): rows in the order of KEYS, columns from C."""
-    major, minor = (np.array(weights, np.float32) for weights in PROFILES[profile])
+    major, minor = (np.array(weights, np.float32) for weights in profile)
     return np.stack([np.roll(major if key.mode == "major" else minor, key.tonic) for key in KEYS])
 
 
@@ -47,7 +35,7 @@ def energy_chroma(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, 
     return np.roll(by_pitch_class, PITCH_CLASS_OF_A)
 
 
-def correlations(chroma: Float[np.ndarray, "12"], profile: Profile = "krumhansl") -> Float[np.ndarray, "24"]:
+def correlations(chroma: Float[np.ndarray, "12"], profile: Profile = KRUMHANSL) -> Float[np.ndarray, "24"]:
     """Pearson correlation of a chroma, from C, with each key's template (Table 3, STONE); 0 if flat."""
     return np.asarray(_standardised(key_templates(profile)) @ _standardised(chroma))
 

@@ -1,39 +1,25 @@
-"""A finished run: its weights, and their score on the labelled clips of the open test set."""
+"""The score of a finished run on the labelled clips of the open test set."""
 
 from pathlib import Path
 
-from skey.datasets import Dataset, labelled_tracks, load_dataset
-from skey.datasets.open_corpus import OpenCorpus
-from skey.keys import Key
-from skey.listeners import NetworkSystem
+from skey.corpus.build import build
+from skey.corpus.plan import plan_clips
+from skey.keys import KEYS
+from skey.listeners import ask, listener
 from skey.metrics import bootstrap_interval, ksea_points, mirex_points
-from skey.training.checkpoint import RunError
+from skey.vqt import from_bytes
 
 
-def open_test_set(build: bool = False, progress: bool = False) -> Dataset:
-    """The labelled clips on which every run is scored; `build` makes what is missing, with a bar if asked."""
-    dataset = load_dataset("open-corpus")
-    if build and isinstance(dataset, OpenCorpus):
-        dataset.build, dataset.progress = True, progress
-    return dataset
+def score_words(file: Path) -> str:
+    """The score of weights with its 95 % interval: ``MIREX 81.5 [77.5, 85.5] %``, KSEA without modes.
 
-
-def score_words(file: Path, dataset: Dataset) -> str:
-    """The score of weights with its 95 % interval: ``MIREX 81.5 [77.5, 85.5] %``, KSEA without modes."""
-    system, tracks = NetworkSystem(file), labelled_tracks(dataset)
-    answers = [system(dataset.log_vqt(track)) for track in tracks]
-    references = [track.key for track in tracks if track.key is not None]
-    if keys := [answer for answer in answers if isinstance(answer, Key)]:
-        metric, points = "MIREX", mirex_points(references, keys)
+    It makes the features that are missing.
+    """
+    asked, store = listener(file), build("test", progress=True)
+    labelled = [(clip.id, clip.key) for clip in plan_clips("test") if clip.key is not None]
+    answers = [int(ask(asked, from_bytes(store[name])).argmax()) for name, _ in labelled]
+    if asked.outputs == len(KEYS):
+        metric, points = "MIREX", mirex_points([key for _, key in labelled], [KEYS[each] for each in answers])
     else:
-        signatures = [answer for answer in answers if isinstance(answer, int)]
-        metric, points = "KSEA", ksea_points([key.signature for key in references], signatures)
+        metric, points = "KSEA", ksea_points([key.signature for _, key in labelled], answers)
     return f"{metric} {bootstrap_interval(100 * points):.1f} %"
-
-
-def weights_of(folder: Path) -> Path:
-    """The weights of a finished run; raises ``RunError`` where there is not exactly one file of them."""
-    found = sorted(folder.glob("*.safetensors"))
-    if len(found) != 1 or not (folder / "log.csv").is_file():
-        raise RunError(f"{folder} holds no finished run: expected log.csv and one file of weights")
-    return found[0]

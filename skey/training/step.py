@@ -9,10 +9,9 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from skey.baselines import loudness
 from skey.calibration import Calibration, calibrate
 from skey.experiments import Loss, Optimiser
-from skey.losses import Numbers, Row, Terms, Views, key_loss, loss_terms, oracle
+from skey.losses import Numbers, Row, Terms, Views, key_loss, loss_terms, oracle, peaks
 from skey.model import ConvNeXt, profile_of
 from skey.shapes import Float, Shaped
 from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop
@@ -75,8 +74,8 @@ def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: B
     if batch.labels is None:
         views, heard = Views(a, b[0], moved, c_moved - c), None
         if settings.mode == "pseudo-label":
-            pair = [chroma(loudness(view, settings.chroma)) for view in (seen[0], seen[2])]
-            heard = gathered(fabric, torch.stack(pair).mean(0)[None])[0]
+            pair = [peaks(seen[view]) if settings.chroma == "peaks" else seen[view] for view in (0, 2)]
+            heard = gathered(fabric, torch.stack(list(map(chroma, pair))).mean(0)[None])[0]
         return loss_terms(settings, views, heard, row)
     signature, is_minor = gathered(fabric, torch.stack(batch.labels))
     of_a, of_moved = (oracle(signature, is_minor, crops) for crops in (c, c_moved))

@@ -71,7 +71,7 @@ def _answers(network: Network, pool: Pool) -> tuple[list[int], list[Key]]:
         both = profile_of(network.head(pool_in_groups(network, segments.flatten(0, 1)))).cpu()
         parts.append(both.reshape(len(clips), 2, PITCH_CLASSES, -1).mean(1))
     profiles, calibration = torch.cat(parts), calibration_of(network)
-    signatures = calibration.signature_profile(profiles.squeeze(2))
+    signatures = calibration.signature_profile(profiles)
     keys = calibration.key_profile(profiles).argmax(1).tolist() if calibration.outputs == 24 else []
     return signatures.argmax(1).tolist(), [KEYS[index] for index in keys]
 

@@ -34,10 +34,7 @@ class WaveformToProbabilities(nn.Module):
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
         logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
         probabilities: Tensor = logits.softmax(1).reshape(profile.shape)
-        calibration = self.header.calibration
-        if self.header.architecture.outputs == 12:
-            return calibration.signature_profile(probabilities)
-        return calibration.key_profile(probabilities)
+        return self.header.calibration.probabilities(probabilities)
 
     def _items(self, log_vqt: Float[Tensor, "1 99 frames"]) -> Float[Tensor, "items 99 item_frames"]:
         """What the network takes: windows, or the whole, repeated until long enough; lengths are computed."""

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,17 +13,37 @@ import soundfile
 import torch
 
 from companion.answers import Evaluation, Record, table_of
+from companion.datasets import Dataset, Track
 from companion.observations import Observation, read_observation
 from companion.record import RESULTS
 from companion.scores import Answer, score
 from skey.calibration import Calibration
-from skey.datasets import Track
 from skey.keys import KEYS, Key
 from skey.model import ChromaNet
 from skey.weights import Header
 from skey.weights.store import save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class Noise(Dataset):
+    """A track a key whose loudest pitch class is its tonic."""
+
+    name = "open-corpus"
+    title = "A made-up corpus"
+    licence = citation = url = layout = "none"
+
+    def __init__(self, root: Any = None, limit: Any = None, **_: Any) -> None:
+        super().__init__(root, limit)
+
+    def read_tracks(self) -> Sequence[Track]:
+        return [Track(f"{key}", key, f"{key}", None, {"level": "full", "source": "tunes"}) for key in KEYS]
+
+    def log_vqt(self, track: Track) -> Any:
+        assert track.key is not None
+        heard = torch.rand(99, 646, generator=torch.Generator().manual_seed(track.key.index)) / 2
+        heard[(track.key.tonic + 3) % 12 :: 12] += 0.5
+        return heard
 
 
 def answers_to(

@@ -22,6 +22,7 @@ from companion.answers import (
     write_record,
 )
 from companion.check import check_answers, compare_records
+from companion.datasets import DATASETS, Dataset, MissingData, Track
 from companion.parameters import ParameterError, Parameters, notebook_parameters
 from companion.record import RESULTS, RecordError, write_if_changed
 from companion.scores import (
@@ -34,7 +35,6 @@ from companion.scores import (
     systems_in,
 )
 from companion.systems import T3
-from skey.datasets import DATASETS, Dataset, MissingData, Track
 from skey.keys import KEYS, Key
 from skey.metrics import Interval
 

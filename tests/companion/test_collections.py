@@ -9,12 +9,12 @@ from made_up import write_triad
 
 from companion import kept
 from companion.answers import Evaluation, compute, evaluate, read_record
+from companion.datasets import LabelError, MissingData
+from companion.estimators import BASELINES
 from companion.pages.tables import sources_line
 from companion.parameters import ParameterError, Parameters
 from companion.record import RESULTS
 from skey.audio import AudioError
-from skey.baselines import BASELINES
-from skey.datasets import LabelError, MissingData
 from skey.keys import KEYS, Key
 
 NAME = "table-3-key-and-mode"

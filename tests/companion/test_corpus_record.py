@@ -10,13 +10,13 @@ from test_corpus_build import noise, planned
 from companion import check
 from companion.__main__ import main
 from skey.corpus import build as build_module
-from skey.corpus.build import CLIP_SHAPE, build, build_clips
+from skey.corpus.build import build, build_clips
 from skey.corpus.plan import plan_clips
 
 
 def spectrum() -> np.ndarray:
     """A made-up clip in which one pitch class is loud."""
-    levels = np.random.default_rng(0).integers(60, 80, CLIP_SHAPE)
+    levels = np.random.default_rng(0).integers(60, 80, (99, 1292))
     levels[0::12] += 60
     return levels.astype(np.uint8)
 
@@ -26,7 +26,7 @@ def silent(checkout, monkeypatch):
     """The test clips built without sound, each of another loudness, and recorded."""
 
     def constant(clip) -> np.ndarray:
-        return np.full(CLIP_SHAPE, len(clip.piece_id) * 3, np.uint8)
+        return np.full((99, 1292), len(clip.piece_id) * 3, np.uint8)
 
     monkeypatch.setenv("SKEY_DATA", str(checkout / "data"))
     monkeypatch.setattr(build_module, "clip_features", constant)
@@ -55,7 +55,7 @@ def test_the_record_is_of_the_planned_clips_and_without_one_the_command_that_mak
 
 
 def test_rounding_on_another_machine_is_within_the_tolerance():
-    jitter = np.random.default_rng(1).integers(-1, 2, CLIP_SHAPE)
+    jitter = np.random.default_rng(1).integers(-1, 2, (99, 1292))
     here = {"c": check.clip_fingerprint(spectrum()).tobytes().hex()}
     there = {"c": check.clip_fingerprint((spectrum() + jitter).astype(np.uint8)).tobytes().hex()}
     assert check.compare_fingerprints(there, here) == []

@@ -115,3 +115,9 @@ def test_the_constant_and_signatures_have_no_vote():
 def test_the_clips_to_hear_are_those_with_the_most_different_answers():
     table = votes((C, C, C), (C, G, AM), (C, C, G))
     assert disagreement.disagreed_rows(table) == [1, 2, 0]
+
+
+def test_seven_right_answers_in_ten_of_which_each_claims_certainty_are_wrong_by_the_rest():
+    right = np.arange(10) < 7
+    assert reliability.expected_error(np.full(10, 0.99), right) == pytest.approx(0.29, abs=1e-3)
+    assert reliability.expected_error(np.full(10, 0.7), right) < 0.01

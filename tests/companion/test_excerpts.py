@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from companion.__main__ import main
+from companion.estimators import NetworkSystem
 from companion.record import RESULTS
 from companion.studies.excerpts import RUNS, TABLE, recorded_runs, score_excerpts
 from skey.keys import KEYS
-from skey.listeners import NetworkSystem
 from skey.metrics import mirex_points
 from skey.vqt import from_bytes
 from skey.weights import SHIPPED

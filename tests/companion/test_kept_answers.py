@@ -8,11 +8,10 @@ import pytest
 from made_up import save_network
 
 from companion import kept
+from companion.estimators import BASELINES, AlwaysCMajor, NetworkSystem, TemplateMatching
 from companion.kept import code_digest, identity, kept_answers
 from companion.scores import Answer
-from skey.baselines import BASELINES, AlwaysCMajor, TemplateMatching
 from skey.keys import KEYS
-from skey.listeners import NetworkSystem
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import torch
 from made_up import ROOT, shipped
 from torch import Tensor
 
+from companion.datasets import DATASETS
 from companion.pages import pseudo_label as pages
 from companion.plots import method as plots
 from companion.studies import alignment, pretext, pseudo_labels, transform
 from skey.calibration import Calibration
-from skey.datasets import DATASETS
 from skey.experiments import Experiment
 from skey.keys import KEYS
 from skey.losses import LossSettings, Views, cpsd_loss, dft, pseudo_label

@@ -4,9 +4,11 @@ import re
 import xml.etree.ElementTree as ET
 from functools import cache
 
+import numpy as np
 import pytest
 from made_up import evaluation
 
+from companion.estimators import BASELINES
 from companion.paper import label
 from companion.plots import (
     INK,
@@ -15,10 +17,10 @@ from companion.plots import (
     colour,
     confusion_drawing,
     keys_drawing,
+    normalise_rows,
     scores_drawing,
 )
 from companion.systems import SYSTEMS, TABLES
-from skey.baselines import BASELINES
 from skey.experiments import EXPERIMENTS
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS
 
@@ -115,3 +117,8 @@ def luminance(hexadecimal: str) -> float:
     channels = [int(hexadecimal[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_normalised_rows_are_shares_and_empty_rows_stay_empty():
+    shares = normalise_rows(np.array([[2, 2], [0, 0], [0, 5]]))
+    np.testing.assert_array_equal(shares, [[0.5, 0.5], [0, 0], [0, 1]])

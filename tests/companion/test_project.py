@@ -25,9 +25,8 @@ MAY_IMPORT = {
     "weights": "music inference networks",
     "estimator": "music inference weights",
     "corpus": "music inference networks",
-    "datasets": "music networks corpus",
-    "training": "music inference networks weights estimator corpus datasets",
-    "cli": "music inference networks weights estimator corpus datasets training",
+    "training": "music inference networks weights estimator corpus",
+    "cli": "music inference networks weights estimator corpus training",
 }
 """Each part of the library, and on which others it stands."""
 PART_OF = {

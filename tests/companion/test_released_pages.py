@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from made_up import ROOT, save_network, shipped
-from test_training import Noise
+from made_up import ROOT, Noise, save_network, shipped
 
 from companion import observations
 from companion.__main__ import main
 from companion.answers import compute, read_record
 from companion.check import check_answers, compare_records
+from companion.datasets import DATASETS
+from companion.estimators import BASELINES, NetworkSystem
 from companion.pages.cards import others_table
 from companion.pages.listening import stretches
 from companion.pages.usage import codes_table, run_snippets
@@ -23,12 +24,10 @@ from companion.record import RESULTS, RecordError
 from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
 from companion.systems import RELEASED, SYSTEMS, T1, T3, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
-from skey.baselines import BASELINES
 from skey.calibration import Calibration
-from skey.datasets import DATASETS
 from skey.errors import SkeyError
 from skey.keys import KEYS, Key, Notation, format_key, parse_key
-from skey.listeners import NetworkSystem, windows
+from skey.listeners import windows
 from skey.weights import DEFAULT
 from skey.weights.store import read_weights
 

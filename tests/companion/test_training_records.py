@@ -9,11 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from test_training import Noise, run, synthetic_data
+from made_up import Noise
+from test_training import run, synthetic_data
 
 from companion.__main__ import main
 from companion.answers import read_record, write_record
 from companion.check import check_answers, check_runs, check_weights
+from companion.datasets import DATASETS
+from companion.estimators import NetworkSystem
 from companion.pages.trainings import command
 from companion.record import RESULTS, RecordError, find_checkout, flat
 from companion.scores import COLUMNS
@@ -28,8 +31,6 @@ from companion.training import (
     ship,
 )
 from skey.cli.train import train
-from skey.datasets import DATASETS
-from skey.listeners import NetworkSystem
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData
 from skey.training.validation import LEAST_CLIPS, confidence_of

@@ -8,7 +8,6 @@ import torch
 
 from skey import vqt
 from skey.audio import TooShortAudio
-from skey.baselines import TemplateMatching, track_chroma
 from skey.calibration import reference_sound
 from skey.corpus.plan import plan_clips, render_clip
 from skey.errors import SkeyError
@@ -16,7 +15,6 @@ from skey.inference import spectrum
 from skey.inference.architecture import Calibration
 from skey.inference.filters import MIN_VQT_SAMPLES
 from skey.inference.network import NumpyChromaNet, _gelu
-from skey.inference.templates import correlations, energy_chroma
 from skey.listeners import Network, TorchNetwork, ask
 from skey.model import Architecture, ChromaNet
 from skey.weights import Header, load_weights
@@ -139,14 +137,6 @@ def test_what_a_loaded_model_was_changed_to_is_what_is_heard():
     after = Network(loaded).profile(x)
     assert np.abs(after - before).max() > 1e-3
     np.testing.assert_allclose(after, loaded.profile(torch.from_numpy(x)[None])[0], atol=1e-5)
-
-
-def test_the_template_in_numpy_is_the_baseline():
-    x = spectrum.log_vqt(music())
-    baseline = TemplateMatching().scores(torch.from_numpy(x))
-    np.testing.assert_allclose(energy_chroma(x), track_chroma(torch.from_numpy(x)), rtol=1e-5)
-    np.testing.assert_allclose(correlations(energy_chroma(x)), baseline, atol=5e-6)
-    assert np.abs(correlations(energy_chroma(np.full((99, 4), 0.5, np.float32)))).max() == 0
 
 
 def test_the_activation_is_that_of_torch_and_large_values_do_not_warn():

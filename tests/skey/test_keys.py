@@ -3,7 +3,6 @@
 import contextlib
 
 import mido
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +17,6 @@ from skey.keys import (
     Notation,
     Relation,
     format_key,
-    parse_gtzan,
     parse_key,
     relation,
 )
@@ -144,26 +142,6 @@ def test_what_names_no_key_is_refused_with_what_was_expected(text):
 def test_any_text_is_a_key_or_a_typed_error(text):
     with contextlib.suppress(KeyParseError):
         assert parse_key(text) in KEYS
-
-
-def test_gtzan_counts_from_a_major_and_from_a_minor():
-    names = ["A", "Bb", "B", "C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab"]
-    assert [str(parse_gtzan(number)) for number in range(12)] == [f"{name} major" for name in names]
-    assert [str(parse_gtzan(str(number))) for number in range(12, 24)] == [f"{name} minor" for name in names]
-    assert parse_gtzan("-1\n") is None
-
-
-@pytest.mark.parametrize("number", [3, 3.0, "3", "3.0", np.int64(3), np.float32(3)])
-def test_gtzan_takes_whole_numbers_of_any_type(number):
-    assert parse_gtzan(number) == Key(0, "major")
-
-
-@pytest.mark.parametrize(
-    "number", [24, -2, "x", "", "1.5", 3.7, True, np.True_, None, float("inf"), float("nan"), [3]]
-)
-def test_gtzan_has_no_other_numbers(number):
-    with pytest.raises(KeyParseError, match=r"-1 \(no key\) or 0\.\.23"):
-        parse_gtzan(number)
 
 
 def test_a_fifth_up_adds_one_on_both_wheels_of_the_djs():

@@ -21,7 +21,6 @@ from skey.metrics import (
     mirex_points,
     mirex_score,
     mode_points,
-    normalise_rows,
     paired_bootstrap,
     signature_confusion,
 )
@@ -106,11 +105,6 @@ def test_both_relatives_share_the_column_of_their_signature():
     matrix = signature_confusion(CIRCLE_OF_FIFTHS, [key.signature for key in CIRCLE_OF_FIFTHS])
     np.testing.assert_array_equal(matrix, np.repeat(np.eye(12, dtype=int), 2, axis=0))
     assert SIGNATURES_BY_FIFTHS[1] == parse_key("G").signature
-
-
-def test_normalised_rows_are_shares_and_empty_rows_stay_empty():
-    shares = normalise_rows(np.array([[2, 2], [0, 0], [0, 5]]))
-    np.testing.assert_array_equal(shares, [[0.5, 0.5], [0, 0], [0, 1]])
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial():

@@ -14,7 +14,7 @@ from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, at_scale
 from skey.inference.architecture import AllConvolutional
 from skey.keys import KEYS
-from skey.listeners import NetworkSystem
+from skey.listeners import ask, listener
 from skey.model import count_parameters
 from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
 from skey.training.data import Pool, TrainingData, cropped
@@ -110,8 +110,8 @@ def test_it_learns_the_keys_of_its_clips_and_its_weights_answer_alike(data, tmp_
     segments = data.training.segments(range(24), 1)[:, 0]
     answers = [KEYS[index] for index in loaded.profile(segments).argmax(1).tolist()]
     assert sum(answer == key for answer, key in zip(answers, KEYS, strict=True)) >= 12
-    system = NetworkSystem(training.folder.weights)
-    assert [system(clip) for clip in segments[:4]] == answers[:4]
+    asked = listener(training.folder.weights)
+    assert [KEYS[ask(asked, clip).argmax()] for clip in segments[:4]] == answers[:4]
     assert KeyEstimator(training.folder.weights).listener.profile(segments[0]).shape == (24,)
 
 

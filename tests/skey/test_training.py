@@ -2,7 +2,6 @@
 
 import csv
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,6 @@ from torch import nn
 from skey.cli.stages import plain_profile
 from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.corpus.plan import plan_clips
-from skey.datasets import Dataset, Track
 from skey.experiments import EXPERIMENTS, Experiment, Optimiser, at_scale
 from skey.keys import KEYS
 from skey.model import Architecture, ChromaNet
@@ -41,26 +39,6 @@ from skey.weights.store import LoadedModel
 SMALL = Architecture(channels=(2, 3, 4, 4, 3), kernels=(3, 3, 3, 3, 3), frames_per_step=8)
 
 
-class Noise(Dataset):
-    """A track a key whose loudest pitch class is its tonic."""
-
-    name = "open-corpus"
-    title = "A made-up corpus"
-    licence = citation = url = layout = "none"
-
-    def __init__(self, root: Any = None, limit: Any = None, **_: Any) -> None:
-        super().__init__(root, limit)
-
-    def read_tracks(self) -> Sequence[Track]:
-        return [Track(f"{key}", key, f"{key}", None, {"level": "full", "source": "tunes"}) for key in KEYS]
-
-    def log_vqt(self, track: Track) -> Any:
-        assert track.key is not None
-        heard = torch.rand(99, 646, generator=torch.Generator().manual_seed(track.key.index)) / 2
-        heard[(track.key.tonic + 3) % 12 :: 12] += 0.5
-        return heard
-
-
 def small(name: str, epochs: int = 2) -> Experiment:
     experiment = at_scale(EXPERIMENTS[name], batch=4, epochs=epochs)
     architecture = replace(SMALL, outputs=experiment.architecture.outputs)
@@ -74,12 +52,17 @@ def store_of(folder: Path, features: np.ndarray) -> FeatureStore:
     return FeatureStore([shard])
 
 
-def synthetic_data(folder: Path) -> TrainingData:
+def synthetic_store(folder: Path) -> FeatureStore:
     """Noise whose loudest pitch class follows the clip's key."""
     features = np.random.default_rng(0).integers(0, 90, (14, 99, 1292), dtype=np.uint8)
     for clip, key in enumerate(KEYS[:14]):
         features[clip, (key.tonic + 3) % 12 :: 12] += 100
-    pool = Pool.of(store_of(folder, features), [KEYS[n] if n % 3 else None for n in range(14)])
+    return store_of(folder, features)
+
+
+def synthetic_data(folder: Path) -> TrainingData:
+    """Such clips, of which every third has no label."""
+    pool = Pool.of(synthetic_store(folder), [KEYS[n] if n % 3 else None for n in range(14)])
     training = pool.kept(range(9))
     return TrainingData(training, training.labelled(), pool.kept(range(9, 14)), "synthetic", len(training))
 

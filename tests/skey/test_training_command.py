@@ -25,13 +25,15 @@ import sys
 sys.path.insert(0, {tests!r})
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 import test_training
 import skey.training.data
 import skey.cli.train as command
+import skey.training.scoring as scoring
 from skey.cli import main
 from skey.errors import SkeyError
 from skey.experiments import Experiment
-from skey.datasets import DATASETS
+from skey.keys import KEYS
 
 def experiment(named, options):
     small = test_training.small(named.name, epochs=options["epochs"])
@@ -40,7 +42,8 @@ def experiment(named, options):
 store = Path({folder!r}) / f"store{{__import__('os').environ.get('LOCAL_RANK', 0)}}"
 skey.training.data.load_data = lambda *_, **__: test_training.synthetic_data(store)
 command._scaled = experiment
-DATASETS["open-corpus"] = test_training.Noise
+scoring.build = lambda *_, **__: test_training.synthetic_store(store / "test")
+scoring.plan_clips = lambda _: [SimpleNamespace(id=f"clip{{n}}", key=key) for n, key in enumerate(KEYS[:14])]
 if __name__ == "__main__":
     main()
 """

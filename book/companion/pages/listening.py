@@ -13,6 +13,7 @@ import pandas as pd
 import soundfile as sf
 
 from companion.answers import evaluate
+from companion.datasets import Dataset, Track
 from companion.observations import DIGITS, rounded
 from companion.paper import label
 from companion.plots import side_by_side
@@ -23,7 +24,6 @@ from companion.systems import T3
 from skey.audio import SAMPLE_RATE
 from skey.corpus.build import recipe_digest
 from skey.corpus.plan import Clip, plan_clips, render_clip
-from skey.datasets import Dataset, Track
 from skey.estimator import KeyEstimate, KeyEstimator
 from skey.keys import Key, relation
 from skey.shapes import Float32

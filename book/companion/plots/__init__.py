@@ -20,7 +20,7 @@ from companion.paper import PaperNumber, label, papers_numbers
 from companion.scores import REFERENCE, is_right, is_signature
 from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
-from skey.metrics import confusion_matrix, normalise_rows, signature_confusion
+from skey.metrics import confusion_matrix, signature_confusion
 
 MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}  # in figures without systems
 INK = "#010203"  # stands for the colour of the surrounding text while a figure is drawn
@@ -133,6 +133,11 @@ def shade(axes: Axes, edges: tuple[np.ndarray, np.ndarray], shares: np.ndarray, 
     """The same between given edges along x and y."""
     seen = np.ma.masked_less(shares, LEAST_SHARE)
     axes.pcolormesh(*edges, seen, vmin=0, vmax=1, cmap=shades(face), edgecolors="none", linewidth=0)
+
+
+def normalise_rows(matrix: np.ndarray) -> np.ndarray:
+    """Divide each row by its sum, so that it shows where one reference key goes; an empty row stays zero."""
+    return np.asarray(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
 
 
 def confusion_drawing(answers: pandas.DataFrame, system: str) -> Drawing:

@@ -7,11 +7,12 @@ import pandas as pd
 import torch
 
 from companion.answers import evaluate
+from companion.estimators import NetworkSystem
 from companion.observations import rounded
 from companion.systems import T3, systems
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.threads import one_thread
-from skey.listeners import NetworkSystem, ask
+from skey.listeners import ask
 from skey.vqt import from_bytes, log_vqt, to_bytes
 from skey.weights import DEFAULT
 

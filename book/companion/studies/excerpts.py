@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from companion.estimators import NetworkSystem
 from companion.scores import COLUMNS, REFERENCE, difference, percent, score
 from companion.systems import T3, systems, systems_of
+from companion.training import weights_of
 from skey.errors import SkeyError
 from skey.inference.confidence import sharpen
 from skey.keys import KEYS, parse_key
-from skey.listeners import NetworkSystem, ask
+from skey.listeners import ask
 from skey.metrics import bootstrap_interval
-from skey.training.scoring import weights_of
 from skey.vqt import from_bytes
 from skey.weights import read_header
 

@@ -13,13 +13,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from companion.datasets.open_corpus import OpenCorpus
+from companion.estimators import Scale, track_chroma
 from companion.observations import Entries
 from companion.studies.alignment import at_hand, chroma_net
 from companion.studies.transform import segments_of
 from companion.systems import RELEASED
-from skey.baselines import Scale, track_chroma
 from skey.calibration import signature_row
-from skey.datasets.open_corpus import OpenCorpus
 from skey.keys import parse_key
 from skey.losses import Views, mode_profile, pseudo_label, signature_profile
 from skey.metrics import Interval, bootstrap_interval

@@ -11,17 +11,16 @@ import numpy as np
 import pandas as pd
 import torch
 
+from companion.datasets.open_corpus import OpenCorpus
 from companion.observations import Entries, rounded
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
-from skey.datasets.open_corpus import OpenCorpus
 from skey.estimator import KeyEstimator
-from skey.inference.confidence import expected_error
 from skey.inference.threads import one_thread
 from skey.keys import KEYS
 from skey.listeners import Listener, Network, Template, ask
 from skey.metrics import Interval, bootstrap_interval
-from skey.shapes import Float32
+from skey.shapes import Bool, Float, Float32
 from skey.weights import DEFAULT, available_weights, read_header
 
 NAME = "confidence"  # the observation, and its notebook
@@ -106,13 +105,22 @@ def share(right: "pd.Series[bool]") -> Interval:
     return bootstrap_interval(right.to_numpy(float))
 
 
+def expected_error(
+    confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = BINS
+) -> float:
+    """Expected calibration error, 0..1, over ``bins`` classes of confidence of equal width."""
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    surplus = np.bincount(places, right - confidence, minlength=bins)
+    return float(np.abs(surplus).sum() / len(right))
+
+
 def error_interval(answers: pd.DataFrame) -> Interval:
     """The expected calibration error, 0 to 1, with its 95 % percentile interval; never below zero."""
     confidence, right = answers["confidence"].to_numpy(), answers["right"].to_numpy()
     rows = np.random.default_rng(0).integers(len(answers), size=(RESAMPLES, len(answers)))
-    drawn = [expected_error(confidence[row], right[row], BINS) for row in rows]
+    drawn = [expected_error(confidence[row], right[row]) for row in rows]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(expected_error(confidence, right, BINS), float(low), float(high))
+    return Interval(expected_error(confidence, right), float(low), float(high))
 
 
 def accuracy_at(answers: pd.DataFrame, coverage: float) -> Interval:

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from companion.datasets.open_corpus import OpenCorpus
+from companion.estimators import PROFILES, Scale, track_chroma
 from companion.observations import rounded
 from companion.studies.alignment import at_hand, chroma_net
-from skey.baselines import PROFILES, Scale, track_chroma
-from skey.datasets.open_corpus import OpenCorpus
 from skey.losses import dft, distance
 from skey.model import Architecture, ChromaNet
 from skey.shapes import Float

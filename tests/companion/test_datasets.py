@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from companion.datasets import DATASETS, LabelError, MissingData, Track, labelled_tracks, load_dataset
+from companion.datasets.base import evenly_spread
+from companion.datasets.collections import GiantSteps, parse_gtzan
+from companion.datasets.labels import parse_label
 from skey.audio import SAMPLE_RATE
-from skey.datasets import DATASETS, LabelError, MissingData, Track, labelled_tracks, load_dataset
-from skey.datasets.base import evenly_spread
-from skey.datasets.collections import GiantSteps
-from skey.datasets.labels import parse_label
 from skey.errors import SkeyError
 from skey.keys import KEYS, Key, KeyParseError, parse_key
 
@@ -339,3 +339,23 @@ def test_a_wrong_table_is_refused_with_its_line(name, content, reason, tmp_path)
     table.write_bytes(content)
     with pytest.raises(LabelError, match=reason):
         load_dataset(name, tmp_path).tracks()
+
+
+def test_gtzan_counts_from_a_major_and_from_a_minor():
+    names = ["A", "Bb", "B", "C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab"]
+    assert [str(parse_gtzan(number)) for number in range(12)] == [f"{name} major" for name in names]
+    assert [str(parse_gtzan(str(number))) for number in range(12, 24)] == [f"{name} minor" for name in names]
+    assert parse_gtzan("-1\n") is None
+
+
+@pytest.mark.parametrize("number", [3, 3.0, "3", "3.0", np.int64(3), np.float32(3)])
+def test_gtzan_takes_whole_numbers_of_any_type(number):
+    assert parse_gtzan(number) == Key(0, "major")
+
+
+@pytest.mark.parametrize(
+    "number", [24, -2, "x", "", "1.5", 3.7, True, np.True_, None, float("inf"), float("nan"), [3]]
+)
+def test_gtzan_has_no_other_numbers(number):
+    with pytest.raises(KeyParseError, match=r"-1 \(no key\) or 0\.\.23"):
+        parse_gtzan(number)

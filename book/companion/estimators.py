@@ -1,19 +1,35 @@
-"""What needs no training; each takes the log-VQT of a whole track and returns its key or key signature."""
+"""Systems that take the log-VQT of a whole track and return its key or key signature: templates, networks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from skey.inference.filters import BINS_PER_OCTAVE
-from skey.inference.templates import DECADES, PITCH_CLASS_OF_A, Profile, correlations
-from skey.inference.templates import PROFILES as PROFILES
+from skey.inference.templates import DECADES, KRUMHANSL, PITCH_CLASS_OF_A, Profile, correlations
 from skey.keys import KEYS, Key
+from skey.listeners import Listener, LogVqt, ask, listener
+from skey.losses import peaks
 from skey.shapes import Float
 from skey.vqt import crop
+from skey.weights import read_header
+
+PROFILES: Mapping[str, Profile] = {
+    "krumhansl": KRUMHANSL,
+    "temperley": (
+        (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400),
+        (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330),
+    ),
+}
+"""Weights of the 12 semitones above the tonic, in major and in minor.
+
+``temperley``: in how many segments of the Kostka-Payne corpus each degree occurs, in D. Temperley, *Music and
+Probability*, 2007, p. 85.
+"""
 
 Scale = Literal["decibels", "magnitude", "energy", "framewise", "peaks"]  # see :func:`track_chroma`
 
@@ -23,28 +39,24 @@ def track_chroma(log_vqt: Float[Tensor, "99 frames"], scale: Scale = "energy") -
 
     ``scale`` says what is averaged, and matters more than the templates: ``"decibels"`` as they are, as the
     pseudo-label of S-KEY does; ``"magnitude"``; ``"energy"``, its square, as STONE says; ``"framewise"``
-    energies, each frame divided by its loudest pitch class; ``"peaks"`` the magnitudes of bins that are
-    louder than the two beside them. A note has half its magnitude in the two semitones beside it; energy
-    leaves a quarter there, and peaks leave nothing.
+    energies, each frame divided by its loudest pitch class; ``"peaks"``: see :func:`skey.losses.peaks`.
     """
-    bins = crop(loudness(log_vqt, scale), 0)
+    bins = crop(_loudness(log_vqt, scale), 0)
     frames = bins.reshape(-1, BINS_PER_OCTAVE, bins.shape[-1]).mean(dim=0)
     if scale == "framewise":
         frames = frames / frames.amax(dim=0)
     return frames.mean(dim=-1).roll(PITCH_CLASS_OF_A)
 
 
-def loudness(log_vqt: Float[Tensor, "*batch bins frames"], scale: Scale) -> Tensor:
-    """What each bin of a log-VQT contributes to a chroma; ``scale`` as for :func:`track_chroma`."""
-    if scale == "decibels":
-        return log_vqt
-    linear = 10 ** (DECADES * (log_vqt - 1) * (2 if scale in ("energy", "framewise") else 1))
-    if scale != "peaks":
-        return linear
-    loudest_neighbour = torch.nn.functional.max_pool2d(
-        linear.reshape(1, -1, *linear.shape[-2:]), (3, 1), stride=1, padding=(1, 0)
-    ).reshape(linear.shape)
-    return linear * (linear == loudest_neighbour)
+def _loudness(log_vqt: Float[Tensor, "99 frames"], scale: Scale) -> Float[Tensor, "99 frames"]:
+    match scale:
+        case "decibels":
+            return log_vqt
+        case "peaks":
+            return peaks(log_vqt)
+    exponent = DECADES * (log_vqt - 1)
+    linear: Tensor = 10 ** (exponent if scale == "magnitude" else exponent * 2)
+    return linear
 
 
 @dataclass(frozen=True)
@@ -71,12 +83,12 @@ class ChromaArgmax:
 class TemplateMatching:
     """Correlation of the chroma with a template of each key (Krumhansl and Schmuckler; Table 3, STONE)."""
 
-    profile: Profile = "krumhansl"
+    profile: Literal["krumhansl", "temperley"] = "krumhansl"
     scale: Scale = "energy"
 
     def scores(self, log_vqt: Float[Tensor, "99 frames"]) -> Float[np.ndarray, "24"]:
         """Pearson correlation of each key, (24,) in the order of KEYS; zeros where the chroma is flat."""
-        return correlations(track_chroma(log_vqt, self.scale).numpy(), self.profile)
+        return correlations(track_chroma(log_vqt, self.scale).numpy(), PROFILES[self.profile])
 
     def __call__(self, log_vqt: Float[Tensor, "99 frames"]) -> Key:
         """The key that fits a track best."""
@@ -92,3 +104,25 @@ BASELINES: Mapping[str, Callable[[Float[Tensor, "99 frames"]], Key | int]] = {
 }
 """By name; ``feature-engineering`` answers a key signature, the others a key. ``temperley-peaks`` is the
 strongest template and chroma that we found: what a network that needs training has to beat."""
+
+
+@dataclass(frozen=True)
+class NetworkSystem:
+    """A network as a system: log-VQT of a whole track in, its key (12 outputs: its key signature) out."""
+
+    file: Path
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the weights, as their header gives it and reading them verifies it."""
+        return read_header(self.file).checksum
+
+    @cached_property
+    def listener(self) -> Listener:
+        """The network, read when the first track comes; ``WeightsError`` where the file is damaged."""
+        return listener(self.file)
+
+    def __call__(self, log_vqt: LogVqt) -> Key | int:
+        """The answer for a track."""
+        best = int(ask(self.listener, log_vqt).argmax())
+        return KEYS[best] if self.listener.outputs == len(KEYS) else best

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from companion.datasets import MissingData, load_dataset
+from companion.datasets.open_corpus import OpenCorpus
 from skey.corpus.build import SHARD_CLIPS, FeatureStore, MissingFeatures, clip_features
 from skey.corpus.plan import plan_clips
-from skey.datasets import MissingData, load_dataset
-from skey.datasets.open_corpus import OpenCorpus
 from skey.vqt import log_vqt
 
 CLIPS = 4
@@ -69,7 +69,7 @@ def test_features_of_a_whole_shard_serve_a_limit_within_it(monkeypatch):
             raise MissingFeatures(f"{clips} clips were not built alone")
         return store
 
-    monkeypatch.setattr("skey.datasets.open_corpus.open_store", opened)
+    monkeypatch.setattr("companion.datasets.open_corpus.open_store", opened)
     assert OpenCorpus(limit=SHARD_CLIPS + 2).features is store
     assert asked == [SHARD_CLIPS + 2, 2 * SHARD_CLIPS]
 

@@ -51,7 +51,7 @@ class Track:
 class Dataset(ABC):
     """Recordings with annotated keys below ``root``, or an even sample of ``limit`` of them."""
 
-    name: ClassVar[str]  # how `skey.datasets.load_dataset` calls it
+    name: ClassVar[str]  # how `companion.datasets.load_dataset` calls it
     title: ClassVar[str]  # its name in a heading
     licence: ClassVar[str]  # of labels and of audio
     citation: ClassVar[str]  # the publication to cite

@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy.stats import pearsonr
 
-from skey.baselines import BASELINES, PROFILES, ChromaArgmax, Scale, TemplateMatching, track_chroma
-from skey.inference.templates import key_templates
+from companion.estimators import BASELINES, PROFILES, ChromaArgmax, Scale, TemplateMatching, track_chroma
+from skey.inference.templates import correlations, energy_chroma, key_templates
 from skey.keys import KEYS, Key, parse_key
 from skey.vqt import log_vqt
 
@@ -57,7 +57,7 @@ def test_a_quiet_half_counts_as_much_as_a_loud_one_framewise_only():
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 @pytest.mark.parametrize("key", KEYS, ids=str)
 def test_a_key_fits_its_own_template_perfectly(key, profile):
-    weights = key_templates(profile)[key.index]
+    weights = key_templates(PROFILES[profile])[key.index]
     loudness = dict(enumerate((1 + np.log10(weights / weights.max()) / 8).tolist()))
     matcher = TemplateMatching(profile, scale="magnitude")
     assert matcher(spectrum(loudness)) == key
@@ -67,7 +67,7 @@ def test_a_key_fits_its_own_template_perfectly(key, profile):
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 def test_scores_are_pearson_correlations(profile):
     bins = torch.rand(99, 20, generator=torch.Generator().manual_seed(0))
-    expected = [pearsonr(row, track_chroma(bins)).statistic for row in key_templates(profile)]
+    expected = [pearsonr(row, track_chroma(bins)).statistic for row in key_templates(PROFILES[profile])]
     np.testing.assert_allclose(TemplateMatching(profile).scores(bins), expected, atol=1e-5)
     assert not TemplateMatching(profile).scores(torch.full((99, 4), 0.5)).any(), "a flat chroma"
 
@@ -102,3 +102,11 @@ def test_every_baseline_answers_a_key_or_a_signature_and_always_c_major_never_li
     assert {name for name, answer in answers.items() if isinstance(answer, int)} == {"feature-engineering"}
     assert answers["krumhansl"] == answers["temperley"] == parse_key("G minor")
     assert answers["always-c-major"] == parse_key("C major")
+
+
+def test_the_template_in_numpy_is_the_baseline():
+    x = sung(parse_key("G minor")).numpy()
+    baseline = TemplateMatching().scores(torch.from_numpy(x))
+    np.testing.assert_allclose(energy_chroma(x), track_chroma(torch.from_numpy(x)), rtol=1e-5)
+    np.testing.assert_allclose(correlations(energy_chroma(x)), baseline, atol=5e-6)
+    assert np.abs(correlations(energy_chroma(np.full((99, 4), 0.5, np.float32)))).max() == 0

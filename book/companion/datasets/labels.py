@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from skey.datasets.base import LabelError, Track
+from companion.datasets.base import LabelError, Track
 from skey.keys import Key, KeyParseError, parse_key
 
 Row = Mapping[str, str]  # one line of a table: the text of each column

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from companion.datasets.base import Dataset, Track
 from skey.corpus.build import SHARD_CLIPS, FeatureStore, MissingFeatures, build, open_store
 from skey.corpus.pieces import Split
 from skey.corpus.plan import Clip, labels_and_notes_digest, plan_clips, render_clip
-from skey.datasets.base import Dataset, Track
 from skey.shapes import Float32
 from skey.vqt import from_bytes
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from skey.datasets.base import Dataset as Dataset
-from skey.datasets.base import LabelError as LabelError
-from skey.datasets.base import MissingData as MissingData
-from skey.datasets.base import Track as Track
-from skey.datasets.base import labelled_tracks as labelled_tracks
-from skey.datasets.collections import GTZAN, FMAKv2, Folder, GiantSteps, GiantStepsMTG
-from skey.datasets.open_corpus import OpenCorpus
+from companion.datasets.base import Dataset as Dataset
+from companion.datasets.base import LabelError as LabelError
+from companion.datasets.base import MissingData as MissingData
+from companion.datasets.base import Track as Track
+from companion.datasets.base import labelled_tracks as labelled_tracks
+from companion.datasets.collections import GTZAN, FMAKv2, Folder, GiantSteps, GiantStepsMTG
+from companion.datasets.open_corpus import OpenCorpus
 from skey.errors import SkeyError
 
 DATASETS: dict[str, type[Dataset]] = {

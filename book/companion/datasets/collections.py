@@ -1,12 +1,13 @@
 """Published collections of recordings with annotated keys, and a folder of one's own with a table."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from skey.datasets.base import AUDIO_SUFFIXES, Dataset, LabelError, Track
-from skey.datasets.labels import Row, parse_each, parse_label, read_table
-from skey.keys import parse_gtzan
+from companion.datasets.base import AUDIO_SUFFIXES, Dataset, LabelError, Track
+from companion.datasets.labels import Row, parse_each, parse_label, read_table
+from skey.keys import KEYS, Key, KeyParseError
 
 
 def find_audio(folders: Sequence[Path], name: str, usual: str = ".mp3") -> Path:
@@ -85,6 +86,19 @@ class GTZAN(Dataset):
         audio = find_audio([self.folder() / folder / genre for folder in _AUDIO_FOLDERS], clip, ".wav")
         key = parse_gtzan(file.read_text(encoding="utf-8", errors="replace").strip())
         return Track(clip, key, group=clip, audio=audio, tags={"genre": genre})
+
+
+def parse_gtzan(number: object) -> Key | None:
+    """Read a key number of Lerch's annotations of GTZAN: 0..11 are A, Bb, … Ab major, 12..23 minor, -1 none.
+
+    ``3.0``, as pandas reads a column with gaps, is 3. Raises ``KeyParseError`` for anything else.
+    """
+    match = re.fullmatch(r"\s*([+-]?\d{1,9})(?:\.0)?\s*", str(number))
+    if not match or int(match[1]) not in range(-1, 24):
+        raise KeyParseError(
+            f"{number!r} is not a key number: expected -1 (no key) or 0..23 (0 = A major, 12 = A minor)"
+        )
+    return None if int(match[1]) < 0 else KEYS[int(match[1])].transposed(9)
 
 
 _LABELS = ("annotations/key/*.key", "keys_gs+/*.txt")  # in the collection itself, and in mirdata

@@ -271,9 +271,15 @@ def _unpacked(packets: Iterator[Any]) -> Iterator["av.AudioFrame"]:
 
 def _samples(frame: "av.AudioFrame") -> Samples:
     """The samples of a frame, whose channels lie one after the other or are interleaved."""
-    try:
-        values = frame.to_ndarray()
-    except ValueError as error:
+    from av.audio.frame import format_dtypes
+    from av.audio.plane import AudioPlane
+
+    dtype, channels = format_dtypes.get(frame.format.name), frame.layout.nb_channels
+    if dtype is None:
         rare = f"samples of a rare kind ({frame.format.name})"
-        raise UnreadableAudio(f"{rare}; export it with 16 or 24 bits") from error
-    return np.asarray(values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels))
+        raise UnreadableAudio(f"{rare}; export it with 16 or 24 bits")
+    # PyAV's `frame.planes` takes whatever lies in memory behind eight channels or more for another one.
+    planes = [AudioPlane(frame, i) for i in range(channels if frame.format.is_planar else 1)]
+    count = frame.samples * channels // len(planes)
+    values = [np.frombuffer(plane, dtype, count) for plane in planes]
+    return np.stack(values, axis=-1).reshape(-1, channels)

@@ -23,11 +23,11 @@ RATE = 44_100
 COPY = "import sys, shutil; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
 
 
-def encode(path, codec, container=None, *, rate=RATE, samples=None, **options):
+def encode(path, codec, container=None, *, rate=RATE, samples=None, layout="mono", **options):
     """Write a mono sound by FFmpeg."""
     samples = sine(rate) if samples is None else samples
     with av.open(str(path), "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate, layout="mono", options=options)
+        stream = out.add_stream(codec, rate=rate, layout=layout, options=options)
         for start in range(0, len(samples), RATE):
             frame = av.AudioFrame.from_ndarray(samples[None, start : start + RATE], "fltp", "mono")
             frame.sample_rate, frame.pts = rate, start
@@ -78,6 +78,13 @@ def test_what_libsndfile_does_not_know_is_heard_in_full(tmp_path, name, codec, c
     wave = read_audio(tmp_path / name)
     assert wave.size / SAMPLE_RATE == pytest.approx(4, abs=0.1)
     assert pitch(wave) == pytest.approx(440, abs=0.5)
+
+
+@pytest.mark.parametrize("layout", ["5.1", "7.1", "hexadecagonal"])
+def test_eight_channels_and_more_are_heard(tmp_path, layout):
+    with av.open(str(encode(tmp_path / "a.wv", "wavpack", layout=layout))) as file:
+        assert next(file.decode(audio=0)).format.is_planar
+    assert pitch(read_audio(tmp_path / "a.wv")) == pytest.approx(440, abs=0.5)
 
 
 def test_an_mp3_whose_length_was_guessed_from_its_first_frame_is_heard_in_full(joined):

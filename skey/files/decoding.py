@@ -183,7 +183,9 @@ def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
     """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
     if not sound.subtype.startswith("MPEG"):
         return False
+    place = file.seek(0, io.SEEK_CUR)  # where libsndfile goes on if this is what it reads
     seconds = sum(float((packet.duration or 0) * packet.time_base) for packet in _packets(file))
+    file.seek(place)
     return bool(seconds > sound.frames / sound.samplerate + _LEAST_LOSS_SECONDS)
 
 

@@ -155,8 +155,10 @@ def test_tags_that_are_no_text_do_not_hide_the_sound(tmp_path, joined):
 
 
 def test_a_file_object_is_heard_as_its_file(tmp_path, joined):
-    soundfile.write(tmp_path / "a.flac", sine(RATE), RATE)
-    for path in (tmp_path / "a.flac", joined):
+    paths = [tmp_path / "a.flac", tmp_path / "a.mp3", joined]
+    for path in paths[:2]:
+        soundfile.write(path, sine(RATE), RATE)
+    for path in paths:
         expected = read_audio(path)
         with path.open("rb") as file:
             assert np.array_equal(read_audio(file), expected)

@@ -148,6 +148,18 @@ def test_files_of_two_sample_rates_joined_to_one_are_heard_in_full(tmp_path):
     assert read_audio(path).size / SAMPLE_RATE == pytest.approx(5, abs=0.3)
 
 
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS"])
+def test_an_ogg_of_one_stream_after_the_other_is_heard_in_full(tmp_path, codec):
+    with (tmp_path / "a.ogg").open("wb") as file:
+        for hertz in (440, 660):
+            buffer = io.BytesIO()
+            soundfile.write(buffer, sine(48_000, hertz), 48_000, format="OGG", subtype=codec)
+            file.write(buffer.getvalue())
+    wave = read_audio(tmp_path / "a.ogg")
+    assert wave.size / SAMPLE_RATE == pytest.approx(8, abs=0.1)
+    assert pitch(wave[-2 * SAMPLE_RATE :]) == pytest.approx(660, abs=0.5)
+
+
 def test_tags_that_are_no_text_do_not_hide_the_sound(tmp_path, joined):
     title = "Песня".encode("cp1251")
     joined.write_bytes(joined.read_bytes() + b"TAG" + title.ljust(30, b"\0") + bytes(94) + b"\xff")
@@ -155,8 +167,8 @@ def test_tags_that_are_no_text_do_not_hide_the_sound(tmp_path, joined):
 
 
 def test_a_file_object_is_heard_as_its_file(tmp_path, joined):
-    paths = [tmp_path / "a.flac", tmp_path / "a.mp3", joined]
-    for path in paths[:2]:
+    paths = [tmp_path / "a.flac", tmp_path / "a.mp3", tmp_path / "a.ogg", joined]
+    for path in paths[:3]:
         soundfile.write(path, sine(RATE), RATE)
     for path in paths:
         expected = read_audio(path)

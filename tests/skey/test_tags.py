@@ -360,6 +360,12 @@ def test_a_rehearsal_says_what_is_written_and_changes_neither_file_nor_folder(so
     assert said == write_key(path, EB_MINOR)
 
 
+def test_a_path_may_be_text(song):
+    path = str(song("a.mp3"))
+    assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
+    assert tagged_key(path) == "Ebm"
+
+
 def test_a_link_stays_a_link_and_a_hard_link_that_is_left_out_is_named(song, tmp_path):
     path = song("a.mp3")
     before = path.read_bytes()

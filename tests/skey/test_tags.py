@@ -394,7 +394,8 @@ def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
         second["InitialKey"] = "Bm"
         second.save(path)
     else:
-        tagged(path, 3, frame(b"TKEY", b"\0Bm"))
+        cover = frame(b"APIC", b"\0image/png\0\3\0" + bytes(2**21))
+        tagged(path, 3, frame(b"TKEY", b"\0Bm") + cover)
     assert tagged_key(path) == "Bm"
     assert left_alone(path, "second tag .* has the key Bm")
     write_key(path, parse_key("Bm"))

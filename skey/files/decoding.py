@@ -1,7 +1,8 @@
 """Sound files to blocks of samples: libsndfile where it hears all that a file holds, FFmpeg everywhere else.
 
 libsndfile (through soundfile) believes what an mp3 says of its length or guesses it from the first frame,
-refuses some sound files, and knows neither AAC nor WavPack. FFmpeg (through PyAV) is imported only for those.
+stops after the first stream of an Ogg, refuses some sound files, and knows neither AAC nor WavPack. FFmpeg
+(through PyAV) is imported only for those.
 """
 
 import io
@@ -180,11 +181,32 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
 
 
 def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
-    """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
-    if not sound.subtype.startswith("MPEG"):
+    """Whether libsndfile would stop short: at a wrong length of an mp3, or after an Ogg's first stream."""
+    if sound.format != "OGG" and not sound.subtype.startswith("MPEG"):
         return False
+    place = file.seek(0, io.SEEK_CUR)  # where libsndfile goes on if this is what it reads
+    more = _is_chained(file) if sound.format == "OGG" else _lasts_longer(sound, file)
+    file.seek(place)
+    return more
+
+
+def _lasts_longer(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
+    """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
     seconds = sum(float((packet.duration or 0) * packet.time_base) for packet in _packets(file))
     return bool(seconds > sound.frames / sound.samplerate + _LEAST_LOSS_SECONDS)
+
+
+def _is_chained(file: BinaryFile) -> bool:
+    """Whether an Ogg file goes on with another stream, as recordings of web radio do."""
+    began = False
+    file.seek(0)
+    while len(head := file.read(27)) == 27 and head.startswith(b"OggS"):
+        begins = bool(head[5] & 2)
+        if began and begins:
+            return True
+        began = began or not begins  # What sounds together begins together.
+        file.seek(sum(file.read(head[26])), io.SEEK_CUR)
+    return False
 
 
 def _after(seconds: float, blocks: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
@@ -271,9 +293,15 @@ def _unpacked(packets: Iterator[Any]) -> Iterator["av.AudioFrame"]:
 
 def _samples(frame: "av.AudioFrame") -> Samples:
     """The samples of a frame, whose channels lie one after the other or are interleaved."""
-    try:
-        values = frame.to_ndarray()
-    except ValueError as error:
+    from av.audio.frame import format_dtypes
+    from av.audio.plane import AudioPlane
+
+    dtype, channels = format_dtypes.get(frame.format.name), frame.layout.nb_channels
+    if dtype is None:
         rare = f"samples of a rare kind ({frame.format.name})"
-        raise UnreadableAudio(f"{rare}; export it with 16 or 24 bits") from error
-    return np.asarray(values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels))
+        raise UnreadableAudio(f"{rare}; export it with 16 or 24 bits")
+    # PyAV's `frame.planes` takes whatever lies in memory behind eight channels or more for another one.
+    planes: list[Any] = [AudioPlane(frame, i) for i in range(channels if frame.format.is_planar else 1)]
+    count = frame.samples * channels // len(planes)
+    values = [np.frombuffer(plane, dtype, count) for plane in planes]
+    return np.stack(values, axis=-1).reshape(-1, channels)

@@ -19,7 +19,7 @@ KEY_FRAME = b"TKEY"
 TEXT_FRAME = b"TXXX"
 NEW_PADDING = 1024  # room that a tag gets when it has to grow, so that it need not grow again
 
-_HEADER = 10
+HEADER = 10
 _UNSYNCHRONISED, _REFUSED_FLAGS = 0x80, 0x50
 _CODECS = {b"\0": "latin-1", b"\1": "utf-16", b"\2": "utf-16-be", b"\3": "utf-8"}
 _V1_BYTES = 128
@@ -102,10 +102,10 @@ def is_key_field(name: str) -> bool:
 
 def text_field(frame: bytes) -> tuple[str, str] | None:
     """Name and content of a TXXX frame; None for another frame, or one that is empty or packed."""
-    codec = _CODECS.get(frame[_HEADER : _HEADER + 1])
+    codec = _CODECS.get(frame[HEADER : HEADER + 1])
     if not frame.startswith(TEXT_FRAME) or frame[8:10] != b"\0\0" or codec is None:
         return None
-    text = frame[_HEADER + 1 :].decode(codec, errors="replace")
+    text = frame[HEADER + 1 :].decode(codec, errors="replace")
     name, _, value = text.partition("\0")
     return name, value.strip("\0\ufeff")
 
@@ -117,7 +117,7 @@ def read_tag(data: bytes) -> Tag:
         raise TagError("its ID3v2.2 tag would have to be rewritten; bring it to ID3v2.3 or 2.4 first")
     if version not in (3, 4) or flags & _REFUSED_FLAGS:
         raise TagError("its ID3 tag has an extended header or is of an unknown version; write it anew first")
-    body = data[_HEADER:]
+    body = data[HEADER:]
     if version == 3 and flags & _UNSYNCHRONISED:
         body = body.replace(b"\xff\0", b"\xff")
     frames = _frames(body, _from_syncsafe) if version == 4 else None
@@ -137,7 +137,7 @@ def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> No
         target.write(head)
         _copy_chunks(source, target, order, key, text)
     else:
-        end = _tag_end(head) if head.startswith(b"ID3") else 0
+        end = tag_end(head) if head.startswith(b"ID3") else 0
         if end > size:
             raise TagError("its ID3 tag claims more bytes than the file has")
         tag = _tag_at(source, 0, end) if end else _new_tag(source, size)
@@ -208,17 +208,18 @@ def _chunk(order: Order, name: bytes, content: bytes) -> bytes:
     return name + len(content).to_bytes(4, order) + content + bytes(len(content) % 2)
 
 
-def _tag_end(head: bytes) -> int:
-    return _HEADER + _from_syncsafe(head[6:10]) + (_HEADER if head[5] & 0x10 else 0)
+def tag_end(head: bytes) -> int:
+    """Where a tag ends that begins with this header."""
+    return HEADER + _from_syncsafe(head[6:10]) + (HEADER if head[5] & 0x10 else 0)
 
 
 def _tag_at(file: BinaryIO, start: int, end: int) -> Tag:
     """The tag in a stretch of a file, which may be longer than the tag."""
     file.seek(start)
     data = file.read(end - start)
-    if not data.startswith(b"ID3") or len(data) < _HEADER or _tag_end(data) > len(data):
+    if not data.startswith(b"ID3") or len(data) < HEADER or tag_end(data) > len(data):
         raise TagError("its ID3 tag is damaged; write it anew first")
-    return read_tag(data[: _tag_end(data)])
+    return read_tag(data[: tag_end(data)])
 
 
 def _new_tag(file: BinaryIO, size: int) -> Tag:
@@ -245,7 +246,7 @@ def _frames(body: bytes, size: Callable[[bytes], int]) -> tuple[bytes, ...] | No
     frames: list[bytes] = []
     place = 0
     while place < len(body) and body[place]:
-        end = place + _HEADER + size(body[place + 4 : place + 8].ljust(4, b"\xff"))
+        end = place + HEADER + size(body[place + 4 : place + 8].ljust(4, b"\xff"))
         if end > len(body) or not re.fullmatch(rb"[A-Z0-9]{3}[A-Z0-9 ]", body[place : place + 4]):
             return None
         frames.append(body[place:end])
@@ -260,7 +261,7 @@ def _frame(name: bytes, content: bytes) -> bytes:
 
 def _text_frame(old: bytes, name: str, text: str) -> bytes:
     """A TXXX frame with another content in the encoding that it has."""
-    encoding = old[_HEADER : _HEADER + 1]
+    encoding = old[HEADER : HEADER + 1]
     codec = _CODECS[encoding]
     end = bytes(2 if codec.startswith("utf-16") else 1)
     return _frame(TEXT_FRAME, encoding + name.encode(codec) + end + text.encode(codec))

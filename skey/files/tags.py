@@ -26,7 +26,7 @@ from mutagen.mp4 import MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
 from skey.files import id3
-from skey.files.decoding import AudioError, decoded
+from skey.files.decoding import AudioError, PathLike, decoded
 from skey.files.id3 import TagError as TagError
 from skey.keys import Key, Notation, format_key
 
@@ -46,7 +46,7 @@ _PREFIX, _SUFFIX = ".skey-", ".part"
 _LEFT_SECONDS = 600  # a copy of which nothing changed for so long is no longer being written
 
 
-def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_run: bool = False) -> str:
+def write_key(path: PathLike, key: Key, *, notation: Notation = Notation.TKEY, dry_run: bool = False) -> str:
     """Write a key into the tags of a file: TKEY of ID3v2 (mp3, wav, aiff), INITIALKEY of Vorbis or MP4, ….
 
     Fields of other programs that name another key (TXXX:initialkey, KEY, …) get this one, too, but not those
@@ -57,7 +57,7 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     ``TagError``, the file being as it was, for a format without tags, a damaged or ID3v2.2 tag, a second tag
     that has another key, a file that cannot be written.
     """
-    text = format_key(key, notation)
+    path, text = Path(path), format_key(key, notation)
     with _typed(path):
         file = _opened(path)
         for kind, value in _beside(path, file.tags):
@@ -73,11 +73,12 @@ def write_key(path: Path, key: Key, *, notation: Notation = Notation.TKEY, dry_r
     return ", ".join(f"{name}: {old or 'none'} -> {text}" for name, old in changed.items()) + linked
 
 
-def tagged_key(path: Path) -> str | None:
+def tagged_key(path: PathLike) -> str | None:
     """The text of the first field with a key, or None; what Mixed In Key packed comes last.
 
     Raises ``TagError`` where the tags cannot be read.
     """
+    path = Path(path)
     with _typed(path):
         tags = _opened(path).tags
         values = [*_values(tags), *(value for _, value in _beside(path, tags))]
@@ -258,7 +259,8 @@ def _flac_blocks(path: Path) -> list[bytes]:
     """Digests of all blocks of a flac file before its sound but comments and padding."""
     blocks: list[bytes] = []
     with path.open("rb") as file:
-        file.seek(file.read(1 << 20).index(b"fLaC") + 4)
+        head = file.read(id3.HEADER)
+        file.seek((id3.tag_end(head) if head.startswith(b"ID3") else 0) + len(b"fLaC"))
         while len(head := file.read(4)) == 4:
             content = file.read(int.from_bytes(head[1:], "big"))
             if head[0] & 0x7F not in (_FLAC_PADDING, _FLAC_COMMENTS):

@@ -1,5 +1,6 @@
 """How many threads a computation may use (other sums round differently), and the memory that it keeps."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
@@ -31,6 +32,9 @@ class SingleBlas:
 
     def __init__(self) -> None:
         self._lock, self._inside, self._restored = Lock(), 0, ExitStack()
+        if hasattr(os, "register_at_fork"):  # No child is to wait for a thread that it does not have.
+            free = self._lock.release
+            os.register_at_fork(before=self._lock.acquire, after_in_parent=free, after_in_child=free)
 
     def __enter__(self) -> None:
         with self._lock:

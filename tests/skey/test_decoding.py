@@ -23,11 +23,11 @@ RATE = 44_100
 COPY = "import sys, shutil; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer)"
 
 
-def encode(path, codec, container=None, *, rate=RATE, samples=None, **options):
+def encode(path, codec, container=None, *, rate=RATE, samples=None, layout="mono", **options):
     """Write a mono sound by FFmpeg."""
     samples = sine(rate) if samples is None else samples
     with av.open(str(path), "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate, layout="mono", options=options)
+        stream = out.add_stream(codec, rate=rate, layout=layout, options=options)
         for start in range(0, len(samples), RATE):
             frame = av.AudioFrame.from_ndarray(samples[None, start : start + RATE], "fltp", "mono")
             frame.sample_rate, frame.pts = rate, start
@@ -78,6 +78,13 @@ def test_what_libsndfile_does_not_know_is_heard_in_full(tmp_path, name, codec, c
     wave = read_audio(tmp_path / name)
     assert wave.size / SAMPLE_RATE == pytest.approx(4, abs=0.1)
     assert pitch(wave) == pytest.approx(440, abs=0.5)
+
+
+@pytest.mark.parametrize("layout", ["5.1", "7.1", "hexadecagonal"])
+def test_eight_channels_and_more_are_heard(tmp_path, layout):
+    with av.open(str(encode(tmp_path / "a.wv", "wavpack", layout=layout))) as file:
+        assert next(file.decode(audio=0)).format.is_planar
+    assert pitch(read_audio(tmp_path / "a.wv")) == pytest.approx(440, abs=0.5)
 
 
 def test_an_mp3_whose_length_was_guessed_from_its_first_frame_is_heard_in_full(joined):
@@ -141,6 +148,18 @@ def test_files_of_two_sample_rates_joined_to_one_are_heard_in_full(tmp_path):
     assert read_audio(path).size / SAMPLE_RATE == pytest.approx(5, abs=0.3)
 
 
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS"])
+def test_an_ogg_of_one_stream_after_the_other_is_heard_in_full(tmp_path, codec):
+    with (tmp_path / "a.ogg").open("wb") as file:
+        for hertz in (440, 660):
+            buffer = io.BytesIO()
+            soundfile.write(buffer, sine(48_000, hertz), 48_000, format="OGG", subtype=codec)
+            file.write(buffer.getvalue())
+    wave = read_audio(tmp_path / "a.ogg")
+    assert wave.size / SAMPLE_RATE == pytest.approx(8, abs=0.1)
+    assert pitch(wave[-2 * SAMPLE_RATE :]) == pytest.approx(660, abs=0.5)
+
+
 def test_tags_that_are_no_text_do_not_hide_the_sound(tmp_path, joined):
     title = "Песня".encode("cp1251")
     joined.write_bytes(joined.read_bytes() + b"TAG" + title.ljust(30, b"\0") + bytes(94) + b"\xff")
@@ -148,8 +167,10 @@ def test_tags_that_are_no_text_do_not_hide_the_sound(tmp_path, joined):
 
 
 def test_a_file_object_is_heard_as_its_file(tmp_path, joined):
-    soundfile.write(tmp_path / "a.flac", sine(RATE), RATE)
-    for path in (tmp_path / "a.flac", joined):
+    paths = [tmp_path / "a.flac", tmp_path / "a.mp3", tmp_path / "a.ogg", joined]
+    for path in paths[:3]:
+        soundfile.write(path, sine(RATE), RATE)
+    for path in paths:
         expected = read_audio(path)
         with path.open("rb") as file:
             assert np.array_equal(read_audio(file), expected)

@@ -1,12 +1,15 @@
 """A first estimate starts quickly: on the CPU nothing of it imports torch, or another heavy package."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -144,6 +147,24 @@ def test_numpy_computes_on_one_thread_until_the_last_one_has_left():
                 assert set(blas_threads()) == {1}
             assert set(blas_threads()) == {1}
         assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of this system are not forked")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_waits_for_no_thread_of_its_parent():
+    entered = Event()
+
+    def enter():
+        with one_blas_thread._lock:
+            entered.set()
+            time.sleep(0.2)
+
+    (thread := Thread(target=enter)).start()
+    entered.wait()
+    if not (child := os.fork()):
+        os._exit(not one_blas_thread._lock.acquire(timeout=5))
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def plain_dependencies() -> set[str]:

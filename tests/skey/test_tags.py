@@ -360,6 +360,12 @@ def test_a_rehearsal_says_what_is_written_and_changes_neither_file_nor_folder(so
     assert said == write_key(path, EB_MINOR)
 
 
+def test_a_path_may_be_text(song):
+    path = str(song("a.mp3"))
+    assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
+    assert tagged_key(path) == "Ebm"
+
+
 def test_a_link_stays_a_link_and_a_hard_link_that_is_left_out_is_named(song, tmp_path):
     path = song("a.mp3")
     before = path.read_bytes()
@@ -388,7 +394,8 @@ def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
         second["InitialKey"] = "Bm"
         second.save(path)
     else:
-        tagged(path, 3, frame(b"TKEY", b"\0Bm"))
+        cover = frame(b"APIC", b"\0image/png\0\3\0" + bytes(2**21))
+        tagged(path, 3, frame(b"TKEY", b"\0Bm") + cover)
     assert tagged_key(path) == "Bm"
     assert left_alone(path, "second tag .* has the key Bm")
     write_key(path, parse_key("Bm"))

@@ -15,7 +15,7 @@ from torch import Tensor
 from companion.datasets import DATASETS
 from companion.pages import pseudo_label as pages
 from companion.plots import method as plots
-from companion.studies import alignment, pretext, pseudo_labels, transform
+from companion.studies import alignment, pretext, pseudo_labels
 from skey.calibration import Calibration
 from skey.experiments import Experiment
 from skey.keys import KEYS
@@ -66,16 +66,6 @@ def test_only_four_circles_tell_all_signatures_apart_and_two_of_them_are_the_oth
     places = [dft(torch.eye(12), omega).numpy().round(5) for omega in range(12)]
     assert [omega for omega in range(12) if len(set(places[omega])) == 12] == [1, 5, 7, 11]
     assert places[5] == pytest.approx(places[7].conj(), abs=1e-5)
-
-
-def test_doubt_between_fifths_is_cheap_on_one_circle_and_between_semitones_on_the_other():
-    profiles = transform.example_profiles()
-    fifths, semitones = profiles["split between two fifths"], profiles["split between two semitones"]
-    assert transform.length(fifths, 7) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
-    assert transform.length(semitones, 1) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
-    assert transform.cost_of_uncertainty(fifths, 7) < 0.01 < 0.4 < transform.cost_of_uncertainty(fifths, 1)
-    for omega in (1, 7):
-        assert transform.cost_of_uncertainty(profiles["uniform"], omega) == pytest.approx(0.5, abs=1e-6)
 
 
 def test_a_network_with_one_column_is_asked_for_it_in_both_modes():

@@ -127,14 +127,6 @@ def leading_metric(scores: pd.DataFrame, system: str) -> str:
     return "mirex" if interval_of(scores, system, "mirex") else "ksea"
 
 
-def differences(
-    answers: pd.DataFrame, ours: str, other: str, metric: str, seed: int = 0
-) -> dict[str, Interval]:
-    """Ours minus the other on each part of the tracks, see :func:`difference`."""
-    parts = parts_of(answers)
-    return {part: difference(table, ours, other, metric, seed) for part, table in parts.items()}
-
-
 def difference(answers: pd.DataFrame, ours: str, other: str, metric: str, seed: int = 0) -> Interval:
     """Ours minus the other on the same tracks, in percentage points, by the paired bootstrap over tracks."""
     first, second = (points(metric, answers[REFERENCE], answers[name]) for name in (ours, other))

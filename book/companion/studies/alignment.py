@@ -94,9 +94,3 @@ def apart(steps: int) -> str:
         return "relatives"
     fifths = "a fifth" if abs(steps) == 1 else f"{abs(steps)} fifths"
     return f"{fifths} {'above' if steps > 0 else 'below'}"
-
-
-def key_if_modes_were_aligned(calibration: Calibration) -> Key:
-    """What A minor would be called if row q were taken for relatives, from where major begins alone."""
-    row = (9 - calibration.minor) % PITCH_CLASSES
-    return Key((calibration.major + row) % PITCH_CLASSES, "major").relative

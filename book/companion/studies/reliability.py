@@ -82,12 +82,10 @@ def share(right: "pd.Series[bool]") -> Interval:
     return bootstrap_interval(right.to_numpy(float))
 
 
-def expected_error(
-    confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = BINS
-) -> float:
-    """Expected calibration error, 0..1, over ``bins`` classes of confidence of equal width."""
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
-    surplus = np.bincount(places, right - confidence, minlength=bins)
+def expected_error(confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"]) -> float:
+    """Expected calibration error, 0..1, over ``BINS`` classes of confidence."""
+    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    surplus = np.bincount(places, right - confidence)
     return float(np.abs(surplus).sum() / len(right))
 
 

@@ -103,8 +103,3 @@ def accuracy_at(answers: pd.DataFrame, coverage: float) -> Interval:
     count = max(1, round(coverage * len(answers)))
     surest = answers.sort_values("confidence", ascending=False, kind="stable")
     return share(surest["right"][:count])
-
-
-def coverage_curve(answers: pd.DataFrame) -> list[Interval]:
-    """Accuracy at each of ``COVERAGES``, 0 to 1."""
-    return [accuracy_at(answers, coverage) for coverage in COVERAGES]

@@ -1,14 +1,13 @@
 """From answers to scores: a tidy table with a row for each system, part of the data and metric."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from companion.systems import SYSTEMS
 from skey.keys import TONIC_NAMES, Key, parse_key
 from skey.metrics import (
     Interval,
@@ -126,27 +125,6 @@ def interval_of(scores: pd.DataFrame, system: str, metric: str, part: str = "all
 def leading_metric(scores: pd.DataFrame, system: str) -> str:
     """The score that a system is named with: MIREX where it has one, else KSEA."""
     return "mirex" if interval_of(scores, system, "mirex") else "ksea"
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two systems, ours first, and the score by which they are compared."""
-
-    ours: str
-    other: str
-    metric: str
-
-    def in_words(self) -> str:
-        """Ours − the other, and the score."""
-        return f"{SYSTEMS[self.ours].title} − {SYSTEMS[self.other].title}, {self.metric.upper()}"
-
-
-def differences(answers: pd.DataFrame, pair: Pair, seed: int = 0) -> dict[str, Interval]:
-    """Ours minus the other on each part of the tracks, see :func:`difference`."""
-    return {
-        part: difference(table, pair.ours, pair.other, pair.metric, seed)
-        for part, table in parts_of(answers).items()
-    }
 
 
 def difference(answers: pd.DataFrame, ours: str, other: str, metric: str, seed: int = 0) -> Interval:

@@ -16,6 +16,7 @@ from companion.scores import interval_of, leading_metric
 from companion.studies import k10
 from companion.studies.excerpts import RUNS, TABLE, score_excerpts, score_runs
 from companion.systems import SYSTEMS
+from skey.corpus.build import build
 from skey.weights import DEFAULT
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -31,6 +32,7 @@ def ship(runs: tuple[Path, ...]) -> None:
     scores. Give all seeds of a system at once: records of others are removed. A folder with another name than
     SYSTEM-sSEED is a variant, which is recorded and never chosen.
     """
+    build()  # what the runs are asked about, where it is missing
     for system, run in training.ship(find_checkout(), runs).items():
         loss = f"validation loss {run.validation_loss:.4f}, {run.score_words}"
         click.echo(f"{training.SHIPPED / system}.safetensors: {run.name}, {loss}")

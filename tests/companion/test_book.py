@@ -16,9 +16,9 @@ from companion.answers import ABOUT, ANSWERS, evaluate
 from companion.notebooks import EXECUTED, FOLDER, notebook_names, read_notebook, read_runs, run_notebooks
 from companion.observations import recorded_observations
 from companion.pages.listening import answer_in_words, example_clips, instructive_rows
-from companion.pages.parts import LOGO, PICTURE, agreement, logo
+from companion.pages.parts import LOGO, PICTURE, agreement
 from companion.pages.usage import OUTPUTS
-from companion.plots import scores_drawing
+from companion.plots import logo, scores_drawing
 from companion.record import RESULTS
 from companion.run import INDEX, build_book
 from companion.sentences import NOT_HERE, holds_while, printed_text, refuse_stale

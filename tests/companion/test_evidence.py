@@ -6,7 +6,6 @@ import pytest
 from made_up import answers_to
 
 from companion import observations
-from companion.pages import evidence
 from companion.parameters import ParameterError
 from companion.record import RESULTS
 from companion.studies import disagreement, reliability, robustness
@@ -69,12 +68,6 @@ def test_a_system_of_signatures_has_no_mirex_and_has_ksea():
     assert robustness.systems_of(entries, "mirex") == ["krumhansl"]
     assert robustness.systems_of(entries, "ksea") == ["krumhansl", "released-stone12"]
     assert robustness.score_points(entries, "released-stone12", "clean", "ksea").tolist() == [0.5] * 4
-
-
-def test_the_clip_to_hear_is_the_one_that_loses_most():
-    entries = made_up({})
-    entries["krumhansl"]["noise -10"] = ["C major", "C major", "F minor", "C major"]
-    assert evidence.telling_clip(entries) == 2
 
 
 def answered(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 from made_up import save_network
 
 from companion import kept
-from companion.estimators import BASELINES, AlwaysCMajor, NetworkSystem, TemplateMatching
+from companion.estimators import BASELINES, NetworkSystem
 from companion.kept import code_digest, identity, kept_answers
 from companion.scores import Answer
 from skey.keys import KEYS
@@ -76,4 +76,3 @@ def test_every_baseline_and_network_is_told_from_every_other(network):
     names = [identity(system) for system in systems]
     assert None not in names and len(set(names)) == len(systems)
     assert identity(network(1, 9)) == identity(network(1, 9))
-    assert identity(AlwaysCMajor()) != identity(TemplateMatching())

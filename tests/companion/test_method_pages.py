@@ -13,9 +13,8 @@ from made_up import ROOT, shipped
 from torch import Tensor
 
 from companion.datasets import DATASETS
-from companion.pages import pseudo_label as pages
 from companion.plots import method as plots
-from companion.studies import alignment, pretext, pseudo_labels, transform
+from companion.studies import alignment, pretext, pseudo_labels
 from skey.calibration import Calibration
 from skey.experiments import Experiment
 from skey.keys import KEYS
@@ -68,16 +67,6 @@ def test_only_four_circles_tell_all_signatures_apart_and_two_of_them_are_the_oth
     assert places[5] == pytest.approx(places[7].conj(), abs=1e-5)
 
 
-def test_doubt_between_fifths_is_cheap_on_one_circle_and_between_semitones_on_the_other():
-    profiles = transform.example_profiles()
-    fifths, semitones = profiles["split between two fifths"], profiles["split between two semitones"]
-    assert transform.length(fifths, 7) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
-    assert transform.length(semitones, 1) == pytest.approx(math.cos(math.pi / 12), abs=1e-5)
-    assert transform.cost_of_uncertainty(fifths, 7) < 0.01 < 0.4 < transform.cost_of_uncertainty(fifths, 1)
-    for omega in (1, 7):
-        assert transform.cost_of_uncertainty(profiles["uniform"], omega) == pytest.approx(0.5, abs=1e-6)
-
-
 def test_a_network_with_one_column_is_asked_for_it_in_both_modes():
     entry = {"calibration": asdict(Calibration(12, 0, 9)), "minor": np.eye(12)[:, None].tolist()}
     assert np.array_equal(alignment.by_crop(entry, "minor"), np.eye(12))
@@ -113,9 +102,9 @@ def test_the_record_of_comparisons_gives_what_the_rule_of_training_gives(sign, w
 def test_pairs_of_equal_offsets_are_the_accuracy_at_that_offset():
     study = pseudo_labels.read_study(shipped("skey-pseudo-label").entries)
     shares = pseudo_labels.consistency(study, -3)
-    assert np.diag(shares).tolist() == pytest.approx(pages.accuracy_by_offset(study, -3))
-    pair = pseudo_labels.right_at_pair(study, -3, (2, 9))
-    assert shares[2, 9] == pytest.approx(100 * pair.mean())
+    at = [pseudo_labels.right(study, study.signatures + offset, -3).mean() for offset in range(12)]
+    assert np.diag(shares) == pytest.approx(100 * np.array(at))
+    assert shares[2, 9] == pytest.approx(100 * pseudo_labels.right_at_pair(study, -3, (2, 9)).mean())
 
 
 @pytest.mark.parametrize("outputs", [12, 24])
@@ -132,11 +121,6 @@ def test_a_row_as_trained_is_pitch_class_a_plus_q_and_a_calibrated_one_counts_fr
     assert pseudo_labels.trained_roots(entry, study).tolist() == [0, 9]
     assert pseudo_labels.calibrated_roots(entry, study).tolist() == [0, 9]
     assert pseudo_labels.offsets(entry, study)["major"][9] == 1
-
-
-def test_networks_at_one_place_of_a_figure_are_all_named():
-    said = pages.pairs_figure(shipped("skey-pseudo-label").entries, -3).description
-    assert "S-KEY lies at 0 and 7" in said and "S-KEY as released lies at 0 and 7" in said
 
 
 def test_a_silent_log_vqt_can_be_drawn():

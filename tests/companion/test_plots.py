@@ -13,10 +13,9 @@ from companion.paper import label
 from companion.plots import (
     INK,
     Drawing,
-    circle_drawing,
     colour,
     confusion_drawing,
-    keys_drawing,
+    logo,
     normalise_rows,
     scores_drawing,
 )
@@ -48,8 +47,7 @@ def drawings() -> dict[str, Drawing]:
         "confusion": confusion_drawing(TABLE, "krumhansl"),
         "signatures": confusion_drawing(TABLE, "feature-engineering"),
         "scores": scores_drawing(EVALUATION, "mirex", "Scores"),
-        "circle": circle_drawing([1.0] + [0.0] * 11, "Circle"),
-        "keys": keys_drawing({"C major": 3}, "Keys"),
+        "logo": logo(),
     }
 
 

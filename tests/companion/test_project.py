@@ -14,7 +14,6 @@ import yaml
 from made_up import ROOT
 
 from companion.__main__ import COMMANDS
-from companion.record import find_checkout
 from skey import __version__
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -129,13 +128,6 @@ def test_run_py_hands_over_where_it_was_called(tmp_path):
     command = [sys.executable, tmp_path / "run.py", "detect", "song.wav"]
     shown = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=True)
     assert shown.stdout == f"{elsewhere.resolve()} -m companion detect song.wav"
-
-
-def test_the_record_is_that_of_the_code_even_in_the_folder_of_another_checkout(tmp_path, monkeypatch):
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "_toc.yml").touch()
-    monkeypatch.chdir(tmp_path)
-    assert find_checkout() == ROOT
 
 
 def test_run_py_needs_only_the_standard_library():

@@ -21,12 +21,12 @@ from companion.pages.usage import codes_table, run_snippets
 from companion.parameters import Parameters
 from companion.plots.profile import alignment_drawings, key_rings, timeline_drawing
 from companion.record import RESULTS, RecordError
-from companion.studies.alignment import key_if_modes_were_aligned, mode_offset
+from companion.studies.alignment import mode_offset
 from companion.systems import RELEASED, SYSTEMS, T1, T3, checksums, systems, systems_of
 from skey.audio import SAMPLE_RATE
 from skey.calibration import Calibration
 from skey.errors import SkeyError
-from skey.keys import KEYS, Key, Notation, format_key, parse_key
+from skey.keys import KEYS, Notation, format_key, parse_key
 from skey.listeners import windows
 from skey.weights import DEFAULT
 from skey.weights.store import read_weights
@@ -161,13 +161,6 @@ def test_a_missing_observation_says_how_to_make_it(checkout):
 )
 def test_the_offset_of_two_modes_is_counted_in_fifths(major, minor, offset):
     assert mode_offset(Calibration(24, major, minor)) == offset
-
-
-def test_a_major_and_b_minor_are_a_fifth_apart_and_a_minor_would_come_out_as_e_minor():
-    skey = Calibration(24, 9, 11)
-    assert Key(9, "major").signature == (Key(11, "minor").signature + 7) % 12
-    assert key_if_modes_were_aligned(skey) == parse_key("E minor")
-    assert key_if_modes_were_aligned(Calibration(24, 2, 11)) == parse_key("A minor")
 
 
 def test_after_calibration_both_reference_sounds_lie_at_c_and_a_minor():

@@ -1,4 +1,4 @@
-"""The pages on training: curves, the table of runs, differences to the released networks."""
+"""The page on training: curves, the table of runs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
@@ -10,12 +10,10 @@ import pandas as pd
 import pytest
 from made_up import answers_to
 
-from companion.answers import evaluate
-from companion.pages import against, trainings
+from companion.pages import trainings
 from companion.paper import label
 from companion.plots import colour
 from companion.scores import score
-from companion.systems import AGAINST
 from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.experiments import find_experiment
 from skey.keys import KEYS
@@ -114,24 +112,6 @@ def test_the_table_of_runs_has_their_commands_and_names_the_chosen_one():
 
 def test_without_a_record_the_table_says_how_to_make_one():
     assert "skey train" in trainings.runs_table(())
-
-
-def made_up_experiment() -> Any:
-    """The record of the page, with ours made up: the released S-KEY, wrong on every tenth clip."""
-    recorded = evaluate(AGAINST)
-    theirs = list(recorded.answers["released-skey"])
-    ours = [KEYS[0] if n % 10 == 0 else answer for n, answer in enumerate(theirs)]
-    return replace(recorded, answers=recorded.answers.assign(skey=ours))
-
-
-def test_the_figure_of_differences_says_them_in_words():
-    experiment = made_up_experiment()
-    drawing = against.differences_drawing(experiment.answers, against.pairs_of(experiment), "D")
-    assert "S-KEY − S-KEY as released, MIREX: -" in drawing.description
-
-
-def test_no_two_pairs_of_a_figure_have_the_same_marker():
-    assert len(against.PAIRS) <= len(set(against.MARKERS)) == len(against.MARKERS)
 
 
 def test_papermill_draws_the_trainings_of_a_folder(execute, tmp_path):

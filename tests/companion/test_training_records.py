@@ -56,6 +56,7 @@ def checkout(checkout, runs, monkeypatch):
     shutil.copytree(runs, checkout / "runs")
     monkeypatch.setenv("SKEY_DATA", str(checkout / "data"))
     monkeypatch.setitem(DATASETS, "open-corpus", Noise)
+    monkeypatch.setattr("companion.ship.build", lambda: None)
     return checkout
 
 

@@ -151,15 +151,6 @@ def test_a_fifth_up_adds_one_on_both_wheels_of_the_djs():
             assert there == here % 12 + 1
 
 
-@pytest.mark.parametrize(
-    ("name", "open_key", "camelot"),
-    [("C major", "1d", "8B"), ("A minor", "1m", "8A"), ("B major", "6d", "1B"), ("Eb minor", "7m", "2A")],
-)
-def test_known_codes_of_both_wheels(name, open_key, camelot):
-    key = parse_key(name)
-    assert format_key(key, Notation.OPEN_KEY) == open_key and format_key(key, Notation.CAMELOT) == camelot
-
-
 def test_the_initial_key_frame_of_id3_has_at_most_three_characters():
     frames = [format_key(key, Notation.TKEY) for key in KEYS]
     assert max(map(len, frames)) == 3 and "Ebm" in frames

@@ -1,7 +1,6 @@
 """Published collections of recordings with annotated keys, and a folder of one's own with a table."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,17 +87,13 @@ class GTZAN(Dataset):
         return Track(clip, key, group=clip, audio=audio, tags={"genre": genre})
 
 
-def parse_gtzan(number: object) -> Key | None:
-    """Read a key number of Lerch's annotations of GTZAN: 0..11 are A, Bb, … Ab major, 12..23 minor, -1 none.
-
-    ``3.0``, as pandas reads a column with gaps, is 3. Raises ``KeyParseError`` for anything else.
-    """
-    match = re.fullmatch(r"\s*([+-]?\d{1,9})(?:\.0)?\s*", str(number))
-    if not match or int(match[1]) not in range(-1, 24):
+def parse_gtzan(number: str) -> Key | None:
+    """The key of a number in Lerch's annotations of GTZAN: 0..11 A, Bb, … Ab major, 12..23 minor, -1 none."""
+    if number not in map(str, range(-1, 24)):
         raise KeyParseError(
             f"{number!r} is not a key number: expected -1 (no key) or 0..23 (0 = A major, 12 = A minor)"
         )
-    return None if int(match[1]) < 0 else KEYS[int(match[1])].transposed(9)
+    return None if number == "-1" else KEYS[int(number)].transposed(9)
 
 
 _LABELS = ("annotations/key/*.key", "keys_gs+/*.txt")  # in the collection itself, and in mirdata

@@ -4,7 +4,7 @@ import html
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ from companion.answers import evaluate
 from companion.datasets import Dataset, Track
 from companion.observations import DIGITS, rounded
 from companion.paper import label
-from companion.plots import side_by_side
-from companion.plots.profile import key_rings, timeline_drawing
 from companion.record import find_checkout
 from companion.scores import REFERENCE, TAGS, Answer, format_answer, points, systems_in
 from companion.systems import T3
@@ -31,7 +29,6 @@ from skey.weights import DEFAULT, available_weights, read_header
 
 CLIPS = Path("build") / "clips"  # where the sound of the book lies, below the top of the checkout
 PEAK = 0.9  # leaves room for what the compression adds
-BESIDE = ("released-skey", "supervised", "krumhansl")  # whose answers stand beside the default's
 
 KINDS = ("same", "relative", "other")
 """How the default network's recorded prediction is related to the key of each of the three clips."""
@@ -123,21 +120,6 @@ def answer_in_words(reference: Key, answer: Answer) -> str:
         return f"{answer}, {RELATION_WORDS[relation(reference, answer)]}"
     right = "right" if answer == reference.signature else f"not {format_answer(reference.signature)}"
     return f"signature of {format_answer(answer)} major, {right}"
-
-
-def heard_clip(clip: Clip, heard: Mapping[str, Any], answers: pd.DataFrame) -> str:
-    """A clip with its player: systems' predictions, the 24 probabilities, and the key over time, as HTML."""
-    assert clip.key is not None
-    source = clip_file(lambda: render_clip(clip), f"open-corpus-{clip.id}")
-    caption = f"<strong>{clip.key}</strong><br>{_words(clip.id, clip.source, clip.level)}"
-    table = answers_table(clip.key, answers[[DEFAULT, *BESIDE]].T[clip.id])
-    mine = heard[clip.id]
-    rings = key_rings(mine["probabilities"], f"{clip.key}: the whole clip")
-    over_time = timeline_drawing(mine["stretches"], clip.key, DEFAULT, f"{clip.key}: over time")
-    return (
-        f'<div class="companion-timed"><div class="companion-heard">{player(source, caption)}{table}</div>'
-        f"{side_by_side([rings, over_time])}</div>"
-    )
 
 
 def example_clips() -> tuple[Clip, ...]:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -21,7 +20,7 @@ from companion.pages.listening import instructive_rows, listen
 from companion.pages.tables import download, markdown_table, papers_table
 from companion.pages.usage import using_parts, write_outputs
 from companion.parameters import Parameters
-from companion.plots import Drawing, circle_drawing, scores_drawing, side_by_side
+from companion.plots import logo, scores_drawing, side_by_side
 from companion.plots.method import clip_drawing, plane_drawing
 from companion.record import RESULTS, TOLERANCE, write_if_changed
 from companion.scores import REFERENCE, interval_of, points
@@ -92,12 +91,6 @@ def checks_list(found: Iterable[Check]) -> str:
             sentence = re.sub(r" ?\(?\[\]\([^)]*\)\)?|\[([^]]+)\]\([^)]*\)", r"\1", check.sentence)
             lines.append(f": {sentence} `{check.premise}`\n")
     return "\n".join(lines)
-
-
-def logo() -> Drawing:
-    """The book's logo: a profile that falls off evenly with the fifths on both sides of C."""
-    fifths = 7 * np.arange(12) % 12
-    return circle_drawing(np.exp(-np.minimum(fifths, 12 - fifths) / 1.5).tolist(), "skey companion")
 
 
 def records_table(records: Iterable[Record]) -> str:

@@ -237,23 +237,11 @@ def _draw_papers(axes: Axes, systems: Sequence[str], papers: Mapping[str, PaperN
 
 
 @styled
-def circle_drawing(profile: Sequence[float], title: str) -> Drawing:
-    """Twelve dots on the circle of fifths, C on top, each as large as its share of a profile, C first."""
+def logo() -> Drawing:
+    """Of the book: a profile that falls off evenly with the fifths on both sides of C, as twelve dots."""
     figure, axes = bare(2.0, 2.0, 1.45)
-    angles = 2 * np.pi * np.arange(12) / 12
-    sizes = [30 + 900 * profile[signature] for signature in SIGNATURES_BY_FIFTHS]
+    fifths = np.arange(12)
+    sizes = 30 + 900 * np.exp(-np.minimum(fifths, 12 - fifths) / 1.5)
+    angles = 2 * np.pi * fifths / 12
     axes.scatter(np.sin(angles), np.cos(angles), s=sizes, color=colour("krumhansl"), linewidths=0)
-    return draw(figure, title, "Twelve dots on the circle of fifths, the largest on top.")
-
-
-@styled
-def keys_drawing(counts: Mapping[str, int], title: str) -> Drawing:
-    """How many tracks each key has, along the circle of fifths; ``counts``: name of the key → tracks."""
-    numbers = [counts.get(str(key), 0) for key in CIRCLE_OF_FIFTHS]
-    figure, axes = canvas(7.2, 2.2)
-    colours = [MODE_COLOURS[key.mode] for key in CIRCLE_OF_FIFTHS]
-    axes.bar(range(24), numbers, color=colours)
-    axes.set_xticks(range(24), KEY_LABELS, fontsize=9)
-    axes.set(ylabel="clips", xlim=(-0.6, 23.6))
-    axes.tick_params(axis="x", length=0)
-    return draw(figure, title, f"From {min(numbers)} to {max(numbers)} clips a key.")
+    return draw(figure, "skey companion", "Twelve dots on the circle of fifths, the largest on top.")

@@ -77,24 +77,9 @@ def view_drawing(view: str, log_vqt: Float[Tensor, "84 frames"], title: str) -> 
 
 
 @styled
-def profile_drawing(profile: Float[Tensor, "12"], colour: str, heading: str, title: str) -> Drawing:
-    """A key signature profile as bars along the circle of fifths; `profile` is by pitch class, C first."""
-    shares = profile[list(SIGNATURES_BY_FIFTHS)].tolist()
-    figure, axes = canvas(3.4, 2.0)
-    axes.bar(range(12), shares, color=colour)
-    axes.set_xticks(range(12), SIGNATURE_LABELS, fontsize=9)
-    axes.set(ylim=(0, 1), xlim=(-0.6, 11.6))
-    axes.set_title(heading, color=colour)
-    axes.tick_params(axis="x", length=0)
-    return draw(figure, title, f"{_largest(shares)}.")
-
-
-@styled
-def structure_drawing(
-    y: Float[Tensor, "12 2"], sums: tuple[Float[Tensor, "12"], Float[Tensor, "2"]], title: str
-) -> Drawing:
+def structure_drawing(y: Float[Tensor, "12 2"], title: str) -> Drawing:
     """The matrix Y with its sums over modes, beside it, and over key signatures, below (Figure 2, STONE)."""
-    signatures, modes = sums
+    signatures, modes = y.sum(1), y.sum(0)
     figure = Figure(figsize=(3.6, 4.8), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.4), height_ratios=(6, 1.1))
     matrix, right, below = (figure.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 0)))
@@ -109,7 +94,7 @@ def structure_drawing(
     below.set(xlim=(0, 2), ylim=(0, 1), xticks=(), yticks=(0, 1), ylabel="$\\mu$")
     pairs = zip(MODE_COLOURS, modes.tolist(), strict=True)
     spoken = ", ".join(f"{mode} {share:.2f}" for mode, share in pairs)
-    return draw(figure, title, f"Sum over modes: {_largest(by_fifths)}. Sum over signatures: {spoken}.")
+    return draw(figure, title, f"Sum over modes: {largest(by_fifths)}. Sum over signatures: {spoken}.")
 
 
 @styled
@@ -214,7 +199,8 @@ def _draw_frame(axes: Axes, view: str, start: int, lowest: int) -> None:
     axes.text(*corner, VIEW_NAMES[view], color=edge, fontsize=13, zorder=4, **sides)
 
 
-def _largest(shares: Sequence[float]) -> str:
+def largest(shares: Sequence[float]) -> str:
+    """Where a profile, along the circle of fifths, is largest, in words."""
     best = int(np.argmax(shares))
     return f"largest at the signature of {SIGNATURE_LABELS[best]} major, {shares[best]:.2f}"
 

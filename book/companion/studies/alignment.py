@@ -63,18 +63,6 @@ def mean_profile(entry: Mapping[str, Any], mode: Mode) -> Float[np.ndarray, "12"
     return np.asarray(np.mean(turned, axis=0))
 
 
-def calibrated_row(entry: Mapping[str, Any], mode: Mode) -> int:
-    """q_cal: the row of C major, or that of A minor, which calibration found in the mean over all crops."""
-    calibration = Calibration(**entry["calibration"])
-    return (-calibration.major if mode == "major" else 9 - calibration.minor) % PITCH_CLASSES
-
-
-def agreeing(entry: Mapping[str, Any], mode: Mode) -> int:
-    """In how many of the twelve transpositions one crop alone would have found the same row (Eq. 10)."""
-    rows = by_crop(entry, mode).argmax(axis=1) + np.arange(PITCH_CLASSES)
-    return int((rows % PITCH_CLASSES == calibrated_row(entry, mode)).sum())
-
-
 def mode_offset(calibration: Calibration) -> int:
     """Steps on the circle of fifths, -5..6, from the signature of a row's major key to its minor key's."""
     major = Key(calibration.major, "major").signature
@@ -94,9 +82,3 @@ def apart(steps: int) -> str:
         return "relatives"
     fifths = "a fifth" if abs(steps) == 1 else f"{abs(steps)} fifths"
     return f"{fifths} {'above' if steps > 0 else 'below'}"
-
-
-def key_if_modes_were_aligned(calibration: Calibration) -> Key:
-    """What A minor would be called if row q were taken for relatives, from where major begins alone."""
-    row = (9 - calibration.minor) % PITCH_CLASSES
-    return Key((calibration.major + row) % PITCH_CLASSES, "major").relative

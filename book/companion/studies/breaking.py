@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,6 @@ from skey.corpus.plan import plan_clips, render_clip
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
 from skey.inference.tonality import measure_tonality
-from skey.keys import parse_key
-from skey.metrics import mirex_points
 from skey.shapes import Float
 from skey.weights import DEFAULT
 
@@ -126,29 +124,6 @@ def ask_detuned(sums: Mapping[str, str], limit: int = 0) -> dict[str, dict[str, 
 
 
 FRONTS = ("tuned to 440 Hz", "following the tuning")  # the papers' front end, and ours
-
-
-def table_of(entry: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    """Sounds as rows, with the half to which each belongs: even numbers choose, odd ones are reported."""
-    table = pd.DataFrame(dict(entry))
-    half = np.where(table["number"] % 2 == 0, "first", "second")
-    return table.assign(half=half, keyed=table["confidence"] > 0)
-
-
-def detuning(entries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """MIREX in percent: estimator, front end, cents, and the points of each clip."""
-    references = [parse_key(key) for key in entries["clips"]["keys"]]
-    rows = [
-        (*name.split(", ", 1), int(cents), 100 * points)
-        for name in entries
-        if name.endswith(FRONTS)
-        for cents, said in entries[name].items()
-        if cents != "checksum"
-        for points in mirex_points(
-            references, [None if text == "None" else parse_key(text) for text in said[: len(references)]]
-        )
-    ]
-    return pd.DataFrame(rows, columns=["system", "front end", "cents", "MIREX, %"])
 
 
 _RATE = 44_100

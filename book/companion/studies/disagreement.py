@@ -10,7 +10,7 @@ from companion.answers import evaluate
 from companion.estimators import NetworkSystem
 from companion.observations import rounded
 from companion.systems import T3, systems
-from skey.corpus.plan import Clip, plan_clips, render_clip
+from skey.corpus.plan import plan_clips, render_clip
 from skey.inference.threads import one_thread
 from skey.listeners import ask
 from skey.vqt import from_bytes, log_vqt, to_bytes
@@ -39,17 +39,13 @@ def hear_disagreed() -> dict[str, dict[str, Any]]:
     Features are rounded to bytes like those of the record, so that the largest probability is its answer.
     """
     entries: dict[str, dict[str, Any]] = {}
+    clips, answers = {clip.id: clip for clip in plan_clips("test")}, evaluate(T3).answers
+    chosen = [clips[answers.index[row]] for row in disagreed_rows(answers)]
     with one_thread(), torch.inference_mode():
-        waves = {clip.id: torch.from_numpy(render_clip(clip)) for clip in chosen_clips(evaluate(T3).answers)}
+        waves = {clip.id: torch.from_numpy(render_clip(clip)) for clip in chosen}
         heard = {clip: from_bytes(to_bytes(log_vqt(wave))) for clip, wave in waves.items()}
         for name, system in systems(*VOTERS).items():
             if isinstance(system, NetworkSystem):
                 profiles = {clip: rounded(ask(system.listener, each)) for clip, each in heard.items()}
                 entries[name] = {"checksum": system.checksum, **profiles}
     return entries
-
-
-def chosen_clips(answers: pd.DataFrame) -> list[Clip]:
-    """The clips of the open corpus that are heard, the most disagreed about first."""
-    clips = {clip.id: clip for clip in plan_clips("test")}
-    return [clips[answers.index[row]] for row in disagreed_rows(answers)]

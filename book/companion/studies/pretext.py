@@ -13,7 +13,7 @@ from companion.studies.alignment import at_hand, described
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
 from skey.inference.filters import SEGMENT_SAMPLES
-from skey.losses import cross_power, dft, distance, mode_profile, signature_profile
+from skey.losses import cross_power, dft, distance
 from skey.shapes import Float, Float32
 from skey.vqt import crop, log_vqt
 from skey.weights.store import LoadedModel
@@ -124,11 +124,6 @@ def named_structure(entry: Mapping[str, Any], mode: str) -> Float[Tensor, "12 2"
     calibration = Calibration(**entry["calibration"])
     y = torch.tensor(entry[mode]).T.roll(calibration.major, dims=0)
     return y if calibration.major_column == 0 else y.flip(1)
-
-
-def sums(y: Float[Tensor, "12 2"]) -> tuple[Float[Tensor, "12"], Float[Tensor, "2"]]:
-    """lambda and mu of a matrix Y (Eq. 13 and 14)."""
-    return signature_profile(y[None])[0], mode_profile(y[None])[0]
 
 
 @torch.inference_mode()

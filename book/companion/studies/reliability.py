@@ -4,24 +4,22 @@ C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural
 Y. Geifman and R. El-Yaniv, *Selective Classification for Deep Neural Networks*, NeurIPS 2017.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from companion.datasets.open_corpus import OpenCorpus
 from companion.observations import Entries, rounded
+from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.corpus.plan import render_clip
 from skey.estimator import KeyEstimator
-from skey.inference.threads import one_thread
 from skey.keys import KEYS
-from skey.listeners import Listener, Network, Template, ask
+from skey.listeners import ask, listener
 from skey.metrics import Interval, bootstrap_interval
 from skey.shapes import Bool, Float, Float32
-from skey.weights import DEFAULT, available_weights, read_header
+from skey.weights import DEFAULT
 
 NAME = "confidence"  # the observation, and its notebook
 LISTENERS = ("krumhansl", DEFAULT, "released-skey")  # what the estimator listens with, if at hand
@@ -39,21 +37,14 @@ def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
     entries: dict[str, dict[str, Any]] = {"clips": _clips(dataset)}
-    for name, (listener, checksum) in estimator_listeners().items():
-        with one_thread(), torch.inference_mode():
-            said = [ask(listener, dataset.log_vqt(track)) for track in dataset.tracks()]
+    asked = systems(*LISTENERS)
+    for name in asked:
+        heard_by = listener(name)
+        said = [ask(heard_by, dataset.log_vqt(track)) for track in dataset.tracks()]
         keys = [str(KEYS[int(each.argmax())]) for each in said]
         confidence = rounded([each.max() for each in said])
-        entries[name] = {"checksum": checksum, "keys": keys, "confidence": confidence}
+        entries[name] = {"checksum": checksums(asked).get(name, ""), "keys": keys, "confidence": confidence}
     return entries
-
-
-def estimator_listeners() -> dict[str, tuple[Listener, str]]:
-    """System → what the estimator listens with, and the checksum of its weights (none for the template)."""
-    known = available_weights()
-    files = {name: known[name] for name in LISTENERS if name in known}
-    networks = {name: (Network(file), read_header(file).checksum) for name, file in files.items()}
-    return {"krumhansl": (Template(), ""), **networks}
 
 
 def _clips(dataset: OpenCorpus) -> dict[str, Any]:
@@ -71,20 +62,6 @@ def _clips(dataset: OpenCorpus) -> dict[str, Any]:
 def reason_for_no_key(wave: Float32[np.ndarray, " samples"]) -> str | None:
     """Why the estimator gives sound at 22,050 Hz no key, or None where it gives one, whatever the weights."""
     return KeyEstimator("krumhansl").estimate(wave, SAMPLE_RATE).reason
-
-
-def keyless_sounds() -> Mapping[str, Float32[np.ndarray, " samples"]]:
-    """What has no key, at 22,050 Hz: ten seconds of silence, noise or clicks, and too short a tone."""
-    rng, samples = np.random.default_rng(0), 10 * SAMPLE_RATE
-    clicks = np.zeros(samples, np.float32)
-    clicks[:: SAMPLE_RATE // 2] = 1.0
-    tone = np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE // 10) / SAMPLE_RATE)
-    return {
-        "Silence": np.zeros(samples, np.float32),
-        "White noise": rng.standard_normal(samples, np.float32),
-        "Clicks": clicks,
-        "A tenth of a second of A4": tone.astype(np.float32),
-    }
 
 
 def judged_systems(entries: Entries) -> dict[str, pd.DataFrame]:
@@ -105,12 +82,10 @@ def share(right: "pd.Series[bool]") -> Interval:
     return bootstrap_interval(right.to_numpy(float))
 
 
-def expected_error(
-    confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"], bins: int = BINS
-) -> float:
-    """Expected calibration error, 0..1, over ``bins`` classes of confidence of equal width."""
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
-    surplus = np.bincount(places, right - confidence, minlength=bins)
+def expected_error(confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"]) -> float:
+    """Expected calibration error, 0..1, over ``BINS`` classes of confidence."""
+    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    surplus = np.bincount(places, right - confidence)
     return float(np.abs(surplus).sum() / len(right))
 
 
@@ -128,8 +103,3 @@ def accuracy_at(answers: pd.DataFrame, coverage: float) -> Interval:
     count = max(1, round(coverage * len(answers)))
     surest = answers.sort_values("confidence", ascending=False, kind="stable")
     return share(surest["right"][:count])
-
-
-def coverage_curve(answers: pd.DataFrame) -> list[Interval]:
-    """Accuracy at each of ``COVERAGES``, 0 to 1."""
-    return [accuracy_at(answers, coverage) for coverage in COVERAGES]

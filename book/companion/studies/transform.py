@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from companion.datasets.open_corpus import OpenCorpus
-from companion.estimators import PROFILES, Scale, track_chroma
+from companion.estimators import Scale, track_chroma
 from companion.observations import rounded
 from companion.studies.alignment import at_hand, chroma_net
 from skey.losses import dft, distance
@@ -23,45 +23,6 @@ OMEGAS: Mapping[int, str] = {7: "circle of fifths", 1: "circle of semitones"}  #
 CHROMAS: tuple[Scale, ...] = ("decibels", "energy", "peaks")
 NETWORKS = ("stone", "stone-w1", "released-stone12")  # where their weights are at hand
 UNTRAINED_CLIPS = 48  # so many clips are enough for a network that says the same of all of them
-
-
-def spread(weights: Mapping[int, int | float]) -> Float[Tensor, "12"]:
-    """A profile with these weights at these semitones, scaled to sum to one."""
-    profile = torch.zeros(12)
-    for row, weight in weights.items():
-        profile[row % 12] += weight
-    return profile / profile.sum()
-
-
-def example_profiles() -> dict[str, Float[Tensor, "12"]]:
-    """Profiles of different uncertainty, by a description."""
-    return {
-        "one-hot": torch.eye(12)[0],
-        "split between two fifths": spread({0: 1, 7: 1}),
-        "split between two semitones": spread({0: 1, 1: 1}),
-        "split between C and A, a minor third apart": spread({0: 1, 9: 1}),
-        "three neighbouring fifths": spread({5: 1, 0: 2, 7: 1}),
-        "three neighbouring semitones": spread({11: 1, 0: 2, 1: 1}),
-        "the seven notes of C major": spread(dict.fromkeys((0, 2, 4, 5, 7, 9, 11), 1.0)),
-        "Krumhansl's C major": spread(dict(enumerate(PROFILES["krumhansl"][0]))),
-        "Krumhansl's A minor": spread(dict(enumerate(PROFILES["krumhansl"][1]))).roll(9),
-        "uniform": torch.full((12,), 1 / 12),
-    }
-
-
-def length(profile: Float[Tensor, "12"], omega: int) -> float:
-    """The modulus of Eq. 2: 1 for a sure profile, 0 for a uniform one."""
-    return float(dft(profile[None], omega)[0].abs())
-
-
-def cost_of_uncertainty(profile: Float[Tensor, "12"], omega: int) -> float:
-    """Eq. 6 where both segments have the same profile: what is left to pay is the lack of certainty."""
-    return float(distance(profile[None], profile[None], 0, omega)[0])
-
-
-def cost_of_open_mode(offset: int, omega: int) -> float:
-    """The same if a network knows the key but not the mode, its two columns `offset` semitones apart."""
-    return cost_of_uncertainty(spread({0: 1, offset: 1}), omega)
 
 
 def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:

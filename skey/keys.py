@@ -8,6 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Integral
 from typing import Literal, get_args
 
 from skey.errors import SkeyError
@@ -23,6 +24,7 @@ _MODES |= dict.fromkeys(("m", "min", "minor", "moll"), "minor")
 _ACCIDENTAL_WORDS = (
     (r"(?<=[a-g])[\s-]*flat", "b"),
     (r"(?<=[a-g])[\s-]*sharp", "#"),
+    (r"(?<=^[A-G])B(?=[\s:_-]*m(in|aj))", "b"),  # ``EB MINOR``
     (r"(?<=[a-g])-(?=\s)|(?-i:(?<=^[a-g]))-$", "b"),
     (r"(?<=^[ac-g])is(?=m?$)", "#"),
     (r"(?<=^[cdfg])es(?=m?$)|(?<=^[ae])s(?=m?$)", "b"),
@@ -62,7 +64,8 @@ class Key:
     mode: Mode
 
     def __post_init__(self) -> None:
-        if self.tonic not in range(12) or self.mode not in ("major", "minor"):
+        is_tonic = isinstance(self.tonic, Integral) and self.tonic in range(12)  # 3.0 is no place in a list
+        if not is_tonic or self.mode not in ("major", "minor"):
             raise ValueError(f"expected a tonic in 0..11 and 'major' or 'minor', not {self!r}")
 
     @property

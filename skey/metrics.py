@@ -66,6 +66,9 @@ def bootstrap_interval(
     points: Points, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
     """The mean of the points, one a track, and its percentile bootstrap interval of probability ``level``."""
+    points = np.asarray(points, np.float64)
+    if not (0 < level < 1 and resamples > 0):
+        raise MetricError(f"level {level}, {resamples} resamples: expected one in 0..1, and one at least")
     value = _mean(float(points.sum()), points.size)
     # To draw how often each distinct value occurs is to resample the tracks, in less memory.
     values, counts = np.unique(points, return_counts=True)
@@ -81,7 +84,7 @@ def bootstrap_interval(
 def paired_bootstrap(a: Points, b: Float[np.ndarray, "other_tracks"], seed: int = 0) -> Interval:
     """Mean of A minus mean of B on the same tracks; an interval that excludes zero tells the two apart."""
     _pairs(a, b)
-    return bootstrap_interval(a - b, seed=seed)
+    return bootstrap_interval(np.subtract(a, b), seed=seed)
 
 
 def confusion_matrix(references: Keys, estimates: Estimates) -> Integer[np.ndarray, "24 24"]:

@@ -67,11 +67,17 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the chosen sub-command; errors of ours, of files and missing extras are a line, status 1."""
+        """Run the chosen sub-command; errors of ours, of files and missing extras are a line, status 1.
+
+        Ctrl-C is one too, with status 130 as shells have it: scripts tell it from a file that failed.
+        """
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # click ends in silence
             raise
+        except KeyboardInterrupt:
+            click.echo("\nStopped.", err=True)
+            ctx.exit(130)
         except (SkeyError, OSError) as error:
             raise click.ClickException(str(error)) from error
         except ModuleNotFoundError as error:

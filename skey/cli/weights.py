@@ -27,7 +27,7 @@ def weights() -> None:
 def list_weights() -> None:
     """Names of the weights at hand (shipped, imported, trained), and how many examples trained them."""
     from skey.errors import WeightsError
-    from skey.weights import DEFAULT, available_weights, read_header
+    from skey.weights import available_weights, default_weights, read_header
 
     found = available_weights()
     if not found:
@@ -38,7 +38,7 @@ def list_weights() -> None:
         except WeightsError as error:
             click.echo(f"{name:<19} cannot be used: {error}", err=True)
             continue
-        mark = "  [default]" if name == DEFAULT else ""
+        mark = "  [default]" if file == default_weights() else ""
         examples = "–" if header.examples is None else f"{header.examples:,}"
         outputs = f"{header.architecture.outputs} outputs  {examples:>7} examples"
         click.echo(f"{name:<19} {outputs}  {header.title}  ({header.licence}){mark}")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from io import StringIO
+from unittest.mock import Mock
 
 import numpy as np
 import pandas
@@ -186,6 +187,13 @@ def test_a_run_that_was_interrupted_anywhere_continues_to_the_same_results(
         (tmp_path / "output.run").write_bytes((tmp_path / "whole.run").read_bytes())
         assert detect("-r", folder, *options, "-o", output, "--resume").exit_code == 0
         assert output.read_bytes() == content
+
+
+def test_ctrl_c_is_a_line_and_the_status_that_shells_give_it(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(KeyEstimator, "estimate_many", Mock(side_effect=KeyboardInterrupt))
+    ran = detect("-r", folder, "-o", tmp_path / "keys")
+    assert ran.exit_code == 130 and ran.stderr.endswith("\nStopped.\n")
+    assert (tmp_path / "keys").read_text() == ""
 
 
 def keys_of(output):

@@ -98,7 +98,7 @@ READ = {
     "C major": "C:maj|8B|1d|CM|Do maggiore|C (8B)|B#",
     "Db major": "C# Dur|Do sostenido mayor",
     "D major": "sf=+2 mi=0",
-    "Eb major": "E-flat MAJOR|Es-Dur|Es|E-flat - Eb",
+    "Eb major": "EBMAJOR|E-flat MAJOR|Es-Dur|Es|E-flat - Eb",
     "F major": "12 d|E# major",
     "G major": "  Gmaj\n",
     "Ab major": "As-Dur|G♯/A♭ major",
@@ -106,7 +106,7 @@ READ = {
     "B major": "H-Dur|H|B/Cb Dur",
     "C minor": "Cm|c-Moll",
     "Db minor": "C#m/Dbm",
-    "Eb minor": "Eb:min|Ebm|d# min|E♭ minor|e- minor|e-|D♯m/E♭m|es|esm",
+    "Eb minor": "EBMINOR|Eb:min|Ebm|d# min|E♭ minor|e- minor|e-|D♯m/E♭m|es|esm",
     "F# major": "Fis",
     "F# minor": "F♯m|F sharp Minor|F-sharp minor|fis-Moll|fa dièse mineur|F#/Gb minor|F#-Moll|fis|"
     "Fism|F# Moll",
@@ -114,8 +114,8 @@ READ = {
     "Ab minor": "abm|sf=-7 mi=1|Abm/G#m",
     "A minor": "8a|08A|1m|a|A-minor|la mineur|Am -12 cents|A min.|Am (8A)|8A - Am|Am\x00|\ufeffAm|"
     "Am/8A|La menor|a\tm",
-    "Bb minor": "bb|A#m +50|b-|b_moll|b-flat",
-    "B minor": "Cb minor|b|h-moll|Hm|h",
+    "Bb minor": "BB MIN|bb|A#m +50|b-|b_moll|b-flat",
+    "B minor": "BMINOR|Cb minor|b|h-moll|Hm|h",
 }
 REFUSED = (
     "| |H minor|0B|13A|0d|C dorian|E-|major|A minor B|7|-1|o|sf=8 mi=0|Amm|F#/G minor|Xis-Dur|la bizarre|+50"

@@ -135,6 +135,23 @@ def test_pairing_tells_apart_two_systems_whose_own_intervals_overlap():
     assert difference.value == pytest.approx(0.06) and difference.low > 0
 
 
+WITHOUT_TYPES = """
+from skey.metrics import *
+assert bootstrap_interval([1, 0, 1]) == bootstrap_interval(np.array([1.0, 0.0, 1.0]))
+assert paired_bootstrap([1, 0.5], [0, 0.5]).value == 0.5
+for wrong in ({"level": 2}, {"level": 95}, {"level": float("nan")}, {"resamples": 0}):
+    try:
+        bootstrap_interval([1, 0], **wrong)
+    except MetricError as error:
+        print(error)
+"""
+
+
+def test_points_may_be_a_list_and_what_gives_no_interval_is_refused():
+    ran = subprocess.run([sys.executable, "-c", WITHOUT_TYPES], capture_output=True, text=True, check=True)
+    assert ran.stdout.count(": expected one in 0..1, and one at least\n") == 4
+
+
 @pytest.mark.parametrize("score", [count_relations, mode_points, confusion_matrix, mirex_points])
 def test_one_estimate_a_reference_is_required(score):
     with pytest.raises(MetricError, match="2 references but 1 estimates: expected one a track"):
@@ -164,7 +181,7 @@ def test_a_number_that_is_no_pitch_class_is_no_key_signature(odd):
 
 
 WRONG = """
-from skey.keys import KEYS, parse_key
+from skey.keys import KEYS, Key, parse_key
 from skey.metrics import *
 for attempt in (
     lambda: mirex_score(count_relations([KEYS[0]], [KEYS[5]]), "up"),
@@ -179,6 +196,7 @@ for attempt in (
     lambda: confusion_matrix([None], [KEYS[0]]),
     lambda: signature_confusion([None], [0]),
     lambda: signature_confusion([KEYS[0]], [12]),
+    lambda: Key(3.0, "minor"),
 ):
     try:
         attempt()
@@ -196,5 +214,5 @@ def test_what_has_the_wrong_type_is_refused_where_types_are_not_checked():
         "'C major' is no key",
         *2 * ["None is no key: "],
     ]
-    starts.append("12 is no key signature")
+    starts += ["12 is no key signature", "expected a tonic in 0..11"]
     assert all(line.startswith(start) for line, start in zip(said.splitlines(), starts, strict=True))

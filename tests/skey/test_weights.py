@@ -441,3 +441,6 @@ def test_the_list_names_trained_and_imported_weights_and_one_bad_file_does_not_e
     assert ran.exit_code == 0
     assert "broken" in ran.stderr and "cannot be used" in ran.stderr
     assert "mine" in ran.stdout and "skey-s0" in ran.stdout
+    shutil.copy(tmp_path / "weights" / "mine.safetensors", tmp_path / "weights" / f"{DEFAULT}.safetensors")
+    ran = CliRunner().invoke(weights, ["list"], catch_exceptions=False)
+    assert "[default]" not in ran.stdout  # what estimates by default is the shipped file

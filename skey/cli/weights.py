@@ -86,9 +86,10 @@ def export(name: str, onnx: Path) -> None:
     """Write weights NAME (a name or a file) with their front end as one ONNX graph.
 
     It takes mono sound at 22,050 Hz with peak 1, of at least 16,640 samples (0.755 s), and gives the
-    probabilities of the keys: for music in tune, those of `skey detect`. What that does besides is not in the
-    graph: to name no key for silence, noise, speech and less than 2.95 s, to leave silent stretches out, and
-    to follow the tuning.
+    probabilities of the keys: for music in tune, those of `skey detect`, and nearly those where it is longer
+    than a window, for the graph cuts windows after the transform. What `skey detect` does besides is not in
+    it: to name no key for silence, noise, speech and less than 2.95 s, to leave silent stretches out, and to
+    follow the tuning.
     """
     from skey.weights import load_weights
     from skey.weights.export import INPUT, OUTPUT, export_onnx

@@ -196,6 +196,8 @@ def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.n
     try:
         if path.stat().st_size > MOST_BYTES:
             raise WeightsError(f"{path} is larger than any weights of ours ({MOST_BYTES >> 20} MiB)")
+        if not path.is_file():  # A pipe would be waited for.
+            raise WeightsError(f"{path} is a folder, a pipe or a device, not a file of weights")
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()} if with_arrays else {}  # noqa: SIM118 - no mapping

@@ -149,6 +149,15 @@ def test_a_temperature_makes_no_network_bolder_than_its_softmax(fitted, used):
     assert header(training={"temperature": fitted}).temperature == used
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_or_a_folder_is_not_waited_for(tmp_path):
+    (tmp_path / "folder.safetensors").mkdir()
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    for path in tmp_path.iterdir():
+        with pytest.raises(WeightsError, match="not a file of weights"):
+            read_header(path)
+
+
 def test_a_pytorch_checkpoint_in_place_of_weights_names_the_command(tmp_path):
     torch.save({}, tmp_path / "x.pt")
     with pytest.raises(WeightsError, match="skey weights import"):

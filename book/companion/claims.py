@@ -101,28 +101,20 @@ def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
 def judge(claim: Claim, table: Evaluation) -> Judgement:
     """Test one claim on the tracks of its table."""
     answers, (runs, _) = table.answers, _runs()
-    if answers.index.equals(runs.index):  # A claim may name a run.
+    if answers.index.equals(runs.index):  # A claim may name a run, and other seeds stand below it.
         answers = answers.join(runs[runs.columns.difference(answers.columns)])
     if not {claim.better, claim.worse} <= set(answers):
         return Judgement(claim, None, "not computed here")
     found = difference(answers, claim.better, claim.worse, claim.metric, table.seed)
-    enough = len(table.answers) >= LEAST_TRACKS
+    enough = len(answers) >= LEAST_TRACKS
     said: Verdict = verdict(found, claim.kind) if enough else "undecided at this size"
-    seeds = _with_other_seeds(claim, table)
-    return Judgement(claim, found, said if is_test(claim, said) else "not a test", seeds)
-
-
-def _with_other_seeds(claim: Claim, table: Evaluation) -> dict[str, Interval]:
-    """The difference with each network that was not chosen; nothing on other tracks than those on record."""
-    answers, runs = _runs()
-    if not table.answers.index.equals(answers.index):
-        return {}
-    pair, chosen = (claim.better, claim.worse), {run.name for run in choose(runs.values()).values()}
-    return {
-        name: difference(table.answers.assign(**{run.system: answers[name]}), *pair, claim.metric, table.seed)
-        for name, run in runs.items()
-        if run.is_candidate and name not in chosen and run.system in pair
+    pair = claim.better, claim.worse
+    seeds = {
+        run: difference(answers.assign(**{system: answers[run]}), *pair, claim.metric, table.seed)
+        for run, system in _other_seeds().items()
+        if run in answers and system in pair
     }
+    return Judgement(claim, found, said if is_test(claim, said) else "not a test", seeds)
 
 
 @cache
@@ -130,6 +122,15 @@ def _runs() -> tuple[pd.DataFrame, dict[str, TrainingRecord]]:
     """The answers of all runs on record, and by name what is on record of their training."""
     results = find_checkout() / RESULTS
     return read_record(results / FOLDER).answers, {run.name: run for run in read_training_records(results)}
+
+
+@cache
+def _other_seeds() -> dict[str, str]:
+    """Run → system of the seeds that were not chosen."""
+    runs = _runs()[1]
+    chosen = choose(runs.values())
+    candidates = {name: run.system for name, run in runs.items() if run.is_candidate}
+    return {name: system for name, system in candidates.items() if chosen[system].name != name}
 
 
 def judgements(table: Evaluation) -> list[Judgement]:

@@ -42,7 +42,7 @@ from skey.experiments import find_experiment
 from skey.metrics import Interval
 from skey.training.checkpoint import RunError
 from skey.weights import Header, read_header
-from skey.weights.file import clips_in_batch
+from skey.weights.file import examples_in
 from skey.weights.store import read_weights, save_weights
 
 FOLDER = "training"  # where the records lie, below the folder of the record
@@ -80,11 +80,9 @@ class TrainingRecord:
         return interval_of(self.scores, self.name, metric, part)
 
     @property
-    def examples(self) -> int:
-        """How many examples trained it, those of runs that it started from included."""
-        before = (self.training.get("started_from") or {}).get("examples", 0)
-        batch = clips_in_batch(int(self.settings["batch"]), self.training)
-        return int(before + self.training["steps"] * batch)
+    def examples(self) -> int | None:
+        """How many examples trained it, earlier runs included; None where one of them does not say."""
+        return examples_in(self.training, self.settings["batch"])
 
     @property
     def metric(self) -> str:

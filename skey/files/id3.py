@@ -137,7 +137,7 @@ def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> No
         target.write(head)
         _copy_chunks(source, target, order, key, text)
     else:
-        end = tag_end(head) if head.startswith(b"ID3") else 0
+        end = tag_end(head)
         if end > size:
             raise TagError("its ID3 tag claims more bytes than the file has")
         tag = _tag_at(source, 0, end) if end else _new_tag(source, size)
@@ -209,7 +209,9 @@ def _chunk(order: Order, name: bytes, content: bytes) -> bytes:
 
 
 def tag_end(head: bytes) -> int:
-    """Where a tag ends that begins with this header."""
+    """Where the tag ends that begins with this header; 0 where none does."""
+    if not head.startswith(b"ID3"):
+        return 0
     return HEADER + _from_syncsafe(head[6:10]) + (HEADER if head[5] & 0x10 else 0)
 
 
@@ -217,7 +219,7 @@ def _tag_at(file: BinaryIO, start: int, end: int) -> Tag:
     """The tag in a stretch of a file, which may be longer than the tag."""
     file.seek(start)
     data = file.read(end - start)
-    if not data.startswith(b"ID3") or len(data) < HEADER or tag_end(data) > len(data):
+    if len(data) < HEADER or not 0 < tag_end(data) <= len(data):
         raise TagError("its ID3 tag is damaged; write it anew first")
     return read_tag(data[: tag_end(data)])
 

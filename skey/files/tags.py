@@ -259,8 +259,7 @@ def _flac_blocks(path: Path) -> list[bytes]:
     """Digests of all blocks of a flac file before its sound but comments and padding."""
     blocks: list[bytes] = []
     with path.open("rb") as file:
-        head = file.read(id3.HEADER)
-        file.seek((id3.tag_end(head) if head.startswith(b"ID3") else 0) + len(b"fLaC"))
+        file.seek(id3.tag_end(file.read(id3.HEADER)) + len(b"fLaC"))
         while len(head := file.read(4)) == 4:
             content = file.read(int.from_bytes(head[1:], "big"))
             if head[0] & 0x7F not in (_FLAC_PADDING, _FLAC_COMMENTS):

@@ -90,11 +90,7 @@ class Header:
     @property
     def examples(self) -> int | None:
         """How many examples trained it, earlier runs included; None where the header does not say."""
-        steps, batch = self.training.get("steps"), self.training.get("experiment", {}).get("batch")
-        before = self.training.get("started_from", {}).get("examples", 0)
-        if steps is None or batch is None or before is None:
-            return None
-        return int(steps) * clips_in_batch(int(batch), self.training) + int(before)
+        return examples_in(self.training, self.training.get("experiment", {}).get("batch"))
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys."""
@@ -109,6 +105,14 @@ class Header:
             return header
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise WeightsError(f"The header of the weights file cannot be read: {error}") from error
+
+
+def examples_in(training: Mapping[str, Any], batch: int | None) -> int | None:
+    """How many examples a training had in batches of that size, earlier ones included; None if not said."""
+    steps, before = training.get("steps"), training.get("started_from", {}).get("examples", 0)
+    if steps is None or batch is None or before is None:
+        return None
+    return int(steps) * clips_in_batch(int(batch), training) + int(before)
 
 
 def clips_in_batch(wanted: int, training: Mapping[str, Any]) -> int:

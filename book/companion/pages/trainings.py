@@ -85,8 +85,9 @@ def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
 
 def examples_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
     """How many examples, those of runs that it started from included, a run had seen at each row."""
+    before = (record.training.get("started_from") or {}).get("examples", 0)
     batch = clips_in_batch(int(record.settings["batch"]), record.training)
-    return np.asarray(record.examples - (record.training["steps"] - steps_of(record)) * batch)
+    return np.asarray(before + steps_of(record) * batch)
 
 
 def systems_of(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingRecord]]:

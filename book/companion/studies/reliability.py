@@ -38,12 +38,13 @@ def ask_estimators(limit: int = 0) -> dict[str, dict[str, Any]]:
     dataset.require()
     entries: dict[str, dict[str, Any]] = {"clips": _clips(dataset)}
     asked = systems(*LISTENERS)
+    sums = checksums(asked)
     for name in asked:
         heard_by = listener(name)
         said = [ask(heard_by, dataset.log_vqt(track)) for track in dataset.tracks()]
         keys = [str(KEYS[int(each.argmax())]) for each in said]
         confidence = rounded([each.max() for each in said])
-        entries[name] = {"checksum": checksums(asked).get(name, ""), "keys": keys, "confidence": confidence}
+        entries[name] = {"checksum": sums.get(name, ""), "keys": keys, "confidence": confidence}
     return entries
 
 

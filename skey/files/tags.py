@@ -195,7 +195,8 @@ def _replace(path: Path, kind: Kind, key: Key, text: str, dry_run: bool) -> None
 def _written_copy(path: Path, folder: Path, kind: Kind, key: Key, text: str) -> Iterator[Path]:
     """A copy of the file with the key in its tags, looked at; gone afterwards unless it was moved."""
     _remove_leftovers(folder)
-    handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder)
+    # FFmpeg tries the decoder of the suffix first: damaged sound would differ under another one.
+    handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX + path.suffix, dir=folder)
     os.close(handle)
     copy = Path(name)
     try:
@@ -209,7 +210,7 @@ def _written_copy(path: Path, folder: Path, kind: Kind, key: Key, text: str) -> 
 @lru_cache
 def _remove_leftovers(folder: Path) -> None:
     """Remove the copies of runs that were killed, once a folder; what changed of late may be in use."""
-    for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+    for left in folder.glob(f"{_PREFIX}*{_SUFFIX}*"):
         with suppress(OSError):
             if time.time() - left.stat().st_ctime > _LEFT_SECONDS:
                 left.unlink()

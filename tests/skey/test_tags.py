@@ -537,9 +537,19 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(song, name):
         assert tagged_key(path) is None or parse_key(tagged_key(path))
 
 
-def test_copies_of_a_run_that_was_killed_are_removed_by_the_next_one(song, monkeypatch):
+def test_a_copy_has_the_suffix_of_its_file_for_it_may_decide_how_damaged_sound_is_decoded(song, monkeypatch):
+    path, heard, fingerprint = song("a.mp3"), [], tags._fingerprint
+    monkeypatch.setattr(tags, "_fingerprint", lambda path: [heard.append(path), fingerprint(path)][1])
+    write_key(path, EB_MINOR)
+    assert len(heard) == 2
+    assert all(each.suffix == ".mp3" for each in heard)
+    assert not list(path.parent.glob(".skey-*"))
+
+
+@pytest.mark.parametrize("name", [".skey-abc.part.mp3", ".skey-abc.part"])  # an older name, too
+def test_copies_of_a_run_that_was_killed_are_removed_by_the_next_one(song, name, monkeypatch):
     path = song("a.mp3")
-    left = path.with_name(".skey-abc.part")
+    left = path.with_name(name)
     left.touch()
     write_key(path, EB_MINOR)
     assert left.exists(), "it may be in use"

@@ -4,6 +4,7 @@ Files are decoded by :mod:`skey.files.decoding` and resampled by soxr, block by 
 grow with sample rate or length. The stream and the whole file give the same numbers to the last bit.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from functools import reduce
 from itertools import groupby
@@ -75,7 +76,7 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
         raise EmptyAudio("the recording is empty: it has no samples; export or download it again")
     if samples < min_samples:
         raise TooShortAudio(
-            f"the recording is too short: {samples / SAMPLE_RATE:.3g} s, "
+            f"the recording is too short: {floored(samples / SAMPLE_RATE):g} s, "
             f"and at least {min_samples / SAMPLE_RATE:.3g} s are needed"
         )
     if not np.isfinite(peak):
@@ -85,6 +86,11 @@ def check_audible(samples: int, peak: float, *, min_samples: int = MIN_SAMPLES) 
             "the recording is silent: nothing above -80 dB of full scale is left after mixing down "
             "(channels in opposite phase cancel each other)"
         )
+
+
+def floored(amount: int | float) -> float:
+    """Rounded down to hundredths: in a message nothing too small looks like what is asked of it."""
+    return math.floor(100 * amount) / 100
 
 
 def stream_audio(path: PathLike | BinaryFile, seconds: int | float = 15) -> Iterator[Wave]:

@@ -103,7 +103,7 @@ class KeyEstimate:
         segments = tuple(segment.at_least(confidence) for segment in self.segments)
         if self.signature is None or self.confidence >= confidence:
             return replace(self, segments=segments)
-        reason = f"too uncertain: {self.confidence:.2f}, and {confidence:.2f} was asked for"
+        reason = f"too uncertain: {audio.floored(self.confidence):.2f}, and {confidence:.2f} was asked for"
         return replace(self, key=None, signature=None, reason=reason, segments=segments)
 
 
@@ -347,7 +347,8 @@ def _why_no_key(heard: Sequence[_Heard], duration: float, peak: float) -> str | 
         return str(error)
     active = sum(h.tonality.active_seconds for h in heard)
     if active < MIN_ACTIVE_SECONDS:
-        return f"too little sound: {active:.2g} s in all, and at least {MIN_ACTIVE_SECONDS} s are needed"
+        heard_seconds = f"{audio.floored(active):g} s in all"
+        return f"too little sound: {heard_seconds}, and at least {MIN_ACTIVE_SECONDS} s are needed"
     if not any(h.tonality.tonal for h in heard):
         return "no tonality: the spectrum has no lines that stand out as those of pitches do (noise?)"
     if sum(h.tonality.active_seconds for h in heard if h.profile is not None) < LEAST_SHARE * active:

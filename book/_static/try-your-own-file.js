@@ -18,7 +18,7 @@ function skeyEstimator(SKEY) {
   };
   const peakOf = (wave) => wave.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0);
   const maximum = (values) => values.reduce((most, value) => Math.max(most, value), -Infinity);
-  const digits = (number, places) => String(Number(number.toPrecision(places)));
+  const floored = (number) => Math.floor(100 * number) / 100;
   const dot = (a, b) => sum(a.map((value, i) => value * b[i]));
 
   // --- The log-VQT (skey.spectrum): (samples) to (bins, frames), each a row after the other.
@@ -396,14 +396,15 @@ function skeyEstimator(SKEY) {
 
   function whyNoKey(heard, samples, peak) {
     const seconds = sum(heard.map((h) => h.active));
-    const [length, least] = [samples, SKEY.minSamples].map((count) => digits(count / SKEY.sampleRate, 3));
+    const length = floored(samples / SKEY.sampleRate);
+    const least = Number((SKEY.minSamples / SKEY.sampleRate).toPrecision(3));
     if (samples < SKEY.minSamples)
       return `the recording is too short: ${length} s, and at least ${least} s are needed`;
     if (peak < SKEY.silencePeak)
       return "the recording is silent: nothing above -80 dB of full scale is left after mixing down " +
         "(channels in opposite phase cancel each other)";
     if (seconds < T.minActiveSeconds)
-      return `too little sound: ${digits(seconds, 2)} s in all, and at least ${T.minActiveSeconds} s are needed`;
+      return `too little sound: ${floored(seconds)} s in all, and at least ${T.minActiveSeconds} s are needed`;
     if (!heard.some((h) => h.tonal))
       return "no tonality: the spectrum has no lines that stand out as those of pitches do (noise?)";
     if (sum(heard.map((h) => (h.profile ? h.active : 0))) < SKEY.leastShare * seconds)

@@ -16,7 +16,7 @@ from made_up import ROOT, page_shown
 from sounds import cadence, noise
 
 from companion.pages.browser import browser_script
-from skey.audio import SAMPLE_RATE, Wave
+from skey.audio import MIN_SAMPLES, SAMPLE_RATE, Wave
 from skey.estimator import KeyEstimator
 from skey.keys import KEYS, parse_key
 
@@ -62,7 +62,7 @@ CLIPS = {
     "noise": noise(8),
     "a siren": (0.3 * np.sin(2000 * np.sin(np.arange(10 * SAMPLE_RATE) / 9000))).astype(np.float32),
     "one tone": (0.3 * np.sin(np.arange(10 * SAMPLE_RATE) / 8)).astype(np.float32),
-    "too short": sung("C major", 2),
+    "hardly too short": sung("C major", 3)[: MIN_SAMPLES - 1],
 }
 
 

@@ -275,6 +275,14 @@ def test_an_uncertain_answer_can_be_withheld(estimator):
     assert withheld.probabilities == estimate.probabilities
 
 
+def test_what_is_hardly_too_little_does_not_read_as_enough(estimator):
+    burst = estimator.estimate(np.pad(noise(1.3), 2 * SAMPLE_RATE), SAMPLE_RATE)
+    assert burst.reason == "too little sound: 1.48 s in all, and at least 1.5 s are needed"
+    estimate = estimator.estimate(cadence(Key(0, "major")), SAMPLE_RATE)
+    doubtful = replace(estimate, probabilities=(0.498, *23 * [0.502 / 23]))
+    assert doubtful.at_least(0.5).reason == "too uncertain: 0.49, and 0.50 was asked for"
+
+
 def test_the_fitted_temperature_makes_overconfidence_honest():
     """Seven right answers in ten, each claimed with nearly full certainty."""
     profiles = np.full((10, 24), 0.01 / 23)

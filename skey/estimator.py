@@ -100,7 +100,7 @@ class KeyEstimate:
 
     def at_least(self, confidence: float) -> "KeyEstimate":
         """The same estimate without answers that are less certain (0..1); the reason says so of the whole."""
-        segments = tuple(segment.at_least(confidence) for segment in self.segments)
+        segments = merged(segment.at_least(confidence) for segment in self.segments)
         if self.signature is None or self.confidence >= confidence:
             return replace(self, segments=segments)
         reason = f"too uncertain: {audio.floored(self.confidence):.2f}, and {confidence:.2f} was asked for"

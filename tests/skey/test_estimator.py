@@ -135,6 +135,12 @@ def test_equal_neighbours_merge_with_their_mean_confidence_by_duration():
     assert first.confidence == pytest.approx(0.7) and second == rest
 
 
+def test_neighbours_whose_keys_are_withheld_are_one_stretch_without_a_key(estimator):
+    song = np.concatenate([cadence(Key(0, "major"), 30), cadence(Key(6, "major"), 30)])
+    (nothing,) = estimator.estimate(song, SAMPLE_RATE).at_least(1.0).segments
+    assert nothing == Segment(0.0, 60.0, None, None, 0.0)
+
+
 def test_a_rest_of_less_than_half_a_window_has_no_say(estimator):
     song = cadence(Key(0, "major"), 30)
     longer = np.concatenate([song, cadence(Key(6, "major"), 5)])

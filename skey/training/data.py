@@ -118,8 +118,7 @@ def load_data(
     ``audio``: recordings without labels, or shards; each SoundFont plays as many songs again. ``SkeyError``
     where nothing is left to train on or to watch, and for SoundFonts without songs.
     """
-    if soundfonts and not experiment.songs:
-        raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")
+    refuse_without_clips(experiment, soundfonts)
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     splits: dict[Split, int] = {"train": experiment.clips, "unlabelled": experiment.unlabelled}
     made = [(plan_clips(k, n), build(k, n, jobs, progress=progress), n) for k, n in splits.items() if n]
@@ -140,9 +139,8 @@ def load_data(
     recorded = Pool.of(Recordings([track for track in tracks if track not in apart] or tracks))
     validation += Pool.of(Recordings(watched)).kept(range(WATCHED_BESIDES))
     recordings = Recordings(tracks).digest() if tracks else ""
-    if experiment.supervision != "none" and not len(labelled):
-        raise SkeyError(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
-    if not len(kept + recorded) or not len(validation):
+    unlabelled = experiment.supervision != "none" and not len(labelled)
+    if unlabelled or not len(kept + recorded) or not len(validation):
         raise SkeyError(
             f"{len(kept + recorded)} clips to train on, {len(validation)} to watch: ask for more --clips, "
             "or give more --audio"
@@ -159,6 +157,14 @@ def load_data(
         skipped=skipped,
         soundfonts=tuple(font_digest(font) for font in soundfonts),
     )
+
+
+def refuse_without_clips(experiment: Experiment, soundfonts: Sequence[Path]) -> None:
+    """Raise ``SkeyError`` for SoundFonts where no songs are trained on, and labels where no clips are."""
+    if soundfonts and not experiment.songs:
+        raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")
+    if experiment.supervision != "none" and not experiment.clips + experiment.songs:
+        raise SkeyError(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
 
 
 def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:

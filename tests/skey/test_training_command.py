@@ -15,6 +15,7 @@ from test_training import small
 import skey.cli.train
 import skey.training.data
 from skey.cli import main
+from skey.corpus.soundfont import installed_soundfont
 from skey.errors import SkeyError
 from skey.experiments import Experiment, at_scale, find_experiment
 from skey.vqt import SEGMENT_FRAMES
@@ -31,6 +32,7 @@ import skey.training.data
 import skey.cli.train as command
 import skey.training.scoring as scoring
 from skey.cli import main
+from skey.corpus.soundfont import installed_soundfont
 from skey.errors import SkeyError
 from skey.experiments import Experiment
 from skey.keys import KEYS
@@ -120,6 +122,21 @@ def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
     assert reason in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("names", "options", "reason"),
+    [
+        (("semitone-open", "skey"), ("--soundfont", installed_soundfont()), "skey has no songs to play here"),
+        (("skey", "semitone"), ("--no-corpus", "--audio", "."), "semitone learns from labels, and there are"),
+    ],
+)
+def test_what_the_second_system_lacks_is_said_before_the_first_is_trained(
+    tmp_path, monkeypatch, names, options, reason
+):
+    monkeypatch.setattr(skey.training.data, "load_data", lambda *_, **__: pytest.fail("features are made"))
+    ran = CliRunner().invoke(main, ["train", *names, *map(str, options), "--out", str(tmp_path)])
+    assert ran.exit_code == 1 and reason in ran.stderr
+
+
 @pytest.mark.parametrize("option", ["--rate", "--recorded"])
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300"])
 def test_what_is_no_number_is_refused(option, value):
@@ -160,6 +177,6 @@ def test_options_change_what_a_system_is_trained_on(tmp_path, monkeypatch, optio
         raise SkeyError("seen")
 
     monkeypatch.setattr(skey.training.data, "load_data", load)
-    ran = CliRunner().invoke(main, ["train", "semitone-open", *options, "--out", str(tmp_path)])
+    ran = CliRunner().invoke(main, ["train", "skey-open", *options, "--out", str(tmp_path)])
     assert "seen" in ran.stderr
     assert {name: getattr(asked[0], name) for name in changed} == changed

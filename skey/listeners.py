@@ -63,7 +63,7 @@ def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "valu
 
 
 def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
-    """Cut a track, (99, frames), into windows, each with the floor 80 dB (1) under its own maximum.
+    """Cut a track, (99, frames), into windows; each listener hears a window down to its own range.
 
     A rest of at least 7.5 s reaches back to fill a window, a shorter one is dropped, as STONE drops every
     rest. A shorter track is one short window.
@@ -72,9 +72,7 @@ def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[n
     starts = list(range(0, frames - length + 1, length)) or [0]
     if frames - starts[-1] - length >= frames_of(SEGMENT_SECONDS) // 2:
         starts.append(frames - length)
-    for start in starts:
-        window = log_vqt[:, start : start + length]
-        yield np.maximum(window, window.max() - 1)
+    return (log_vqt[:, start : start + length] for start in starts)
 
 
 class Template(Listener):

@@ -68,13 +68,6 @@ def test_a_rest_of_half_a_window_reaches_back_and_a_shorter_one_is_dropped(frame
         assert np.array_equal(cut[-1], track[:, -FRAMES:])
 
 
-def test_each_window_has_a_floor_of_its_own():
-    track = np.zeros((99, 2 * FRAMES), np.float32)
-    track[:, 0] = 1.5
-    loud, quiet = windows(track)
-    assert loud.min() == 0.5 and quiet.min() == 0.0
-
-
 def test_skey_hears_the_whole_track_and_stone_the_mean_of_its_windows(no_weights):
     save_network(no_weights / "released-skey.safetensors", seed=1, whole_track=True)
     save_network(no_weights / "released-semitone24.safetensors", seed=1)

@@ -70,6 +70,8 @@ def test_examples_count_each_step_as_often_as_its_batch_is_large_and_those_of_ea
     assert trainings.examples_of(alone).tolist() == [700, 1400, 2100]
     later = replace(alone, training={**alone.training, "started_from": {"examples": 50}})
     assert trainings.examples_of(later).tolist() == [750, 1450, 2150]
+    imported = replace(alone, training={**alone.training, "started_from": {"examples": None}})
+    assert trainings.examples_of(imported).tolist() == [700, 1400, 2100], "nobody knows the earlier ones"
 
 
 def test_a_system_has_one_colour_and_each_of_its_seeds_a_line():

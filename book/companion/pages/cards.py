@@ -55,7 +55,7 @@ def default_card(checkout: Path) -> str:
         "Labels": LABELS[settings["supervision"]].format(**training),
         "Training": f"{training['steps']:,} steps in {training['seconds'] / 60:.0f} minutes, "
         f"{training.get('machine', training['device'])}, commit `{training.get('commit', 'unknown')}`"
-        + (f", from weights that had seen {start['examples']:,} examples" if start else ""),
+        + (f", from weights that had seen {_examples_words(start['examples'])}" if start else ""),
         "Commands": f"{', then '.join(commands)}; `MUSIC` is what `skey corpus music` fetches",
         "Seed": f"{record.seed}, {among}; loss on held-out training pieces {record.validation_loss:.4f}",
         "Outputs": _outputs_words(header.calibration),
@@ -86,7 +86,7 @@ def others_table(checkout: Path) -> str:
         else:
             header, record = read_header(files[name]), chosen[name]
             labels = LABELS[record.settings["supervision"]].format(**record.training)
-            source = f"{header.examples:,} examples, {labels}; seed {record.seed}"
+            source = f"{_examples_words(header.examples)}, {labels}; seed {record.seed}"
             calibration, checksum = header.calibration, header.checksum
             licence, parameters = header.licence, record.training["parameters"]
         metric = leading_metric(scores, name)
@@ -95,6 +95,10 @@ def others_table(checkout: Path) -> str:
         rows.append([f"{label(name)}<br>`{name}`", *made, score])
     header_row = ["Network", "Trained on", "Outputs", "Licence, checksum", "Parameters", "Score here, %"]
     return markdown_table(header_row, rows, text=4)
+
+
+def _examples_words(examples: int | None) -> str:
+    return "an unknown number of examples" if examples is None else f"{examples:,} examples"
 
 
 def _outputs_words(calibration: Calibration) -> str:

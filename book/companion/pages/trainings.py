@@ -85,7 +85,7 @@ def steps_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
 
 def examples_of(record: TrainingRecord) -> Float[np.ndarray, " epochs"]:
     """How many examples, those of runs that it started from included, a run had seen at each row."""
-    before = (record.training.get("started_from") or {}).get("examples", 0)
+    before = record.training.get("started_from", {}).get("examples") or 0  # unknown of imported weights
     batch = clips_in_batch(int(record.settings["batch"]), record.training)
     return np.asarray(before + steps_of(record) * batch)
 

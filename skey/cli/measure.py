@@ -145,7 +145,7 @@ def folder(clips: int, runs: int, as_json: bool) -> None:
 @click.argument("experiment", default="skey")
 def step(experiment: str, runs: int, as_json: bool) -> None:
     """CPU seconds of a training step of EXPERIMENT, beside the same step written plainly as in the papers."""
-    from skey.cli.stages import in_turn, ways_to_step
+    from skey.cli.step import in_turn, ways_to_step
     from skey.experiments import find_experiment
 
     show(in_turn(ways_to_step(find_experiment(experiment)), runs), as_json)

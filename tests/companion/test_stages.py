@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from companion.__main__ import main
 from companion.studies import stages
-from skey.cli.stages import Stage
+from skey.cli.step import Stage
 
 
 def test_stages_are_listed_with_what_they_read_and_write(monkeypatch):

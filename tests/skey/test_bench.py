@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from skey.cli import main, stages
+from skey.cli import main, step
 from skey.cli.measure import SOURCE_RATE, interleaved, made_up_recording, measure
 from skey.errors import SkeyError
 
@@ -66,7 +66,7 @@ WAYS = ("plain", "all frames", "averaged frames")
 
 
 def test_a_step_is_measured_in_three_ways(monkeypatch):
-    steps = [stages.Stage(f"step, {way}", "pair", 1, lambda: None) for way in WAYS]
-    monkeypatch.setattr(stages, "ways_to_step", lambda system: steps)
-    step = CliRunner().invoke(main, ["bench", "step", "stone", "--runs", "1", "--json"])
-    assert [row["stage"] for row in json.loads(step.stdout)["rows"]] == [f"step, {way}" for way in WAYS]
+    steps = [step.Stage(f"step, {way}", "pair", 1, lambda: None) for way in WAYS]
+    monkeypatch.setattr(step, "ways_to_step", lambda system: steps)
+    shown = CliRunner().invoke(main, ["bench", "step", "stone", "--runs", "1", "--json"])
+    assert [row["stage"] for row in json.loads(shown.stdout)["rows"]] == [f"step, {way}" for way in WAYS]

@@ -8,7 +8,7 @@ import torch
 from test_training import store_of
 from test_weights import rewritten
 
-from skey.cli.stages import ways_to_step
+from skey.cli.step import ways_to_step
 from skey.errors import SkeyError, WeightsError
 from skey.estimator import KeyEstimator
 from skey.experiments import EXPERIMENTS, SUPERVISED, Experiment, Optimiser, at_scale

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from skey.cli.stages import plain_profile
+from skey.cli.step import plain_profile
 from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.corpus.plan import plan_clips
 from skey.experiments import EXPERIMENTS, Experiment, Optimiser, at_scale

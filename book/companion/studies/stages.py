@@ -12,7 +12,7 @@ import numpy as np
 from skey.audio import normalise, stream_array
 from skey.cli import Number
 from skey.cli.measure import FORMATS, machine, write_recording
-from skey.cli.stages import BATCH, Stage, in_turn, ways_to_step
+from skey.cli.step import BATCH, Stage, in_turn, ways_to_step
 from skey.estimator import KeyEstimator
 from skey.experiments import find_experiment
 from skey.files.decoding import decoded

@@ -138,6 +138,18 @@ def relations(answers: pd.DataFrame, system: str) -> RelationCounts:
     return count_relations(list(answers[REFERENCE]), _key_estimates(answers[system]))
 
 
+def mode_shares(answers: pd.DataFrame, systems: Iterable[str]) -> pd.DataFrame:
+    """How often systems are right in major and in minor, and how many answers are minor, in percent."""
+    keys, minor = answers[list(systems)], answers[REFERENCE].map(lambda key: key.mode == "minor")
+    right = keys.eq(answers[REFERENCE], axis=0)
+    shares = {
+        "right in major": right[~minor].mean(),
+        "right in minor": right[minor].mean(),
+        "answers that are minor": keys.map(lambda key: getattr(key, "mode", "") == "minor").mean(),
+    }
+    return (100 * pd.DataFrame(shares)).astype(float).round(1)
+
+
 def signatures(answers: pd.DataFrame, system: str) -> SignatureCounts:
     """How often a system's key signature is right, a fifth off, or further away."""
     return count_signatures(

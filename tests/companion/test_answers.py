@@ -29,6 +29,7 @@ from companion.scores import (
     difference,
     format_answer,
     interval_of,
+    mode_shares,
     parse_answer,
     parts_of,
     score,
@@ -141,6 +142,11 @@ def test_an_answer_has_its_scores(answer, scores):
     assert dict(zip(found.metric, found.value, strict=True)) == pytest.approx(scores)
     assert (found.value == found.low).all() and (found.value == found.high).all()
     assert (interval_of(found, "x", "mirex") is None) == ("mirex" not in scores)
+
+
+def test_the_tonic_in_minor_is_right_in_minor_alone():
+    table = answers_to({"x": [Key(key.tonic, "minor") for key in KEYS], "silent": [None] * 24})
+    assert mode_shares(table, ["x", "silent"]).to_numpy().tolist() == [[0, 100, 100], [0, 0, 0]]
 
 
 def test_every_level_and_source_is_a_part_of_its_own(recorded):

@@ -83,10 +83,14 @@ def share(right: "pd.Series[bool]") -> Interval:
     return bootstrap_interval(right.to_numpy(float))
 
 
+def classes(confidence: Any) -> Any:  # noqa: ANN401 - an array or a column
+    """The class of each confidence: 0 for the least to ``BINS`` - 1."""
+    return np.minimum((confidence * BINS).astype(int), BINS - 1)
+
+
 def expected_error(confidence: Float[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks"]) -> float:
     """Expected calibration error, 0..1, over ``BINS`` classes of confidence."""
-    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    surplus = np.bincount(places, right - confidence)
+    surplus = np.bincount(classes(confidence), right - confidence)
     return float(np.abs(surplus).sum() / len(right))
 
 

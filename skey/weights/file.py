@@ -116,8 +116,9 @@ def examples_in(training: Mapping[str, Any], batch: int | None) -> int | None:
 
 
 def clips_in_batch(wanted: int, training: Mapping[str, Any]) -> int:
-    """How many clips a batch of a training had: as many as wanted, or all where there were fewer."""
-    return min(wanted, int(training.get("clips", wanted)))
+    """How many clips a batch of a training has: as wanted, or all; as many for each of its processes."""
+    processes = max(1, int(training.get("processes", 1)))
+    return max(1, min(wanted, int(training.get("clips", wanted))) // processes) * processes
 
 
 def _typed(raw: dict[str, Any]) -> dict[str, Any]:

@@ -144,6 +144,14 @@ def test_a_name_means_the_network_of_that_name_whatever_lies_in_the_folder(monke
     assert find_weights("mine") == Path("mine")
 
 
+@pytest.mark.parametrize(
+    ("processes", "clips", "examples"), [(1, 900, 300), (3, 900, 297), (3, 50, 144), (4, 2, 12)]
+)
+def test_examples_are_as_many_for_each_process_and_no_more_than_there_are_clips(processes, clips, examples):
+    training = {"steps": 3, "clips": clips, "processes": processes, "experiment": {"batch": 100}}
+    assert header(training=training).examples == examples
+
+
 @pytest.mark.parametrize(("fitted", "used"), [(0.5, 1.0), (1.0, 1.0), (2.0, 2.0)])
 def test_a_temperature_makes_no_network_bolder_than_its_softmax(fitted, used):
     assert header(training={"temperature": fitted}).temperature == used
@@ -374,6 +382,7 @@ def test_weights_that_are_no_numbers_are_refused_at_load(weights_file, bad):
         {"training": {"temperature": "hot"}},
         {"training": {"experiment": []}},
         {"training": {"started_from": 7}},
+        {"training": {"steps": 3, "processes": "two", "experiment": {"batch": 3}}},
         {"training": {"steps": "many", "experiment": {"batch": 3}}},
         {"surprise": 1},
     ],

@@ -44,7 +44,7 @@ each other in all values, and a semitone moves some value of each by 6 or more.
 
 @click.command()
 @click.option("--recompute", is_flag=True, help="Also compute the answers again, from weights and features.")
-@click.option("--clips", type=click.IntRange(min=1), help="To recompute: that many clips, evenly spread.")
+@click.option("--clips", type=click.IntRange(min=1), help="To recompute: only the first so many clips.")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the record [default: results/].")
 def check(recompute: bool, clips: int | None, results: Path | None) -> None:
     """Compute every recorded number again and name each one that moved.

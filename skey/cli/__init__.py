@@ -33,6 +33,9 @@ EXTRAS = {
 """Package that a plain installation lacks → the extra of this project that brings it."""
 
 
+POSITIVE = click.IntRange(min=1)
+
+
 class Number(click.FloatRange):
     """A number in a range; click's own takes NaN for one that lies in any."""
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from skey.cli import POSITIVE
+
 if TYPE_CHECKING:
     from skey.corpus.pieces import Split
 
-POSITIVE = click.IntRange(min=1)
 SPLITS = click.Choice(["test", "train", "unlabelled"])
 PLAN = [  # the options that choose a plan
     click.Option(["--split"], type=SPLITS, default="test", show_default=True, help="Which clips."),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from skey import __version__
-from skey.cli import Number
+from skey.cli import POSITIVE, Number
 from skey.cli.reports import Format, Layout, Report, printable
 from skey.errors import SkeyError
 from skey.keys import KEYS, TAG_NOTATIONS, Key, Notation
@@ -167,7 +167,7 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 )
 @click.option("--min-confidence", type=Number(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Files at a time.")
+@click.option("--jobs", type=POSITIVE, default=1, show_default=True, help="Files at a time.")
 @click.option("--write-tags", is_flag=True, help="Write the key into the tags of each file.")
 @click.option(
     "--tag-notation",

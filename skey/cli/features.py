@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-POSITIVE = click.IntRange(min=1)
+from skey.cli import POSITIVE
+
 ENGINE = "local, or the address of a Dask scheduler (tcp://host:8786)."
 SHARED = [  # by both commands
     click.Argument(["manifest"], type=click.Path(exists=True, path_type=Path)),

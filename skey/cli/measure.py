@@ -18,11 +18,10 @@ import click
 import numpy as np
 import soundfile
 
-from skey.cli import Number
+from skey.cli import POSITIVE, Number
 from skey.errors import SkeyError
 from skey.shapes import Float32
 
-POSITIVE = click.IntRange(min=1)
 AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, with the machine's name.")
 RUNS = partial(
     click.Option, ["--runs"], type=POSITIVE, show_default=True, help="Turns; the median of each counts."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from skey.cli import Number
+from skey.cli import POSITIVE, Number
 
 if TYPE_CHECKING:
     from skey.experiments import Experiment
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 Options = dict[str, Any]
 Origin: TypeAlias = "LoadedModel | None"  # what a training starts from
-POSITIVE = click.IntRange(min=1)
 
 
 def _places(context: click.Context, option: click.Parameter, places: tuple[str, ...]) -> tuple[str, ...]:

@@ -31,9 +31,9 @@ class Package:
     licence: str
 
 
-def read_packages(file: Path = LIST) -> tuple[Package, ...]:
+def read_packages() -> tuple[Package, ...]:
     """The packages of the list."""
-    with file.open(encoding="utf-8", newline="") as rows:
+    with LIST.open(encoding="utf-8", newline="") as rows:
         return tuple(Package(**row) for row in csv.DictReader(rows))
 
 

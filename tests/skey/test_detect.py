@@ -61,9 +61,9 @@ def test_text_holds_key_confidence_and_path_and_nothing_else(folder):
     rows = [line.split("\t") for line in ran.stdout.splitlines()]
     assert [(row[0], row[2]) for row in rows] == [
         ("C major", str(folder / "a.wav")),
-        ("D major", str(folder / "more" / "b.FLAC")),
         ("-", str(folder / "noise.ogg")),
-    ] or sorted(row[0] for row in rows) == ["-", "C major", "D major"]
+        ("D major", str(folder / "more" / "b.FLAC")),
+    ]
     assert "noise.ogg: no key: no tonality" in ran.stderr
     assert NOTE in ran.stderr
     assert ran.exit_code == 0

@@ -7,6 +7,7 @@ import pandas as pd
 from companion.observations import Entries
 from companion.plots import INK, MODE_COLOURS, Drawing, canvas, draw, styled
 from companion.studies import pseudo_labels as rule
+from skey.losses import Sign
 
 SCALE_NAMES: Mapping[str, str] = {
     "decibels": "decibels, the paper's",
@@ -19,7 +20,7 @@ SIGN_NAMES: Mapping[int, str] = {-3: "−3", 3: "+3"}
 
 
 @styled
-def offsets_figure(entries: Entries, sign: rule.Sign) -> Drawing:
+def offsets_figure(entries: Entries, sign: Sign) -> Drawing:
     """How often the label is right for each offset of q* above the true signature, with 95 % intervals."""
     study, said = rule.read_study(entries), []
     found = [rule.right(study, study.signatures + offset, sign) for offset in range(12)]

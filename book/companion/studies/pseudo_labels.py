@@ -6,7 +6,7 @@ here the true key signature, moved by an offset, or what a network says it is.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,21 +16,19 @@ from torch import Tensor
 from companion.datasets.open_corpus import OpenCorpus
 from companion.estimators import Scale, track_chroma
 from companion.observations import Entries
-from companion.studies.alignment import at_hand, chroma_net
+from companion.studies.alignment import MODES, at_hand, chroma_net
 from companion.studies.transform import segments_of
 from companion.systems import RELEASED
 from skey.calibration import signature_row
+from skey.inference.templates import PITCH_CLASS_OF_A
 from skey.keys import parse_key
-from skey.losses import Views, mode_profile, pseudo_label, signature_profile
+from skey.losses import Sign, Views, mode_profile, pseudo_label, signature_profile
 from skey.metrics import Interval, bootstrap_interval
 from skey.shapes import Bool, Float, Integer
 from skey.vqt import crop
 from skey.weights.store import LoadedModel
 
-Sign = Literal[-3, 3]
-
 SIGNS: tuple[Sign, Sign] = (-3, 3)
-MODES = ("major", "minor")
 SCALES: tuple[Scale, ...] = get_args(Scale)
 PARTS = ("all", "full", "hard", "chorales", "tunes")  # parts of the test clips that get numbers of their own
 
@@ -47,8 +45,6 @@ NETWORKS = (  # networks whose rows are tried, where their weights are at hand
     "skey-fifths",
     *RELEASED,
 )
-
-_A = 9
 
 PerClip = Bool[np.ndarray, " clips"]
 Roots = Integer[np.ndarray, " clips"]
@@ -140,7 +136,7 @@ def right(
 
 def trained_roots(entry: Mapping[str, Any], study: Study) -> Roots:
     """q* from a network as it was trained: row q is taken for pitch class A + q."""
-    return np.asarray((np.array(entry["rows"][: len(study.major)]) + _A) % 12)
+    return np.asarray((np.array(entry["rows"][: len(study.major)]) + PITCH_CLASS_OF_A) % 12)
 
 
 def calibrated_roots(entry: Mapping[str, Any], study: Study) -> Roots:

@@ -19,8 +19,16 @@ from skey.model import BINS, PITCH_CLASSES, ChromaNet, ConvNeXt, TimeDownsamplin
 from skey.shapes import Float
 from skey.training.data import cropped, draw_crops
 from skey.training.loop import Machine
-from skey.training.step import Batch, batch_loss, clip_gradients, descend, make_optimiser, use_half_precision
-from skey.vqt import SEGMENT_FRAMES, chroma
+from skey.training.step import (
+    Batch,
+    batch_loss,
+    clip_gradients,
+    descend,
+    make_optimiser,
+    mean_chroma,
+    use_half_precision,
+)
+from skey.vqt import SEGMENT_FRAMES
 
 BATCH = 16  # pairs of segments in a step of training
 TermsOf = Callable[[ChromaNet, LossSettings, Batch], Mapping[str, Tensor]]
@@ -60,18 +68,18 @@ def ways_to_step(system: Experiment) -> list[Stage]:
     whole = replace(averaged, architecture=replace(averaged.architecture, frames_per_step=1))
     half_precision = Machine().uses_half_precision()
     ways = {
-        "plain": _step(whole, _plain_terms, False),
+        "plain": _step(whole, plain_terms, False),
         "all frames": _step(whole, ours, half_precision),
         "averaged frames": _step(averaged, ours, half_precision),
     }
     return [Stage(f"step, {way}", "pair", BATCH, step) for way, step in ways.items()]
 
 
-def _plain_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mapping[str, Tensor]:
+def plain_terms(network: ChromaNet, loss: LossSettings, batch: Batch) -> Mapping[str, Tensor]:
     """The same terms with the whole batch in one pass, in float32 and channels first."""
     pair = cropped(batch.a, batch.c), cropped(batch.b, batch.c)
     a, b, moved = plain_profile(network, torch.cat([*pair, cropped(batch.a, batch.moved)])).chunk(3)
-    heard = (chroma(pair[0]) + chroma(pair[1])) / 2
+    heard = mean_chroma(loss, *pair) if loss.mode == "pseudo-label" else None
     return loss_terms(loss, Views(a, b, moved, batch.moved - batch.c), heard)
 
 

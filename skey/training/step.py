@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from skey.calibration import Calibration, calibrate
 from skey.experiments import Loss, Optimiser
-from skey.losses import Numbers, Row, Terms, Views, key_loss, loss_terms, oracle, peaks
+from skey.losses import LossSettings, Numbers, Row, Terms, Views, key_loss, loss_terms, oracle, peaks
 from skey.model import ConvNeXt, profile_of
 from skey.shapes import Float, Shaped
 from skey.supervised import KEYS_BY_NAME, CrossEntropy, KeyClassifier, Network, key_in_crop
@@ -74,8 +74,7 @@ def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: B
     if batch.labels is None:
         views, heard = Views(a, b[0], moved, c_moved - c), None
         if settings.mode == "pseudo-label":
-            pair = [peaks(seen[view]) if settings.chroma == "peaks" else seen[view] for view in (0, 2)]
-            heard = gathered(fabric, torch.stack(list(map(chroma, pair))).mean(0)[None])[0]
+            heard = gathered(fabric, mean_chroma(settings, seen[0], seen[2])[None])[0]
         return loss_terms(settings, views, heard, row)
     signature, is_minor = gathered(fabric, torch.stack(batch.labels))
     of_a, of_moved = (oracle(signature, is_minor, crops) for crops in (c, c_moved))
@@ -83,6 +82,14 @@ def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: B
     if settings.labels == "keys":
         return {"keys": key_loss(views, of_a, of_moved).mean()}
     return loss_terms(settings, views)
+
+
+def mean_chroma(
+    settings: LossSettings, a: Float[Tensor, "batch 84 steps"], b: Float[Tensor, "batch 84 steps"]
+) -> Float[Tensor, "batch 12"]:
+    """What the pseudo-label of the mode looks at: the mean of the chromas of both cropped segments."""
+    pair = [peaks(view) if settings.chroma == "peaks" else view for view in (a, b)]
+    return torch.stack(list(map(chroma, pair))).mean(0)
 
 
 def label_loss(fabric: Fabric | None, network: Network, batch: Batch) -> Terms:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from skey.cli.step import plain_profile
+from skey.cli.step import plain_profile, plain_terms
 from skey.corpus.build import FeatureStore, Shard, write_shard
 from skey.corpus.plan import plan_clips
 from skey.experiments import EXPERIMENTS, Experiment, Optimiser, at_scale
@@ -189,6 +189,14 @@ def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data):
         results.append((loss.item(), gradient(network)))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
     assert torch.allclose(results[0][1], results[1][1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["stone", "stone24", "skey", "skey-peaks"])
+def test_the_plain_step_of_the_bench_has_the_terms_of_training(name, data):
+    network, loss, batch = settled_network(), EXPERIMENTS[name].loss, batch_of(data, list(range(8)))
+    plain = {name: value.item() for name, value in plain_terms(network, loss, batch).items()}
+    ours = {name: value.item() for name, value in batch_loss(None, network, loss, batch).items()}
+    assert plain == pytest.approx(ours, rel=1e-4)
 
 
 @pytest.mark.parametrize(

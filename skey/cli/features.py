@@ -35,11 +35,11 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
     from skey.cli import scale
 
     out = _absolute(out)
-    names = scale.read_manifest(manifest)
+    names = scale.read_manifest(manifest, _left_out)
     with scale.engine(engine, workers) as client:
         done = scale.extract(client, names, out, segments, shard)
     for name, reason in done.skipped:
-        click.echo(f"left out: {name}: {reason}", err=True)
+        _left_out(name, reason)
     click.echo(f"{out}: {done.segments} segments of {done.tracks} tracks in {done.shards} shards")
 
 
@@ -57,7 +57,7 @@ def estimate(
     from skey.cli import scale
 
     out = _absolute(out)
-    names = scale.read_manifest(manifest)
+    names = scale.read_manifest(manifest, _left_out)
     with scale.engine(engine, workers) as client:
         failed = scale.estimate(client, names, out, weights, part)
     for row in failed:
@@ -65,6 +65,10 @@ def estimate(
     click.echo(f"{out}: estimates of {len(names) - len(failed)} of {len(names)} files")
     if failed:
         sys.exit(1)
+
+
+def _left_out(name: str | Path, reason: str) -> None:
+    click.echo(f"left out: {name}: {reason}", err=True)
 
 
 def _absolute(out: str) -> str:

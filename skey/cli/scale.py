@@ -30,7 +30,7 @@ from skey.cli.reports import Format, Layout, escaped
 from skey.corpus.processes import default_jobs
 from skey.errors import SkeyError
 from skey.estimator import KeyEstimator
-from skey.files.folders import SUFFIXES, sound_files
+from skey.files.folders import SUFFIXES, Report, sound_files
 from skey.training.recordings import FOLDER, NO_FILE, segments, without_name
 from skey.training.shards import Seal, read_file, read_seal, write_file, write_index, write_shard
 
@@ -102,14 +102,15 @@ def spread(client: Client, work: Callable[[Part], Result], parts: Sequence[Part]
     return list(client.gather(futures))
 
 
-def read_manifest(manifest: Path) -> list[str]:
+def read_manifest(manifest: Path, report: Report = lambda path, reason: None) -> list[str]:
     """A sound file, those of a folder and below it, or those that a text file names; each name once.
 
     A line is a name, or empty, or a comment that begins with ``#``. Names may be addresses that fsspec knows;
-    others are relative to the manifest. Raises ``EngineError`` where there are none.
+    others are relative to the manifest. ``report`` is told of a folder that cannot be entered, and why.
+    Raises ``EngineError`` where there are none.
     """
     if manifest.is_dir() or manifest.suffix.lower() in SUFFIXES:
-        found = sound_files([manifest], recursive=True, report=lambda path, reason: None)
+        found = sound_files([manifest], recursive=True, report=report)
         names = [str(path.absolute()) for path in found]
     else:
         lines = map(str.strip, manifest.read_text("utf-8-sig", "surrogateescape").splitlines())

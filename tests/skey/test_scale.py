@@ -317,6 +317,28 @@ def test_the_command_says_what_it_wrote_and_what_it_left_out(music, tmp_path, cl
     assert shown.stdout == f"{out}: estimates of 1 of 1 files\n" and shown.exit_code == 0
 
 
+def test_a_folder_that_cannot_be_entered_is_named(music, tmp_path, client, monkeypatch):
+    (closed := tmp_path / "songs" / "closed").mkdir(parents=True)
+    shutil.copy(music / "00.flac", tmp_path / "songs")
+    scandir = os.scandir
+
+    def denied(path):
+        if str(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    at = ["--out", tmp_path / "out", "--engine", client.scheduler.address]
+    for command, heard in (
+        (["features", "extract", *at], "2 segments of 1 tracks"),
+        (["features", "estimate", *at], "1 of 1 files"),
+        (["detect", "-r"], "00.flac"),
+    ):
+        shown = CliRunner().invoke(main, [*map(str, command), str(tmp_path / "songs")])
+        assert f"{closed}: cannot be entered: Permission denied" in shown.stderr
+        assert heard in shown.stdout
+
+
 def test_a_list_that_cannot_be_written_is_one_clear_line(music, shards, client, tmp_path):
     out = shutil.copytree(shards, tmp_path / "shards")
     (out / "tracks.csv").unlink()

@@ -182,10 +182,13 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
 def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
     """Put finished runs on record, and of each system the weights that are chosen: system → the chosen run.
 
-    Records of other seeds of these systems go. Raises ``RunError`` where a folder holds no finished run, and
-    ``RecordError`` where the seeds of a system differ in more than the seed.
+    Records of other seeds of these systems go. Raises ``RunError`` where a folder holds no finished run or
+    has the name of another, ``RecordError`` where the seeds of a system differ in more than the seed.
     """
-    files = {folder.name: weights_of(folder) for folder in map(Path.resolve, folders)}
+    given = dict.fromkeys(map(Path.resolve, folders))
+    files = {folder.name: weights_of(folder) for folder in given}
+    if len(files) < len(given):
+        raise RunError(f"two folders have one name, and one record: {', '.join(map(str, given))}")
     facts = {name: {"name": name, **facts_of(read_header(file), name)} for name, file in files.items()}
     _refuse_mixture(facts)
     results = checkout / RESULTS

@@ -111,6 +111,13 @@ def test_a_run_that_is_not_finished_is_not_shipped(checkout):
     assert not (checkout / RESULTS).exists()
 
 
+def test_two_runs_of_one_name_are_refused(checkout):
+    other = shutil.copytree(checkout / "runs" / "skey-s0", checkout / "elsewhere" / "skey-s0")
+    with pytest.raises(RunError, match="two folders have one name"):
+        ship(checkout, [*folders(checkout), other])
+    assert not (checkout / RESULTS).exists()
+
+
 def made_up(name: str, loss: float, score: float) -> TrainingRecord:
     """A record with nothing in it but what a choice could look at."""
     system, seed = name.split("-")[0], int(name[-1])

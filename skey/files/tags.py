@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import mutagen
 from mutagen.aiff import AIFF
-from mutagen.apev2 import APEv2
+from mutagen.apev2 import APEv2, APEv2File
 from mutagen.asf import ASFTags
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3FileType
@@ -223,12 +223,17 @@ def _write_copy(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None
             id3.copy_with_key(source, target, key, text)
         else:
             shutil.copyfileobj(source, target)
+            # mutagen would drop an ID3v1 tag behind an APEv2 tag, or put the APEv2 tag behind it.
+            behind = id3.v1_tag(source) if issubclass(kind, APEv2File) else b""
+            target.truncate(target.tell() - len(behind))
             target.flush()
             file = _opened(copy, kind)
             value = MP4FreeForm(text.encode()) if isinstance(file.tags, MP4Tags) else text  # type: ignore[no-untyped-call]
             for name in _to_change(file.tags, key, text):
                 file.tags[name] = [value]
             file.save()
+            target.seek(0, io.SEEK_END)
+            target.write(behind)
         target.flush()
         os.fsync(target.fileno())
 

@@ -386,6 +386,20 @@ def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):
     assert (str(tags["TIT2"]), str(tags["TKEY"])) == ("Title", "Ebm")
 
 
+@pytest.mark.parametrize("has_ape", [True, False])
+def test_an_id3v1_tag_behind_an_ape_tag_stays_the_last(song, has_ape):
+    path = song("a.wv")
+    if not has_ape:
+        APEv2(path).delete()
+    old = b"TAG" + b"Title".ljust(125, b"\0")
+    path.write_bytes(path.read_bytes() + old)
+    for key in ("Eb minor", "C"):
+        write_key(path, parse_key(key))
+        assert path.read_bytes().endswith(old)
+        assert path.read_bytes().count(b"TAG" + b"Title") == path.read_bytes().count(b"APETAGEX") - 1 == 1
+    assert tagged_key(path) == "C"
+
+
 @pytest.mark.parametrize("name", ["a.mp3", "a.flac"])
 def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
     path = song(name)

@@ -146,8 +146,11 @@ def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> No
 
 
 def further_tags(path: Path) -> list[bytes]:
-    """What ID3 chunks of a wav or aiff hold, all but the first, as far as its chunks can be read."""
-    tags = []
+    """What ID3 chunks of a wav or aiff hold, or ID3v2 tags before a sound, all but the first.
+
+    As far as its chunks can be read; some players read all tags that stand one behind the other.
+    """
+    tags, place = [], 0
     with path.open("rb") as file, suppress(TagError):
         head = file.read(_CHUNKS_START)
         if order := _CHUNKS.get(head[:4] + head[8:]):
@@ -155,6 +158,11 @@ def further_tags(path: Path) -> list[bytes]:
                 if _is_tag(name):
                     file.seek(start)
                     tags.append(file.read(end - start))
+        while end := tag_end(head):
+            file.seek(place)
+            tags.append(file.read(end))
+            place += end
+            head = file.read(HEADER)
     return tags[1:]
 
 

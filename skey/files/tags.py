@@ -86,7 +86,7 @@ def tagged_key(path: PathLike) -> str | None:
 
 
 def _beside(path: Path, tags: Tags) -> Iterator[tuple[str, str]]:
-    """What a second tag says, and its kind: APEv2 after an mp3, ID3 before a flac or again in a wav."""
+    """What a second tag says, and its kind: APEv2 after an mp3, ID3 before a flac or once more."""
     second: list[tuple[Kind, Path | io.BytesIO]] = [
         *((kind, path) for kind in (ID3, APEv2) if not isinstance(tags, kind)),
         *((ID3, io.BytesIO(content)) for content in id3.further_tags(path)),

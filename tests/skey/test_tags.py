@@ -416,6 +416,16 @@ def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
     assert tags._opened(path).tags[tags._key_fields(tags._opened(path).tags)[0]] == ["Bm"]
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_key_of_a_second_tag_behind_the_first_is_seen_and_not_contradicted(song, version):
+    path = song("a.mp3")
+    tagged(path, version, b"TKE\0\0\3\0Bm" if version == 2 else frame(b"TKEY", b"\0Bm"))
+    tagged(path, 3, frame(b"TIT2", b"\0Title") + bytes(50))
+    assert tagged_key(path) == "Bm"
+    assert left_alone(path, r"second tag \(ID3\) has the key Bm")
+    assert write_key(path, parse_key("Bm")) == "TKEY: none -> Bm"
+
+
 @pytest.mark.parametrize("placeholder", ["-", MIXED_IN_KEY])
 def test_a_second_tag_without_a_plain_key_contradicts_none(song, placeholder):
     path = song("a.mp3")

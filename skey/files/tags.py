@@ -22,7 +22,7 @@ from mutagen.apev2 import APEv2, APEv2File
 from mutagen.asf import ASFTags
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3FileType
-from mutagen.mp4 import MP4FreeForm, MP4Tags
+from mutagen.mp4 import MP4, MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
 from skey.files import id3
@@ -247,6 +247,8 @@ def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
         raise TagError("other tags would change with the key; the file was not touched")
     if issubclass(kind, FLAC) and _flac_blocks(path) != _flac_blocks(copy):
         raise TagError("other blocks would change with the tags; the file was not touched")
+    if issubclass(kind, MP4) and _has_index(path) and path.stat().st_size != copy.stat().st_size:
+        raise TagError("the index of its fragments would point elsewhere; make a plain m4a of it first")
     if _fingerprint(path) != _fingerprint(copy):
         raise TagError("its sound would change with the tags; the file was not touched")
 
@@ -273,6 +275,13 @@ def _flac_blocks(path: Path) -> list[bytes]:
             if head[0] & 0x80:
                 break
     return blocks
+
+
+def _has_index(path: Path) -> bool:
+    """Whether an MP4 ends with an index of where its fragments lie (mfra), which mutagen leaves as it is."""
+    with path.open("rb") as file:
+        file.seek(-16, io.SEEK_END)
+        return file.read()[4:8] == b"mfro"
 
 
 def _fingerprint(path: Path) -> str:

@@ -426,6 +426,22 @@ def test_the_key_of_a_second_tag_behind_the_first_is_seen_and_not_contradicted(s
     assert write_key(path, parse_key("Bm")) == "TKEY: none -> Bm"
 
 
+@pytest.mark.parametrize("fragments", ["frag_keyframe+empty_moov+default_base_moof", "dash"])
+def test_an_index_of_fragments_that_would_point_elsewhere_is_not_left_behind(tmp_path, fragments):
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", options={"movflags": fragments, "frag_duration": "300000"}) as out:
+        stream = out.add_stream("aac", rate=RATE, layout="mono")
+        sound = av.AudioFrame.from_ndarray(music()[None], "fltp", "mono")
+        sound.sample_rate = RATE
+        for packet in [*stream.encode(sound), *stream.encode(None)]:
+            out.mux(packet)
+    content = path.read_bytes()
+    assert content[-12:-8] == b"mfro"
+    assert left_alone(path, "index of its fragments")
+    path.write_bytes(content[: content.rindex(b"mfra") - 4])
+    assert write_key(path, EB_MINOR)
+
+
 @pytest.mark.parametrize("placeholder", ["-", MIXED_IN_KEY])
 def test_a_second_tag_without_a_plain_key_contradicts_none(song, placeholder):
     path = song("a.mp3")

@@ -262,9 +262,10 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
 
 
 def settings_of(options: dict[str, Any], estimator: "KeyEstimator", files: Iterable[Path]) -> "Settings":
-    """What results depend on; the folder, where names are relative to it."""
+    """What results in a file depend on; the folder, where names are relative to it."""
     chosen = ("format_", "notation", "segments", "whole_track", "min_confidence")
     options = {**options, "whole_track": estimator.whole_track}
     settings = {name.strip("_").replace("_", "-"): options[name] for name in chosen}
-    folder = "" if all(file.is_absolute() for file in files) else str(Path.cwd())
+    is_free = options["output"] is None or all(file.is_absolute() for file in files)
+    folder = "" if is_free else str(Path.cwd())
     return {"version": __version__, "weights": estimator.listener.identity, "folder": folder, **settings}

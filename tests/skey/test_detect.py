@@ -511,6 +511,21 @@ def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp
         assert done.returncode == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep the folder of a process")
+def test_standard_input_is_heard_in_a_folder_that_is_gone(folder, tmp_path):
+    code = (
+        "import os, runpy, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')\n"
+        "sys.argv = ['skey', 'detect', '-', 'a.wav', '--weights', 'krumhansl']\n"
+        "runpy.run_module('skey', run_name='__main__')"
+    )
+    with (folder / "a.wav").open("rb") as sound:
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, stdin=sound, capture_output=True, text=True
+        )
+    assert ran.stdout.startswith("C major") and ran.stdout.endswith("\t-\n")
+    assert ran.stderr == "a.wav: there is no such file; check the name\n"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no full device")
 @pytest.mark.parametrize(
     ("redirection", "results", "said"),

@@ -61,12 +61,15 @@ class Detection:
 
         # As they were before they were heard.
         statuses = {file: status_of(file) for file in files} if self.journal is not None else {}
-        outcomes = self.estimator.estimate_many(files, self.options["jobs"])
+        outcomes, bar = self.estimator.estimate_many(files, self.options["jobs"]), None
         if len(files) > 1 and not self.options["quiet"]:
             from tqdm import tqdm
 
-            outcomes = iter(tqdm(outcomes, total=len(files), unit="file", file=sys.stderr, disable=None))
+            bar = tqdm(outcomes, total=len(files), unit="file", file=sys.stderr, disable=None)
+            outcomes = iter(bar)
         for outcome in outcomes:
+            if bar is not None:
+                bar.clear()  # On a terminal, results stand in lines of their own.
             self.conclude(outcome, statuses.get(outcome.path))
 
     def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:

@@ -511,6 +511,25 @@ def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp
         assert done.returncode == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="terminals are others elsewhere")
+def test_on_a_terminal_results_and_the_bar_of_progress_share_no_line(folder):
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    command = [sys.executable, "-m", "skey", "detect", "--weights", "krumhansl", "a.wav", "more/b.FLAC"]
+    subprocess.run(command, cwd=folder, stdout=theirs, stderr=theirs, timeout=120)
+    shown = os.read(ours, 2**16).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert "100%" in shown
+    for result in ("C major\t", "D major\t"):
+        before = shown[: shown.index(result)].split("\n")[-1]
+        assert before.endswith("\r")
+        assert not before.split("\r")[-2].strip()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems keep the folder of a process")
 def test_standard_input_is_heard_in_a_folder_that_is_gone(folder, tmp_path):
     code = (

@@ -185,8 +185,9 @@ def _replace(path: Path, kind: Kind, key: Key, text: str, dry_run: bool) -> None
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise TagError("another program changed the file meanwhile; try again")
-        with suppress(OSError, AttributeError):  # Only root may give files away.
-            os.chown(copy, status.st_uid, status.st_gid)
+        for owner, group in ((-1, status.st_gid), (status.st_uid, -1)):
+            with suppress(OSError, AttributeError):  # An owner may only be set by root.
+                os.chown(copy, owner, group)
         shutil.copystat(path, copy)
         copy.replace(path)
 

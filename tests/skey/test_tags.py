@@ -296,6 +296,18 @@ def test_every_format_keeps_sound_permissions_and_times_and_a_second_run_changes
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_file_keeps_its_group_where_its_owner_is_another_who_shares_it(song, monkeypatch):
+    def not_root(path, owner, group):
+        if owner != -1:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        given.append(group)
+
+    path, given = song("a.mp3"), []
+    monkeypatch.setattr(tags.os, "chown", not_root, raising=False)
+    write_key(path, EB_MINOR)
+    assert given == [path.stat().st_gid]
+
+
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
 def test_a_full_disk_leaves_the_file_as_it_was(song, monkeypatch, name):
     path = song(name)

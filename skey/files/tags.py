@@ -111,6 +111,8 @@ def _typed(path: Path) -> Iterator[None]:
 
 def _opened(path: Path, kind: Kind = None) -> Any:  # noqa: ANN401 - mutagen has no types
     """The file with its tags, empty ones where it has none; ID3 frames in the version that they are in."""
+    if path.exists() and not path.is_file():
+        raise TagError("not a regular file")  # A pipe would be waited for.
     try:
         file = kind(path) if kind else mutagen.File(path)
     except mutagen.MutagenError as error:

@@ -372,6 +372,14 @@ def test_a_rehearsal_says_what_is_written_and_changes_neither_file_nor_folder(so
     assert said == write_key(path, EB_MINOR)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no place in a folder there")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.mp3")
+    for read_or_write in (tagged_key, lambda path: write_key(path, EB_MINOR)):
+        with pytest.raises(TagError, match="not a regular file"):
+            read_or_write(tmp_path / "a.mp3")
+
+
 def test_a_path_may_be_text(song):
     path = str(song("a.mp3"))
     assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"

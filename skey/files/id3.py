@@ -148,7 +148,7 @@ def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> No
 def further_tags(path: Path) -> list[bytes]:
     """What ID3 chunks of a wav or aiff hold, or ID3v2 tags before a sound, all but the first.
 
-    As far as its chunks can be read; some players read all tags that stand one behind the other.
+    They are followed as far as they can be read. FFmpeg reads all tags that stand before a sound.
     """
     tags, place = [], 0
     with path.open("rb") as file, suppress(TagError):
@@ -158,10 +158,11 @@ def further_tags(path: Path) -> list[bytes]:
                 if _is_tag(name):
                     file.seek(start)
                     tags.append(file.read(end - start))
-        while end := tag_end(head):
+        size = path.stat().st_size
+        while 0 < tag_end(head) <= size - place:
             file.seek(place)
-            tags.append(file.read(end))
-            place += end
+            tags.append(file.read(tag_end(head)))
+            place = file.tell()
             head = file.read(HEADER)
     return tags[1:]
 

@@ -27,7 +27,7 @@ from test_decoding import claiming, encode
 
 from skey.cli import main
 from skey.cli.measure import cadence
-from skey.files import tags
+from skey.files import id3, tags
 from skey.files.tags import TagError, tagged_key, write_key
 from skey.keys import Notation, parse_key
 
@@ -441,6 +441,7 @@ def test_the_key_of_a_second_tag_behind_the_first_is_seen_and_not_contradicted(s
     path = song("a.mp3")
     tagged(path, version, b"TKE\0\0\3\0Bm" if version == 2 else frame(b"TKEY", b"\0Bm"))
     tagged(path, 3, frame(b"TIT2", b"\0Title") + bytes(50))
+    assert id3.further_tags(path)[0][3] == version
     assert tagged_key(path) == "Bm"
     assert left_alone(path, r"second tag \(ID3\) has the key Bm")
     assert write_key(path, parse_key("Bm")) == "TKEY: none -> Bm"
@@ -460,6 +461,11 @@ def test_an_index_of_fragments_that_would_point_elsewhere_is_not_left_behind(tmp
     assert left_alone(path, "index of its fragments")
     path.write_bytes(content[: content.rindex(b"mfra") - 4])
     assert write_key(path, EB_MINOR)
+
+
+def test_a_second_tag_that_claims_more_than_the_file_holds_is_not_read(tmp_path):
+    (tmp_path / "a.mp3").write_bytes(b"ID3\3\0\0" + bytes(4) + b"ID3\3\0\0" + b"\xff" * 4 + encoded("MP3"))
+    assert id3.further_tags(tmp_path / "a.mp3") == []
 
 
 @pytest.mark.parametrize("placeholder", ["-", MIXED_IN_KEY])

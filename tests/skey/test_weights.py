@@ -167,6 +167,8 @@ def test_a_pipe_or_a_folder_is_not_waited_for(tmp_path):
     for path in tmp_path.iterdir():
         with pytest.raises(WeightsError, match="not a file of weights"):
             read_header(path)
+        with pytest.raises(WeightsError, match="not a checkpoint"):
+            read_checkpoint(path)
 
 
 def test_a_pytorch_checkpoint_in_place_of_weights_names_the_command(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from click.core import ParameterSource
 
 from skey import __version__
 from skey.cli import Number
@@ -202,8 +203,10 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         options["output"] = None
     if options["write_tags"] and STDIN in paths:
         raise click.UsageError("--write-tags is for files: standard input (-) has no tags")
-    if options["dry_run"] and not options["write_tags"]:
-        raise click.UsageError("--dry-run is for --write-tags")
+    source = click.get_current_context().get_parameter_source
+    for name in ("dry_run", "tag_notation", "tag_confidence"):  # Whoever forgets --write-tags is told.
+        if not options["write_tags"] and source(name) == ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for --write-tags")
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
     if options["skip_tagged"] and Format(options["format_"]).is_by_place:

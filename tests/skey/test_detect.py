@@ -415,6 +415,7 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
         *(["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]),
         *(["-", "--write-tags"], ["-", "--write-tags", "--dry-run"], ["--skip-tagged", "--format", "key"]),
         *([option, "nan"] for option in ("--tag-confidence", "--min-confidence")),
+        *(["--tag-notation", "camelot"], ["--tag-confidence", "0.5"]),
     ],
 )
 def test_options_that_make_no_sense_are_refused(folder, arguments):

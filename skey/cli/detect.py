@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from click.core import ParameterSource
 
 from skey import __version__
 from skey.cli import POSITIVE, Number
@@ -61,12 +62,15 @@ class Detection:
 
         # As they were before they were heard.
         statuses = {file: status_of(file) for file in files} if self.journal is not None else {}
-        outcomes = self.estimator.estimate_many(files, self.options["jobs"])
+        outcomes, bar = self.estimator.estimate_many(files, self.options["jobs"]), None
         if len(files) > 1 and not self.options["quiet"]:
             from tqdm import tqdm
 
-            outcomes = iter(tqdm(outcomes, total=len(files), unit="file", file=sys.stderr, disable=None))
+            bar = tqdm(outcomes, total=len(files), unit="file", file=sys.stderr, disable=None)
+            outcomes = iter(bar)
         for outcome in outcomes:
+            if bar is not None:
+                bar.clear()  # On a terminal, results stand in lines of their own.
             self.conclude(outcome, statuses.get(outcome.path))
 
     def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:
@@ -200,8 +204,10 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         options["output"] = None
     if options["write_tags"] and STDIN in paths:
         raise click.UsageError("--write-tags is for files: standard input (-) has no tags")
-    if options["dry_run"] and not options["write_tags"]:
-        raise click.UsageError("--dry-run is for --write-tags")
+    source = click.get_current_context().get_parameter_source
+    for name in ("dry_run", "tag_notation", "tag_confidence"):  # Whoever forgets --write-tags is told.
+        if not options["write_tags"] and source(name) == ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for --write-tags")
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
     if options["skip_tagged"] and Format(options["format_"]).is_by_place:
@@ -263,9 +269,10 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
 
 
 def settings_of(options: dict[str, Any], estimator: "KeyEstimator", files: Iterable[Path]) -> "Settings":
-    """What results depend on; the folder, where names are relative to it."""
+    """What results in a file depend on; the folder, where names are relative to it."""
     chosen = ("format_", "notation", "segments", "whole_track", "min_confidence")
     options = {**options, "whole_track": estimator.whole_track}
     settings = {name.strip("_").replace("_", "-"): options[name] for name in chosen}
-    folder = "" if all(file.is_absolute() for file in files) else str(Path.cwd())
+    is_free = options["output"] is None or all(file.is_absolute() for file in files)
+    folder = "" if is_free else str(Path.cwd())
     return {"version": __version__, "weights": estimator.listener.identity, "folder": folder, **settings}

@@ -152,8 +152,9 @@ def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int,
             found = True
             yield rate, as_float(block)
         if not found and reason:
+            name = getattr(file, "name", 0)  # A pipe's is a number, and so is that of a temporary file.
             raise UnreadableAudio(
-                f"{getattr(file, 'name', 'the sound')}: not a readable sound file ({reason}); "
+                f"{'the sound' if isinstance(name, int) else name}: not a readable sound file ({reason}); "
                 "is it damaged, protected, or no sound at all?"
             )
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
+from skey.errors import SkeyError
+
 SUFFIXES = frozenset(
     [
         *(".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf"),
@@ -28,9 +30,15 @@ NOT_DECODED = frozenset([".aa", ".aax", ".kar", ".m4p", ".mid", ".midi", ".mod",
 
 
 def data_directory() -> Path:
-    """Where features, runs and weights lie: ``$SKEY_DATA``, or the user's cache for ``skey-companion``."""
+    """Where features, runs and weights lie: ``$SKEY_DATA``, or the user's cache for ``skey-companion``.
+
+    Raises ``SkeyError`` where the user has no home in which that could lie.
+    """
     chosen = os.environ.get("SKEY_DATA")
-    return Path(chosen or platformdirs.user_cache_dir("skey-companion")).expanduser()
+    try:
+        return Path(chosen or platformdirs.user_cache_dir("skey-companion")).expanduser()
+    except RuntimeError as error:
+        raise SkeyError(f"there is no folder for data: set SKEY_DATA to one ({error})") from error
 
 
 def commit_of(folder: Path, file: str = "") -> str:

@@ -140,14 +140,17 @@ def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> No
         end = tag_end(head)
         if end > size:
             raise TagError("its ID3 tag claims more bytes than the file has")
-        tag = _tag_at(source, 0, end) if end else _new_tag(source, size)
+        tag = _tag_at(source, 0, end) if end else _new_tag(source)
         target.write(tag.with_key(key, text).to_bytes())
         _copy(source, target, end, size)
 
 
 def further_tags(path: Path) -> list[bytes]:
-    """What ID3 chunks of a wav or aiff hold, all but the first, as far as its chunks can be read."""
-    tags = []
+    """What ID3 chunks of a wav or aiff hold, or ID3v2 tags before a sound, all but the first.
+
+    They are followed as far as they can be read. FFmpeg reads all tags that stand before a sound.
+    """
+    tags, place = [], 0
     with path.open("rb") as file, suppress(TagError):
         head = file.read(_CHUNKS_START)
         if order := _CHUNKS.get(head[:4] + head[8:]):
@@ -155,6 +158,12 @@ def further_tags(path: Path) -> list[bytes]:
                 if _is_tag(name):
                     file.seek(start)
                     tags.append(file.read(end - start))
+        size = path.stat().st_size
+        while 0 < tag_end(head) <= size - place:
+            file.seek(place)
+            tags.append(file.read(tag_end(head)))
+            place = file.tell()
+            head = file.read(HEADER)
     return tags[1:]
 
 
@@ -224,11 +233,17 @@ def _tag_at(file: BinaryIO, start: int, end: int) -> Tag:
     return read_tag(data[: tag_end(data)])
 
 
-def _new_tag(file: BinaryIO, size: int) -> Tag:
+def v1_tag(file: BinaryIO) -> bytes:
+    """The ID3v1 tag at the end of a file; empty where there is none."""
+    file.seek(max(file.seek(0, io.SEEK_END) - _V1_BYTES, 0))
+    last = file.read()
+    return last if last.startswith(b"TAG") else b""
+
+
+def _new_tag(file: BinaryIO) -> Tag:
     """A tag for a file that has none: with what its ID3v1 tag says, which it would hide."""
-    file.seek(max(size - _V1_BYTES, 0))
-    old = file.read()
-    if not old.startswith(b"TAG"):
+    old = v1_tag(file)
+    if not old:
         return Tag(4, 0, (), 0)
     if not old[3:-1].isascii():
         raise TagError(

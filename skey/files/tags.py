@@ -18,11 +18,11 @@ from typing import Any, TypeAlias
 
 import mutagen
 from mutagen.aiff import AIFF
-from mutagen.apev2 import APEv2
+from mutagen.apev2 import APEv2, APEv2File
 from mutagen.asf import ASFTags
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3FileType
-from mutagen.mp4 import MP4FreeForm, MP4Tags
+from mutagen.mp4 import MP4, MP4FreeForm, MP4Tags
 from mutagen.wave import WAVE
 
 from skey.files import id3
@@ -86,7 +86,7 @@ def tagged_key(path: PathLike) -> str | None:
 
 
 def _beside(path: Path, tags: Tags) -> Iterator[tuple[str, str]]:
-    """What a second tag says, and its kind: APEv2 after an mp3, ID3 before a flac or again in a wav."""
+    """What a second tag says, and its kind: APEv2 after an mp3, ID3 before a flac or once more."""
     second: list[tuple[Kind, Path | io.BytesIO]] = [
         *((kind, path) for kind in (ID3, APEv2) if not isinstance(tags, kind)),
         *((ID3, io.BytesIO(content)) for content in id3.further_tags(path)),
@@ -111,6 +111,8 @@ def _typed(path: Path) -> Iterator[None]:
 
 def _opened(path: Path, kind: Kind = None) -> Any:  # noqa: ANN401 - mutagen has no types
     """The file with its tags, empty ones where it has none; ID3 frames in the version that they are in."""
+    if path.exists() and not path.is_file():
+        raise TagError("not a regular file")  # A pipe would be waited for.
     try:
         file = kind(path) if kind else mutagen.File(path)
     except mutagen.MutagenError as error:
@@ -185,8 +187,9 @@ def _replace(path: Path, kind: Kind, key: Key, text: str, dry_run: bool) -> None
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise TagError("another program changed the file meanwhile; try again")
-        with suppress(OSError, AttributeError):  # Only root may give files away.
-            os.chown(copy, status.st_uid, status.st_gid)
+        for owner, group in ((-1, status.st_gid), (status.st_uid, -1)):
+            with suppress(OSError, AttributeError):  # An owner may only be set by root.
+                os.chown(copy, owner, group)
         shutil.copystat(path, copy)
         copy.replace(path)
 
@@ -223,12 +226,17 @@ def _write_copy(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None
             id3.copy_with_key(source, target, key, text)
         else:
             shutil.copyfileobj(source, target)
+            # mutagen would drop an ID3v1 tag behind an APEv2 tag, or put the APEv2 tag behind it.
+            behind = id3.v1_tag(source) if issubclass(kind, APEv2File) else b""
+            target.truncate(target.tell() - len(behind))
             target.flush()
             file = _opened(copy, kind)
             value = MP4FreeForm(text.encode()) if isinstance(file.tags, MP4Tags) else text  # type: ignore[no-untyped-call]
             for name in _to_change(file.tags, key, text):
                 file.tags[name] = [value]
             file.save()
+            target.seek(0, io.SEEK_END)
+            target.write(behind)
         target.flush()
         os.fsync(target.fileno())
 
@@ -242,6 +250,8 @@ def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
         raise TagError("other tags would change with the key; the file was not touched")
     if issubclass(kind, FLAC) and _flac_blocks(path) != _flac_blocks(copy):
         raise TagError("other blocks would change with the tags; the file was not touched")
+    if issubclass(kind, MP4) and _has_index(path) and path.stat().st_size != copy.stat().st_size:
+        raise TagError("the index of its fragments would point elsewhere; make a plain m4a of it first")
     if _fingerprint(path) != _fingerprint(copy):
         raise TagError("its sound would change with the tags; the file was not touched")
 
@@ -268,6 +278,13 @@ def _flac_blocks(path: Path) -> list[bytes]:
             if head[0] & 0x80:
                 break
     return blocks
+
+
+def _has_index(path: Path) -> bool:
+    """Whether an MP4 ends with an index of where its fragments lie (mfra), which mutagen leaves as it is."""
+    with path.open("rb") as file:
+        file.seek(-16, io.SEEK_END)
+        return file.read()[4:8] == b"mfro"
 
 
 def _fingerprint(path: Path) -> str:

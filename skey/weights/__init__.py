@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skey.errors import WeightsError
+from skey.errors import SkeyError, WeightsError
 from skey.files.folders import data_directory
 from skey.weights.file import Header as Header
 from skey.weights.file import read_arrays as read_arrays
@@ -26,9 +26,9 @@ def user_folder() -> Path:
 def available_weights() -> dict[str, Path]:
     """Name and file of all weights: shipped, trained (``skey-s0``), imported; of a name the last counts."""
     files = list(SHIPPED.glob(f"*{SUFFIX}"))
-    for own in (data_directory().glob(f"runs/*/*{SUFFIX}"), user_folder().glob(f"*{SUFFIX}")):
-        with suppress(OSError):  # a folder that may not be entered
-            files += own
+    for own in ("runs/*/*", "weights/*"):
+        with suppress(OSError, SkeyError):  # a folder that may not be entered, or no home for one
+            files += data_directory().glob(f"{own}{SUFFIX}")
     return {file.stem: file for file in sorted(files, key=lambda file: (file.parent != SHIPPED, file.stem))}
 
 

@@ -65,6 +65,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def _refuse_hostile(path: Path) -> None:
     """Raise ``WeightsError`` where an archive unpacks to more than weights are, or names anything else."""
+    if path.exists() and not path.is_file():  # A pipe would be waited for.
+        raise WeightsError(f"{path} is a folder, a pipe or a device, not a checkpoint")
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
             raise WeightsError(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")

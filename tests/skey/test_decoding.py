@@ -188,6 +188,14 @@ def test_a_pipe_passed_as_a_file_object_is_heard_to_its_end(tmp_path):
         assert np.array_equal(read_audio(process.stdout), read_audio(tmp_path / "a.wav"))
 
 
+def test_a_pipe_that_holds_no_sound_is_not_called_by_its_number():
+    reading, writing = os.pipe()
+    os.write(writing, b"words")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file, pytest.raises(AudioError, match=r"^the sound: not a readable"):
+        read_audio(file)
+
+
 def test_a_file_object_of_text_or_of_samples_is_refused(tmp_path):
     soundfile.write(tmp_path / "a.wav", sine(RATE), RATE)
     with (tmp_path / "a.wav").open() as file, soundfile.SoundFile(tmp_path / "a.wav") as samples:

@@ -415,6 +415,7 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
         *(["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]),
         *(["-", "--write-tags"], ["-", "--write-tags", "--dry-run"], ["--skip-tagged", "--format", "key"]),
         *([option, "nan"] for option in ("--tag-confidence", "--min-confidence")),
+        *(["--tag-notation", "camelot"], ["--tag-confidence", "0.5"]),
     ],
 )
 def test_options_that_make_no_sense_are_refused(folder, arguments):
@@ -509,6 +510,40 @@ def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp
         (line,) = (done.stdout.decode() or (tmp_path / "keys").read_text()).splitlines()
         assert line.startswith(key) and line.endswith("\t-")
         assert done.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="terminals are others elsewhere")
+def test_on_a_terminal_results_and_the_bar_of_progress_share_no_line(folder):
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    command = [sys.executable, "-m", "skey", "detect", "--weights", "krumhansl", "a.wav", "more/b.FLAC"]
+    subprocess.run(command, cwd=folder, stdout=theirs, stderr=theirs, timeout=120)
+    shown = os.read(ours, 2**16).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert "100%" in shown
+    for result in ("C major\t", "D major\t"):
+        before = shown[: shown.index(result)].split("\n")[-1]
+        assert before.endswith("\r")
+        assert not before.split("\r")[-2].strip()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep the folder of a process")
+def test_standard_input_is_heard_in_a_folder_that_is_gone(folder, tmp_path):
+    code = (
+        "import os, runpy, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')\n"
+        "sys.argv = ['skey', 'detect', '-', 'a.wav', '--weights', 'krumhansl']\n"
+        "runpy.run_module('skey', run_name='__main__')"
+    )
+    with (folder / "a.wav").open("rb") as sound:
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, stdin=sound, capture_output=True, text=True
+        )
+    assert ran.stdout.startswith("C major") and ran.stdout.endswith("\t-\n")
+    assert ran.stderr == "a.wav: there is no such file; check the name\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no full device")

@@ -27,7 +27,7 @@ from test_decoding import claiming, encode
 
 from skey.cli import main
 from skey.cli.measure import cadence
-from skey.files import tags
+from skey.files import id3, tags
 from skey.files.tags import TagError, tagged_key, write_key
 from skey.keys import Notation, parse_key
 
@@ -296,6 +296,18 @@ def test_every_format_keeps_sound_permissions_and_times_and_a_second_run_changes
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_file_keeps_its_group_where_its_owner_is_another_who_shares_it(song, monkeypatch):
+    def not_root(path, owner, group):
+        if owner != -1:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        given.append(group)
+
+    path, given = song("a.mp3"), []
+    monkeypatch.setattr(tags.os, "chown", not_root, raising=False)
+    write_key(path, EB_MINOR)
+    assert given == [path.stat().st_gid]
+
+
 @pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.ogg", "a.m4a"])
 def test_a_full_disk_leaves_the_file_as_it_was(song, monkeypatch, name):
     path = song(name)
@@ -360,6 +372,14 @@ def test_a_rehearsal_says_what_is_written_and_changes_neither_file_nor_folder(so
     assert said == write_key(path, EB_MINOR)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no place in a folder there")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.mp3")
+    for read_or_write in (tagged_key, lambda path: write_key(path, EB_MINOR)):
+        with pytest.raises(TagError, match="not a regular file"):
+            read_or_write(tmp_path / "a.mp3")
+
+
 def test_a_path_may_be_text(song):
     path = str(song("a.mp3"))
     assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
@@ -386,6 +406,20 @@ def test_what_an_id3v1_tag_says_is_not_hidden_by_the_new_tag(song):
     assert (str(tags["TIT2"]), str(tags["TKEY"])) == ("Title", "Ebm")
 
 
+@pytest.mark.parametrize("has_ape", [True, False])
+def test_an_id3v1_tag_behind_an_ape_tag_stays_the_last(song, has_ape):
+    path = song("a.wv")
+    if not has_ape:
+        APEv2(path).delete()
+    old = b"TAG" + b"Title".ljust(125, b"\0")
+    path.write_bytes(path.read_bytes() + old)
+    for key in ("Eb minor", "C"):
+        write_key(path, parse_key(key))
+        assert path.read_bytes().endswith(old)
+        assert path.read_bytes().count(b"TAG" + b"Title") == path.read_bytes().count(b"APETAGEX") - 1 == 1
+    assert tagged_key(path) == "C"
+
+
 @pytest.mark.parametrize("name", ["a.mp3", "a.flac"])
 def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
     path = song(name)
@@ -400,6 +434,38 @@ def test_the_key_of_a_second_tag_is_seen_and_not_contradicted(song, name):
     assert left_alone(path, "second tag .* has the key Bm")
     write_key(path, parse_key("Bm"))
     assert tags._opened(path).tags[tags._key_fields(tags._opened(path).tags)[0]] == ["Bm"]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_key_of_a_second_tag_behind_the_first_is_seen_and_not_contradicted(song, version):
+    path = song("a.mp3")
+    tagged(path, version, b"TKE\0\0\3\0Bm" if version == 2 else frame(b"TKEY", b"\0Bm"))
+    tagged(path, 3, frame(b"TIT2", b"\0Title") + bytes(50))
+    assert id3.further_tags(path)[0][3] == version
+    assert tagged_key(path) == "Bm"
+    assert left_alone(path, r"second tag \(ID3\) has the key Bm")
+    assert write_key(path, parse_key("Bm")) == "TKEY: none -> Bm"
+
+
+@pytest.mark.parametrize("fragments", ["frag_keyframe+empty_moov+default_base_moof", "dash"])
+def test_an_index_of_fragments_that_would_point_elsewhere_is_not_left_behind(tmp_path, fragments):
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", options={"movflags": fragments, "frag_duration": "300000"}) as out:
+        stream = out.add_stream("aac", rate=RATE, layout="mono")
+        sound = av.AudioFrame.from_ndarray(music()[None], "fltp", "mono")
+        sound.sample_rate = RATE
+        for packet in [*stream.encode(sound), *stream.encode(None)]:
+            out.mux(packet)
+    content = path.read_bytes()
+    assert content[-12:-8] == b"mfro"
+    assert left_alone(path, "index of its fragments")
+    path.write_bytes(content[: content.rindex(b"mfra") - 4])
+    assert write_key(path, EB_MINOR)
+
+
+def test_a_second_tag_that_claims_more_than_the_file_holds_is_not_read(tmp_path):
+    (tmp_path / "a.mp3").write_bytes(b"ID3\3\0\0" + bytes(4) + b"ID3\3\0\0" + b"\xff" * 4 + encoded("MP3"))
+    assert id3.further_tags(tmp_path / "a.mp3") == []
 
 
 @pytest.mark.parametrize("placeholder", ["-", MIXED_IN_KEY])

@@ -11,7 +11,9 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
+import platformdirs
 import pytest
 import torch
 from click.testing import CliRunner
@@ -21,11 +23,20 @@ from safetensors.torch import save_file
 from skey.calibration import Calibration
 from skey.cli import main
 from skey.cli.weights import weights
-from skey.errors import WeightsError
+from skey.errors import SkeyError, WeightsError
 from skey.keys import KEYS
 from skey.listeners import listener
 from skey.model import Architecture, ChromaNet
-from skey.weights import DEFAULT, SHIPPED, Header, available_weights, find_weights, load_weights, read_header
+from skey.weights import (
+    DEFAULT,
+    SHIPPED,
+    Header,
+    available_weights,
+    find_weights,
+    load_weights,
+    read_header,
+    user_folder,
+)
 from skey.weights.authors import import_checkpoint, read_checkpoint
 from skey.weights.file import FRONT_END, METADATA_KEY, SEAL_KEY, checksum
 from skey.weights.store import save_weights
@@ -164,6 +175,8 @@ def test_a_pipe_or_a_folder_is_not_waited_for(tmp_path):
     for path in tmp_path.iterdir():
         with pytest.raises(WeightsError, match="not a file of weights"):
             read_header(path)
+        with pytest.raises(WeightsError, match="not a checkpoint"):
+            read_checkpoint(path)
 
 
 def test_a_pytorch_checkpoint_in_place_of_weights_names_the_command(tmp_path):
@@ -444,6 +457,15 @@ def test_a_folder_of_ones_own_that_may_not_be_entered_hides_no_shipped_weights(m
     assert set(available_weights()) == {file.stem for file in SHIPPED.glob("*.safetensors")}
     with pytest.raises(WeightsError, match="There are no weights"):
         find_weights(tmp_path / "mine.safetensors")
+
+
+def test_a_user_without_a_home_hears_with_the_shipped_weights_and_is_told_where_data_go(monkeypatch):
+    monkeypatch.delenv("SKEY_DATA", raising=False)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", Mock(side_effect=RuntimeError("no home")))
+    assert set(available_weights()) == {file.stem for file in SHIPPED.glob("*.safetensors")}
+    assert listener().identity.startswith(DEFAULT)
+    with pytest.raises(SkeyError, match="set SKEY_DATA"):
+        user_folder()
 
 
 def test_the_list_names_trained_and_imported_weights_and_one_bad_file_does_not_end_it(

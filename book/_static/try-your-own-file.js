@@ -595,6 +595,7 @@ function tryYourOwnFile(page, SKEY) {
     <thead>${cells("th", head)}</thead><tbody>${rows.map((row) => cells("td", row)).join("")}</tbody></table></details>`;
 
   const take = (file) => file && run(file.name, () => decoded(file));
+  input.addEventListener("click", () => (input.value = "")); // The same file may be chosen again.
   input.addEventListener("change", () => take(input.files[0]));
   example.addEventListener("click", () => run("The example", async () => exampleSamples(SKEY.sampleRate)));
   for (const kind of ["dragover", "dragleave", "drop"]) {

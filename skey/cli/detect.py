@@ -212,6 +212,8 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
         raise click.UsageError("--resume needs the --output to continue")
     if options["skip_tagged"] and Format(options["format_"]).is_by_place:
         raise click.UsageError(f"--skip-tagged leaves files out; --format {options['format_']} names none")
+    if options["segments"] and Format(options["format_"]).is_by_place:
+        raise click.UsageError(f"--segments needs several lines; --format {options['format_']} has one a file")
     if options["resume"] and options["overwrite"]:
         raise click.UsageError("--resume continues results and --overwrite replaces them: ask for one")
     messages = Messages(quiet=options["quiet"])

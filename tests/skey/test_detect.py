@@ -414,6 +414,7 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
     [
         *(["--resume"], ["--dry-run"], ["--notation", "solfège"], ["--jobs", "0"]),
         *(["-", "--write-tags"], ["-", "--write-tags", "--dry-run"], ["--skip-tagged", "--format", "key"]),
+        *(["--segments", "--format", "key"], ["--segments", "--format", "mirex"]),
         *([option, "nan"] for option in ("--tag-confidence", "--min-confidence")),
         *(["--tag-notation", "camelot"], ["--tag-confidence", "0.5"]),
     ],

@@ -98,3 +98,30 @@ FAULTS: Mapping[str, tuple[str, Callable[[float, int], bool]]] = {
 def test_no_page_has_any(fault, measured):
     what, is_fault = FAULTS[fault]
     assert {page: x for page, x in measured[what].items() if is_fault(x, measured["width"])} == {}
+
+
+MARKED = """
+const frame = document.createElement("iframe");
+frame.src = PAGE + "#cpsd-is-essential";
+frame.onload = () => {
+  const cell = (id) => frame.contentDocument.getElementById(id).closest("td");
+  const ground = (id) => getComputedStyle(cell(id)).backgroundColor;
+  document.body.textContent = `${ground("cpsd-is-essential")} beside ${ground("no-cpsd-is-constant")}`;
+};
+document.body.append(frame);
+"""
+
+
+def test_a_dot_of_the_scoreboard_marks_the_row_of_its_claim(tmp_path):
+    page = BOOK / "book" / "scoreboard.html"
+    if not page.is_file():
+        pytest.skip("the book is not built: python3 run.py book")
+    harness = tmp_path / "marked.html"
+    given = f"const PAGE = {json.dumps(page.as_uri())};"
+    harness.write_text(f"<!doctype html><meta charset=utf-8><body><script>{given}{MARKED}</script>")
+    dom = page_shown(
+        harness.as_uri(), tmp_path, "--allow-file-access-from-files", "--virtual-time-budget=20000"
+    )
+    found = re.search(r"<body>(rgb.*) beside (.*)</body>", dom)
+    assert found, dom[-1000:]
+    assert found[1] != found[2]

@@ -152,7 +152,8 @@ OUR_SCALE: Mapping[str, int | float] = {
     **{"rate": 2e-3, "frames_per_step": 4},
 }
 """How much this repository trains a system: a tenth of the papers' pairs, in their batches, of a quarter of
-the frames (not in the papers). That takes a processor core one to two hours, a graphics card a minute."""
+the frames (not in the papers). That takes a processor core one to three hours with bfloat16 and more without,
+a graphics card a minute."""
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
 

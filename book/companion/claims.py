@@ -248,7 +248,7 @@ def marks_legend(marks: Iterable[str]) -> str:
 
 def _title(name: str) -> str:
     run = _runs()[1].get(name)
-    return f"{label(run.system)} (`{name}`)" if run else label(name)
+    return f"{label(run.system)} ({name})" if run else label(name)
 
 
 def _examples(claim: Claim) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from companion.parameters import refuse_shipped
+from companion.parameters import ParameterError, checked, refuse_shipped
 from companion.record import (
     RESULTS,
     RecordError,
@@ -88,13 +88,17 @@ def observe(
     limit: int = 0,
     optional: Collection[str] = RELEASED,
 ) -> Observation:
-    """Read the observation of a notebook from the record, or make it; raises ``RecordError`` without one.
+    """Read the observation of a notebook from the record, or make it.
 
-    ``compute`` gives the entries that can be computed here, if ``recompute`` asks for it; ``optional`` ones
-    are else those of the record. ``output``: folder of the new record. ``limit``: how much was left out (0:
-    nothing); such a record is compared in what it holds, and never takes the place of the shipped one.
+    Raises ``RecordError`` without one, and ``ParameterError`` for values without meaning. ``compute`` gives
+    the entries that can be computed here, if ``recompute`` asks for it; ``optional`` ones are else those of
+    the record. ``output``: folder of the new record. ``limit``: how much was left out (0: nothing); such a
+    record is compared in what it holds, and never takes the place of the shipped one.
     """
     checkout, began = find_checkout(), time.monotonic()
+    checked(limit=limit, recompute=recompute, output=output)
+    if limit and not recompute:
+        raise ParameterError(f"limit={limit}: the record is shown whole; a limit needs `-p recompute True`")
     if not recompute:
         return read_observation(checkout / RESULTS, name)
     if limit:

@@ -101,6 +101,11 @@ def refuse_others(names: Iterable[str], known: Collection[str], notebook: str) -
 def notebook_parameters(history: Sequence[str], **values: str | int | bool) -> Parameters:
     """The parameters of a notebook; raises ``ParameterError`` for one that it lacks, or without meaning."""
     refuse_unknown(history, [field.name for field in fields(Parameters)])
+    return checked(**values)
+
+
+def checked(**values: str | int | bool) -> Parameters:
+    """Parameters of these values; raises ``ParameterError`` for one of another type, or without meaning."""
     for field in fields(Parameters):
         value = values.get(field.name, field.default)
         if type(value) is not type(field.default):

@@ -83,7 +83,7 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
 def train(experiments: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401 - one of several types each
     """Train EXPERIMENTS, e.g. `skey train skey --seed 2`: by default as what ships under that name.
 
-    That takes a core minutes to two hours; `--clips 200 --epochs 3` is a quick try. Each run has a folder
+    That takes a core minutes to hours; `--clips 200 --epochs 3` is a quick try. Each run has a folder
     with its checkpoint, a log (one row an epoch) and, at the end, its weights, which are scored on the open
     test set; in a checkout `python3 run.py ship` records them and copies them there.
     """

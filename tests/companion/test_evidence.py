@@ -1,12 +1,15 @@
 """Degradation, confidence, disagreement: one effect at a time, honest confidence, clips chosen by a rule."""
 
+import re
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from made_up import answers_to
 
 from companion import observations
-from companion.parameters import ParameterError
+from companion.parameters import ParameterError, checked
 from companion.record import RESULTS
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CONDITIONS
@@ -33,6 +36,23 @@ def test_a_smaller_run_never_replaces_the_shipped_record(checkout):
     with pytest.raises(ParameterError, match="holds the shipped record, and limit=1"):
         observations.observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, output=RESULTS, limit=1)
     assert observations.observation_path(checkout / RESULTS, "x").read_bytes() == before
+
+
+look = partial(observations.observe, reliability.NAME, dict)
+
+
+@pytest.mark.parametrize(
+    ("refuses", "asked", "said"),
+    [
+        (look, {"limit": -3, "recompute": True}, "limit=-3: expected 0"),
+        (look, {"limit": 24}, "limit=24: the record is shown whole; a limit needs `-p rec"),
+        (checked, {"limit": "many"}, "limit='many': expected a value of type int"),
+        (checked, {"recompute": "perhaps"}, "recompute='perhaps': expected a value of type bool"),
+    ],
+)
+def test_values_without_meaning_are_refused(refuses, asked, said):
+    with pytest.raises(ParameterError, match=re.escape(said)):
+        refuses(**asked)
 
 
 def test_the_clips_are_clean_and_balanced():

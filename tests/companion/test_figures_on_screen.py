@@ -14,7 +14,7 @@ BOOK = (ROOT / INDEX).parent
 SMALLEST = {1280: 9, 390: 8}  # width of the window in pixels → least size of the text in a figure
 
 MEASURE = """
-const sizes = {}, wide = {}, stuck = {}, pale = {}, cut = {};
+const sizes = {}, wide = {}, stuck = {}, pale = {}, cut = {}, hidden = {};
 const light = (colour) => {  // relative luminance (WCAG 2)
   const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => {
     const share = part / 255;
@@ -31,7 +31,8 @@ const contrast = (element) => {
 };
 const next = () => {
   const page = PAGES.shift();
-  if (!page) { document.body.textContent = JSON.stringify({ sizes, wide, stuck, pale, cut }); return; }
+  const found = { sizes, wide, stuck, pale, cut, hidden };
+  if (!page) { document.body.textContent = JSON.stringify(found); return; }
   const frame = document.createElement("iframe");
   frame.width = WIDTH; frame.height = 900; frame.src = page;
   frame.onload = () => {
@@ -53,6 +54,8 @@ const next = () => {
     pale[page] = Math.min(21, ...links.map(contrast));
     const boxes = [...inside.querySelectorAll(".companion-figure, .pst-scrollable-table-container")];
     stuck[page] = boxes.filter((box) => box.scrollWidth > box.clientWidth && box.tabIndex < 0).length;
+    const beside = [...inside.querySelectorAll(".companion-grid > .companion-figure")];
+    hidden[page] = beside.filter((box) => box.scrollWidth > box.clientWidth + 1).length;
     frame.remove(); next();
   };
   document.body.append(frame);
@@ -64,7 +67,8 @@ next();
 @pytest.fixture(scope="module", params=SMALLEST)
 def measured(request, tmp_path_factory):
     """Of each page: the smallest text in its figures, by how many pixels a text leaves its figure, the page
-    the window, how many wide boxes the keyboard does not reach, and the least contrast of its links."""
+    the window, how many wide boxes the keyboard does not reach, how many figures beside others are wider than
+    their place, and the least contrast of its links."""
     pages = sorted((BOOK / "book").rglob("*.html"))
     if not pages:
         pytest.skip("the book is not built: python3 run.py book")
@@ -81,6 +85,7 @@ def measured(request, tmp_path_factory):
 
 FAULTS: Mapping[str, tuple[str, Callable[[float, int], bool]]] = {
     "text_too_small_to_read": ("sizes", lambda size, width: size < SMALLEST[width] - 0.05),
+    "figure_wider_than_its_place_on_a_desk": ("hidden", lambda figures, width: figures > 0 and width > 1000),
     "text_that_is_cut_off": ("cut", lambda pixels, _: pixels > 2),
     "more_width_than_the_window": ("wide", lambda pixels, _: pixels > 0),
     "scrolling_box_that_the_keyboard_does_not_reach": ("stuck", lambda boxes, _: boxes > 0),
@@ -93,3 +98,30 @@ FAULTS: Mapping[str, tuple[str, Callable[[float, int], bool]]] = {
 def test_no_page_has_any(fault, measured):
     what, is_fault = FAULTS[fault]
     assert {page: x for page, x in measured[what].items() if is_fault(x, measured["width"])} == {}
+
+
+MARKED = """
+const frame = document.createElement("iframe");
+frame.src = PAGE + "#cpsd-is-essential";
+frame.onload = () => {
+  const cell = (id) => frame.contentDocument.getElementById(id).closest("td");
+  const ground = (id) => getComputedStyle(cell(id)).backgroundColor;
+  document.body.textContent = `${ground("cpsd-is-essential")} beside ${ground("no-cpsd-is-constant")}`;
+};
+document.body.append(frame);
+"""
+
+
+def test_a_dot_of_the_scoreboard_marks_the_row_of_its_claim(tmp_path):
+    page = BOOK / "book" / "scoreboard.html"
+    if not page.is_file():
+        pytest.skip("the book is not built: python3 run.py book")
+    harness = tmp_path / "marked.html"
+    given = f"const PAGE = {json.dumps(page.as_uri())};"
+    harness.write_text(f"<!doctype html><meta charset=utf-8><body><script>{given}{MARKED}</script>")
+    dom = page_shown(
+        harness.as_uri(), tmp_path, "--allow-file-access-from-files", "--virtual-time-budget=20000"
+    )
+    found = re.search(r"<body>(rgb.*) beside (.*)</body>", dom)
+    assert found, dom[-1000:]
+    assert found[1] != found[2]

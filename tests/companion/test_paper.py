@@ -122,7 +122,7 @@ def test_a_claim_may_name_a_run_that_saw_as_many_examples_as_its_rival():
     (judged,) = (each for each in judge_all() if each.claim.id == "peaks-beat-decibels")
     assert examples_seen(judged.claim.better) == examples_seen(judged.claim.worse) == 59_904
     assert judged.difference and judged.verdict == verdict(judged.difference, judged.claim.kind)
-    assert f"S-KEY, pseudo-label's row calibrated (`{judged.claim.worse}`)" in claims_table([judged])
+    assert f"S-KEY, pseudo-label's row calibrated ({judged.claim.worse})" in claims_table([judged])
 
 
 def test_a_question_of_our_own_is_a_test_unless_the_loser_saw_fewer_examples():

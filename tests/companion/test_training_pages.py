@@ -8,12 +8,14 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
-from made_up import answers_to
+from made_up import ROOT, answers_to
 
+from companion.answers import read_record
 from companion.pages import trainings
 from companion.paper import label
 from companion.plots import colour
-from companion.scores import score
+from companion.record import RESULTS
+from companion.scores import difference, score
 from companion.training import FOLDER, TrainingRecord, seconds_in_all, write_run
 from skey.experiments import find_experiment
 from skey.keys import KEYS
@@ -121,3 +123,38 @@ def test_papermill_draws_the_trainings_of_a_folder(execute, tmp_path):
     text = nbformat.writes(execute("training", records=str(tmp_path)))
     assert text.count('class=\\"companion-figure\\"') == 2 + 2 + 2
     assert "skey-s1" in text
+
+
+MORE, ALIKE = "more", "alike"  # the paired interval lies above zero, or holds it
+SAID = (  # what the findings say of one run beside another, each by its name there
+    ("semitone-open", "skey-fifths", "mirex", MORE),
+    ("stone-batch-16-s1", "stone-12-epochs", "ksea", ALIKE),
+    ("stone-batch-16", "stone-batch-128", "ksea", MORE),
+    ("stone-s0", "stone-batch-16", "ksea", ALIKE),
+    ("stone-no-cpsd-12-epochs", "stone-no-cpsd-4-epochs", "ksea", MORE),
+    ("stone-no-cpsd-s0", "stone-no-cpsd-12-epochs", "ksea", ALIKE),
+    ("stone24-second", "stone24-s0", "ksea", MORE),
+    ("skey-400-s0", "skey-s0", "mirex", MORE),
+    ("suptone-10-26-epochs", "suptone-10-s0", "mirex", MORE),
+    ("suptone-1-26-epochs", "suptone-1-s0", "mirex", MORE),
+    ("semitone-1-26-epochs", "semitone-1-s0", "mirex", MORE),
+    ("suptone-10-batch-16", "semitone-10-batch-16", "mirex", MORE),
+    ("semitone-open", "semitone-open-third", "mirex", ALIKE),
+    ("semitone-open-12-epochs", "semitone-open-12-epochs-s1", "mirex", ALIKE),
+    ("semitone-open-12-epochs", "semitone-open-12-epochs-s2", "mirex", ALIKE),
+)
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """The answers of what ships and of all runs."""
+    of_runs, shipped = read_record(ROOT / RESULTS / FOLDER).answers, read_record(ROOT / RESULTS).answers
+    return of_runs.join(shipped[shipped.columns.difference(of_runs.columns)])
+
+
+@pytest.mark.parametrize(("first", "second", "metric", "said"), SAID)
+def test_the_findings_say_of_two_runs_what_their_answers_say(answers, first, second, metric, said):
+    text = (ROOT / "book" / "findings.md").read_text(encoding="utf-8")
+    assert all(name in text or f"`-{name.rsplit('-', 1)[1]}`" in text for name in (first, second))
+    found = difference(answers, first, second, metric)
+    assert found.low > 0 if said == MORE else found.low <= 0 <= found.high

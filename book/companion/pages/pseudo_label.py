@@ -25,7 +25,7 @@ def offsets_figure(entries: Entries, sign: Sign) -> Drawing:
     study, said = rule.read_study(entries), []
     found = [rule.right(study, study.signatures + offset, sign) for offset in range(12)]
     groups = {"major": study.major, "minor": ~study.major, "both": study.parts["all"]}
-    figure, axes = canvas(5.6, 3.2)
+    figure, axes = canvas(4.4, 3.2)
     for place, ((name, clips), marker) in enumerate(zip(groups.items(), "osD", strict=True)):
         row = pd.DataFrame([rule.share(each[clips]) for each in found])
         x, face = row.index + 0.16 * (place - 1), MODE_COLOURS.get(name, INK)

@@ -67,12 +67,13 @@ class Drawing:
 
 def side_by_side(drawings: Sequence[Drawing]) -> str:
     """Several drawings with their titles as HTML: as many beside each other as the page has room for."""
+    widest = max((int(re.findall(r"min-width: (\d+)px", each.svg)[0]) for each in drawings), default=0)
     figures = (
         f'<figure class="companion-figure">{each.inline()}'
         f"<figcaption>{escape(each.title)}</figcaption></figure>"
         for each in drawings
     )
-    return f'<div class="companion-grid">{"".join(figures)}</div>'
+    return f'<div class="companion-grid" style="--widest: {widest}px">{"".join(figures)}</div>'
 
 
 def draw(figure: Figure, title: str, description: str) -> Drawing:
@@ -160,8 +161,8 @@ def confusion_drawing(answers: pandas.DataFrame, system: str) -> Drawing:
 @styled
 def heatmap_drawing(shares: pandas.DataFrame, system: str, description: str = "") -> Drawing:
     """A table of shares in the colour of a system; rows are references, columns answers."""
-    figure = Figure(figsize=(5.2, 5.2))
-    axes = figure.add_axes((0.14, 0.12, 0.85, 0.87))
+    figure = Figure(figsize=(4.4, 4.4))
+    axes = figure.add_axes((0.15, 0.14, 0.84, 0.85))
     heatmap(axes, shares, colour(system))
     axes.set(xlabel="answer", ylabel="reference")
     for row in range(0, 25, 2):

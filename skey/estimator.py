@@ -209,7 +209,7 @@ class KeyEstimator:
         self.as_published = as_published or self.whole_track
 
     def estimate(self, sound: Sound, sample_rate: int | float | None = None) -> KeyEstimate:
-        """Estimate the key of one recording; silence, noise and too little sound give no key and a reason.
+        """Estimate the key of one recording; silence, white noise, too little sound give no key and a reason.
 
         ``sound`` is a file, a binary file object, or samples (an array, a list, a tensor of torch), as
         (samples,), (samples, channels) or (channels, samples), which need their ``sample_rate`` per second.

@@ -192,8 +192,8 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - one of several types each
     """Print the key, its confidence and the name of each sound file in PATHS.
 
-    Results alone go to stdout; progress and messages to stderr. Silence, noise and too little sound have no
-    key ("-"). A file that cannot be read is reported, the others go on, and the exit status is 1 at the end.
+    Results alone go to stdout; progress and messages to stderr. Silence, white noise and too little sound have
+    no key ("-"). A file that cannot be read is reported, the others go on, and the exit status is 1 at the end.
     """
     from skey.files.folders import STDIN
 

@@ -42,6 +42,7 @@ from skey.training.step import (
 )
 from skey.training.validation import confidence_of, validate
 from skey.weights import Header
+from skey.weights.file import clips_in_batch
 from skey.weights.store import LoadedModel, save_weights
 
 CALIBRATE_EVERY = 20  # steps after which a calibrated pseudo-label listens to the reference sound again
@@ -117,9 +118,9 @@ class Run:
 
     @property
     def batch(self) -> int:
-        """Clips in a batch over all processes; fewer than asked where there are fewer clips."""
-        size = min(self.experiment.batch, len(self.data.training))
-        return max(size // self.fabric.world_size, 1) * self.fabric.world_size
+        """Clips in a batch over all processes, each of which has as many."""
+        found = {"clips": len(self.data.training), "processes": self.fabric.world_size}
+        return clips_in_batch(self.experiment.batch, found)
 
     @property
     def steps_per_epoch(self) -> int:

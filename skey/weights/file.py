@@ -103,7 +103,7 @@ class Header:
             header = cls(**_typed(json.loads(text)))
             _ = header.examples  # raises where what is said of its training has other types
             return header
-        except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, RecursionError, ArithmeticError) as error:
             raise WeightsError(f"The header of the weights file cannot be read: {error}") from error
 
 
@@ -116,8 +116,9 @@ def examples_in(training: Mapping[str, Any], batch: int | None) -> int | None:
 
 
 def clips_in_batch(wanted: int, training: Mapping[str, Any]) -> int:
-    """How many clips a batch of a training had: as many as wanted, or all where there were fewer."""
-    return min(wanted, int(training.get("clips", wanted)))
+    """How many clips a batch of a training had: as wanted, or all there were, and of each process as many."""
+    each = min(wanted, int(training.get("clips", wanted))) // (processes := int(training.get("processes", 1)))
+    return max(each, 1) * processes
 
 
 def _typed(raw: dict[str, Any]) -> dict[str, Any]:

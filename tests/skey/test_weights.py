@@ -375,6 +375,7 @@ def test_weights_that_are_no_numbers_are_refused_at_load(weights_file, bad):
         {"training": {"experiment": []}},
         {"training": {"started_from": 7}},
         {"training": {"steps": "many", "experiment": {"batch": 3}}},
+        {"training": {"steps": 1, "experiment": {"batch": 3}, "processes": 0}},
         {"surprise": 1},
     ],
     ids=str,
@@ -382,6 +383,14 @@ def test_weights_that_are_no_numbers_are_refused_at_load(weights_file, bad):
 def test_a_header_that_lies_is_refused_at_load(weights_file, change):
     with pytest.raises(WeightsError, match=r"test\.safetensors: The header"):
         load_weights(rewritten(weights_file, change))
+
+
+@pytest.mark.parametrize(
+    ("clips", "processes", "batch"), [(100, 1, 5), (3, 1, 3), (100, 2, 4), (3, 2, 2), (1, 2, 2)]
+)
+def test_the_examples_are_those_of_whole_parts_of_a_batch_for_each_process(clips, processes, batch):
+    training = {"steps": 7, "experiment": {"batch": 5}, "clips": clips, "processes": processes}
+    assert header(training=training).examples == 7 * batch
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "null", "[]", "7", '{"format": 1}', "{"])

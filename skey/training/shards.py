@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -123,8 +124,12 @@ def fetch_shards(url: str) -> Path:
 
 
 def _names(url: str) -> Sequence[str]:
+    """The names of the archives: no paths, which could lead out of the folder that they are copied to."""
     try:
-        return [str(name) for name in json.loads(_fetched(f"{url}/{INDEX}"))["shards"]]
+        names: list[str] = json.loads(_fetched(f"{url}/{INDEX}"))["shards"]
+        if not all(re.fullmatch(r"[\w-]+", name) for name in names):
+            raise ValueError("a path")
+        return names
     except (ValueError, KeyError, TypeError) as error:
         raise ShardError(f"{url}/{INDEX} is damaged: run `skey features extract` again") from error
 

@@ -232,7 +232,9 @@ def test_an_address_that_cannot_be_read_says_why(tmp_path, monkeypatch, address,
         open_audio([address])
 
 
-@pytest.mark.parametrize("index", ["[]", "{", "7", '{"pages": []}'])
+@pytest.mark.parametrize(
+    "index", ["[]", "{", "7", '{"pages": []}', '{"shards": ["../x"]}', '{"shards": [7]}']
+)
 def test_an_index_that_is_none_of_shards_and_a_list_that_is_gone_are_named(shards, tmp_path, index):
     folder = shutil.copytree(shards, tmp_path / "copy")
     (folder / "tracks.csv").unlink()

@@ -90,8 +90,9 @@ class TrainingData:
     """What one system learns from and is watched on.
 
     `digest` identifies the bytes; `clips` is how many there were before a share was taken, on which the steps
-    do not depend. The last `recorded` clips of `training` are pairs of segments of `tracks` recordings, which
-    `recordings` identifies; `skipped` could not be used; `soundfonts` are those besides the corpus's.
+    do not depend. The last `recorded` clips of `training` are pairs of segments of `tracks` recordings;
+    `recordings` identifies these and those that are watched; `skipped` could not be used; `soundfonts` are
+    those besides the corpus's.
     """
 
     training: Pool
@@ -137,7 +138,8 @@ def load_data(
     tracks, skipped = open_audio(audio, jobs, progress)
     watched = [track for track in tracks if is_held_out(track.digest)] or tracks[:1]
     apart = frozenset(watched)  # of a million tracks one in ten is
-    recorded = Pool.of(Recordings([track for track in tracks if track not in apart] or tracks))
+    heard = [track for track in tracks if track not in apart] or tracks
+    recorded = Pool.of(Recordings(heard))
     validation += Pool.of(Recordings(watched)).kept(range(WATCHED_BESIDES))
     recordings = Recordings(tracks).digest() if tracks else ""
     if experiment.supervision != "none" and not len(labelled):
@@ -154,7 +156,7 @@ def load_data(
         digest="-".join(filter(None, [*digests, recordings[:16]])),
         clips=len(training) + len(recorded),
         recorded=len(recorded),
-        tracks=len(tracks),
+        tracks=len(heard),
         recordings=recordings,
         skipped=skipped,
         soundfonts=tuple(font_digest(font) for font in soundfonts),

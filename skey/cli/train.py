@@ -67,6 +67,9 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "--processes", type=POSITIVE, default=1, show_default=True, help="One, or as many as torchrun starts."
 )
 @click.option(
+    "--jobs", type=POSITIVE, help="Processes that make features; as many as there are cores by default."
+)
+@click.option(
     "--half-precision/--full-precision", default=None, help="bfloat16 products; by default where fast."
 )
 @click.option(
@@ -157,7 +160,8 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
     from skey.training.loop import Run
     from skey.training.scoring import score_words
 
-    data = load_data(system, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
+    jobs = options["jobs"]
+    data = load_data(system, jobs, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
     for skipped in data.skipped:
         click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
     run = Run(system, options["seed"], data, path, machine, origin)
@@ -168,5 +172,5 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
             shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
             click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
     if run.fabric.is_global_zero:
-        click.echo(f"{run.folder.name}: {score_words(run.folder.weights)} on the test set", err=True)
+        click.echo(f"{run.folder.name}: {score_words(run.folder.weights, jobs)} on the test set", err=True)
         click.echo(run.folder.weights)

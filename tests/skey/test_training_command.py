@@ -155,11 +155,13 @@ def test_so_many_frames_are_averaged_as_leave_enough_for_the_network(tmp_path, m
 def test_options_change_what_a_system_is_trained_on(tmp_path, monkeypatch, options, changed):
     asked: list[Experiment] = []
 
-    def load(experiment: Experiment, **_: object) -> None:
+    def load(experiment: Experiment, jobs: int, **_: object) -> None:
         asked.append(experiment)
-        raise SkeyError("seen")
+        raise SkeyError(f"seen by {jobs}")
 
     monkeypatch.setattr(skey.training.data, "load_data", load)
-    ran = CliRunner().invoke(main, ["train", "semitone-open", *options, "--out", str(tmp_path)])
-    assert "seen" in ran.stderr
+    ran = CliRunner().invoke(
+        main, ["train", "semitone-open", *options, "--jobs", "3", "--out", str(tmp_path)]
+    )
+    assert "seen by 3" in ran.stderr
     assert {name: getattr(asked[0], name) for name in changed} == changed

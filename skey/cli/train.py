@@ -132,9 +132,10 @@ def _scaled(experiment: "Experiment", options: Options) -> "Experiment":
 
 
 def _check(runs: dict[Path, "Experiment"], machine: "Machine", options: Options, origin: Origin) -> None:
-    """Raise ``RunError`` for what would else be refused after hours: no device, weights or folders for it."""
+    """Raise ``SkeyError`` for what would else be refused after hours: no device, weights, data or folders."""
     from skey.corpus.soundfont import SoundFontError, soundfont
     from skey.training.checkpoint import RunError, writing_to
+    from skey.training.data import refuse_unused
     from skey.training.loop import start_of
 
     machine.fabric()
@@ -144,6 +145,7 @@ def _check(runs: dict[Path, "Experiment"], machine: "Machine", options: Options,
         except (OSError, SoundFontError) as error:
             raise RunError(f"--soundfont {font} cannot be played: {error}") from error
     for path, experiment in runs.items():
+        refuse_unused(experiment, options["audio"], options["soundfonts"])
         if not options["resume"] and os.path.isfile(path / "checkpoint.pt"):
             raise RunError(
                 f"{path} holds a run: go on with it by --resume, choose another --out, or remove it"

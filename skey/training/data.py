@@ -117,10 +117,9 @@ def load_data(
     """Build what is missing of the features, and divide them into training and validation by groups.
 
     ``audio``: recordings without labels, or shards; each SoundFont plays as many songs again. ``SkeyError``
-    where nothing is left to train on or to watch, and for SoundFonts without songs.
+    where nothing is left to train on or to watch, and as `refuse_unused` does.
     """
-    if soundfonts and not experiment.songs:
-        raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")
+    refuse_unused(experiment, audio, soundfonts)
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     splits: dict[Split, int] = {"train": experiment.clips, "unlabelled": experiment.unlabelled}
     made = [(plan_clips(k, n), build(k, n, jobs, progress=progress), n) for k, n in splits.items() if n]
@@ -143,7 +142,7 @@ def load_data(
     validation += Pool.of(Recordings(watched)).kept(range(WATCHED_BESIDES))
     recordings = Recordings(tracks).digest() if tracks else ""
     if experiment.supervision != "none" and not len(labelled):
-        raise SkeyError(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
+        raise SkeyError(f"{experiment.name} learns from labels, and there are none: ask for more --clips")
     if not len(kept + recorded) or not len(validation):
         raise SkeyError(
             f"{len(kept + recorded)} clips to train on, {len(validation)} to watch: ask for more --clips, "
@@ -161,6 +160,18 @@ def load_data(
         skipped=skipped,
         soundfonts=tuple(font_digest(font) for font in soundfonts),
     )
+
+
+def refuse_unused(experiment: Experiment, audio: Sequence[str | Path], soundfonts: Sequence[Path]) -> None:
+    """Raise ``SkeyError`` for sound that a system has no use for, and for labels that it lacks."""
+    if soundfonts and not experiment.songs:
+        raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")
+    if experiment.supervision != "none" and not experiment.clips + experiment.songs:
+        raise SkeyError(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
+    if audio and experiment.supervision == "only":
+        raise SkeyError(
+            f"{experiment.name} learns from labels alone, and recordings have none: leave out --audio"
+        )
 
 
 def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:

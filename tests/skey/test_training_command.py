@@ -127,6 +127,23 @@ def test_what_is_no_number_is_refused(option, value):
     assert ran.exit_code == 2 and f"Invalid value for '{option}'" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("suptone", ("--audio", "."), "suptone learns from labels alone, and recordings have none"),
+        ("semitone", ("--audio", ".", "--no-corpus"), "semitone learns from labels, and there are none"),
+        ("stone", ("--soundfont", __file__), "stone has no songs to play here"),
+    ],
+)
+def test_what_the_second_system_cannot_use_is_refused_before_the_first_is_trained(
+    tmp_path, monkeypatch, name, options, reason
+):
+    monkeypatch.setattr(skey.training.data, "load_data", lambda *_, **__: pytest.fail("features are made"))
+    monkeypatch.setattr("skey.corpus.soundfont.soundfont", lambda font: None)
+    ran = CliRunner().invoke(main, ["train", "skey-open", name, *options, "--out", str(tmp_path)])
+    assert ran.exit_code == 1 and reason in ran.stderr
+
+
 def test_a_folder_that_cannot_be_has_no_recordings():
     ran = CliRunner().invoke(main, ["train", "skey", "--audio", "x" * 300])
     assert ran.exit_code == 2 and f"there is no {'x' * 300}" in ran.stderr
@@ -160,8 +177,6 @@ def test_options_change_what_a_system_is_trained_on(tmp_path, monkeypatch, optio
         raise SkeyError(f"seen by {jobs}")
 
     monkeypatch.setattr(skey.training.data, "load_data", load)
-    ran = CliRunner().invoke(
-        main, ["train", "semitone-open", *options, "--jobs", "3", "--out", str(tmp_path)]
-    )
+    ran = CliRunner().invoke(main, ["train", "skey-open", *options, "--jobs", "3", "--out", str(tmp_path)])
     assert "seen by 3" in ran.stderr
     assert {name: getattr(asked[0], name) for name in changed} == changed

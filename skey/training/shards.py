@@ -86,7 +86,7 @@ def write_file(url: str, content: bytes) -> None:
 def open_audio(places: Sequence[str | Path], jobs: int | None = None, progress: bool = False) -> Opened:
     """All recordings in folders of sound or of shards, by digest, and what is left out; or ``SkeyError``."""
     folders = [fetch_shards(str(place)) if "://" in str(place) else Path(place) for place in places]
-    sharded = [folder for folder in folders if (folder / INDEX).is_file()]
+    sharded = [folder for folder in folders if all((folder / name).is_file() for name in (INDEX, TABLE))]
     others = [folder for folder in folders if folder not in sharded]
     opened = [open_shards(folder) for folder in sharded]
     opened += [open_recordings(others, jobs, progress)] if others else []

@@ -192,8 +192,9 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - one of several types each
     """Print the key, its confidence and the name of each sound file in PATHS.
 
-    Results alone go to stdout; progress and messages to stderr. Silence, white noise and too little sound have
-    no key ("-"). A file that cannot be read is reported, the others go on, and the exit status is 1 at the end.
+    Results alone go to stdout; progress and messages to stderr. Silence, white noise and too little
+    sound have no key ("-"). A file that cannot be read is reported, the others go on, and the exit status is
+    1 at the end.
     """
     from skey.files.folders import STDIN
 
@@ -213,7 +214,7 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
     if options["skip_tagged"] and Format(options["format_"]).is_by_place:
         raise click.UsageError(f"--skip-tagged leaves files out; --format {options['format_']} names none")
     if options["segments"] and Format(options["format_"]).is_by_place:
-        raise click.UsageError(f"--segments needs several lines; --format {options['format_']} has one a file")
+        raise click.UsageError(f"--segments has several lines a file, --format {options['format_']} one")
     if options["resume"] and options["overwrite"]:
         raise click.UsageError("--resume continues results and --overwrite replaces them: ask for one")
     messages = Messages(quiet=options["quiet"])

@@ -3,11 +3,13 @@
 A manifest is cut into parts, each of which makes one file, once: any run may be stopped and started anew.
 """
 
+import errno
 import functools
 import hashlib
 import io
 import json
 import logging
+import os
 import re
 import tempfile
 from collections import defaultdict
@@ -178,6 +180,8 @@ def _read_contents(part: tuple[str, Sequence[str]]) -> list[tuple[str, str]]:
                     known[name] = [state, hashlib.file_digest(file, "sha256").hexdigest()]
             found[name] = known[name]
             contents.append((found[name][1], ""))
+        except FileNotFoundError:  # of which storage says the name alone
+            contents.append(("", os.strerror(errno.ENOENT)))
         except (OSError, ValueError, ImportError) as error:  # an address without its package, too
             contents.append(("", getattr(error, "strerror", None) or str(error)))
     write_file(url, json.dumps(found).encode())

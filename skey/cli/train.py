@@ -66,6 +66,9 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "--processes", type=POSITIVE, default=1, show_default=True, help="One, or as many as torchrun starts."
 )
 @click.option(
+    "--jobs", type=POSITIVE, help="Processes that make features; as many as there are cores by default."
+)
+@click.option(
     "--half-precision/--full-precision", default=None, help="bfloat16 products; by default where fast."
 )
 @click.option(
@@ -128,10 +131,10 @@ def _scaled(experiment: "Experiment", options: Options) -> "Experiment":
 
 
 def _check(runs: dict[Path, "Experiment"], machine: "Machine", options: Options, origin: Origin) -> None:
-    """Raise ``SkeyError`` for what would else be refused after hours: no device, clips, weights, folders."""
+    """Raise ``SkeyError`` for what would else be refused after hours: no device, weights, data or folders."""
     from skey.corpus.soundfont import SoundFontError, soundfont
     from skey.training.checkpoint import RunError, writing_to
-    from skey.training.data import refuse_without_clips
+    from skey.training.data import refuse_unused
     from skey.training.loop import start_of
 
     machine.fabric()
@@ -141,7 +144,7 @@ def _check(runs: dict[Path, "Experiment"], machine: "Machine", options: Options,
         except (OSError, SoundFontError) as error:
             raise RunError(f"--soundfont {font} cannot be played: {error}") from error
     for path, experiment in runs.items():
-        refuse_without_clips(experiment, options["soundfonts"])
+        refuse_unused(experiment, options["audio"], options["soundfonts"])
         if not options["resume"] and os.path.isfile(path / "checkpoint.pt"):
             raise RunError(
                 f"{path} holds a run: go on with it by --resume, choose another --out, or remove it"
@@ -158,7 +161,8 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
     from skey.training.loop import Run
     from skey.training.scoring import score_words
 
-    data = load_data(system, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
+    jobs = options["jobs"]
+    data = load_data(system, jobs, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
     for skipped in data.skipped:
         click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
     run = Run(system, options["seed"], data, path, machine, origin)
@@ -169,5 +173,5 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
             shown = (f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, int | float))
             click.echo(f"{run.folder.name}: {', '.join(shown)}", err=True)
     if run.fabric.is_global_zero:
-        click.echo(f"{run.folder.name}: {score_words(run.folder.weights)} on the test set", err=True)
+        click.echo(f"{run.folder.name}: {score_words(run.folder.weights, jobs)} on the test set", err=True)
         click.echo(run.folder.weights)

@@ -79,8 +79,9 @@ class RunFolder:
         log.writeheader()
         log.writerows(state.log)
         with writing_to(self.path):
-            write_whole(self.checkpoint, self._content(state))
+            # The checkpoint last: a run that is killed between the two makes the epoch and its row again.
             write_whole(self.log, table.getvalue().encode())
+            write_whole(self.checkpoint, self._content(state))
 
     def _content(self, state: RunState, **more: object) -> bytes:
         """A checkpoint: tensors, numbers and texts alone."""

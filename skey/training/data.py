@@ -90,8 +90,9 @@ class TrainingData:
     """What one system learns from and is watched on.
 
     `digest` identifies the bytes; `clips` is how many there were before a share was taken, on which the steps
-    do not depend. The last `recorded` clips of `training` are pairs of segments of `tracks` recordings, which
-    `recordings` identifies; `skipped` could not be used; `soundfonts` are those besides the corpus's.
+    do not depend. The last `recorded` clips of `training` are pairs of segments of `tracks` recordings;
+    `recordings` identifies these and those that are watched; `skipped` could not be used; `soundfonts` are
+    those besides the corpus's.
     """
 
     training: Pool
@@ -116,9 +117,9 @@ def load_data(
     """Build what is missing of the features, and divide them into training and validation by groups.
 
     ``audio``: recordings without labels, or shards; each SoundFont plays as many songs again. ``SkeyError``
-    where nothing is left to train on or to watch, and for SoundFonts without songs.
+    where nothing is left to train on or to watch, and as `refuse_unused` does.
     """
-    refuse_without_clips(experiment, soundfonts)
+    refuse_unused(experiment, audio, soundfonts)
     training, validation, digests = Pool((), ()), Pool((), ()), list[str]()
     splits: dict[Split, int] = {"train": experiment.clips, "unlabelled": experiment.unlabelled}
     made = [(plan_clips(k, n), build(k, n, jobs, progress=progress), n) for k, n in splits.items() if n]
@@ -136,11 +137,13 @@ def load_data(
     tracks, skipped = open_audio(audio, jobs, progress)
     watched = [track for track in tracks if is_held_out(track.digest)] or tracks[:1]
     apart = frozenset(watched)  # of a million tracks one in ten is
-    recorded = Pool.of(Recordings([track for track in tracks if track not in apart] or tracks))
+    heard = [track for track in tracks if track not in apart] or tracks
+    recorded = Pool.of(Recordings(heard))
     validation += Pool.of(Recordings(watched)).kept(range(WATCHED_BESIDES))
     recordings = Recordings(tracks).digest() if tracks else ""
-    unlabelled = experiment.supervision != "none" and not len(labelled)
-    if unlabelled or not len(kept + recorded) or not len(validation):
+    if experiment.supervision != "none" and not len(labelled):
+        raise SkeyError(f"{experiment.name} learns from labels, and there are none: ask for more --clips")
+    if not len(kept + recorded) or not len(validation):
         raise SkeyError(
             f"{len(kept + recorded)} clips to train on, {len(validation)} to watch: ask for more --clips, "
             "or give more --audio"
@@ -152,19 +155,21 @@ def load_data(
         digest="-".join(filter(None, [*digests, recordings[:16]])),
         clips=len(training) + len(recorded),
         recorded=len(recorded),
-        tracks=len(tracks),
+        tracks=len(heard),
         recordings=recordings,
         skipped=skipped,
         soundfonts=tuple(font_digest(font) for font in soundfonts),
     )
 
 
-def refuse_without_clips(experiment: Experiment, soundfonts: Sequence[Path]) -> None:
-    """Raise ``SkeyError`` for SoundFonts where no songs are trained on, and labels where no clips are."""
+def refuse_unused(experiment: Experiment, audio: Sequence[str | Path], soundfonts: Sequence[Path]) -> None:
+    """Raise ``SkeyError`` for sound that a system has no use for, and for labels that it lacks."""
     if soundfonts and not experiment.songs:
         raise SkeyError(f"{experiment.name} has no songs to play here: leave out --soundfont")
     if experiment.supervision != "none" and not experiment.clips + experiment.songs:
         raise SkeyError(f"{experiment.name} learns from labels, and there are none: leave out --no-corpus")
+    if audio and experiment.supervision == "only":
+        raise SkeyError(f"{experiment.name} learns from labels alone: leave out --audio, or this system")
 
 
 def epoch_order(clips: int, wanted: int, generator: torch.Generator) -> list[int]:

@@ -10,12 +10,12 @@ from skey.metrics import bootstrap_interval, ksea_points, mirex_points
 from skey.vqt import from_bytes
 
 
-def score_words(file: Path) -> str:
+def score_words(file: Path, jobs: int | None = None) -> str:
     """The score of weights with its 95 % interval: ``MIREX 81.5 [77.5, 85.5] %``, KSEA without modes.
 
-    It makes the features that are missing.
+    It makes the features that are missing, in so many processes (None: one for each core).
     """
-    asked, store = listener(file), build("test", progress=True)
+    asked, store = listener(file), build("test", jobs=jobs, progress=True)
     labelled = [(clip.id, clip.key) for clip in plan_clips("test") if clip.key is not None]
     answers = [int(ask(asked, from_bytes(store[name])).argmax()) for name, _ in labelled]
     if asked.outputs == len(KEYS):

@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -85,7 +86,7 @@ def write_file(url: str, content: bytes) -> None:
 def open_audio(places: Sequence[str | Path], jobs: int | None = None, progress: bool = False) -> Opened:
     """All recordings in folders of sound or of shards, by digest, and what is left out; or ``SkeyError``."""
     folders = [fetch_shards(str(place)) if "://" in str(place) else Path(place) for place in places]
-    sharded = [folder for folder in folders if (folder / INDEX).is_file()]
+    sharded = [folder for folder in folders if all((folder / name).is_file() for name in (INDEX, TABLE))]
     others = [folder for folder in folders if folder not in sharded]
     opened = [open_shards(folder) for folder in sharded]
     opened += [open_recordings(others, jobs, progress)] if others else []
@@ -123,8 +124,12 @@ def fetch_shards(url: str) -> Path:
 
 
 def _names(url: str) -> Sequence[str]:
+    """The names of the archives: no paths, which could lead out of the folder that they are copied to."""
     try:
-        return [str(name) for name in json.loads(_fetched(f"{url}/{INDEX}"))["shards"]]
+        names: list[str] = json.loads(_fetched(f"{url}/{INDEX}"))["shards"]
+        if not all(re.fullmatch(r"[\w-]+", name) for name in names):
+            raise ValueError("a path")
+        return names
     except (ValueError, KeyError, TypeError) as error:
         raise ShardError(f"{url}/{INDEX} is damaged: run `skey features extract` again") from error
 

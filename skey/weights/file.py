@@ -103,7 +103,7 @@ class Header:
             header = cls(**_typed(json.loads(text)))
             _ = header.examples  # raises where what is said of its training has other types
             return header
-        except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, RecursionError, ArithmeticError) as error:
             raise WeightsError(f"The header of the weights file cannot be read: {error}") from error
 
 
@@ -117,7 +117,7 @@ def examples_in(training: Mapping[str, Any], batch: int | None) -> int | None:
 
 def clips_in_batch(wanted: int, training: Mapping[str, Any]) -> int:
     """How many clips a batch of a training has: as wanted, or all; as many for each of its processes."""
-    processes = max(1, int(training.get("processes", 1)))
+    processes = int(training.get("processes", 1))
     return max(1, min(wanted, int(training.get("clips", wanted))) // processes) * processes
 
 

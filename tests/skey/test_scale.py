@@ -208,7 +208,7 @@ def test_shards_in_object_storage_are_copied_once_and_read_as_local_ones(
         storage.pipe(f"/music/{number}.flac", (music / f"{number:02d}.flac").read_bytes())
     names = [f"memory://music/{number}.flac" for number in range(3)] + ["memory://music/absent.flac"]
     done = extract(client, names, "memory://shards", 2, SHARD)
-    assert [name for name, _ in done.skipped] == names[3:]
+    assert done.skipped == [(names[3], "No such file or directory")]
     there = Recordings(open_audio(["memory://shards"])[0])
     (tmp_path / "few").mkdir()
     for number in range(3):
@@ -232,7 +232,9 @@ def test_an_address_that_cannot_be_read_says_why(tmp_path, monkeypatch, address,
         open_audio([address])
 
 
-@pytest.mark.parametrize("index", ["[]", "{", "7", '{"pages": []}'])
+@pytest.mark.parametrize(
+    "index", ["[]", "{", "7", '{"pages": []}', '{"shards": ["../x"]}', '{"shards": [7]}']
+)
 def test_an_index_that_is_none_of_shards_and_a_list_that_is_gone_are_named(shards, tmp_path, index):
     folder = shutil.copytree(shards, tmp_path / "copy")
     (folder / "tracks.csv").unlink()

@@ -18,7 +18,7 @@ from skey.corpus.plan import plan_clips
 from skey.experiments import EXPERIMENTS, Experiment, Optimiser, at_scale
 from skey.keys import KEYS
 from skey.model import Architecture, ChromaNet
-from skey.training import card, loop, step
+from skey.training import card, checkpoint, loop, step
 from skey.training.checkpoint import RunError
 from skey.training.data import Pool, TrainingData, cropped, draw_crops, epoch_order, is_held_out
 from skey.training.loop import Machine, Run
@@ -249,6 +249,25 @@ def test_a_run_that_was_stopped_in_the_middle_of_an_epoch_goes_on_bit_for_bit(
     assert substance(resumed.train().log) == substance(whole.state.log)
     ours, theirs = resumed.state.network.state_dict(), whole.state.network.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_run_killed_between_log_and_checkpoint_has_every_row_in_the_end(data, tmp_path, monkeypatch):
+    killed, write, calls = run("skey", data, tmp_path, epochs=1), checkpoint.write_whole, iter(range(2))
+
+    def write_once(*file: Any) -> None:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        write(*file)
+
+    monkeypatch.setattr(checkpoint, "write_whole", write_once)
+    with pytest.raises(KeyboardInterrupt):
+        killed.train()
+    monkeypatch.undo()
+    resumed = run("skey", data, tmp_path, epochs=1)
+    resumed.resume()
+    resumed.train()
+    with resumed.folder.log.open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1"]
 
 
 def test_a_checkpoint_of_other_settings_or_half_of_one_is_not_continued(data, whole, tmp_path):

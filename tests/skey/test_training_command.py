@@ -15,7 +15,6 @@ from test_training import small
 import skey.cli.train
 import skey.training.data
 from skey.cli import main
-from skey.corpus.soundfont import installed_soundfont
 from skey.errors import SkeyError
 from skey.experiments import Experiment, at_scale, find_experiment
 from skey.vqt import SEGMENT_FRAMES
@@ -122,26 +121,28 @@ def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
     assert reason in ran.stderr
 
 
-@pytest.mark.parametrize(
-    ("names", "options", "reason"),
-    [
-        (("semitone-open", "skey"), ("--soundfont", installed_soundfont()), "skey has no songs to play here"),
-        (("skey", "semitone"), ("--no-corpus", "--audio", "."), "semitone learns from labels, and there are"),
-    ],
-)
-def test_what_the_second_system_lacks_is_said_before_the_first_is_trained(
-    tmp_path, monkeypatch, names, options, reason
-):
-    monkeypatch.setattr(skey.training.data, "load_data", lambda *_, **__: pytest.fail("features are made"))
-    ran = CliRunner().invoke(main, ["train", *names, *map(str, options), "--out", str(tmp_path)])
-    assert ran.exit_code == 1 and reason in ran.stderr
-
-
 @pytest.mark.parametrize("option", ["--rate", "--recorded"])
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300"])
 def test_what_is_no_number_is_refused(option, value):
     ran = CliRunner().invoke(main, ["train", "skey", option, value])
     assert ran.exit_code == 2 and f"Invalid value for '{option}'" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("suptone", ("--audio", "."), "suptone learns from labels alone"),
+        ("semitone", ("--audio", ".", "--no-corpus"), "semitone learns from labels, and there are none"),
+        ("stone", ("--soundfont", __file__), "stone has no songs to play here"),
+    ],
+)
+def test_what_the_second_system_cannot_use_is_refused_before_the_first_is_trained(
+    tmp_path, monkeypatch, name, options, reason
+):
+    monkeypatch.setattr(skey.training.data, "load_data", lambda *_, **__: pytest.fail("features are made"))
+    monkeypatch.setattr("skey.corpus.soundfont.soundfont", lambda font: None)
+    ran = CliRunner().invoke(main, ["train", "skey-open", name, *options, "--out", str(tmp_path)])
+    assert ran.exit_code == 1 and reason in ran.stderr
 
 
 def test_a_folder_that_cannot_be_has_no_recordings():
@@ -172,11 +173,11 @@ def test_so_many_frames_are_averaged_as_leave_enough_for_the_network(tmp_path, m
 def test_options_change_what_a_system_is_trained_on(tmp_path, monkeypatch, options, changed):
     asked: list[Experiment] = []
 
-    def load(experiment: Experiment, **_: object) -> None:
+    def load(experiment: Experiment, jobs: int, **_: object) -> None:
         asked.append(experiment)
-        raise SkeyError("seen")
+        raise SkeyError(f"seen by {jobs}")
 
     monkeypatch.setattr(skey.training.data, "load_data", load)
-    ran = CliRunner().invoke(main, ["train", "skey-open", *options, "--out", str(tmp_path)])
-    assert "seen" in ran.stderr
+    ran = CliRunner().invoke(main, ["train", "skey-open", *options, "--jobs", "3", "--out", str(tmp_path)])
+    assert "seen by 3" in ran.stderr
     assert {name: getattr(asked[0], name) for name in changed} == changed

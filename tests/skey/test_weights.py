@@ -155,14 +155,6 @@ def test_a_name_means_the_network_of_that_name_whatever_lies_in_the_folder(monke
     assert find_weights("mine") == Path("mine")
 
 
-@pytest.mark.parametrize(
-    ("processes", "clips", "examples"), [(1, 900, 300), (3, 900, 297), (3, 50, 144), (4, 2, 12)]
-)
-def test_examples_are_as_many_for_each_process_and_no_more_than_there_are_clips(processes, clips, examples):
-    training = {"steps": 3, "clips": clips, "processes": processes, "experiment": {"batch": 100}}
-    assert header(training=training).examples == examples
-
-
 @pytest.mark.parametrize(("fitted", "used"), [(0.5, 1.0), (1.0, 1.0), (2.0, 2.0)])
 def test_a_temperature_makes_no_network_bolder_than_its_softmax(fitted, used):
     assert header(training={"temperature": fitted}).temperature == used
@@ -397,6 +389,7 @@ def test_weights_that_are_no_numbers_are_refused_at_load(weights_file, bad):
         {"training": {"started_from": 7}},
         {"training": {"steps": 3, "processes": "two", "experiment": {"batch": 3}}},
         {"training": {"steps": "many", "experiment": {"batch": 3}}},
+        {"training": {"steps": 1, "experiment": {"batch": 3}, "processes": 0}},
         {"surprise": 1},
     ],
     ids=str,
@@ -404,6 +397,14 @@ def test_weights_that_are_no_numbers_are_refused_at_load(weights_file, bad):
 def test_a_header_that_lies_is_refused_at_load(weights_file, change):
     with pytest.raises(WeightsError, match=r"test\.safetensors: The header"):
         load_weights(rewritten(weights_file, change))
+
+
+@pytest.mark.parametrize(
+    ("clips", "processes", "batch"), [(100, 1, 5), (3, 1, 3), (100, 2, 4), (3, 2, 2), (1, 2, 2)]
+)
+def test_the_examples_are_those_of_whole_parts_of_a_batch_for_each_process(clips, processes, batch):
+    training = {"steps": 7, "experiment": {"batch": 5}, "clips": clips, "processes": processes}
+    assert header(training=training).examples == 7 * batch
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "null", "[]", "7", '{"format": 1}', "{"])

@@ -324,6 +324,8 @@ def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iter
         samples = np.asanyarray(sound.detach().cpu() if hasattr(sound, "detach") else sound)
         if not samples.ndim:
             raise TypeError("a path is text, and samples are an array, a list or a tensor")
+        if samples.dtype.kind in "OSU":
+            raise TypeError("it holds no numbers; several files go to estimate_many")
     except (TypeError, ValueError, RuntimeError) as error:
         raise AudioError(f"expected a file or samples, not {type(sound).__name__}: {error}") from error
     if sample_rate is None:

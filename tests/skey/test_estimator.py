@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from queue import Queue
 from threading import Event
 
@@ -75,6 +76,9 @@ def test_lists_tensors_and_file_objects_are_heard_as_arrays_are(tmp_path, estima
     for nonsense in ([[1.0], [1.0, 2.0]], ["a"], None, {"a": 1}, torch.empty(9, device="meta")):
         with pytest.raises(AudioError):
             estimator.estimate(nonsense, SAMPLE_RATE)
+    for paths in (["a.wav", "b.wav"], (Path("a.wav"), Path("b.wav"))):
+        with pytest.raises(AudioError, match="several files go to estimate_many"):
+            estimator.estimate(paths)
     with pytest.raises(ValueError, match="sample_rate"):
         estimator.estimate(song)
 

@@ -84,7 +84,8 @@ class KeyEstimate:
         """The second likeliest key; None where there is no key."""
         if self.key is None:
             return None
-        return KEYS[sorted(range(len(self.probabilities)), key=self.probabilities.__getitem__)[-2]]
+        places = range(len(self.probabilities))
+        return KEYS[sorted(places, key=self.probabilities.__getitem__, reverse=True)[1]]
 
     @property
     def runner_up_confidence(self) -> float:

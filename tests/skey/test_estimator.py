@@ -39,6 +39,8 @@ def test_a_cadence_names_its_key_and_the_runner_up_comes_second(estimator, name)
     ordered = sorted(estimate.probabilities)
     assert [estimate.runner_up_confidence, estimate.confidence] == ordered[-2:]
     assert estimate.probabilities[estimate.runner_up.index] == ordered[-2]
+    tied = replace(estimate, key=KEYS[3], probabilities=(0.0,) * 3 + (0.5,) * 2 + (0.0,) * 19)
+    assert tied.runner_up == KEYS[4]
 
 
 def test_path_array_and_batch_give_the_same_numbers(tmp_path, estimator):

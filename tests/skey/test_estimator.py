@@ -255,6 +255,14 @@ def test_music_out_of_tune_keeps_its_key(weights, cents):
     assert estimate.between == neighbour.get(cents)
 
 
+def test_whoever_does_not_follow_the_tuning_names_no_neighbour():
+    between_d_and_eb = cadence(Key(2, "minor"), 30, cents=46)
+    for choice in ({"as_published": True}, {"whole_track": True}):
+        estimate = KeyEstimator(**choice).estimate(between_d_and_eb, SAMPLE_RATE)
+        assert estimate.tuning_cents == pytest.approx(46, abs=2)
+        assert (estimate.key, estimate.between) == (Key(3, "minor"), None)  # and not E, the next above E flat
+
+
 def test_a_tuning_that_drifts_past_the_middle_does_not_jump_to_the_next_key():
     key = Key(0, "major")
     parts = [cadence(key, 15, cents=cents)[: 15 * SAMPLE_RATE] for cents in (40, 47, 60, 65)]

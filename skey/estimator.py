@@ -4,7 +4,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from numbers import Integral
 from pathlib import Path
@@ -64,6 +64,7 @@ class KeyEstimate:
             nothing tonal sounds.
         duration: in seconds.
         segments: the windows (15 or 30 s, as the weights ask), equal neighbours merged.
+        follows_tuning: whether the front end was tuned so; as published it stays at 440 Hz.
     """
 
     key: Key | None
@@ -73,6 +74,7 @@ class KeyEstimate:
     tuning_cents: float | None
     duration: float
     segments: tuple[Segment, ...] = ()
+    follows_tuning: bool = field(default=True, compare=False)
 
     @property
     def confidence(self) -> float:
@@ -84,7 +86,8 @@ class KeyEstimate:
         """The second likeliest key; None where there is no key."""
         if self.key is None:
             return None
-        return KEYS[sorted(range(len(self.probabilities)), key=self.probabilities.__getitem__)[-2]]
+        places = range(len(self.probabilities))
+        return KEYS[sorted(places, key=self.probabilities.__getitem__, reverse=True)[1]]
 
     @property
     def runner_up_confidence(self) -> float:
@@ -93,10 +96,14 @@ class KeyEstimate:
 
     @property
     def between(self) -> Key | None:
-        """The key a semitone away that is about as right, where a piece is tuned between two keys."""
-        if self.key is None or self.tuning_cents is None or abs(self.tuning_cents) < BETWEEN_CENTS:
+        """The key a semitone away that is about as right, where a piece is tuned between two keys.
+
+        None, too, where the tuning is not followed: then nobody knows which of the two is the key.
+        """
+        cents = self.tuning_cents or 0.0
+        if self.key is None or not self.follows_tuning or abs(cents) < BETWEEN_CENTS:
             return None
-        return Key((self.key.tonic + (1 if self.tuning_cents > 0 else -1)) % 12, self.key.mode)
+        return Key((self.key.tonic + (1 if cents > 0 else -1)) % 12, self.key.mode)
 
     def at_least(self, confidence: float) -> "KeyEstimate":
         """The same estimate without answers that are less certain (0..1); the reason says so of the whole."""
@@ -273,7 +280,8 @@ class KeyEstimator:
             return KeyEstimate(None, None, reason, (1 / outputs,) * outputs, None, duration, (nothing,))
         whole = self._profile(np.concatenate(kept)) if self.whole_track else _mean_profile(heard)
         probabilities, segments = self._probabilities(whole), merged(map(self._segment, heard))
-        return KeyEstimate(*answer(probabilities), None, probabilities, tuning.cents, duration, segments)
+        cents, follows = tuning.cents, not self.as_published
+        return KeyEstimate(*answer(probabilities), None, probabilities, cents, duration, segments, follows)
 
     def _hear(self, window: _Window, tuning: "_Tuning") -> _Heard:
         """Peak and tonality of one window, and its profile where it is tonal, in the tuning so far."""
@@ -324,6 +332,8 @@ def _blocks(sound: Sound, sample_rate: int | float | None, seconds: int) -> Iter
         samples = np.asanyarray(sound.detach().cpu() if hasattr(sound, "detach") else sound)
         if not samples.ndim:
             raise TypeError("a path is text, and samples are an array, a list or a tensor")
+        if samples.dtype.kind in "OSU":
+            raise TypeError("numpy sees no numbers in it; several files go to estimate_many")
     except (TypeError, ValueError, RuntimeError) as error:
         raise AudioError(f"expected a file or samples, not {type(sound).__name__}: {error}") from error
     if sample_rate is None:

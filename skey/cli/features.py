@@ -1,5 +1,7 @@
 """`skey features`: features and keys of many tracks, on one machine or on many."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -32,9 +34,9 @@ def features() -> None:
 @click.option("--shard", type=POSITIVE, default=64, show_default=True, help="Tracks in a shard.")
 def extract(manifest: Path, out: str, engine: str, workers: int | None, segments: int, shard: int) -> None:
     """Write segments of 15 s as log-VQT into tar shards, which `skey train --audio` and WebDataset read."""
+    out = _absolute(out)
     from skey.cli import scale
 
-    out = _absolute(out)
     names = scale.read_manifest(manifest, _left_out)
     with scale.engine(engine, workers) as client:
         done = scale.extract(client, names, out, segments, shard)
@@ -54,9 +56,9 @@ def estimate(
     Estimates of other files that are in --out from an earlier run are removed. The exit status is 1 where
     some file has none.
     """
+    out = _absolute(out)
     from skey.cli import scale
 
-    out = _absolute(out)
     names = scale.read_manifest(manifest, _left_out)
     with scale.engine(engine, workers) as client:
         failed = scale.estimate(client, names, out, weights, part)
@@ -72,7 +74,16 @@ def _left_out(name: str | Path, reason: str) -> None:
 
 
 def _absolute(out: str) -> str:
-    """An address, or a folder as each worker finds it; to fsspec a folder with ``::`` is two addresses."""
-    if "::" in out and "://" not in out:
+    """An address, or a folder as each worker finds it; to fsspec a folder with ``::`` is two addresses.
+
+    The folder is made, and raises ``OSError`` where nothing can be written there: before the workers start.
+    """
+    if "://" in out:
+        return out.rstrip("/")
+    if "::" in out:
         raise click.BadParameter("a folder may not have :: in its name", param_hint="--out")
-    return out.rstrip("/") if "://" in out else str(Path(out).absolute())
+    folder = Path(out).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    return str(folder)

@@ -57,7 +57,8 @@ def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
     """Replace ``path`` by ``content`` so that a reader sees the old file or the new one, never a part.
 
     The ending of the temporary name is fixed where one process alone writes: what a killed builder left is
-    overwritten instead of piling up. A file keeps its permissions. Raises ``OSError``.
+    overwritten instead of piling up. A file keeps its permissions, and group and owner where it may. Raises
+    ``OSError``.
     """
     partial = path.with_name(path.name + ending)
     try:
@@ -66,12 +67,21 @@ def write_whole(path: Path, content: bytes, ending: str = ".partial") -> None:
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileNotFoundError):
+            keep_owner(path, partial)  # first: it may take permissions away
             shutil.copymode(path, partial)
         partial.replace(path)
     except BaseException:  # a full disk is not to stay full
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def keep_owner(path: Path, copy: Path) -> None:
+    """Give a copy the group and the owner of a file where the system allows it; may raise ``OSError``."""
+    status = path.stat()
+    for owner, group in ((-1, status.st_gid), (status.st_uid, -1)):
+        with suppress(OSError, AttributeError):  # An owner may only be set by root.
+            os.chown(copy, owner, group)
 
 
 def sound_files(

@@ -27,6 +27,7 @@ from mutagen.wave import WAVE
 
 from skey.files import id3
 from skey.files.decoding import AudioError, PathLike, decoded
+from skey.files.folders import keep_owner
 from skey.files.id3 import TagError as TagError
 from skey.keys import Key, Notation, format_key
 
@@ -187,9 +188,7 @@ def _replace(path: Path, kind: Kind, key: Key, text: str, dry_run: bool) -> None
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise TagError("another program changed the file meanwhile; try again")
-        for owner, group in ((-1, status.st_gid), (status.st_uid, -1)):
-            with suppress(OSError, AttributeError):  # An owner may only be set by root.
-                os.chown(copy, owner, group)
+        keep_owner(path, copy)
         shutil.copystat(path, copy)
         copy.replace(path)
 

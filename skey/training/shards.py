@@ -79,6 +79,8 @@ def read_file(url: str) -> bytes:
 
 def write_file(url: str, content: bytes) -> None:
     """Write a file anywhere, with the folders above it; raises ``OSError``."""
+    if "://" not in url:  # where fsspec may make no folder, it says that there is none
+        Path(url).parent.mkdir(parents=True, exist_ok=True)
     with fsspec.open(url, "wb", auto_mkdir=True) as file:
         file.write(content)
 

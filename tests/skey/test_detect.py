@@ -247,15 +247,17 @@ def test_names_are_of_one_folder_in_results_that_are_continued(folder, tmp_path,
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links and permissions of POSIX")
-def test_a_resumed_run_keeps_links_and_permissions(folder, tmp_path):
+def test_a_resumed_run_keeps_links_permissions_and_group(folder, tmp_path):
     real, link = tmp_path / "real.csv", tmp_path / "link.csv"
     real.touch(0o600)
+    group = os.getgroups()[-1] if os.geteuid() else 12_345  # root may give any
+    os.chown(real, -1, group)
     link.symlink_to(real)
     for file in (folder / "a.wav", folder / "more"):
         detect(folder / "a.wav", file, "-r", "--format", "csv", "-o", link, "--resume")
     assert link.is_symlink()
     assert list(keys_of(real)) == ["a.wav", "b.FLAC"]
-    assert real.stat().st_mode & 0o777 == 0o600
+    assert (real.stat().st_mode & 0o777, real.stat().st_gid) == (0o600, group)
 
 
 def test_a_resumed_run_tags_what_was_heard_before(folder, tmp_path):

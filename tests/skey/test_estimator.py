@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from queue import Queue
 from threading import Event
 
@@ -38,6 +39,8 @@ def test_a_cadence_names_its_key_and_the_runner_up_comes_second(estimator, name)
     ordered = sorted(estimate.probabilities)
     assert [estimate.runner_up_confidence, estimate.confidence] == ordered[-2:]
     assert estimate.probabilities[estimate.runner_up.index] == ordered[-2]
+    tied = replace(estimate, key=KEYS[3], probabilities=(0.0,) * 3 + (0.5,) * 2 + (0.0,) * 19)
+    assert tied.runner_up == KEYS[4]
 
 
 def test_path_array_and_batch_give_the_same_numbers(tmp_path, estimator):
@@ -75,6 +78,9 @@ def test_lists_tensors_and_file_objects_are_heard_as_arrays_are(tmp_path, estima
     for nonsense in ([[1.0], [1.0, 2.0]], ["a"], None, {"a": 1}, torch.empty(9, device="meta")):
         with pytest.raises(AudioError):
             estimator.estimate(nonsense, SAMPLE_RATE)
+    for paths in (["a.wav", "b.wav"], (Path("a.wav"), Path("b.wav"))):
+        with pytest.raises(AudioError, match="several files go to estimate_many"):
+            estimator.estimate(paths)
     with pytest.raises(ValueError, match="sample_rate"):
         estimator.estimate(song)
 
@@ -247,6 +253,14 @@ def test_music_out_of_tune_keeps_its_key(weights, cents):
     assert estimate.tuning_cents == pytest.approx(cents, abs=2)
     neighbour = {-45: Key(8, "minor"), 45: Key(10, "minor")}
     assert estimate.between == neighbour.get(cents)
+
+
+def test_whoever_does_not_follow_the_tuning_names_no_neighbour():
+    between_d_and_eb = cadence(Key(2, "minor"), 30, cents=46)
+    for choice in ({"as_published": True}, {"whole_track": True}):
+        estimate = KeyEstimator(**choice).estimate(between_d_and_eb, SAMPLE_RATE)
+        assert estimate.tuning_cents == pytest.approx(46, abs=2)
+        assert (estimate.key, estimate.between) == (Key(3, "minor"), None)  # and not E, the next above E flat
 
 
 def test_a_tuning_that_drifts_past_the_middle_does_not_jump_to_the_next_key():

@@ -1,5 +1,6 @@
 """Many tracks on several workers: none is lost or comes twice, and training reads what it always read."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -12,6 +13,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import dask
 import fsspec
@@ -26,13 +28,13 @@ from test_recordings import write_music
 from test_training import small
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from skey.cli import main
+from skey.cli import main, scale
 from skey.cli.scale import KEPT_MEMORY, EngineError, _keep_only, engine, estimate, extract, read_manifest
 from skey.corpus.build import npy_bytes
 from skey.training.data import load_data
 from skey.training.loop import Machine, Run
 from skey.training.recordings import MOST_SEGMENTS, NO_FILE, Recordings, segments
-from skey.training.shards import ShardError, open_audio, open_shards, read_file
+from skey.training.shards import ShardError, open_audio, open_shards, read_file, write_file
 
 CLIPS = 40
 SHARD = 4
@@ -350,11 +352,26 @@ def test_a_list_that_cannot_be_written_is_one_clear_line(music, shards, client, 
 
 
 def test_a_part_that_fails_is_one_line_without_a_worker_s_traceback(music, tmp_path):
-    (tmp_path / "file").touch()
-    command = ["features", "extract", music / "00.flac", "--out", tmp_path / "file/x", "--workers", "1"]
+    (tmp_path / "contents").touch()
+    command = ["features", "extract", music / "00.flac", "--out", tmp_path, "--workers", "1"]
     shown = subprocess.run([sys.executable, "-m", "skey", *command], capture_output=True, text=True)
     assert shown.returncode == 1 and "\nError: contents: 1 of 1 parts failed" in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.parametrize("command", ["extract", "estimate"])
+def test_a_folder_that_cannot_be_written_is_named_before_any_worker_starts(tmp_path, monkeypatch, command):
+    denied = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "out"))
+    monkeypatch.setattr(scale, "engine", None)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", Mock(side_effect=denied))
+        shown = CliRunner().invoke(main, ["features", command, str(tmp_path), "--out", str(tmp_path / "out")])
+        assert shown.exit_code == 1 and shown.stderr == f"Error: {denied}\n"
+        with pytest.raises(PermissionError):
+            write_file(str(tmp_path / "out/contents/a"), b"")
+    monkeypatch.setattr(os, "access", lambda path, mode: not (mode & os.W_OK))
+    shown = CliRunner().invoke(main, ["features", command, str(tmp_path), "--out", str(tmp_path / "out")])
+    assert shown.exit_code == 1 and shown.stderr == f"Error: {denied}\n"
 
 
 def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path):

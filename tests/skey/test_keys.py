@@ -119,7 +119,7 @@ READ = {
 }
 REFUSED = (
     "| |H minor|0B|13A|0d|C dorian|E-|major|A minor B|7|-1|o|sf=8 mi=0|Amm|F#/G minor|Xis-Dur|la bizarre|+50"
-    "|Am (8B)|8A - C|C#m/Dm|Am/|(8A)|Am Bm|Am\0Bm|Bis|Hes|Cs|E--|A..|Am (8A"
+    "|Am (8B)|8A - C|C#m/Dm|Am/|(8A)|Am Bm|Am\0Bm|Bis|Hes|Cs|E--|A..|Am (8A|cs-Moll|Bes-Dur|Fs dur"
 )
 
 

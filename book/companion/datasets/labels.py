@@ -27,13 +27,14 @@ def parse_label(text: str) -> tuple[Key | None, str]:
     Between tonic and mode a tab is a space. Returns the key on which all names agree, and an empty text; or
     None and why there is none. Raises ``KeyParseError`` where the label is something else.
     """
-    cells = text.strip().split("\n")[0].split("\t")
-    label = cells[0].strip()
+    cells = re.split(r"\s*[\t\n]\s*", text.strip())
+    label = cells[0]
     if label.lower() in _NO_KEY:
         return None, "no key"
-    for name in (" ".join(cells[:2]), label):
-        with suppress(KeyParseError):
-            return parse_key(name), ""
+    for size in (2, 1):
+        if keys := _named(" ".join(cells[:size])):
+            keys = keys.union(*map(_named, cells[size:]))  # a comment that is a key is another one
+            return (keys.pop(), "") if len(keys) == 1 else (None, f"several keys: {', '.join(cells)}")
     try:
         (key,) = {parse_key(name) for name in _BETWEEN_KEYS.split(label)}
     except ValueError as error:  # two keys, half a name as in "A/E major", or a comment after a comma
@@ -41,6 +42,13 @@ def parse_label(text: str) -> tuple[Key | None, str]:
             raise
         return None, f"several keys: {label}"
     return key, ""
+
+
+def _named(text: str) -> set[Key]:
+    """The key that a text names, if it does."""
+    with suppress(KeyParseError):
+        return {parse_key(text)}
+    return set()
 
 
 def read_table(

@@ -201,6 +201,7 @@ def test_absent_fma_audio_is_expected_in_its_folder_of_a_thousand(tmp_path):
         ("", None, "no key"),
         ("-", None, "no key"),
         *((each, None, "no key") for each in ("Unknown", "X", "N", "Off", "All", "atonal", "?", "x\tsure")),
+        *((each, None, "no key") for each in ("No key", "NaN", "NA")),
         ("E minor / G minor", None, "several keys: E minor / G minor"),
         ("G minor/major", None, "several keys: G minor/major"),
         ("A/E major", None, "several keys: A/E major"),

@@ -13,7 +13,7 @@ from skey.keys import Key, KeyParseError, parse_key
 Row = Mapping[str, str]  # one line of a table: the text of each column
 Raw = TypeVar("Raw")
 
-_NO_KEY = ("", "-", "?", "unknown", "none", "n/a", "n", "x", "off", "all", "atonal")  # no key
+_NO_KEY = ("", "-", "?", "unknown", "no key", "none", "n/a", "na", "nan", "n", "x", "off", "all", "atonal")
 _BETWEEN_NAMES = re.compile(r"[|/]|-(?=[A-Ga-g](?:[#b]|\b))")
 _BETWEEN_KEYS = re.compile(rf"{_BETWEEN_NAMES.pattern}|[,;]|\s-\s")
 """What stands between the keys of a label with several; names also between halves: ``G minor/major``."""

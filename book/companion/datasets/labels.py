@@ -24,8 +24,9 @@ _LISTED = 50  # how many wrong lines a message lists
 def parse_label(text: str) -> tuple[Key | None, str]:
     """Read a label that may say that there is no key, or name several; a tab or a new line begins a comment.
 
-    Between tonic and mode a tab is a space. Returns the key on which all names agree, and an empty text; or
-    None and why there is none. Raises ``KeyParseError`` where the label is something else.
+    Between tonic and mode a tab is a space; a comment that is a key counts. Returns the key on which all
+    names agree, and an empty text; or None and why there is none. Raises ``KeyParseError`` where the label is
+    something else.
     """
     cells = re.split(r"\s*[\t\n]\s*", text.strip())
     label = cells[0]

@@ -35,8 +35,9 @@ def usage() -> str:
 
 
 def fingerprint() -> str:
-    """The state of the environment: the lock, the project's own metadata and the Python version."""
-    digest = hashlib.sha256(sys.version.encode())
+    """The state of the environment: the lock, the project's metadata, the Python version and this folder."""
+    # An environment names its folder: in a copy of that it would run the code of the first.
+    digest = hashlib.sha256(sys.version.encode() + os.fsencode(ROOT))
     for file in (LOCK, ROOT / "pyproject.toml"):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -31,9 +31,9 @@ _ACCIDENTAL_WORDS = (
 )
 """Signs that are written as words, also German ones without a mode (``Fis``, ``es``)."""
 _NAME = re.compile(r"([A-Ga-g]|[Hh](?=m?$))([#b]{0,2})(?:[\s:_-]*([A-Za-z]+)\.?)?")
-_ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)(\s*[A-Za-z]*)")  # ``F#/Gb minor``
+_ENHARMONIC = re.compile(r"([A-G][#b]?)\s*/\s*([A-G][#b]?)([\s:_-]*[A-Za-z]*)")  # ``F#/Gb minor``
 _TWICE = re.compile(r"(.+?)(?:\s*/\s*|\s+-\s+)(.+)|(.+?)\s*\((.+)\)")  # ``C#m/Dbm``, ``8A - Am``, ``Am (8A)``
-_GERMAN = r"([A-H])(is|es|s)?[\s:_-]*(dur|moll)"
+_GERMAN = r"([A-H])((?<!B)[ie]s|(?<=[AE])s)?[\s:_-]*(dur|moll)"  # elsewhere ``cs`` is C sharp, ``bes`` B flat
 _ROMANCE = (
     r"(do|ut|ré|re|mi|fa|sol|la|si)\s*"
     r"(dièse|diese|diesis|sostenido|#|bémol|bemol|bemolle|b)?\s*"

@@ -274,8 +274,8 @@ def read_record(folder: Path) -> Record:
 def read_answers(path: Path) -> pd.DataFrame:
     """A table of answers; raises ``RecordError`` that names the line which cannot be read."""
     table = pd.read_csv(path, dtype=object, keep_default_na=False)
-    if not {"id", REFERENCE} <= set(table) or table.isna().any(axis=None):
-        raise RecordError(f"{path}: expected the columns id, …, {REFERENCE}, …, and a field in each")
+    if not {"id", REFERENCE} <= set(table) or table.empty or table.isna().any(axis=None):
+        raise RecordError(f"{path}: expected the columns id, …, {REFERENCE}, … and rows, a field in each")
     table = table.set_index("id")
     names, rows = [REFERENCE, *systems_in(table)], []
     for line, row in enumerate(table[names].itertuples(index=False), start=2):

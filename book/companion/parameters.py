@@ -98,6 +98,14 @@ def refuse_others(names: Iterable[str], known: Collection[str], notebook: str) -
         raise ParameterError(f"unknown parameter {', '.join(unknown)}: {notebook} knows {', '.join(known)}")
 
 
+def refuse_outside(values: Sequence[int], **given: object) -> None:
+    """Raise ``ParameterError`` for a parameter that is none of these numbers or of another type."""
+    for name, value in given.items():
+        if type(value) is not type(values[0]) or value not in values:
+            between = "or" if len(values) == 2 else "to"
+            raise ParameterError(f"{name}={value!r}: expected {values[0]} {between} {values[-1]}")
+
+
 def notebook_parameters(history: Sequence[str], **values: str | int | bool) -> Parameters:
     """The parameters of a notebook; raises ``ParameterError`` for one that it lacks, or without meaning."""
     refuse_unknown(history, [field.name for field in fields(Parameters)])

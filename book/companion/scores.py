@@ -91,11 +91,11 @@ def points(metric: str, references: Iterable[Key], answers: Iterable[Answer]) ->
 
 
 def parts_of(answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Each part of the data with its rows: ``all``, then each value of the tags level and source."""
+    """Each part of the data with its rows: ``all``, then each other value of the tags level and source."""
     parts = {"all": answers}
     for tag in PART_TAGS:
         found = answers.get(tag, pd.Series(dtype=str))
-        parts |= {value: answers[found == value] for value in sorted(set(found) - {""})}
+        parts |= {value: answers[found == value] for value in sorted({*found} - {"", *parts})}
     return parts
 
 

@@ -179,16 +179,22 @@ def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
     return in_order | {run.system: run for run in reversed(best_first)}
 
 
+def weights_by_name(folders: Iterable[Path]) -> dict[str, Path]:
+    """The weights of finished runs by the name of their folder; ``RunError`` where two have one name."""
+    given = dict.fromkeys(map(Path.resolve, folders))
+    files = {folder.name: weights_of(folder) for folder in given}
+    if len(files) < len(given):
+        raise RunError(f"two folders have one name, and one record: {', '.join(map(str, given))}")
+    return files
+
+
 def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
     """Put finished runs on record, and of each system the weights that are chosen: system → the chosen run.
 
     Records of other seeds of these systems go. Raises ``RunError`` where a folder holds no finished run or
     has the name of another, ``RecordError`` where the seeds of a system differ in more than the seed.
     """
-    given = dict.fromkeys(map(Path.resolve, folders))
-    files = {folder.name: weights_of(folder) for folder in given}
-    if len(files) < len(given):
-        raise RunError(f"two folders have one name, and one record: {', '.join(map(str, given))}")
+    files = weights_by_name(folders)
     facts = {name: {"name": name, **facts_of(read_header(file), name)} for name, file in files.items()}
     _refuse_mixture(facts)
     results = checkout / RESULTS

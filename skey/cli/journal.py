@@ -157,7 +157,7 @@ def locked(output: Path) -> Iterator[None]:
 
 
 def read_journal(output: Path) -> tuple[dict[str, Any], list[Entry]]:
-    """The settings and all entries up to a break; ``ResumeError`` without them."""
+    """The settings and all whole entries; ``ResumeError`` without settings."""
     try:
         lines = journal_of(output).read_text("utf-8").splitlines()
         settings = json.loads(lines[0])

@@ -156,6 +156,11 @@ def test_every_level_and_source_is_a_part_of_its_own(recorded):
     assert {len(parts[name]) for name in ("full", "hard", "a", "b")} == {48}
 
 
+def test_a_tag_of_a_collection_never_takes_the_place_of_another_part():
+    table = answers_to({"x": KEYS}).assign(level=["all", "a"] * 12, source=["a"] + ["b"] * 23)
+    assert {name: len(rows) for name, rows in parts_of(table).items()} == {"all": 24, "a": 12, "b": 23}
+
+
 def test_a_system_is_no_better_than_itself():
     table = answers_to({"a": KEYS, "b": KEYS, "c": [KEYS[0]] * 24})
     assert difference(table, "a", "b", "mirex") == Interval(0.0, 0.0, 0.0)

@@ -1,5 +1,7 @@
 """Scores on excerpts of real recordings, whose sound is not at hand: those of the weights, run by run."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,6 +49,9 @@ def test_runs_are_compared_with_the_first_of_them(tmp_path, monkeypatch):
         assert table.mirex[name] == pytest.approx(100 * np.mean(points), abs=0.051)
         assert table.difference[name] == pytest.approx(table.mirex[name] - table.mirex["skey"], abs=0.11)
         assert table.low[name] <= table.difference[name] <= table.high[name]
+    twin = shutil.copytree(tmp_path / "skey", tmp_path / "elsewhere" / "skey")
+    refused = CliRunner().invoke(main, ["record-excerpts", str(excerpts), *folders, str(twin)])
+    assert refused.exit_code == 1 and "two folders have one name" in refused.stderr
 
 
 @pytest.mark.parametrize(

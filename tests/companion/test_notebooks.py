@@ -1,5 +1,6 @@
 """Notebooks: kept without outputs, run with their own parameters and with no other, the same bytes."""
 
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -23,7 +24,7 @@ from companion.notebooks import (
     read_runs,
     run_notebooks,
 )
-from companion.parameters import ParameterError, Parameters, refuse_others
+from companion.parameters import ParameterError, Parameters, refuse_others, refuse_outside
 from companion.systems import T3
 from skey.keys import KEYS
 
@@ -95,6 +96,28 @@ def test_a_notebook_can_compute_anew_below_another_folder(name):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_parameters_of_an_experiment_are_the_fields_and_the_defaults_of_parameters(name):
     assert default_parameters(source(name)) == asdict(Parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_parameters_are_refused_in_the_cell_after_that_which_papermill_sets(name):
+    """Elsewhere the last cell but one is another, and nothing is refused."""
+    cells = [cell.source for cell in read_notebook(source(name)).cells if cell.cell_type == "code"]
+    assert "refuse_unknown(In" in cells[1] or "notebook_parameters(\n    In" in cells[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "said"),
+    [
+        (range(240), {"number": 999}, "number=999: expected 0 to 239"),
+        (range(240), {"number": True}, "number=True: expected 0 to 239"),
+        ([1, 2], {"players": "abc"}, "players='abc': expected 1 or 2"),
+        ([False, True], {"measure": "abc"}, "measure='abc': expected False or True"),
+    ],
+)
+def test_a_parameter_of_one_notebook_alone_is_refused_under_its_name(values, given, said):
+    with pytest.raises(ParameterError, match=re.escape(said)):
+        refuse_outside(values, **given)
+    refuse_outside(values, **dict.fromkeys(given, values[-1]))
 
 
 def test_every_command_line_that_is_refused_names_the_parameter(tmp_path):

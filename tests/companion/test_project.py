@@ -128,6 +128,9 @@ def test_run_py_hands_over_where_it_was_called(tmp_path):
     command = [sys.executable, tmp_path / "run.py", "detect", "song.wav"]
     shown = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=True)
     assert shown.stdout == f"{elsewhere.resolve()} -m companion detect song.wav"
+    tmp_path.rename(copy := tmp_path.with_name(f"{tmp_path.name} moved"))
+    stale = "import run; assert run.STAMP.read_text() != run.fingerprint(), 'it names the old folder'"
+    subprocess.run([sys.executable, "-c", stale], cwd=copy, check=True)
 
 
 def test_run_py_needs_only_the_standard_library():

@@ -285,6 +285,14 @@ def test_what_is_wrong_with_shipped_weights_is_named(checkout, change, named):
     assert re.match(named, fault)
 
 
+def test_weights_are_checked_where_the_answers_cannot_be_read(checkout):
+    ship(checkout, folders(checkout))
+    (checkout / RESULTS / "answers.csv").write_text("id,reference\n")
+    with_header(checkout / SHIPPED / "stone.safetensors", title="S-KEY, seed 0")
+    record = [*check_answers(checkout / RESULTS), *check_weights(checkout / RESULTS, checkout / SHIPPED)]
+    assert len(record) == 2 and "answers" in record[0] and "stone-s0: title" in record[1]
+
+
 def test_answers_of_a_run_whose_training_is_not_on_record_are_named(checkout):
     ship(checkout, folders(checkout))
     checksum = read_header(checkout / "runs" / "skey-s1" / "skey-s1.safetensors").checksum

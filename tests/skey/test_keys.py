@@ -105,7 +105,7 @@ READ = {
     "Bb major": "Bb|B- major|B-Dur|Si bémol majeur|Bb-Dur|B:dur|A#/B Dur|Si bemolle maggiore",
     "B major": "H-Dur|H|B/Cb Dur",
     "C minor": "Cm|c-Moll",
-    "Db minor": "C#m/Dbm",
+    "Db minor": "C#m/Dbm|C#/Db:min",
     "Eb minor": "EBMINOR|Eb:min|Ebm|d# min|E♭ minor|e- minor|e-|D♯m/E♭m|es|esm",
     "F# major": "Fis",
     "F# minor": "F♯m|F sharp Minor|F-sharp minor|fis-Moll|fa dièse mineur|F#/Gb minor|F#-Moll|fis|"
@@ -119,7 +119,7 @@ READ = {
 }
 REFUSED = (
     "| |H minor|0B|13A|0d|C dorian|E-|major|A minor B|7|-1|o|sf=8 mi=0|Amm|F#/G minor|Xis-Dur|la bizarre|+50"
-    "|Am (8B)|8A - C|C#m/Dm|Am/|(8A)|Am Bm|Am\0Bm|Bis|Hes|Cs|E--|A..|Am (8A"
+    "|Am (8B)|8A - C|C#m/Dm|Am/|(8A)|Am Bm|Am\0Bm|Bis|Hes|Cs|E--|A..|Am (8A|cs-Moll|Bes-Dur|Fs dur"
 )
 
 

@@ -13,7 +13,7 @@ from skey.keys import Key, KeyParseError, parse_key
 Row = Mapping[str, str]  # one line of a table: the text of each column
 Raw = TypeVar("Raw")
 
-_NO_KEY = ("", "-", "?", "unknown", "none", "n/a", "n", "x", "off", "all", "atonal")  # no key
+_NO_KEY = ("", "-", "?", "unknown", "no key", "none", "n/a", "na", "nan", "n", "x", "off", "all", "atonal")
 _BETWEEN_NAMES = re.compile(r"[|/]|-(?=[A-Ga-g](?:[#b]|\b))")
 _BETWEEN_KEYS = re.compile(rf"{_BETWEEN_NAMES.pattern}|[,;]|\s-\s")
 """What stands between the keys of a label with several; names also between halves: ``G minor/major``."""
@@ -24,16 +24,18 @@ _LISTED = 50  # how many wrong lines a message lists
 def parse_label(text: str) -> tuple[Key | None, str]:
     """Read a label that may say that there is no key, or name several; a tab or a new line begins a comment.
 
-    Between tonic and mode a tab is a space. Returns the key on which all names agree, and an empty text; or
-    None and why there is none. Raises ``KeyParseError`` where the label is something else.
+    Between tonic and mode a tab is a space; a comment that is a key counts. Returns the key on which all
+    names agree, and an empty text; or None and why there is none. Raises ``KeyParseError`` where the label is
+    something else.
     """
-    cells = text.strip().split("\n")[0].split("\t")
-    label = cells[0].strip()
+    cells = re.split(r"\s*[\t\n]\s*", text.strip())
+    label = cells[0]
     if label.lower() in _NO_KEY:
         return None, "no key"
-    for name in (" ".join(cells[:2]), label):
-        with suppress(KeyParseError):
-            return parse_key(name), ""
+    for size in (2, 1):
+        if keys := _named(" ".join(cells[:size])):
+            keys = keys.union(*map(_named, cells[size:]))  # a comment that is a key is another one
+            return (keys.pop(), "") if len(keys) == 1 else (None, f"several keys: {', '.join(cells)}")
     try:
         (key,) = {parse_key(name) for name in _BETWEEN_KEYS.split(label)}
     except ValueError as error:  # two keys, half a name as in "A/E major", or a comment after a comma
@@ -41,6 +43,13 @@ def parse_label(text: str) -> tuple[Key | None, str]:
             raise
         return None, f"several keys: {label}"
     return key, ""
+
+
+def _named(text: str) -> set[Key]:
+    """The key that a text names, if it does."""
+    with suppress(KeyParseError):
+        return {parse_key(text)}
+    return set()
 
 
 def read_table(

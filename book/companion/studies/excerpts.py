@@ -16,7 +16,7 @@ from torch import Tensor
 from companion.estimators import NetworkSystem
 from companion.scores import COLUMNS, REFERENCE, difference, percent, score
 from companion.systems import T3, systems, systems_of
-from companion.training import weights_of
+from companion.training import weights_by_name
 from skey.errors import SkeyError
 from skey.inference.confidence import sharpen
 from skey.keys import KEYS, parse_key
@@ -63,9 +63,13 @@ def _trust(
 
 
 def score_runs(folder: Path, runs: Sequence[Path]) -> pd.DataFrame:
-    """What the networks of finished runs, folders of ``skey train``, score on the excerpts in a folder."""
-    answers = _answers(*_excerpts(folder), {run.name: NetworkSystem(weights_of(run)) for run in runs})
-    above = {run.name: asdict(difference(answers, run.name, runs[0].name, "mirex")) for run in runs}
+    """What the networks of finished runs, folders of ``skey train``, score on the excerpts in a folder.
+
+    Raises ``RunError`` where two of the folders have one name.
+    """
+    networks = {name: NetworkSystem(file) for name, file in weights_by_name(runs).items()}
+    answers, first = _answers(*_excerpts(folder), networks), next(iter(networks))
+    above = {name: asdict(difference(answers, name, first, "mirex")) for name in networks}
     table = pd.DataFrame(above).T.rename(columns={"value": "difference"})
     mirex = score(answers).query("metric == 'mirex' and part == 'all'").set_index("system").value
     table.insert(0, "mirex", mirex)

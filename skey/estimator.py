@@ -110,7 +110,7 @@ class KeyEstimate:
         segments = merged(segment.at_least(confidence) for segment in self.segments)
         if self.signature is None or self.confidence >= confidence:
             return replace(self, segments=segments)
-        reason = f"too uncertain: {audio.floored(self.confidence):.2f}, and {confidence:.2f} was asked for"
+        reason = f"too uncertain: {below(self.confidence, confidence)}, and {confidence:g} was asked for"
         return replace(self, key=None, signature=None, reason=reason, segments=segments)
 
 
@@ -118,6 +118,12 @@ def answer(probabilities: Sequence[float]) -> tuple[Key | None, int]:
     """The likeliest key (None for 12 probabilities) and its signature; both as in :class:`KeyEstimate`."""
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     return (KEYS[best], KEYS[best].signature) if len(probabilities) == len(KEYS) else (None, best)
+
+
+def below(confidence: float, asked: float) -> str:
+    """A confidence, 0..1, with two decimals, or with as many as show that it is less than what is asked."""
+    digits = next((n for n in range(2, 17) if round(confidence, n) < asked), 17)
+    return f"{confidence:.{digits}f}"
 
 
 def merged(segments: Iterable[Segment]) -> tuple[Segment, ...]:

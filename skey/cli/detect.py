@@ -113,12 +113,12 @@ class Detection:
         """Write the key of one file into its tags, or say what would be written; whether the file changed."""
         if key is None or not self.options["write_tags"]:
             return False
-        from skey.audio import floored
+        from skey.estimator import below
         from skey.files.tags import TagError, write_key
 
         least, dry_run = self.options["tag_confidence"], self.options["dry_run"]
         if confidence < least:
-            note = f"confidence {floored(confidence):.2f} is under {least:g} (--tag-confidence)"
+            note = f"confidence {below(confidence, least)} is under {least:g} (--tag-confidence)"
             self.messages.note(f"{path}: {key} is not written into the tags: {note}")
             return False
         try:

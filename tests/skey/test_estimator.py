@@ -300,7 +300,8 @@ def test_what_is_hardly_too_little_does_not_read_as_enough(estimator):
     assert burst.reason == "too little sound: 1.48 s in all, and at least 1.5 s are needed"
     estimate = estimator.estimate(cadence(Key(0, "major")), SAMPLE_RATE)
     doubtful = replace(estimate, probabilities=(0.498, *23 * [0.502 / 23]))
-    assert doubtful.at_least(0.5).reason == "too uncertain: 0.49, and 0.50 was asked for"
+    assert doubtful.at_least(0.5).reason == "too uncertain: 0.498, and 0.5 was asked for"
+    assert doubtful.at_least(0.9).reason == "too uncertain: 0.50, and 0.9 was asked for"
 
 
 def test_the_fitted_temperature_makes_overconfidence_honest():

@@ -24,6 +24,7 @@ from companion.record import RESULTS, RecordError, find_checkout, flat, moved, r
 from companion.scores import format_answer, score, systems_in
 from companion.systems import SYSTEMS, checksums, systems
 from companion.training import FOLDER, SHIPPED, choose, facts_of, read_training_records
+from skey.cli import POSITIVE
 from skey.corpus import plan
 from skey.corpus.build import FeatureStore, open_store
 from skey.errors import WeightsError
@@ -44,7 +45,7 @@ each other in all values, and a semitone moves some value of each by 6 or more.
 
 @click.command()
 @click.option("--recompute", is_flag=True, help="Also compute the answers again, from weights and features.")
-@click.option("--clips", type=click.IntRange(min=1), help="To recompute: only the first so many clips.")
+@click.option("--clips", type=POSITIVE, help="To recompute: only the first so many clips.")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the record [default: results/].")
 def check(recompute: bool, clips: int | None, results: Path | None) -> None:
     """Compute every recorded number again and name each one that moved.

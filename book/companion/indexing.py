@@ -22,6 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
+from skey.cli import POSITIVE
 from skey.corpus import pieces
 from skey.corpus.processes import default_jobs
 from skey.keys import Key, parse_key
@@ -320,7 +321,7 @@ def join(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 
 
 @click.command("record-index")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes; as many as there are cores by default.")
+@click.option("--jobs", type=POSITIVE, help="Processes; as many as there are cores by default.")
 def record_index(jobs: int | None) -> None:
     """Examine every score of the installed music21 and write the committed index anew (slow)."""
     rows = build_index(pieces.INDEX, jobs or default_jobs())

@@ -24,6 +24,7 @@ from companion.parameters import Parameters
 from companion.record import RESULTS, find_checkout
 from companion.systems import TABLES, systems
 from companion.testing import Steps
+from skey.cli import POSITIVE
 from skey.corpus.build import build
 from skey.corpus.processes import default_jobs
 from skey.errors import SkeyError
@@ -40,7 +41,7 @@ _SHOWN = 40  # complaints about the book at most
 
 @click.command()
 @click.option("--smoke", is_flag=True, help=f"Compute only {SMOKE_CLIPS} clips; the book shows the record.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes that build and ask [default: the cores].")
+@click.option("--jobs", type=POSITIVE, help="Processes that build and ask [default: the cores].")
 def reproduce(smoke: bool, jobs: int | None) -> None:
     """Compute the results from the music on, compare them with the record, build the book.
 

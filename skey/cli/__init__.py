@@ -36,6 +36,11 @@ EXTRAS = {
 POSITIVE = click.IntRange(min=1)
 
 
+def left_out(name: object, reason: str) -> None:
+    """Say which file of many is not used, and why."""
+    click.echo(f"left out: {name}: {reason}", err=True)
+
+
 class Number(click.FloatRange):
     """A number in a range; click's own takes NaN for one that lies in any."""
 

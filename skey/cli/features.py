@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from skey.cli import POSITIVE
+from skey.cli import POSITIVE, left_out
 
 ENGINE = "local, or the address of a Dask scheduler (tcp://host:8786)."
 SHARED = [  # by both commands
@@ -34,14 +34,14 @@ def features() -> None:
 @click.option("--shard", type=POSITIVE, default=64, show_default=True, help="Tracks in a shard.")
 def extract(manifest: Path, out: str, engine: str, workers: int | None, segments: int, shard: int) -> None:
     """Write segments of 15 s as log-VQT into tar shards, which `skey train --audio` and WebDataset read."""
-    out = _absolute(out)
+    out = _prepared(out)
     from skey.cli import scale
 
-    names = scale.read_manifest(manifest, _left_out)
+    names = scale.read_manifest(manifest, left_out)
     with scale.engine(engine, workers) as client:
         done = scale.extract(client, names, out, segments, shard)
     for name, reason in done.skipped:
-        _left_out(name, reason)
+        left_out(name, reason)
     click.echo(f"{out}: {done.segments} segments of {done.tracks} tracks in {done.shards} shards")
 
 
@@ -56,10 +56,10 @@ def estimate(
     Estimates of other files that are in --out from an earlier run are removed. The exit status is 1 where
     some file has none.
     """
-    out = _absolute(out)
+    out = _prepared(out)
     from skey.cli import scale
 
-    names = scale.read_manifest(manifest, _left_out)
+    names = scale.read_manifest(manifest, left_out)
     with scale.engine(engine, workers) as client:
         failed = scale.estimate(client, names, out, weights, part)
     for row in failed:
@@ -69,11 +69,7 @@ def estimate(
         sys.exit(1)
 
 
-def _left_out(name: str | Path, reason: str) -> None:
-    click.echo(f"left out: {name}: {reason}", err=True)
-
-
-def _absolute(out: str) -> str:
+def _prepared(out: str) -> str:
     """An address, or a folder as each worker finds it; to fsspec a folder with ``::`` is two addresses.
 
     The folder is made, and raises ``OSError`` where nothing can be written there: before the workers start.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from skey.cli import POSITIVE, Number
+from skey.cli import POSITIVE, Number, left_out
 
 if TYPE_CHECKING:
     from skey.experiments import Experiment
@@ -164,7 +164,7 @@ def _train(system: "Experiment", path: Path, machine: "Machine", options: Option
     jobs = options["jobs"]
     data = load_data(system, jobs, progress=True, audio=options["audio"], soundfonts=options["soundfonts"])
     for skipped in data.skipped:
-        click.echo(f"left out: {skipped.path}: {skipped.reason}", err=True)
+        left_out(skipped.path, skipped.reason)
     run = Run(system, options["seed"], data, path, machine, origin)
     if options["resume"]:
         run.resume()

@@ -26,9 +26,9 @@ def user_folder() -> Path:
 def available_weights() -> dict[str, Path]:
     """Name and file of all weights: shipped, trained (``skey-s0``), imported; of a name the last counts."""
     files = list(SHIPPED.glob(f"*{SUFFIX}"))
-    for own in ("runs/*/*", "weights/*"):
+    for folder, own in ((data_directory, "runs/*/*"), (user_folder, "*")):
         with suppress(OSError, SkeyError):  # a folder that may not be entered, or no home for one
-            files += data_directory().glob(f"{own}{SUFFIX}")
+            files += folder().glob(f"{own}{SUFFIX}")
     return {file.stem: file for file in sorted(files, key=lambda file: (file.parent != SHIPPED, file.stem))}
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from skey.calibration import calibrate
 from skey.errors import SkeyError, WeightsError
 from skey.model import Architecture, ChromaNet
-from skey.weights.file import MOST_BYTES, Header, checksum
+from skey.weights.file import MOST_BYTES, Header, checksum, refuse_no_file
 from skey.weights.store import LoadedModel
 
 _MOST_PICKLE_BYTES = 4 << 20
@@ -65,8 +65,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def _refuse_hostile(path: Path) -> None:
     """Raise ``WeightsError`` where an archive unpacks to more than weights are, or names anything else."""
-    if path.exists() and not path.is_file():  # A pipe would be waited for.
-        raise WeightsError(f"{path} is a folder, a pipe or a device, not a checkpoint")
+    refuse_no_file(path, "a checkpoint")
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
             raise WeightsError(f"The checkpoint unpacks to more than {MOST_BYTES >> 20} MiB.")

@@ -195,14 +195,19 @@ def read_arrays(path: Path) -> tuple[Header, dict[str, np.ndarray]]:
     return header, arrays
 
 
+def refuse_no_file(path: Path, kind: str) -> None:
+    """Raise ``WeightsError`` where something is there that is no regular file: a pipe would be waited for."""
+    if path.exists() and not path.is_file():
+        raise WeightsError(f"{path} is a folder, a pipe or a device, not {kind}")
+
+
 def _open(path: Path, with_arrays: bool = False) -> tuple[Header, dict[str, np.ndarray]]:
     if path.suffix == ".pt":
         raise WeightsError(f"{path} is a PyTorch checkpoint: first run  skey weights import {path}")
     try:
         if path.stat().st_size > MOST_BYTES:
             raise WeightsError(f"{path} is larger than any weights of ours ({MOST_BYTES >> 20} MiB)")
-        if not path.is_file():  # A pipe would be waited for.
-            raise WeightsError(f"{path} is a folder, a pipe or a device, not a file of weights")
+        refuse_no_file(path, "a file of weights")
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()} if with_arrays else {}  # noqa: SIM118 - no mapping

@@ -46,11 +46,15 @@ SIGNATURE_LABELS = tuple(TONIC_NAMES[signature] for signature in SIGNATURES_BY_F
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure as SVG, inline in notebook and book; ``description``: for those who do not see it."""
+    """A figure as SVG, inline in notebook and book; ``description``: for those who do not see it.
+
+    ``width``: its least width on a page, in pixels.
+    """
 
     svg: str
     title: str
     description: str
+    width: int
 
     def _repr_html_(self) -> str:
         return f'<div class="companion-figure">{self.inline()}</div>'
@@ -67,7 +71,7 @@ class Drawing:
 
 def side_by_side(drawings: Sequence[Drawing]) -> str:
     """Several drawings with their titles as HTML: as many beside each other as the page has room for."""
-    widest = max((int(re.findall(r"min-width: (\d+)px", each.svg)[0]) for each in drawings), default=0)
+    widest = max((each.width for each in drawings), default=0)
     figures = (
         f'<figure class="companion-figure">{each.inline()}'
         f"<figcaption>{escape(each.title)}</figcaption></figure>"
@@ -87,9 +91,9 @@ def draw(figure: Figure, title: str, description: str) -> Drawing:
     prefix = re.sub(r"\W+", "-", title.lower()).strip("-")  # identifiers are of this figure alone
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     # A point of the figure is never less than a pixel of the page: narrow pages scroll, text stays legible.
-    width, name = 72 * figure.get_figwidth(), escape(f"{title}. {description}")
-    tag = f'<svg style="min-width: {width:.0f}px" role="img" aria-label="{name}"'
-    return Drawing(svg.replace("<svg", tag, 1), title, description)
+    width, name = round(72 * figure.get_figwidth()), escape(f"{title}. {description}")
+    tag = f'<svg style="min-width: {width}px" role="img" aria-label="{name}"'
+    return Drawing(svg.replace("<svg", tag, 1), title, description, width)
 
 
 def colour(system: str) -> str:

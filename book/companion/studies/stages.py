@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from skey.audio import normalise, stream_array
-from skey.cli import Number
+from skey.cli import POSITIVE, Number
 from skey.cli.measure import FORMATS, machine, write_recording
 from skey.cli.step import BATCH, Stage, in_turn, ways_to_step
 from skey.estimator import KeyEstimator
@@ -27,7 +27,7 @@ TRACKS = 8  # tracks in the shard that is written and read
 
 @click.command()
 @click.option("--minutes", type=Number(min=0.5), default=3.0, show_default=True, help="Of sound.")
-@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="Turns.")
+@click.option("--runs", type=POSITIVE, default=3, show_default=True, help="Turns.")
 def stages(minutes: float, runs: int) -> None:
     """CPU seconds of each stage of an estimate, and of training S-KEY on many tracks, as JSON."""
     click.echo(json.dumps({"machine": machine(), "rows": measure_stages(minutes, runs)}, indent=1))

@@ -159,9 +159,9 @@ def further_tags(path: Path) -> list[bytes]:
                     file.seek(start)
                     tags.append(file.read(end - start))
         size = path.stat().st_size
-        while 0 < tag_end(head) <= size - place:
+        while 0 < (length := tag_end(head)) <= size - place:
             file.seek(place)
-            tags.append(file.read(tag_end(head)))
+            tags.append(file.read(length))
             place = file.tell()
             head = file.read(HEADER)
     return tags[1:]

@@ -146,12 +146,14 @@ def copy_with_key(source: BinaryIO, target: BinaryIO, key: Key, text: str) -> No
 
 
 def further_tags(path: Path) -> list[bytes]:
-    """What ID3 chunks of a wav or aiff hold, or ID3v2 tags before a sound, all but the first.
+    """What ID3 chunks of a wav or aiff hold, or ID3v2 tags before a sound, all but the first, and at the end.
 
     They are followed as far as they can be read. FFmpeg reads all tags that stand before a sound.
     """
     tags, place = [], 0
     with path.open("rb") as file, suppress(TagError):
+        last = _tag_at_end(file)
+        file.seek(0)
         head = file.read(_CHUNKS_START)
         if order := _CHUNKS.get(head[:4] + head[8:]):
             for name, start, end in _chunks(file, order):
@@ -164,7 +166,7 @@ def further_tags(path: Path) -> list[bytes]:
             tags.append(file.read(length))
             place = file.tell()
             head = file.read(HEADER)
-    return tags[1:]
+    return [*tags[1:], *last]
 
 
 def _chunks(file: BinaryIO, order: Order) -> Iterator[tuple[bytes, int, int]]:
@@ -240,8 +242,22 @@ def v1_tag(file: BinaryIO) -> bytes:
     return last if last.startswith(b"TAG") else b""
 
 
+def _tag_at_end(file: BinaryIO) -> list[bytes]:
+    """The ID3v2.4 tag at the end of a file, or before its ID3v1 tag, if there is one; its footer tells."""
+    end = file.seek(0, io.SEEK_END) - len(v1_tag(file))
+    file.seek(max(end - HEADER, 0))
+    footer = file.read(HEADER)
+    length = _from_syncsafe(footer[6:10]) + 2 * HEADER
+    if not footer.startswith(b"3DI") or length > end:
+        return []
+    file.seek(end - length)
+    return [file.read(length)]
+
+
 def _new_tag(file: BinaryIO) -> Tag:
     """A tag for a file that has none: with what its ID3v1 tag says, which it would hide."""
+    if _tag_at_end(file):
+        raise TagError("its ID3 tag is at its end, and a new one would hide it; bring it to the front first")
     old = v1_tag(file)
     if not old:
         return Tag(4, 0, (), 0)

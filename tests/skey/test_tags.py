@@ -447,6 +447,21 @@ def test_the_key_of_a_second_tag_behind_the_first_is_seen_and_not_contradicted(s
     assert write_key(path, parse_key("Bm")) == "TKEY: none -> Bm"
 
 
+@pytest.mark.parametrize("last", [b"", b"TAG" + b"Title".ljust(125, b"\0")])
+def test_the_key_of_a_tag_at_the_end_of_a_file_is_seen_and_not_contradicted(song, last):
+    path = song("a.mp3")
+    body = frame(b"TKEY", b"\0Bm")
+    length = b"\4\0\x10\0\0\0" + bytes([len(body)])
+    path.write_bytes(path.read_bytes() + b"ID3" + length + body + b"3DI" + length + last)
+    assert tagged_key(path) == "Bm"
+    assert left_alone(path, r"second tag \(ID3\) has the key Bm")
+    with pytest.raises(TagError, match="is at its end"):
+        write_key(path, parse_key("Bm"))
+    tagged(path, 3, frame(b"TIT2", b"\0Title") + bytes(50))
+    assert write_key(path, parse_key("Bm")) == "TKEY: none -> Bm"
+    assert tagged_key(path) == "Bm"
+
+
 @pytest.mark.parametrize("fragments", ["frag_keyframe+empty_moov+default_base_moof", "dash"])
 def test_an_index_of_fragments_that_would_point_elsewhere_is_not_left_behind(tmp_path, fragments):
     path = tmp_path / "a.m4a"

@@ -10,11 +10,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import mutagen
 from mutagen.aiff import AIFF
@@ -23,6 +23,7 @@ from mutagen.asf import ASFTags
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3FileType
 from mutagen.mp4 import MP4, MP4FreeForm, MP4Tags
+from mutagen.mp4._atom import Atoms
 from mutagen.wave import WAVE
 
 from skey.files import id3
@@ -231,13 +232,34 @@ def _write_copy(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None
             target.flush()
             file = _opened(copy, kind)
             value = MP4FreeForm(text.encode()) if isinstance(file.tags, MP4Tags) else text  # type: ignore[no-untyped-call]
-            for name in _to_change(file.tags, key, text):
+            changed = _to_change(file.tags, key, text)
+            if isinstance(file.tags, MP4Tags):
+                _keep_atoms(file.tags, target, changed)
+            for name in changed:
                 file.tags[name] = [value]
             file.save()
             target.seek(0, io.SEEK_END)
             target.write(behind)
         target.flush()
         os.fsync(target.fileno())
+
+
+def _keep_atoms(tags: Tags, file: BinaryIO, changed: Container[str]) -> None:
+    """Have mutagen write back all other atoms as they are, which it does with those that it cannot read.
+
+    It would write numbers and genres in another way, and leave the names of pictures out.
+    """
+    tags.clear()
+    tags._failed_atoms = {}
+    file.seek(0)
+    with suppress(KeyError):  # There is no tag yet.
+        for atom in Atoms(file).path(b"moov", b"udta", b"meta", b"ilst")[-1].children:
+            name, (_, content) = atom.name, atom.read(file)
+            first = int.from_bytes(content[:4], "big")  # A free name stands in two atoms.
+            second = first + int.from_bytes(content[first : first + 4], "big")
+            free = b":".join((name, content[12:first], content[first + 12 : second])).decode("latin-1")
+            if free not in changed:
+                tags._failed_atoms.setdefault(name.decode("latin-1"), []).append(content)
 
 
 def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:

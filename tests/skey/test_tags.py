@@ -478,6 +478,32 @@ def test_an_index_of_fragments_that_would_point_elsewhere_is_not_left_behind(tmp
     assert write_key(path, EB_MINOR)
 
 
+def atom(name, content):
+    return struct.pack(">I4s", len(content) + 8, name) + content
+
+
+def test_the_other_atoms_of_an_m4a_stay_as_they_are(song):
+    """mutagen would make a word of the genre's number, shorten the disc's, and lose the picture's name."""
+    path = song("a.m4a")
+    free = atom(b"mean", bytes(4) + b"com.apple.iTunes") + atom(b"name", bytes(4) + b"ARTISTS")
+    atoms = (
+        atom(b"gnre", atom(b"data", bytes(8) + b"\0\x12"))
+        + atom(b"disk", atom(b"data", bytes(8) + struct.pack(">4H", 0, 1, 2, 0)))
+        + atom(b"covr", atom(b"data", b"\0\0\0\x0d\0\0\0\0png") + atom(b"name", b"\0\0\0\0a.png"))
+        + atom(b"----", free + atom(b"data", b"\0\0\0\1\0\0\0\0A"))
+        + atom(b"----", free + atom(b"data", b"\0\0\0\1\0\0\0\0B"))
+    )
+    room = "x" * (len(atoms) - 24)
+    save_fields(path, **{"\xa9cmt": room})
+    comment = atom(b"\xa9cmt", atom(b"data", b"\0\0\0\1" + bytes(4) + room.encode()))
+    path.write_bytes(path.read_bytes().replace(comment, atoms))
+    for key in ("Eb minor", "C"):
+        write_key(path, parse_key(key))
+        assert atoms in path.read_bytes()
+        assert path.read_bytes().count(b"initialkey") == 1
+    assert tagged_key(path) == "C"
+
+
 def test_a_second_tag_that_claims_more_than_the_file_holds_is_not_read(tmp_path):
     (tmp_path / "a.mp3").write_bytes(b"ID3\3\0\0" + bytes(4) + b"ID3\3\0\0" + b"\xff" * 4 + encoded("MP3"))
     assert id3.further_tags(tmp_path / "a.mp3") == []

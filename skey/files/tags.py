@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import mutagen
+from mutagen._vorbis import VComment
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2, APEv2File
 from mutagen.asf import ASFTags
@@ -284,7 +285,20 @@ def _others(tags: Tags) -> list[str]:
     fields = [f"{name}={tags[name]!r}" for name in names]
     if any("\ufffd" in field for field in fields):
         raise TagError("its tags hold bytes that are no text; write them anew first")
+    if _loses_comments(tags):
+        raise TagError("its tags hold fields whose names are not ASCII, or none; write them anew first")
     return sorted(fields)
+
+
+def _loses_comments(tags: Tags) -> bool:
+    """Whether mutagen would change or leave out Vorbis comments: their names are not as the format has them.
+
+    Where it reads another character than ASCII, it puts a question mark.
+    """
+    if not isinstance(tags, VComment) or not tags._size:
+        return False
+    rest = tags._size - len(tags.write(framing=False))  # type: ignore[no-untyped-call]
+    return rest not in (0, 1) or any("?" in name for name, _ in tags)
 
 
 def _flac_blocks(path: Path) -> list[bytes]:

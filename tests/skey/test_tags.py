@@ -175,6 +175,17 @@ def test_comments_of_other_programs_are_brought_along(song, name):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["ИМЯ=".encode(), "ИМЯ=".encode("cp1251"), b"A~B=", b"=", b"no name "])
+def test_comments_that_would_be_lost_are_not_rewritten(song, name):
+    path = song("a.flac")
+    comment = name + b"value"
+    save_fields(path, TITLE="x" * (len(comment) - 6))
+    title = b"TITLE=" + b"x" * (len(comment) - 6)
+    path.write_bytes(path.read_bytes().replace(title, comment))
+    assert comment in path.read_bytes()
+    assert left_alone(path, "names are not ASCII")
+
+
 def test_a_field_of_an_ape_tag_is_one_whatever_its_case(song):
     path = song("a.wv")
     save_fields(path, Key="Cm", Initial_Key="Cm", Title="T")

@@ -15,12 +15,13 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
+from uuid import UUID
 
 import mutagen
 from mutagen._vorbis import VComment
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2, APEv2File
-from mutagen.asf import ASFTags
+from mutagen.asf import ASF, ASFTags
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3FileType
 from mutagen.mp4 import MP4, MP4FreeForm, MP4Tags
@@ -45,6 +46,7 @@ Tags: TypeAlias = Any  # the tags of a file; mutagen has no types
 Kind: TypeAlias = Any  # a class of files in mutagen
 
 _FLAC_PADDING, _FLAC_COMMENTS = 1, 4
+_ASF_PROPERTIES = UUID("8CABDCA1-A947-11CF-8EE4-00C00C205365").bytes_le
 _PREFIX, _SUFFIX = ".skey-", ".part"
 _LEFT_SECONDS = 600  # a copy of which nothing changed for so long is no longer being written
 
@@ -241,8 +243,22 @@ def _write_copy(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None
             file.save()
             target.seek(0, io.SEEK_END)
             target.write(behind)
+            if issubclass(kind, ASF):
+                _correct_size(target, path.stat().st_size)
         target.flush()
         os.fsync(target.fileno())
+
+
+def _correct_size(file: BinaryIO, old: int) -> None:
+    """Correct the size of a wma that its header tells, which mutagen leaves as it was."""
+    new = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(24)  # It ends with how long the header is.
+    head += file.read(int.from_bytes(head[16:], "little"))
+    place = head.find(_ASF_PROPERTIES) + 40
+    if head[place : place + 8] == old.to_bytes(8, "little"):
+        file.seek(place)
+        file.write(new.to_bytes(8, "little"))
 
 
 def _keep_atoms(tags: Tags, file: BinaryIO, changed: Container[str]) -> None:

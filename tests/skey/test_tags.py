@@ -515,6 +515,19 @@ def test_the_other_atoms_of_an_m4a_stay_as_they_are(song):
     assert tagged_key(path) == "C"
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_wma_tells_its_size_as_before(tmp_path, is_told):
+    path = encode(tmp_path / "a.wma", "wmav2", "asf", rate=RATE, samples=music(), b="96000")
+    before = path.stat().st_size.to_bytes(8, "little")
+    place = path.read_bytes().index(before)
+    if not is_told:
+        path.write_bytes(path.read_bytes().replace(before, bytes(8)))
+    assert write_key(path, EB_MINOR) == "WM/InitialKey: none -> Ebm"
+    told = path.read_bytes()[place:][:8]
+    assert path.stat().st_size > int.from_bytes(before, "little")
+    assert int.from_bytes(told, "little") == is_told * path.stat().st_size
+
+
 def test_a_second_tag_that_claims_more_than_the_file_holds_is_not_read(tmp_path):
     (tmp_path / "a.mp3").write_bytes(b"ID3\3\0\0" + bytes(4) + b"ID3\3\0\0" + b"\xff" * 4 + encoded("MP3"))
     assert id3.further_tags(tmp_path / "a.mp3") == []

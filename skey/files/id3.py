@@ -226,6 +226,13 @@ def tag_end(head: bytes) -> int:
     return HEADER + _from_syncsafe(head[6:10]) + (HEADER if head[5] & 0x10 else 0)
 
 
+def is_before_aac(path: Path) -> bool:
+    """Whether a tag stands before frames of AAC (ADTS), which mutagen would take for those of an mp3."""
+    with path.open("rb") as file:
+        file.seek(end := tag_end(file.read(HEADER)))
+        return end > 0 and int.from_bytes(file.read(2), "big") & 0xFFF6 == 0xFFF0
+
+
 def _tag_at(file: BinaryIO, start: int, end: int) -> Tag:
     """The tag in a stretch of a file, which may be longer than the tag."""
     file.seek(start)

@@ -118,8 +118,9 @@ def _opened(path: Path, kind: Kind = None) -> Any:  # noqa: ANN401 - mutagen has
     """The file with its tags, empty ones where it has none; ID3 frames in the version that they are in."""
     if path.exists() and not path.is_file():
         raise TagError("not a regular file")  # A pipe would be waited for.
+    kind = kind or (ID3FileType if id3.is_before_aac(path) else mutagen.File)
     try:
-        file = kind(path) if kind else mutagen.File(path)
+        file = kind(path)
     except mutagen.MutagenError as error:
         if any(isinstance(each, OSError) for each in error.args):
             raise

@@ -515,6 +515,16 @@ def test_the_other_atoms_of_an_m4a_stay_as_they_are(song):
     assert tagged_key(path) == "C"
 
 
+def test_the_key_in_a_tag_before_aac_is_read_and_written_where_there_is_such_a_tag(tmp_path):
+    path = encode(tmp_path / "a.aac", "aac", "adts", rate=RATE, samples=music())
+    assert left_alone(path, "support tags")
+    sound, title = path.read_bytes(), frame(b"TIT2", b"\0Title")
+    tagged(path, 4, title + frame(b"TKEY", b"\0Bm") + bytes(50))
+    assert tagged_key(path) == "Bm"
+    assert write_key(path, EB_MINOR) == "TKEY: Bm -> Ebm"
+    assert path.read_bytes()[10:] == title + frame(b"TKEY", b"\0Ebm") + bytes(49) + sound
+
+
 @pytest.mark.parametrize("is_told", [True, False])
 def test_a_wma_tells_its_size_as_before(tmp_path, is_told):
     path = encode(tmp_path / "a.wma", "wmav2", "asf", rate=RATE, samples=music(), b="96000")

@@ -1,8 +1,7 @@
 """Sound files to blocks of samples: libsndfile where it hears all that a file holds, FFmpeg everywhere else.
 
 libsndfile (through soundfile) believes what an mp3 says of its length or guesses it from the first frame,
-stops after the first stream of an Ogg, refuses some sound files, and knows neither AAC nor WavPack. FFmpeg
-(through PyAV) is imported only for those.
+refuses some sound files, and knows neither AAC nor WavPack. FFmpeg (through PyAV) is imported only for those.
 """
 
 import io
@@ -10,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -130,6 +130,20 @@ def as_float(block: Samples) -> Block:
 
 
 def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int, Block]]:
+    """A file, or the streams of an Ogg one by one: FFmpeg takes the later ones to be as the first."""
+    found = False
+    for start, end in pairwise(_bounds(file)):
+        file.seek(start)
+        stream = io.BytesIO(file.read(end - start))
+        with suppress(UnreadableAudio):  # It broke off.
+            for rate, block in _decoded_alone(stream, stream):
+                found = True
+                yield rate, block
+    if not found:
+        yield from _decoded_alone(source, file)
+
+
+def _decoded_alone(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int, Block]]:
     """What libsndfile decodes; FFmpeg from where libsndfile refuses or stops short."""
     heard, missing, reason = 0.0, True, "no samples"
     try:
@@ -182,32 +196,26 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
 
 
 def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
-    """Whether libsndfile would stop short: at a wrong length of an mp3, or after an Ogg's first stream."""
-    if sound.format != "OGG" and not sound.subtype.startswith("MPEG"):
+    """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
+    if not sound.subtype.startswith("MPEG"):
         return False
     place = file.seek(0, io.SEEK_CUR)  # where libsndfile goes on if this is what it reads
-    more = _is_chained(file) if sound.format == "OGG" else _lasts_longer(sound, file)
-    file.seek(place)
-    return more
-
-
-def _lasts_longer(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
-    """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
     seconds = sum(float((packet.duration or 0) * packet.time_base) for packet in _packets(file))
+    file.seek(place)
     return bool(seconds > sound.frames / sound.samplerate + _LEAST_LOSS_SECONDS)
 
 
-def _is_chained(file: BinaryFile) -> bool:
-    """Whether an Ogg file goes on with another stream, as recordings of web radio do."""
-    began = False
+def _bounds(file: BinaryFile) -> list[int]:
+    """Where streams of an Ogg begin and end that follow each other, as web radio is recorded; else none."""
+    bounds, place, began = [0], 0, False
     file.seek(0)
     while len(head := file.read(27)) == 27 and head.startswith(b"OggS"):
         begins = bool(head[5] & 2)
         if began and begins:
-            return True
-        began = began or not begins  # What sounds together begins together.
-        file.seek(sum(file.read(head[26])), io.SEEK_CUR)
-    return False
+            bounds.append(place)
+        began = not begins  # What sounds together begins together.
+        place = file.seek(sum(file.read(head[26])), io.SEEK_CUR)
+    return [*bounds, file.seek(0, io.SEEK_END)] if len(bounds) > 1 else []
 
 
 def _after(seconds: float, blocks: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:

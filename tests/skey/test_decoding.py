@@ -148,15 +148,18 @@ def test_files_of_two_sample_rates_joined_to_one_are_heard_in_full(tmp_path):
     assert read_audio(path).size / SAMPLE_RATE == pytest.approx(5, abs=0.3)
 
 
-@pytest.mark.parametrize("codec", ["VORBIS", "OPUS"])
-def test_an_ogg_of_one_stream_after_the_other_is_heard_in_full(tmp_path, codec):
+@pytest.mark.parametrize("second", [("VORBIS", 48_000, 1), ("VORBIS", 22_050, 1), ("OPUS", 48_000, 2)])
+@pytest.mark.parametrize("broken", [b"", b"OggS\0\2" + bytes(100)])
+def test_an_ogg_of_one_stream_after_the_other_is_heard_in_full(tmp_path, second, broken):
     with (tmp_path / "a.ogg").open("wb") as file:
-        for hertz in (440, 660):
-            buffer = io.BytesIO()
-            soundfile.write(buffer, sine(48_000, hertz), 48_000, format="OGG", subtype=codec)
+        for hertz, (codec, rate, channels) in ((440, ("VORBIS", 48_000, 1)), (660, second)):
+            buffer, tone = io.BytesIO(), sine(rate, hertz)
+            soundfile.write(buffer, np.stack([tone] * channels, 1), rate, format="OGG", subtype=codec)
             file.write(buffer.getvalue())
+        file.write(broken)
     wave = read_audio(tmp_path / "a.ogg")
     assert wave.size / SAMPLE_RATE == pytest.approx(8, abs=0.1)
+    assert pitch(wave[: 2 * SAMPLE_RATE]) == pytest.approx(440, abs=0.5)
     assert pitch(wave[-2 * SAMPLE_RATE :]) == pytest.approx(660, abs=0.5)
 
 

@@ -20,7 +20,7 @@ from uuid import UUID
 import mutagen
 from mutagen._vorbis import VComment
 from mutagen.aiff import AIFF
-from mutagen.apev2 import APEv2, APEv2File
+from mutagen.apev2 import APEv2, APEv2File, _APEv2Data
 from mutagen.asf import ASF, ASFTags
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3FileType
@@ -287,6 +287,8 @@ def _verify(path: Path, copy: Path, kind: Kind, key: Key, text: str) -> None:
         raise TagError("the key does not read back from its tags; the file was not touched")
     if _others(old) != _others(new) and not (isinstance(old, ID3) and not old):
         raise TagError("other tags would change with the key; the file was not touched")
+    if issubclass(kind, APEv2File) and _loses_items(path, old):
+        raise TagError("its APE tag has fields of one name, or more than it counts; write it anew first")
     if issubclass(kind, FLAC) and _flac_blocks(path) != _flac_blocks(copy):
         raise TagError("other blocks would change with the tags; the file was not touched")
     if issubclass(kind, MP4) and _has_index(path) and path.stat().st_size != copy.stat().st_size:
@@ -316,6 +318,13 @@ def _loses_comments(tags: Tags) -> bool:
         return False
     rest = tags._size - len(tags.write(framing=False))  # type: ignore[no-untyped-call]
     return rest not in (0, 1) or any("?" in name for name, _ in tags)
+
+
+def _loses_items(path: Path, tags: Tags) -> bool:
+    """Whether mutagen left out items of an APE tag when it read them."""
+    with path.open("rb") as file:
+        whole = _APEv2Data(file).tag or b""  # type: ignore[no-untyped-call]
+    return len(whole.rstrip(b"\0")) > sum(len(name) + len(bytes(value)) + 9 for name, value in tags.items())
 
 
 def _flac_blocks(path: Path) -> list[bytes]:

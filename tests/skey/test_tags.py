@@ -197,6 +197,19 @@ def test_a_field_of_an_ape_tag_is_one_whatever_its_case(song):
     assert write_key(path, EB_MINOR) == ""
 
 
+@pytest.mark.parametrize(("old", "new"), [(b"Titlf", b"TITLE"), (b"\x03\0\0\0\0\0\0", b"\x02\0\0\0\0\0\0")])
+def test_an_ape_tag_of_which_a_part_would_be_lost_is_left_alone(song, old, new):
+    """Its fields differ in case alone, or are more than it says."""
+    path = song("a.wv")
+    APEv2(path).delete()
+    sound = path.read_bytes()
+    save_fields(path, Title="T", Titlf="U", Artist="A")
+    tag = path.read_bytes().removeprefix(sound)
+    assert old in tag
+    path.write_bytes(sound + tag.replace(old, new))
+    assert left_alone(path, "APE tag has fields of one name")
+
+
 def packed(text):
     return base64.b64encode(text.encode()).decode()
 

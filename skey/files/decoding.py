@@ -4,6 +4,7 @@ libsndfile (through soundfile) believes what an mp3 says of its length or guesse
 refuses some sound files, and knows neither AAC nor WavPack. FFmpeg (through PyAV) is imported only for those.
 """
 
+import errno
 import io
 import os
 import stat
@@ -277,13 +278,31 @@ def _frames(file: BinaryFile) -> Iterator[tuple[int, Samples]]:
         yield rate, np.concatenate(waiting)
 
 
+class _Source:
+    """A file as PyAV wants it: FFmpeg is told where it must not seek, as a damaged header may make it do."""
+
+    def __init__(self, file: BinaryFile) -> None:
+        self._file = file
+        self.read = file.read
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
+
+    def tell(self) -> int:
+        return self.seek(0, io.SEEK_CUR)
+
+
 def _packets(file: BinaryFile) -> Iterator[Any]:
     """The packets of the best audio stream up to where the file breaks off; none where FFmpeg refuses it."""
     import av
 
     file.seek(0)
+    source, options = _Source(file), {"format_whitelist": _CONTAINERS}
     try:
-        container = av.open(file, "r", metadata_errors="ignore", options={"format_whitelist": _CONTAINERS})
+        container = av.open(source, "r", metadata_errors="ignore", options=options)
     except (av.FFmpegError, ValueError):
         return
     with container, suppress(av.FFmpegError):

@@ -1,5 +1,6 @@
 """Every sound file is heard in full, by libsndfile where it is right and by FFmpeg where it is not."""
 
+import errno
 import io
 import os
 import socket
@@ -262,6 +263,21 @@ def test_damaged_files_are_heard_in_part_or_refused_by_a_typed_error(tmp_path, n
             assert str(error)
         else:
             assert seconds < 60
+
+
+class Bounded(io.BytesIO):
+    """A file on a disk where nothing can lie beyond a terabyte."""
+
+    def seek(self, offset, whence=0):
+        if offset > 2**40:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return super().seek(offset, whence)
+
+
+def test_a_damaged_header_that_leads_beyond_any_file_does_not_hide_the_sound(tmp_path):
+    content = bytearray(encode(tmp_path / "a.wma", "wmav2", "asf", b="96000").read_bytes())
+    content[46:54] = struct.pack("<Q", 2**56)  # the length of the first object in it
+    assert pitch(read_audio(Bounded(content))) == pytest.approx(440, abs=0.5)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this system does not account for one process")

@@ -29,7 +29,7 @@ Samples: TypeAlias = Shaped[np.ndarray, "samples channels"]
 
 _CONTAINERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,iff,matroska,mov,mp3,mpc,mpc8,ogg,rm,shn,tak,tta,"
-    "w64,wav,wv"
+    "voc,w64,wav,wv"
 )
 """What FFmpeg may take a file for: no playlists, no pictures, nothing that opens other files."""
 

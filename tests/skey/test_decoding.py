@@ -71,6 +71,7 @@ def joined(tmp_path):
         ("flac.oga", "flac", "ogg", 44_100),
         ("a.tta", "tta", "tta", 44_100),
         ("a.ac3", "ac3", "ac3", 48_000),
+        ("a.voc", "pcm_u8", "voc", 50_000),
     ],
 )
 def test_what_libsndfile_does_not_know_is_heard_in_full(tmp_path, name, codec, container, rate):

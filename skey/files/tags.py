@@ -26,6 +26,7 @@ from mutagen.flac import FLAC
 from mutagen.id3 import ID3, ID3FileType
 from mutagen.mp4 import MP4, MP4FreeForm, MP4Tags
 from mutagen.mp4._atom import Atoms
+from mutagen.trueaudio import TrueAudio
 from mutagen.wave import WAVE
 
 from skey.files import id3
@@ -129,6 +130,8 @@ def _opened(path: Path, kind: Kind = None) -> Any:  # noqa: ANN401 - mutagen has
         raise TagError("a format without tags that mutagen knows")
     if _has_plain_id3(type(file)):
         file = type(file)(path, translate=False, load_v1=False)
+    if file.tags is None and isinstance(file, TrueAudio) and (ape := _opened(path, APEv2File)).tags:
+        return ape  # FFmpeg passes over an ID3 tag where there is this one.
     if file.tags is None:
         file.add_tags()
     return file

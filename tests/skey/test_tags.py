@@ -528,6 +528,19 @@ def test_the_other_atoms_of_an_m4a_stay_as_they_are(song):
     assert tagged_key(path) == "C"
 
 
+def test_the_key_of_a_tta_goes_into_the_tag_that_it_has(tmp_path):
+    path = encode(tmp_path / "a.tta", "tta", "tta", rate=RATE, samples=music())
+    save = APEv2(path)
+    assert write_key(path, EB_MINOR) == "KEY: none -> Ebm"
+    with av.open(str(path)) as file:
+        assert file.metadata == {"KEY": "Ebm", "encoder": save["encoder"]}
+    assert write_key(path, EB_MINOR) == ""
+    save.delete(path)
+    assert write_key(path, EB_MINOR) == "TKEY: none -> Ebm"
+    with av.open(str(path)) as file:
+        assert file.metadata == {"TKEY": "Ebm"}
+
+
 def test_the_key_in_a_tag_before_aac_is_read_and_written_where_there_is_such_a_tag(tmp_path):
     path = encode(tmp_path / "a.aac", "aac", "adts", rate=RATE, samples=music())
     assert left_alone(path, "support tags")

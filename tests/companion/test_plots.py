@@ -13,8 +13,10 @@ from companion.paper import label
 from companion.plots import (
     INK,
     Drawing,
+    canvas,
     colour,
     confusion_drawing,
+    draw,
     logo,
     normalise_rows,
     scores_drawing,
@@ -48,6 +50,7 @@ def drawings() -> dict[str, Drawing]:
         "signatures": confusion_drawing(TABLE, "feature-engineering"),
         "scores": scores_drawing(EVALUATION, "mirex", "Scores"),
         "logo": logo(),
+        **{sign: draw(canvas(1.0, 1.0)[0], f"The rule with {sign}3", "") for sign in "−+"},
     }
 
 

@@ -172,8 +172,8 @@ def heatmap_drawing(shares: pandas.DataFrame, system: str, description: str = ""
     for row in range(0, 25, 2):
         axes.axhline(row, color=INK, alpha=0.15, linewidth=0.6)
         axes.axvline(row * shares.shape[1] / 24, color=INK, alpha=0.15, linewidth=0.6)
-    diagonal = 100 * np.trace(shares.to_numpy()) / len(shares)
-    said = f"Answers to each key along the circle of fifths; {diagonal:.0f} % lie on the diagonal."
+    diagonal = 100 * np.trace(shares.to_numpy()) / max(1, (shares.sum(axis=1) > 0).sum())
+    said = f"Answers along the circle of fifths; {diagonal:.0f} % lie on the diagonal, the mean over keys."
     return draw(figure, label(system), description or said)
 
 

@@ -106,7 +106,8 @@ def evaluate(
 
     A record answers for the open corpus unless ``parameters.recompute``; any other data set is computed.
     ``asked``: the systems, where they are not those at hand. Raises ``RecordError`` without a record,
-    ``MissingData`` or ``AudioError`` without sound, ``ParameterError`` where another result would be lost.
+    ``MissingData`` or ``AudioError`` without sound, ``ParameterError`` where another result would be lost
+    or ``output`` is to be read and holds none.
     """
     given = parameters or Parameters()
     checkout = find_checkout()
@@ -114,8 +115,11 @@ def evaluate(
     if given.computes:
         record = compute(systems(*systems_of(name)) if asked is None else asked, given)
     else:
-        own = checkout / given.output
-        folder = own if given.output and (own / ANSWERS).is_file() else checkout / RESULTS
+        folder = checkout / (given.output or RESULTS)
+        if given.output and not (folder / ANSWERS).is_file():
+            raise ParameterError(
+                f"output={given.output!r} holds no answers, and none are computed without `-p recompute True`"
+            )
         record = read_record(folder)
         if given.limit:
             record = on_tracks(record, open_dataset(given))

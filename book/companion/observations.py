@@ -99,6 +99,8 @@ def observe(
     checked(limit=limit, recompute=recompute, output=output)
     if limit and not recompute:
         raise ParameterError(f"limit={limit}: the record is shown whole; a limit needs `-p recompute True`")
+    if output and not recompute:
+        raise ParameterError(f"output={output!r}: nothing is written without `-p recompute True`")
     if not recompute:
         return read_observation(checkout / RESULTS, name)
     if limit:

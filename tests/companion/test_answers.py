@@ -219,6 +219,11 @@ def test_another_answer_is_a_real_change_of_its_column_alone(recorded, checkout)
     assert list(again.answers["krumhansl"]) == list(recorded.answers["temperley"])
 
 
+def test_a_folder_without_answers_is_not_shown_as_if_it_held_the_record(recorded):
+    with pytest.raises(ParameterError, match="output='new' holds no answers, and none are computed without"):
+        evaluate(T3, Parameters(output="new"))
+
+
 def test_the_record_is_read_without_features_unless_asked(recorded, monkeypatch):
     monkeypatch.setattr(MadeUp, "features_are_built", False)
     table = evaluate(T3)

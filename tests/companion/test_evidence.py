@@ -45,6 +45,7 @@ look = partial(observations.observe, reliability.NAME, dict)
     ("refuses", "asked", "said"),
     [
         (look, {"limit": -3, "recompute": True}, "limit=-3: expected 0"),
+        (look, {"output": "new"}, "output='new': nothing is written without `-p recompute True`"),
         (look, {"limit": 24}, "limit=24: the record is shown whole; a limit needs `-p rec"),
         (checked, {"limit": "many"}, "limit='many': expected a value of type int"),
         (checked, {"recompute": "perhaps"}, "recompute='perhaps': expected a value of type bool"),

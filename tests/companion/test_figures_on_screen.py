@@ -14,7 +14,7 @@ BOOK = (ROOT / INDEX).parent
 SMALLEST = {1280: 9, 390: 8}  # width of the window in pixels → least size of the text in a figure
 
 MEASURE = """
-const sizes = {}, wide = {}, stuck = {}, pale = {}, cut = {}, hidden = {};
+const sizes = {}, wide = {}, stuck = {}, pale = {}, cut = {}, hidden = {}, tight = {};
 const light = (colour) => {  // relative luminance (WCAG 2)
   const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => {
     const share = part / 255;
@@ -31,7 +31,7 @@ const contrast = (element) => {
 };
 const next = () => {
   const page = PAGES.shift();
-  const found = { sizes, wide, stuck, pale, cut, hidden };
+  const found = { sizes, wide, stuck, pale, cut, hidden, tight };
   if (!page) { document.body.textContent = JSON.stringify(found); return; }
   const frame = document.createElement("iframe");
   frame.width = WIDTH; frame.height = 900; frame.src = page;
@@ -56,6 +56,11 @@ const next = () => {
     stuck[page] = boxes.filter((box) => box.scrollWidth > box.clientWidth && box.tabIndex < 0).length;
     const beside = [...inside.querySelectorAll(".companion-grid > .companion-figure")];
     hidden[page] = beside.filter((box) => box.scrollWidth > box.clientWidth + 1).length;
+    const cells = [...inside.querySelectorAll("article table:is(.table, .dataframe) td")];
+    tight[page] = Math.min(99, ...cells.map((cell) => {
+      const { paddingLeft, paddingRight } = getComputedStyle(cell);
+      return parseFloat(paddingLeft) + parseFloat(paddingRight);
+    }));
     frame.remove(); next();
   };
   document.body.append(frame);
@@ -68,7 +73,7 @@ next();
 def measured(request, tmp_path_factory):
     """Of each page: the smallest text in its figures, by how many pixels a text leaves its figure, the page
     the window, how many wide boxes the keyboard does not reach, how many figures beside others are wider than
-    their place, and the least contrast of its links."""
+    their place, the least contrast of its links, and the least space between the columns of its tables."""
     pages = sorted((BOOK / "book").rglob("*.html"))
     if not pages:
         pytest.skip("the book is not built: python3 run.py book")
@@ -89,6 +94,7 @@ FAULTS: Mapping[str, tuple[str, Callable[[float, int], bool]]] = {
     "text_that_is_cut_off": ("cut", lambda pixels, _: pixels > 2),
     "more_width_than_the_window": ("wide", lambda pixels, _: pixels > 0),
     "scrolling_box_that_the_keyboard_does_not_reach": ("stuck", lambda boxes, _: boxes > 0),
+    "columns_that_run_together": ("tight", lambda pixels, _: pixels < 8),
     "pale_link": ("pale", lambda contrast, _: contrast < 4.5),  # WCAG 2, 1.4.3
 }
 """What is measured, and from where on it is a fault in a window of some width."""

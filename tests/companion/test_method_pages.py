@@ -127,6 +127,15 @@ def test_a_silent_log_vqt_can_be_drawn():
     assert "<svg" in plots.view_drawing("a", torch.zeros(84, 646), "silence").svg
 
 
+def test_a_point_a_little_below_c_is_told_at_0_degrees_and_by_the_name_of_its_view():
+    points = {"a": 1 - 0.001j, "b": -1j, "a_moved": 1j}
+    said = plots.plane_drawing(points, 7, "points").description
+    assert "A cropped by c: length 1.00 at 0 degrees" in said
+    assert (
+        "B cropped by c: length 1.00 at 270 degrees; A cropped by c + k: length 1.00 at 90 degrees." in said
+    )
+
+
 def test_every_equation_of_the_paper_is_in_the_book():
     told = "".join(text.read_text(encoding="utf-8").replace("\\\\", "\\") for text in TEXTS)
     assert all(rf"\tag{{{number}}}" in told for number in (*range(1, 12), *range(13, 18)))

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 from functools import cache
 
 import numpy as np
+import pandas
 import pytest
 from made_up import evaluation
 
@@ -13,8 +14,11 @@ from companion.paper import label
 from companion.plots import (
     INK,
     Drawing,
+    canvas,
     colour,
     confusion_drawing,
+    draw,
+    heatmap_drawing,
     logo,
     normalise_rows,
     scores_drawing,
@@ -48,6 +52,7 @@ def drawings() -> dict[str, Drawing]:
         "signatures": confusion_drawing(TABLE, "feature-engineering"),
         "scores": scores_drawing(EVALUATION, "mirex", "Scores"),
         "logo": logo(),
+        **{sign: draw(canvas(1.0, 1.0)[0], f"The rule with {sign}3", "") for sign in "−+"},
     }
 
 
@@ -94,6 +99,12 @@ def test_one_answer_a_key_is_one_cell_a_row():
 def test_the_description_counts_right_answers():
     assert ", 1 of them right" in confusion_drawing(TABLE, "always-c-major").description
     assert ", 24 of them right" in confusion_drawing(TABLE, "feature-engineering").description
+
+
+def test_keys_without_a_track_do_not_count_in_the_share_on_the_diagonal():
+    shares = pandas.DataFrame(np.zeros((24, 24)))
+    shares.loc[0, 0], shares.loc[1, 0] = 1.0, 1.0
+    assert "; 50 % lie on the diagonal" in heatmap_drawing(shares, "krumhansl").description
 
 
 def test_every_system_has_tables_and_a_label_and_a_colour_of_its_own():

@@ -65,7 +65,8 @@ def _reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict], unfair:
         f"{ksea['released-stone12']:.1f} %, against "
         f"{ksea['feature-engineering']:.1f} % for the strongest pitch class. It learns the mode, too: S-KEY "
         f"trained here by the paper's rule, the best of {seeds('skey')} starts by its own loss, has a MIREX "
-        f"score of {mirex['skey']:.1f} %, with four times the clips ({clips:,}) {mirex['skey-400']:.1f} %, "
+        f"score (of keys) of {mirex['skey']:.1f} %, "
+        f"with four times the clips ({clips:,}) {mirex['skey-400']:.1f} %, "
         f"and the released S-KEY {mirex['released-skey']:.1f} %, against {mirex['krumhansl']:.1f} % for "
         f"Krumhansl's templates, {mirex['temperley-peaks']:.1f} % for the strongest that we found, and "
         f"{mirex['stone24']:.1f} % for 24-STONE, without S-KEY's rule. "
@@ -110,8 +111,9 @@ def _new(tables: Mapping[str, Evaluation], default: TrainingRecord, seconds: flo
             and steps == -1
             and default.training["device"] == "cpu"
         ),
-        "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD (KSEA "
-        f"{ksea['stone-no-cpsd']:.1f} %, CPSD {ksea['stone']:.1f} %, after {many:,} examples each). "
+        "- **What is new.** A cross-entropy whose target is rotated by the crop can replace CPSD, STONE's "
+        f"loss (KSEA {ksea['stone-no-cpsd']:.1f} %, "
+        f"CPSD {ksea['stone']:.1f} %, after {many:,} examples each). "
         f"S-KEY learns the mode from {few:,} examples if the signature comes first, in three variants (MIREX "
         f"up to {mirex['skey-fifths']:.1f} %). Where the "
         "paper's rule learns the mode, it sets the minor column a fifth off, as in the released network "

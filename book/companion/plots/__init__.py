@@ -88,7 +88,7 @@ def draw(figure: Figure, title: str, description: str) -> Drawing:
     svg = re.sub(r"^.*?(?=<svg)|\s*<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     svg = re.sub(r'\s*<path d="[^"]*"( clip-path="[^"]*")? style="fill: none"/>', "", svg)  # empty cells
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
-    prefix = re.sub(r"\W+", "-", title.lower()).strip("-")  # identifiers are of this figure alone
+    prefix = re.sub(r"[^\w+−]+", "-", title.lower()).strip("-")  # identifiers are of this figure alone
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     # A point of the figure is never less than a pixel of the page: narrow pages scroll, text stays legible.
     width, name = round(72 * figure.get_figwidth()), escape(f"{title}. {description}")
@@ -172,8 +172,8 @@ def heatmap_drawing(shares: pandas.DataFrame, system: str, description: str = ""
     for row in range(0, 25, 2):
         axes.axhline(row, color=INK, alpha=0.15, linewidth=0.6)
         axes.axvline(row * shares.shape[1] / 24, color=INK, alpha=0.15, linewidth=0.6)
-    diagonal = 100 * np.trace(shares.to_numpy()) / len(shares)
-    said = f"Answers to each key along the circle of fifths; {diagonal:.0f} % lie on the diagonal."
+    diagonal = 100 * np.trace(shares.to_numpy()) / max(1, (shares.sum(axis=1) > 0).sum())
+    said = f"Answers along the circle of fifths; {diagonal:.0f} % lie on the diagonal, the mean over keys."
     return draw(figure, label(system), description or said)
 
 

@@ -26,7 +26,7 @@ from companion.plots import (
     heatmap,
     styled,
 )
-from companion.studies.pretext import Term
+from companion.studies.pretext import VIEWS, Term
 from skey.inference.filters import CROPPED_BINS, HOP
 from skey.keys import SIGNATURES_BY_FIFTHS, TONIC_NAMES
 from skey.losses import dft
@@ -127,8 +127,10 @@ def plane_drawing(points: Mapping[str, complex], omega: int, title: str) -> Draw
         how: dict[str, Any] = {"color": VIEW_COLOURS[view], "label": VIEW_NAMES[view], "zorder": 3}
         axes.scatter(point.real, point.imag, s=size, **how)
     figure.legend(**_LEGEND)
-    degrees = {view: np.degrees(np.angle(point)) % 360 for view, point in points.items()}
-    at = (f"{view}: length {abs(points[view]):.2f} at {each:.0f} degrees" for view, each in degrees.items())
+    at = (
+        f"{VIEWS[view]}: length {abs(point):.2f} at {round(np.degrees(np.angle(point))) % 360} degrees"
+        for view, point in points.items()
+    )
     return draw(figure, title, f"Points in the complex plane, unit circle drawn. {'; '.join(at)}.")
 
 

@@ -4,6 +4,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hypothesis import settings
 
@@ -31,6 +32,14 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.setattr("companion.record._CHECKOUT", folder)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def unchecked():
+    """Types are not checked, as in the programs of others."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -315,11 +315,7 @@ def test_wrong_key_files_are_reported_by_name(tmp_path):
         load_dataset("gtzan", tmp_path).tracks()
 
 
-TABLES = {
-    "fmakv2": "fmakv2.csv",
-    "giantsteps-mtg": "annotations/annotations.txt",
-    "folder": "labels.csv",
-}
+TABLES = {"fmakv2": "fmakv2.csv", "giantsteps-mtg": "annotations/annotations.txt", "folder": "labels.csv"}
 FMAK, MTG = b"track_id,key_and_mode\n", b"ID\tMANUAL KEY\tC\n"
 
 

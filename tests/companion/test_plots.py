@@ -10,15 +10,7 @@ from made_up import evaluation
 
 from companion.estimators import BASELINES
 from companion.paper import label
-from companion.plots import (
-    INK,
-    Drawing,
-    colour,
-    confusion_drawing,
-    logo,
-    normalise_rows,
-    scores_drawing,
-)
+from companion.plots import INK, Drawing, colour, confusion_drawing, logo, normalise_rows, scores_drawing
 from companion.systems import SYSTEMS, TABLES
 from skey.experiments import EXPERIMENTS
 from skey.keys import CIRCLE_OF_FIFTHS, KEYS

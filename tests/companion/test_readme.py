@@ -56,8 +56,7 @@ def test_the_detect_commands_of_the_readme_run(line, songs):
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_the_import_of_the_readme_gives_the_authors_answer(shared, songs, monkeypatch):
-    monkeypatch.setenv("SKEY_DATA", str(songs / "data"))
+def test_the_import_of_the_readme_gives_the_authors_answer(shared, songs):
     (songs / "skey.pt").write_bytes((shared / "parity" / "released" / "skey.pt").read_bytes())
     answers = [run(line) for line in SKEY if "skey.pt" in line or "released-skey" in line]
     assert [ran.exit_code for ran in answers] == [0, 0], answers

@@ -14,8 +14,6 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 from sounds import cadence, noise
-from test_decoding import claiming
-from test_tags import save_fields
 
 from skey import weights as library
 from skey.cli import main
@@ -25,7 +23,6 @@ from skey.estimator import KeyEstimator
 from skey.keys import KEYS, Key, Notation, format_key, parse_key
 
 RATE = 22_050
-NOTE = "no --weights given"
 
 
 def song(tonic, seconds=4.0):
@@ -65,7 +62,6 @@ def test_text_holds_key_confidence_and_path_and_nothing_else(folder):
         ("D major", str(folder / "more" / "b.FLAC")),
     ]
     assert "noise.ogg: no key: no tonality" in ran.stderr
-    assert NOTE in ran.stderr
     assert ran.exit_code == 0
 
 
@@ -163,13 +159,6 @@ def test_quiet_says_results_and_failures_alone(folder):
     command = [sys.executable, "-m", "skey", "detect", folder / "cut.mp3", "--quiet"]
     (line,) = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
     assert line.startswith(f"{folder / 'cut.mp3'}: not a readable sound file (no frames of sound)")
-
-
-def test_uncertain_keys_can_be_withheld(folder):
-    ran = detect(folder / "a.wav", "--min-confidence", "1")
-    assert ran.stdout.startswith("-\t0.00\t")
-    assert "too uncertain" in ran.stderr
-    assert ran.exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -402,7 +391,7 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
     rows = pandas.read_csv("keys.csv")["path"]
     assert [name.removeprefix("./") for name in rows] == [*names, "caf\\udce9.wav"]
     assert not any(name.startswith(("=", "-")) for name in rows)
-    printed = detect("--min-confidence", "1", *files)
+    printed = detect("--min-confidence", "1", *files)  # by which every key is too uncertain
     assert b"\tcaf\xe9.wav\n" in printed.stdout_bytes
     for name in ("a\\nb.wav", "a\\\\b.wav", "\\x1b[1m\\x9b.wav", "\\u2028.wav", "\\u202evaw.wav"):
         assert f"\t{name}\n".encode() in printed.stdout_bytes and f"{name}: no key: " in printed.stderr
@@ -472,7 +461,6 @@ def test_released_weights_with_twelve_outputs_name_both_keys_of_the_signature(sh
     cadence = shared / "parity" / "audio" / "25_cadence_C_22050_float.wav"
     ran = detect(cadence, "--weights", imported("stone12"))
     assert ran.stdout.startswith("C major / A minor\t")
-    assert NOTE not in ran.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
@@ -482,20 +470,6 @@ def test_a_key_signature_is_not_written_into_tags(folder, imported, options):
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "gives key signatures, not keys" in ran.stderr and "Traceback" not in ran.stderr
     assert (folder / "a.wav").read_bytes() == before
-
-
-def test_the_files_that_a_rehearsal_refuses_are_those_that_are_refused(folder):
-    (folder / "stream.wav").write_bytes(claiming((folder / "a.wav").read_bytes(), 0xFFFFFFFF))
-    said = [detect("-r", folder, "--write-tags", *options) for options in (["--dry-run"], [])]
-    assert [ran.exit_code for ran in said] == [1, 1]
-    rehearsed, real = (ran.stderr.replace("would write", "wrote") for ran in said)
-    assert "stream.wav: its header claims another length" in rehearsed
-    assert rehearsed == real
-
-
-def test_a_placeholder_in_the_place_of_a_key_is_not_skipped(folder):
-    save_fields(folder / "more" / "b.FLAC", INITIALKEY="-")
-    assert detect("-r", folder / "more", "--skip-tagged").stdout.startswith("D major")
 
 
 def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp_path):

@@ -1,6 +1,5 @@
 """The authors' three released models, imported, answer as the authors' own code does."""
 
-import csv
 import math
 import shutil
 from pathlib import Path
@@ -80,9 +79,3 @@ def test_a_released_network_is_known_by_its_weights_whatever_its_file_is_called(
     header = import_checkpoint(tmp_path / "skey.pt").header
     assert (header.title, header.licence) == (f"{title} as released", "none stated")
     assert not header.whole_track
-
-
-def test_the_index_lists_every_file_that_was_compared(shared):
-    with (shared / "parity" / "index.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert {row["file"][:2] for row in rows if row["skey"] != "error"} == set(FILES)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from made_up import answers_to
+from made_up import Noise, answers_to
 
 from companion.answers import (
     ABOUT,
@@ -22,7 +22,7 @@ from companion.answers import (
     write_record,
 )
 from companion.check import check_answers, compare_records
-from companion.datasets import DATASETS, Dataset, MissingData, Track
+from companion.datasets import DATASETS, MissingData, Track
 from companion.parameters import ParameterError, Parameters, notebook_parameters
 from companion.record import RESULTS, RecordError
 from companion.scores import (
@@ -40,12 +40,9 @@ from skey.keys import KEYS, Key
 from skey.metrics import Interval
 
 
-class MadeUp(Dataset):
+class MadeUp(Noise):
     """Every key four times; the log-VQT says nothing but the key's place in ``KEYS``."""
 
-    name = "open-corpus"
-    title = "A made-up corpus"
-    licence = citation = url = layout = "none"
     features_are_built = True
 
     def read_tracks(self) -> Sequence[Track]:

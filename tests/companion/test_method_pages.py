@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 from made_up import ROOT, shipped
+from sounds import sine
 from torch import Tensor
 
 from companion.datasets import DATASETS
@@ -134,22 +135,13 @@ def run_snippet(number: int) -> dict[str, Any]:
     return names
 
 
-@pytest.fixture
-def records(tmp_path, monkeypatch):
-    """A folder `records` in the layout that the page makes up, in the working directory."""
-    folder = tmp_path / "records"
-    for place, key in enumerate((KEYS[0], KEYS[21])):
-        name = f"song-{place}"
-        for kind in ("keys", "audio"):
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-        (folder / "keys" / f"{name}.txt").write_text(str(key))
-        tone = np.sin(2 * np.pi * 440 * np.arange(4 * 22_050) / 22_050)
-        soundfile.write(folder / "audio" / f"{name}.flac", tone, 22_050)
+def test_the_data_set_of_the_page_can_be_loaded_and_heard(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    return folder
-
-
-def test_the_data_set_of_the_page_can_be_loaded_and_heard(records, monkeypatch, capsys):
+    for kind in ("keys", "audio"):
+        (tmp_path / "records" / kind).mkdir(parents=True)
+    for place, key in enumerate((KEYS[0], KEYS[21])):
+        (tmp_path / "records" / "keys" / f"song-{place}.txt").write_text(str(key))
+        soundfile.write(tmp_path / "records" / "audio" / f"song-{place}.flac", sine(22_050), 22_050)
     monkeypatch.setitem(DATASETS, "beatles", run_snippet(0)["Beatles"])
     run_snippet(1)
     printed = capsys.readouterr().out.splitlines()

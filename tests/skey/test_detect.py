@@ -445,28 +445,24 @@ def test_tags_are_written_only_on_request_and_only_where_there_is_a_key(folder):
 
 
 @pytest.fixture
-def imported(shared, tmp_path):
-    """Imports a released network by the command; returns its file."""
-
-    def run(name):
-        checkpoint, target = shared / "parity" / "released" / f"{name}.pt", tmp_path / f"{name}.safetensors"
-        done = CliRunner().invoke(main, ["weights", "import", str(checkpoint), "-o", str(target)])
-        assert done.exit_code == 0
-        return target
-
-    return run
+def signatures(shared, tmp_path):
+    """The file of the released network with twelve outputs, imported by the command."""
+    checkpoint, target = shared / "parity" / "released" / "stone12.pt", tmp_path / "stone12.safetensors"
+    done = CliRunner().invoke(main, ["weights", "import", str(checkpoint), "-o", str(target)])
+    assert done.exit_code == 0
+    return target
 
 
-def test_released_weights_with_twelve_outputs_name_both_keys_of_the_signature(shared, imported):
+def test_released_weights_with_twelve_outputs_name_both_keys_of_the_signature(shared, signatures):
     cadence = shared / "parity" / "audio" / "25_cadence_C_22050_float.wav"
-    ran = detect(cadence, "--weights", imported("stone12"))
+    ran = detect(cadence, "--weights", signatures)
     assert ran.stdout.startswith("C major / A minor\t")
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
-def test_a_key_signature_is_not_written_into_tags(folder, imported, options):
+def test_a_key_signature_is_not_written_into_tags(folder, signatures, options):
     before = (folder / "a.wav").read_bytes()
-    ran = detect(folder / "a.wav", "--weights", imported("stone12"), "--write-tags", *options)
+    ran = detect(folder / "a.wav", "--weights", signatures, "--write-tags", *options)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "gives key signatures, not keys" in ran.stderr and "Traceback" not in ran.stderr
     assert (folder / "a.wav").read_bytes() == before

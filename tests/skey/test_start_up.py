@@ -32,8 +32,6 @@ from skey.weights.file import checksum, sealed
 from skey.weights.store import save_weights
 
 HEAVY = ("torch", "scipy", "pandas", "music21", "matplotlib", "nnAudio", "jaxtyping")
-FOR_MANY_FILES = ("tqdm", "concurrent.futures")
-RUN = "import sys; {code}; heavy = set({heavy!r}) & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
 
 
 def save_random(path: Path, outputs: int = 24, **settings: object) -> Path:
@@ -51,11 +49,9 @@ def recording(tmp_path):
 
 
 def imports_nothing_heavy(code: str, *more: str) -> bool:
-    ran = subprocess.run(
-        [sys.executable, "-c", RUN.format(code=code, heavy=(*HEAVY, *FOR_MANY_FILES, *more))],
-        capture_output=True,
-        text=True,
-    )
+    heavy = {*HEAVY, "tqdm", "concurrent.futures", *more}  # two are for many files
+    run = f"import sys; {code}; heavy = {heavy} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    ran = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return True
 

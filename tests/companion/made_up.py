@@ -64,18 +64,9 @@ def page_shown(address: str, profile: Path, *options: str) -> str:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium here, in which a page's JavaScript could run")
-    command = [
-        chromium,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--user-data-dir={profile}",
-        *options,
-    ]
-    done = subprocess.run(
-        [*command, "--dump-dom", address], capture_output=True, encoding="utf-8", timeout=600
-    )
-    return done.stdout
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+    command += [*options, "--dump-dom", address]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=600).stdout
 
 
 def save_network(path: Path, seed: int, major: int = 9, whole_track: bool = False) -> Path:

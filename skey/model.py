@@ -204,15 +204,6 @@ class ChromaNet(nn.Module):
         # Section 5.2: without parameters, so that neither mode can fall silent.
         self.mode_norm = nn.BatchNorm1d(2, affine=False) if settings.modes == 2 else nn.Identity()
 
-    def logits(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 modes"]:
-        """The profile before the softmax, one column a mode (one column alone for 12 outputs).
-
-        Row q stands for pitch class A + q of the crop, up to the rotation that calibration finds. Raises
-        ``SkeyError`` below ``Architecture.minimum_frames``.
-        """
-        refuse_too_few_frames(cropped.shape[-1], self.architecture)
-        return self.head(self.pool(average_frames(cropped, self.architecture.frames_per_step)))
-
     def pool(self, steps: Float[Tensor, "batch 84 steps"]) -> Float[Tensor, "batch 12 channels"]:
         """All that happens to an item alone: the blocks f, octave equivalence g, mean over time."""
         pooled: Tensor = self.octaves(self.blocks(steps[..., None].contiguous())).mean(2)
@@ -226,9 +217,11 @@ class ChromaNet(nn.Module):
     def forward(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 *columns"]:
         """The key signature profile y (Eq. 1) or, by mode, the matrix Y (Section 5.2), which sums to one.
 
-        The input is a log-VQT in units of 80 dB; raises as :meth:`logits`.
+        The input is a log-VQT in units of 80 dB. Row q stands for pitch class A + q of the crop, up to the
+        rotation that calibration finds. Raises ``SkeyError`` below ``Architecture.minimum_frames``.
         """
-        profile = profile_of(self.logits(cropped))
+        refuse_too_few_frames(cropped.shape[-1], self.architecture)
+        profile = profile_of(self.head(self.pool(average_frames(cropped, self.architecture.frames_per_step))))
         return profile if self.architecture.modes == 2 else profile.squeeze(2)
 
 

@@ -4,6 +4,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hypothesis import settings
 
@@ -17,12 +18,6 @@ settings.register_profile("companion", deadline=None, derandomize=True, max_exam
 settings.load_profile("companion")
 
 
-@pytest.fixture(scope="session")
-def root():
-    """The top of the checkout."""
-    return ROOT
-
-
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """An empty checkout in the place of this one, which is where the test runs."""
@@ -31,6 +26,22 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.setattr("companion.record._CHECKOUT", folder)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def no_weights(tmp_path, monkeypatch):
+    """A data folder where nobody imported any weights, and a package that ships none."""
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("skey.weights.SHIPPED", tmp_path / "shipped")
+    return tmp_path / "data" / "weights"
+
+
+@pytest.fixture
+def unchecked():
+    """Types are not checked, as in the programs of others."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -170,7 +170,8 @@ def check_paper() -> list[str]:
         f"{table.computed_percent(system):.2f}"
         for table in paper_tables().values()
         for system, row in table.systems.items()
-        if abs(table.computed_percent(system) - row["percent"]) > table.rounding
+        # KSEA is printed without decimals.
+        if abs(table.computed_percent(system) - row["percent"]) > (0.51 if table.metric == "ksea" else 0.06)
     ]
 
 

@@ -45,11 +45,6 @@ class PaperTable:
             return SignatureCounts(other=self.tracks - sum(row.values()), **row)
         return RelationCounts(fifth_up=row.pop("fifth"), fifth_down=0, **row)
 
-    @property
-    def rounding(self) -> float:
-        """How far a printed percentage may lie from the counts; KSEA is printed without decimals."""
-        return 0.51 if self.metric == "ksea" else 0.06
-
     def computed_percent(self, system: str) -> float:
         """The percentage that follows from the counts of one row, unrounded."""
         counts = self.counts(system)

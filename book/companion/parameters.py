@@ -52,11 +52,6 @@ class Parameters:
         """Whether the shipped record has answers on these tracks."""
         return self.dataset == type(self)().dataset
 
-    @property
-    def computes(self) -> bool:
-        """Whether systems are asked; otherwise a record answers."""
-        return self.recompute or not self.of_shipped_data
-
     def refuse_to_overwrite(self, checkout: Path) -> None:
         """Raise ``ParameterError`` where ``output`` is the shipped record and the parameters are others."""
         if not self.of_shipped_data or self.limit or self.seed:

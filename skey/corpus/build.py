@@ -107,7 +107,7 @@ class FeatureStore:
     def __init__(self, shards: Sequence[Shard]) -> None:
         self.shards = tuple(shards)
         self.clip_ids = tuple(clip for shard in self.shards for clip in shard.clip_ids)
-        if bad := self.damaged():
+        if bad := [shard for shard in self.shards if not shard.is_sound()]:
             clips = sum(len(shard.clip_ids) for shard in bad)
             raise MissingFeatures(f"the features of {clips} of {len(self)} clips are missing or damaged")
         self._rows = [row for shard in self.shards for row in np.load(shard.array_path, mmap_mode="r")]
@@ -120,10 +120,6 @@ class FeatureStore:
         """The log-VQT bytes of one clip, by id or by place; raises ``KeyError`` or ``IndexError``."""
         features: np.ndarray = self._rows[self._places[clip] if isinstance(clip, str) else clip]
         return features
-
-    def damaged(self) -> tuple[Shard, ...]:
-        """The shards that are missing, or of which any byte has changed; reads everything."""
-        return tuple(shard for shard in self.shards if not shard.is_sound())
 
     def digest(self) -> str:
         """One sha256 (hexadecimal) over the checksums of all shards: same bytes, same digest."""

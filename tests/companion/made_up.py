@@ -1,4 +1,4 @@
-"""Sounds, networks and tables of answers for tests: a row a key, so that relations are counted by hand."""
+"""Networks, pages and tables of answers for tests: a row a key, so that relations are counted by hand."""
 
 import shutil
 import subprocess
@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 import torch
 
 from companion.answers import Evaluation, Record, table_of
@@ -33,9 +31,6 @@ class Noise(Dataset):
     title = "A made-up corpus"
     licence = citation = url = layout = "none"
 
-    def __init__(self, root: Any = None, limit: Any = None, **_: Any) -> None:
-        super().__init__(root, limit)
-
     def read_tracks(self) -> Sequence[Track]:
         return [Track(f"{key}", key, f"{key}", None, {"level": "full", "source": "tunes"}) for key in KEYS]
 
@@ -46,20 +41,14 @@ class Noise(Dataset):
         return heard
 
 
-def answers_to(
-    answers: Mapping[str, Sequence[Answer]], references: Sequence[Key] = KEYS, level: str = ""
-) -> pd.DataFrame:
+def answers_to(answers: Mapping[str, Sequence[Answer]], references: Sequence[Key] = KEYS) -> pd.DataFrame:
     """A table with these references and answers."""
-    tags = {"level": level, "source": ""}
-    tracks = [Track(str(place), key, str(place), None, tags) for place, key in enumerate(references)]
-    return table_of(tracks, answers)
+    return table_of([Track(str(n), key, str(n)) for n, key in enumerate(references)], answers)
 
 
-def evaluation(
-    name: str, answers: Mapping[str, Sequence[Answer]], references: Sequence[Key] = KEYS
-) -> Evaluation:
+def evaluation(name: str, answers: Mapping[str, Sequence[Answer]]) -> Evaluation:
     """A table as it would be with these answers alone."""
-    table = answers_to(answers, references)
+    table = answers_to(answers)
     data = {"name": "open-corpus", "title": "The open corpus", "hash": "0", "tracks": len(table)}
     record = Record(table, data, {}, {"commit": "0"}, Path("results"))
     return Evaluation(name, record, table, score(table))
@@ -70,32 +59,14 @@ def shipped(name: str) -> Observation:
     return read_observation(ROOT / RESULTS, name)
 
 
-def write_triad(path: Path, key: Key, seconds: float = 4) -> None:
-    """A key's tonic triad, in the format of the file's name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pitches = [key.tonic, key.tonic + (4 if key.mode == "major" else 3), key.tonic + 7]
-    time = np.arange(int(seconds * 22_050)) / 22_050
-    chord = sum(np.sin(2 * np.pi * 261.63 * 2 ** (pitch / 12) * time) for pitch in pitches)
-    soundfile.write(path, chord / 3, 22_050)
-
-
 def page_shown(address: str, profile: Path, *options: str) -> str:
     """A page after its scripts have run, as headless Chromium writes it down."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium here, in which a page's JavaScript could run")
-    command = [
-        chromium,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--user-data-dir={profile}",
-        *options,
-    ]
-    done = subprocess.run(
-        [*command, "--dump-dom", address], capture_output=True, encoding="utf-8", timeout=600
-    )
-    return done.stdout
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+    command += [*options, "--dump-dom", address]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=600).stdout
 
 
 def save_network(path: Path, seed: int, major: int = 9, whole_track: bool = False) -> Path:

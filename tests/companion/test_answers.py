@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from made_up import answers_to
+from made_up import Noise, answers_to
 
 from companion.answers import (
     ABOUT,
@@ -22,9 +22,9 @@ from companion.answers import (
     write_record,
 )
 from companion.check import check_answers, compare_records
-from companion.datasets import DATASETS, Dataset, MissingData, Track
+from companion.datasets import DATASETS, MissingData, Track
 from companion.parameters import ParameterError, Parameters, notebook_parameters
-from companion.record import RESULTS, RecordError, write_if_changed
+from companion.record import RESULTS, RecordError
 from companion.scores import (
     difference,
     format_answer,
@@ -40,12 +40,9 @@ from skey.keys import KEYS, Key
 from skey.metrics import Interval
 
 
-class MadeUp(Dataset):
+class MadeUp(Noise):
     """Every key four times; the log-VQT says nothing but the key's place in ``KEYS``."""
 
-    name = "open-corpus"
-    title = "A made-up corpus"
-    licence = citation = url = layout = "none"
     features_are_built = True
 
     def read_tracks(self) -> Sequence[Track]:
@@ -262,13 +259,3 @@ def test_no_record_says_how_to_make_one(checkout):
 def test_a_parameter_without_meaning_is_refused(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         notebook_parameters([], **wrong)
-
-
-def test_a_killed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "record.json"
-    write_if_changed(path, "old")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        write_if_changed(path, "new")
-    assert path.read_text() == "old"
-    assert [file.name for file in tmp_path.iterdir()] == ["record.json"]

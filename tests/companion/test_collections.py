@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import write_triad
+import soundfile
+from sounds import cadence
 
 from companion import kept
 from companion.answers import Evaluation, compute, evaluate, read_record
@@ -14,11 +15,16 @@ from companion.estimators import BASELINES
 from companion.pages.tables import sources_line
 from companion.parameters import ParameterError, Parameters
 from companion.record import RESULTS
-from skey.audio import AudioError
+from skey.audio import SAMPLE_RATE, AudioError
 from skey.keys import KEYS, Key
 
 NAME = "table-3-key-and-mode"
 SYSTEMS = {name: BASELINES[name] for name in ("always-c-major", "krumhansl")}
+
+
+def write_triad(path: Path, key: Key, seconds: float = 4) -> None:
+    """The tonic triad of a key."""
+    soundfile.write(path, cadence(key, seconds, beat=seconds), SAMPLE_RATE)
 
 
 def make_collection(folder: Path, keys: tuple[Key, ...] = KEYS[::8]) -> Path:

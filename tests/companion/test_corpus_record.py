@@ -3,8 +3,8 @@
 import json
 
 import numpy as np
-import pytest
 from click.testing import CliRunner
+from made_up import ROOT
 from test_corpus_build import noise, planned
 
 from companion import check
@@ -21,20 +21,13 @@ def spectrum() -> np.ndarray:
     return levels.astype(np.uint8)
 
 
-@pytest.fixture
-def silent(checkout, monkeypatch):
-    """The test clips built without sound, each of another loudness, and recorded."""
-
-    def constant(clip) -> np.ndarray:
-        return np.full((99, 1292), len(clip.piece_id) * 3, np.uint8)
-
+def test_recording_twice_changes_nothing_and_clips_that_differ_are_named(checkout, monkeypatch):
     monkeypatch.setenv("SKEY_DATA", str(checkout / "data"))
-    monkeypatch.setattr(build_module, "clip_features", constant)
+    monkeypatch.setattr(
+        build_module, "clip_features", lambda clip: np.full((99, 1292), len(clip.piece_id) * 3, np.uint8)
+    )
     build("test", jobs=1)
     assert "written" in CliRunner().invoke(main, ["record-corpus"]).stdout
-
-
-def test_recording_twice_changes_nothing_and_clips_that_differ_from_the_record_are_named(silent, checkout):
     assert "says the same already" in CliRunner().invoke(main, ["record-corpus"]).stdout
     assert check.check_corpus(checkout / "results", recompute=True) == []
     path = checkout / "results" / check.CORPUS_RECORD
@@ -77,8 +70,8 @@ def test_a_clip_that_the_record_does_not_know_differs(tmp_path):
     assert check.compare_fingerprints(built | {"c0": "00"}, built) == ["c0"]
 
 
-def test_no_recorded_clip_passes_for_another_nor_for_itself_a_semitone_higher(root):
-    prints = check.read_corpus_record(root / "results")["fingerprints"]
+def test_no_recorded_clip_passes_for_another_nor_for_itself_a_semitone_higher():
+    prints = check.read_corpus_record(ROOT / "results")["fingerprints"]
     means = np.array([list(bytes.fromhex(value)) for value in prints.values()], int)
     for place, own in enumerate(means):
         others = np.delete(means, place, axis=0)

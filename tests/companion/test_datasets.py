@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from sounds import frequency, sine
 
 from companion.datasets import DATASETS, LabelError, MissingData, Track, labelled_tracks, load_dataset
 from companion.datasets.base import evenly_spread
@@ -17,12 +18,11 @@ from skey.errors import SkeyError
 from skey.keys import KEYS, Key, KeyParseError, parse_key
 
 
-def write_tone(file: Path, key: Key, seconds: float = 3.0) -> None:
+def write_tone(file: Path, key: Key) -> None:
     """The tonic of a key as a quiet stereo tone at 44.1 kHz; the ending decides the format."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    times = np.arange(int(seconds * 44100)) / 44100
-    wave = 0.2 * np.sin(2 * np.pi * 440 * 2 ** ((key.tonic - 9) / 12) * times)
-    soundfile.write(file, np.stack([wave, 0.5 * wave], axis=1), 44100)
+    wave = sine(44_100, frequency(60 + key.tonic), seconds=3.0, amplitude=0.2)
+    soundfile.write(file, np.stack([wave, 0.5 * wave], axis=1), 44_100)
 
 
 def write_text(file: Path, text: str) -> None:
@@ -315,11 +315,7 @@ def test_wrong_key_files_are_reported_by_name(tmp_path):
         load_dataset("gtzan", tmp_path).tracks()
 
 
-TABLES = {
-    "fmakv2": "fmakv2.csv",
-    "giantsteps-mtg": "annotations/annotations.txt",
-    "folder": "labels.csv",
-}
+TABLES = {"fmakv2": "fmakv2.csv", "giantsteps-mtg": "annotations/annotations.txt", "folder": "labels.csv"}
 FMAK, MTG = b"track_id,key_and_mode\n", b"ID\tMANUAL KEY\tC\n"
 
 

@@ -15,7 +15,6 @@ from skey.vqt import log_vqt
 
 A0 = 21
 SCALES = list(get_args(Scale))
-PROFILE_NAMES = list(PROFILES)
 DEGREES = {"major": (0, 4, 7, 0, 5, 9, 7, 11, 2, 0), "minor": (0, 3, 7, 0, 5, 8, 7, 11, 2, 0)}
 
 
@@ -54,7 +53,7 @@ def test_a_quiet_half_counts_as_much_as_a_loud_one_framewise_only():
     assert int(track_chroma(halves, "energy").argmax()) == 0
 
 
-@pytest.mark.parametrize("profile", PROFILE_NAMES)
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("key", KEYS, ids=str)
 def test_a_key_fits_its_own_template_perfectly(key, profile):
     weights = key_templates(PROFILES[profile])[key.index]
@@ -64,7 +63,7 @@ def test_a_key_fits_its_own_template_perfectly(key, profile):
     assert matcher.scores(spectrum(loudness))[key.index] == pytest.approx(1.0, abs=1e-5)
 
 
-@pytest.mark.parametrize("profile", PROFILE_NAMES)
+@pytest.mark.parametrize("profile", PROFILES)
 def test_scores_are_pearson_correlations(profile):
     bins = torch.rand(99, 20, generator=torch.Generator().manual_seed(0))
     expected = [pearsonr(row, track_chroma(bins)).statistic for row in key_templates(PROFILES[profile])]
@@ -72,7 +71,7 @@ def test_scores_are_pearson_correlations(profile):
     assert not TemplateMatching(profile).scores(torch.full((99, 4), 0.5)).any(), "a flat chroma"
 
 
-@pytest.mark.parametrize("profile", PROFILE_NAMES)
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("key", KEYS, ids=str)
 def test_a_sung_cadence_is_recognised_in_every_key(key, profile):
     assert TemplateMatching(profile)(sung(key)) == key

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from made_up import ROOT
 
 from companion.__main__ import main
 from companion.estimators import NetworkSystem
@@ -17,8 +18,8 @@ from skey.vqt import from_bytes
 from skey.weights import SHIPPED
 
 
-def test_the_scores_on_real_excerpts_are_those_of_the_weights(root, shared):
-    recorded = pd.read_csv(root / RESULTS / TABLE)
+def test_the_scores_on_real_excerpts_are_those_of_the_weights(shared):
+    recorded = pd.read_csv(ROOT / RESULTS / TABLE)
     computed = score_excerpts(shared / "real-dev")
     here = recorded[recorded["system"].isin(computed["system"])]
     assert not computed.empty

@@ -14,12 +14,6 @@ from skey.keys import Key
 INDEX = pieces.read_index()
 
 
-def sample(source: str, count: int) -> list[pieces.IndexRow]:
-    """Some rows of a source, spread over the index."""
-    rows = [row for row in INDEX if row.source == source]
-    return rows[:: len(rows) // count][:count]
-
-
 def test_only_major_and_minor_are_keys_in_a_book_of_tunes():
     fields = {"K:G": "G major", "K:E Minor": "E minor", "K: Bm": "B minor", "K:Bb % comment": "Bb major"}
     for field, name in fields.items():
@@ -65,7 +59,9 @@ def test_versions_of_versions_share_a_group():
 
 
 def test_an_index_made_by_two_processes_has_the_rows_of_the_committed_one(monkeypatch, tmp_path):
-    few = {source: [row.id for row in sample(source, 2)] for source in ("chorales", "tunes", "polyphony")}
+    sources = ("chorales", "tunes", "polyphony")
+    every = {source: [row.id for row in INDEX if row.source == source] for source in sources}
+    few = {source: ids[:: len(ids) // 2][:2] for source, ids in every.items()}
     monkeypatch.setattr(indexing, "chorale_ids", lambda: [*few["chorales"], "chorales/bwv115.6"])
     monkeypatch.setattr(indexing, "tune_ids", lambda: few["tunes"])
     monkeypatch.setattr(indexing, "polyphony_ids", lambda: few["polyphony"])

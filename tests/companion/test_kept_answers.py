@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from made_up import save_network
 
 from companion import kept
@@ -29,16 +28,6 @@ class MadeUp:
 def ask(folder: Path, systems: dict[str, Any], sound: str = "a") -> dict[str, Answer]:
     with kept_answers(folder, systems) as answers:
         return answers.ask(sound, lambda: f"log-VQT of {sound}")
-
-
-@pytest.fixture
-def network(tmp_path):
-    """A network with random weights and some calibration."""
-
-    def save(seed: int, major: int) -> NetworkSystem:
-        return NetworkSystem(save_network(tmp_path / f"{seed}-{major}" / "x.safetensors", seed, major))
-
-    return save
 
 
 def test_a_second_run_finds_the_answers_of_the_first(tmp_path):
@@ -71,7 +60,10 @@ def test_a_function_without_a_name_that_lasts_is_always_asked(tmp_path):
     assert len(asked) == 2
 
 
-def test_every_baseline_and_network_is_told_from_every_other(network):
+def test_every_baseline_and_network_is_told_from_every_other(tmp_path):
+    def network(seed: int, major: int) -> NetworkSystem:
+        return NetworkSystem(save_network(tmp_path / f"{seed}-{major}" / "x.safetensors", seed, major))
+
     systems = [*BASELINES.values(), network(1, 9), network(2, 9), network(1, 8)]
     names = [identity(system) for system in systems]
     assert None not in names and len(set(names)) == len(systems)

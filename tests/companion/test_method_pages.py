@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 from made_up import ROOT, shipped
+from sounds import sine
 from torch import Tensor
 
 from companion.datasets import DATASETS
@@ -72,21 +73,14 @@ def test_a_network_with_one_column_is_asked_for_it_in_both_modes():
     assert np.array_equal(alignment.by_crop(entry, "minor"), np.eye(12))
 
 
-def chroma_of(*loud: int) -> Tensor:
-    u = torch.full((12,), 0.1)
-    for place, pitch_class in enumerate(loud):
-        u[pitch_class] = 1 - 0.1 * place
-    return u
-
-
-def study_of(*chromas: Tensor, major: bool = True) -> pseudo_labels.Study:
-    """Clips with the signature of C and these chromas."""
+def study_of(*chromas: Tensor) -> pseudo_labels.Study:
+    """Clips in C major with these chromas."""
     louder, fifths = (
         {"decibels": pseudo_labels._bits(bits)} for bits in pseudo_labels._labels(chromas).values()
     )
     everything = np.ones(len(chromas), dtype=bool)
     signatures = np.zeros(len(chromas), dtype=int)
-    return pseudo_labels.Study(signatures, major * everything, {"all": everything}, louder, fifths)
+    return pseudo_labels.Study(signatures, everything, {"all": everything}, louder, fifths)
 
 
 @pytest.mark.parametrize("sign", [-3, 3])
@@ -116,7 +110,7 @@ def test_a_network_is_asked_for_a_row_a_clip_and_for_its_mode_if_it_knows_any(ou
 
 
 def test_a_row_as_trained_is_pitch_class_a_plus_q_and_a_calibrated_one_counts_from_c():
-    study = study_of(chroma_of(0), chroma_of(9))
+    study = study_of(*torch.eye(12)[:2])
     entry = {"rows": [3, 0, 5], "row_of_c": 3}
     assert pseudo_labels.trained_roots(entry, study).tolist() == [0, 9]
     assert pseudo_labels.calibrated_roots(entry, study).tolist() == [0, 9]
@@ -150,22 +144,13 @@ def run_snippet(number: int) -> dict[str, Any]:
     return names
 
 
-@pytest.fixture
-def records(tmp_path, monkeypatch):
-    """A folder `records` in the layout that the page makes up, in the working directory."""
-    folder = tmp_path / "records"
-    for place, key in enumerate((KEYS[0], KEYS[21])):
-        name = f"song-{place}"
-        for kind in ("keys", "audio"):
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-        (folder / "keys" / f"{name}.txt").write_text(str(key))
-        tone = np.sin(2 * np.pi * 440 * np.arange(4 * 22_050) / 22_050)
-        soundfile.write(folder / "audio" / f"{name}.flac", tone, 22_050)
+def test_the_data_set_of_the_page_can_be_loaded_and_heard(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    return folder
-
-
-def test_the_data_set_of_the_page_can_be_loaded_and_heard(records, monkeypatch, capsys):
+    for kind in ("keys", "audio"):
+        (tmp_path / "records" / kind).mkdir(parents=True)
+    for place, key in enumerate((KEYS[0], KEYS[21])):
+        (tmp_path / "records" / "keys" / f"song-{place}.txt").write_text(str(key))
+        soundfile.write(tmp_path / "records" / "audio" / f"song-{place}.flac", sine(22_050), 22_050)
     monkeypatch.setitem(DATASETS, "beatles", run_snippet(0)["Beatles"])
     run_snippet(1)
     printed = capsys.readouterr().out.splitlines()

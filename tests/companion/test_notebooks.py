@@ -8,8 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from made_up import ROOT, write_triad
-from nbformat import NotebookNode
+from made_up import ROOT
+from test_datasets import LAYOUTS
 
 from companion.answers import read_record
 from companion.notebooks import (
@@ -25,8 +25,8 @@ from companion.notebooks import (
     run_notebooks,
 )
 from companion.parameters import ParameterError, Parameters, refuse_others, refuse_outside
+from companion.sentences import printed_text
 from companion.systems import T3
-from skey.keys import KEYS
 
 NAMES = notebook_names(ROOT)
 EXPERIMENTS = [name for name in NAMES if "dataset" in default_parameters(ROOT / FOLDER / f"{name}.ipynb")]
@@ -45,27 +45,6 @@ def write_notebook(checkout: Path, *cells: str, name: str = "made-up") -> Path:
     path = checkout / FOLDER / f"{name}.ipynb"
     path.write_text(notebook_text(notebook))
     return path
-
-
-def text_of(notebook: NotebookNode) -> str:
-    """Everything that a notebook's cells put out as text, Markdown or HTML."""
-    data = [out.get("data", {}) for cell in notebook.cells for out in cell.get("outputs", [])]
-    return "\n".join(each[kind] for each in data for kind in ("text/markdown", "text/html") if kind in each)
-
-
-def make_collection(folder: Path, dataset: str) -> None:
-    """A few tonics of one's own with a table of their keys, or in the layout of FMAKv2 on Zenodo."""
-    name, table, head, line = {
-        "folder": ("{}.wav", "labels.csv", "file,key", "{0}.wav,{1}"),
-        "fmakv2": ("000/{:06}.mp3", "fmakv2.csv", "track_id,key_and_mode,spotify_uri", "{0},{1},"),
-    }[dataset]
-    for number, key in enumerate(KEYS[::8], start=10):
-        write_triad(folder / name.format(number), key)
-    lines = [
-        line.format(number, str(key).replace("major", "Major"))
-        for number, key in enumerate(KEYS[::8], start=10)
-    ]
-    (folder / table).write_text("\n".join([head, *lines]) + "\n")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,29 +103,20 @@ def test_every_command_line_that_is_refused_names_the_parameter(tmp_path):
     name = EXPERIMENTS[0]
     with pytest.raises(ParameterError, match="limti"):
         refuse_others({"limti": 48}, default_parameters(source(name)), name)
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        source(name),
-        tmp_path / "refused.ipynb",
-        "-p",
-        "limti",
-        "48",
-    ]
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-m", "papermill", source(name), tmp_path / "refused.ipynb"]
+    done = subprocess.run([*command, "-p", "limti", "48"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0
     assert "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit" in done.stderr
 
 
 @pytest.mark.parametrize(("name", "dataset"), [*((name, "folder") for name in EXPERIMENTS), (T3, "fmakv2")])
 def test_papermill_runs_an_experiment_on_a_folder_of_ones_own_and_on_fmakv2(execute, name, dataset, tmp_path):
-    make_collection(tmp_path / "songs", dataset)
-    executed = execute(name, dataset=dataset, root=str(tmp_path / "songs"), output=str(tmp_path))
+    keys = LAYOUTS[dataset](tmp_path / "songs")
+    execute(name, dataset=dataset, root=str(tmp_path / "songs"), output=str(tmp_path))
     record = read_record(tmp_path)
     assert record.data["name"] == dataset
-    assert tuple(record.answers["reference"]) == KEYS[::8]
-    assert record.data["title"] in text_of(executed)
+    assert list(map(str, record.answers["reference"])) == keys
+    assert record.data["title"] in printed_text(tmp_path / source(name).name)
 
 
 def test_a_wrong_root_says_which_file_is_missing_and_where_to_get_it(execute, tmp_path):

@@ -55,8 +55,8 @@ def test_the_papers_evidence_for_a_claim_supports_it(claim):
 
 def test_a_claim_has_a_name_of_its_own_and_compares_two_systems_of_its_experiment():
     assert len({claim.id for claim in claims()}) == len(claims())
+    runs = {record.name: record.system for record in read_training_records(find_checkout() / RESULTS)}
     for claim in claims():
-        runs = {record.name: record.system for record in read_training_records(find_checkout() / RESULTS)}
         compared = {runs.get(name, name) for name in (claim.better, claim.worse)}
         assert compared <= set(systems_of(claim.experiment))
         assert claim.better != claim.worse and claim.metric in METRICS and claim.kind in RULES

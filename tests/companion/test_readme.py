@@ -2,12 +2,12 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
+from made_up import ROOT
 
 from companion.answers import evaluate
 from companion.pages.readme import with_results
@@ -17,7 +17,7 @@ from companion.systems import T3
 from skey.cli import main
 from skey.cli.measure import SOURCE_RATE, cadence
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines()]
@@ -56,8 +56,7 @@ def test_the_detect_commands_of_the_readme_run(line, songs):
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_the_import_of_the_readme_gives_the_authors_answer(shared, songs, monkeypatch):
-    monkeypatch.setenv("SKEY_DATA", str(songs / "data"))
+def test_the_import_of_the_readme_gives_the_authors_answer(shared, songs):
     (songs / "skey.pt").write_bytes((shared / "parity" / "released" / "skey.pt").read_bytes())
     answers = [run(line) for line in SKEY if "skey.pt" in line or "released-skey" in line]
     assert [ran.exit_code for ran in answers] == [0, 0], answers
@@ -68,13 +67,13 @@ def test_the_readme_fits_on_120_lines():
     assert len(README.splitlines()) <= 120
 
 
-def test_the_table_of_the_readme_is_that_of_the_record(root):
-    excerpts = recorded_excerpts(root / RESULTS)
+def test_the_table_of_the_readme_is_that_of_the_record():
+    excerpts = recorded_excerpts(ROOT / RESULTS)
     assert with_results(README, evaluate(T3), excerpts) == README, "run: python -m companion.pages.readme"
 
 
-def test_the_files_and_notebooks_that_the_readme_names_exist(root):
+def test_the_files_and_notebooks_that_the_readme_names_exist():
     links = re.findall(r"\]\(([^)]+)\)", README)
     notebooks = [line.split()[1] for line in COMMANDS if line.startswith("papermill")]
     assert len(links) >= 3 and notebooks
-    assert all((root / name).is_file() for name in (*links, *notebooks))
+    assert all((ROOT / name).is_file() for name in (*links, *notebooks))

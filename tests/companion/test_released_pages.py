@@ -34,14 +34,6 @@ from skey.weights.store import read_weights
 FRAMES = 646
 
 
-@pytest.fixture
-def no_weights(tmp_path, monkeypatch):
-    """A data folder where nobody imported any weights, and a package that ships none."""
-    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("skey.weights.SHIPPED", tmp_path / "shipped")
-    return tmp_path / "data" / "weights"
-
-
 def test_without_imported_weights_there_are_the_baselines_alone(no_weights):
     assert list(systems(*systems_of(T3))) == list(BASELINES)
     assert list(systems(*systems_of(T1))) == ["always-c-major", "feature-engineering"]

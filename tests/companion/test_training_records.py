@@ -32,7 +32,6 @@ from companion.training import (
 )
 from skey.cli.train import train
 from skey.training.checkpoint import RunError
-from skey.training.data import Pool, TrainingData
 from skey.training.validation import LEAST_CLIPS, confidence_of
 from skey.weights import DEFAULT, read_header
 from skey.weights.store import read_weights, save_weights
@@ -101,20 +100,13 @@ def test_a_system_of_signatures_has_ksea_alone_and_a_curve_with_an_entry_an_epoc
     assert curve["epoch"].tolist() == [1, 2]
     assert all(len(counts.split()) == 12 for counts in curve["rows_minor"])
     assert all(f"{value:.6g}" == f"{value:.9g}" for value in curve["validation_loss"])
-    assert set(record.scores.metric) == {"ksea"} and record.metric == "ksea", "it has twelve outputs"
+    assert set(record.scores.metric) == {"ksea"} and record.score_words.startswith("KSEA ")
 
 
 def test_a_run_that_is_not_finished_is_not_shipped(checkout):
     (checkout / "runs" / "skey-s0" / "skey-s0.safetensors").unlink()
     with pytest.raises(RunError, match="no finished run"):
         ship(checkout, folders(checkout))
-    assert not (checkout / RESULTS).exists()
-
-
-def test_two_runs_of_one_name_are_refused(checkout):
-    other = shutil.copytree(checkout / "runs" / "skey-s0", checkout / "elsewhere" / "skey-s0")
-    with pytest.raises(RunError, match="two folders have one name"):
-        ship(checkout, [*folders(checkout), other])
     assert not (checkout / RESULTS).exists()
 
 
@@ -309,16 +301,12 @@ def test_an_answer_that_the_weights_no_longer_give_is_named(checkout):
     assert found and all(" / stone: record C, the features give " in line for line in found)
 
 
-def validation(data: TrainingData, clips: int) -> Pool:
-    """A pool of as many labelled clips, taken again and again."""
-    return data.training.kept([n % len(data.training) for n in range(3 * clips)])
-
-
 @pytest.mark.parametrize("name", ["stone-s0", "skey-s0"])
 def test_the_temperature_is_fitted_on_enough_held_out_clips(checkout, tmp_path_factory, name):
     data = synthetic_data(tmp_path_factory.mktemp("more"))
     loaded = read_weights(checkout / "runs" / name / f"{name}.safetensors")
-    found = confidence_of(loaded, validation(data, LEAST_CLIPS))
+    often = data.training.kept([n % len(data.training) for n in range(3 * LEAST_CLIPS)])
+    found = confidence_of(loaded, often)
     assert found["temperature_clips"] >= LEAST_CLIPS
     assert 0.003 <= found["temperature"] <= 32
     assert "temperature" not in confidence_of(loaded, data.validation)

@@ -22,7 +22,6 @@ from skey.keys import KEYS, parse_key
 
 PAGE = ROOT / "book" / "try-your-own-file.md"
 PROGRAM = ROOT / "book" / "_static" / "try-your-own-file.js"
-SECONDS = 300
 
 RUN = """
 const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)).buffer);
@@ -107,7 +106,7 @@ class Waiting(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path not in ("/wait", "/done"):
             return super().do_GET()
-        self.done.wait(SECONDS) if self.path == "/wait" else self.done.set()
+        self.done.wait(300) if self.path == "/wait" else self.done.set()
         return self.send_error(404)
 
     def log_message(self, *_: object) -> None:

@@ -50,9 +50,9 @@ def cadence(
 
 
 def pitch(wave: np.ndarray) -> float:
-    """The strongest frequency of a waveform at 22,050 Hz."""
-    spectrum = np.abs(rfft(wave * np.hanning(wave.size)))
-    return float(spectrum.argmax() * SAMPLE_RATE / wave.size)
+    """The strongest frequency of a waveform at 22,050 Hz, in steps of a fiftieth of a hertz."""
+    size = 1 << 20
+    return float(np.abs(rfft(wave * np.hanning(wave.size), size)).argmax() * SAMPLE_RATE / size)
 
 
 class Intonation(NamedTuple):

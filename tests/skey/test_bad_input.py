@@ -31,8 +31,8 @@ def click():
     return samples
 
 
-def truncated(path, share=0.6):
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
 
 
 def with_flipped_bits(path):

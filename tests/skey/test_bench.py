@@ -62,11 +62,8 @@ def test_a_folder_of_clips_is_given_to_one_process(monkeypatch):
     assert [row["name"] for row in json.loads(shown.stdout)["rows"]] == ["counts"]
 
 
-WAYS = ("plain", "all frames", "averaged frames")
-
-
-def test_a_step_is_measured_in_three_ways(monkeypatch):
-    steps = [step.Stage(f"step, {way}", "pair", 1, lambda: None) for way in WAYS]
-    monkeypatch.setattr(step, "ways_to_step", lambda system: steps)
+def test_each_way_to_step_has_a_row(monkeypatch):
+    ways = [step.Stage(way, "pair", 1, lambda: None) for way in ("plain", "ours")]
+    monkeypatch.setattr(step, "ways_to_step", lambda system: ways)
     shown = CliRunner().invoke(main, ["bench", "step", "stone", "--runs", "1", "--json"])
-    assert [row["stage"] for row in json.loads(shown.stdout)["rows"]] == [f"step, {way}" for way in WAYS]
+    assert [row["stage"] for row in json.loads(shown.stdout)["rows"]] == ["plain", "ours"]

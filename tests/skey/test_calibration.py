@@ -27,11 +27,10 @@ def test_calibration_finds_with_which_key_each_mode_of_a_released_network_begins
 def test_the_reference_sound_is_made_of_the_notes_of_its_key(mode, key):
     notes = {int(pitch_class) for pitch_class in key.split()}
     assert {pitch % 12 for pitch in SCALES[mode]} == notes
-    natural_seventh = {7}
     sound = reference_sound(mode)
     assert sound.shape == (15 * 22_050,) and np.abs(sound).max() == pytest.approx(1)
     chords = [triad(mode, degree) for degree in range(7)]
-    assert {pitch % 12 for chord in chords for pitch in chord} == notes | natural_seventh
+    assert {pitch % 12 for chord in chords for pitch in chord} == notes | {7}  # the natural seventh
     assert all({(high - low) % 12 for low, high in pairwise(chord)} <= {3, 4} for chord in chords)
 
 

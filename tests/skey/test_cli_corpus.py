@@ -1,11 +1,9 @@
 """`skey corpus`: what a newcomer types, and what is answered."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from skey.audio import SAMPLE_RATE
 from skey.cli import main
@@ -13,8 +11,6 @@ from skey.corpus import build as build_module
 from skey.corpus.degradation import apply_degradation, draw_degradation
 from skey.corpus.listening import find_clip
 from skey.corpus.plan import arrangements, plan_clips, render_clip
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -24,13 +20,8 @@ def run(tmp_path, monkeypatch):
     return lambda *arguments: CliRunner().invoke(main, ["corpus", *map(str, arguments)])
 
 
-@pytest.fixture
-def silent(monkeypatch):
-    """Make features without sound."""
+def test_building_says_how_much_where_and_the_checksum(run, tmp_path, monkeypatch):
     monkeypatch.setattr(build_module, "clip_features", lambda clip: np.zeros((99, 1292), np.uint8))
-
-
-def test_building_says_how_much_where_and_the_checksum(run, silent, tmp_path):
     first = run("build", "--clips", 13, "--jobs", 1)
     assert first.exit_code == 0, first.output
     assert "13 clips, 1.7 MB" in first.stdout and str(tmp_path) in first.stdout

@@ -32,10 +32,8 @@ def encode(path, codec, container=None, *, rate=RATE, samples=None, layout="mono
         for start in range(0, len(samples), RATE):
             frame = av.AudioFrame.from_ndarray(samples[None, start : start + RATE], "fltp", "mono")
             frame.sample_rate, frame.pts = rate, start
-            for packet in stream.encode(frame):
-                out.mux(packet)
-        for packet in stream.encode(None):
-            out.mux(packet)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
     return path
 
 
@@ -186,10 +184,8 @@ def test_a_file_object_is_heard_as_its_file(tmp_path, joined):
 
 def test_a_pipe_passed_as_a_file_object_is_heard_to_its_end(tmp_path):
     soundfile.write(tmp_path / "a.wav", sine(RATE), RATE)
-    with subprocess.Popen(
-        [sys.executable, "-c", COPY, tmp_path / "a.wav"],
-        stdout=subprocess.PIPE,
-    ) as process:
+    copy = [sys.executable, "-c", COPY, tmp_path / "a.wav"]
+    with subprocess.Popen(copy, stdout=subprocess.PIPE) as process:
         assert np.array_equal(read_audio(process.stdout), read_audio(tmp_path / "a.wav"))
 
 

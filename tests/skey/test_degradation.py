@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.fft import rfft
 from scipy.signal import welch
-from sounds import frequency, intonation, sine
+from sounds import intonation, sine
 
 from skey.audio import SAMPLE_RATE
+from skey.calibration import tone
 from skey.corpus.degradation import (
     Degradation,
     DegradationError,
@@ -36,9 +37,7 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 def plucked(pitch: int, seconds: float = 3.0) -> np.ndarray:
     """A decaying tone of eight harmonics."""
-    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    tone = sum(np.sin(2 * np.pi * h * frequency(pitch) * time) / h for h in range(1, 9))
-    return np.asarray(0.3 * tone * np.exp(-2 * time), np.float32)
+    return 0.3 * tone(pitch, round(seconds * SAMPLE_RATE))
 
 
 def decibels(wave: np.ndarray) -> float:

@@ -14,8 +14,6 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 from sounds import cadence, noise
-from test_decoding import claiming
-from test_tags import save_fields
 
 from skey import weights as library
 from skey.cli import main
@@ -25,7 +23,6 @@ from skey.estimator import KeyEstimator
 from skey.keys import KEYS, Key, Notation, format_key, parse_key
 
 RATE = 22_050
-NOTE = "no --weights given"
 
 
 def song(tonic, seconds=4.0):
@@ -65,7 +62,6 @@ def test_text_holds_key_confidence_and_path_and_nothing_else(folder):
         ("D major", str(folder / "more" / "b.FLAC")),
     ]
     assert "noise.ogg: no key: no tonality" in ran.stderr
-    assert NOTE in ran.stderr
     assert ran.exit_code == 0
 
 
@@ -163,13 +159,6 @@ def test_quiet_says_results_and_failures_alone(folder):
     command = [sys.executable, "-m", "skey", "detect", folder / "cut.mp3", "--quiet"]
     (line,) = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
     assert line.startswith(f"{folder / 'cut.mp3'}: not a readable sound file (no frames of sound)")
-
-
-def test_uncertain_keys_can_be_withheld(folder):
-    ran = detect(folder / "a.wav", "--min-confidence", "1")
-    assert ran.stdout.startswith("-\t0.00\t")
-    assert "too uncertain" in ran.stderr
-    assert ran.exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -380,18 +369,8 @@ def test_the_second_of_two_runs_on_one_output_is_refused(folder, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="names are freer elsewhere")
 def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
     names = [
-        "a\nb.wav",
-        "a\rb.wav",
-        'a"b,c;d.wav',
-        "a\tb.wav",
-        "=1+1.wav",
-        "\u2028.wav",
-        "\u202evaw.wav",
-        "-x.wav",
-        " .wav",
-        "a\\b.wav",
-        "\x1b[1m\x9b.wav",
-        "Дорога.wav",
+        *("a\nb.wav", "a\rb.wav", 'a"b,c;d.wav', "a\tb.wav", "=1+1.wav", "\u2028.wav", "\u202evaw.wav"),
+        *("-x.wav", " .wav", "a\\b.wav", "\x1b[1m\x9b.wav", "Дорога.wav"),
     ]
     monkeypatch.chdir(tmp_path)
     for name in [*names, os.fsdecode(b"caf\xe9.wav")]:
@@ -402,7 +381,7 @@ def test_names_of_any_kind_read_back_the_same(tmp_path, monkeypatch):
     rows = pandas.read_csv("keys.csv")["path"]
     assert [name.removeprefix("./") for name in rows] == [*names, "caf\\udce9.wav"]
     assert not any(name.startswith(("=", "-")) for name in rows)
-    printed = detect("--min-confidence", "1", *files)
+    printed = detect("--min-confidence", "1", *files)  # by which every key is too uncertain
     assert b"\tcaf\xe9.wav\n" in printed.stdout_bytes
     for name in ("a\\nb.wav", "a\\\\b.wav", "\\x1b[1m\\x9b.wav", "\\u2028.wav", "\\u202evaw.wav"):
         assert f"\t{name}\n".encode() in printed.stdout_bytes and f"{name}: no key: " in printed.stderr
@@ -456,46 +435,27 @@ def test_tags_are_written_only_on_request_and_only_where_there_is_a_key(folder):
 
 
 @pytest.fixture
-def imported(shared, tmp_path):
-    """Imports a released network by the command; returns its file."""
-
-    def run(name):
-        checkpoint, target = shared / "parity" / "released" / f"{name}.pt", tmp_path / f"{name}.safetensors"
-        done = CliRunner().invoke(main, ["weights", "import", str(checkpoint), "-o", str(target)])
-        assert done.exit_code == 0
-        return target
-
-    return run
+def signatures(shared, tmp_path):
+    """The file of the released network with twelve outputs, imported by the command."""
+    checkpoint, target = shared / "parity" / "released" / "stone12.pt", tmp_path / "stone12.safetensors"
+    done = CliRunner().invoke(main, ["weights", "import", str(checkpoint), "-o", str(target)])
+    assert done.exit_code == 0
+    return target
 
 
-def test_released_weights_with_twelve_outputs_name_both_keys_of_the_signature(shared, imported):
+def test_released_weights_with_twelve_outputs_name_both_keys_of_the_signature(shared, signatures):
     cadence = shared / "parity" / "audio" / "25_cadence_C_22050_float.wav"
-    ran = detect(cadence, "--weights", imported("stone12"))
+    ran = detect(cadence, "--weights", signatures)
     assert ran.stdout.startswith("C major / A minor\t")
-    assert NOTE not in ran.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
-def test_a_key_signature_is_not_written_into_tags(folder, imported, options):
+def test_a_key_signature_is_not_written_into_tags(folder, signatures, options):
     before = (folder / "a.wav").read_bytes()
-    ran = detect(folder / "a.wav", "--weights", imported("stone12"), "--write-tags", *options)
+    ran = detect(folder / "a.wav", "--weights", signatures, "--write-tags", *options)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "gives key signatures, not keys" in ran.stderr and "Traceback" not in ran.stderr
     assert (folder / "a.wav").read_bytes() == before
-
-
-def test_the_files_that_a_rehearsal_refuses_are_those_that_are_refused(folder):
-    (folder / "stream.wav").write_bytes(claiming((folder / "a.wav").read_bytes(), 0xFFFFFFFF))
-    said = [detect("-r", folder, "--write-tags", *options) for options in (["--dry-run"], [])]
-    assert [ran.exit_code for ran in said] == [1, 1]
-    rehearsed, real = (ran.stderr.replace("would write", "wrote") for ran in said)
-    assert "stream.wav: its header claims another length" in rehearsed
-    assert rehearsed == real
-
-
-def test_a_placeholder_in_the_place_of_a_key_is_not_skipped(folder):
-    save_fields(folder / "more" / "b.FLAC", INITIALKEY="-")
-    assert detect("-r", folder / "more", "--skip-tagged").stdout.startswith("D major")
 
 
 def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp_path):

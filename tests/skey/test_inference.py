@@ -88,12 +88,13 @@ def test_too_few_samples_and_too_few_frames_are_refused_as_in_torch():
         NumpyChromaNet(Architecture(), arrays(ChromaNet())).profile(np.zeros((84, 127), np.float32))
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES[:3], ids=range(3))
+@pytest.mark.parametrize("architecture", ARCHITECTURES[:4], ids=range(4))
 @pytest.mark.parametrize("frames", [130, 646])
 def test_both_listeners_name_the_same_keys(tmp_path, architecture, frames):
     path = tmp_path / "test.safetensors"
     save_weights(path, lively(architecture), header(architecture))
     loaded, x = load_weights(path), spectrum.log_vqt(music())[:, :frames]
+    assert loaded.network.architecture == architecture
     expected = TorchNetwork(path).profile(x)
     for weights in (path, loaded):
         np.testing.assert_allclose(Network(weights).profile(x), expected, atol=1e-5)

@@ -81,11 +81,8 @@ def test_three_consistent_views_cost_nothing_and_three_uniform_ones_a_known_pric
     assert loss(views(UNIFORM, UNIFORM, UNIFORM, 5)).item() == pytest.approx(uniform, abs=1e-5)
 
 
-def test_cross_entropy_of_a_certain_error_is_cut_at_100():
+def test_cross_entropy_of_a_certain_error_is_cut_at_100_and_of_what_is_no_number_is_none():
     assert cross_entropy(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])).item() == 100
-
-
-def test_cross_entropy_of_what_is_no_number_is_none():
     assert cross_entropy(one_hot(0), torch.full((1, 12), math.nan)).isnan().all()
 
 

@@ -13,8 +13,6 @@ from skey.corpus import packages
 from skey.corpus.packages import Package, digest, fetch, read_packages
 from skey.errors import SkeyError
 
-needs_dpkg = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="dpkg-deb is not on this system")
-
 
 def make_package(folder: Path) -> Path:
     """A package with two pieces, one of them in an archive, a picture and a sound effect."""
@@ -39,7 +37,7 @@ def test_every_listed_package_has_a_checksum_and_a_licence():
     assert all(len(package.sha256) == 64 and package.licence for package in listed)
 
 
-@needs_dpkg
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="dpkg-deb is not on this system")
 def test_the_music_of_a_package_is_unpacked_and_nothing_else(tmp_path, monkeypatch):
     deb = make_package(tmp_path)
     monkeypatch.setattr(packages, "download", lambda package, folder: deb)

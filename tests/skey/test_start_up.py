@@ -32,8 +32,6 @@ from skey.weights.file import checksum, sealed
 from skey.weights.store import save_weights
 
 HEAVY = ("torch", "scipy", "pandas", "music21", "matplotlib", "nnAudio", "jaxtyping")
-FOR_MANY_FILES = ("tqdm", "concurrent.futures")
-RUN = "import sys; {code}; heavy = set({heavy!r}) & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
 
 
 def save_random(path: Path, outputs: int = 24, **settings: object) -> Path:
@@ -50,22 +48,10 @@ def recording(tmp_path):
     return path
 
 
-@pytest.fixture
-def shipped(tmp_path, monkeypatch):
-    """An empty folder in the place of the one that ships with the package."""
-    folder = tmp_path / "shipped"
-    folder.mkdir()
-    monkeypatch.setattr(library, "SHIPPED", folder)
-    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "user"))
-    return folder
-
-
 def imports_nothing_heavy(code: str, *more: str) -> bool:
-    ran = subprocess.run(
-        [sys.executable, "-c", RUN.format(code=code, heavy=(*HEAVY, *FOR_MANY_FILES, *more))],
-        capture_output=True,
-        text=True,
-    )
+    heavy = {*HEAVY, "tqdm", "concurrent.futures", *more}  # two are for many files
+    run = f"import sys; {code}; heavy = {heavy} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    ran = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return True
 
@@ -96,23 +82,23 @@ def test_another_device_runs_in_torch(tmp_path):
     assert isinstance(KeyEstimator(weights, device="meta").listener, TorchNetwork)
 
 
-def test_the_weights_that_ship_estimate_or_the_template_whatever_the_user_has_trained(shipped, tmp_path):
-    save_random(tmp_path / "user" / "weights" / f"{library.DEFAULT}.safetensors")
+def test_the_weights_that_ship_estimate_or_the_template_whatever_the_user_has_trained(no_weights, tmp_path):
+    save_random(no_weights / f"{library.DEFAULT}.safetensors")
     assert isinstance(KeyEstimator().listener, Template)
     assert isinstance(KeyEstimator(library.DEFAULT).listener, Network)
-    save_random(shipped / f"{library.DEFAULT}.safetensors", frames_per_step=4)
+    save_random(tmp_path / "shipped" / f"{library.DEFAULT}.safetensors", frames_per_step=4)
     listener = KeyEstimator().listener
     assert isinstance(listener, Network) and listener.identity.startswith("skey ")
     assert isinstance(KeyEstimator("krumhansl").listener, Template)
 
 
-def test_the_command_says_when_the_template_answers_for_want_of_weights(shipped, recording):
+def test_the_command_says_when_the_template_answers_for_want_of_weights(no_weights, tmp_path, recording):
     note = "no --weights given: the Krumhansl template answers"
     assert note in CliRunner().invoke(main, ["detect", str(recording)]).stderr
     asked = CliRunner().invoke(main, ["detect", str(recording), "--weights", "krumhansl"])
     assert note not in asked.stderr
     assert asked.stdout.startswith("C major\t")
-    save_random(shipped / f"{library.DEFAULT}.safetensors")
+    save_random(tmp_path / "shipped" / f"{library.DEFAULT}.safetensors")
     ran = CliRunner().invoke(main, ["detect", str(recording)])
     assert ran.exit_code == 0
     assert note not in ran.stderr

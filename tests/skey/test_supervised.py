@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from test_training import store_of
-from test_weights import rewritten
+from test_weights import header, rewritten
 
 from skey.cli.step import ways_to_step
 from skey.errors import SkeyError, WeightsError
@@ -20,11 +20,10 @@ from skey.supervised import KEYS_BY_NAME, KeyClassifier, key_in_crop
 from skey.training.data import Pool, TrainingData, cropped
 from skey.training.loop import Machine, Run
 from skey.training.step import rate_at
-from skey.weights import Header, load_weights, read_header
+from skey.weights import load_weights, read_header
 from skey.weights.store import save_weights
 
 SMALL = AllConvolutional(filters=8, dropout=0.0, frames_per_step=64)
-TRIADS = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 
 
 def small(epochs: int) -> Experiment:
@@ -37,7 +36,7 @@ def data(tmp_path_factory):
     """One clip a key in which the tonic's triad sounds in every octave, with noise."""
     features = np.random.default_rng(0).integers(0, 60, (24, 99, 1292), dtype=np.uint8)
     for place, key in enumerate(KEYS):
-        for weight, step in zip((150, 60, 90), TRIADS[key.mode], strict=True):
+        for weight, step in ((150, 0), (60, 4 if key.mode == "major" else 3), (90, 7)):
             features[place, (key.tonic + step + 3) % 12 :: 12] += np.uint8(weight)
     pool = Pool.of(store_of(tmp_path_factory.mktemp("store"), features), KEYS)
     often = pool.kept(10 * list(range(24)))
@@ -115,13 +114,9 @@ def test_it_learns_the_keys_of_its_clips_and_its_weights_answer_alike(data, tmp_
     assert KeyEstimator(training.folder.weights).listener.profile(segments[0]).shape == (24,)
 
 
-def header() -> Header:
-    return Header("x", "Test", SMALL, KEYS_BY_NAME, "MIT", "test", "")
-
-
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     network = settled(replace(SMALL, filters=4))
-    sealed = save_weights(tmp_path / "x.safetensors", network, header())
+    sealed = save_weights(tmp_path / "x.safetensors", network, header(calibration=KEYS_BY_NAME))
     assert sealed.kind == "all-convolutional"
     assert read_header(tmp_path / "x.safetensors") == sealed
     loaded = load_weights(tmp_path / "x.safetensors")
@@ -134,14 +129,14 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
 def test_a_header_without_a_kind_is_that_of_a_chromanet(tmp_path):
     chromanet = EXPERIMENTS["stone24"].network()
     path = tmp_path / "old.safetensors"
-    sealed = save_weights(path, chromanet, replace(header(), architecture=chromanet.architecture))
+    sealed = save_weights(path, chromanet, header())
     assert sealed.kind == "chromanet"
     assert load_weights(rewritten(path, {}, without="kind")).header == sealed
 
 
 def test_weights_of_a_kind_that_nobody_knows_are_refused(tmp_path):
     path = tmp_path / "x.safetensors"
-    save_weights(path, settled(), header())
+    save_weights(path, settled(), header(calibration=KEYS_BY_NAME))
     with pytest.raises(WeightsError, match="unknown kind 'transformer'"):
         read_header(rewritten(path, {"kind": "transformer"}))
     with pytest.raises(WeightsError):

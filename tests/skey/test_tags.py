@@ -493,8 +493,7 @@ def test_an_index_of_fragments_that_would_point_elsewhere_is_not_left_behind(tmp
         stream = out.add_stream("aac", rate=RATE, layout="mono")
         sound = av.AudioFrame.from_ndarray(music()[None], "fltp", "mono")
         sound.sample_rate = RATE
-        for packet in [*stream.encode(sound), *stream.encode(None)]:
-            out.mux(packet)
+        out.mux([*stream.encode(sound), *stream.encode(None)])
     content = path.read_bytes()
     assert content[-12:-8] == b"mfro"
     assert left_alone(path, "index of its fragments")

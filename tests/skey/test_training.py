@@ -169,10 +169,6 @@ def batch_of(data: TrainingData, clips: list[int]) -> Batch:
     return Batch(segments[:, 0], segments[:, 1], c[place], moved[place])
 
 
-def gradient(network: ChromaNet) -> torch.Tensor:
-    return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
-
-
 def settled_network() -> ChromaNet:
     torch.manual_seed(0)
     return ChromaNet(replace(SMALL, stochastic_depth=0.0)).train()
@@ -186,7 +182,8 @@ def test_groups_of_items_give_the_loss_and_gradient_of_one_pass(data):
             patch.setattr(step, "GROUP", group)
             loss = sum(batch_loss(None, network, EXPERIMENTS["skey"].loss, batch).values())
         loss.backward()
-        results.append((loss.item(), gradient(network)))
+        gradients = [p.grad.flatten() for p in network.parameters() if p.grad is not None]
+        results.append((loss.item(), torch.cat(gradients)))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
     assert torch.allclose(results[0][1], results[1][1], atol=1e-5)
 

@@ -101,10 +101,6 @@ def test_two_processes_from_the_command_line_train_as_one_does(tmp_path):
         (("--seed", "1", "--device", "tpu"), {}, "--device tpu cannot be used here"),
         (("--seed", "1", "--soundfont", __file__), {}, f"--soundfont {__file__} cannot be played: not a"),
     ],
-    ids=[
-        *("again", "device", "torchrun", "no-device", "no-weights", "other-weights", "folder", "long-name"),
-        *("no-package", "soundfont"),
-    ],
 )
 def test_what_would_overwrite_a_run_or_cannot_begin_is_refused(
     tmp_path, monkeypatch, options, environment, reason

@@ -87,20 +87,17 @@ def listen(answers: pd.DataFrame, dataset: Dataset, rows: Sequence[int], folded:
 
 def _clip(row: pd.Series, dataset: Dataset, track: Track, folded: str) -> str:
     reference, names = row[REFERENCE], systems_in(row.to_frame().T)
-    words = _words(track.id, *(row[tag] for tag in TAGS[1:] if tag in row))
+    words = filter(None, (track.id, *(row[tag] for tag in TAGS[1:] if tag in row)))
     state = track.audio.stat() if track.audio else None
     which = f" {track.audio} {state.st_size} {state.st_mtime_ns}" if state else ""
     source = clip_file(lambda: dataset.waveform(track), f"{dataset.name}-{track.id}{which}")
-    caption, table = f"<strong>{reference}</strong><br>{words}", answers_table(reference, row[names])
+    caption = f"<strong>{reference}</strong><br>{' · '.join(map(html.escape, words))}"
+    table = answers_table(reference, row[names])
     if folded:
         table = f"<details><summary>{html.escape(folded)}</summary><p>{caption}</p>{table}</details>"
     return (
         f'<div class="companion-heard">{player(source, "Listen first." if folded else caption)}{table}</div>'
     )
-
-
-def _words(*words: str) -> str:
-    return " · ".join(html.escape(word) for word in words if word)
 
 
 def answers_table(reference: Key, answers: pd.Series) -> str:

@@ -33,17 +33,8 @@ SCALES: tuple[Scale, ...] = get_args(Scale)
 PARTS = ("all", "full", "hard", "chorales", "tunes")  # parts of the test clips that get numbers of their own
 
 NETWORKS = (  # networks whose rows are tried, where their weights are at hand
-    "stone",
-    "stone24",
-    "skey",
-    "skey-plus3",
-    "skey-no-average",
-    "skey-calibrated",
-    "skey-peaks",
-    "skey-late",
-    "skey-sharp",
-    "skey-fifths",
-    *RELEASED,
+    *("stone", "stone24", "skey", "skey-plus3", "skey-no-average", "skey-calibrated"),
+    *("skey-peaks", "skey-late", "skey-sharp", "skey-fifths", *RELEASED),
 )
 
 PerClip = Bool[np.ndarray, " clips"]

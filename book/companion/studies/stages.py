@@ -1,17 +1,14 @@
 """What each stage of an estimate, and of training S-KEY on many tracks, takes of one core."""
 
 import hashlib
-import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
 from skey.audio import normalise, stream_array
-from skey.cli import POSITIVE, Number
-from skey.cli.measure import FORMATS, machine, write_recording
+from skey.cli.measure import FORMATS, MINUTES, RUNS, show, write_recording
 from skey.cli.step import BATCH, Stage, in_turn, ways_to_step
 from skey.estimator import KeyEstimator
 from skey.experiments import find_experiment
@@ -25,21 +22,14 @@ from skey.training.shards import open_shards, write_index, write_shard
 TRACKS = 8  # tracks in the shard that is written and read
 
 
-@click.command()
-@click.option("--minutes", type=Number(min=0.5), default=3.0, show_default=True, help="Of sound.")
-@click.option("--runs", type=POSITIVE, default=3, show_default=True, help="Turns.")
+@click.command(params=[MINUTES(default=3.0), RUNS(default=3)])
 def stages(minutes: float, runs: int) -> None:
     """CPU seconds of each stage of an estimate, and of training S-KEY on many tracks, as JSON."""
-    click.echo(json.dumps({"machine": machine(), "rows": measure_stages(minutes, runs)}, indent=1))
-
-
-def measure_stages(minutes: float, runs: int) -> list[dict[str, Any]]:
-    """All stages, for a made-up mp3 of so many minutes and the training of S-KEY; see ``in_turn``."""
     with tempfile.TemporaryDirectory() as folder:
         track = Path(folder) / "track.mp3"
         write_recording(track, 60 * minutes, FORMATS["mp3"])
         estimates, features = _of_estimates(track, minutes), _of_features(track, Path(folder) / "shards")
-        return in_turn([*estimates, *features, *ways_to_step(find_experiment("skey"))], runs)
+        show(in_turn([*estimates, *features, *ways_to_step(find_experiment("skey"))], runs), as_json=True)
 
 
 def _of_estimates(track: Path, minutes: float) -> list[Stage]:

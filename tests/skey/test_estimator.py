@@ -88,6 +88,7 @@ def test_lists_tensors_and_file_objects_are_heard_as_arrays_are(tmp_path, estima
 WRONG = """
 import io, sys
 import numpy as np
+from skey.audio import prepare, read_audio
 from skey.estimator import KeyEstimator
 estimator, song, closed = KeyEstimator("krumhansl"), np.zeros(66_150, np.float32), io.BytesIO(b"x")
 closed.close()
@@ -101,6 +102,10 @@ for attempt in (
     lambda: list(estimator.estimate_many(["song.wav"], jobs=0)),
     lambda: list(estimator.estimate_many([b"song.wav"])),
     lambda: estimator.estimate(song, np.int16(22_050)),
+    *(lambda each=each: estimator.estimate(song, each) for each in (0, -44_100, float("nan"))),
+    lambda: estimator.estimate([], 22_050),
+    *(lambda each=each: prepare(each, 22_050) for each in ("song.wav", None, [0.5])),
+    *(lambda each=each: read_audio(each) for each in (None, song)),
 ):
     try:
         print(attempt().reason)
@@ -123,6 +128,16 @@ def test_wrong_arguments_are_refused_with_what_to_do_where_types_are_not_checked
         "SkeyError 0 jobs: expected a whole number of threads, at least 1",
         "AudioError expected paths as text or pathlib.Path",
         "the recording is silent",
+        *(
+            f"AudioError {each} is no sample rate: expected a number from 1000"
+            for each in (0, -44_100, "nan")
+        ),
+        "EmptyAudio the array is empty",
+        *(f"AudioError expected an array of samples, not {each}" for each in ("str", "NoneType", "list")),
+        *(
+            f"UnreadableAudio expected a path or a file opened with 'rb', not {each}"
+            for each in ("None", "nd")
+        ),
     ]
     assert all(line.startswith(start) for line, start in zip(said.splitlines(), starts, strict=True)), said
 

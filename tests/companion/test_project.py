@@ -176,6 +176,13 @@ def test_a_second_run_py_does_not_disturb_an_installation(clone):
     assert not (clone / ".venv").exists()
 
 
+def test_the_companion_too_writes_utf_8_whatever_the_locale_is():
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-m", "companion", "systems"]
+    shown = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert "24-STONE ω = 1" in shown.stdout.decode()
+
+
 def test_run_py_needs_only_the_standard_library():
     tree = ast.parse((ROOT / "run.py").read_text("utf-8"))
     assert {name.split(".")[0] for name in imported_modules(tree)} <= sys.stdlib_module_names

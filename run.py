@@ -7,15 +7,17 @@ Needs nothing but Python's standard library, on Linux, macOS and Windows.
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
-STAMP = VENV / "skey-companion.stamp"
+STAMP = VENV / "skey-companion.stamp"  # empty until the environment is finished
 PYTHONS = ((3, 11), (3, 13))
 COMMANDS = {
     "reproduce": "run every notebook, check the record, build the book, print the scores",
@@ -48,9 +50,20 @@ def venv_python() -> Path:
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+def make_place() -> None:
+    """Remove an older environment of ours; refuse where it is another's, or runs this."""
+    if os.path.lexists(VENV):
+        if not STAMP.is_file():
+            sys.exit(f"run.py did not make {VENV}: rename or remove it, then run the same command again.")
+        if VENV.samefile(sys.prefix):
+            sys.exit(f"{VENV} is to be made anew, and this Python runs in it: call `deactivate` first.")
+    shutil.rmtree(VENV, ignore_errors=True)
+
+
 def create_venv() -> None:
     """Make an empty virtual environment, or say what the system lacks for it."""
-    shutil.rmtree(VENV, ignore_errors=True)
+    VENV.mkdir(exist_ok=True)
+    STAMP.touch()
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
     if made.returncode:
         said = made.stdout + made.stderr
@@ -65,10 +78,41 @@ def pip_install(*arguments: str) -> None:
         sys.exit("Installation failed: pip says above why. Run the same command again when that is mended.")
 
 
+def lock(file: TextIO) -> None:
+    """Keep other installations out until this file is closed or the process ends, however it ends."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        sys.exit("Another run.py is installing here: run the same command again when it has finished.")
+    except OSError:
+        pass  # The disks of some clusters have no locks.
+
+
+def is_prepared() -> bool:
+    """Whether the stamp says that the virtual environment is finished."""
+    return STAMP.is_file() and STAMP.read_text() == fingerprint()
+
+
 def prepare_environment() -> None:
-    """Create and fill the virtual environment, unless its stamp says that this was done."""
-    if STAMP.is_file() and STAMP.read_text() == fingerprint():
+    """Create and fill the virtual environment, unless that is done."""
+    if is_prepared():
         return
+    with (ROOT / ".venv.lock").open("w") as file:
+        lock(file)
+        if not is_prepared():  # as another may have finished just now
+            install()
+
+
+def install() -> None:
+    """Make the virtual environment anew, and stamp it when it is finished."""
+    make_place()
     began = time.monotonic()
     print("Installing the pinned packages (once, about 3 minutes) ...", file=sys.stderr, flush=True)
     create_venv()
@@ -83,6 +127,8 @@ def main() -> int:
     """Prepare the environment and run the command in it."""
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
+        if hasattr(signal, "SIGPIPE"):
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head -1` is no error
         print(usage())
         return 0
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
@@ -90,7 +136,12 @@ def main() -> int:
     prepare_environment()
     # Whoever switches off compiled modules pays for it at every start: hundreds of processes in the tests.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return subprocess.run([str(venv_python()), "-m", "companion", *arguments], env=environment).returncode
+    command = [str(venv_python()), "-m", "companion", *arguments]
+    if os.name != "nt":
+        os.execve(command[0], command, environment)
+    child = subprocess.Popen(command, env=environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the child, which ends in its own time.
+    return child.wait()
 
 
 if __name__ == "__main__":
@@ -98,3 +149,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        sys.exit(f"run.py: {error}")

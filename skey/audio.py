@@ -105,6 +105,10 @@ def stream_array(
     samples: Shaped[np.ndarray, "..."], sample_rate: int | float, seconds: int | float = 15
 ) -> Iterator[Wave]:
     """Do to an array what :func:`stream_audio` does to a file; takes and raises what :func:`prepare` does."""
+    if not isinstance(samples, np.ndarray):
+        raise AudioError(
+            f"expected an array of samples, not {type(samples).__name__}; files go to read_audio"
+        )
     if np.ma.is_masked(samples):
         raise AudioError("some samples are masked: fill them, for instance by samples.filled(0)")
     rate = _rate(sample_rate)
@@ -114,7 +118,7 @@ def stream_array(
     if not (np.issubdtype(table.dtype, np.integer) or np.issubdtype(table.dtype, np.floating)):
         raise AudioError(f"expected an array of real numbers, not of {table.dtype}")
     if not table.size:
-        raise AudioError("the array is empty")
+        raise EmptyAudio("the array is empty: it has no samples; check where they come from")
     table = table.T if table.shape[0] < table.shape[1] else table
     frames = block_frames(rate, table.shape[1])
     blocks = ((rate, as_float(table[i : i + frames])) for i in range(0, len(table), frames))
@@ -127,9 +131,10 @@ def _rate(sample_rate: object) -> float:
         if isinstance(sample_rate, str | bytes):
             raise TypeError
         rate = float(sample_rate)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise AudioError(f"{sample_rate!r} is no sample rate: expected a number such as 44100") from error
-    check_rate(rate)
+        check_rate(rate)
+    except (TypeError, ValueError, OverflowError, AudioError) as error:
+        expected = "a number from 1000 to 1000000 per second, such as 44100"
+        raise AudioError(f"{sample_rate!r} is no sample rate: expected {expected}") from error
     return rate
 
 

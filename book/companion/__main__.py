@@ -6,7 +6,7 @@ import click
 
 from skey import __version__
 from skey.cli import COMMANDS as LIBRARY
-from skey.cli import LazyGroup
+from skey.cli import LazyGroup, prepare_streams
 
 COMMANDS = {  # name of each command of the companion: the module that defines it and its line in the help
     "reproduce": ("companion.run", "Run the notebooks, check the record, build the book."),
@@ -36,6 +36,7 @@ class Companion(LazyGroup):
 @click.version_option(__version__, prog_name="companion")
 def main() -> None:
     """The reproducible companion to STONE and S-KEY, and the library below it."""
+    prepare_streams()
 
 
 if __name__ == "__main__":

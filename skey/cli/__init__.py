@@ -96,12 +96,17 @@ class LazyGroup(click.Group):
             raise click.ClickException(f"this needs {package}: {extra}") from error
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="skey")
-def main() -> None:
-    """Musical keys from sound: estimate them, train for them, build the open corpus."""
+def prepare_streams() -> None:
+    """Stand in for closed streams, and write UTF-8 whatever the locale is: names hold any letter."""
     for name, mode in (("stdin", "r"), ("stderr", "w")):
         if getattr(sys, name) is None:  # It was closed, and the next file that is opened would be it.
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="skey")
+def main() -> None:
+    """Musical keys from sound: estimate them, train for them, build the open corpus."""
+    prepare_streams()

@@ -93,7 +93,9 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
 
 
 def _check_opened(sound: BinaryFile) -> None:
-    """Raise ``UnreadableAudio`` for a file object that is closed, only written to, or gives no bytes."""
+    """Raise ``UnreadableAudio`` for what is no file object, closed, only written to, or gives no bytes."""
+    if not isinstance(sound, BinaryFile):
+        raise UnreadableAudio(f"expected a path or a file opened with 'rb', not {type(sound).__name__}")
     try:
         nothing: object = sound.read(0)
     except (OSError, ValueError) as error:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from skey.audio import SAMPLE_RATE
 from skey.inference.confidence import TINY
-from skey.inference.filters import frames_of
+from skey.inference.filters import SEGMENT_SAMPLES, frames_of
 from skey.keys import KEYS
 from skey.shapes import Float, Float32
-from skey.vqt import SEGMENT_FRAMES, LogVQT, crop
+from skey.vqt import LogVQT, crop
 from skey.weights.store import LoadedModel, write_file
 
 INPUT, OUTPUT = "waveform", "probabilities"  # of the graph
@@ -30,13 +30,15 @@ class WaveformToProbabilities(nn.Module):
 
     def forward(self, waveform: Float32[Tensor, "1 samples"]) -> Float[Tensor, "1 outputs"]:
         """(1, 24) or (1, 12), summing to one, of (1, samples) at 22,050 Hz, mono, peak 1, from 0.755 s on."""
-        items = self._items(self.front_end(waveform))
+        items = self._items(self.front_end(waveform), torch._shape_as_tensor(waveform)[1])
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
         logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
         probabilities: Tensor = logits.softmax(1).reshape(profile.shape)
         return self.header.calibration.probabilities(probabilities)
 
-    def _items(self, log_vqt: Float[Tensor, "1 99 frames"]) -> Float[Tensor, "items 99 item_frames"]:
+    def _items(
+        self, log_vqt: Float[Tensor, "1 99 frames"], samples: Tensor
+    ) -> Float[Tensor, "items 99 item_frames"]:
         """What the network takes: windows, or the whole, repeated until long enough; lengths are computed."""
 
         def up_to(length: Tensor) -> Tensor:
@@ -47,8 +49,9 @@ class WaveformToProbabilities(nn.Module):
         whole, least = self.header.whole_track, self.header.architecture.minimum_frames
         most = frames_of(self.header.window_seconds)
         window = frames if whole else frames.clamp(max=most)
-        # A rest of half a segment reaches back to fill a window, a shorter one is dropped.
-        count = frames // frames if whole else (frames + most - SEGMENT_FRAMES // 2) // most
+        # A rest of half a segment reaches back to fill a window, one that is a sample shorter is dropped.
+        length = self.header.window_seconds * SAMPLE_RATE
+        count = frames // frames if whole else (samples + length - SEGMENT_SAMPLES // 2) // length
         starts = torch.minimum(up_to(count.clamp(min=1)) * most, frames - window)
         repeats = (least + window - 1) // window
         cut = log_vqt[0][:, starts[:, None] + up_to(repeats * window) % window].transpose(0, 1)

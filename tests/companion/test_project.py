@@ -114,23 +114,73 @@ def test_run_py_alone_says_what_it_can_do():
     assert all(f"python3 run.py {name}" in shown.stdout for name in ("reproduce", "test", "book"))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs a shell script in place of Python")
-def test_run_py_hands_over_where_it_was_called(tmp_path):
-    elsewhere, python = tmp_path / "elsewhere", tmp_path / ".venv/bin/python"
-    for folder in (elsewhere, python.parent):
-        folder.mkdir(parents=True)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE")
+def test_run_py_ends_in_silence_where_nobody_reads_on():
+    shown = subprocess.run(f"'{sys.executable}' '{ROOT / 'run.py'}' | true", shell=True, capture_output=True)
+    assert shown.stderr == b""
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """As much of the checkout as `run.py` needs."""
     for name in ("run.py", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    python.write_text('#!/bin/sh\nprintf "%s %s" "$PWD" "$*"\n')
-    python.chmod(0o755)
-    stamp = "import run; run.STAMP.write_text(run.fingerprint())"
-    subprocess.run([sys.executable, "-c", stamp], cwd=tmp_path, check=True)
-    command = [sys.executable, tmp_path / "run.py", "detect", "song.wav"]
-    shown = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=True)
-    assert shown.stdout == f"{elsewhere.resolve()} -m companion detect song.wav"
-    tmp_path.rename(copy := tmp_path.with_name(f"{tmp_path.name} moved"))
-    stale = "import run; assert run.STAMP.read_text() != run.fingerprint(), 'it names the old folder'"
-    subprocess.run([sys.executable, "-c", stale], cwd=copy, check=True)
+    return tmp_path
+
+
+def run_python(folder, *arguments):
+    """What the same Python, started in a folder, did and printed."""
+    return subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script in place of Python")
+def test_run_py_becomes_the_command_where_it_was_called(clone):
+    elsewhere, inside = clone / "elsewhere", clone / ".venv/bin/python"
+    for folder in (elsewhere, inside.parent):
+        folder.mkdir(parents=True)
+    inside.write_text('#!/bin/sh\necho $$ "$PWD" "$*"\n')
+    inside.chmod(0o755)
+    assert not run_python(clone, "-c", "import run; run.STAMP.write_text(run.fingerprint())").returncode
+    # The same process: Ctrl-C and `kill` reach the command, which ends in its own time.
+    run_py = f"runpy.run_path({str(clone / 'run.py')!r}, run_name='__main__')"
+    code = f"import os, runpy; print(os.getpid(), flush=True); {run_py}"
+    mine, its, said = run_python(elsewhere, "-c", code, "detect", "song.wav").stdout.split(maxsplit=2)
+    assert its == mine and said == f"{elsewhere.resolve()} -m companion detect song.wav\n"
+    clone.rename(copy := clone.with_name(f"{clone.name} moved"))
+    stale = "import run; assert not run.is_prepared(), 'it names the old folder'"
+    assert not run_python(copy, "-c", stale).returncode
+
+
+def test_run_py_leaves_an_environment_alone_that_it_did_not_make(clone):
+    (clone / ".venv").mkdir()
+    (clone / ".venv/theirs").touch()
+    done = run_python(clone, "run.py", "test")
+    assert done.returncode == 1 and "run.py did not make" in done.stderr
+    assert [file.name for file in (clone / ".venv").iterdir()] == ["theirs"]
+
+
+def test_run_py_makes_no_environment_anew_that_runs_it(clone):
+    (clone / ".venv").mkdir()
+    (clone / ".venv/skey-companion.stamp").write_text("of an older lock")
+    code = "import run, sys; sys.prefix = str(run.VENV); run.prepare_environment()"
+    done = run_python(clone, "-c", code)
+    assert done.returncode == 1 and "call `deactivate` first" in done.stderr
+    assert (clone / ".venv/skey-companion.stamp").is_file()
+
+
+def test_a_second_run_py_does_not_disturb_an_installation(clone):
+    again = "subprocess.run([sys.executable, 'run.py', 'test']).returncode"
+    code = f"import run, subprocess, sys; f = open('.venv.lock', 'w'); run.lock(f); sys.exit({again})"
+    done = run_python(clone, "-c", code)
+    assert done.returncode == 1 and "Another run.py is installing here" in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_the_companion_too_writes_utf_8_whatever_the_locale_is():
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-m", "companion", "systems"]
+    shown = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert "24-STONE ω = 1" in shown.stdout.decode()
 
 
 def test_run_py_needs_only_the_standard_library():

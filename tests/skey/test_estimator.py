@@ -14,7 +14,7 @@ import soundfile
 import torch
 from sounds import cadence, noise
 
-from skey.audio import SAMPLE_RATE, AudioError, prepare
+from skey.audio import SAMPLE_RATE, AudioError, EmptyAudio, UnreadableAudio, prepare, read_audio
 from skey.cli.measure import measure
 from skey.errors import SkeyError, WeightsError
 from skey.estimator import KeyEstimator, Segment, merged
@@ -91,7 +91,14 @@ SONG = np.zeros(66_150, np.float32)
 @pytest.mark.parametrize(
     ("attempt", "error", "said"),
     [
-        (lambda it: it.estimate(SONG, "22050"), AudioError, "'22050' is no sample rate: expected a number"),
+        *(
+            (
+                lambda it, rate=rate: it.estimate(SONG, rate),
+                AudioError,
+                f"{rate!r} is no sample rate: expected",
+            )
+            for rate in ("22050", 0, -44_100, float("nan"))
+        ),
         (lambda it: it.estimate(SONG, None), ValueError, "an array needs its sample_rate"),
         (lambda it: it.estimate(b"song.wav"), AudioError, "expected a file or samples, not bytes"),
         (lambda it: it.estimate(None), AudioError, "expected a file or samples, not NoneType"),
@@ -102,6 +109,15 @@ SONG = np.zeros(66_150, np.float32)
         (lambda _: KeyEstimator(5), WeightsError, "expected a name or a file of weights, not 5"),
         (lambda it: [*it.estimate_many(["song.wav"], jobs=0)], SkeyError, "0 jobs: expected a whole number"),
         (lambda it: [*it.estimate_many([b"song.wav"])], AudioError, "expected paths as text or pathlib"),
+        (lambda it: it.estimate([], 22_050), EmptyAudio, "the array is empty"),
+        *(
+            (lambda _, it=it: prepare(it, 22_050), AudioError, "expected an array of samples, not")
+            for it in ("song.wav", None, [0.5])
+        ),
+        *(
+            (lambda _, it=it: read_audio(it), UnreadableAudio, "expected a path or a file opened with 'rb'")
+            for it in (None, SONG)
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_with_what_to_do(estimator, unchecked, attempt, error, said):

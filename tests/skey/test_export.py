@@ -76,6 +76,15 @@ def test_detect_tables_and_graph_agree_on_test_clips(name, clips, graph_of):
         assert detected.argmax() == asked.argmax()
 
 
+def test_a_rest_has_a_say_in_the_graph_from_the_sample_on_from_which_it_has_one_for_detect(clips, graph_of):
+    session, estimator = graph_of(load_weights("semitone-open")), KeyEstimator("semitone-open")
+    least = (60 + 7.5) * SAMPLE_RATE
+    song = np.concatenate([clips[0], clips[4], clips[0]])
+    for wave in (song[: int(least) - 1], song[: int(least)]):
+        detected = np.array(estimator.estimate(wave, SAMPLE_RATE).probabilities)
+        np.testing.assert_allclose(answer(session, wave / np.abs(wave).max()), detected, atol=2e-2)
+
+
 @pytest.mark.parametrize("name", ["skey", "stone12"])
 def test_the_graph_agrees_with_the_released_networks_on_the_golden_clips(shared, released, graph_of, name):
     loaded = released(name)

@@ -232,7 +232,7 @@ def test_the_record_is_read_without_features_unless_asked(recorded, monkeypatch)
 
 @pytest.mark.parametrize(
     "changes",
-    [{"limit": 24}, {"seed": 5}, {"dataset": "elsewhere"}, {"limit": 24, "recompute": True}, {"output": "x"}],
+    [{"limit": 24}, {"seed": 5}, {"dataset": "elsewhere"}, {"limit": 24, "recompute": True}],
 )
 def test_other_parameters_never_overwrite_the_shipped_record(recorded, changes):
     before = contents(recorded.folder)

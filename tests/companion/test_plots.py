@@ -14,10 +14,8 @@ from companion.paper import label
 from companion.plots import (
     INK,
     Drawing,
-    canvas,
     colour,
     confusion_drawing,
-    draw,
     heatmap_drawing,
     logo,
     normalise_rows,
@@ -52,7 +50,7 @@ def drawings() -> dict[str, Drawing]:
         "signatures": confusion_drawing(TABLE, "feature-engineering"),
         "scores": scores_drawing(EVALUATION, "mirex", "Scores"),
         "logo": logo(),
-        **{sign: draw(canvas(1.0, 1.0)[0], f"The rule with {sign}3", "") for sign in "−+"},
+        **{sign: scores_drawing(EVALUATION, "mirex", f"The rule with {sign}3") for sign in "−+"},
     }
 
 

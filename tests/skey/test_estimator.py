@@ -14,10 +14,11 @@ import soundfile
 import torch
 from sounds import cadence, noise
 
-from skey.audio import SAMPLE_RATE, AudioError, EmptyAudio, UnreadableAudio, prepare, read_audio
+from skey.audio import SAMPLE_RATE, AudioError, EmptyAudio, prepare, read_audio
 from skey.cli.measure import measure
 from skey.errors import SkeyError, WeightsError
 from skey.estimator import KeyEstimator, Segment, merged
+from skey.files.decoding import UnreadableAudio
 from skey.inference.confidence import fit_temperature, sharpen
 from skey.inference.tonality import TONAL_PROMINENCE, measure_tonality
 from skey.keys import KEYS, Key, parse_key

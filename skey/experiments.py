@@ -157,7 +157,7 @@ a graphics card a minute."""
 
 _MINUTES = {"batch": 16, "steps": 70, "epochs": 4}  # what a processor core does in minutes
 
-_FEWER_EPOCHS = ("stone-invariance", "skey-peaks", "skey-late", "skey-entropy", "skey-sharp", "skey-fifths")
+_FEWER_EPOCHS = ("stone-invariance", "skey-late", "skey-entropy", "skey-sharp", "skey-fifths")
 OUR_SCALES: Mapping[str, Mapping[str, int | float]] = {
     **{name: {"epochs": 26} for name in _FEWER_EPOCHS},
     "semitone-open": _MINUTES | {"steps": 140, "epochs": 40},

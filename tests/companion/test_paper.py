@@ -119,14 +119,14 @@ def test_no_claim_of_a_paper_is_refuted_by_a_network_that_saw_little_of_what_the
 
 
 def test_a_claim_may_name_a_run_that_saw_as_many_examples_as_its_rival():
-    (judged,) = (each for each in judge_all() if each.claim.id == "peaks-beat-decibels")
+    (judged,) = (each for each in judge_all() if each.claim.id == "signature-first-is-better")
     assert examples_seen(judged.claim.better) == examples_seen(judged.claim.worse) == 59_904
     assert judged.difference and judged.verdict == verdict(judged.difference, judged.claim.kind)
-    assert f"S-KEY, pseudo-label's row calibrated ({judged.claim.worse})" in claims_table([judged])
+    assert f"from spectral peaks, row calibrated ({judged.claim.worse})" in claims_table([judged])
 
 
 def test_a_question_of_our_own_is_a_test_unless_the_loser_saw_fewer_examples():
-    claim = replace(next(claim for claim in claims() if not claim.paper), better="skey", worse="skey-peaks")
+    claim = replace(next(claim for claim in claims() if not claim.paper), better="skey", worse="skey-late")
     assert not is_test(claim, "holds")  # skey saw many times as many
     assert is_test(claim, "does not hold")
     assert is_test(replace(claim, worse="released-skey"), "does not hold")

@@ -27,6 +27,7 @@ from companion.scores import METRICS
 from companion.systems import systems_of
 from companion.training import read_training_records
 from skey.errors import SkeyError
+from skey.experiments import EXPERIMENTS
 from skey.keys import KEYS, Key
 from skey.metrics import Interval
 from skey.weights import SHIPPED, read_header
@@ -123,6 +124,14 @@ def test_a_claim_may_name_a_run_that_saw_as_many_examples_as_its_rival():
     assert examples_seen(judged.claim.better) == examples_seen(judged.claim.worse) == 59_904
     assert judged.difference and judged.verdict == verdict(judged.difference, judged.claim.kind)
     assert f"from spectral peaks, row calibrated ({judged.claim.worse})" in claims_table([judged])
+
+
+def test_the_first_five_ablations_of_skey_and_the_last_saw_a_tenth_and_the_others_a_fiftieth():
+    ours = [name for name in systems_of("skey-ablations") if name in EXPERIMENTS]
+    shares = [round(PAPERS_EXAMPLES / examples_seen(name)) for name in ours]
+    assert shares == [10, 10, 10, 10, 10, 50, 50, 50, 50, 10]
+    page = (find_checkout() / "notebooks" / "skey-ablations.ipynb").read_text(encoding="utf-8")
+    assert "The first five and the last saw a tenth of their pairs, the others a fiftieth" in page
 
 
 def test_a_question_of_our_own_is_a_test_unless_the_loser_saw_fewer_examples():

@@ -14,9 +14,9 @@ from typing import TypeAlias
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 
+from skey.files.decoding import RATES, Block, EmptyAudio, as_float, block_frames, check_rate, decoded
 from skey.files.decoding import AudioError as AudioError
 from skey.files.decoding import BinaryFile as BinaryFile
-from skey.files.decoding import Block, EmptyAudio, as_float, block_frames, check_rate, decoded
 from skey.files.decoding import PathLike as PathLike
 from skey.shapes import Float32, Shaped
 
@@ -133,7 +133,7 @@ def _rate(sample_rate: object) -> float:
         rate = float(sample_rate)  # type: ignore[arg-type]
         check_rate(rate)
     except (TypeError, ValueError, OverflowError, AudioError) as error:
-        expected = "a number from 1000 to 1000000 per second, such as 44100"
+        expected = f"a number from {RATES[0]} to {RATES[1]} per second, such as 44100"
         raise AudioError(f"{sample_rate!r} is no sample rate: expected {expected}") from error
     return rate
 

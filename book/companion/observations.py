@@ -97,11 +97,13 @@ def observe(
     """
     checkout, began = find_checkout(), time.monotonic()
     checked(limit=limit, recompute=recompute, output=output)
-    if limit and not recompute:
-        raise ParameterError(f"limit={limit}: the record is shown whole; a limit needs `-p recompute True`")
-    if output and not recompute:
-        raise ParameterError(f"output={output!r}: nothing is written without `-p recompute True`")
     if not recompute:
+        if limit:
+            raise ParameterError(
+                f"limit={limit}: the record is shown whole; a limit needs `-p recompute True`"
+            )
+        if output:
+            raise ParameterError(f"output={output!r}: nothing is written without `-p recompute True`")
         return read_observation(checkout / RESULTS, name)
     if limit:
         refuse_shipped(checkout, output, f"limit={limit}")

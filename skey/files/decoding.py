@@ -35,6 +35,7 @@ _CONTAINERS = (
 
 _BLOCK_VALUES = 2**20
 _BLOCK_SECONDS = 10
+RATES = 1_000, 1_000_000  # of samples per second, least and most
 _LEAST_LOSS_SECONDS = 0.5
 _KINDS = {
     stat.S_IFDIR: "a folder, not a sound file (`skey detect -r` walks folders)",
@@ -106,7 +107,7 @@ def _check_opened(sound: BinaryFile) -> None:
 
 def check_rate(sample_rate: int | float) -> None:
     """Raise ``UnreadableAudio`` for rates outside 1 kHz to 1 MHz, whose resampling could take any memory."""
-    if not 1_000 <= sample_rate <= 1_000_000:
+    if not RATES[0] <= sample_rate <= RATES[1]:
         outside = f"{sample_rate:g} Hz is no sample rate of music (1 kHz to 1 MHz)"
         raise UnreadableAudio(f"{outside}; export it again")
 

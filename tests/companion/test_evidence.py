@@ -1,6 +1,7 @@
 """Degradation, confidence, disagreement: one effect at a time, honest confidence, clips chosen by a rule."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from made_up import answers_to
 
 from companion import observations
-from companion.parameters import ParameterError
+from companion.parameters import ParameterError, checked
 from companion.record import RESULTS
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CONDITIONS
@@ -37,17 +38,22 @@ def test_a_smaller_run_never_replaces_the_shipped_record(checkout):
     assert observations.observation_path(checkout / RESULTS, "x").read_bytes() == before
 
 
+look = partial(observations.observe, reliability.NAME, dict)
+
+
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("refuses", "asked", "said"),
     [
-        ({"limit": -3, "recompute": True}, "limit=-3: expected 0"),
-        ({"limit": 24}, "limit=24: the record is shown whole; a limit needs `-p recompute True`"),
-        ({"output": "new"}, "output='new': nothing is written without `-p recompute True`"),
+        (look, {"limit": -3, "recompute": True}, "limit=-3: expected 0"),
+        (look, {"output": "new"}, "output='new': nothing is written without `-p recompute True`"),
+        (look, {"limit": 24}, "limit=24: the record is shown whole; a limit needs `-p recompute True`"),
+        (checked, {"limit": "many"}, "limit='many': expected a value of type int"),
+        (checked, {"recompute": "perhaps"}, "recompute='perhaps': expected a value of type bool"),
     ],
 )
-def test_values_without_meaning_are_refused(asked, said):
+def test_values_without_meaning_are_refused(refuses, asked, said):
     with pytest.raises(ParameterError, match=re.escape(said)):
-        observations.observe(reliability.NAME, dict, **asked)
+        refuses(**asked)
 
 
 def test_the_clips_are_clean_and_balanced():

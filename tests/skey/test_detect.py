@@ -14,6 +14,8 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 from sounds import cadence, noise
+from test_decoding import claiming
+from test_tags import save_fields
 
 from skey import weights as library
 from skey.cli import main
@@ -159,6 +161,13 @@ def test_quiet_says_results_and_failures_alone(folder):
     command = [sys.executable, "-m", "skey", "detect", folder / "cut.mp3", "--quiet"]
     (line,) = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
     assert line.startswith(f"{folder / 'cut.mp3'}: not a readable sound file (no frames of sound)")
+
+
+def test_uncertain_keys_can_be_withheld(folder):
+    ran = detect(folder / "a.wav", "--min-confidence", "1")
+    assert ran.stdout.startswith("-\t0.00\t")
+    assert "too uncertain" in ran.stderr
+    assert ran.exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -456,6 +465,20 @@ def test_a_key_signature_is_not_written_into_tags(folder, signatures, options):
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "gives key signatures, not keys" in ran.stderr and "Traceback" not in ran.stderr
     assert (folder / "a.wav").read_bytes() == before
+
+
+def test_the_files_that_a_rehearsal_refuses_are_those_that_are_refused(folder):
+    (folder / "stream.wav").write_bytes(claiming((folder / "a.wav").read_bytes(), 0xFFFFFFFF))
+    said = [detect("-r", folder, "--write-tags", *options) for options in (["--dry-run"], [])]
+    assert [ran.exit_code for ran in said] == [1, 1]
+    rehearsed, real = (ran.stderr.replace("would write", "wrote") for ran in said)
+    assert "stream.wav: its header claims another length" in rehearsed
+    assert rehearsed == real
+
+
+def test_a_placeholder_in_the_place_of_a_key_is_not_skipped(folder):
+    save_fields(folder / "more" / "b.FLAC", INITIALKEY="-")
+    assert detect("-r", folder / "more", "--skip-tagged").stdout.startswith("D major")
 
 
 def test_a_dash_is_standard_input_and_is_heard_anew_by_a_resumed_run(folder, tmp_path):

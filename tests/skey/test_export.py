@@ -124,6 +124,13 @@ def test_a_graph_goes_into_a_folder_that_is_there(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_graph_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.onnx.export", lambda *_, **__: None)
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(main, ["export", "stone", "--onnx", str(tmp_path / "file" / "stone.onnx")])
+    assert done.exit_code == 1 and done.stderr.startswith("Error: Cannot write ")
+
+
 def test_without_onnx_one_line_names_the_extra_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     done = CliRunner().invoke(main, ["export", "stone", "--onnx", str(tmp_path / "stone.onnx")])

@@ -100,6 +100,14 @@ def test_views_that_agree_on_the_mode_cost_nothing_and_undecided_ones_three_time
         assert mode_loss(views(undecided, b, undecided)).item() == pytest.approx(3 * math.log(2))
 
 
+def test_views_that_all_say_half_major_have_no_gradient_of_the_mode_and_not_its_minimum():
+    seen = [torch.full((1, 12, 2), 1 / 24, requires_grad=True) for _ in range(3)]
+    loss = mode_loss(views(*seen)).sum()
+    # Of a profile only what moves from one mode to the other counts: its sum stays one.
+    assert [y.sum(1).diff().item() for y in torch.autograd.grad(loss, seen)] == pytest.approx([0, 0, 0])
+    assert mode_loss(views(*3 * [matrix(0, 1)])).item() < loss.item()
+
+
 @pytest.mark.parametrize(
     ("signature", "minor", "c", "row"), [(9, 0, 0, 0), (0, 1, 0, 3), (0, 0, 3, 0), (2, 1, 7, 10)]
 )

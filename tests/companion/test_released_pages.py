@@ -28,7 +28,7 @@ from skey.calibration import Calibration
 from skey.errors import SkeyError
 from skey.keys import KEYS, Notation, format_key, parse_key
 from skey.listeners import windows
-from skey.weights import DEFAULT
+from skey.weights import DEFAULT, SHIPPED, SUFFIX, read_header
 from skey.weights.store import read_weights
 
 FRAMES = 646
@@ -186,6 +186,14 @@ def test_every_network_but_the_default_has_a_row_in_the_table_of_networks():
         entry = shipped("calibration").entries[name]
         (row,) = (row for row in rows if f"`{name}`" in row)
         assert entry["checksum"][:12] in row and f"| {entry['parameters']:,} |" in row
+
+
+def test_the_networks_called_open_music_alone_heard_recordings_and_take_longer_windows():
+    headers = {file.stem: read_header(file) for file in SHIPPED.glob(f"*{SUFFIX}")}
+    called = {name for name in headers if "open music" in SYSTEMS[name].title}
+    assert called == {name for name, header in headers.items() if header.training.get("recorded_tracks")}
+    assert called == {name for name, header in headers.items() if header.window_seconds == 30}
+    assert {header.window_seconds for name, header in headers.items() if name not in called} == {15}
 
 
 def test_the_codes_for_djs_name_each_key_once():

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from skey.calibration import Calibration
+from skey.keys import KEYS
 from skey.losses import (
     LossSettings,
     Views,
@@ -120,6 +122,13 @@ def tonic_and_relative(row: int, root: float, below: float, above: float) -> Ten
     u = torch.zeros(1, 12)
     u[0, row % 12], u[0, (row - 3) % 12], u[0, (row + 3) % 12] = root, below, above
     return u
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_labels_name_row_0_a_major_and_f_sharp_minor(key):
+    label = oracle(torch.tensor([key.signature]), torch.tensor([int(key.mode == "minor")]), torch.tensor([0]))
+    named = Calibration(outputs=24, major=9, minor=6).key_profile(label)  # as Figure 3 names the outputs
+    assert KEYS[int(named.argmax())] == key
 
 
 def test_the_pseudo_label_is_major_where_the_root_is_louder_than_its_relative_minor():

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import answers_to
+from made_up import answers_to, functions_of
 
 from companion import observations
 from companion.parameters import ParameterError, checked
@@ -15,6 +15,7 @@ from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CONDITIONS
 from skey.keys import Key, parse_key
 
+CONFIDENCE = functions_of(reliability.NAME)
 C, G, F, AM = (parse_key(text) for text in ("C", "G", "F", "Am"))
 
 
@@ -93,14 +94,14 @@ def test_a_system_of_signatures_has_no_mirex_and_has_ksea():
 
 def test_an_oracle_of_its_own_errors_gains_by_withholding():
     answers = pd.DataFrame({"confidence": [0.9, 0.8, 0.3, 0.2], "right": [True, True, False, False]})
-    assert reliability.accuracy_at(answers, 1.0).value == 0.5
-    assert reliability.accuracy_at(answers, 0.5).value == 1.0
+    assert CONFIDENCE["accuracy_at"](answers, 1.0).value == 0.5
+    assert CONFIDENCE["accuracy_at"](answers, 0.5).value == 1.0
 
 
 def test_the_interval_of_the_calibration_error_holds_it_for_a_biased_system():
     rng = np.random.default_rng(1)
     answers = pd.DataFrame({"confidence": np.full(200, 0.9), "right": rng.random(200) < 0.5})
-    error = reliability.error_interval(answers)
+    error = CONFIDENCE["error_interval"](answers)
     assert error.low < error.value < error.high and error.value > 0.25
 
 
@@ -129,5 +130,5 @@ def test_the_clips_to_hear_are_those_with_the_most_different_answers():
 
 def test_seven_right_answers_in_ten_of_which_each_claims_certainty_are_wrong_by_the_rest():
     right = np.arange(10) < 7
-    assert reliability.expected_error(np.full(10, 0.99), right) == pytest.approx(0.29, abs=1e-3)
-    assert reliability.expected_error(np.full(10, 0.7), right) < 0.01
+    assert CONFIDENCE["expected_error"](np.full(10, 0.99), right) == pytest.approx(0.29, abs=1e-3)
+    assert CONFIDENCE["expected_error"](np.full(10, 0.7), right) < 0.01

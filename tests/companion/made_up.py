@@ -1,5 +1,6 @@
 """Networks, pages and tables of answers for tests: a row a key, so that relations are counted by hand."""
 
+import ast
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import torch
 
 from companion.answers import Evaluation, Record, table_of
 from companion.datasets import Dataset, Track
+from companion.notebooks import FOLDER, read_notebook
 from companion.observations import Observation, read_observation
 from companion.record import RESULTS
 from companion.scores import Answer, score
@@ -57,6 +59,17 @@ def evaluation(name: str, answers: Mapping[str, Sequence[Answer]]) -> Evaluation
 def shipped(name: str) -> Observation:
     """The observation on record."""
     return read_observation(ROOT / RESULTS, name)
+
+
+def functions_of(notebook: str) -> dict[str, Any]:
+    """What a notebook imports and the functions that it defines, by name; nothing else of it is run."""
+    cells = read_notebook(ROOT / FOLDER / f"{notebook}.ipynb").cells
+    code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef
+    code.body = [node for node in code.body if isinstance(node, kinds)]
+    names: dict[str, Any] = {}
+    exec(compile(code, notebook, "exec"), names)
+    return names
 
 
 def page_shown(address: str, profile: Path, *options: str) -> str:

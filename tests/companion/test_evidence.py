@@ -2,19 +2,22 @@
 
 import re
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import answers_to
+from made_up import answers_to, functions_of
 
 from companion import observations
 from companion.parameters import ParameterError, checked
 from companion.record import RESULTS
+from companion.scores import Answer
 from companion.studies import disagreement, reliability, robustness
 from companion.studies.robustness import CONDITIONS
 from skey.keys import Key, parse_key
 
+CONFIDENCE = functions_of(reliability.NAME)
 C, G, F, AM = (parse_key(text) for text in ("C", "G", "F", "Am"))
 
 
@@ -71,36 +74,39 @@ def test_a_limit_counts_sounds_and_leaves_one_clip_at_least(limit, clips):
     assert len(robustness.test_clips(limit)) == clips
 
 
-def made_up(answers: dict[str, str]) -> dict[str, dict[str, list[str]]]:
-    """Entries of one template for four clips in C major: what it says clean, and where that differs."""
-    said = {name: [answers.get(name, "C major")] * 4 for name in CONDITIONS}
-    return {"clips": {"keys": ["C major"] * 4, "ids": list("abcd")}, "krumhansl": {**said}}
+def degradation(clean: dict[str, Answer], **noisy: Answer) -> dict[str, Any]:
+    """The functions of the notebook with what systems say to four clips in C major, clean and noisy."""
+    said = {(system, name): [answer] * 4 for system, answer in clean.items() for name in CONDITIONS}
+    said |= {(system, "noise -10"): [answer] * 4 for system, answer in noisy.items()}
+    notebook = functions_of(robustness.NAME)
+    notebook |= {"keys": [C] * 4, "asked": list(clean), "answers": said}
+    return notebook
 
 
 def test_a_fifth_costs_half_the_points_and_only_where_the_effect_is():
-    entries = made_up({"noise -10": "G major"})
-    for name in ("clean", "noise -10", "reverb 0"):
-        points = robustness.score_points(entries, "krumhansl", name, "mirex")
-        assert points.tolist() == [0.5 if name == "noise -10" else 1.0] * 4
+    points = degradation({"krumhansl": C}, krumhansl=G)["points_of"]("mirex")
+    half = (points.effect == "noise") & (points.strength == "-10")
+    assert half.sum() == 4 and (points.mirex[half] == 50).all() and (points.mirex[~half] == 100).all()
 
 
 def test_a_system_of_signatures_has_no_mirex_and_has_ksea():
-    entries = made_up({}) | {"released-stone12": {name: ["G"] * 4 for name in CONDITIONS}}
-    assert robustness.systems_of(entries, "mirex") == ["krumhansl"]
-    assert robustness.systems_of(entries, "ksea") == ["krumhansl", "released-stone12"]
-    assert robustness.score_points(entries, "released-stone12", "clean", "ksea").tolist() == [0.5] * 4
+    notebook = degradation({"krumhansl": C, "released-stone12": G.signature})
+    assert notebook["scored"]("mirex") == ["krumhansl"]
+    assert notebook["scored"]("ksea") == ["krumhansl", "released-stone12"]
+    points = notebook["points_of"]("ksea")
+    assert (points.ksea[points.system == "released-stone12"] == 50).all()
 
 
 def test_an_oracle_of_its_own_errors_gains_by_withholding():
     answers = pd.DataFrame({"confidence": [0.9, 0.8, 0.3, 0.2], "right": [True, True, False, False]})
-    assert reliability.accuracy_at(answers, 1.0).value == 0.5
-    assert reliability.accuracy_at(answers, 0.5).value == 1.0
+    assert CONFIDENCE["accuracy_at"](answers, 1.0).value == 0.5
+    assert CONFIDENCE["accuracy_at"](answers, 0.5).value == 1.0
 
 
 def test_the_interval_of_the_calibration_error_holds_it_for_a_biased_system():
     rng = np.random.default_rng(1)
     answers = pd.DataFrame({"confidence": np.full(200, 0.9), "right": rng.random(200) < 0.5})
-    error = reliability.error_interval(answers)
+    error = CONFIDENCE["error_interval"](answers)
     assert error.low < error.value < error.high and error.value > 0.25
 
 
@@ -129,5 +135,5 @@ def test_the_clips_to_hear_are_those_with_the_most_different_answers():
 
 def test_seven_right_answers_in_ten_of_which_each_claims_certainty_are_wrong_by_the_rest():
     right = np.arange(10) < 7
-    assert reliability.expected_error(np.full(10, 0.99), right) == pytest.approx(0.29, abs=1e-3)
-    assert reliability.expected_error(np.full(10, 0.7), right) < 0.01
+    assert CONFIDENCE["expected_error"](np.full(10, 0.99), right) == pytest.approx(0.29, abs=1e-3)
+    assert CONFIDENCE["expected_error"](np.full(10, 0.7), right) < 0.01

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas
 import pytest
-from made_up import evaluation
+from made_up import answers_to, evaluation, functions_of
 
 from companion.estimators import BASELINES
 from companion.paper import label
@@ -18,7 +18,6 @@ from companion.plots import (
     confusion_drawing,
     heatmap_drawing,
     logo,
-    normalise_rows,
     scores_drawing,
 )
 from companion.systems import SYSTEMS, TABLES
@@ -126,6 +125,9 @@ def luminance(hexadecimal: str) -> float:
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_normalised_rows_are_shares_and_empty_rows_stay_empty():
-    shares = normalise_rows(np.array([[2, 2], [0, 0], [0, 5]]))
-    np.testing.assert_array_equal(shares, [[0.5, 0.5], [0, 0], [0, 1]])
+def test_rows_of_the_matrix_are_shares_and_empty_rows_stay_empty():
+    notebook = functions_of("figure-4-confusion")
+    notebook["answers"] = answers_to({"x": [KEYS[0], KEYS[7], KEYS[7]]}, [KEYS[0], KEYS[0], KEYS[7]])
+    shares = notebook["matrix"]("x")
+    assert shares.loc["C", ["C", "G"]].tolist() == [0.5, 0.5] and shares.loc["G", "G"] == 1
+    assert shares.to_numpy().sum() == 2

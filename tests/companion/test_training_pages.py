@@ -11,6 +11,7 @@ import pytest
 from made_up import ROOT, answers_to
 
 from companion.answers import read_record
+from companion.notebooks import NotebookError
 from companion.pages import trainings
 from companion.paper import label
 from companion.plots import colour
@@ -112,8 +113,9 @@ def test_the_table_of_runs_has_their_commands_and_names_the_chosen_one():
     assert "on a card" in trainings.runs_table([on_card]) and "on a machine" not in trainings.runs_table(RUNS)
 
 
-def test_without_a_record_the_table_says_how_to_make_one():
-    assert "skey train" in trainings.runs_table(())
+def test_a_folder_without_a_training_is_refused(execute, tmp_path):
+    with pytest.raises(NotebookError, match=r"ParameterError: .* holds no training"):
+        execute("training", records=str(tmp_path))
 
 
 def test_papermill_draws_the_trainings_of_a_folder(execute, tmp_path):

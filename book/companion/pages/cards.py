@@ -54,7 +54,7 @@ def default_card(checkout: Path) -> str:
         + (f", and segments of {recorded:,} recordings of free game music" if recorded else ""),
         "Labels": LABELS[settings["supervision"]].format(**training),
         "Training": f"{training['steps']:,} steps in {training['seconds'] / 60:.0f} minutes, "
-        f"{training.get('machine', training['device'])}, commit `{training.get('commit', 'unknown')}`"
+        f"{training['machine']}, commit `{training['commit']}`"
         + (f", from weights that had seen {_examples_words(start['examples'])}" if start else ""),
         "Commands": f"{', then '.join(commands)}; `MUSIC` is what `skey corpus music` fetches",
         "Seed": f"{record.seed}, {among}; loss on held-out training pieces {record.validation_loss:.4f}",

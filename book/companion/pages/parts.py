@@ -26,7 +26,7 @@ from companion.record import RESULTS, TOLERANCE, write_if_changed
 from companion.scores import REFERENCE, interval_of, points
 from companion.sentences import Check, checks, printed_text, refuse_stale
 from companion.studies.excerpts import recorded_excerpts
-from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, first_recorded, halves, pretext_clips
+from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, halves, pretext_clips
 from companion.studies.pretext import points as profile_points
 from companion.systems import T3, TABLES
 from companion.training import FOLDER, choose, read_training_records, seconds_in_all
@@ -157,8 +157,7 @@ def method_parts(checkout: Path) -> dict[str, str]:
     segments = halves(render_clip(pretext_clips()["sure"]))
     crops = clip_drawing(segments, CROP, SHIFT, "A clip and what three crops keep of it")
     labels = read_observation(checkout / RESULTS, "skey-pseudo-label").entries
-    views = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries
-    entry = views[first_recorded(views, ONE_COLUMN)]
+    entry = read_observation(checkout / RESULTS, "figure-1-pretext-task").entries[ONE_COLUMN[0]]
     titles = {"sure": "A clip with a clear key", "torn": "An ambiguous clip"}
     planes = [plane_drawing(profile_points(entry, clip), 7, title) for clip, title in titles.items()]
     return {

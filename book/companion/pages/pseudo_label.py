@@ -8,6 +8,7 @@ from companion.observations import Entries
 from companion.plots import INK, MODE_COLOURS, Drawing, canvas, draw, styled
 from companion.studies import pseudo_labels as rule
 from skey.losses import Sign
+from skey.metrics import bootstrap_interval
 
 SCALE_NAMES: Mapping[str, str] = {
     "decibels": "decibels, the paper's",
@@ -27,7 +28,7 @@ def offsets_figure(entries: Entries, sign: Sign) -> Drawing:
     groups = {"major": study.major, "minor": ~study.major, "both": study.parts["all"]}
     figure, axes = canvas(4.4, 3.2)
     for place, ((name, clips), marker) in enumerate(zip(groups.items(), "osD", strict=True)):
-        row = pd.DataFrame([rule.share(each[clips]) for each in found])
+        row = pd.DataFrame([bootstrap_interval(100.0 * each[clips]) for each in found])
         x, face = row.index + 0.16 * (place - 1), MODE_COLOURS.get(name, INK)
         axes.vlines(x, row.low, row.high, color=face, alpha=0.5)
         axes.plot(x, row.value, marker, color=face, label=name, markersize=5)

@@ -9,7 +9,7 @@ from companion.answers import ABOUT, ANSWERS, Evaluation
 from companion.observations import Observation, observation_path
 from companion.paper import MARKS, PaperNumber, citation_key, dataset_title, every_number, label
 from companion.record import find_checkout
-from companion.scores import COLUMNS, interval_of
+from companion.scores import interval_of
 from companion.systems import systems_of
 from skey.metrics import Interval
 
@@ -53,15 +53,6 @@ def scores_table(table: Evaluation, metric: str, papers: Mapping[str, PaperNumbe
         quoted = [] if papers is None else [str(papers.get(system, "–"))]
         rows.append([label(system), *quoted, *cells])
     return markdown_table([METRIC_TITLES[metric], *([] if papers is None else ["papers"]), *columns], rows)
-
-
-def by_system(table: Evaluation) -> dict[str, dict[str, dict[str, float]]]:
-    """Scores by system, part and metric, in percent, with ``_low`` and ``_high``, for checks of sentences."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for system, part, metric, value, low, high, _ in table.scores[COLUMNS].itertuples(index=False):
-        numbers = {metric: value, f"{metric}_low": low, f"{metric}_high": high}
-        found.setdefault(system, {}).setdefault(part, {}).update(numbers)
-    return found
 
 
 def papers_table() -> str:

@@ -25,8 +25,6 @@ OPTIONS: Mapping[str, str] = {  # how much is trained: settings, and their optio
     "architecture / frames_per_step": "--frames-per-step",
 }
 
-NOTHING = "No run is on record yet: `skey train` makes one, and `python3 run.py ship` records it."
-
 TERMS: Mapping[str, tuple[str, str]] = {  # column of the log → name of the term, line style
     "signature": ("key signature", "-"),
     "mode": ("mode", "--"),
@@ -55,8 +53,6 @@ def command(run: TrainingRecord, runs: Sequence[TrainingRecord]) -> str:
 
 def runs_table(records: Sequence[TrainingRecord]) -> str:
     """All runs: command, size, time, last validation loss, scores, and which one was chosen."""
-    if not records:
-        return NOTHING
     chosen_names = {run.name for run in choose(records).values()}
     header = ["Run", "Steps", "Minutes", "Held-out loss", "KSEA", "MIREX", "Chosen"]
     rows = []

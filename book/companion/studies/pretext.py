@@ -1,6 +1,6 @@
 """Figures 1 and 2 of STONE on real clips: what networks say to three views of one, and to either mode."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from companion.observations import Entries, rounded
+from companion.observations import rounded
 from companion.studies.alignment import at_hand, described
 from skey.calibration import Calibration
 from skey.corpus.plan import Clip, plan_clips, render_clip
@@ -24,9 +24,8 @@ SHIFT = 7  # k of Figure 1: a fifth, so that the third view lies one step away o
 VIEWS: Mapping[str, str] = {"a": "A cropped by c", "b": "B cropped by c", "a_moved": "A cropped by c + k"}
 """The three views of Figure 1, T_c A, T_c B and T_{c+k} A, as the record calls them and in words."""
 
-ONE_COLUMN = ("stone", "released-stone12")  # of 12 outputs, for Figure 1: the first at hand
-TWO_COLUMNS = ("stone24", "released-semitone24")  # of 24 outputs, for Figure 2: the first at hand
-TWO_COLUMNS_SKEY = ("skey-fifths", "released-skey")  # S-KEY, which Figure 2 shows beside it
+ONE_COLUMN = ("stone", "released-stone12")  # of 12 outputs, for Figure 1, which shows the first
+TWO_COLUMNS = ("stone24", "released-semitone24", "skey-fifths", "released-skey")  # of 24, for Figure 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +85,8 @@ def observe_structure() -> dict[str, dict[str, Any]]:
     heard = {clip.key.mode: crop(halves(render_clip(clip))[0], 0) for clip in structure_clips() if clip.key}
     return {
         name: {**described(loaded), **{mode: _answer(loaded, view) for mode, view in heard.items()}}
-        for name, loaded in at_hand((*TWO_COLUMNS, *TWO_COLUMNS_SKEY)).items()
+        for name, loaded in at_hand(TWO_COLUMNS).items()
     }
-
-
-def first_recorded(entries: Entries, names: Sequence[str]) -> str:
-    """The first of some systems that a record has; the later ones stand in where weights are missing."""
-    return next(name for name in names if name in entries)
 
 
 def profiles(entry: Mapping[str, Any], clip: str) -> dict[str, Float[Tensor, "12"]]:

@@ -4,7 +4,7 @@ The rule (`skey.losses.pseudo_label`) compares two pitch classes of a clip's chr
 here the true key signature, moved by an offset, or what a network says it is.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -23,7 +23,6 @@ from skey.calibration import signature_row
 from skey.inference.templates import PITCH_CLASS_OF_A
 from skey.keys import parse_key
 from skey.losses import Sign, Views, mode_profile, pseudo_label, signature_profile
-from skey.metrics import Interval, bootstrap_interval
 from skey.shapes import Bool, Float, Integer
 from skey.vqt import crop
 from skey.weights.store import LoadedModel
@@ -141,11 +140,6 @@ def agreement(entry: Mapping[str, Any], study: Study, sign: Sign) -> PerClip:
     return np.asarray(says_major(study, trained_roots(entry, study), sign) == own)
 
 
-def share(points: Bool[np.ndarray, " some"]) -> Interval:
-    """A share in percent with its 95 % bootstrap interval."""
-    return bootstrap_interval(100.0 * points)
-
-
 def consistency(study: Study, sign: Sign) -> Float[np.ndarray, "12 12"]:
     """How often the label is right, in percent, (12, 12): by offset of q* in major, and in minor clips."""
     at = np.array([right(study, study.signatures + offset, sign) for offset in range(12)])
@@ -156,12 +150,6 @@ def consistency(study: Study, sign: Sign) -> Float[np.ndarray, "12 12"]:
 def right_at_pair(study: Study, sign: Sign, pair: tuple[int, int]) -> PerClip:
     """Whether the label is right with one offset in major and another in minor clips."""
     return right(study, study.signatures + np.where(study.major, *pair), sign)
-
-
-def best_pairs(shares: Float[np.ndarray, "12 12"]) -> Iterator[tuple[int, int]]:
-    """Pairs of offsets, those at which the label is right most often first."""
-    order = np.argsort(-shares, axis=None, kind="stable")
-    return (divmod(int(place), 12) for place in order)
 
 
 def offsets(entry: Mapping[str, Any], study: Study) -> dict[str, list[int]]:

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from scipy.signal import butter, sosfilt
 
-from companion.observations import Entries
-from companion.scores import Answer, format_answer, is_signature, parse_answer, points
+from companion.scores import format_answer
 from companion.systems import checksums, systems
 from skey.audio import SAMPLE_RATE
 from skey.corpus.arrangement import CLIP_SECONDS, DETUNING, generator
@@ -23,8 +22,7 @@ from skey.corpus.degradation import RANGES, add_noise, normalise_peak, reverb, s
 from skey.corpus.plan import Clip, arrangements, plan_clips
 from skey.corpus.soundfont import soundfont
 from skey.inference.threads import one_thread
-from skey.keys import Key, parse_key
-from skey.shapes import Float, Float32
+from skey.shapes import Float32
 from skey.vqt import log_vqt
 from skey.weights import DEFAULT
 
@@ -172,24 +170,3 @@ def ask_listeners(limit: int = 0) -> dict[str, dict[str, Any]]:
             for system, listener in listeners.items():
                 entries[system][name].append(format_answer(listener(features)))
     return entries
-
-
-def systems_of(entries: Entries, metric: str = "ksea") -> list[str]:
-    """The systems that were asked and have such a score: those of key signatures have KSEA alone."""
-    asked = [name for name in LISTENERS if name in entries]
-    return [each for each in asked if metric == "ksea" or not is_signature(answers(entries, each, CLEAN))]
-
-
-def references(entries: Entries) -> list[Key]:
-    """The keys of the clips."""
-    return [parse_key(text) for text in entries["clips"]["keys"]]
-
-
-def answers(entries: Entries, system: str, name: str) -> list[Answer]:
-    """What a system answered under a condition, clip by clip; a limited run has carried longer columns."""
-    return [parse_answer(text) for text in entries[system][name][: len(entries["clips"]["keys"])]]
-
-
-def score_points(entries: Entries, system: str, name: str, metric: str) -> Float[np.ndarray, " clips"]:
-    """The points of each clip under a condition, 0 to 1, whose mean is the score ``metric``."""
-    return np.asarray(points(metric, references(entries), answers(entries, system, name)))

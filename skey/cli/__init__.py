@@ -32,7 +32,7 @@ EXTRAS = {
 }
 """Package that a plain installation lacks → the extra of this project that brings it."""
 
-
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 POSITIVE = click.IntRange(min=1)
 
 
@@ -105,7 +105,7 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="skey")
 def main() -> None:
     """Musical keys from sound: estimate them, train for them, build the open corpus."""

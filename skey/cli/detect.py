@@ -155,13 +155,11 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), callback=as_paths)
 @click.option("-r", "--recursive", is_flag=True, help="Go through folders and their subfolders.")
-@click.option(
-    "--format", "format_", type=click.Choice([f.value for f in Format]), default="text", show_default=True
-)
+@click.option("--format", type=click.Choice([f.value for f in Format]), default="text")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write results here.")
 @click.option("--overwrite", is_flag=True, help="Let --output replace a file that holds no results.")
 @click.option("--resume", is_flag=True, help="Continue the results in --output where they break off.")
-@click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name", show_default=True)
+@click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name")
 @click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 or 30 s or more.")
 @click.option("--weights", help="A name from `skey weights list`, krumhansl (template), or a file (./NAME).")
 @click.option(
@@ -171,21 +169,16 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 )
 @click.option("--min-confidence", type=Number(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")
-@click.option("--jobs", type=POSITIVE, default=1, show_default=True, help="Files at a time.")
+@click.option("--jobs", type=POSITIVE, default=1, help="Files at a time.")
 @click.option("--write-tags", is_flag=True, help="Write the key into the tags of each file.")
 @click.option(
     "--tag-notation",
     type=click.Choice([n.value for n in TAG_NOTATIONS]),
     default="tkey",
-    show_default=True,
     help="With --write-tags: how the key is written there (Ebm, 2A or 7m).",
 )
 @click.option(
-    "--tag-confidence",
-    type=Number(0, 1),
-    default=0.5,
-    show_default=True,
-    help="With --write-tags: write no key that is less certain than this.",
+    "--tag-confidence", type=Number(0, 1), default=0.5, help="With --write-tags: write no key below this."
 )
 @click.option("--skip-tagged", is_flag=True, help="Leave out files that have a key in their tags.")
 @click.option("--dry-run", is_flag=True, help="With --write-tags: only say what would be written.")
@@ -211,10 +204,10 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
             raise click.UsageError(f"--{name.replace('_', '-')} is for --write-tags")
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
-    if options["skip_tagged"] and Format(options["format_"]).is_by_place:
-        raise click.UsageError(f"--skip-tagged leaves files out; --format {options['format_']} names none")
-    if options["segments"] and Format(options["format_"]).is_by_place:
-        raise click.UsageError(f"--segments has several lines a file, --format {options['format_']} one")
+    if options["skip_tagged"] and Format(options["format"]).is_by_place:
+        raise click.UsageError(f"--skip-tagged leaves files out; --format {options['format']} names none")
+    if options["segments"] and Format(options["format"]).is_by_place:
+        raise click.UsageError(f"--segments has several lines a file, --format {options['format']} one")
     if options["resume"] and options["overwrite"]:
         raise click.UsageError("--resume continues results and --overwrite replaces them: ask for one")
     messages = Messages(quiet=options["quiet"])
@@ -254,7 +247,7 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     if options["write_tags"] and estimator.listener.outputs < len(KEYS):
         name = estimator.listener.identity
         raise SkeyError(f"{name} gives key signatures, not keys: choose other weights for --write-tags")
-    layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
+    layout = Layout(Format(options["format"]), Notation(options["notation"]), options["segments"])
     settings = settings_of(options, estimator, files)
     if options["output"] is not None and not any(file == STDIN or status_of(file) for file in files):
         for outcome in estimator.estimate_many(files):
@@ -273,7 +266,7 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
 
 def settings_of(options: dict[str, Any], estimator: "KeyEstimator", files: Iterable[Path]) -> "Settings":
     """What results in a file depend on; the folder, where names are relative to it."""
-    chosen = ("format_", "notation", "segments", "whole_track", "min_confidence")
+    chosen = ("format", "notation", "segments", "whole_track", "min_confidence")
     options = {**options, "whole_track": estimator.whole_track}
     settings = {name.strip("_").replace("_", "-"): options[name] for name in chosen}
     is_free = options["output"] is None or all(file.is_absolute() for file in files)

@@ -6,7 +6,7 @@ import click
 
 from skey import __version__
 from skey.cli import COMMANDS as LIBRARY
-from skey.cli import LazyGroup, prepare_streams
+from skey.cli import SETTINGS, LazyGroup, prepare_streams
 
 COMMANDS = {  # name of each command of the companion: the module that defines it and its line in the help
     "reproduce": ("companion.run", "Run the notebooks, check the record, build the book."),
@@ -32,7 +32,7 @@ class Companion(LazyGroup):
     table: Mapping[str, tuple[str, str]] = {**COMMANDS, **LIBRARY}
 
 
-@click.group(cls=Companion, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Companion, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="companion")
 def main() -> None:
     """The reproducible companion to STONE and S-KEY, and the library below it."""

@@ -32,7 +32,7 @@ EXTRAS = {
 }
 """Package that a plain installation lacks → the extra of this project that brings it."""
 
-
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 POSITIVE = click.IntRange(min=1)
 
 
@@ -66,8 +66,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self.table:
             return None
         module = self.table[cmd_name][0]
-        command: click.Command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
-        return command
+        return getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of sub-commands from the table, without importing them."""
@@ -105,7 +104,7 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="skey")
 def main() -> None:
     """Musical keys from sound: estimate them, train for them, build the open corpus."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 SPLITS = click.Choice(["test", "train", "unlabelled"])
 PLAN = [  # the options that choose a plan
-    click.Option(["--split"], type=SPLITS, default="test", show_default=True, help="Which clips."),
+    click.Option(["--split"], type=SPLITS, default="test", help="Which clips."),
     click.Option(["--clips"], type=POSITIVE, help="Only the first so many; they are balanced too."),
-    click.Option(["--seed"], type=int, default=0, show_default=True, help="Seed of the arrangements."),
+    click.Option(["--seed"], type=int, default=0, help="Seed of the arrangements."),
 ]
 
 
@@ -50,7 +50,7 @@ def describe(split: "Split", clips: int | None, seed: int) -> None:
 @corpus.command()
 @click.argument("piece")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--level", type=click.Choice(["full", "hard"]), default="full", show_default=True)
+@click.option("--level", type=click.Choice(["full", "hard"]), default="full")
 @click.option("--arrangement", type=click.IntRange(min=0), default=0, help="Another arrangement of it.")
 @click.option("--seed", type=int, default=0, help="Seed of the arrangements.")
 def listen(piece: str, output: Path, level: Literal["full", "hard"], arrangement: int, seed: int) -> None:

@@ -34,7 +34,11 @@ class Messages:
         self.failures += 1
         self._write(reason if reason.startswith(str(path)) else f"{path}: {reason}")
 
-    def note(self, text: str) -> None:
+    def note(self, path: Path, text: str) -> None:
+        """Say something about a file that is no failure."""
+        self.hint(f"{path}: {text}")
+
+    def hint(self, text: str) -> None:
         """Say something that is no failure."""
         if not self.quiet:
             self._write(text)
@@ -75,7 +79,7 @@ class Detection:
 
     def conclude(self, outcome: "Outcome", status: "os.stat_result | None") -> None:
         """Report one file, say what is odd about it, tag it where that is asked for, and write it down."""
-        from skey.cli.journal import Entry, status_of
+        from skey.cli.journal import Entry
 
         path, estimate = outcome.path, outcome.estimate
         if estimate is not None:
@@ -85,12 +89,11 @@ class Detection:
             self.messages.fail(path, str(outcome.error))
         else:
             if estimate.reason is not None:
-                self.messages.note(f"{path}: no key: {estimate.reason}")
+                self.messages.note(path, f"no key: {estimate.reason}")
             if estimate.between is not None:
                 tuned = f"tuned {estimate.tuning_cents:+.0f} cents"
-                self.messages.note(f"{path}: {tuned}, between {estimate.key} and {estimate.between}")
-            if self.tag(path, estimate.key, estimate.confidence):
-                status = status_of(path)
+                self.messages.note(path, f"{tuned}, between {estimate.key} and {estimate.between}")
+            status = self.tag(path, estimate.key, estimate.confidence) or status
         if result is not None:
             self.write_down(Entry.of(path, estimate, status, result))
 
@@ -101,34 +104,33 @@ class Detection:
 
     def tag_finished(self, entries: Iterable["Entry"]) -> None:
         """Tag what was heard in an earlier run."""
-        from skey.cli.journal import status_of
-
         for entry in entries:
-            path, key = Path(entry.path), None if entry.key is None else KEYS[entry.key]
-            if self.tag(path, key, entry.confidence) and (status := status_of(path)):
+            key = None if entry.key is None else KEYS[entry.key]
+            if status := self.tag(Path(entry.path), key, entry.confidence):
                 size, modified = status.st_size, status.st_mtime_ns
                 self.write_down(replace(entry, size=size, modified=modified, result=None))
 
-    def tag(self, path: Path, key: Key | None, confidence: float) -> bool:
-        """Write the key of one file into its tags, or say what would be written; whether the file changed."""
+    def tag(self, path: Path, key: Key | None, confidence: float) -> "os.stat_result | None":
+        """Write the key of one file into its tags, or say what would be written; its status if it changed."""
         if key is None or not self.options["write_tags"]:
-            return False
+            return None
+        from skey.cli.journal import status_of
         from skey.estimator import below
         from skey.files.tags import TagError, write_key
 
         least, dry_run = self.options["tag_confidence"], self.options["dry_run"]
         if confidence < least:
             note = f"confidence {below(confidence, least)} is under {least:g} (--tag-confidence)"
-            self.messages.note(f"{path}: {key} is not written into the tags: {note}")
-            return False
+            self.messages.note(path, f"{key} is not written into the tags: {note}")
+            return None
         try:
             change = write_key(path, key, notation=Notation(self.options["tag_notation"]), dry_run=dry_run)
         except TagError as error:
             self.messages.fail(path, str(error))
-            return False
+            return None
         done = f"{'would write' if dry_run else 'wrote'} {change}"
-        self.messages.note(f"{path}: {done if change else 'has this key in its tags already'}")
-        return bool(change) and not dry_run
+        self.messages.note(path, done if change else "has this key in its tags already")
+        return status_of(path) if change and not dry_run else None
 
 
 def is_tagged(file: Path, messages: Messages) -> bool:
@@ -137,7 +139,7 @@ def is_tagged(file: Path, messages: Messages) -> bool:
 
     with suppress(TagError):
         if key := tagged_key(file):
-            messages.note(f"{file}: skipped, since its tags have the key {key}")
+            messages.note(file, f"skipped, since its tags have the key {key}")
             return True
     return False
 
@@ -155,13 +157,11 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), callback=as_paths)
 @click.option("-r", "--recursive", is_flag=True, help="Go through folders and their subfolders.")
-@click.option(
-    "--format", "format_", type=click.Choice([f.value for f in Format]), default="text", show_default=True
-)
+@click.option("--format", type=click.Choice([f.value for f in Format]), default="text")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write results here.")
 @click.option("--overwrite", is_flag=True, help="Let --output replace a file that holds no results.")
 @click.option("--resume", is_flag=True, help="Continue the results in --output where they break off.")
-@click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name", show_default=True)
+@click.option("--notation", type=click.Choice([n.value for n in Notation]), default="name")
 @click.option("--segments", is_flag=True, help="Also list the key of each stretch of 15 or 30 s or more.")
 @click.option("--weights", help="A name from `skey weights list`, krumhansl (template), or a file (./NAME).")
 @click.option(
@@ -171,21 +171,16 @@ def as_paths(context: click.Context, parameter: click.Parameter, names: tuple[st
 )
 @click.option("--min-confidence", type=Number(0, 1), default=0.0, help="Withhold keys below this.")
 @click.option("--quiet", is_flag=True, help="Say nothing but results and failures; no progress bar.")
-@click.option("--jobs", type=POSITIVE, default=1, show_default=True, help="Files at a time.")
+@click.option("--jobs", type=POSITIVE, default=1, help="Files at a time.")
 @click.option("--write-tags", is_flag=True, help="Write the key into the tags of each file.")
 @click.option(
     "--tag-notation",
     type=click.Choice([n.value for n in TAG_NOTATIONS]),
     default="tkey",
-    show_default=True,
     help="With --write-tags: how the key is written there (Ebm, 2A or 7m).",
 )
 @click.option(
-    "--tag-confidence",
-    type=Number(0, 1),
-    default=0.5,
-    show_default=True,
-    help="With --write-tags: write no key that is less certain than this.",
+    "--tag-confidence", type=Number(0, 1), default=0.5, help="With --write-tags: write no key below this."
 )
 @click.option("--skip-tagged", is_flag=True, help="Leave out files that have a key in their tags.")
 @click.option("--dry-run", is_flag=True, help="With --write-tags: only say what would be written.")
@@ -211,10 +206,10 @@ def detect(paths: tuple[Path, ...], **options: Any) -> None:  # noqa: ANN401 - o
             raise click.UsageError(f"--{name.replace('_', '-')} is for --write-tags")
     if options["resume"] and options["output"] is None:
         raise click.UsageError("--resume needs the --output to continue")
-    if options["skip_tagged"] and Format(options["format_"]).is_by_place:
-        raise click.UsageError(f"--skip-tagged leaves files out; --format {options['format_']} names none")
-    if options["segments"] and Format(options["format_"]).is_by_place:
-        raise click.UsageError(f"--segments has several lines a file, --format {options['format_']} one")
+    if options["skip_tagged"] and Format(options["format"]).is_by_place:
+        raise click.UsageError(f"--skip-tagged leaves files out; --format {options['format']} names none")
+    if options["segments"] and Format(options["format"]).is_by_place:
+        raise click.UsageError(f"--segments has several lines a file, --format {options['format']} one")
     if options["resume"] and options["overwrite"]:
         raise click.UsageError("--resume continues results and --overwrite replaces them: ask for one")
     messages = Messages(quiet=options["quiet"])
@@ -236,25 +231,19 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
     from skey.files.folders import STDIN, sound_files
     from skey.weights import DEFAULT, default_weights, find_shipped
 
-    files = list(
-        sound_files(
-            paths,
-            recursive=options["recursive"],
-            report=messages.fail,
-            leave_out=lambda path, reason: messages.note(f"{path}: {reason}"),
-        )
-    )
+    found = sound_files(paths, recursive=options["recursive"], report=messages.fail, leave_out=messages.note)
+    files = list(found)
     if not files and not messages.failures:
         messages.fail(paths[0], "no sound files there")
     if options["weights"] is None and default_weights() is None:
-        messages.note("no --weights given: the Krumhansl template answers; trained networks know better")
+        messages.hint("no --weights given: the Krumhansl template answers; trained networks know better")
     elif options["weights"] not in (None, DEFAULT) and find_shipped(options["weights"]):
-        messages.note(f"{options['weights']} ships for the papers' tables; the weights for use are {DEFAULT}")
+        messages.hint(f"{options['weights']} ships for the papers' tables; the weights for use are {DEFAULT}")
     estimator = KeyEstimator(options["weights"], whole_track=options["whole_track"])
     if options["write_tags"] and estimator.listener.outputs < len(KEYS):
         name = estimator.listener.identity
         raise SkeyError(f"{name} gives key signatures, not keys: choose other weights for --write-tags")
-    layout = Layout(Format(options["format_"]), Notation(options["notation"]), options["segments"])
+    layout = Layout(Format(options["format"]), Notation(options["notation"]), options["segments"])
     settings = settings_of(options, estimator, files)
     if options["output"] is not None and not any(file == STDIN or status_of(file) for file in files):
         for outcome in estimator.estimate_many(files):
@@ -273,9 +262,9 @@ def detect_all(paths: tuple[Path, ...], options: dict[str, Any], messages: Messa
 
 def settings_of(options: dict[str, Any], estimator: "KeyEstimator", files: Iterable[Path]) -> "Settings":
     """What results in a file depend on; the folder, where names are relative to it."""
-    chosen = ("format_", "notation", "segments", "whole_track", "min_confidence")
+    chosen = ("format", "notation", "segments", "whole_track", "min_confidence")
     options = {**options, "whole_track": estimator.whole_track}
-    settings = {name.strip("_").replace("_", "-"): options[name] for name in chosen}
+    settings = {name.replace("_", "-"): options[name] for name in chosen}
     is_free = options["output"] is None or all(file.is_absolute() for file in files)
     folder = "" if is_free else str(Path.cwd())
     return {"version": __version__, "weights": estimator.listener.identity, "folder": folder, **settings}

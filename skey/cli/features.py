@@ -13,7 +13,7 @@ ENGINE = "local, or the address of a Dask scheduler (tcp://host:8786)."
 SHARED = [  # by both commands
     click.Argument(["manifest"], type=click.Path(exists=True, path_type=Path)),
     click.Option(["--out"], required=True, help="A folder, or an address that fsspec knows (s3://bucket/x)."),
-    click.Option(["--engine"], default="local", show_default=True, help=ENGINE),
+    click.Option(["--engine"], default="local", help=ENGINE),
     click.Option(["--workers"], type=POSITIVE, help="Processes of the local engine [default: the cores]."),
 ]
 
@@ -28,10 +28,8 @@ def features() -> None:
 
 
 @features.command(params=[*SHARED])
-@click.option(
-    "--segments", type=click.IntRange(min=2), default=16, show_default=True, help="Of a track, at most."
-)
-@click.option("--shard", type=POSITIVE, default=64, show_default=True, help="Tracks in a shard.")
+@click.option("--segments", type=click.IntRange(min=2), default=16, help="Of a track, at most.")
+@click.option("--shard", type=POSITIVE, default=64, help="Tracks in a shard.")
 def extract(manifest: Path, out: str, engine: str, workers: int | None, segments: int, shard: int) -> None:
     """Write segments of 15 s as log-VQT into tar shards, which `skey train --audio` and WebDataset read."""
     out = _prepared(out)
@@ -47,7 +45,7 @@ def extract(manifest: Path, out: str, engine: str, workers: int | None, segments
 
 @features.command(params=[*SHARED])
 @click.option("--weights", help="A name from `skey weights list`, krumhansl (template), or a file (./NAME).")
-@click.option("--part", type=POSITIVE, default=64, show_default=True, help="Tracks in a file of estimates.")
+@click.option("--part", type=POSITIVE, default=64, help="Tracks in a file of estimates.")
 def estimate(
     manifest: Path, out: str, engine: str, workers: int | None, weights: str | None, part: int
 ) -> None:

@@ -27,10 +27,6 @@ _MAGIC = "skey detect"
 DEVICES = (Path("/dev"), Path("/dev/fd"))  # where ``stdout`` has a name: no place for a journal
 
 
-class ResumeError(SkeyError):
-    """A file of results that this run cannot continue."""
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What the journal knows of a file: bytes, time in ns, its key's place in KEYS, confidence, result.
@@ -125,7 +121,7 @@ def refuse_to_destroy(output: Path, inputs: Iterable[Path], *, overwrite: bool) 
         settings, entries = read_journal(output)
         layout = Layout(Format(settings["format"]), segments=settings["segments"])
         ours = _holds(output, layout, entries)
-    except (ResumeError, LookupError, ValueError):
+    except (SkeyError, LookupError, ValueError):
         ours = False
     if not ours:
         raise SkeyError(
@@ -157,14 +153,14 @@ def locked(output: Path) -> Iterator[None]:
 
 
 def read_journal(output: Path) -> tuple[dict[str, Any], list[Entry]]:
-    """The settings and all whole entries; ``ResumeError`` without settings."""
+    """The settings and all whole entries; ``SkeyError`` without settings."""
     try:
         lines = journal_of(output).read_text("utf-8").splitlines()
         settings = json.loads(lines[0])
         if settings.pop("journal") != _MAGIC:
             raise ValueError
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ResumeError(
+        raise SkeyError(
             f"{output} was not written by `skey detect -o`, or its journal {journal_of(output).name} is "
             "lost: write the results elsewhere"
         ) from error
@@ -179,7 +175,7 @@ def resumed(output: Path, layout: Layout, settings: Settings, inputs: Iterable[P
     """Prepare results that break off for being continued: the entries whose results stay.
 
     The results are written anew without those of files that changed and, where they hold no names, without
-    those that come after a missing one: `put_in_order` writes these at the end. Raises ``ResumeError`` where
+    those that come after a missing one: `put_in_order` writes these at the end. Raises ``SkeyError`` where
     the results were not written by us, with other settings, or were changed since.
     """
     if not output.exists() or not (output.stat().st_size or journal_of(output).exists()):
@@ -191,7 +187,7 @@ def resumed(output: Path, layout: Layout, settings: Settings, inputs: Iterable[P
         if before.get(name) != settings[name]
     ]
     if other:
-        raise ResumeError(
+        raise SkeyError(
             f"{output} was written with other settings ({'; '.join(other)}): continue with those, or write "
             "elsewhere"
         )
@@ -201,7 +197,7 @@ def resumed(output: Path, layout: Layout, settings: Settings, inputs: Iterable[P
     kept = [entry for entry in every if entry.path in same]
     # A run that was killed here left the one or the other.
     if not any(_holds(output, layout, some) for some in (every, kept)):
-        raise ResumeError(f"{output} was changed after it was written: write the results elsewhere")
+        raise SkeyError(f"{output} was changed after it was written: write the results elsewhere")
     written = _up_to_a_gap(kept, inputs) if layout.format.is_by_place else kept
     _write_anew(output, _text(layout, written))
     return kept

@@ -23,11 +23,9 @@ from skey.errors import SkeyError
 from skey.shapes import Float32
 
 AS_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, with the machine's name.")
-RUNS = partial(
-    click.Option, ["--runs"], type=POSITIVE, show_default=True, help="Turns; the median of each counts."
-)
+RUNS = partial(click.Option, ["--runs"], type=POSITIVE, help="Turns; the median of each counts.")
 LENGTH = "Length of the recording (44.1 kHz stereo)."
-MINUTES = partial(click.Option, ["--minutes"], type=Number(min=0.5), show_default=True, help=LENGTH)
+MINUTES = partial(click.Option, ["--minutes"], type=Number(min=0.5), help=LENGTH)
 SOURCE_RATE = 44_100  # samples per second of the made-up recordings: what most music comes in
 BLOCK_SECONDS = 15  # of the cadence, and of the shortest recordings
 REFERENCE = """
@@ -133,7 +131,7 @@ def memory(minutes: float, runs: int, reference: bool, as_json: bool) -> None:
 
 
 @bench.command(params=[RUNS(default=1), AS_JSON])
-@click.option("--clips", type=POSITIVE, default=200, show_default=True, help="Clips of 30 s, as wav.")
+@click.option("--clips", type=POSITIVE, default=200, help="Clips of 30 s, as wav.")
 def folder(clips: int, runs: int, as_json: bool) -> None:
     """CPU seconds of one process that estimates many clips, beside other programs."""
     with made_up_recording(2 * BLOCK_SECONDS) as path:
@@ -251,7 +249,7 @@ def cadence() -> Float32[np.ndarray, "samples 2"]:
     def note(pitch: int) -> np.ndarray:
         frequency = 440 * 2 ** ((pitch - 69) / 12)
         waves = [np.sin(2 * np.pi * h * frequency * times) / h for h in range(1, 7)]
-        return np.asarray(0.1 * np.exp(-times) * np.sum(waves, axis=0))
+        return 0.1 * np.exp(-times) * np.sum(waves, axis=0)
 
     sound = np.concatenate([sum(map(note, chord)) for chord in chords])
     stereo = np.repeat(sound[:, None], 2, axis=1)

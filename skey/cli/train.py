@@ -60,11 +60,9 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "songs; may be repeated.",
 )
 @click.option("--from", "start", help="Name or file of weights to start from, instead of random ones.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
-@click.option(
-    "--processes", type=POSITIVE, default=1, show_default=True, help="One, or as many as torchrun starts."
-)
+@click.option("--seed", type=int, default=0)
+@click.option("--device", default="auto", help="cpu, cuda or auto.")
+@click.option("--processes", type=POSITIVE, default=1, help="One, or as many as torchrun starts.")
 @click.option(
     "--jobs", type=POSITIVE, help="Processes that make features; as many as there are cores by default."
 )
@@ -75,7 +73,6 @@ def _places(context: click.Context, option: click.Parameter, places: tuple[str, 
     "--watch-every",
     type=POSITIVE,
     default=1,
-    show_default=True,
     help="Epochs after which held-out pieces are listened to; after the last one they always are.",
 )
 @click.option(

@@ -118,8 +118,7 @@ class FeatureStore:
 
     def __getitem__(self, clip: str | int) -> UInt8[np.ndarray, "99 1292"]:
         """The log-VQT bytes of one clip, by id or by place; raises ``KeyError`` or ``IndexError``."""
-        features: np.ndarray = self._rows[self._places[clip] if isinstance(clip, str) else clip]
-        return features
+        return self._rows[self._places[clip] if isinstance(clip, str) else clip]
 
     def digest(self) -> str:
         """One sha256 (hexadecimal) over the checksums of all shards: same bytes, same digest."""

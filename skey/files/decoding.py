@@ -9,7 +9,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
@@ -87,10 +87,19 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
         _check_file(path)
         with path.open("rb") as file:
             yield from _decoded(path, file)
-    else:
-        _check_opened(sound)
-        with _seekable(sound) as file:
-            yield from _decoded(file, file)
+        return
+    _check_opened(sound)
+    with ExitStack() as stack:
+        if not sound.seekable():  # It has to be read twice.
+            import shutil
+            import tempfile
+
+            copy = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(sound, copy)
+            sound = copy
+        if not sound.seek(0, io.SEEK_END):
+            raise EmptyAudio("the sound is empty: it has 0 bytes")
+        yield from _decoded(sound, sound)
 
 
 def _check_opened(sound: BinaryFile) -> None:
@@ -228,22 +237,6 @@ def _after(seconds: float, blocks: Iterator[tuple[int, Samples]]) -> Iterator[tu
         seconds -= skipped / rate
         if skipped < len(block):
             yield rate, block[skipped:]
-
-
-@contextmanager
-def _seekable(file: BinaryFile) -> Iterator[BinaryFile]:
-    """A file object that can be read twice; a pipe is copied into a temporary file."""
-    with ExitStack() as stack:
-        if not file.seekable():
-            import shutil
-            import tempfile
-
-            copy = stack.enter_context(tempfile.TemporaryFile())
-            shutil.copyfileobj(file, copy)
-            file = copy
-        if not file.seek(0, io.SEEK_END):
-            raise EmptyAudio("the sound is empty: it has 0 bytes")
-        yield file
 
 
 def _check_file(path: Path) -> None:

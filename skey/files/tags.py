@@ -190,20 +190,6 @@ def _replace(path: Path, kind: Kind, key: Key, text: str, dry_run: bool) -> None
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise TagError("its folder is write-protected, and the new file is made there")
     before, folder = path.stat(), Path(tempfile.gettempdir()) if dry_run else path.parent
-    with _written_copy(path, folder, kind, key, text) as copy:
-        if dry_run:
-            return
-        status = path.stat()
-        if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise TagError("another program changed the file meanwhile; try again")
-        keep_owner(path, copy)
-        shutil.copystat(path, copy)
-        copy.replace(path)
-
-
-@contextmanager
-def _written_copy(path: Path, folder: Path, kind: Kind, key: Key, text: str) -> Iterator[Path]:
-    """A copy of the file with the key in its tags, looked at; gone afterwards unless it was moved."""
     _remove_leftovers(folder)
     # FFmpeg tries the decoder of the suffix first: damaged sound would differ under another one.
     handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX + path.suffix, dir=folder)
@@ -212,7 +198,14 @@ def _written_copy(path: Path, folder: Path, kind: Kind, key: Key, text: str) -> 
     try:
         _write_copy(path, copy, kind, key, text)
         _verify(path, copy, kind, key, text)
-        yield copy
+        if dry_run:
+            return
+        status = path.stat()
+        if (status.st_size, status.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise TagError("another program changed the file meanwhile; try again")
+        keep_owner(path, copy)
+        shutil.copystat(path, copy)
+        copy.replace(path)
     finally:
         copy.unlink(missing_ok=True)
 

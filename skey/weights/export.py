@@ -4,6 +4,7 @@ import io
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,18 +34,13 @@ class WaveformToProbabilities(nn.Module):
         items = self._items(self.front_end(waveform), torch._shape_as_tensor(waveform)[1])
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
         logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
-        probabilities: Tensor = logits.softmax(1).reshape(profile.shape)
-        return self.header.calibration.probabilities(probabilities)
+        return self.header.calibration.probabilities(logits.softmax(1).reshape(profile.shape))
 
     def _items(
         self, log_vqt: Float[Tensor, "1 99 frames"], samples: Tensor
     ) -> Float[Tensor, "items 99 item_frames"]:
         """What the network takes: windows, or the whole, repeated until long enough; lengths are computed."""
-
-        def up_to(length: Tensor) -> Tensor:
-            places: Tensor = torch.arange(length)  # type: ignore[call-overload]
-            return places
-
+        up_to: Any = torch.arange  # which is said to take no tensor, as a traced length is
         frames = torch._shape_as_tensor(log_vqt)[2]
         whole, least = self.header.whole_track, self.header.architecture.minimum_frames
         most = frames_of(self.header.window_seconds)

@@ -41,8 +41,7 @@ class LoadedModel:
         lowest = log_vqt.amax(dim=(-2, -1), keepdim=True) - self.header.floor
         cropped = crop(torch.maximum(log_vqt, lowest), 0)
         repeats = -(-self.header.architecture.minimum_frames // max(cropped.shape[-1], 1))
-        profile: Tensor = self.network(cropped.repeat(1, 1, repeats) if repeats > 1 else cropped)
-        return profile
+        return self.network(cropped.repeat(1, 1, repeats) if repeats > 1 else cropped)
 
 
 def save_weights(path: Path, network: Network, header: Header) -> Header:

@@ -379,5 +379,5 @@ def _mean_profile(heard: Sequence[_Heard]) -> Float[np.ndarray, "values"]:
     profiles = [h.profile for h in voting if h.profile is not None]
     weights = [h.sounding for h in voting]
     if len(set(weights)) == 1:
-        return np.mean(profiles, axis=0)
-    return np.average(profiles, axis=0, weights=weights)
+        return np.asarray(np.mean(profiles, axis=0))
+    return np.asarray(np.average(profiles, axis=0, weights=weights))

@@ -59,7 +59,7 @@ def mean_profile(listener: Listener, log_vqt: LogVqt) -> Float[np.ndarray, "valu
     track = np.asarray(log_vqt)
     items = [track] if listener.whole_track else windows(track, listener.window_seconds)
     with one_blas_thread:
-        return np.mean([listener.profile(item) for item in items], axis=0)
+        return np.asarray(np.mean([listener.profile(item) for item in items], axis=0))
 
 
 def windows(log_vqt: LogVqt, seconds: int = SEGMENT_SECONDS) -> Iterator[Float[np.ndarray, "99 window"]]:
@@ -123,7 +123,7 @@ class Network(_Trained):
         cropped = np.maximum(heard[:CROPPED_BINS], heard.max() - self._header.floor)
         repeats = -(-self._header.architecture.minimum_frames // cropped.shape[1])
         raw = self._network.profile(np.tile(cropped, repeats) if repeats > 1 else cropped)
-        return self._header.calibration.probabilities(raw[None])[0]
+        return np.asarray(self._header.calibration.probabilities(raw[None])[0])
 
 
 class TorchNetwork(_Trained):
@@ -147,7 +147,7 @@ class TorchNetwork(_Trained):
         with one_thread():
             heard = torch.as_tensor(log_vqt, dtype=torch.float32, device=self._device)
             raw = self._loaded.raw_profile(heard[None])
-            return self._header.calibration.probabilities(raw)[0].cpu().numpy()
+            return np.asarray(self._header.calibration.probabilities(raw)[0].cpu())
 
 
 def listener(

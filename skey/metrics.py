@@ -187,7 +187,7 @@ def ksea_points(references: Sequence[int], estimates: Sequence[int | None]) -> P
     """The points 0, ½ or 1 of each track, whose mean is :func:`ksea` (Eq. 12, STONE)."""
     pairs = _pairs(references, estimates, "key signature", "key signature")
     apart = np.array([np.nan if named is None else abs(named - true) for true, named in pairs])
-    return (apart == 0) + 0.5 * np.isin(apart, (5, 7))
+    return np.asarray((apart == 0) + 0.5 * np.isin(apart, (5, 7)))
 
 
 def count_signatures(references: Sequence[int], estimates: Sequence[int | None]) -> SignatureCounts:

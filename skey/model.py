@@ -136,18 +136,21 @@ class ConvNeXt(nn.Module):
             wide = F.gelu(self.widen(self.norm(convolved)))
             # The scale goes into the weights, which are smaller than what they are applied to.
             narrow = F.linear(wide, self.narrow.weight * self.scale[:, None], self.narrow.bias * self.scale)
-        return self.drop(x, narrow.to(x.dtype))
+        result: Tensor = self.drop(x, narrow.to(x.dtype))
+        return result
 
     def _convolved(self, x: Block) -> Block:
         """The depthwise convolution; the border is repeated outwards."""
-        convolution, planes = self.depthwise, x.permute(0, 3, 1, 2)
-        border = convolution.kernel_size[0] // 2
+        convolution, border = self.depthwise, self.depthwise.kernel_size[0] // 2
         if x.device.type == "cpu" and self.training:
-            padded = F.pad(planes, 4 * (border,), mode="replicate")
-            convolved = Depthwise.apply(padded, *convolution.parameters())  # type: ignore[no-untyped-call]
-            return convolved.permute(0, 2, 3, 1)
+            padded = F.pad(x.permute(0, 3, 1, 2), 4 * (border,), mode="replicate")
+            trained: Tensor = Depthwise.apply(  # type: ignore[no-untyped-call]
+                padded, convolution.weight, convolution.bias
+            )
+            return trained.permute(0, 2, 3, 1)
         if not (x.is_cuda and self.half_precision):
-            return convolution(planes).permute(0, 2, 3, 1)
+            convolved: Tensor = convolution(x.permute(0, 3, 1, 2))
+            return convolved.permute(0, 2, 3, 1)
         # A graphics card is four times as fast in bfloat16 with channels last, as they lie here.
         padded = x.bfloat16()
         for dim in (1, 2):
@@ -176,7 +179,8 @@ class FullyConnected(nn.Module):
 
     def forward(self, x: Block) -> Float[Tensor, "batch 12 frames channels"]:
         """Twelve rows that need not be pitch classes."""
-        return self.linear(x.transpose(1, 3)).transpose(1, 3)
+        rows: Tensor = self.linear(x.transpose(1, 3))
+        return rows.transpose(1, 3)
 
 
 class ChromaNet(nn.Module):
@@ -202,11 +206,13 @@ class ChromaNet(nn.Module):
 
     def pool(self, steps: Float[Tensor, "batch 84 steps"]) -> Float[Tensor, "batch 12 channels"]:
         """All that happens to an item alone: the blocks f, octave equivalence g, mean over time."""
-        return self.octaves(self.blocks(steps[..., None].contiguous())).mean(2)
+        pooled: Tensor = self.octaves(self.blocks(steps[..., None].contiguous())).mean(2)
+        return pooled
 
     def head(self, pooled: Float[Tensor, "batch 12 channels"]) -> Float[Tensor, "batch 12 modes"]:
         """The last map and, for two modes, the norm of each mode over the batch (Section 5.2)."""
-        return self.mode_norm(self.classifier(pooled).transpose(1, 2)).transpose(1, 2)
+        modes: Tensor = self.mode_norm(self.classifier(pooled).transpose(1, 2))
+        return modes.transpose(1, 2)
 
     def forward(self, cropped: Float[Tensor, "batch 84 frames"]) -> Float[Tensor, "batch 12 *columns"]:
         """The key signature profile y (Eq. 1) or, by mode, the matrix Y (Section 5.2), which sums to one.

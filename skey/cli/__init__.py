@@ -66,7 +66,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self.table:
             return None
         module = self.table[cmd_name][0]
-        return getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
+        command: click.Command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of sub-commands from the table, without importing them."""

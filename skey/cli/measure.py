@@ -249,7 +249,7 @@ def cadence() -> Float32[np.ndarray, "samples 2"]:
     def note(pitch: int) -> np.ndarray:
         frequency = 440 * 2 ** ((pitch - 69) / 12)
         waves = [np.sin(2 * np.pi * h * frequency * times) / h for h in range(1, 7)]
-        return 0.1 * np.exp(-times) * np.sum(waves, axis=0)
+        return np.asarray(0.1 * np.exp(-times) * np.sum(waves, axis=0))
 
     sound = np.concatenate([sum(map(note, chord)) for chord in chords])
     stereo = np.repeat(sound[:, None], 2, axis=1)

@@ -266,7 +266,8 @@ def _estimate(part: Tracks, weights: str | None) -> list[Row]:
         buffer = io.BytesIO()
         table.write_parquet(buffer)
         write_file(url, buffer.getvalue())
-    return table.filter(polars.col("error") != "").select("path", "error").to_dicts()
+    failed: list[Row] = table.filter(polars.col("error") != "").select("path", "error").to_dicts()
+    return failed
 
 
 _SCHEMA: dict[str, Any] = {  # columns of an estimate

@@ -107,7 +107,8 @@ def plain_profile(network: ChromaNet, x: Float[Tensor, "batch 84 frames"]) -> Fl
     """What a ChromaNet says, computed as the papers describe it: channels first, one convolution a layer."""
 
     def normalised(norm: nn.Module, x: Tensor) -> Tensor:
-        return norm(x.permute(0, 2, 3, 1).contiguous()).permute(0, 3, 1, 2)
+        result: Tensor = norm(x.permute(0, 2, 3, 1).contiguous())
+        return result.permute(0, 3, 1, 2)
 
     x = x[:, None]
     for block in network.blocks:

@@ -118,7 +118,8 @@ class FeatureStore:
 
     def __getitem__(self, clip: str | int) -> UInt8[np.ndarray, "99 1292"]:
         """The log-VQT bytes of one clip, by id or by place; raises ``KeyError`` or ``IndexError``."""
-        return self._rows[self._places[clip] if isinstance(clip, str) else clip]
+        features: np.ndarray = self._rows[self._places[clip] if isinstance(clip, str) else clip]
+        return features
 
     def digest(self) -> str:
         """One sha256 (hexadecimal) over the checksums of all shards: same bytes, same digest."""

@@ -70,7 +70,7 @@ def refuse_too_few_frames(frames: int, architecture: Settings) -> None:
         )
 
 
-Profile = TypeVar("Profile", bound=Any)
+Profile = TypeVar("Profile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +105,19 @@ class Calibration:
             raise SkeyError("This network tells key signatures, not modes: ask for the signature profile.")
         places = map(self.output_keys().index, KEYS)
         columns, rows = zip(*(divmod(place, PITCH_CLASSES) for place in places), strict=True)
-        return profile[:, rows, columns]
+        outputs: Any = profile
+        keys: Profile = outputs[:, rows, columns]
+        return keys
 
     def signature_profile(self, profile: Float[Profile, "batch 12 *columns"]) -> Float[Profile, "batch 12"]:
         """Probabilities of key signatures, C first (Eq. 11): for 24 outputs sums of two keys (Eq. 13)."""
+        outputs: Any = profile
         if self.outputs == 12:
             rows = [(tonic - self.major) % PITCH_CLASSES for tonic in range(PITCH_CLASSES)]
-            return profile.reshape(-1, PITCH_CLASSES)[:, rows]
-        keys, relatives = self.key_profile(profile), [key.relative.index for key in KEYS[:PITCH_CLASSES]]
-        return keys[:, :PITCH_CLASSES] + keys[:, relatives]
+            by_tonic = outputs.reshape(-1, PITCH_CLASSES)[:, rows]
+        else:
+            keys = self.key_profile(outputs)
+            relatives = [key.relative.index for key in KEYS[:PITCH_CLASSES]]
+            by_tonic = keys[:, :PITCH_CLASSES] + keys[:, relatives]
+        signatures: Profile = by_tonic
+        return signatures

@@ -23,7 +23,7 @@ def sharpen(profile: Rows, temperature: int | float) -> Rows:
 def softmax(logits: Rows) -> Rows:
     """Logits (..., keys) to probabilities, each row summing to one."""
     likelihoods = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return likelihoods / likelihoods.sum(axis=-1, keepdims=True)
+    return np.asarray(likelihoods / likelihoods.sum(axis=-1, keepdims=True))
 
 
 def fit_temperature(profiles: Float[np.ndarray, "tracks outputs"], references: Sequence[Key]) -> float:
@@ -38,4 +38,4 @@ def fit_temperature(profiles: Float[np.ndarray, "tracks outputs"], references: S
 
 
 def _logarithms(profile: Rows) -> Rows:
-    return np.log(np.maximum(profile, TINY))
+    return np.asarray(np.log(np.maximum(profile, TINY)))

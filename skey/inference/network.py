@@ -51,7 +51,7 @@ class NumpyChromaNet:
             mean, variance = self._weights["mode_norm.running_mean"], self._weights["mode_norm.running_var"]
             logits = (logits - mean) / np.sqrt(variance + _EPSILON)
         likelihoods = np.exp(logits - logits.max())
-        return likelihoods / likelihoods.sum()
+        return np.asarray(likelihoods / likelihoods.sum())
 
     def _time_downsampling(self, x: Block, name: str) -> Float[np.ndarray, "bins half outputs"]:
         bins, frames, channels = x.shape
@@ -61,9 +61,9 @@ class NumpyChromaNet:
     def _convnext(self, x: Block, name: str) -> Block:
         def branch(points: Points) -> Points:
             wide = _gelu(self._linear(points, f"{name}.widen"))
-            return self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"]
+            return np.asarray(self._linear(wide, f"{name}.narrow") * self._weights[f"{name}.scale"])
 
-        return x + _by_points(self._norm(self._depthwise(x, f"{name}.depthwise"), name), branch)
+        return np.asarray(x + _by_points(self._norm(self._depthwise(x, f"{name}.depthwise"), name), branch))
 
     def _depthwise(self, x: Block, name: str) -> Block:
         kernels, bias = self._weights[f"{name}.weight"][:, 0], self._weights[f"{name}.bias"]
@@ -78,19 +78,19 @@ class NumpyChromaNet:
     def _norm(self, x: Block, name: str) -> Block:
         """The layer norm before a step: of the item for 24 outputs, of each frame with gain for 12."""
         if self.architecture.outputs == 24:
-            return (x - x.mean()) / np.sqrt(x.var() + _EPSILON)
+            return np.asarray((x - x.mean()) / np.sqrt(x.var() + _EPSILON))
         mean, variance = x.mean(axis=(0, 2), keepdims=True), x.var(axis=(0, 2), keepdims=True)
         gain, offset = self._weights[f"{name}.norm.weight"], self._weights[f"{name}.norm.bias"]
-        return (x - mean) / np.sqrt(variance + _EPSILON) * gain[:, None] + offset[:, None]
+        return np.asarray((x - mean) / np.sqrt(variance + _EPSILON) * gain[:, None] + offset[:, None])
 
     def _octaves(self, x: Block) -> Float[np.ndarray, "12 frames channels"]:
         if not self.architecture.octave_equivalence:
             rows = np.tensordot(self._weights["octaves.linear.weight"], x, 1)
-            return rows + self._weights["octaves.linear.bias"][:, None, None]
-        return x.reshape(-1, PITCH_CLASSES, *x.shape[1:]).mean(axis=0)
+            return np.asarray(rows + self._weights["octaves.linear.bias"][:, None, None])
+        return np.asarray(x.reshape(-1, PITCH_CLASSES, *x.shape[1:]).mean(axis=0))
 
     def _linear(self, x: Float[np.ndarray, "*all inputs"], name: str) -> Float[np.ndarray, "*all outputs"]:
-        return x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        return np.asarray(x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
 
 
 def parameter_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
@@ -133,7 +133,7 @@ def _correlated(x: Block, kernels: Float[np.ndarray, "channels size size"]) -> n
     windows = np.ascontiguousarray(by_row.transpose(0, 2, 1, 3))
     products = kernels.transpose(0, 2, 1) @ windows.reshape(len(kernels), size, -1)
     by_column = products.reshape(windows.shape)
-    return sum(by_column[:, j, j : j + frames] for j in range(size)).transpose(2, 1, 0)
+    return np.asarray(sum(by_column[:, j, j : j + frames] for j in range(size)).transpose(2, 1, 0))
 
 
 def _gelu(x: Float[np.ndarray, "*points"]) -> Float[np.ndarray, "*points"]:
@@ -150,4 +150,4 @@ def _gelu(x: Float[np.ndarray, "*points"]) -> Float[np.ndarray, "*points"]:
     result *= size
     result += x
     result *= _HALF
-    return result
+    return np.asarray(result)

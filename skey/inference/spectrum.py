@@ -20,7 +20,7 @@ def log_vqt(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frame
     """
     decibels = 10 * np.log10(np.maximum(magnitude(wave, cents), np.float32(filters.SMALLEST_MAGNITUDE)))
     floored = np.maximum(decibels, decibels.max() - filters.DYNAMIC_RANGE)
-    return floored / filters.DYNAMIC_RANGE + 1
+    return np.asarray(floored / filters.DYNAMIC_RANGE + 1)
 
 
 def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 frames"]:
@@ -31,14 +31,14 @@ def magnitude(wave: Wave, cents: float | int = 0) -> Float32[np.ndarray, "99 fra
     for octave in range(filters.OCTAVES):
         wave = _halved(wave) if octave else wave
         octaves.insert(0, _octave(wave, filters.HOP >> octave, filters.octave_kernels(cents)))
-    return np.concatenate(octaves)[-filters.BINS :] * filters.normalisation()
+    return np.asarray(np.concatenate(octaves)[-filters.BINS :] * filters.normalisation())
 
 
 def _octave(wave: Wave, hop: int, kernels: Kernels) -> Float32[np.ndarray, "12 frames"]:
     half = kernels.shape[1] // 2
     mirrored = np.concatenate([wave[half:0:-1], wave, wave[-2 : -2 - half : -1]])
     real, imaginary = np.split(_correlated(mirrored, kernels, hop), 2, axis=1)
-    return np.sqrt(real**2 + imaginary**2).T
+    return np.asarray(np.sqrt(real**2 + imaginary**2).T)
 
 
 def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
@@ -46,7 +46,7 @@ def _halved(wave: Wave) -> Float32[np.ndarray, "half"]:
     before = filters.LOWPASS_TAPS // 2 - 1
     padded = np.zeros(len(wave) + filters.LOWPASS_TAPS - 1 + step, np.float32)
     padded[before : before + len(wave)] = wave
-    return _correlated(padded, filters.stepped_lowpass(), step).ravel()[: len(wave) // 2]
+    return np.asarray(_correlated(padded, filters.stepped_lowpass(), step).ravel()[: len(wave) // 2])
 
 
 def _correlated(wave: Wave, kernels: Kernels, hop: int) -> Float32[np.ndarray, "steps kernels"]:

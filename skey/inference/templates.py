@@ -37,10 +37,10 @@ def energy_chroma(log_vqt: Float[np.ndarray, "99 frames"]) -> Float[np.ndarray, 
 
 def correlations(chroma: Float[np.ndarray, "12"], profile: Profile = KRUMHANSL) -> Float[np.ndarray, "24"]:
     """Pearson correlation of a chroma, from C, with each key's template (Table 3, STONE); 0 if flat."""
-    return _standardised(key_templates(profile)) @ _standardised(chroma)
+    return np.asarray(_standardised(key_templates(profile)) @ _standardised(chroma))
 
 
 def _standardised(weights: Float[np.ndarray, "*rows 12"]) -> Float[np.ndarray, "*rows 12"]:
     """Rows of mean 0 and length 1, whose products are correlations; a flat row becomes 0."""
     centred = weights - weights.mean(axis=-1, keepdims=True)
-    return centred / np.maximum(np.linalg.norm(centred, axis=-1, keepdims=True), 1e-6)
+    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=-1, keepdims=True), 1e-6))

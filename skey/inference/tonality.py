@@ -91,7 +91,7 @@ def sounding(wave: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "sound
     loud = swing > _SILENT_RANGE * swing.max()
     if loud.all():
         return wave
-    return wave[np.repeat(loud, SAMPLE_RATE // 2)[: wave.size]]
+    return np.asarray(wave[np.repeat(loud, SAMPLE_RATE // 2)[: wave.size]])
 
 
 def tuning_cents(tuning: complex) -> float:
@@ -125,7 +125,7 @@ def _active(power: Power, floor: float) -> Float32[np.ndarray, "active low_bins"
     energy = power[:, _LINE_BINS].sum(axis=1)
     sounding = power[energy > max(_ACTIVE_RANGE * energy.max(), floor, np.finfo(np.float32).tiny)]
     filling = np.float32(1e-12 * sounding.mean()) if len(sounding) else np.float32(0)
-    return sounding[:, : _LINE_BINS.stop + _NEIGHBOURS] + filling
+    return np.asarray(sounding[:, : _LINE_BINS.stop + _NEIGHBOURS] + filling)
 
 
 def _line_prominence(power: Power) -> float:
@@ -169,7 +169,7 @@ def _steady(frame: Places, place: Places, position: Values, shape: tuple[int, ..
         [np.abs(grid[frame + 1 + step, place + 1 + shift] - position) < reach for shift in (-1, 0, 1)]
         for step in (-1, 1)
     )
-    return np.any(before, axis=0) & np.any(after, axis=0)
+    return np.asarray(np.any(before, axis=0) & np.any(after, axis=0))
 
 
 def _scale(frame: Places, semitones: Values, weights: Values, frames: int) -> tuple[float, float, float]:

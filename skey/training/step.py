@@ -55,7 +55,8 @@ def gathered(fabric: Fabric | None, local: Shaped[Tensor, "views batch *rest"]) 
     if fabric is None or fabric.world_size == 1:
         return local
     everywhere: Any = fabric.all_gather(local, sync_grads=True)
-    return everywhere.transpose(0, 1).flatten(1, 2)
+    together: Tensor = everywhere.transpose(0, 1).flatten(1, 2)
+    return together
 
 
 def batch_loss(fabric: Fabric | None, network: Network, settings: Loss, batch: Batch, row: Row = 0) -> Terms:

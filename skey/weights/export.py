@@ -34,7 +34,8 @@ class WaveformToProbabilities(nn.Module):
         items = self._items(self.front_end(waveform), torch._shape_as_tensor(waveform)[1])
         profile = self.network(crop(items, 0)).mean(dim=0, keepdim=True)
         logits = profile.clamp(min=TINY).log().flatten(1) / self.header.temperature
-        return self.header.calibration.probabilities(logits.softmax(1).reshape(profile.shape))
+        probabilities: Tensor = logits.softmax(1).reshape(profile.shape)
+        return self.header.calibration.probabilities(probabilities)
 
     def _items(
         self, log_vqt: Float[Tensor, "1 99 frames"], samples: Tensor

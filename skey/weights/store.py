@@ -41,7 +41,8 @@ class LoadedModel:
         lowest = log_vqt.amax(dim=(-2, -1), keepdim=True) - self.header.floor
         cropped = crop(torch.maximum(log_vqt, lowest), 0)
         repeats = -(-self.header.architecture.minimum_frames // max(cropped.shape[-1], 1))
-        return self.network(cropped.repeat(1, 1, repeats) if repeats > 1 else cropped)
+        profile: Tensor = self.network(cropped.repeat(1, 1, repeats) if repeats > 1 else cropped)
+        return profile
 
 
 def save_weights(path: Path, network: Network, header: Header) -> Header:

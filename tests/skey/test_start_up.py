@@ -179,3 +179,11 @@ def test_every_package_that_a_plain_installation_lacks_has_an_extra_that_the_com
     names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
     imported = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"skey", "jaxtyping"}
     assert imported - plain_dependencies() == EXTRAS.keys() - {"onnxscript"}  # which torch imports
+
+
+def test_a_type_checker_sees_arrays_without_the_packages_of_the_tests(tmp_path):
+    code = "from skey.shapes import Float32; wave: Float32[int, 'samples'] = ''"
+    options = ["--no-site-packages", "--config-file=", f"--cache-dir={tmp_path}", "-c", code]
+    folder = Path(library.__file__).parents[2]
+    run = subprocess.run([sys.executable, "-m", "mypy", *options], cwd=folder, capture_output=True, text=True)
+    assert "Incompatible types in assignment" in run.stdout

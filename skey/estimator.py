@@ -25,6 +25,8 @@ from skey.listeners import Listener, listener
 from skey.shapes import Float
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import torch
 
     from skey.weights.store import LoadedModel
@@ -247,8 +249,9 @@ class KeyEstimator:
         from concurrent.futures import ThreadPoolExecutor
 
         pool = ThreadPoolExecutor(jobs)
-        waiting = deque(pool.submit(self._outcome, path) for path in _paths(paths))
+        waiting: deque[Future[Outcome]] = deque()
         try:
+            waiting.extend(pool.submit(self._outcome, path) for path in _paths(paths))
             while waiting:
                 outcome = waiting[0].result()
                 waiting.popleft()

@@ -201,11 +201,15 @@ class KeyEstimator:
     Args:
         weights: a file, a name that ``skey weights list`` shows, or a loaded model; ``"krumhansl"`` for that
             template; None for the weights that ship as the default, or the template where they do not ship.
-        device: where a network runs (the front end runs on the CPU). On the CPU nothing needs torch.
+        device: where a network runs (the front end runs on the CPU). On the CPU only the supervised CNN
+            needs torch.
         whole_track: one pass over the whole recording, in memory that grows with its length, or the mean over
             windows; None for what the weights say of themselves.
         as_published: as the papers do it: tuned to 440 Hz, and with a key for everything that has spectral
             lines, such as speech or a single tone. One pass over the whole recording implies it.
+
+    Raises ``WeightsError`` where there are no such weights or they are damaged, ``SkeyError`` where there is
+    no such device, ``ModuleNotFoundError`` where torch is needed and not installed.
     """
 
     def __init__(

@@ -110,10 +110,11 @@ class _Source:
 
     def check(self) -> None:
         """Raise what made reading fail, ``UnreadableAudio`` for all but Ctrl-C and its kind."""
-        if isinstance(self._error, Exception):
-            raise UnreadableAudio(f"{self.title} cannot be read to its end: {self._error!r}") from self._error
-        if self._error:
-            raise self._error
+        error, self._error = self._error, None  # which leads back here: no circle is to keep the sound
+        if isinstance(error, Exception):
+            raise UnreadableAudio(f"{self.title} cannot be read to its end: {error!r}") from error
+        if error:
+            raise error
 
 
 def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:

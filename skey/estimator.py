@@ -25,6 +25,8 @@ from skey.listeners import Listener, listener
 from skey.shapes import Float
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import torch
 
     from skey.weights.store import LoadedModel
@@ -199,11 +201,15 @@ class KeyEstimator:
     Args:
         weights: a file, a name that ``skey weights list`` shows, or a loaded model; ``"krumhansl"`` for that
             template; None for the weights that ship as the default, or the template where they do not ship.
-        device: where a network runs (the front end runs on the CPU). On the CPU nothing needs torch.
+        device: where a network runs (the front end runs on the CPU). On the CPU only the supervised CNN
+            needs torch.
         whole_track: one pass over the whole recording, in memory that grows with its length, or the mean over
             windows; None for what the weights say of themselves.
         as_published: as the papers do it: tuned to 440 Hz, and with a key for everything that has spectral
             lines, such as speech or a single tone. One pass over the whole recording implies it.
+
+    Raises ``WeightsError`` where there are no such weights or they are damaged, ``SkeyError`` where there is
+    no such device, ``ModuleNotFoundError`` where torch is needed and not installed.
     """
 
     def __init__(
@@ -247,8 +253,9 @@ class KeyEstimator:
         from concurrent.futures import ThreadPoolExecutor
 
         pool = ThreadPoolExecutor(jobs)
-        waiting = deque(pool.submit(self._outcome, path) for path in _paths(paths))
+        waiting: deque[Future[Outcome]] = deque()
         try:
+            waiting.extend(pool.submit(self._outcome, path) for path in _paths(paths))
             while waiting:
                 outcome = waiting[0].result()
                 waiting.popleft()

@@ -76,6 +76,47 @@ class EmptyAudio(AudioError):
     """The recording has no samples at all."""
 
 
+class _Source:
+    """A file as decoders want it: it ends where reading fails, for they lose or print what is raised in them.
+
+    FFmpeg is told where it must not seek, as a damaged header may make it do.
+    """
+
+    def __init__(self, file: BinaryFile) -> None:
+        name = getattr(file, "name", "")  # A pipe's is a number, and so is that of a temporary file.
+        self.title = name if name and not isinstance(name, int) else "the sound"
+        self.seekable = file.seekable
+        self._file = file
+        self._error: BaseException | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return b"" if self._error else self._file.read(size)
+        except BaseException as error:  # Ctrl-C, too
+            self._error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
+        except BaseException as error:  # A compressed file is read on to the place.
+            self._error = error
+            return -errno.EINVAL
+
+    def tell(self) -> int:
+        return self.seek(0, io.SEEK_CUR)
+
+    def check(self) -> None:
+        """Raise what made reading fail, ``UnreadableAudio`` for all but Ctrl-C and its kind."""
+        error, self._error = self._error, None  # which leads back here: no circle is to keep the sound
+        if isinstance(error, Exception):
+            raise UnreadableAudio(f"{self.title} cannot be read to its end: {error!r}") from error
+        if error:
+            raise error
+
+
 def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
     """Decode a sound file, or a binary file object read from its start, block by block.
 
@@ -86,20 +127,31 @@ def decoded(sound: PathLike | BinaryFile) -> Iterator[tuple[int, Block]]:
         path = Path(sound)
         _check_file(path)
         with path.open("rb") as file:
-            yield from _decoded(path, file)
-        return
-    _check_opened(sound)
-    with ExitStack() as stack:
-        if not sound.seekable():  # It has to be read twice.
-            import shutil
-            import tempfile
+            yield from _checked(_Source(file), path)
+    else:
+        _check_opened(sound)
+        yield from _checked(_Source(sound))
 
-            copy = stack.enter_context(tempfile.TemporaryFile())
-            shutil.copyfileobj(sound, copy)
-            sound = copy
-        if not sound.seek(0, io.SEEK_END):
-            raise EmptyAudio("the sound is empty: it has 0 bytes")
-        yield from _decoded(sound, sound)
+
+def _checked(source: _Source, path: Path | None = None) -> Iterator[tuple[int, Block]]:
+    """What is decoded; then, or in the place of a decoder's error, the error that ended the reading."""
+    try:
+        with ExitStack() as stack:
+            file = source
+            if not file.seekable():  # It has to be read twice.
+                import shutil
+                import tempfile
+
+                copy = stack.enter_context(tempfile.TemporaryFile())
+                shutil.copyfileobj(file, copy)
+                file = _Source(copy)
+            if not file.seek(0, io.SEEK_END):
+                raise EmptyAudio("the sound is empty: it has 0 bytes")
+            yield from _decoded(path or file, file)
+    except AudioError:
+        source.check()
+        raise
+    source.check()
 
 
 def _check_opened(sound: BinaryFile) -> None:
@@ -142,12 +194,12 @@ def as_float(block: Samples) -> Block:
         return np.asarray(block, dtype=np.float32)
 
 
-def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int, Block]]:
+def _decoded(source: Path | _Source, file: _Source) -> Iterator[tuple[int, Block]]:
     """A file, or the streams of an Ogg one by one: FFmpeg takes the later ones to be as the first."""
     found = False
     for start, end in pairwise(_bounds(file)):
         file.seek(start)
-        stream = io.BytesIO(file.read(end - start))
+        stream = _Source(io.BytesIO(file.read(end - start)))
         with suppress(UnreadableAudio):  # It broke off.
             for rate, block in _decoded_alone(stream, stream):
                 found = True
@@ -156,7 +208,7 @@ def _decoded(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int,
         yield from _decoded_alone(source, file)
 
 
-def _decoded_alone(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tuple[int, Block]]:
+def _decoded_alone(source: Path | _Source, file: _Source) -> Iterator[tuple[int, Block]]:
     """What libsndfile decodes; FFmpeg from where libsndfile refuses or stops short."""
     heard, missing, reason = 0.0, True, "no samples"
     try:
@@ -179,14 +231,13 @@ def _decoded_alone(source: Path | BinaryFile, file: BinaryFile) -> Iterator[tupl
             found = True
             yield rate, as_float(block)
         if not found and reason:
-            name = getattr(file, "name", 0)  # A pipe's is a number, and so is that of a temporary file.
             raise UnreadableAudio(
-                f"{'the sound' if isinstance(name, int) else name}: not a readable sound file ({reason}); "
+                f"{file.title}: not a readable sound file ({reason}); "
                 "is it damaged, protected, or no sound at all?"
             )
 
 
-def _soundfile(source: Path | BinaryFile) -> soundfile.SoundFile:
+def _soundfile(source: Path | _Source) -> soundfile.SoundFile:
     """libsndfile on a file; a format without a header, whose settings it would ask for, is unreadable."""
     if isinstance(source, Path):
         opened: Any = os.fsencode(source) if os.name == "posix" else str(source)
@@ -208,7 +259,7 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
         yield as_float(block)
 
 
-def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
+def _holds_more(sound: soundfile.SoundFile, file: _Source) -> bool:
     """Whether there are more frames in an mp3 than its header, or a guess from its first frame, promises."""
     if not sound.subtype.startswith("MPEG"):
         return False
@@ -218,7 +269,7 @@ def _holds_more(sound: soundfile.SoundFile, file: BinaryFile) -> bool:
     return bool(seconds > sound.frames / sound.samplerate + _LEAST_LOSS_SECONDS)
 
 
-def _bounds(file: BinaryFile) -> list[int]:
+def _bounds(file: _Source) -> list[int]:
     """Where streams of an Ogg begin and end that follow each other, as web radio is recorded; else none."""
     bounds, place, began = [0], 0, False
     file.seek(0)
@@ -254,7 +305,7 @@ def _check_file(path: Path) -> None:
         raise EmptyAudio(f"{path} is empty: it has 0 bytes; export or download it again")
 
 
-def _frames(file: BinaryFile) -> Iterator[tuple[int, Samples]]:
+def _frames(file: _Source) -> Iterator[tuple[int, Samples]]:
     """Decode the best audio stream of a file; nothing where FFmpeg refuses it.
 
     Yields samples per second and (samples, channels) of about a second, as the file has them: integers are
@@ -274,31 +325,14 @@ def _frames(file: BinaryFile) -> Iterator[tuple[int, Samples]]:
         yield rate, np.concatenate(waiting)
 
 
-class _Source:
-    """A file as PyAV wants it: FFmpeg is told where it must not seek, as a damaged header may make it do."""
-
-    def __init__(self, file: BinaryFile) -> None:
-        self._file = file
-        self.read = file.read
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except (OSError, ValueError):
-            return -errno.EINVAL
-
-    def tell(self) -> int:
-        return self.seek(0, io.SEEK_CUR)
-
-
-def _packets(file: BinaryFile) -> Iterator[Any]:
+def _packets(file: _Source) -> Iterator[Any]:
     """The packets of the best audio stream up to where the file breaks off; none where FFmpeg refuses it."""
     import av
 
     file.seek(0)
-    source, options = _Source(file), {"format_whitelist": _CONTAINERS}
+    options = {"format_whitelist": _CONTAINERS}
     try:
-        container = av.open(source, "r", metadata_errors="ignore", options=options)
+        container = av.open(file, "r", metadata_errors="ignore", options=options)
     except (av.FFmpegError, ValueError):
         return
     with container, suppress(av.FFmpegError):

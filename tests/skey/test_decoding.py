@@ -197,6 +197,39 @@ def test_a_pipe_that_holds_no_sound_is_not_called_by_its_number():
         read_audio(file)
 
 
+class Failing(io.BytesIO):
+    """A file object that cannot be read to its end."""
+
+    error: BaseException
+
+    def read(self, size=-1, /):
+        if size and self.tell() >= 5_000:
+            raise self.error
+        return super().read(5_000 if size < 0 else min(size, 5_000))
+
+    def readinto(self, buffer, /):
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
+@pytest.mark.parametrize("kind", [OSError, ValueError, EOFError, KeyboardInterrupt])
+@pytest.mark.parametrize("is_seekable", [True, False])
+@pytest.mark.parametrize("name", ["a.flac", "a.wav", "a.mp3"])
+def test_what_keeps_a_file_object_from_being_read_is_raised_once(
+    tmp_path, monkeypatch, capsys, name, is_seekable, kind
+):
+    soundfile.write(tmp_path / name, sine(RATE), RATE)
+    file = Failing((tmp_path / name).read_bytes())
+    error = kind()
+    monkeypatch.setattr(Failing, "error", error, raising=False)
+    monkeypatch.setattr(Failing, "seekable", lambda self: is_seekable)
+    with pytest.raises(KeyboardInterrupt if kind is KeyboardInterrupt else AudioError) as raised:
+        read_audio(file)
+    assert error in (raised.value, raised.value.__cause__)
+    assert capsys.readouterr().err == ""  # libsndfile's binding prints what is raised in it
+
+
 def test_a_file_object_of_text_or_of_samples_is_refused(tmp_path):
     soundfile.write(tmp_path / "a.wav", sine(RATE), RATE)
     with (tmp_path / "a.wav").open() as file, soundfile.SoundFile(tmp_path / "a.wav") as samples:

@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
@@ -355,6 +356,22 @@ def test_whoever_drops_the_results_half_way_is_told_of_no_thread(monkeypatch):
     next(found)
     wanted.set()
     assert dropped.get(timeout=5) is None
+
+
+def test_nothing_is_heard_any_more_where_one_of_many_is_no_path(monkeypatch):
+    heard, go_on = [], Event()
+
+    def estimate(self, path):
+        heard.append(path.name)
+        go_on.wait(5)
+        raise AudioError(path.name)
+
+    monkeypatch.setattr(KeyEstimator, "estimate", estimate)
+    with pytest.raises(AudioError, match="expected paths"):
+        list(KeyEstimator("krumhansl").estimate_many([*"abcdefgh", b"no path"], jobs=2))
+    go_on.set()
+    time.sleep(0.1)
+    assert len(heard) <= 2
 
 
 def test_one_path_is_not_taken_for_its_letters(tmp_path):

@@ -14,6 +14,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 import soundfile
+import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -24,7 +25,7 @@ from skey.cli.measure import cadence
 from skey.errors import WeightsError
 from skey.estimator import KeyEstimator
 from skey.inference.architecture import Calibration
-from skey.inference.threads import one_blas_thread
+from skey.inference.threads import _lock, one_blas_thread, one_thread
 from skey.listeners import Network, Template, TorchNetwork
 from skey.model import Architecture, ChromaNet
 from skey.weights import Header
@@ -135,20 +136,52 @@ def test_numpy_computes_on_one_thread_until_the_last_one_has_left():
         assert blas_threads() == before
 
 
+def test_torch_has_its_threads_again_when_several_have_computed_on_one():
+    entered, second_entered, left = Event(), Event(), Event()
+    seen = []
+
+    def first():
+        with one_thread():
+            entered.set()
+            second_entered.wait(5)
+        left.set()
+
+    def second():
+        entered.wait(5)
+        with one_thread(), one_thread():
+            second_entered.set()
+            left.wait(5)
+            seen.append(torch.get_num_threads())
+        seen.append(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for group in ([first, second], [lambda: seen.append(torch.get_num_threads())]):
+            threads = [Thread(target=target) for target in group]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 2, 2]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of this system are not forked")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_process_waits_for_no_thread_of_its_parent():
     entered = Event()
 
     def enter():
-        with one_blas_thread._lock:
+        with _lock:
             entered.set()
             time.sleep(0.2)
 
     (thread := Thread(target=enter)).start()
     entered.wait()
     if not (child := os.fork()):
-        os._exit(not one_blas_thread._lock.acquire(timeout=5))
+        os._exit(not _lock.acquire(timeout=5))
     thread.join()
     assert os.waitpid(child, 0)[1] == 0
 
@@ -179,3 +212,11 @@ def test_every_package_that_a_plain_installation_lacks_has_an_extra_that_the_com
     names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
     imported = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"skey", "jaxtyping"}
     assert imported - plain_dependencies() == EXTRAS.keys() - {"onnxscript"}  # which torch imports
+
+
+def test_a_type_checker_sees_arrays_without_the_packages_of_the_tests(tmp_path):
+    code = "from skey.shapes import Float32; wave: Float32[int, 'samples'] = ''"
+    options = ["--no-site-packages", "--config-file=", f"--cache-dir={tmp_path}", "-c", code]
+    folder = Path(library.__file__).parents[2]
+    run = subprocess.run([sys.executable, "-m", "mypy", *options], cwd=folder, capture_output=True, text=True)
+    assert "Incompatible types in assignment" in run.stdout

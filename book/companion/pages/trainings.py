@@ -42,7 +42,8 @@ def command(run: TrainingRecord, runs: Sequence[TrainingRecord]) -> str:
     differs = {name for name, value in usual.items() if settings[name] != value}
     words = [f"skey train {experiment.name} --seed {run.seed}"]
     words += [f"{option} {settings[name]}" for name, option in OPTIONS.items() if name in differs]
-    words += [f"--no-{name}" for name in ("songs", "recolour") if name in differs]
+    words += ["--no-songs"] if "songs" in differs else []
+    words += ["--recolour" if settings["recolour"] else "--no-recolour"] if "recolour" in differs else []
     words += ["--audio MUSIC"] if run.training.get("recorded_tracks") else []
     if start := run.training.get("started_from"):
         before = [each.name for each in runs if each.weights == start["checksum"]]

@@ -132,7 +132,7 @@ SAID = (  # what the findings say of one run beside another, each by its name th
     ("stone-batch-16", "stone-batch-128", "ksea", MORE),
     ("stone-s0", "stone-batch-16", "ksea", ALIKE),
     ("stone-w1-recordings", "always-c-major", "ksea", MORE),
-    ("stone-batch-128", "stone-w1-recordings", "ksea", MORE),
+    ("stone-recordings", "stone-w1-recordings", "ksea", MORE),
     ("semitone-open", "semitone-open-36-epochs-s3", "mirex", ALIKE),
     ("stone-no-cpsd-12-epochs", "stone-no-cpsd-4-epochs", "ksea", MORE),
     ("stone-no-cpsd-s0", "stone-no-cpsd-12-epochs", "ksea", ALIKE),

@@ -20,6 +20,7 @@ from companion.paper import PaperNumber, label, papers_numbers
 from companion.scores import REFERENCE, is_right, is_signature
 from companion.systems import SYSTEMS
 from skey.keys import CIRCLE_OF_FIFTHS, SIGNATURES_BY_FIFTHS, TONIC_NAMES, Notation, format_key
+from skey.metrics import confusion_matrix, signature_confusion
 
 MODE_COLOURS: Mapping[str, str] = {"major": "#009e73", "minor": "#d55e00"}  # in figures without systems
 INK = "#010203"  # stands for the colour of the surrounding text while a figure is drawn
@@ -141,14 +142,17 @@ def shade(axes: Axes, edges: tuple[np.ndarray, np.ndarray], shares: np.ndarray, 
 
 def confusion_drawing(answers: pandas.DataFrame, system: str) -> Drawing:
     """Where the keys go: rows the reference, columns the answer (Figure 4, STONE)."""
-    references, said = answers[REFERENCE], answers[system]
-    keys, signatures = (CIRCLE_OF_FIFTHS, KEY_LABELS), (SIGNATURES_BY_FIFTHS, SIGNATURE_LABELS)
-    columns, names = signatures if is_signature(said) else keys
-    shares = pandas.crosstab(references, said, normalize="index")
-    shares = shares.reindex(index=CIRCLE_OF_FIFTHS, columns=columns, fill_value=0)
+    references, said = list(answers[REFERENCE]), list(answers[system])
+    if is_signature(said):
+        answered = answers[answers[system].notna()]
+        matrix = signature_confusion(list(answered[REFERENCE]), list(answered[system]))
+        columns = SIGNATURE_LABELS
+    else:
+        matrix, columns = confusion_matrix(references, said), KEY_LABELS
+    counts = pandas.DataFrame(matrix, KEY_LABELS, columns)
     right = sum(map(is_right, references, said))
     return heatmap_drawing(
-        shares.set_axis(KEY_LABELS).set_axis(names, axis="columns"),
+        counts.div(counts.sum(axis="columns").clip(lower=1), axis="index"),
         system,
         f"Confusion matrix of {len(answers)} tracks along the circle of fifths, {right} of them right.",
     )

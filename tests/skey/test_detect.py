@@ -207,7 +207,9 @@ def test_a_resumed_run_hears_only_what_is_new_or_has_changed(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("layout", "mode"), [("key", " major"), ("mirex", "\tmajor")])
-def test_where_the_place_of_a_line_says_the_file_each_has_its_line_in_every_run(folder, layout, mode):
+def test_where_the_place_of_a_line_says_the_file_each_has_its_line_in_every_run(
+    folder, monkeypatch, layout, mode
+):
     first, last, late, other = (folder / name for name in ("a.wav", "more/b.FLAC", "late.wav", "other.wav"))
     files, options = [folder / "cover.jpg", first, late, first, last], ["--format", layout, "--jobs", "2"]
     soundfile.write(other, song(4), RATE)
@@ -225,6 +227,9 @@ def test_where_the_place_of_a_line_says_the_file_each_has_its_line_in_every_run(
     soundfile.write(late, song(9), RATE)
     assert resumed(*files) == lines("-CACD")
     assert resumed(other, *files) == lines("E-CACD")
+    monkeypatch.setattr(KeyEstimator, "estimate_many", Mock(side_effect=KeyboardInterrupt))
+    detect(other, *files, *options, "-o", folder / "keys", "--resume")
+    assert (folder / "keys").read_text() == lines("E"), "what failed is heard again, and leaves no place"
 
 
 def test_names_are_of_one_folder_in_results_that_are_continued(folder, tmp_path, monkeypatch):

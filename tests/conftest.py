@@ -1,6 +1,8 @@
 """What the tests share: where the reference vectors lie, and how hypothesis runs."""
 
 import os
+import random
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +18,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Timed deadlines fail on a busy machine without saying anything about the code.
 settings.register_profile("companion", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("companion")
+
+
+@pytest.fixture(autouse=True)
+def same_chance():
+    """What is drawn by chance is the same each time, the item that beartype looks at in a list among it."""
+    random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture

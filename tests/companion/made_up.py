@@ -19,7 +19,7 @@ from companion.record import RESULTS
 from companion.scores import Answer, score
 from skey.calibration import Calibration
 from skey.keys import KEYS, Key
-from skey.model import ChromaNet
+from skey.model import Architecture, ChromaNet
 from skey.weights import Header
 from skey.weights.store import save_weights
 
@@ -85,7 +85,7 @@ def page_shown(address: str, profile: Path, *options: str) -> str:
 def save_network(path: Path, seed: int, major: int = 9, whole_track: bool = False) -> Path:
     """A file of weights, all random, of a network that is called as its file."""
     torch.manual_seed(seed)
-    network, calibration = ChromaNet().eval(), Calibration(24, major, 6)
+    network, calibration = ChromaNet(Architecture(frames_per_step=4)).eval(), Calibration(24, major, 6)
     given = (path.stem, path.stem, network.architecture, calibration, "MIT", "a test", "")
     save_weights(path, network, Header(*given, whole_track=whole_track))
     return path

@@ -30,7 +30,6 @@ SMALL = {"channels": (2, 3, 4), "kernels": (3, 3, 3), "frames_per_step": 8}
 
 def small_model(outputs: Any) -> LoadedModel:
     """A network with random weights."""
-    torch.manual_seed(outputs)
     network = ChromaNet(Architecture(outputs=outputs, **SMALL)).eval()
     calibration = Calibration(outputs, 9, 6)
     header = Header("n", "n", network.architecture, calibration, "MIT", "a test", "sum", False)

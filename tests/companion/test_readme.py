@@ -3,19 +3,20 @@
 import re
 import shlex
 
-import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
 from made_up import ROOT
+from sounds import cadence
 
 from companion.answers import evaluate
 from companion.pages.readme import with_results
 from companion.record import RESULTS
 from companion.studies.excerpts import recorded_excerpts
 from companion.systems import T3
+from skey.audio import SAMPLE_RATE
 from skey.cli import main
-from skey.cli.measure import SOURCE_RATE, cadence
+from skey.keys import KEYS
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -29,7 +30,7 @@ def songs(tmp_path, monkeypatch):
     """A folder in which the README's names exist: one song, one folder of music, no imported weights."""
     (tmp_path / "music").mkdir()
     for name in ("song.flac", "music/first.flac", "music/second.wav"):
-        soundfile.write(tmp_path / name, np.asarray(cadence()), SOURCE_RATE)
+        soundfile.write(tmp_path / name, cadence(KEYS[0]), SAMPLE_RATE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
     return tmp_path

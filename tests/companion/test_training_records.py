@@ -75,13 +75,24 @@ def faults(checkout: Path, weights_again: bool = False) -> list[str]:
     ]
 
 
-def shipped(checkout: Path) -> dict[str, TrainingRecord]:
-    ship(checkout, folders(checkout))
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the first test that ships the runs leaves a copy of its checkout."""
+    return tmp_path_factory.mktemp("kept") / "checkout"
+
+
+@pytest.fixture
+def shipped(checkout, kept):
+    """The records of the runs, which the checkout has shipped, by name."""
+    if not kept.is_dir():
+        ship(checkout, folders(checkout))
+        shutil.copytree(checkout, kept)
+    shutil.copytree(kept, checkout, dirs_exist_ok=True)
     return {record.name: record for record in read_training_records(checkout / RESULTS)}
 
 
-def test_a_record_says_all_that_made_the_run(checkout):
-    record = shipped(checkout)["skey-s1"]
+def test_a_record_says_all_that_made_the_run(checkout, shipped):
+    record = shipped["skey-s1"]
     header = read_header(checkout / "runs" / "skey-s1" / "skey-s1.safetensors")
     assert (record.name, record.system, record.seed) == ("skey-s1", "skey", 1)
     assert record.weights == header.checksum
@@ -94,8 +105,8 @@ def test_a_record_says_all_that_made_the_run(checkout):
     assert record.score_words.startswith("MIREX ")
 
 
-def test_a_system_of_signatures_has_ksea_alone_and_a_curve_with_an_entry_an_epoch(checkout):
-    record = shipped(checkout)["stone-s0"]
+def test_a_system_of_signatures_has_ksea_alone_and_a_curve_with_an_entry_an_epoch(shipped):
+    record = shipped["stone-s0"]
     curve = record.curve
     assert curve["epoch"].tolist() == [1, 2]
     assert all(len(counts.split()) == 12 for counts in curve["rows_minor"])
@@ -144,8 +155,9 @@ def test_shipping_records_every_seed_and_copies_one_file_of_weights_a_system(che
     assert faults(checkout) == faults(checkout, weights_again=True) == []
 
 
-def test_shipping_again_changes_no_byte_and_records_of_seeds_that_are_not_given_any_more_go(checkout):
-    ship(checkout, folders(checkout))
+def test_shipping_again_changes_no_byte_and_records_of_seeds_that_are_not_given_any_more_go(
+    checkout, shipped
+):
     before = {file: file.read_bytes() for file in (checkout / RESULTS).rglob("*.*")}
     ship(checkout, folders(checkout))
     assert before == {file: file.read_bytes() for file in (checkout / RESULTS).rglob("*.*")}
@@ -226,16 +238,16 @@ def test_seeds_of_other_settings_are_not_mixed(checkout, runs, tmp_path_factory)
         ("answers.csv", "full,C major,", "full,D major,", "reference: record D major"),
     ],
 )
-def test_a_number_that_was_changed_by_hand_is_named(checkout, file, old, new, named):
-    chosen = ship(checkout, folders(checkout))["skey"].name
+def test_a_number_that_was_changed_by_hand_is_named(checkout, shipped, file, old, new, named):
+    chosen = choose(shipped.values())["skey"].name
     path = checkout / RESULTS / FOLDER / file.replace("CHOSEN", chosen)
     path.write_text(path.read_text().replace(old, new, 1))
     shown = CliRunner().invoke(main, ["check"])
     assert shown.exit_code == 1 and named.replace("CHOSEN", chosen) in shown.output, shown.output
 
 
-def test_weights_of_another_seed_are_not_the_chosen_ones(checkout):
-    chosen = ship(checkout, folders(checkout))["skey"].name
+def test_weights_of_another_seed_are_not_the_chosen_ones(checkout, shipped):
+    chosen = choose(shipped.values())["skey"].name
     other = {"skey-s0": "skey-s1", "skey-s1": "skey-s0"}[chosen]
     loaded = read_weights(checkout / "runs" / other / f"{other}.safetensors")
     save_weights(checkout / SHIPPED / "skey.safetensors", loaded.network, loaded.header)
@@ -270,30 +282,26 @@ def with_header(file: Path, **changes: Any) -> None:
         (Path.unlink, "stone.safetensors: is on record and does not ship; restore it with git"),
     ],
 )
-def test_what_is_wrong_with_shipped_weights_is_named(checkout, change, named):
-    ship(checkout, folders(checkout))
+def test_what_is_wrong_with_shipped_weights_is_named(checkout, shipped, change, named):
     change(checkout / SHIPPED / "stone.safetensors")
     (fault,) = check_weights(checkout / RESULTS, checkout / SHIPPED)
     assert re.match(named, fault)
 
 
-def test_weights_are_checked_where_the_answers_cannot_be_read(checkout):
-    ship(checkout, folders(checkout))
+def test_weights_are_checked_where_the_answers_cannot_be_read(checkout, shipped):
     (checkout / RESULTS / "answers.csv").write_text("id,reference\n")
     with_header(checkout / SHIPPED / "stone.safetensors", title="S-KEY, seed 0")
     record = [*check_answers(checkout / RESULTS), *check_weights(checkout / RESULTS, checkout / SHIPPED)]
     assert len(record) == 2 and "answers" in record[0] and "stone-s0: title" in record[1]
 
 
-def test_answers_of_a_run_whose_training_is_not_on_record_are_named(checkout):
-    ship(checkout, folders(checkout))
+def test_answers_of_a_run_whose_training_is_not_on_record_are_named(checkout, shipped):
     checksum = read_header(checkout / "runs" / "skey-s1" / "skey-s1.safetensors").checksum
     record_file(checkout / RESULTS, "skey-s1").unlink()
     assert check_runs(checkout / RESULTS) == [f"skey-s1: record {checksum}, its training says nothing"]
 
 
-def test_an_answer_that_the_weights_no_longer_give_is_named(checkout):
-    ship(checkout, folders(checkout))
+def test_an_answer_that_the_weights_no_longer_give_is_named(checkout, shipped):
     record = read_record(checkout / RESULTS)
     write_record(replace(record, answers=record.answers.assign(stone=0)))
     assert faults(checkout) == []

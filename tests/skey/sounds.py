@@ -1,6 +1,7 @@
 """Made-up sounds, and an ear: does a preset sound at the written pitch? A wrong one would destroy labels."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,22 +32,19 @@ def noise(seconds: float, seed: int = 0) -> np.ndarray:
     return (0.1 * samples).astype(np.float32)
 
 
+@cache
 def cadence(
     key: Key, seconds: float = 8.0, rate: int = SAMPLE_RATE, cents: float = 0.0, beat: float = 2.0
 ) -> np.ndarray:
     """I IV V I, or i VI iv i, over and over; four harmonics, for a fifth one would add major thirds."""
-    times = np.arange(int(seconds * rate)) / rate
-    sound = np.zeros(times.size)
-    for number in range(int(np.ceil(seconds / beat))):
-        chord = CADENCES[key.mode][number % 4]
-        now = (times >= beat * number) & (times < beat * (number + 1))
-        local = times[now] - beat * number
-        for pitch in (*(48 + key.tonic + step for step in chord), 36 + key.tonic + chord[0]):
-            tone = sum(
-                np.sin(2 * np.pi * n * frequency(pitch + cents / 100) * local) / n for n in range(1, 5)
-            )
-            sound[now] += tone * np.exp(-local) * np.minimum(1, 50 * local)
-    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+    times, sound = np.arange(round(beat * rate)) / rate, []
+    for chord in CADENCES[key.mode]:
+        pitches = (*(48 + key.tonic + step for step in chord), 36 + key.tonic + chord[0])
+        phases = [2 * np.pi * frequency(pitch + cents / 100) * times for pitch in pitches]
+        tones = sum(np.sin(n * phase) / n for phase in phases for n in range(1, 5))
+        sound.append(tones * np.exp(-times) * np.minimum(1, 50 * times))
+    wave = np.resize(np.concatenate(sound), int(seconds * rate))
+    return (0.5 * wave / np.abs(wave).max()).astype(np.float32)
 
 
 def pitch(wave: np.ndarray) -> float:

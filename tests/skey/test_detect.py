@@ -87,8 +87,10 @@ def test_command_and_library_give_the_same_numbers(folder):
     assert [(s["start"], s["end"], s["key"]) for s in record["segments"]] == [(0, 4, "C major")]
 
 
-def test_segments_that_are_too_uncertain_have_no_key_and_lab_has_no_line_for_them(folder):
+def test_what_is_too_uncertain_has_no_key_and_in_lab_no_line(folder):
     options = ("--segments", "--min-confidence", "0.99")
+    ran = detect(folder / "a.wav", "--min-confidence", "1")
+    assert ran.stdout.startswith("-\t0.00\t") and "too uncertain" in ran.stderr and ran.exit_code == 0
     [row] = csv.DictReader(StringIO(detect(folder / "a.wav", "--format", "csv", *options).stdout))
     assert (row["end"], row["key"], row["confidence"]) == ("4.0", "", "0.0")
     assert detect("-r", folder, "--format", "lab", *options).stdout == ""
@@ -163,13 +165,6 @@ def test_quiet_says_results_and_failures_alone(folder):
     assert line.startswith(f"{folder / 'cut.mp3'}: not a readable sound file (no frames of sound)")
 
 
-def test_uncertain_keys_can_be_withheld(folder):
-    ran = detect(folder / "a.wav", "--min-confidence", "1")
-    assert ran.stdout.startswith("-\t0.00\t")
-    assert "too uncertain" in ran.stderr
-    assert ran.exit_code == 0
-
-
 @pytest.mark.parametrize(
     ("format_", "segments"), [*((each, False) for each in Format), (Format.TEXT, True), (Format.CSV, True)]
 )
@@ -211,27 +206,30 @@ def test_a_resumed_run_hears_only_what_is_new_or_has_changed(folder, tmp_path):
     assert keys_of(output) == {"a.wav": "F major", "b.FLAC": "E major", "new.wav": "A major", "noise.ogg": ""}
 
 
-@pytest.mark.parametrize(
-    ("format_", "names"), [("key", ("C major", "D major")), ("mirex", ("C\tmajor", "D\tmajor"))]
-)
-def test_where_the_place_of_a_line_says_the_file_a_resumed_run_keeps_the_order(
-    folder, tmp_path, format_, names
+@pytest.mark.parametrize(("layout", "mode"), [("key", " major"), ("mirex", "\tmajor")])
+def test_where_the_place_of_a_line_says_the_file_each_has_its_line_in_every_run(
+    folder, monkeypatch, layout, mode
 ):
-    first, broken, last = folder / "a.wav", folder / "broken.wav", folder / "more" / "b.FLAC"
-    broken.write_bytes(b"no sound")
-    output = tmp_path / "keys"
-    wanted = "{}\n\n{}\n".format(*names)
+    first, last, late, other = (folder / name for name in ("a.wav", "more/b.FLAC", "late.wav", "other.wav"))
+    files, options = [folder / "cover.jpg", first, late, first, last], ["--format", layout, "--jobs", "2"]
+    soundfile.write(other, song(4), RATE)
 
-    def run(*more):
-        detect(first, *more, broken, last, "--format", format_, "-o", output, "--resume")
-        return output.read_text()
+    def resumed(*files):
+        assert detect(*files, *options, "-o", folder / "keys", "--resume").exit_code == 1
+        return (folder / "keys").read_text()
 
-    assert run() == run() == wanted
+    def lines(keys):
+        return "".join(f"{key}{mode}\n" if key != "-" else "\n" for key in keys)
+
+    assert detect(*files, *options).stdout == resumed(*files) == resumed(*files) == lines("-C-CD")
     os.utime(first)
-    assert run() == wanted
-    new = folder / "new.wav"
-    soundfile.write(new, song(9), RATE)
-    assert run(new).splitlines()[2:] == wanted.splitlines()[1:]
+    assert resumed(*files) == lines("-C-CD")
+    soundfile.write(late, song(9), RATE)
+    assert resumed(*files) == lines("-CACD")
+    assert resumed(other, *files) == lines("E-CACD")
+    monkeypatch.setattr(KeyEstimator, "estimate_many", Mock(side_effect=KeyboardInterrupt))
+    detect(other, *files, *options, "-o", folder / "keys", "--resume")
+    assert (folder / "keys").read_text() == lines("E"), "what failed is heard again, and leaves no place"
 
 
 def test_names_are_of_one_folder_in_results_that_are_continued(folder, tmp_path, monkeypatch):
@@ -557,18 +555,6 @@ def test_every_command_says_in_a_line_that_the_disk_is_full():
     command = ["sh", "-c", f"{sys.executable} -m skey weights list >/dev/full"]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (1, "Error: [Errno 28] No space left on device\n")
-
-
-@pytest.mark.parametrize(("layout", "key"), [("key", "C major"), ("mirex", "C\tmajor")])
-def test_a_line_for_each_file_is_kept_where_one_fails(folder, tmp_path, layout, key):
-    files = [folder / "cover.jpg", folder / "a.wav", tmp_path / "new.wav", folder / "a.wav"]
-    options = [*files, "--format", layout, "--jobs", "2"]
-    assert detect(*options).stdout == f"\n{key}\n\n{key}\n"
-    detect(*options, "-o", tmp_path / "keys")
-    assert (tmp_path / "keys").read_text() == f"\n{key}\n\n{key}\n"
-    soundfile.write(tmp_path / "new.wav", song(2), RATE)
-    assert detect(*options, "-o", tmp_path / "keys", "--resume").exit_code == 1
-    assert (tmp_path / "keys").read_text() == f"\n{key}\n{key.replace('C', 'D')}\n{key}\n"
 
 
 def test_lab_and_jams_hold_the_key_of_the_whole_file(folder):

@@ -16,7 +16,6 @@ KEYS_NET, SIGNATURES_NET = Architecture(), Architecture(outputs=12)
 
 
 def fresh(architecture: Architecture) -> ChromaNet:
-    torch.manual_seed(0)
     return ChromaNet(architecture).eval()
 
 
@@ -81,7 +80,6 @@ def test_too_few_frames_for_seven_halvings_are_refused():
 def test_stochastic_depth_is_silent_in_evaluation_and_keeps_the_mean_in_training():
     drop, branch = StochasticDepth(0.1), torch.ones(20_000, 1, 1, 1)
     assert torch.equal(drop.eval()(branch, branch), 2 * branch)
-    torch.manual_seed(0)
     thinned = drop.train()(branch, branch) - branch
     assert abs(float((thinned == 0).float().mean()) - 0.1) < 0.01
     assert abs(float(thinned.mean()) - 1) < 0.01
@@ -95,7 +93,6 @@ def test_gradients_reach_every_parameter_and_are_finite():
 
 
 def test_the_gradients_of_the_depthwise_convolution_are_those_of_pytorch():
-    torch.manual_seed(0)
     convolution = nn.Conv2d(3, 3, 5, groups=3).double()
     padded = torch.rand(2, 3, 9, 11, dtype=torch.double, requires_grad=True)
     inputs = (padded, convolution.weight, convolution.bias)

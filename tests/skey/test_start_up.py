@@ -17,15 +17,17 @@ import soundfile
 import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
+from sounds import cadence
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skey import weights as library
+from skey.audio import SAMPLE_RATE
 from skey.cli import EXTRAS, main
-from skey.cli.measure import cadence
 from skey.errors import WeightsError
 from skey.estimator import KeyEstimator
 from skey.inference.architecture import Calibration
 from skey.inference.threads import _lock, one_blas_thread, one_thread
+from skey.keys import KEYS
 from skey.listeners import Network, Template, TorchNetwork
 from skey.model import Architecture, ChromaNet
 from skey.weights import Header
@@ -45,7 +47,7 @@ def save_random(path: Path, outputs: int = 24, **settings: object) -> Path:
 @pytest.fixture
 def recording(tmp_path):
     path = tmp_path / "cadence.wav"
-    soundfile.write(path, cadence(), 44_100)
+    soundfile.write(path, cadence(KEYS[0]), SAMPLE_RATE)
     return path
 
 

@@ -219,7 +219,6 @@ def test_a_tensor_that_repeats_itself_without_end_is_refused(tmp_path):
 
 def authors_checkpoint(path: Path, state: dict[object, torch.Tensor] | None = None, **more: object) -> Path:
     """A network as the authors save it; ``state`` in the place of some of its tensors."""
-    torch.manual_seed(1)
     whole = {f"chromanet.{name}": value for name, value in ChromaNet().state_dict().items()}
     for name in (name for name in whole if name.endswith("pairs.weight")):
         whole[name] = whole[name].unflatten(1, (2, -1)).transpose(1, 2)[:, :, None]

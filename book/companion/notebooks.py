@@ -19,7 +19,6 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from nbformat import NotebookNode
 
-from companion.parameters import refuse_others
 from companion.record import read_json, write_if_changed, write_json
 from skey.errors import SkeyError
 from skey.files.folders import commit_of
@@ -146,8 +145,8 @@ def run_notebooks(
 
     Notebooks that run one after the other share a kernel, whose names are forgotten in between: importing
     takes longer than what most of them compute. ``parameters``: name of the notebook → what is set. To
-    ``publish``, a notebook that ran to its end replaces that in the book. Raises ``ParameterError`` and,
-    after all ended, ``NotebookError`` for the first that failed.
+    ``publish``, a notebook that ran to its end replaces that in the book. Raises ``NotebookError``, after all
+    ended, for the first that failed.
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(cores, len(parameters)))
@@ -173,7 +172,6 @@ def _run(
     kernel: Callable[[], KeptKernel],
 ) -> Run:
     source, began = checkout / FOLDER / f"{name}.ipynb", time.monotonic()
-    refuse_others(parameters, default_parameters(source), source.name)
     executed = stable(execute(source, checkout / WORK, parameters, kernel()))
     if publish:
         write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))

@@ -73,6 +73,11 @@ def examples_seen(system: str) -> int | None:
     return read_header(file).examples if file.is_file() else run.examples if run else None
 
 
+def seeds(system: str) -> int:
+    """From how many seeds a system was trained on record, its variants included."""
+    return len({run.seed for run in _runs()[1].values() if run.system == system})
+
+
 def is_test(claim: Claim, found: Verdict) -> bool:
     """Whether the networks behind a verdict saw enough for it to be one."""
     first, second = (

@@ -5,8 +5,16 @@ from collections.abc import Mapping
 import pandas as pd
 
 from companion.answers import Evaluation
-from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, Verdict, examples_seen, judge_all, marks_legend
-from companion.pages.comparison import CHANCE, seeds
+from companion.claims import (
+    LEAST_SHARE,
+    PAPERS_EXAMPLES,
+    Verdict,
+    examples_seen,
+    judge_all,
+    marks_legend,
+    seeds,
+)
+from companion.pages.comparison import CHANCE
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label, papers_numbers
 from companion.plots import few_scores_drawing

@@ -17,14 +17,13 @@ from companion.datasets.open_corpus import OpenCorpus
 from companion.estimators import Scale, track_chroma
 from companion.observations import Entries
 from companion.studies.alignment import MODES, at_hand, chroma_net
-from companion.studies.transform import segments_of
+from companion.studies.transform import answers, segments_of
 from companion.systems import RELEASED
 from skey.calibration import signature_row
 from skey.inference.templates import PITCH_CLASS_OF_A
 from skey.keys import parse_key
 from skey.losses import Sign, Views, mode_profile, pseudo_label, signature_profile
 from skey.shapes import Bool, Float, Integer
-from skey.vqt import crop
 from skey.weights.store import LoadedModel
 
 SIGNS: tuple[Sign, Sign] = (-3, 3)
@@ -77,7 +76,7 @@ def observe_rows(loaded: LoadedModel, heard: Sequence[Float[Tensor, "99 frames"]
     ``checksum``; ``row_of_c``: the row that the reference sounds give C major and A minor; ``rows``: the
     largest of lambda; with two modes ``major``: whether its own mode is major, 1 or 0.
     """
-    profile = torch.stack([_mean_profile(loaded, each) for each in heard])
+    profile = answers(chroma_net(loaded), torch.stack([segments_of(each) for each in heard])).mean(1)
     found = {
         "checksum": loaded.header.checksum,
         "row_of_c": signature_row(chroma_net(loaded)),
@@ -172,10 +171,3 @@ def _comparisons(chroma: Float[Tensor, "12"], with_fifth: bool) -> str:
     views = Views(rows, rows, rows, torch.zeros(12, dtype=torch.long))
     labels = pseudo_label(views, chroma.expand(12, 12), -3, with_fifth=with_fifth)
     return "".join(str(int(label)) for label in labels)
-
-
-@torch.inference_mode()
-def _mean_profile(loaded: LoadedModel, log_vqt: Float[Tensor, "99 frames"]) -> Tensor:
-    """The mean profile of segments A and B at crop 0, as the pseudo-label reads it: (12,) or (12, 2)."""
-    profile: Tensor = loaded.network(crop(segments_of(log_vqt), 0)).mean(0)
-    return profile

@@ -143,7 +143,7 @@ def compute(asked: Mapping[str, System], parameters: Parameters, jobs: int = 1) 
     with kept_answers(checkout, asked) as kept:
         answers, data = ask_all(dataset, kept)
     folder = parameters.folder(checkout, str(data["hash"]))
-    made = provenance(checkout, time.monotonic() - began)
+    made = provenance(began)
     record = Record(answers, data, checksums(asked), made, folder)
     add_answers(record, _answers_before(folder, parameters, data))
     return read_record(folder)

@@ -110,7 +110,7 @@ def observe(
     carried = [name for name in recorded if name in optional and name not in computed]
     known = {entry: recorded[entry] for entry in carried} | dict(computed)
     entries = {entry: known[entry] for entry in dict.fromkeys((*recorded, *known)) if entry in known}
-    made = {**provenance(checkout, time.monotonic() - began), "carried": carried}
+    made = {**provenance(began), "carried": carried}
     observation = Observation(name, entries, {**made, "limit": limit} if limit else made)
     write_observation(observation, checkout / (output or (f"build/{RESULTS}/limited" if limit else RESULTS)))
     return observation

@@ -29,7 +29,6 @@ from companion.estimators import NetworkSystem
 from companion.record import (
     RESULTS,
     RecordError,
-    find_checkout,
     flat,
     provenance,
     read_json,
@@ -243,7 +242,7 @@ def put_columns(
     """
     tracks = labelled_tracks(dataset)
     data = {**describe(dataset), "tracks": len(tracks)}
-    made = provenance(find_checkout(), time.monotonic() - began)
+    made = provenance(began)
     before = read_record(folder) if (folder / ABOUT).is_file() else None
     new = Record(table_of(tracks, columns), data, weights, made, folder)
     add_answers(new, before if before and before.data == data else None)

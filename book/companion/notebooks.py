@@ -174,7 +174,8 @@ def _run(
     source, began = checkout / FOLDER / f"{name}.ipynb", time.monotonic()
     executed = stable(execute(source, checkout / WORK, parameters, kernel()))
     if publish:
-        write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))
+        text: str = nbformat.writes(executed)  # type: ignore[no-untyped-call]
+        write_if_changed(checkout / EXECUTED / source.name, f"{text}\n")
     finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Run(name, dict(parameters), finished, round(time.monotonic() - began, 1), commit_of(checkout))
 
@@ -223,11 +224,6 @@ def stable(notebook: NotebookNode) -> NotebookNode:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata.tags.append("remove-input")
     return notebook
-
-
-def notebook_text(notebook: NotebookNode) -> str:
-    """The notebook as a file holds it."""
-    return str(nbformat.writes(notebook)) + "\n"  # type: ignore[no-untyped-call]
 
 
 def read_runs(checkout: Path) -> dict[str, Run]:

@@ -92,7 +92,7 @@ def is_test(claim: Claim, found: Verdict) -> bool:
     return not (too_few[1] and second is not None and second < (first or PAPERS_EXAMPLES))
 
 
-def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
+def verdict(difference: Interval, kind: ClaimKind) -> Verdict:
     """What the interval of a difference, in percentage points, says of a claim of that kind."""
     low, high = difference.low, difference.high
     holds, fails = {

@@ -72,10 +72,7 @@ class KeptKernel(AsyncKernelManager):
     async def stop(self) -> None:
         """End the kernel, if it runs, and give back what is held for it."""
         self.hang_up()
-        if self.has_kernel:
-            await self.shutdown_kernel(now=True)
-        else:
-            await self.cleanup_resources()
+        await self.shutdown_kernel(now=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,11 @@ def examples_seen(system: str) -> int | None:
     return read_header(file).examples if file.is_file() else run.examples if run else None
 
 
+def seeds(system: str) -> int:
+    """From how many seeds a system was trained on record, its variants included."""
+    return len({run.seed for run in _runs()[1].values() if run.system == system})
+
+
 def is_test(claim: Claim, found: Verdict) -> bool:
     """Whether the networks behind a verdict saw enough for it to be one."""
     first, second = (
@@ -87,7 +92,7 @@ def is_test(claim: Claim, found: Verdict) -> bool:
     return not (too_few[1] and second is not None and second < (first or PAPERS_EXAMPLES))
 
 
-def verdict(difference: Interval, kind: ClaimKind = "better") -> Verdict:
+def verdict(difference: Interval, kind: ClaimKind) -> Verdict:
     """What the interval of a difference, in percentage points, says of a claim of that kind."""
     low, high = difference.low, difference.high
     holds, fails = {

@@ -19,7 +19,6 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from nbformat import NotebookNode
 
-from companion.parameters import refuse_others
 from companion.record import read_json, write_if_changed, write_json
 from skey.errors import SkeyError
 from skey.files.folders import commit_of
@@ -73,10 +72,7 @@ class KeptKernel(AsyncKernelManager):
     async def stop(self) -> None:
         """End the kernel, if it runs, and give back what is held for it."""
         self.hang_up()
-        if self.has_kernel:
-            await self.shutdown_kernel(now=True)
-        else:
-            await self.cleanup_resources()
+        await self.shutdown_kernel(now=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +142,8 @@ def run_notebooks(
 
     Notebooks that run one after the other share a kernel, whose names are forgotten in between: importing
     takes longer than what most of them compute. ``parameters``: name of the notebook → what is set. To
-    ``publish``, a notebook that ran to its end replaces that in the book. Raises ``ParameterError`` and,
-    after all ended, ``NotebookError`` for the first that failed.
+    ``publish``, a notebook that ran to its end replaces that in the book. Raises ``NotebookError``, after all
+    ended, for the first that failed.
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(cores, len(parameters)))
@@ -173,10 +169,10 @@ def _run(
     kernel: Callable[[], KeptKernel],
 ) -> Run:
     source, began = checkout / FOLDER / f"{name}.ipynb", time.monotonic()
-    refuse_others(parameters, default_parameters(source), source.name)
     executed = stable(execute(source, checkout / WORK, parameters, kernel()))
     if publish:
-        write_if_changed(checkout / EXECUTED / source.name, notebook_text(executed))
+        text: str = nbformat.writes(executed)  # type: ignore[no-untyped-call]
+        write_if_changed(checkout / EXECUTED / source.name, f"{text}\n")
     finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Run(name, dict(parameters), finished, round(time.monotonic() - began, 1), commit_of(checkout))
 
@@ -225,11 +221,6 @@ def stable(notebook: NotebookNode) -> NotebookNode:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata.tags.append("remove-input")
     return notebook
-
-
-def notebook_text(notebook: NotebookNode) -> str:
-    """The notebook as a file holds it."""
-    return str(nbformat.writes(notebook)) + "\n"  # type: ignore[no-untyped-call]
 
 
 def read_runs(checkout: Path) -> dict[str, Run]:

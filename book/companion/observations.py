@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from companion.parameters import ParameterError, checked, refuse_shipped
+from companion.parameters import ParameterError, checked
 from companion.record import (
     RESULTS,
     RecordError,
@@ -105,14 +105,12 @@ def observe(
         if output:
             raise ParameterError(f"output={output!r}: nothing is written without `-p recompute True`")
         return read_observation(checkout / RESULTS, name)
-    if limit:
-        refuse_shipped(checkout, output, f"limit={limit}")
     computed, known_before = compute(), observation_path(checkout / RESULTS, name).is_file()
     recorded = read_observation(checkout / RESULTS, name).entries if known_before else {}
     carried = [name for name in recorded if name in optional and name not in computed]
     known = {entry: recorded[entry] for entry in carried} | dict(computed)
     entries = {entry: known[entry] for entry in dict.fromkeys((*recorded, *known)) if entry in known}
-    made = {**provenance(checkout, time.monotonic() - began), "carried": carried}
+    made = {**provenance(began), "carried": carried}
     observation = Observation(name, entries, {**made, "limit": limit} if limit else made)
     write_observation(observation, checkout / (output or (f"build/{RESULTS}/limited" if limit else RESULTS)))
     return observation

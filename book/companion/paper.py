@@ -103,7 +103,6 @@ def _content() -> Mapping[str, Any]:
     return tomllib.loads(files("companion").joinpath("paper.toml").read_text(encoding="utf-8"))
 
 
-@cache
 def paper_tables() -> Mapping[str, PaperTable]:
     """The papers' tables by their identifier, such as ``stone-table-3``."""
     datasets = _content()["datasets"]
@@ -113,7 +112,6 @@ def paper_tables() -> Mapping[str, PaperTable]:
     }
 
 
-@cache
 def claims() -> tuple[Claim, ...]:
     """The claims that this companion tests, in the order of the papers."""
     text = files("companion").joinpath("claims.csv").read_text(encoding="utf-8")

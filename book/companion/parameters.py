@@ -1,12 +1,13 @@
 """What a notebook can be asked for, and the refusal of anything else."""
 
 import ast
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from companion.datasets import DATASETS
-from companion.record import RESULTS
+from companion.datasets.open_corpus import OpenCorpus
+from companion.record import RESULTS, find_checkout
 from skey.errors import SkeyError
 
 INJECTED = "# Parameters"  # how papermill begins the cell in which it sets what it was given
@@ -27,7 +28,7 @@ class Parameters:
     and ``limit``).
     """
 
-    dataset: str = "open-corpus"
+    dataset: str = OpenCorpus.name
     root: str = ""
     limit: int = 0
     recompute: bool = False
@@ -35,47 +36,43 @@ class Parameters:
     output: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse negative numbers, and a folder of music without a word of what it holds."""
+        """Refuse negative numbers, music without a word of what it is, and another result in the record."""
         if self.limit < 0:
             raise ParameterError(f"limit={self.limit}: expected 0 (all tracks) or a number of tracks")
         if self.seed < 0:
             raise ParameterError(f"seed={self.seed}: expected 0 or more")
-        if self.root and self.dataset == type(self)().dataset:
+        if self.root and self.of_shipped_data:
             others = ", ".join(name for name in DATASETS if name != self.dataset)
             raise ParameterError(
                 f"root={self.root!r}: {self.dataset} is made on this machine and has no root; name the data "
                 f"set that lies there with `-p dataset NAME`, one of {others}"
             )
+        shipped, folder = (Path(find_checkout(), name).resolve() for name in (RESULTS, self.output))
+        if self.output and not self.of_shipped_record and shipped in (folder, *folder.parents):
+            asked = ", ".join(f"{name}={getattr(self, name)}" for name in ("dataset", "limit", "seed"))
+            raise ParameterError(
+                f"output={self.output!r} holds the shipped record, and {asked} is something else: name "
+                f"another folder, or leave `output` away and find the result below build/{RESULTS}/"
+            )
 
     @property
     def of_shipped_data(self) -> bool:
         """Whether the shipped record has answers on these tracks."""
-        return self.dataset == type(self)().dataset
+        return self.dataset == OpenCorpus.name
 
-    def refuse_to_overwrite(self, checkout: Path) -> None:
-        """Raise ``ParameterError`` where ``output`` is the shipped record and the parameters are others."""
-        if not self.of_shipped_data or self.limit or self.seed:
-            asked = ", ".join(f"{name}={getattr(self, name)}" for name in ("dataset", "limit", "seed"))
-            refuse_shipped(checkout, self.output, asked)
+    @property
+    def of_shipped_record(self) -> bool:
+        """Whether the shipped record, and no other, holds the result."""
+        return self.of_shipped_data and not self.limit and not self.seed
 
     def folder(self, checkout: Path, data_hash: str) -> Path:
         """Where answers go: only those of the defaults to the shipped record; ``data_hash``: of the data."""
         if self.output:
             return checkout / self.output
-        if self.of_shipped_data and not self.limit and not self.seed:
+        if self.of_shipped_record:
             return checkout / RESULTS
         which = [self.dataset, data_hash if self.root else "", f"limit{self.limit}" if self.limit else ""]
         return checkout / "build" / RESULTS / "-".join(filter(None, which))
-
-
-def refuse_shipped(checkout: Path, output: str, asked: str) -> None:
-    """Raise ``ParameterError`` where ``output`` is the shipped record, with more than was ``asked``."""
-    shipped, folder = (checkout / RESULTS).resolve(), (checkout / output).resolve()
-    if output and shipped in (folder, *folder.parents):
-        raise ParameterError(
-            f"output={output!r} holds the shipped record, and {asked} is something else: name "
-            f"another folder, or leave `output` away and find the result below build/{RESULTS}/"
-        )
 
 
 def refuse_unknown(history: Sequence[str], known: Sequence[str]) -> None:
@@ -83,14 +80,8 @@ def refuse_unknown(history: Sequence[str], known: Sequence[str]) -> None:
     injected = history[-2] if len(history) > 1 else ""
     if injected.startswith(INJECTED):
         names = [node.id for node in ast.walk(ast.parse(injected)) if isinstance(node, ast.Name)]
-        refuse_others(names, known, "this notebook")
-
-
-def refuse_others(names: Iterable[str], known: Collection[str], notebook: str) -> None:
-    """Raise ``ParameterError`` for names of parameters that a notebook does not know."""
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ParameterError(f"unknown parameter {', '.join(unknown)}: {notebook} knows {', '.join(known)}")
+        if unknown := ", ".join(name for name in names if name not in known):
+            raise ParameterError(f"unknown parameter {unknown}: this notebook knows {', '.join(known)}")
 
 
 def refuse_outside(values: Sequence[int], **given: object) -> None:

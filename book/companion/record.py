@@ -90,12 +90,12 @@ def flat(tree: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401 - whateve
     return leaves
 
 
-def provenance(checkout: Path, seconds: float) -> dict[str, Any]:
-    """Who computed: commit, time (UTC), machine, versions; ``seconds`` is how long it took, wall clock."""
+def provenance(began: float) -> dict[str, Any]:
+    """Who computed what ``began`` by ``time.monotonic``: commit, time (UTC), seconds, machine, versions."""
     return {
-        "commit": commit_of(checkout),
+        "commit": commit_of(find_checkout()),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "seconds": round(seconds, 1),
+        "seconds": round(time.monotonic() - began, 1),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": versions(),
     }

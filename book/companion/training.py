@@ -29,7 +29,6 @@ from companion.estimators import NetworkSystem
 from companion.record import (
     RESULTS,
     RecordError,
-    find_checkout,
     flat,
     provenance,
     read_json,
@@ -169,10 +168,11 @@ def seconds_in_all(run: TrainingRecord, records: Sequence[TrainingRecord]) -> fl
 
 def choose(records: Iterable[TrainingRecord]) -> dict[str, TrainingRecord]:
     """System → its seed with the lowest last validation loss; no score, and so no label, takes part."""
-    candidates = [record for record in records if record.is_candidate]
-    best_first = sorted(candidates, key=lambda run: (run.validation_loss, run.seed))
-    in_order = {run.system: run for run in candidates}
-    return in_order | {run.system: run for run in reversed(best_first)}
+    chosen: dict[str, TrainingRecord] = {}
+    for run in (run for run in records if run.is_candidate):
+        best = chosen.get(run.system, run)
+        chosen[run.system] = min(best, run, key=lambda each: (each.validation_loss, each.seed))
+    return chosen
 
 
 def weights_by_name(folders: Iterable[Path]) -> dict[str, Path]:
@@ -190,13 +190,14 @@ def ship(checkout: Path, folders: Sequence[Path]) -> dict[str, TrainingRecord]:
     Records of other seeds of these systems go. Raises ``RunError`` where a folder holds no finished run or
     has the name of another, ``RecordError`` where the seeds of a system differ in more than the seed.
     """
-    files = weights_by_name(folders)
-    facts = {name: {"name": name, **facts_of(read_header(file), name)} for name, file in files.items()}
-    _refuse_mixture(facts)
-    results = checkout / RESULTS
-    _remove_other_seeds(results, facts)
-    for name, fact in facts.items():
-        write_run(results, fact, read_curve(files[name].parent / "log.csv"))
+    files, results = weights_by_name(folders), checkout / RESULTS
+    facts = {name: facts_of(read_header(file), name) for name, file in files.items()}
+    curves = {name: read_curve(file.with_name("log.csv")) for name, file in files.items()}
+    runs = [TrainingRecord(name, **facts[name], curve=curves[name], scores=pd.DataFrame()) for name in files]
+    _refuse_mixture(runs)
+    _remove_other_seeds(results, runs)
+    for run in runs:
+        write_run(results, run)
     tested = load_dataset(OpenCorpus.name)
     put_answers(results / FOLDER, tested, {name: NetworkSystem(file) for name, file in files.items()})
     best = choose(read_training_records(results))
@@ -214,11 +215,11 @@ def weights_of(folder: Path) -> Path:
     return found[0]
 
 
-def write_run(results: Path, facts: Mapping[str, Any], curve: pd.DataFrame) -> None:
+def write_run(results: Path, run: TrainingRecord) -> None:
     """Write what a run is and its curve below the folder of the record."""
-    path = record_file(results, str(facts["name"]))
-    write_json(path, facts)
-    write_if_changed(path.with_suffix(".csv"), curve.to_csv(index=False, lineterminator="\n"))
+    path, tables = record_file(results, run.name), ("curve", "scores")
+    write_json(path, {name: value for name, value in vars(run).items() if name not in tables})
+    write_if_changed(path.with_suffix(".csv"), run.curve.to_csv(index=False, lineterminator="\n"))
 
 
 def put_answers(folder: Path, dataset: Dataset, networks: Mapping[str, NetworkSystem]) -> None:
@@ -241,23 +242,21 @@ def put_columns(
     """
     tracks = labelled_tracks(dataset)
     data = {**describe(dataset), "tracks": len(tracks)}
-    made = provenance(find_checkout(), time.monotonic() - began)
+    made = provenance(began)
     before = read_record(folder) if (folder / ABOUT).is_file() else None
     new = Record(table_of(tracks, columns), data, weights, made, folder)
     add_answers(new, before if before and before.data == data else None)
 
 
-def _refuse_mixture(facts: Mapping[str, Mapping[str, Any]]) -> None:
+def _refuse_mixture(runs: Iterable[TrainingRecord]) -> None:
     """Raise ``RecordError`` where seeds of a system were trained with other settings or other data."""
-    first: dict[str, Mapping[str, Any]] = {}
-    for name, fact in facts.items():
-        if name != f"{fact['system']}-s{fact['seed']}":
-            continue
-        other = first.setdefault(fact["system"], fact)
-        settings = [completed(each["settings"]) for each in (fact, other)]
-        if settings[0] != settings[1] or fact["training"]["data"] != other["training"]["data"]:
+    first: dict[str, TrainingRecord] = {}
+    for run in (run for run in runs if run.is_candidate):
+        other = first.setdefault(run.system, run)
+        same_data = run.training["data"] == other.training["data"]
+        if not same_data or completed(run.settings) != completed(other.settings):
             raise RecordError(
-                f"{name} and {other['name']} differ in more than the seed: "
+                f"{run.name} and {other.name} differ in more than the seed: "
                 "give the folder of a variant another name"
             )
 
@@ -267,14 +266,11 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     return flat(asdict(find_experiment(str(settings["name"])))) | flat(settings)
 
 
-def _remove_other_seeds(results: Path, facts: Mapping[str, Mapping[str, Any]]) -> None:
+def _remove_other_seeds(results: Path, given: Sequence[TrainingRecord]) -> None:
     """Remove what is on record of seeds that were not given, of the systems that were."""
-    systems = {fact["system"] for name, fact in facts.items() if name == f"{fact['system']}-s{fact['seed']}"}
-    gone = [
-        run.name
-        for run in read_training_records(results)
-        if run.is_candidate and run.system in systems and run.name not in facts
-    ]
+    names, systems = {run.name for run in given}, {run.system for run in given if run.is_candidate}
+    seeds = [run for run in read_training_records(results) if run.is_candidate and run.system in systems]
+    gone = [run.name for run in seeds if run.name not in names]
     for name in gone:
         for suffix in (".json", ".csv"):
             record_file(results, name).with_suffix(suffix).unlink()

@@ -36,7 +36,7 @@ def test_a_smaller_run_never_replaces_the_shipped_record(checkout):
     observations.observe("x", lambda: {"a": {"keys": ["C", "F"]}}, recompute=True)
     before = observations.observation_path(checkout / RESULTS, "x").read_bytes()
     observations.observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, limit=1)
-    with pytest.raises(ParameterError, match="holds the shipped record, and limit=1"):
+    with pytest.raises(ParameterError, match="shipped record, and dataset=open-corpus, limit=1, seed=0 is"):
         observations.observe("x", lambda: {"a": {"keys": ["C"]}}, recompute=True, output=RESULTS, limit=1)
     assert observations.observation_path(checkout / RESULTS, "x").read_bytes() == before
 

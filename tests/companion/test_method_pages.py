@@ -74,12 +74,11 @@ def test_a_network_with_one_column_is_asked_for_it_in_both_modes():
 
 def study_of(*chromas: Tensor) -> pseudo_labels.Study:
     """Clips in C major with these chromas."""
-    louder, fifths = (
-        {"decibels": pseudo_labels._bits(bits)} for bits in pseudo_labels._labels(chromas).values()
-    )
+    labels = pseudo_labels._labels(chromas)
+    louder = {("decibels", name == "fifths"): pseudo_labels._bits(bits) for name, bits in labels.items()}
     everything = np.ones(len(chromas), dtype=bool)
     signatures = np.zeros(len(chromas), dtype=int)
-    return pseudo_labels.Study(signatures, everything, {"all": everything}, louder, fifths)
+    return pseudo_labels.Study(signatures, everything, {"all": everything}, louder)
 
 
 @pytest.mark.parametrize("sign", [-3, 3])

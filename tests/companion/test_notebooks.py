@@ -17,7 +17,6 @@ from companion.notebooks import (
     NotebookError,
     default_parameters,
     notebook_names,
-    notebook_text,
     read_notebook,
     read_runs,
     run_notebooks,
@@ -41,7 +40,7 @@ def write_notebook(checkout: Path, *cells: str, name: str = "made-up") -> Path:
     notebook.metadata["language_info"] = {"name": "python"}
     (checkout / FOLDER).mkdir(exist_ok=True)
     path = checkout / FOLDER / f"{name}.ipynb"
-    path.write_text(notebook_text(notebook))
+    path.write_text(nbformat.writes(notebook))
     return path
 
 

@@ -1,7 +1,7 @@
 """The page on training: curves, the table of runs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,7 @@ def record(system: str, seed: int, loss: float = 1.0, **settings: Any) -> Traini
 def write(runs: Sequence[TrainingRecord], folder: Path) -> None:
     """Put runs on record."""
     for run in runs:
-        facts = {field.name: getattr(run, field.name) for field in fields(run)}
-        write_run(folder, {name: facts[name] for name in facts if name not in ("curve", "scores")}, run.curve)
+        write_run(folder, run)
     pd.concat([run.scores for run in runs]).to_csv(folder / FOLDER / "scores.csv", index=False)
 
 

@@ -1,16 +1,13 @@
 """The papers' tables as Markdown, row by row: what the paper counts, and below it what we count."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 
 from companion.answers import Evaluation
-from companion.claims import MARGIN, OTHER_TRAINING, PAPERS_EXAMPLES, examples_seen
+from companion.claims import MARGIN, OTHER_TRAINING, PAPERS_EXAMPLES, examples_seen, seeds
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import Number, PaperTable, dataset_title, label, paper_tables, papers_numbers
-from companion.record import RESULTS, find_checkout
 from companion.scores import interval_of
 from companion.systems import SKEY, TABLES, systems_of
-from companion.training import read_training_records
 from skey.metrics import RelationCounts, SignatureCounts
 
 HEADERS: Mapping[str, tuple[str, ...]] = {  # the columns of a table by its score
@@ -26,37 +23,26 @@ def comparison_table(table: Evaluation) -> str:
     """Shares of each outcome in percent, the paper's row above ours."""
     papers = [paper_tables()[name] for name in TABLES[table.name].papers]
     names = dict.fromkeys((*systems_of(table.name), *papers[0].systems))
-    metric = papers[0].metric
-    rows = [row for name in names for row in _rows(table, name, papers, metric)]
-    return markdown_table(HEADERS[metric], rows)
+    rows = [row for name in names for row in _rows(table, name, papers)]
+    return markdown_table(HEADERS[papers[0].metric], rows)
 
 
-def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable], metric: str) -> Iterator[list[str]]:
-    """The paper's row and ours of one system: both, one, or none of them."""
+def _rows(table: Evaluation, system: str, papers: Sequence[PaperTable]) -> Iterator[list[str]]:
+    """The paper's row and ours of one system, with the reason where it is far below: both, one, or none."""
     printed = next((each for each in papers if system in each.systems), None)
+    metric, data = papers[0].metric, table.record.data
     if printed is not None:
-        yield _papers_row(printed, system)
+        where = f"*paper: {dataset_title(printed.dataset)}, n = {printed.tracks:,}*"
+        score = format(printed.systems[system]["percent"], ".1f" if metric == "mirex" else ".0f")
+        yield [f"{label(system)}<br>{where}", *_shares(printed.counts(system), "<br>*{:,}*"), score]
     if system in table.scored(metric):
         number = papers_numbers(metric).get(system)
-        yield _our_row(table, system, metric, number.percent if number else None)
+        why = why_below(table, system, metric, number.percent if number else None)
+        where = f"*ours: {data['title']}, n = {data['tracks']:,}*{why}"
+        score = with_interval(interval_of(table.scores, system, metric))
+        yield [f"{label(system)}<br>{where}", *_shares(table.counts(system, metric)), score]
     elif printed is not None:
         yield [f"{label(system)}<br>*ours: not computed here*", *["–"] * (len(HEADERS[metric]) - 1)]
-
-
-def _papers_row(table: PaperTable, system: str) -> list[str]:
-    percent = table.systems[system]["percent"]
-    score = f"{percent:.1f}" if table.metric == "mirex" else f"{percent:.0f}"
-    where = f"{dataset_title(table.dataset)}, n = {table.tracks:,}"
-    return [f"{label(system)}<br>*paper: {where}*", *_shares(table.counts(system), "<br>*{:,}*"), score]
-
-
-def _our_row(table: Evaluation, system: str, metric: str, percent: Number | None = None) -> list[str]:
-    """One row of ours, with the reason where it is far below the paper's percentage."""
-    data = table.record.data
-    where = f"{data['title']}, n = {data['tracks']:,}"
-    score = with_interval(interval_of(table.scores, system, metric))
-    said = f"{label(system)}<br>*ours: {where}*{why_below(table, system, metric, percent)}"
-    return [said, *_shares(table.counts(system, metric)), score]
 
 
 def why_below(table: Evaluation, system: str, metric: str, percent: Number | None) -> str:
@@ -79,13 +65,6 @@ def why_below(table: Evaluation, system: str, metric: str, percent: Number | Non
     if mode := interval_of(table.scores, system, "mode"):
         reasons.append(f"mode {'' if mode.low > CHANCE else 'not '}learnt ({mode.value:.0f} % right)")
     return f"<br>*far below: {', '.join(reasons)}*"
-
-
-@cache
-def seeds(system: str) -> int:
-    """From how many seeds a system was trained on record, its variants included."""
-    runs = read_training_records(find_checkout() / RESULTS)
-    return len({run.seed for run in runs if run.system == system})
 
 
 def _shares(counts: RelationCounts | SignatureCounts, below: str = "") -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +9,7 @@ import torch
 
 from companion.answers import ANSWERS, Evaluation, Record, evaluate, open_dataset, read_record
 from companion.claims import scoreboard
-from companion.notebooks import EXECUTED, Run, notebook_names, read_runs
+from companion.notebooks import EXECUTED, Run, notebook_names, read_notebook, read_runs
 from companion.observations import read_observation, recorded_observations
 from companion.pages import pseudo_label
 from companion.pages.browser import browser_script
@@ -24,7 +23,7 @@ from companion.plots import logo, scores_drawing, side_by_side
 from companion.plots.method import clip_drawing, plane_drawing
 from companion.record import RESULTS, TOLERANCE, write_if_changed
 from companion.scores import REFERENCE, interval_of, points
-from companion.sentences import Check, checks, printed_text, refuse_stale
+from companion.sentences import checks, printed_text, refuse_stale
 from companion.studies.excerpts import recorded_excerpts
 from companion.studies.pretext import CROP, ONE_COLUMN, SHIFT, halves, pretext_clips
 from companion.studies.pretext import points as profile_points
@@ -68,7 +67,7 @@ def write_pages(checkout: Path) -> None:
         **using_parts(),
         "default-card.md": default_card(checkout),
         "other-networks.md": others_table(checkout),
-        "checks.md": checks_list(checks(checkout)),
+        "checks.md": checks_list(checkout),
     }
     paths = (checkout / EXECUTED / f"{name}.ipynb" for name in notebook_names(checkout))
     executed = {f"notebooks/{path.name}": printed_text(path) for path in paths if path.is_file()}
@@ -82,14 +81,21 @@ def write_pages(checkout: Path) -> None:
     write_if_changed(checkout / PICTURE, headline.standalone())
 
 
-def checks_list(found: Iterable[Check]) -> str:
-    """Each sentence with the code of its premise, page by page."""
-    lines = []
-    for page, group in groupby(found, key=lambda check: check.page):
-        lines.append(f"[]({page})" if page.endswith(".ipynb") else page)
-        for check in group:  # without links, which lead from the folder of their own page
-            sentence = re.sub(r" ?\(?\[\]\([^)]*\)\)?|\[([^]]+)\]\([^)]*\)", r"\1", check.sentence)
-            lines.append(f": {sentence} `{check.premise}`\n")
+def checks_list(checkout: Path) -> str:
+    """Each sentence with the code of its premise, notebook by notebook, then those of the pages."""
+    code, lines = {}, []
+    for path in sorted((checkout / "notebooks").glob("*.ipynb")):
+        cells = read_notebook(path).cells
+        code[f"[](notebooks/{path.name})"] = "\n".join(c.source for c in cells if c.cell_type == "code")
+    code |= {
+        path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))
+    }
+    for page, text in code.items():
+        found = list(checks(text))
+        lines += [page] if found else []
+        for sentence, premise in found:  # without links, which lead from the folder of their own page
+            words = re.sub(r" ?\(?\[\]\([^)]*\)\)?|\[([^]]+)\]\([^)]*\)", r"\1", sentence)
+            lines.append(f": {words} `{premise}`\n")
     return "\n".join(lines)
 
 

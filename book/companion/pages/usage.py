@@ -31,7 +31,7 @@ from skey.weights import DEFAULT
 PAGE = Path("book") / "using-the-estimator.md"  # the page whose snippets are run
 OUTPUTS = Path("build") / "pages" / "usage"  # where their outputs lie, below the top of the checkout
 
-SNIPPET = re.compile(  # a block of code with the include of its output right below it
+SNIPPET = re.compile(  # language, code and name of a block with the include of its output right below it
     r"^```(python|console)\n(.*?)^```\n+```\{literalinclude\} \.\./build/pages/usage/([\w-]+)\.txt",
     flags=re.DOTALL | re.MULTILINE,
 )
@@ -96,15 +96,10 @@ def accuracy_table(table: Evaluation, default: str) -> str:
     return markdown_table(["Test clips", *_KINDS, "MIREX"], rows)
 
 
-def snippets(page: str) -> list[tuple[str, str, str]]:
-    """Language (python or console), code and name of each block that has its output shown below it."""
-    return SNIPPET.findall(page)
-
-
 def write_outputs(checkout: Path) -> None:
     """Run the page's snippets and write what each prints, where it is not there already."""
     page = (checkout / PAGE).read_text(encoding="utf-8")
-    for name, output in run_snippets(snippets(page)).items():
+    for name, output in run_snippets(SNIPPET.findall(page)).items():
         write_if_changed(checkout / OUTPUTS / f"{name}.txt", output)
 
 

@@ -55,10 +55,8 @@ def observe_inputs(limit: int = 0) -> dict[str, dict[str, Any]]:
     }
     if shutil.which("espeak-ng"):
         asked[SPEECH] = ask_waves(estimator, nonmusic.sounds([nonmusic.SPOKEN], limit))
-    entries = {
-        name: {"checksum": sums[DEFAULT], **{str(column): list(cells) for column, cells in table.items()}}
-        for name, table in asked.items()
-    }
+    lists: dict[str, Any] = {name: table.to_dict("list") for name, table in asked.items()}
+    entries = {name: {"checksum": sums[DEFAULT], **columns} for name, columns in lists.items()}
     return entries | ask_detuned(sums, limit)
 
 

@@ -95,9 +95,9 @@ def profiles(entry: Mapping[str, Any], clip: str) -> dict[str, Float[Tensor, "12
     return {view: calibration.signature_profile(torch.tensor(entry[clip][view])[None])[0] for view in VIEWS}
 
 
-def points(entry: Mapping[str, Any], clip: str, omega: int = 7) -> dict[str, complex]:
-    """Eq. 2 of each view's profile."""
-    return {view: complex(dft(each[None], omega)[0]) for view, each in profiles(entry, clip).items()}
+def points(entry: Mapping[str, Any], clip: str) -> dict[str, complex]:
+    """Eq. 2 of each view's profile, on the circle of fifths."""
+    return {view: complex(dft(each[None], omega=7)[0]) for view, each in profiles(entry, clip).items()}
 
 
 def terms(entry: Mapping[str, Any], clip: str, omega: int = 7) -> dict[str, Term]:

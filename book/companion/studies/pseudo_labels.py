@@ -17,18 +17,18 @@ from companion.datasets.open_corpus import OpenCorpus
 from companion.estimators import Scale, track_chroma
 from companion.observations import Entries
 from companion.studies.alignment import MODES, at_hand, chroma_net
-from companion.studies.transform import segments_of
+from companion.studies.transform import answers, segments_of
 from companion.systems import RELEASED
 from skey.calibration import signature_row
 from skey.inference.templates import PITCH_CLASS_OF_A
 from skey.keys import parse_key
 from skey.losses import Sign, Views, mode_profile, pseudo_label, signature_profile
 from skey.shapes import Bool, Float, Integer
-from skey.vqt import crop
 from skey.weights.store import LoadedModel
 
 SIGNS: tuple[Sign, Sign] = (-3, 3)
 SCALES: tuple[Scale, ...] = get_args(Scale)
+COMPARED: Mapping[str, bool] = {"louder": False, "fifths": True}  # in a record → whether with fifths
 PARTS = ("all", "full", "hard", "chorales", "tunes")  # parts of the test clips that get numbers of their own
 
 NETWORKS = (  # networks whose rows are tried, where their weights are at hand
@@ -44,15 +44,14 @@ Roots = Integer[np.ndarray, " clips"]
 class Study:
     """What a record says of the clips; ``parts``: which of them belong to each.
 
-    ``louder``: scale of the chroma → (clips, 12), whether a pitch class, C first, is louder than the one
-    three semitones below; ``fifths``: the same, each with its fifth.
+    ``louder``: scale of the chroma, with fifths or not → (clips, 12), whether a pitch class, C first, alone
+    or with its fifth, is louder than the one three semitones below.
     """
 
     signatures: Roots
     major: PerClip
     parts: Mapping[str, PerClip]
-    louder: Mapping[str, Bool[np.ndarray, "clips 12"]]
-    fifths: Mapping[str, Bool[np.ndarray, "clips 12"]]
+    louder: Mapping[tuple[str, bool], Bool[np.ndarray, "clips 12"]]
 
 
 def observe_pseudo_labels(limit: int = 0) -> dict[str, dict[str, Any]]:
@@ -77,7 +76,7 @@ def observe_rows(loaded: LoadedModel, heard: Sequence[Float[Tensor, "99 frames"]
     ``checksum``; ``row_of_c``: the row that the reference sounds give C major and A minor; ``rows``: the
     largest of lambda; with two modes ``major``: whether its own mode is major, 1 or 0.
     """
-    profile = torch.stack([_mean_profile(loaded, each) for each in heard])
+    profile = answers(chroma_net(loaded), torch.stack([segments_of(each) for each in heard])).mean(1)
     found = {
         "checksum": loaded.header.checksum,
         "row_of_c": signature_row(chroma_net(loaded)),
@@ -97,8 +96,7 @@ def read_study(entries: Entries) -> Study:
         np.array([key.signature for key in keys]),
         np.array([key.mode == "major" for key in keys]),
         {part: np.asarray((tags == part).any(axis=1) | (part == "all")) for part in PARTS},
-        {scale: _bits(entries[scale]["louder"]) for scale in SCALES},
-        {scale: _bits(entries[scale]["fifths"]) for scale in SCALES},
+        {(scale, both): _bits(entries[scale][name]) for scale in SCALES for name, both in COMPARED.items()},
     )
 
 
@@ -110,7 +108,7 @@ def says_major(
     study: Study, roots: Roots, sign: Sign, scale: str = "decibels", with_fifth: bool = False
 ) -> PerClip:
     """What the rule says if q* is this pitch class: the signs are one comparison, seen from either end."""
-    louder = (study.fifths if with_fifth else study.louder)[scale]
+    louder = study.louder[scale, with_fifth]
     clips = np.arange(len(roots))
     if sign == -3:
         return np.asarray(louder[clips, roots % 12])
@@ -162,8 +160,7 @@ def offsets(entry: Mapping[str, Any], study: Study) -> dict[str, list[int]]:
 
 def _labels(chromas: Sequence[Float[Tensor, "12"]]) -> dict[str, list[str]]:
     """What the rule says of each clip, of roots alone and of roots with their fifths."""
-    kinds = {"louder": False, "fifths": True}
-    return {name: [_comparisons(chroma, both) for chroma in chromas] for name, both in kinds.items()}
+    return {name: [_comparisons(chroma, both) for chroma in chromas] for name, both in COMPARED.items()}
 
 
 def _comparisons(chroma: Float[Tensor, "12"], with_fifth: bool) -> str:
@@ -172,10 +169,3 @@ def _comparisons(chroma: Float[Tensor, "12"], with_fifth: bool) -> str:
     views = Views(rows, rows, rows, torch.zeros(12, dtype=torch.long))
     labels = pseudo_label(views, chroma.expand(12, 12), -3, with_fifth=with_fifth)
     return "".join(str(int(label)) for label in labels)
-
-
-@torch.inference_mode()
-def _mean_profile(loaded: LoadedModel, log_vqt: Float[Tensor, "99 frames"]) -> Tensor:
-    """The mean profile of segments A and B at crop 0, as the pseudo-label reads it: (12,) or (12, 2)."""
-    profile: Tensor = loaded.network(crop(segments_of(log_vqt), 0)).mean(0)
-    return profile

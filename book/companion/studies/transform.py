@@ -30,20 +30,16 @@ def observe_transform(limit: int = 0) -> dict[str, dict[str, Any]]:
     dataset = OpenCorpus(limit=limit or None)
     dataset.require()
     segments = torch.stack([segments_of(dataset.log_vqt(track)) for track in dataset.tracks()])
+    torch.manual_seed(0)
+    untrained = ChromaNet(Architecture(outputs=12, frames_per_step=4)).eval()  # STONE's, as training begins
     return {
         **{f"chroma: {scale}": _numbers(_chromas(segments, scale)) for scale in CHROMAS},
-        "untrained": _numbers(_answers(untrained(), segments[:UNTRAINED_CLIPS])),
+        "untrained": _numbers(answers(untrained, segments[:UNTRAINED_CLIPS])),
         **{
-            name: {"checksum": loaded.header.checksum, **_numbers(_answers(chroma_net(loaded), segments))}
+            name: {"checksum": loaded.header.checksum, **_numbers(answers(chroma_net(loaded), segments))}
             for name, loaded in at_hand(NETWORKS).items()
         },
     }
-
-
-def untrained() -> ChromaNet:
-    """STONE's network as training begins with it."""
-    torch.manual_seed(0)
-    return ChromaNet(Architecture(outputs=12, frames_per_step=4)).eval()
 
 
 def segments_of(log_vqt: Float[Tensor, "99 frames"]) -> Float[Tensor, "2 99 646"]:
@@ -58,8 +54,10 @@ def _chromas(segments: Float[Tensor, "clips 2 99 frames"], scale: Scale) -> Floa
 
 
 @torch.inference_mode()
-def _answers(network: ChromaNet, segments: Float[Tensor, "clips 2 99 frames"]) -> Float[Tensor, "clips 2 12"]:
-    """A network's profile of each segment at crop 0."""
+def answers(
+    network: ChromaNet, segments: Float[Tensor, "clips 2 99 frames"]
+) -> Float[Tensor, "clips 2 12 *modes"]:
+    """A network's own profile of each segment at crop 0, a column a mode where it has two."""
     return torch.stack([network(crop(clip, 0)) for clip in segments])
 
 

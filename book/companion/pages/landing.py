@@ -1,11 +1,19 @@
 """The landing page's computed parts: three sentences, a table of few systems, a clip with a folded answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from companion.answers import Evaluation
-from companion.claims import LEAST_SHARE, PAPERS_EXAMPLES, examples_seen, judge_all, marks_legend, seeds
+from companion.claims import (
+    LEAST_SHARE,
+    PAPERS_EXAMPLES,
+    Verdict,
+    examples_seen,
+    judge_all,
+    marks_legend,
+    seeds,
+)
 from companion.pages.comparison import CHANCE
 from companion.pages.tables import markdown_table, with_interval
 from companion.paper import label, papers_numbers
@@ -51,7 +59,7 @@ def _scores(table: Evaluation, metric: str) -> pd.DataFrame:
     return table.scores.query("part == 'all' and metric == @metric").set_index("system")
 
 
-def _reproduced(tables: Mapping[str, Evaluation], papers: Sequence[str], unfair: int) -> str:
+def _reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict], unfair: int) -> str:
     ksea, mirex = _scores(tables[T1], "ksea").value, _scores(tables[T3], "mirex").value
     rising = ["stone24", "krumhansl", "skey", "temperley-peaks", "skey-400", "released-skey"]
     clips = read_header(SHIPPED / f"skey-400{SUFFIX}").training["clips"]
@@ -77,7 +85,7 @@ def _reproduced(tables: Mapping[str, Evaluation], papers: Sequence[str], unfair:
     )
 
 
-def _not_reproduced(tables: Mapping[str, Evaluation], papers: Sequence[str], excerpts: pd.DataFrame) -> str:
+def _not_reproduced(tables: Mapping[str, Evaluation], papers: list[Verdict], excerpts: pd.DataFrame) -> str:
     share = (examples_seen("skey") or 0) / PAPERS_EXAMPLES
     clips = int(read_header(SHIPPED / f"skey{SUFFIX}").training["clips"])
     real = excerpts.query("part == 'all' and metric == 'mirex'").set_index("system").value

@@ -47,13 +47,17 @@ class Parameters:
                 f"root={self.root!r}: {self.dataset} is made on this machine and has no root; name the data "
                 f"set that lies there with `-p dataset NAME`, one of {others}"
             )
-        shipped, folder = (Path(find_checkout(), name).resolve() for name in (RESULTS, self.output))
-        if self.output and not self.of_shipped_record and shipped in (folder, *folder.parents):
+        if self.output and not self.of_shipped_record and self._is_in_record():
             asked = ", ".join(f"{name}={getattr(self, name)}" for name in ("dataset", "limit", "seed"))
             raise ParameterError(
                 f"output={self.output!r} holds the shipped record, and {asked} is something else: name "
                 f"another folder, or leave `output` away and find the result below build/{RESULTS}/"
             )
+
+    def _is_in_record(self) -> bool:
+        """Whether ``output`` is the folder of the shipped record, or lies in it."""
+        shipped, folder = (Path(find_checkout(), name).resolve() for name in (RESULTS, self.output))
+        return shipped in (folder, *folder.parents)
 
     @property
     def of_shipped_data(self) -> bool:

@@ -1,6 +1,8 @@
 """Notebooks: kept without outputs, run with their own parameters and with no other, the same bytes."""
 
 import re
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -96,10 +98,11 @@ def test_a_parameter_of_one_notebook_alone_is_refused_under_its_name(values, giv
     refuse_outside(values, **dict.fromkeys(given, values[-1]))
 
 
-def test_a_parameter_that_a_notebook_does_not_know_is_refused_beside_those_that_it_knows(execute):
-    said = "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit"
-    with pytest.raises(NotebookError, match=said):
-        execute(EXPERIMENTS[0], limti=48)
+def test_every_command_line_that_is_refused_names_the_parameter(tmp_path):
+    command = [sys.executable, "-m", "papermill", source(EXPERIMENTS[0]), tmp_path / "refused.ipynb"]
+    done = subprocess.run([*command, "-p", "limti", "48"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "ParameterError: unknown parameter limti: this notebook knows dataset, root, limit" in done.stderr
 
 
 @pytest.mark.parametrize(("name", "dataset"), [*((name, "folder") for name in EXPERIMENTS), (T3, "fmakv2")])

@@ -1,7 +1,6 @@
 """Made-up sounds, and an ear: does a preset sound at the written pitch? A wrong one would destroy labels."""
 
 from collections.abc import Iterable
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +31,6 @@ def noise(seconds: float, seed: int = 0) -> np.ndarray:
     return (0.1 * samples).astype(np.float32)
 
 
-@cache
 def cadence(
     key: Key, seconds: float = 8.0, rate: int = SAMPLE_RATE, cents: float = 0.0, beat: float = 2.0
 ) -> np.ndarray:

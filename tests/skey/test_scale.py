@@ -138,13 +138,20 @@ def test_webdataset_streams_the_shards_and_finds_the_bytes_that_training_caches(
     assert json.loads(samples[0]["json"]) == {"segments": 2}
 
 
-def test_training_from_shards_reads_what_it_reads_from_the_files(music, shards, tmp_path, monkeypatch):
-    monkeypatch.setenv("SKEY_DATA", str(tmp_path))
-    experiment = replace(small("stone"), clips=0, unlabelled=0)
+def test_training_from_shards_reads_what_it_reads_from_the_files_and_has_its_losses(
+    music, shards, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SKEY_DATA", str(tmp_path / "data"))
+    experiment = replace(small("stone", epochs=1), clips=0, unlabelled=0)
     files, sealed = (load_data(experiment, jobs=1, audio=[place]) for place in (music, shards))
     assert (files.digest, files.clips, files.tracks) == (sealed.digest, sealed.clips, sealed.tracks)
     for pools in ((files.training, sealed.training), (files.validation, sealed.validation)):
         assert torch.equal(*(pool.segments(range(len(pool)), 1) for pool in pools))
+    machine, logs = Machine("cpu", half_precision=False), []
+    for name, data in (("files", files), ("shards", sealed)):
+        state = Run(experiment, 0, data, tmp_path / name, machine).train()
+        logs.append([{key: row[key] for key in row if "second" not in key} for row in state.log])
+    assert logs[0] == logs[1]
 
 
 @pytest.mark.skipif(

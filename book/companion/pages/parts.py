@@ -84,9 +84,9 @@ def write_pages(checkout: Path) -> None:
 def checks_list(checkout: Path) -> str:
     """Each sentence with the code of its premise, notebook by notebook, then those of the pages."""
     code, lines = {}, []
-    for path in sorted((checkout / "notebooks").glob("*.ipynb")):
-        cells = read_notebook(path).cells
-        code[f"[](notebooks/{path.name})"] = "\n".join(c.source for c in cells if c.cell_type == "code")
+    for name in notebook_names(checkout):
+        cells = read_notebook(checkout / "notebooks" / f"{name}.ipynb").cells
+        code[f"[](notebooks/{name}.ipynb)"] = "\n".join(c.source for c in cells if c.cell_type == "code")
     code |= {
         path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))
     }

@@ -70,10 +70,14 @@ def estimate(
 def _prepared(out: str) -> str:
     """An address, or a folder as each worker finds it; to fsspec a folder with ``::`` is two addresses.
 
-    The folder is made, and raises ``OSError`` where nothing can be written there: before the workers start.
+    A folder is made. Raises ``OSError`` or ``EngineError`` where nothing can be written, before work begins.
     """
     if "://" in out:
-        return out.rstrip("/")
+        from skey.cli import scale
+
+        address = out.rstrip("/")
+        scale.try_to_write(address)
+        return address
     if "::" in out:
         raise click.BadParameter("a folder may not have :: in its name", param_hint="--out")
     folder = Path(out).absolute()

@@ -25,6 +25,7 @@ import fsspec
 from distributed import Client, as_completed
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 from tqdm import tqdm
 
 from skey import __version__
@@ -127,6 +128,21 @@ def read_manifest(manifest: Path, report: Report = lambda path, reason: None) ->
 def _place(name: str) -> tuple[AbstractFileSystem, str]:
     """Where an address or a path leads; to fsspec a path such as ``Artist :: Title.wav`` is two addresses."""
     return fsspec.url_to_fs(name) if "://" in name else (LocalFileSystem(), name)
+
+
+def try_to_write(address: str) -> None:
+    """Write a file at an address and remove it; ``EngineError`` where nothing can be kept there."""
+    trial = f"{address}/trial"
+    try:
+        write_file(trial, b"")
+        system, path = _place(trial)
+    except Exception as error:  # storage and its package raise whatever they like
+        reason = str(error) or type(error).__name__
+        raise EngineError(f"{address} cannot be written to: {reason}") from error
+    with suppress(OSError):  # some storage lets nobody remove
+        system.rm_file(path)
+    if isinstance(system, MemoryFileSystem):
+        raise EngineError(f"{address} is gone when its process ends: choose a folder or storage")
 
 
 @contextmanager

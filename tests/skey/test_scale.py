@@ -373,6 +373,31 @@ def test_a_folder_that_cannot_be_written_is_named_before_any_worker_starts(tmp_p
     assert shown.exit_code == 1 and shown.stderr == f"Error: {denied}\n"
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("foo://x", "cannot be written to: Protocol not known: foo"),
+        ("s3://bucket/x", "cannot be written to: Install s3fs"),
+        ("zip://x", "cannot be written to: "),
+        ("memory://x", "is gone when its process ends"),
+    ],
+)
+@pytest.mark.parametrize("command", ["extract", "estimate"])
+def test_an_address_that_keeps_nothing_is_named_before_any_worker_starts(
+    tmp_path, monkeypatch, command, address, reason
+):
+    monkeypatch.setattr(scale, "engine", None)
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    shown = CliRunner().invoke(main, ["features", command, str(tmp_path), "--out", f"{address}/"])
+    assert shown.exit_code == 1 and shown.stderr.startswith(f"Error: {address} {reason}")
+    assert shown.stderr.removeprefix(f"Error: {address} {reason}").strip() or not reason.endswith(" ")
+
+
+def test_an_address_that_can_be_written_is_left_as_it_was(tmp_path):
+    scale.try_to_write(tmp_path.as_uri())
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_would_be_taken_for_two_addresses_is_refused(tmp_path):
     shown = CliRunner().invoke(main, ["features", "estimate", str(tmp_path), "--out", "a :: b"])
     assert shown.exit_code == 2 and "may not have ::" in shown.stderr

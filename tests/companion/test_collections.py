@@ -1,6 +1,7 @@
 """Real collections: what cannot be scored is skipped and named, and no result is lost or overwritten."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,8 @@ def test_several_processes_give_the_table_of_one(checkout, tmp_path):
     )
     assert several.answers.equals(one.answers) and several.data == one.data
     assert tuple(one.answers["krumhansl"]) == KEYS[::8]
-    asked = sqlite3.connect(kept.FOLDER / "answers.sqlite").execute("SELECT count(*) FROM answers")
-    assert asked.fetchone() == (2 * 3,)
+    with closing(sqlite3.connect(kept.FOLDER / "answers.sqlite")) as rows:
+        assert rows.execute("SELECT count(*) FROM answers").fetchone() == (2 * 3,)
 
 
 def test_two_collections_with_equal_labels_keep_a_result_each(checkout, tmp_path):

@@ -1,5 +1,6 @@
 """Figures: the circle of fifths in order, one colour a system, the same bytes, legible on any ground."""
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from functools import cache
@@ -14,8 +15,10 @@ from companion.paper import label
 from companion.plots import (
     INK,
     Drawing,
+    canvas,
     colour,
     confusion_drawing,
+    draw,
     heatmap_drawing,
     logo,
     scores_drawing,
@@ -63,6 +66,15 @@ def test_the_same_figure_has_the_same_bytes():
         {name: each.svg for name, each in drawn.items()} for drawn in (drawings(), drawings.__wrapped__())
     )
     assert once == again and "<dc:date>" not in "".join(once.values())
+
+
+def test_the_last_bit_of_a_size_changes_no_byte():
+    drawn = []
+    for width in (4.0, math.nextafter(4.0, 5.0)):
+        figure, axes = canvas(width, 3.0)
+        axes.plot([0, 1])
+        drawn.append(draw(figure, "Line", "one").svg)
+    assert drawn[0] == drawn[1] and "clip-path" in drawn[0]
 
 
 def test_a_figure_is_well_formed_and_has_a_name_for_those_who_do_not_see_it(drawing):

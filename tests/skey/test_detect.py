@@ -524,7 +524,7 @@ def test_standard_input_is_heard_in_a_folder_that_is_gone(folder, tmp_path):
     )
     with (folder / "a.wav").open("rb") as sound:
         ran = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, stdin=sound, capture_output=True, text=True
+            [sys.executable, "-P", "-c", code], cwd=tmp_path, stdin=sound, capture_output=True, text=True
         )
     assert ran.stdout.startswith("C major") and ran.stdout.endswith("\t-\n")
     assert ran.stderr == "a.wav: there is no such file; check the name\n"

@@ -88,6 +88,9 @@ def draw(figure: Figure, title: str, description: str) -> Drawing:
     svg = re.sub(r"^.*?(?=<svg)|\s*<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     svg = re.sub(r'\s*<path d="[^"]*"( clip-path="[^"]*")? style="fill: none"/>', "", svg)  # empty cells
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
+    # Matplotlib names an area by all bits of its size, and the last one is not the same in every Python.
+    for number, name in enumerate(re.findall(r'<clipPath id="(\w+)"', svg)):
+        svg = svg.replace(name, f"area-{number}")
     prefix = re.sub(r"[^\w+−]+", "-", title.lower()).strip("-")  # identifiers are of this figure alone
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     # A point of the figure is never less than a pixel of the page: narrow pages scroll, text stays legible.

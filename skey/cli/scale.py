@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
+from uuid import uuid4
 
 import dask
 import fsspec
@@ -132,7 +133,7 @@ def _place(name: str) -> tuple[AbstractFileSystem, str]:
 
 def try_to_write(address: str) -> None:
     """Write a file at an address and remove it; ``EngineError`` where nothing can be kept there."""
-    trial = f"{address}/trial"
+    trial = f"{address}/{uuid4()}"  # a name that nothing else has
     try:
         write_file(trial, b"")
         system, path = _place(trial)
